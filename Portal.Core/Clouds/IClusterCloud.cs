@@ -1,0 +1,88 @@
+namespace Portal.Core.Clouds;
+
+/// <summary>
+/// Where clusters run. Every call may be repeated: it brings about what is asked for, or finds it already so.
+/// Touches only what carries this installation's id. Every error is a <see cref="CloudException"/>.
+/// </summary>
+public interface IClusterCloud
+{
+    /// <summary>Proves that this cloud holds the limits and the isolation we promise; with a probe, not by trust. Throws <see cref="CloudFault.Refused"/> or Away with the reason.</summary>
+    Task<CloudReport> PrepareAsync(CancellationToken cancel);
+
+    /// <summary>
+    /// Makes what is missing of this plan and replaces what differs; older generations of the workspace are removed.
+    /// Returns when everything has been started; whether it works is for a later look. Never adopts a half-made thing.
+    /// </summary>
+    Task EnsureAsync(ClusterPlan plan, CancellationToken cancel);
+
+    /// <summary>All clusters of this installation, however many, in a bounded number of calls. Networks without nodes are clusters too.</summary>
+    Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel);
+
+    /// <summary>One workspace; null when nothing of it is to be seen.</summary>
+    Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel);
+
+    /// <summary>What happens from now on, over any number of lost connections. Events are hints: at <see cref="ClusterHappening.LookAgain"/> look at everything.</summary>
+    IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel);
+
+    /// <summary>Stops and removes the workspace's nodes, politely first. May return before they are gone: look until no node is seen.</summary>
+    Task RemoveNodesAsync(Guid workspace, CancellationToken cancel);
+
+    /// <summary>Gives up the workspace's network and addresses; only after no node is seen. Look until it is gone.</summary>
+    Task RemoveNetworkAsync(Guid workspace, CancellationToken cancel);
+
+    /// <summary>A reading of every running node of the installation.</summary>
+    Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel);
+
+    /// <summary>The last lines that a node wrote, oldest first, stdout and stderr together. Empty when the node is not there.</summary>
+    Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel);
+
+    /// <summary>Address ranges that are in use on the cloud's host by anything at all (CIDR), so that ours can be chosen beside them.</summary>
+    Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel);
+}
+
+/// <summary>What a cloud is, for the Operations page.</summary>
+/// <param name="Summary">One line: kind, version, size.</param>
+/// <param name="Vcpus">Cores of the host, before any over-commitment.</param>
+/// <param name="MemoryMib">Memory of the host, MiB.</param>
+public sealed record CloudReport(string Summary, int Vcpus, long MemoryMib);
+
+/// <param name="Generation">Raised by each Launch or Start; nodes of older generations are swept.</param>
+/// <param name="Subnet">A /27 of our pool, CIDR.</param>
+public sealed record ClusterPlan(Guid Workspace, int Generation, string Subnet, IReadOnlyList<NodePlan> Nodes);
+
+/// <param name="Name">Host name and alias inside the workspace's network: notebook, worker0 …</param>
+/// <param name="Image">Image id (sha256:…), never a tag.</param>
+/// <param name="Uid">The person's own uid; also the gid.</param>
+/// <param name="MemoryMib">Hard limit, MiB; swap is none.</param>
+/// <param name="Vcpus">CPU limit in cores.</param>
+/// <param name="Secrets">Environment that must not be part of the state hash nor of any row: an app's token.</param>
+public sealed record NodePlan(
+    string Name, string Role, string Image, int Uid, IReadOnlyList<string> Command,
+    IReadOnlyDictionary<string, string> Environment, IReadOnlyDictionary<string, string> Secrets,
+    IReadOnlyList<FolderPlan> Folders, long MemoryMib, double Vcpus)
+{
+    /// <summary>Most processes and threads at once.</summary>
+    public long Pids { get; init; } = 512;
+}
+
+/// <summary>A folder of the host inside a node.</summary>
+public sealed record FolderPlan(string Source, string Target, bool ReadOnly);
+
+/// <param name="HasNetwork">The workspace's network, and so its addresses, are still held.</param>
+public sealed record ClusterNow(Guid Workspace, bool HasNetwork, IReadOnlyList<NodeNow> Nodes);
+
+/// <param name="StateHash">Of the plan it was made from; see <see cref="ClusterPlan"/>.</param>
+/// <param name="Address">Inside the workspace's network; null unless it runs.</param>
+public sealed record NodeNow(string Name, string Role, int Generation, NodeState State, int? ExitCode, bool OutOfMemory, string? Address, string StateHash);
+
+public enum NodeState { Created, Running, Exited }
+
+/// <param name="Cpu">CPU time used since the node started.</param>
+/// <param name="MemoryBytes">Working set: without page cache that can be dropped.</param>
+/// <param name="Throttled">Time in which it wanted CPU above its limit, since start.</param>
+public sealed record NodeSample(Guid Workspace, string Node, int Generation, DateTimeOffset At, TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills, int Pids);
+
+public enum ClusterHappening { LookAgain, Away, Started, Died, OutOfMemory, Removed }
+
+/// <summary>A hint that something changed; the workspace is null when it may concern all.</summary>
+public sealed record ClusterEvent(ClusterHappening What, Guid? Workspace = null, string? Node = null, int? ExitCode = null);

@@ -1,0 +1,49 @@
+namespace Portal.Core.Clouds;
+
+/// <summary>
+/// Where shares live. A class has one share; a mounted share of a host is what containers bind. Every call may be repeated.
+/// Every error is a <see cref="CloudException"/>.
+/// </summary>
+public interface IShareCloud
+{
+    /// <summary>What storage this is and whether its limits are enforced; throws with the reason where there is none.</summary>
+    Task<StorageReport> PrepareAsync(CancellationToken cancel);
+
+    /// <summary>The share of a class, with at most this many bytes in all.</summary>
+    Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel);
+
+    /// <summary>
+    /// Lets one workspace's host reach the folder of one person in the class share, and mounts it there.
+    /// Returns the path on that host to bind into containers. Rules and mounts carry workspace and generation.
+    /// </summary>
+    Task<string> AllowAsync(ShareAccess access, CancellationToken cancel);
+
+    /// <summary>All mounts and rules of this installation that still trust a workspace.</summary>
+    Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel);
+
+    /// <summary>Unmounts on the workspace's host. Only after no node of it is seen.</summary>
+    Task UnmountAsync(Guid workspace, CancellationToken cancel);
+
+    /// <summary>Takes the rule back. Only after the host has unmounted. Look at <see cref="AccessAsync"/> until it is gone.</summary>
+    Task DenyAsync(Guid workspace, CancellationToken cancel);
+}
+
+/// <summary>Folders inside shares with limits of their own.</summary>
+public interface IFilesetCloud
+{
+    /// <summary>The work folder of a person in a class: owned by that uid, mode 0700, at most this many bytes. Grows and shrinks live; never loses a file.</summary>
+    Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel);
+
+    /// <summary>Usage of everything, in one call where the storage can.</summary>
+    Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel);
+}
+
+public sealed record ShareAccess(Guid Workspace, int Generation, Guid ClassId, Guid PersonId);
+
+/// <param name="Summary">One line for the Operations page.</param>
+/// <param name="BlocksEnforced">False: usage is counted, nothing stops a writer, and pages say so.</param>
+/// <param name="FreeBytes">What the storage can still really take: for a sparse file, the smaller of its own room and its host's.</param>
+public sealed record StorageReport(string Summary, bool BlocksEnforced, long TotalBytes, long FreeBytes);
+
+/// <param name="PersonId">Null for the class share as a whole.</param>
+public sealed record FilesetUsage(Guid ClassId, Guid? PersonId, long UsedBytes, long LimitBytes);
