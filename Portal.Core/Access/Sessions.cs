@@ -1,0 +1,39 @@
+namespace Portal.Core.Access;
+
+/// <summary>A signed-in browser. The cookie is a random key, the row its hash, so that reading rows signs nobody in.</summary>
+public sealed class Session
+{
+    /// <summary>SHA-256 of the cookie's key, hex.</summary>
+    public required string Hash { get; init; }
+    public Guid PersonId { get; init; }
+    public DateTimeOffset CreatedAt { get; private set; }
+    public DateTimeOffset ExpiresAt { get; set; }
+}
+
+/// <summary>One minute's permission to open one app, spent once.</summary>
+public sealed class AppTicket
+{
+    public required string Hash { get; init; }
+    public Guid WorkspaceId { get; init; }
+    public required string App { get; init; }
+    public Guid PersonId { get; init; }
+
+    /// <summary>The portal session that asked; null for Jobs' own proof.</summary>
+    public string? SessionHash { get; init; }
+    public DateTimeOffset ExpiresAt { get; init; }
+    public DateTimeOffset? SpentAt { get; set; }
+}
+
+/// <summary>A browser that may use one app on its own host, until the portal session, the workspace or the membership ends.</summary>
+public sealed class AppSession
+{
+    public required string Hash { get; init; }
+    public Guid WorkspaceId { get; init; }
+
+    /// <summary>Of the workspace when it was opened; a later generation asks for a new ticket.</summary>
+    public int Generation { get; init; }
+    public required string App { get; init; }
+    public Guid PersonId { get; init; }
+    public string? SessionHash { get; init; }
+    public DateTimeOffset ExpiresAt { get; init; }
+}

@@ -1,0 +1,35 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.Quotas;
+
+namespace Portal.Core.Catalog;
+
+public static class Availability
+{
+    /// <summary>What a size of this template asks of compute quotas, all nodes together.</summary>
+    public static Amounts Amounts(this TemplateSpec spec, SizeSpec size) => new(size.Vcpu * spec.Roles.Count, size.MemoryMib * spec.Roles.Count, 0, 0);
+
+    /// <summary>Why this template cannot be launched now, with what helps; null when it can.</summary>
+    public static async Task<string?> ReasonAsync(PortalDb db, TemplateVersion? version, CancellationToken cancel)
+    {
+        if (version is null) return null;
+        var bad = await db.CloudStates.AsNoTracking().Where(c => !c.Ok).OrderBy(c => c.Name).ToListAsync(cancel);
+        var images = await db.Images.AsNoTracking().Where(i => i.State != ImageState.Ready).ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
+        return Reason(version.Spec, bad, images);
+    }
+
+    /// <inheritdoc cref="ReasonAsync"/>
+    public static string? Reason(TemplateSpec spec, IReadOnlyList<Operations.CloudState> bad, IReadOnlyDictionary<string, ImageRow> notReady)
+    {
+        if (bad.Count > 0) return $"{bad[0].Says} {bad[0].Remedy}".TrimEnd();
+        foreach (var role in spec.Roles)
+            if (notReady.TryGetValue(role.Image, out var image))
+                return image.State switch
+                {
+                    ImageState.Failed => $"Its image could not be built: {image.Says} {image.Remedy}".TrimEnd(),
+                    ImageState.Building => $"Its image is being built ({image.Percent} %). It can be launched as soon as that is done.",
+                    _ => "Its image has not been built yet. The operator sees why on the Operations page.",
+                };
+        return null;
+    }
+}

@@ -1,0 +1,21 @@
+using Microsoft.EntityFrameworkCore;
+
+namespace Portal.Core.Data;
+
+/// <summary>
+/// Advisory locks of a transaction. Rows of tenants and classes cannot be locked by the web, which may not update them.
+/// Always tenant before class, so that no two launches wait for each other in a circle.
+/// </summary>
+public static class Locks
+{
+    /// <summary>Held until the transaction ends: quota of this tenant and class stands still.</summary>
+    public static async Task LockQuotaAsync(this PortalDb db, Guid tenant, Guid @class, CancellationToken cancel)
+    {
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"tenant " + tenant}, 0))", cancel);
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"class " + @class}, 0))", cancel);
+    }
+
+    /// <summary>Held until the transaction ends: runs and wishes of this workspace stand still. Taken after the quota's locks, if both.</summary>
+    public static Task LockWorkspaceAsync(this PortalDb db, Guid workspace, CancellationToken cancel) =>
+        db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"workspace " + workspace}, 0))", cancel);
+}

@@ -1,0 +1,115 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Portal.Core.Catalog;
+using Portal.Core.Classes;
+using Portal.Core.People;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+
+namespace Portal.Core.Data.Maps;
+
+internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
+{
+    public void Configure(EntityTypeBuilder<Workspace> builder)
+    {
+        builder.Property(w => w.Slug).HasMaxLength(10);
+        builder.Property(w => w.Name).HasMaxLength(40);
+        builder.Property(w => w.SizeId).HasMaxLength(20);
+        builder.HasIndex(w => w.Slug).IsUnique();
+        builder.HasIndex(w => new { w.PersonId, w.Name }).IsUnique().HasFilter("deleted_at is null");
+        builder.HasIndex(w => w.ClassId);
+        builder.HasIndex(w => w.TenantId);
+        builder.HasIndex(w => w.TemplateVersionId);
+        builder.HasIndex(w => w.WorkFolderId);
+        builder.HasIndex(w => w.EndAt).HasFilter("deleted_at is null");
+        builder.HasOne<Tenant>().WithMany().HasForeignKey(w => w.TenantId).OnDelete(DeleteBehavior.Restrict);
+        builder.HasOne<Class>().WithMany().HasForeignKey(w => w.ClassId).OnDelete(DeleteBehavior.Restrict);
+        builder.HasOne<Person>().WithMany().HasForeignKey(w => w.PersonId).OnDelete(DeleteBehavior.Restrict);
+        builder.HasOne<TemplateVersion>().WithMany().HasForeignKey(w => w.TemplateVersionId).OnDelete(DeleteBehavior.Restrict);
+        builder.HasOne<WorkFolder>().WithMany().HasForeignKey(w => w.WorkFolderId).OnDelete(DeleteBehavior.Restrict);
+        builder.NotWrittenHere(w => w.CreatedAt, MapHelpers.Now);
+        builder.NotWrittenHere(w => w.Generation, "0");
+        builder.NotWrittenHere(w => w.Subnet);
+        builder.NotWrittenHere(w => w.DeletedAt);
+        // Slugs become host names: nothing else may come from whoever writes rows.
+        builder.ToTable(t => t.HasCheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'"));
+    }
+}
+
+internal sealed class NodeMap : IEntityTypeConfiguration<NodeRow>
+{
+    public void Configure(EntityTypeBuilder<NodeRow> builder)
+    {
+        builder.ToTable("nodes");
+        builder.HasKey(n => new { n.WorkspaceId, n.Name });
+        builder.Property(n => n.Name).HasMaxLength(40);
+        builder.HasOne<Workspace>().WithMany().HasForeignKey(n => n.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
+    }
+}
+
+internal sealed class LogLineMap : IEntityTypeConfiguration<LogLine>
+{
+    public void Configure(EntityTypeBuilder<LogLine> builder)
+    {
+        builder.Property(l => l.Id).UseIdentityAlwaysColumn();
+        builder.NotWrittenHere(l => l.At, MapHelpers.Now);
+        builder.HasIndex(l => new { l.WorkspaceId, l.Id });
+        builder.HasIndex(l => l.RunId);
+        builder.HasOne<Workspace>().WithMany().HasForeignKey(l => l.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
+        builder.HasOne<Run>().WithMany().HasForeignKey(l => l.RunId).OnDelete(DeleteBehavior.Cascade);
+    }
+}
+
+internal sealed class SubnetMap : IEntityTypeConfiguration<SubnetHold>
+{
+    public void Configure(EntityTypeBuilder<SubnetHold> builder)
+    {
+        builder.ToTable("subnets");
+        builder.Property(s => s.Id).UseIdentityAlwaysColumn();
+        builder.Property(s => s.Block).HasMaxLength(20);
+        builder.HasIndex(s => s.Block).IsUnique().HasFilter("released_at is null");
+        builder.HasIndex(s => s.WorkspaceId);
+        builder.NotWrittenHere(s => s.ReleasedAt);
+        builder.HasOne<Workspace>().WithMany().HasForeignKey(s => s.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
+    }
+}
+
+internal sealed class RunMap : IEntityTypeConfiguration<Run>
+{
+    public void Configure(EntityTypeBuilder<Run> builder)
+    {
+        builder.Property(r => r.Id).UseIdentityAlwaysColumn();
+        builder.HasOne<Workspace>().WithMany().HasForeignKey(r => r.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
+        builder.HasIndex(r => new { r.WorkspaceId, r.Number }).IsUnique();
+        builder.HasIndex(r => r.WorkspaceId).IsUnique().HasFilter("phase not in ('Succeeded', 'Failed', 'Cancelled')").HasDatabaseName("one_unfinished_run");
+        builder.HasIndex(r => r.DueAt).HasFilter("phase = 'Waiting'").HasDatabaseName("runs_due");
+        builder.HasIndex(r => r.LeaseUntil).HasFilter("phase in ('Handed', 'Active')").HasDatabaseName("runs_lease");
+        builder.HasIndex(r => r.Id).HasFilter("phase = 'Queued'").HasDatabaseName("runs_queue");
+        builder.NotWrittenHere(r => r.Phase, "'Queued'");
+        builder.NotWrittenHere(r => r.Step, "0");
+        builder.NotWrittenHere(r => r.Releasing, "false");
+        builder.NotWrittenHere(r => r.Version, "0");
+        builder.NotWrittenHere(r => r.DueAt, MapHelpers.Now);
+        builder.NotWrittenHere(r => r.LeaseUntil);
+        builder.NotWrittenHere(r => r.Owner);
+        builder.NotWrittenHere(r => r.Attempts, "0");
+        builder.NotWrittenHere(r => r.Said);
+        builder.NotWrittenHere(r => r.Cause);
+        builder.NotWrittenHere(r => r.Remedy);
+        builder.NotWrittenHere(r => r.FailedStep);
+        builder.NotWrittenHere(r => r.CreatedAt, MapHelpers.Now);
+        builder.NotWrittenHere(r => r.AdmittedAt);
+        builder.NotWrittenHere(r => r.EndedAt);
+    }
+}
+
+internal sealed class RunStepMap : IEntityTypeConfiguration<RunStep>
+{
+    public void Configure(EntityTypeBuilder<RunStep> builder)
+    {
+        builder.HasKey(s => new { s.RunId, s.Key });
+        builder.HasIndex(s => new { s.Key, s.EndedAt });
+        builder.HasOne<Run>().WithMany().HasForeignKey(s => s.RunId).OnDelete(DeleteBehavior.Cascade);
+    }
+}

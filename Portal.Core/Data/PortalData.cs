@@ -1,0 +1,26 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace Portal.Core.Data;
+
+public static class PortalData
+{
+    /// <summary>One data source a process, for EF and for LISTEN. <c>ConnectionStrings:portal</c> names the role.</summary>
+    public static IServiceCollection AddPortalData(this IServiceCollection services, IConfiguration configuration)
+    {
+        var connection = configuration.GetConnectionString("portal") ?? throw new InvalidOperationException("ConnectionStrings:portal is not set: it names the database and the role of this process.");
+        services.AddNpgsqlDataSource(connection, source =>
+        {
+            source.ConnectionStringBuilder.ApplicationName ??= "portal";
+            source.ConnectionStringBuilder.KeepAlive = 30; // a LISTEN connection says nothing for hours
+        });
+        return services.AddDbContextFactory<PortalDb>((provider, db) => Configure(db, provider.GetRequiredService<NpgsqlDataSource>()));
+    }
+
+    public static DbContextOptionsBuilder Configure(DbContextOptionsBuilder db, NpgsqlDataSource source) =>
+        Configure(db).UseNpgsql(source, pg => pg.MigrationsHistoryTable("migrations", PortalDb.Schema));
+
+    internal static DbContextOptionsBuilder Configure(DbContextOptionsBuilder db) => db.UseSnakeCaseNamingConvention();
+}

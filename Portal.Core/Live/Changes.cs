@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Portal.Core.Live;
+
+/// <summary>
+/// The one LISTEN connection of a process. Triggers of the database say what changed: "w:workspace:person", "images", "clouds", "access".
+/// Told at commit, so a reader that looks again sees the change. After a lost connection subscribers hear <see cref="Everything"/>.
+/// </summary>
+public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<Changes> log) : BackgroundService
+{
+    public const string Channel = "portal_changes", Everything = "*";
+    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(250);
+    private readonly Lock _gate = new();
+    private Action<string>[] _hearers = [];
+
+    /// <summary>Calls <paramref name="hear"/> on the listening thread: it must be short and must not throw.</summary>
+    public IDisposable Subscribe(Action<string> hear)
+    {
+        lock (_gate) _hearers = [.. _hearers, hear];
+        return new Subscription(() => { lock (_gate) _hearers = [.. _hearers.Where(h => h != hear)]; });
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await using var connection = await data.OpenConnectionAsync(stoppingToken);
+                connection.Notification += (_, e) => Tell(e.Payload);
+                await using (var listen = new NpgsqlCommand($"listen {Channel}", connection)) await listen.ExecuteNonQueryAsync(stoppingToken);
+                Tell(Everything);
+                while (true) await connection.WaitAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            {
+                log.LogWarning("Listening for changes stopped, again in {Again}: {Error}", Again, e.Message);
+                await Task.Delay(Again, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            }
+        }
+    }
+
+    private void Tell(string what)
+    {
+        foreach (var hear in _hearers) hear(what);
+    }
+
+    private sealed class Subscription(Action end) : IDisposable
+    {
+        public void Dispose() => end();
+    }
+}

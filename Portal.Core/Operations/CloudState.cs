@@ -1,0 +1,35 @@
+namespace Portal.Core.Operations;
+
+/// <summary>Health of one thing that Jobs drives: "engine", "storage". Written by Jobs, shown by the web.</summary>
+public sealed class CloudState
+{
+    public required string Name { get; init; }
+    public bool Ok { get; set; }
+
+    /// <summary>What it is, or what is wrong.</summary>
+    public required string Says { get; set; }
+    public string? Remedy { get; set; }
+    public DateTimeOffset SeenAt { get; set; }
+}
+
+/// <summary>The one row of what the site can hold; measured or configured, written by Jobs.</summary>
+public sealed class SiteState
+{
+    public int Id { get; init; } = 1;
+
+    /// <summary>vCPU that may run at once, over-commitment included.</summary>
+    public int CapacityVcpu { get; set; }
+    public int CapacityMemoryMib { get; set; }
+
+    /// <summary>Launches that may be starting at once.</summary>
+    public int LaunchesAtOnce { get; set; }
+    public long StorageTotalBytes { get; set; }
+    public long StorageFreeBytes { get; set; }
+
+    /// <summary>False: usage of folders is counted only, nothing stops a writer; pages say so.</summary>
+    public bool BlocksEnforced { get; set; }
+
+    /// <summary>Below this many free bytes no launch is accepted.</summary>
+    public long StorageReserveBytes { get; set; }
+    public DateTimeOffset UpdatedAt { get; set; }
+}

@@ -1,0 +1,68 @@
+using System.Collections.Immutable;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Data;
+using Portal.Core.Live;
+using Portal.Core.People;
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
+
+namespace Portal.Core.Operations;
+
+/// <param name="Place">In the launch queue; null when it does not wait there.</param>
+public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string WorkspaceName, string PersonName, RunKind Kind, RunPhase Phase, bool Releasing, StepKey? Step, int Attempts, string? Said, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place);
+
+/// <summary>The site at a glance.</summary>
+/// <param name="Unfinished">Oldest first.</param>
+/// <param name="Failures">Newest first.</param>
+public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudState> Clouds, ImmutableArray<ImageRow> Images, SiteState? Site, Amounts Claimed);
+
+/// <summary>Runs, queue, failures and health, for operators.</summary>
+public sealed class OperationsFeed
+{
+    private const int Most = 200, MostFailures = 50;
+    private readonly IDbContextFactory<PortalDb> _databases;
+    private readonly Feed<string, OperationsView> _feed;
+
+    public OperationsFeed(IDbContextFactory<PortalDb> databases, Changes changes)
+    {
+        _databases = databases;
+        _feed = new(changes, (_, cancel) => ReadAsync(cancel)!, (_, _, _) => true);
+    }
+
+    /// <summary>Null for everybody but operators.</summary>
+    public async Task<Live<OperationsView?>?> WatchAsync(Actor actor, CancellationToken goodbye)
+    {
+        await using (var db = await _databases.CreateDbContextAsync(goodbye))
+            if (!Permissions.May(Verb.SeeOperations, await db.StandingAsync(actor, null, null, null, goodbye))) return null;
+        return await _feed.WatchAsync("all", goodbye);
+    }
+
+    private async Task<OperationsView> ReadAsync(CancellationToken cancel)
+    {
+        await using var db = await _databases.CreateDbContextAsync(cancel);
+        var unfinished = db.Runs.AsNoTracking().Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled).OrderBy(r => r.Id).Take(Most);
+        var failed = db.Runs.AsNoTracking().Where(r => r.Phase == RunPhase.Failed).OrderByDescending(r => r.Id).Take(MostFailures);
+        var open = await RowsAsync(db, unfinished, cancel);
+        var queue = open.Where(r => r.Phase == RunPhase.Queued && r.Kind is RunKind.Launch or RunKind.Start).Where(r => r.Phase == RunPhase.Queued).OrderBy(r => r.Id).Select(r => r.Id).ToList();
+        var claims = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib), Count = g.Count() }).FirstOrDefaultAsync(cancel);
+        return new(
+            [.. open.OrderBy(r => r.Id).Select(r => queue.IndexOf(r.Id) is var at and >= 0 ? r with { Place = at + 1 } : r)],
+            [.. (await RowsAsync(db, failed, cancel)).OrderByDescending(r => r.Id)],
+            [.. await db.CloudStates.AsNoTracking().OrderBy(c => c.Name).ToListAsync(cancel)],
+            [.. await db.Images.AsNoTracking().OrderBy(i => i.Name).ToListAsync(cancel)],
+            await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel),
+            claims is null ? Amounts.None : new(claims.Vcpu, claims.Memory, 0, claims.Count));
+    }
+
+    private static async Task<List<RunRow>> RowsAsync(PortalDb db, IQueryable<Run> runs, CancellationToken cancel)
+    {
+        var rows = await (from r in runs
+                          join w in db.Workspaces on r.WorkspaceId equals w.Id
+                          join p in db.Persons on w.PersonId equals p.Id
+                          select new { r, w.Slug, Workspace = w.Name, Person = p.Name }).ToListAsync(cancel);
+        return rows.ConvertAll(x => new RunRow(x.r.Id, x.r.WorkspaceId, x.Slug, x.Workspace, x.Person, x.r.Kind, x.r.Phase, x.r.Releasing,
+            x.r.FailedStep ?? PlanSteps.Of(x.r.Kind, x.r.Releasing).ElementAtOrDefault(x.r.Step) switch { var s => s }, x.r.Attempts, x.r.Said, x.r.Cause, x.r.Remedy, x.r.CreatedAt, x.r.EndedAt, null));
+    }
+}

@@ -1,0 +1,34 @@
+namespace Portal.Core.People;
+
+/// <summary>Someone who signs in: an issuer's subject. Never deleted while files of theirs exist.</summary>
+public sealed class Person
+{
+    public Guid Id { get; init; }
+
+    /// <summary>Who vouches for the subject: an OpenID Connect issuer, or "demo".</summary>
+    public required string Issuer { get; init; }
+    public required string Subject { get; init; }
+    public required string Name { get; set; }
+
+    /// <summary>Owner of this person's files: given by the database from a high range, never by the web, so that no account of a host is meant.</summary>
+    public int Uid { get; private set; }
+    public DateTimeOffset CreatedAt { get; private set; }
+
+    /// <summary>Range of uids for people; a row outside of it is refused by Jobs.</summary>
+    public const int FirstUid = 2_000_000, LastUid = 2_999_999;
+}
+
+public enum MemberRole { Student, Assistant, Instructor, TenantAdmin, Operator }
+
+/// <summary>A role in a class (student, assistant, instructor), in a tenant (admin) or of the whole site (operator).</summary>
+public sealed class Membership
+{
+    public Guid Id { get; init; }
+    public Guid PersonId { get; init; }
+    public Guid? TenantId { get; init; }
+    public Guid? ClassId { get; init; }
+    public MemberRole Role { get; init; }
+}
+
+/// <summary>Who is acting; a parameter of every verb. What they may do is read from the database by the verb, never carried along.</summary>
+public readonly record struct Actor(Guid PersonId);

@@ -1,0 +1,15 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.Policy;
+
+namespace Portal.Core.People;
+
+public static class Standings
+{
+    /// <summary>What the actor is to a thing of this tenant, class and owner, by the memberships of this moment.</summary>
+    public static async Task<Standing> StandingAsync(this PortalDb db, Actor actor, Guid? tenant, Guid? @class, Guid? owner, CancellationToken cancel)
+    {
+        var memberships = await db.Memberships.AsNoTracking().Where(m => m.PersonId == actor.PersonId).ToListAsync(cancel);
+        return Permissions.StandingOf(actor.PersonId, memberships, tenant, @class, owner);
+    }
+}

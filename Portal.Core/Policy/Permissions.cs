@@ -1,0 +1,71 @@
+using Portal.Core.People;
+
+namespace Portal.Core.Policy;
+
+/// <summary>Everything that someone may want to do; each verb checks its own entry.</summary>
+public enum Verb
+{
+    LaunchWorkspace, LookAtWorkspace, OpenApp, StopWorkspace, StartWorkspace, ExtendWorkspace, DeleteWorkspace,
+    SeeCatalog, SeeOperations,
+}
+
+/// <summary>What someone is to a thing: several at once.</summary>
+[Flags]
+public enum Standing
+{
+    None = 0,
+    /// <summary>It is theirs.</summary>
+    Owner = 1,
+    /// <summary>Student of its class.</summary>
+    Student = 2,
+    Assistant = 4,
+    Instructor = 8,
+    /// <summary>Admin of the tenant that its class belongs to.</summary>
+    TenantAdmin = 16,
+    Operator = 32,
+}
+
+/// <summary>Who may do what. The one table; a test walks verb × role × ownership over it.</summary>
+public static class Permissions
+{
+    private const Standing AnyMember = Standing.Student | Standing.Assistant | Standing.Instructor;
+
+    /// <summary>True where the standing meets one of the verb's rows.</summary>
+    public static bool May(Verb verb, Standing standing)
+    {
+        var member = (standing & AnyMember) != Standing.None;
+        var owner = standing.HasFlag(Standing.Owner);
+        return verb switch
+        {
+            // Whoever belongs to the class that pays.
+            Verb.LaunchWorkspace or Verb.SeeCatalog => member,
+            // Work in progress is private: nobody but its owner opens it or changes how long it lives, and only while still in the class.
+            Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace => owner && member,
+            // Staff sees and stops, so that a lesson can go on; the owner also after leaving the class.
+            Verb.LookAtWorkspace or Verb.StopWorkspace => owner || (standing & (Standing.Assistant | Standing.Instructor | Standing.TenantAdmin | Standing.Operator)) != Standing.None,
+            // Files are kept, but what runs is lost: not for staff of the class.
+            Verb.DeleteWorkspace => owner || (standing & (Standing.TenantAdmin | Standing.Operator)) != Standing.None,
+            Verb.SeeOperations => standing.HasFlag(Standing.Operator),
+            _ => throw new ArgumentOutOfRangeException(nameof(verb)),
+        };
+    }
+
+    /// <summary>What a person's memberships make of them for a thing of this tenant, class and owner.</summary>
+    public static Standing StandingOf(Guid person, IEnumerable<Membership> memberships, Guid? tenant, Guid? @class, Guid? owner)
+    {
+        var standing = owner == person ? Standing.Owner : Standing.None;
+        foreach (var m in memberships.Where(m => m.PersonId == person))
+        {
+            standing |= m.Role switch
+            {
+                MemberRole.Student when m.ClassId == @class && @class is not null => Standing.Student,
+                MemberRole.Assistant when m.ClassId == @class && @class is not null => Standing.Assistant,
+                MemberRole.Instructor when m.ClassId == @class && @class is not null => Standing.Instructor,
+                MemberRole.TenantAdmin when m.TenantId == tenant && tenant is not null => Standing.TenantAdmin,
+                MemberRole.Operator => Standing.Operator,
+                _ => Standing.None,
+            };
+        }
+        return standing;
+    }
+}

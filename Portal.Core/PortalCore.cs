@@ -1,0 +1,17 @@
+using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Catalog;
+using Portal.Core.Live;
+using Portal.Core.Operations;
+using Portal.Core.Workspaces;
+
+namespace Portal.Core;
+
+public static class PortalCoreServices
+{
+    /// <summary>Verbs and feeds. Wants <c>AddPortalData</c> and a <see cref="TimeProvider"/>.</summary>
+    public static IServiceCollection AddPortalCore(this IServiceCollection services) => services
+        .AddSingleton<Changes>().AddHostedService(p => p.GetRequiredService<Changes>())
+        .AddSingleton<LaunchWorkspace>().AddSingleton<LaunchPreview>()
+        .AddSingleton<StopWorkspace>().AddSingleton<StartWorkspace>().AddSingleton<ExtendWorkspace>().AddSingleton<DeleteWorkspace>()
+        .AddSingleton<WorkspaceFeed>().AddSingleton<CatalogFeed>().AddSingleton<OperationsFeed>();
+}

@@ -1,0 +1,58 @@
+namespace Portal.Core.Quotas;
+
+/// <summary>What a reservation is for; each ends by itself, when its resource is seen gone.</summary>
+public enum ReservationKind
+{
+    /// <summary>vCPU and memory of a workspace that runs or waits to.</summary>
+    Compute,
+    /// <summary>The workspace itself, until it is deleted.</summary>
+    Workspace,
+    /// <summary>The hard limit of a work folder; outlives workspaces.</summary>
+    Storage,
+}
+
+/// <summary>A promise against the quotas of tenant, class and member. Made by the web with its order; ended by Jobs alone.</summary>
+public sealed class Reservation
+{
+    public long Id { get; private set; }
+    public Guid TenantId { get; init; }
+    public Guid ClassId { get; init; }
+    public Guid PersonId { get; init; }
+    public Guid? WorkspaceId { get; init; }
+    public Guid? WorkFolderId { get; init; }
+    public ReservationKind Kind { get; init; }
+    public int Vcpu { get; init; }
+    public int MemoryMib { get; init; }
+    public int StorageGib { get; init; }
+    public int Workspaces { get; init; }
+    public DateTimeOffset CreatedAt { get; private set; }
+    public DateTimeOffset? EndedAt { get; private set; }
+}
+
+/// <summary>Room on the cloud that a workspace occupies; taken and given back by Jobs' admission alone.</summary>
+public sealed class CapacityClaim
+{
+    public long Id { get; private set; }
+    public Guid WorkspaceId { get; init; }
+    public long RunId { get; init; }
+    public int Vcpu { get; init; }
+    public int MemoryMib { get; init; }
+    public DateTimeOffset CreatedAt { get; private set; }
+    public DateTimeOffset? EndedAt { get; private set; }
+}
+
+/// <summary>One person's files in one class, shared by that person's workspaces there; outlives them.</summary>
+public sealed class WorkFolder
+{
+    public Guid Id { get; init; }
+    public Guid TenantId { get; init; }
+    public Guid ClassId { get; init; }
+    public Guid PersonId { get; init; }
+
+    /// <summary>Hard limit, GiB.</summary>
+    public int LimitGib { get; init; }
+
+    /// <summary>Blocks in use, bytes, as last read by Jobs.</summary>
+    public long UsedBytes { get; private set; }
+    public DateTimeOffset? SeenAt { get; private set; }
+}

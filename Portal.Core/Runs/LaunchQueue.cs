@@ -1,0 +1,33 @@
+using System.Collections.Immutable;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.Workspaces;
+
+namespace Portal.Core.Runs;
+
+/// <summary>Who waits for admission, in order, and what for. Jobs' admission decides; this explains it.</summary>
+internal sealed class LaunchQueue(ImmutableArray<long> order, QueueWait waitsFor, ImmutableArray<DateTimeOffset> roomAt, DateTimeOffset now, TimeSpan launch, int atOnce)
+{
+    private const int Longest = 1000;
+
+    public QueueView? Of(long run)
+    {
+        var at = order.IndexOf(run);
+        if (at < 0) return null;
+        // Waiting for its turn: so many launches before it, so many side by side. Waiting for room: the workspaces that end next make it.
+        DateTimeOffset? expected = waitsFor is QueueWait.Launches ? now + launch * (at / Math.Max(1, atOnce) + 1)
+            : at < roomAt.Length ? roomAt[at] : null;
+        return new(at + 1, waitsFor, expected);
+    }
+
+    public static async Task<LaunchQueue> ReadAsync(PortalDb db, IReadOnlyDictionary<(RunKind, StepKey), TimeSpan> usual, CancellationToken cancel)
+    {
+        var queued = await db.Runs.Where(r => r.Phase == RunPhase.Queued && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start)).OrderBy(r => r.Id).Select(r => r.Id).Take(Longest).ToListAsync(cancel);
+        var starting = await db.Runs.CountAsync(r => (r.Kind == RunKind.Launch || r.Kind == RunKind.Start) && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active), cancel);
+        var atOnce = await db.Site.Select(s => (int?)s.LaunchesAtOnce).SingleOrDefaultAsync(cancel) ?? 1;
+        var ends = await db.CapacityClaims.Where(c => c.EndedAt == null).Join(db.Workspaces, c => c.WorkspaceId, w => w.Id, (_, w) => w.EndAt).OrderBy(e => e).Take(Longest).ToListAsync(cancel);
+        var now = await db.Database.SqlQuery<DateTimeOffset>($"select clock_timestamp() as \"Value\"").SingleAsync(cancel);
+        var launch = usual.Where(u => u.Key.Item1 == RunKind.Launch).Aggregate(TimeSpan.Zero, (sum, u) => sum + u.Value);
+        return new([.. queued], starting >= atOnce ? QueueWait.Launches : QueueWait.Capacity, [.. ends], now, launch == TimeSpan.Zero ? TimeSpan.FromSeconds(10) : launch, atOnce);
+    }
+}

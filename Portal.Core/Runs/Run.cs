@@ -1,0 +1,66 @@
+namespace Portal.Core.Runs;
+
+/// <summary>What a run changes.</summary>
+public enum RunKind { Launch, Start, Stop, Delete }
+
+/// <summary>Where a run is. Only Jobs writes it; the web's order begins as <see cref="Queued"/> by the column's default.</summary>
+public enum RunPhase
+{
+    /// <summary>Ordered, not admitted yet.</summary>
+    Queued,
+    /// <summary>Admitted; due at a time.</summary>
+    Waiting,
+    /// <summary>Claimed by a dispatcher and on its way to a worker.</summary>
+    Handed,
+    /// <summary>A worker holds it.</summary>
+    Active,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+/// <summary>One numbered attempt to change a workspace.</summary>
+public sealed class Run
+{
+    public long Id { get; private set; }
+    public Guid WorkspaceId { get; init; }
+    public int Number { get; init; }
+    public RunKind Kind { get; init; }
+    public Guid? OrderedBy { get; init; }
+    public RunPhase Phase { get; private set; }
+
+    /// <summary>Index into <see cref="PlanSteps.Of"/> of the step that comes next.</summary>
+    public int Step { get; private set; }
+
+    /// <summary>Set when the forward steps ended in a failure: the release steps follow, then the run ends as failed.</summary>
+    public bool Releasing { get; private set; }
+
+    /// <summary>Fencing: every claim adds one, every write names it.</summary>
+    public long Version { get; private set; }
+    public DateTimeOffset DueAt { get; private set; }
+    public DateTimeOffset? LeaseUntil { get; private set; }
+    public string? Owner { get; private set; }
+
+    /// <summary>Attempts at the present step that ended in a fault that may pass.</summary>
+    public int Attempts { get; private set; }
+
+    /// <summary>Why it waits, for a person.</summary>
+    public string? Said { get; private set; }
+
+    /// <summary>Why it failed, and what helps.</summary>
+    public string? Cause { get; private set; }
+    public string? Remedy { get; private set; }
+    public StepKey? FailedStep { get; private set; }
+    public DateTimeOffset CreatedAt { get; private set; }
+    public DateTimeOffset? AdmittedAt { get; private set; }
+    public DateTimeOffset? EndedAt { get; private set; }
+}
+
+/// <summary>When a step of a run began and ended.</summary>
+public sealed class RunStep
+{
+    public long RunId { get; init; }
+    public StepKey Key { get; init; }
+    public DateTimeOffset BeganAt { get; init; }
+    public DateTimeOffset? EndedAt { get; init; }
+}

@@ -1,0 +1,27 @@
+namespace Portal.Core.Runs;
+
+/// <summary>What moves a run.</summary>
+public enum RunTrigger { Admit, HandOver, Take, Wait, QueueAgain, Succeed, Fail, Cancel }
+
+/// <summary>The allowed moves. Null is an answer that the caller must report: the move is not allowed.</summary>
+public static class RunPhases
+{
+    public static readonly RunPhase[] Finished = [RunPhase.Succeeded, RunPhase.Failed, RunPhase.Cancelled];
+
+    public static bool IsFinished(this RunPhase phase) => phase is RunPhase.Succeeded or RunPhase.Failed or RunPhase.Cancelled;
+
+    public static RunPhase? Next(RunPhase from, RunTrigger trigger) => (from, trigger) switch
+    {
+        (RunPhase.Queued, RunTrigger.Admit) => RunPhase.Waiting,
+        (RunPhase.Queued, RunTrigger.Cancel) => RunPhase.Cancelled,
+        // Handed and Active are claimed again when the lease has passed.
+        (RunPhase.Waiting or RunPhase.Handed or RunPhase.Active, RunTrigger.HandOver) => RunPhase.Handed,
+        (RunPhase.Handed, RunTrigger.Take) => RunPhase.Active,
+        (RunPhase.Active, RunTrigger.Wait) => RunPhase.Waiting,
+        (RunPhase.Active, RunTrigger.QueueAgain) => RunPhase.Queued,
+        (RunPhase.Active, RunTrigger.Succeed) => RunPhase.Succeeded,
+        (RunPhase.Active, RunTrigger.Fail) => RunPhase.Failed,
+        (RunPhase.Active, RunTrigger.Cancel) => RunPhase.Cancelled,
+        _ => null,
+    };
+}

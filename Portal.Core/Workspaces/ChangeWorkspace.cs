@@ -1,0 +1,69 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Policy;
+using Portal.Core.Runs;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>Answer of the verbs that change a workspace.</summary>
+public abstract record ChangeOutcome
+{
+    private ChangeOutcome() { }
+
+    /// <summary>A run was ordered, or the wish recorded.</summary>
+    public sealed record Accepted : ChangeOutcome;
+
+    /// <summary>It is so already, or being made so.</summary>
+    public sealed record Already : ChangeOutcome;
+
+    /// <summary>No such workspace, or none of yours: which of both is not told.</summary>
+    public sealed record NotFound : ChangeOutcome;
+
+    public sealed record Refused(ChangeRefusal Why, Refusal? Quota = null) : ChangeOutcome;
+}
+
+public enum ChangeRefusal { StoppingFirst, BeingDeleted, NotNow, OverQuota, EndInThePast, EndTooLate }
+
+/// <summary>What Stop, Start and Delete share: find, check, and either order a run or record the wish, in the caller's transaction.</summary>
+internal static class ChangeWorkspace
+{
+    /// <summary>The workspace, if the actor may do this to it. Waits for whoever else changes it; holds it until the transaction ends.</summary>
+    public static async Task<Workspace?> FindLockedAsync(PortalDb db, Actor actor, Guid id, Verb verb, CancellationToken cancel)
+    {
+        var workspace = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == id && w.DeletedAt == null, cancel);
+        if (workspace is null) return null;
+        var standing = await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel);
+        if (!Permissions.May(verb, standing)) return null;
+        if (verb is Verb.StartWorkspace) await db.LockQuotaAsync(workspace.TenantId, workspace.ClassId, cancel);
+        await db.LockWorkspaceAsync(id, cancel);
+        return await db.Workspaces.SingleOrDefaultAsync(w => w.Id == id && w.DeletedAt == null, cancel);
+    }
+
+    public static Task<Run?> NewestRunAsync(PortalDb db, Guid workspace, CancellationToken cancel) =>
+        db.Runs.AsNoTracking().Where(r => r.WorkspaceId == workspace).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
+
+    /// <summary>Orders a run, or records the wish where one is unfinished.</summary>
+    public static ChangeOutcome WantLocked(PortalDb db, Workspace workspace, Run newest, RunKind wanted, Actor actor)
+    {
+        if (!newest.Phase.IsFinished())
+        {
+            switch (WishPolicy.Decide(newest.Kind, wanted))
+            {
+                case WishDecision.UnderWay: return new ChangeOutcome.Already();
+                case WishDecision.Refuse: return new ChangeOutcome.Refused(newest.Kind == RunKind.Delete ? ChangeRefusal.BeingDeleted : ChangeRefusal.StoppingFirst);
+            }
+            // A wish to delete stands above a wish to stop.
+            if (workspace.Wish == RunKind.Delete || workspace.Wish == wanted) return new ChangeOutcome.Already();
+            workspace.Wish = wanted;
+            workspace.WishBy = actor.PersonId;
+        }
+        else
+        {
+            db.Runs.Add(new() { WorkspaceId = workspace.Id, Number = newest.Number + 1, Kind = wanted, OrderedBy = actor.PersonId });
+        }
+        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"{wanted} asked for." });
+        db.Audit.Add(new() { TenantId = workspace.TenantId, ActorId = actor.PersonId, Verb = wanted + "Workspace", WorkspaceId = workspace.Id, Outcome = "accepted" });
+        return new ChangeOutcome.Accepted();
+    }
+}

@@ -1,0 +1,27 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Policy;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>Moves the end time of a workspace, at most the class's longest from now.</summary>
+public sealed class ExtendWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
+{
+    public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, DateTimeOffset endAt, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.ExtendWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
+        var now = clock.GetUtcNow();
+        var longest = await db.Classes.Where(c => c.Id == workspace.ClassId).Select(c => c.LongestHours).SingleAsync(cancel);
+        if (endAt <= now) return new ChangeOutcome.Refused(ChangeRefusal.EndInThePast);
+        if (endAt > now.AddHours(longest)) return new ChangeOutcome.Refused(ChangeRefusal.EndTooLate);
+        workspace.EndAt = endAt.ToUniversalTime();
+        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"Runs until {workspace.EndAt:yyyy-MM-dd HH:mm} UTC." });
+        db.Audit.Add(new() { TenantId = workspace.TenantId, ActorId = actor.PersonId, Verb = nameof(ExtendWorkspace), WorkspaceId = workspace.Id, Outcome = "accepted" });
+        await db.SaveChangesAsync(cancel);
+        await transaction.CommitAsync(cancel);
+        return new ChangeOutcome.Accepted();
+    }
+}

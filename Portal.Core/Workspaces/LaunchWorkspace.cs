@@ -1,0 +1,112 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
+
+namespace Portal.Core.Workspaces;
+
+/// <param name="Id">Made by the form when it opened: asking again with it repeats nothing.</param>
+public sealed record LaunchRequest(Guid Id, Actor Actor, Guid ClassId, string TemplateId, string SizeId, string Name, DateTimeOffset EndAt);
+
+public abstract record LaunchOutcome
+{
+    private LaunchOutcome() { }
+
+    /// <param name="Slug">Address of the workspace.</param>
+    /// <param name="Place">In the launch queue, 1 is next.</param>
+    public sealed record Accepted(string Slug, int Place) : LaunchOutcome;
+
+    public sealed record Refused(Refusal Why) : LaunchOutcome;
+}
+
+/// <summary>Orders a workspace: quota at all levels, workspace, run, audit and first log line in one transaction. Jobs does the rest.</summary>
+public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
+{
+    public async Task<LaunchOutcome> RunAsync(LaunchRequest request, CancellationToken cancel)
+    {
+        if (!WorkspaceName.IsValid(request.Name)) return new LaunchOutcome.Refused(new(RefusalReason.NameInvalid, "name"));
+        try
+        {
+            return await OrderAsync(request, cancel);
+        }
+        catch (DbUpdateException e) when (e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } unique)
+        {
+            // Two tabs at once: same id, or the same name. The locks are per class, and a person may be in two.
+            return await AgainAsync(request, cancel) ?? new LaunchOutcome.Refused(unique.ConstraintName!.Contains("name", StringComparison.Ordinal) ? new(RefusalReason.NameTaken, "name") : new(RefusalReason.IdTaken, null));
+        }
+    }
+
+    private async Task<LaunchOutcome> OrderAsync(LaunchRequest request, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        var tenantId = await db.Classes.Where(c => c.Id == request.ClassId).Select(c => (Guid?)c.TenantId).SingleOrDefaultAsync(cancel);
+        if (tenantId is not { } tenant) return new LaunchOutcome.Refused(new(RefusalReason.NotAMember, null));
+        await db.LockQuotaAsync(tenant, request.ClassId, cancel);
+        if (await FindAsync(db, request, cancel) is { } before) return before;
+
+        var situation = (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel))!;
+        if (LaunchPolicy.Decide(situation.Facts) is { } refusal)
+        {
+            db.Audit.Add(new() { TenantId = tenant, ActorId = request.Actor.PersonId, Verb = nameof(LaunchWorkspace), Outcome = refusal.Reason.ToString() });
+            await db.SaveChangesAsync(cancel);
+            await transaction.CommitAsync(cancel);
+            return new LaunchOutcome.Refused(refusal);
+        }
+
+        var slug = Insert(db, request, situation);
+        await db.SaveChangesAsync(cancel);
+        var place = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start), cancel);
+        await transaction.CommitAsync(cancel);
+        return new LaunchOutcome.Accepted(slug, place);
+    }
+
+    private string Insert(PortalDb db, LaunchRequest request, LaunchSituation situation)
+    {
+        var (facts, tenant, @class, version, folder) = situation;
+        var person = request.Actor.PersonId;
+        if (folder is null)
+        {
+            folder = new() { Id = Guid.CreateVersion7(clock.GetUtcNow()), TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, LimitGib = @class.WorkFolderGib };
+            db.WorkFolders.Add(folder);
+            db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, WorkFolderId = folder.Id, Kind = ReservationKind.Storage, StorageGib = folder.LimitGib });
+        }
+        var workspace = new Workspace
+        {
+            Id = request.Id,
+            Slug = WorkspaceName.NewSlug(),
+            TenantId = tenant.Id,
+            ClassId = @class.Id,
+            PersonId = person,
+            TemplateVersionId = version!.Id,
+            WorkFolderId = folder.Id,
+            Name = request.Name,
+            SizeId = request.SizeId,
+            EndAt = request.EndAt.ToUniversalTime(),
+        };
+        db.Workspaces.Add(workspace);
+        db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, WorkspaceId = workspace.Id, Kind = ReservationKind.Workspace, Workspaces = 1 });
+        db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, WorkspaceId = workspace.Id, Kind = ReservationKind.Compute, Vcpu = facts.Wanted.Vcpu, MemoryMib = facts.Wanted.MemoryMib });
+        db.Runs.Add(new() { WorkspaceId = workspace.Id, Number = 1, Kind = RunKind.Launch, OrderedBy = person });
+        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"Ordered: {version.Spec.Title}, size {version.Spec.Size(request.SizeId)!.Title}." });
+        db.Audit.Add(new() { TenantId = tenant.Id, ActorId = person, Verb = nameof(LaunchWorkspace), WorkspaceId = workspace.Id, Outcome = "accepted" });
+        return workspace.Slug;
+    }
+
+    private async Task<LaunchOutcome?> AgainAsync(LaunchRequest request, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await FindAsync(db, request, cancel);
+    }
+
+    /// <summary>The answer that this order had before; an id that is somebody else's is refused and tells nothing.</summary>
+    private static async Task<LaunchOutcome?> FindAsync(PortalDb db, LaunchRequest request, CancellationToken cancel)
+    {
+        var there = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == request.Id, cancel);
+        if (there is null) return null;
+        return there.PersonId == request.Actor.PersonId ? new LaunchOutcome.Accepted(there.Slug, 0) : new LaunchOutcome.Refused(new(RefusalReason.IdTaken, null));
+    }
+}

@@ -1,0 +1,88 @@
+using Portal.Core.Runs;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>What a student launches. Its status is never stored: see <see cref="StatusOf"/>.</summary>
+public sealed class Workspace
+{
+    /// <summary>Made by the form, so that a double click launches once.</summary>
+    public Guid Id { get; init; }
+
+    /// <summary>Ten random characters for hosts and addresses.</summary>
+    public required string Slug { get; init; }
+    public Guid TenantId { get; init; }
+    public Guid ClassId { get; init; }
+    public Guid PersonId { get; init; }
+    public Guid TemplateVersionId { get; init; }
+    public Guid WorkFolderId { get; init; }
+
+    /// <summary>A label, unique among a person's workspaces that exist.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Key of a size of the template version; the amounts come from there, not from this row.</summary>
+    public required string SizeId { get; init; }
+    public DateTimeOffset CreatedAt { get; private set; }
+
+    /// <summary>At this time it is stopped, never deleted.</summary>
+    public DateTimeOffset EndAt { get; set; }
+
+    /// <summary>What a person wants next while a run is unfinished; Jobs acts on it.</summary>
+    public RunKind? Wish { get; set; }
+    public Guid? WishBy { get; set; }
+
+    /// <summary>Raised by Jobs at each launch or start; names and tokens carry it.</summary>
+    public int Generation { get; private set; }
+
+    /// <summary>Address block of the running generation, CIDR; given by Jobs.</summary>
+    public string? Subnet { get; private set; }
+    public DateTimeOffset? DeletedAt { get; private set; }
+}
+
+/// <summary>A node as last seen by Jobs.</summary>
+public sealed class NodeRow
+{
+    public Guid WorkspaceId { get; init; }
+    public required string Name { get; init; }
+    public required string Role { get; set; }
+    public int Generation { get; set; }
+
+    /// <summary>Running or not; a node that is gone has no row.</summary>
+    public bool Running { get; set; }
+
+    /// <summary>Inside the workspace's network, of this generation only.</summary>
+    public string? Address { get; set; }
+    public int? ExitCode { get; set; }
+    public long OutOfMemoryKills { get; set; }
+
+    /// <summary>Share of its CPU limit, 0 to 1, oldest first, a reading every few seconds.</summary>
+    public double[] CpuHistory { get; set; } = [];
+    public long MemoryBytes { get; set; }
+    public long MemoryLimitBytes { get; set; }
+
+    /// <summary>Part of the last interval in which it wanted more CPU than its limit, 0 to 1.</summary>
+    public double Throttled { get; set; }
+    public int Pids { get; set; }
+    public DateTimeOffset SeenAt { get; set; }
+}
+
+/// <summary>What happened, for the people who look at a workspace; kept when it fails.</summary>
+public sealed class LogLine
+{
+    public long Id { get; private set; }
+    public Guid WorkspaceId { get; init; }
+    public long? RunId { get; init; }
+    public DateTimeOffset At { get; private set; }
+    public LogLevelOfLine Level { get; init; }
+    public required string Text { get; init; }
+}
+
+public enum LogLevelOfLine { Info, Warn, Fail }
+
+/// <summary>An address block that is held, or rests a while after it was seen free.</summary>
+public sealed class SubnetHold
+{
+    public long Id { get; private set; }
+    public required string Block { get; init; }
+    public Guid WorkspaceId { get; init; }
+    public DateTimeOffset? ReleasedAt { get; private set; }
+}

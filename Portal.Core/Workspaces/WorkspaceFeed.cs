@@ -1,0 +1,63 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.Live;
+using Portal.Core.People;
+using Portal.Core.Policy;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>Workspaces that go on. Read once for all who watch; each watcher's right to look is checked when it begins.</summary>
+public sealed class WorkspaceFeed
+{
+    private readonly IDbContextFactory<PortalDb> _databases;
+    private readonly Feed<Guid, WorkspaceView> _one;
+    private readonly Feed<Guid, HomeView> _home;
+
+    public WorkspaceFeed(IDbContextFactory<PortalDb> databases, Changes changes)
+    {
+        _databases = databases;
+        _one = new(changes, ReadOneAsync, (id, _, what) => what.StartsWith($"w:{id}", StringComparison.Ordinal) || what is "queue");
+        _home = new(changes, ReadHomeAsync, (person, _, what) => what.EndsWith($":{person}", StringComparison.Ordinal) || what is "queue");
+    }
+
+    /// <summary>Null when there is no such workspace, or none that this actor may look at.</summary>
+    public async Task<Live<WorkspaceView?>?> WatchAsync(Actor actor, string slug, CancellationToken goodbye) =>
+        await FindAsync(actor, slug, goodbye) is { } id ? await _one.WatchAsync(id, goodbye) : null;
+
+    /// <summary>The same, once.</summary>
+    public async Task<WorkspaceView?> LookAsync(Actor actor, string slug, CancellationToken cancel) =>
+        await FindAsync(actor, slug, cancel) is { } id ? await ReadOneAsync(id, cancel) : null;
+
+    /// <summary>The same by id, once.</summary>
+    public async Task<WorkspaceView?> LookAsync(Actor actor, Guid id, CancellationToken cancel)
+    {
+        await using var db = await _databases.CreateDbContextAsync(cancel);
+        var slug = await db.Workspaces.Where(w => w.Id == id).Select(w => w.Slug).SingleOrDefaultAsync(cancel);
+        return slug is null ? null : await LookAsync(actor, slug, cancel);
+    }
+
+    public Task<Live<HomeView?>> WatchHomeAsync(Actor actor, CancellationToken goodbye) => _home.WatchAsync(actor.PersonId, goodbye);
+
+    private async Task<Guid?> FindAsync(Actor actor, string slug, CancellationToken cancel)
+    {
+        await using var db = await _databases.CreateDbContextAsync(cancel);
+        var w = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Slug == slug, cancel);
+        if (w is null) return null;
+        return Permissions.May(Verb.LookAtWorkspace, await db.StandingAsync(actor, w.TenantId, w.ClassId, w.PersonId, cancel)) ? w.Id : null;
+    }
+
+    private async Task<WorkspaceView?> ReadOneAsync(Guid id, CancellationToken cancel)
+    {
+        await using var db = await _databases.CreateDbContextAsync(cancel);
+        return (await WorkspaceReader.ReadAsync(db, db.Workspaces.Where(w => w.Id == id), withLog: true, cancel)).SingleOrDefault();
+    }
+
+    private async Task<HomeView?> ReadHomeAsync(Guid person, CancellationToken cancel)
+    {
+        await using var db = await _databases.CreateDbContextAsync(cancel);
+        var name = await db.Persons.Where(p => p.Id == person).Select(p => p.Name).SingleOrDefaultAsync(cancel);
+        if (name is null) return null;
+        var mine = await WorkspaceReader.ReadAsync(db, db.Workspaces.Where(w => w.PersonId == person && w.DeletedAt == null), withLog: false, cancel);
+        return new(person, name, await MyClasses.ReadAsync(db, person, cancel), mine);
+    }
+}

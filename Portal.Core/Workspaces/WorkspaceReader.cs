@@ -1,0 +1,60 @@
+using System.Collections.Immutable;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.Runs;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>Reads views of workspaces, a bounded number of statements for any number of them.</summary>
+internal static class WorkspaceReader
+{
+    private const int LogLines = 200;
+    private static readonly RunKind[] Admitted = [RunKind.Launch, RunKind.Start];
+
+    public static async Task<ImmutableArray<WorkspaceView>> ReadAsync(PortalDb db, IQueryable<Workspace> which, bool withLog, CancellationToken cancel)
+    {
+        var rows = await (from w in which
+                          join c in db.Classes on w.ClassId equals c.Id
+                          join p in db.Persons on w.PersonId equals p.Id
+                          join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
+                          join f in db.WorkFolders on w.WorkFolderId equals f.Id
+                          orderby w.CreatedAt descending
+                          select new { w, c.Title, p.Name, t.Spec, f.UsedBytes, f.LimitGib }).AsNoTracking().ToListAsync(cancel);
+        if (rows.Count == 0) return [];
+        var ids = rows.ConvertAll(r => r.w.Id);
+        var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId))
+            .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, cancel);
+        var runIds = runs.Values.Select(r => r.Id).ToList();
+        var steps = (await db.RunSteps.AsNoTracking().Where(s => runIds.Contains(s.RunId)).ToListAsync(cancel)).ToLookup(s => s.RunId);
+        var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId)).OrderBy(n => n.Name).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
+        var log = withLog ? (await db.LogLines.AsNoTracking().Where(l => ids.Contains(l.WorkspaceId)).OrderByDescending(l => l.Id).Take(LogLines).ToListAsync(cancel)).ToLookup(l => l.WorkspaceId) : null;
+        var usual = await StepHistory.UsualAsync(db, cancel);
+        var enforced = await db.Site.Select(s => (bool?)s.BlocksEnforced).SingleOrDefaultAsync(cancel) ?? true;
+        var queue = runs.Values.Any(r => r.Phase == RunPhase.Queued && Admitted.Contains(r.Kind)) ? await LaunchQueue.ReadAsync(db, usual, cancel) : null;
+        return [.. rows.Select(r =>
+        {
+            var run = runs[r.w.Id];
+            var mine = nodes[r.w.Id].Where(n => n.Generation == r.w.Generation).ToList();
+            return new WorkspaceView
+            {
+                Id = r.w.Id, Slug = r.w.Slug, Name = r.w.Name, TenantId = r.w.TenantId, ClassId = r.w.ClassId, ClassTitle = r.Title, OwnerId = r.w.PersonId, OwnerName = r.Name,
+                Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Generation = r.w.Generation,
+                Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(run.Kind, run.Phase, run.Releasing, mine.TrueForAll(n => n.Running)),
+                Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt, EndAt = r.w.EndAt, Wish = r.w.Wish,
+                Run = View(run, steps[run.Id].ToDictionary(s => s.Key), usual),
+                Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Level, l.Text))],
+                Nodes = [.. mine.Select(n => new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids, n.SeenAt))],
+                Folder = new(r.UsedBytes, (long)r.LimitGib << 30, enforced),
+                Queue = run.Phase == RunPhase.Queued ? queue?.Of(run.Id) : null,
+            };
+        })];
+    }
+
+    private static RunView View(Run run, Dictionary<StepKey, RunStep> done, IReadOnlyDictionary<(RunKind, StepKey), TimeSpan> usual)
+    {
+        IEnumerable<StepKey> keys = PlanSteps.Of(run.Kind, releasing: false);
+        if (run.Releasing) keys = keys.TakeWhile(k => done.ContainsKey(k)).Concat(PlanSteps.Of(run.Kind, releasing: true));
+        var steps = keys.Select(k => new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.TryGetValue((run.Kind, k), out var t) ? t : null, run.FailedStep == k));
+        return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Said, run.Cause, run.Remedy, run.FailedStep, run.CreatedAt, run.EndedAt);
+    }
+}

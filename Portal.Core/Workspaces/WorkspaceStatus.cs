@@ -1,0 +1,29 @@
+using System.Diagnostics;
+using Portal.Core.Runs;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>What a person is told about a workspace.</summary>
+public enum WorkspaceStatus { Queued, Starting, Ready, Attention, Stopping, Stopped, Failed, Deleting, Deleted }
+
+public static class StatusOf
+{
+    /// <summary>Derived from the newest run, and from whether all nodes run; never stored.</summary>
+    /// <param name="releasing">The forward steps failed and what was made is being released.</param>
+    /// <param name="nodesWell">No node of the present generation has ended by itself.</param>
+    public static WorkspaceStatus Run(RunKind kind, RunPhase phase, bool releasing, bool nodesWell) => (kind, phase) switch
+    {
+        (RunKind.Launch or RunKind.Start, RunPhase.Queued) => WorkspaceStatus.Queued,
+        (RunKind.Launch or RunKind.Start, RunPhase.Waiting or RunPhase.Handed or RunPhase.Active) => releasing ? WorkspaceStatus.Stopping : WorkspaceStatus.Starting,
+        (RunKind.Launch or RunKind.Start, RunPhase.Succeeded) => nodesWell ? WorkspaceStatus.Ready : WorkspaceStatus.Attention,
+        (RunKind.Launch or RunKind.Start, RunPhase.Failed) => WorkspaceStatus.Failed,
+        // A cancelled run is followed by the run that was wished for; alone it stands only when nothing had been made.
+        (RunKind.Launch or RunKind.Start, RunPhase.Cancelled) => WorkspaceStatus.Stopped,
+        (RunKind.Stop, RunPhase.Succeeded) => WorkspaceStatus.Stopped,
+        (RunKind.Stop, RunPhase.Queued or RunPhase.Waiting or RunPhase.Handed or RunPhase.Active or RunPhase.Cancelled) => WorkspaceStatus.Stopping,
+        (RunKind.Delete, RunPhase.Succeeded) => WorkspaceStatus.Deleted,
+        (RunKind.Delete, RunPhase.Queued or RunPhase.Waiting or RunPhase.Handed or RunPhase.Active or RunPhase.Cancelled) => WorkspaceStatus.Deleting,
+        (RunKind.Stop or RunKind.Delete, RunPhase.Failed) => WorkspaceStatus.Attention,
+        _ => throw new UnreachableException($"{kind} {phase}"),
+    };
+}

@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using Portal.Core.Catalog;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>One workspace as a page shows it, whole; never changed, always replaced.</summary>
+public sealed record WorkspaceView
+{
+    public required Guid Id { get; init; }
+    public required string Slug { get; init; }
+    public required string Name { get; init; }
+    public required Guid TenantId { get; init; }
+    public required Guid ClassId { get; init; }
+    public required string ClassTitle { get; init; }
+    public required Guid OwnerId { get; init; }
+    public required string OwnerName { get; init; }
+    public required TemplateSpec Template { get; init; }
+    public required SizeSpec Size { get; init; }
+    public required int Generation { get; init; }
+    public required WorkspaceStatus Status { get; init; }
+
+    /// <summary>When it became what it is.</summary>
+    public required DateTimeOffset Since { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset EndAt { get; init; }
+
+    /// <summary>What somebody wants next while the run is unfinished.</summary>
+    public RunKind? Wish { get; init; }
+    public required RunView Run { get; init; }
+    public ImmutableArray<LogLineView> Log { get; init; } = [];
+    public ImmutableArray<NodeView> Nodes { get; init; } = [];
+    public required FolderView Folder { get; init; }
+
+    /// <summary>Set while it waits for its turn.</summary>
+    public QueueView? Queue { get; init; }
+}
+
+/// <param name="Said">Why it waits.</param>
+/// <param name="Cause">Why it failed.</param>
+/// <param name="Remedy">What helps.</param>
+public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, bool Releasing, ImmutableArray<StepView> Steps, string? Said, string? Cause, string? Remedy, StepKey? FailedStep, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt);
+
+/// <param name="Usual">Median of what this step took lately; null before it was ever measured.</param>
+public sealed record StepView(StepKey Key, DateTimeOffset? Began, DateTimeOffset? Ended, TimeSpan? Usual, bool Failed);
+
+public sealed record LogLineView(long Id, DateTimeOffset At, LogLevelOfLine Level, string Text);
+
+/// <param name="Cpu">Share of its limit, 0 to 1, oldest first.</param>
+public sealed record NodeView(string Name, string Role, bool Running, int? ExitCode, long OutOfMemoryKills, ImmutableArray<double> Cpu, double Throttled, long MemoryBytes, long MemoryLimitBytes, int Pids, DateTimeOffset SeenAt);
+
+/// <param name="Enforced">False: counted only, nothing stops a writer.</param>
+public sealed record FolderView(long UsedBytes, long LimitBytes, bool Enforced);
+
+/// <param name="Place">1 is next.</param>
+/// <param name="WaitsFor">"capacity" or "launches": room to run, or its turn to start.</param>
+/// <param name="ExpectedAt">When it will probably start; null while unknown.</param>
+public sealed record QueueView(int Place, QueueWait WaitsFor, DateTimeOffset? ExpectedAt);
+
+public enum QueueWait { Capacity, Launches }
+
+/// <summary>My workspaces, my quotas, and what I can start.</summary>
+public sealed record HomeView(Guid PersonId, string Name, ImmutableArray<ClassView> Classes, ImmutableArray<WorkspaceView> Workspaces);
+
+/// <param name="Quotas">Tenant, class, member.</param>
+public sealed record ClassView(Guid Id, string Title, string TenantName, int LongestHours, int WorkFolderGib, ImmutableArray<QuotaState> Quotas);
