@@ -1,0 +1,47 @@
+using Microsoft.AspNetCore.Components;
+
+namespace Portal.Controls;
+
+/// <summary>A component whose words depend on the time. Draws at a beat only when <see cref="Words"/> changed.</summary>
+public abstract class BeatingComponent : ComponentBase, IDisposable
+{
+    private IDisposable? _beat;
+    private string? _shown;
+
+    [Inject] protected Heartbeat Heart { get; set; } = null!;
+    [CascadingParameter] protected VisitorTime Time { get; set; } = VisitorTime.Utc;
+
+    protected DateTimeOffset Now => Heart.Now;
+
+    /// <summary>Whatever of this component depends on the time, as one string.</summary>
+    protected abstract string Words { get; }
+
+    /// <summary>False where time changes nothing, such as a list of finished steps.</summary>
+    protected virtual bool Beats => true;
+
+    protected override void OnParametersSet()
+    {
+        _shown = Words;
+        if (Beats) _beat ??= Heart.Listen(() => _ = InvokeAsync(Beat));
+        else Rest();
+    }
+
+    private void Beat()
+    {
+        if (_beat is null || Words == _shown) return;
+        _shown = Words;
+        StateHasChanged();
+    }
+
+    private void Rest()
+    {
+        _beat?.Dispose();
+        _beat = null;
+    }
+
+    public void Dispose()
+    {
+        Rest();
+        GC.SuppressFinalize(this);
+    }
+}

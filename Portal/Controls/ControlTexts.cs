@@ -1,0 +1,4 @@
+namespace Portal.Controls;
+
+/// <summary>Texts of the controls that several features share: ControlTexts.resx.</summary>
+public sealed class ControlTexts;

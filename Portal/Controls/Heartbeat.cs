@@ -1,0 +1,58 @@
+namespace Portal.Controls;
+
+/// <summary>
+/// One second's beat of a circuit, for what grows older on a page: "2 min ago", the time of a step. Beats only while
+/// somebody listens; listeners draw only when their words changed.
+/// </summary>
+public sealed class Heartbeat(TimeProvider clock) : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly List<Action> _listeners = [];
+    private ITimer? _timer;
+
+    public DateTimeOffset Now => clock.GetUtcNow();
+
+    /// <summary>Calls once a second, on any thread, until the answer is disposed.</summary>
+    public IDisposable Listen(Action beat)
+    {
+        lock (_gate)
+        {
+            _listeners.Add(beat);
+            _timer ??= clock.CreateTimer(_ => Beat(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        }
+        return new Listener(this, beat);
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _listeners.Clear();
+            _timer?.Dispose();
+            _timer = null;
+        }
+    }
+
+    private void Beat()
+    {
+        Action[] listeners;
+        lock (_gate) listeners = [.. _listeners];
+        foreach (var listener in listeners) listener();
+    }
+
+    private void Leave(Action beat)
+    {
+        lock (_gate)
+        {
+            _listeners.Remove(beat);
+            if (_listeners.Count > 0) return;
+            _timer?.Dispose();
+            _timer = null;
+        }
+    }
+
+    private sealed class Listener(Heartbeat heart, Action beat) : IDisposable
+    {
+        public void Dispose() => heart.Leave(beat);
+    }
+}

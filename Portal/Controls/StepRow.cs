@@ -1,0 +1,14 @@
+namespace Portal.Controls;
+
+public enum StepState { Next, Now, Done, Failed }
+
+/// <summary>A step as a list shows it.</summary>
+/// <param name="Name">In words of the page.</param>
+/// <param name="Usual">How long it usually takes here; null while nobody has measured it.</param>
+/// <param name="Note">Why it waits or failed, in one line.</param>
+public sealed record StepRow(string Name, StepState State, DateTimeOffset? Began, DateTimeOffset? Ended, TimeSpan? Usual, string? Note = null);
+
+public enum LogSeverity { Info, Warn, Fail }
+
+/// <summary>A line of a log as a list shows it.</summary>
+public sealed record LogRow(long Number, DateTimeOffset At, LogSeverity Severity, string Text);

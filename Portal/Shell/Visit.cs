@@ -1,0 +1,20 @@
+namespace Portal.Shell;
+
+/// <summary>What a browser told us about its person's choices, by cookie. Nothing here is trusted for more than looks.</summary>
+/// <param name="Theme">light, dark or system.</param>
+/// <param name="Zone">The visitor's time zone; UTC until the browser said.</param>
+/// <param name="Class">The class that was chosen last, by id; null for none.</param>
+public sealed record Visit(string Theme, TimeZoneInfo Zone, Guid? Class)
+{
+    public static readonly Visit Unknown = new("system", TimeZoneInfo.Utc, null);
+
+    /// <summary>Anything that is not understood counts as not said.</summary>
+    public static Visit From(string? theme, string? zone, string? classChoice) => new(
+        theme is "light" or "dark" ? theme : "system",
+        ZoneOf(zone),
+        Guid.TryParse(classChoice, out var id) ? id : null);
+
+    /// <summary>An IANA name, as browsers give it, percent-encoded in the cookie.</summary>
+    public static TimeZoneInfo ZoneOf(string? name) =>
+        !string.IsNullOrEmpty(name) && TimeZoneInfo.TryFindSystemTimeZoneById(Uri.UnescapeDataString(name), out var zone) ? zone : TimeZoneInfo.Utc;
+}

@@ -1,0 +1,99 @@
+using System.Security.Cryptography;
+using System.Text;
+using MudBlazor;
+
+namespace Portal.Theme;
+
+/// <summary>
+/// The look of the portal as one stylesheet: fonts that are there, both themes chosen by <c>html[data-theme]</c>, and the
+/// css that lies beside shell, controls and features. It stands in for MudThemeProvider, whose style element arrives only
+/// when the circuit is up (a flash of the wrong theme) and needs a weaker CSP.
+/// </summary>
+public sealed class ThemeStylesheet
+{
+    private static readonly string[] Rooms = ["css/Theme/base", "css/Shell/", "css/Controls/", "css/Features/", "css/Theme/mud"];
+
+    /// <param name="files">wwwroot: a font file that is not there is not asked for.</param>
+    public ThemeStylesheet(IWebHostEnvironment files)
+    {
+        HasSans = files.WebRootFileProvider.GetFileInfo(SansFile).Exists;
+        Css = Fonts(HasSans, files.WebRootFileProvider.GetFileInfo(MonoFile).Exists) + Themes() + string.Concat(Rooms.SelectMany(Resources));
+        Href = $"portal.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Css)))[..12]}.css";
+    }
+
+    public const string SansFile = "fonts/inter.woff2";
+    public const string MonoFile = "fonts/mono.woff2";
+
+    /// <summary>The whole stylesheet.</summary>
+    public string Css { get; }
+
+    /// <summary>Address below the site's root; it names the content, so it may be kept for ever.</summary>
+    public string Href { get; }
+
+    /// <summary>The sans font is served by us and worth a preload.</summary>
+    public bool HasSans { get; }
+
+    /// <summary>Serves the stylesheet; also to people who are not signed in.</summary>
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        var sheet = routes.ServiceProvider.GetRequiredService<ThemeStylesheet>();
+        routes.MapGet($"/{sheet.Href}", (HttpContext http) =>
+        {
+            http.Response.Headers.CacheControl = "public, max-age=31536000, immutable";
+            return Results.Text(sheet.Css, "text/css", Encoding.UTF8);
+        }).AllowAnonymous();
+    }
+
+    private static string Fonts(bool sans, bool mono) =>
+        (sans ? Font(Scale.Sans, SansFile, "100 900") : "") + (mono ? Font(Scale.Mono, MonoFile, "100 800") : "");
+
+    private static string Font(string name, string file, string weights) =>
+        $$"""@font-face { font-family: "{{name}}"; src: url({{file}}) format("woff2"); font-weight: {{weights}}; font-display: swap; }{{"\n"}}""";
+
+    private static string Themes()
+    {
+        var light = VariablesFor(Tokens.Light);
+        var dark = VariablesFor(Tokens.Dark);
+        return $$"""
+            :root { {{string.Concat(Scale.Values.Select(v => $"--{v.Key}: {v.Value};"))}} }
+            html { {{light}} }
+            html[data-theme=dark] { {{dark}} }
+            @media (prefers-color-scheme: dark) { html[data-theme=system] { {{dark}} } }
+
+            """;
+    }
+
+    private static IEnumerable<string> Resources(string room)
+    {
+        var assembly = typeof(ThemeStylesheet).Assembly;
+        foreach (var name in assembly.GetManifestResourceNames().Where(n => n.StartsWith(room, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        {
+            using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
+            yield return reader.ReadToEnd();
+        }
+    }
+
+    private static string VariablesFor(Tokens t) =>
+        $"color-scheme: {t.Scheme};"
+        + $"--ground:{t.Ground};--surface:{t.Surface};--sunken:{t.Sunken};--hover:{t.Hover};--line:{t.Line};--input-line:{t.InputLine};"
+        + $"--text:{t.Text};--muted:{t.Muted};--accent:{t.Accent};--accent-strong:{t.AccentStrong};--accent-soft:{t.AccentSoft};--on-accent:{t.OnAccent};"
+        + Tone("ready", t.Ready) + Tone("working", t.Working) + Tone("waiting", t.Waiting)
+        + Tone("attention", t.Attention) + Tone("failed", t.Failed) + Tone("stopped", t.Stopped)
+        + $"--float:{t.Floating};--veil:{t.Veil};"
+        + MudVariables.For(PortalTheme.For(t));
+
+    private static string Tone(string name, Tone tone) => $"--{name}:{tone.Mark};--{name}-soft:{tone.Soft};";
+
+    /// <summary>MudBlazor writes its variables in a protected method; deriving is the supported way to call it.</summary>
+    private sealed class MudVariables : MudThemeProvider
+    {
+        public static string For(MudTheme theme)
+        {
+            var css = new StringBuilder();
+#pragma warning disable BL0005 // Never rendered: this instance only writes text.
+            new MudVariables { Theme = theme }.GenerateTheme(css);
+#pragma warning restore BL0005
+            return css.ToString().ReplaceLineEndings("");
+        }
+    }
+}
