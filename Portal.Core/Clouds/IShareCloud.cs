@@ -28,7 +28,7 @@ public interface IShareCloud
     Task DenyAsync(Guid workspace, CancellationToken cancel);
 }
 
-/// <summary>Folders inside shares with limits of their own.</summary>
+/// <summary>Folders inside shares with limits of their own. A limit is in bytes; one that was never set, or that the storage cannot hold, reads as 0.</summary>
 public interface IFilesetCloud
 {
     /// <summary>The work folder of a person in a class: owned by that uid, mode 0700, at most this many bytes. Grows and shrinks live; never loses a file.</summary>
@@ -43,7 +43,11 @@ public sealed record ShareAccess(Guid Workspace, int Generation, Guid ClassId, G
 /// <param name="Summary">One line for the Operations page.</param>
 /// <param name="BlocksEnforced">False: usage is counted, nothing stops a writer, and pages say so.</param>
 /// <param name="FreeBytes">What the storage can still really take: for a sparse file, the smaller of its own room and its host's.</param>
-public sealed record StorageReport(string Summary, bool BlocksEnforced, long TotalBytes, long FreeBytes);
+public sealed record StorageReport(string Summary, bool BlocksEnforced, long TotalBytes, long FreeBytes)
+{
+    /// <summary>The storage lost count and counts again: until that is done, limits may not hold.</summary>
+    public bool Recounting { get; init; }
+}
 
 /// <param name="PersonId">Null for the class share as a whole.</param>
 public sealed record FilesetUsage(Guid ClassId, Guid? PersonId, long UsedBytes, long LimitBytes);

@@ -1,0 +1,76 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Docker.DotNet.Models;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>What is there, in two calls however many clusters there are; one more, once, for each node that has ended.</summary>
+public sealed partial class ClusterLook(Engine engine, Networks networks, Owned owned)
+{
+    // Whether an ended container ran out of memory never changes; its id is never used again.
+    private readonly ConcurrentDictionary<string, bool> _outOfMemory = new(StringComparer.Ordinal);
+
+    /// <summary>One workspace, or all.</summary>
+    public async Task<IReadOnlyList<ClusterNow>> SeeAsync(Guid? workspace, CancellationToken cancel)
+    {
+        // Containers first: a network is removed after its containers, so whatever happens between the calls, a cluster that still holds something is seen.
+        var containers = await engine.ListAsync(owned.Mine(workspace), cancel);
+        var held = (await networks.ListAsync(owned.Mine(workspace), cancel)).Select(n => WorkspaceOf(n.Labels)).ToHashSet();
+        var nodes = containers.ToLookup(c => WorkspaceOf(c.Labels));
+        var ended = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
+        await engine.EachAsync(containers.Where(c => StateOf(c) == NodeState.Exited), async c => ended[c.ID] = await RanOutAsync(c.ID, cancel), cancel);
+        Forget(containers);
+        return [.. held.Union(nodes.Select(n => n.Key)).Where(w => w != Guid.Empty).Select(w => new ClusterNow(w, held.Contains(w),
+            [.. nodes[w].Select(c => See(c, ended.GetValueOrDefault(c.ID))).OrderBy(n => n.Generation).ThenBy(n => n.Name, StringComparer.Ordinal)]))];
+    }
+
+    public static Guid WorkspaceOf(IDictionary<string, string>? labels) =>
+        labels is not null && labels.TryGetValue(Owned.Workspace, out var text) && Guid.TryParseExact(text, "n", out var id) ? id : Guid.Empty;
+
+    public static int GenerationOf(IDictionary<string, string> labels) =>
+        labels.TryGetValue(Owned.Generation, out var text) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var generation) ? generation : 0;
+
+    public static string NodeOf(IDictionary<string, string> labels) => labels.TryGetValue(Owned.Node, out var node) ? node : "";
+
+    public static NodeState StateOf(ContainerListResponse container) => container.State switch
+    {
+        "created" => NodeState.Created,
+        "running" or "paused" or "restarting" => NodeState.Running,
+        _ => NodeState.Exited, // exited, dead, removing
+    };
+
+    private static NodeNow See(ContainerListResponse c, bool outOfMemory)
+    {
+        var state = StateOf(c);
+        var exit = ExitedWith().Match(c.Status ?? "");
+        var address = c.NetworkSettings?.Networks?.Values.FirstOrDefault()?.IPAddress;
+        return new NodeNow(NodeOf(c.Labels), c.Labels.TryGetValue(Owned.Role, out var role) ? role : "", GenerationOf(c.Labels), state,
+            exit.Success && state == NodeState.Exited ? int.Parse(exit.Groups["code"].ValueSpan, CultureInfo.InvariantCulture) : null,
+            outOfMemory, state == NodeState.Running && address is { Length: > 0 } ? address : null, c.Labels.TryGetValue(Owned.State, out var hash) ? hash : "");
+    }
+
+    private async Task<bool> RanOutAsync(string id, CancellationToken cancel)
+    {
+        if (!_outOfMemory.TryGetValue(id, out var known))
+        {
+            await EngineTasks.IfThereAsync(async () => known = (await engine.AskAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel)).State?.OOMKilled ?? false);
+            _outOfMemory[id] = known;
+        }
+
+        return known;
+    }
+
+    private void Forget(IList<ContainerListResponse> containers)
+    {
+        if (_outOfMemory.Count > 2 * containers.Count + 1000)
+        {
+            _outOfMemory.Clear();
+        }
+    }
+
+    /// <summary>Before API 1.52 the list has the exit code only inside its sentence: "Exited (137) 3 minutes ago".</summary>
+    [GeneratedRegex(@"^(?:Exited|Restarting|Dead) \((?<code>\d+)\)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex ExitedWith();
+}

@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Options;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+public static class DockerCloudServices
+{
+    /// <summary>
+    /// <see cref="IClusterCloud"/> over the engine named in <c>Clouds:Docker:Socket</c>; where none is named, one whose every call says what is missing.
+    /// Needs <see cref="TimeProvider"/> and <c>Installation:Id</c>.
+    /// </summary>
+    public static IServiceCollection AddDockerCloud(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddSingleton<IValidateOptions<DockerOptions>, DockerOptionsCheck>();
+        services.AddOptions<DockerOptions>().Bind(configuration.GetSection(DockerOptions.Section)).Configure(o => Complete(o, configuration)).ValidateOnStart();
+        services.AddSingleton(p => p.GetRequiredService<IOptions<DockerOptions>>().Value);
+        var socket = configuration[$"{DockerOptions.Section}:{nameof(DockerOptions.Socket)}"] ?? "";
+        services.AddSingleton(_ => new Engine(socket));
+        services.AddSingleton(_ => new Owned(configuration["Installation:Id"] ?? ""));
+        services.AddSingleton<Networks>();
+        services.AddSingleton<Firewall>();
+        if (socket.Length == 0)
+        {
+            return services.AddSingleton<IClusterCloud, NoClusterCloud>();
+        }
+
+        services.AddSingleton(p => new Identities(p.GetRequiredService<DockerOptions>().Identities));
+        services.AddSingleton<NodeRecipe>();
+        services.AddSingleton<ClusterLook>();
+        services.AddSingleton<EngineProbe>();
+        services.AddSingleton<NodeReadings>();
+        services.AddSingleton<HostRanges>();
+        return services.AddSingleton<IClusterCloud, DockerClusters>();
+    }
+
+    private static void Complete(DockerOptions options, IConfiguration configuration)
+    {
+        if (options.Identities.Length == 0 && configuration["Clouds:LocalStorage:Mounts"] is { Length: > 0 } mounts && Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(mounts)) is { } beside)
+        {
+            options.Identities = Path.Combine(beside, "identities");
+        }
+    }
+}

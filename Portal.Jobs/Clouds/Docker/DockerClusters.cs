@@ -1,0 +1,144 @@
+using Docker.DotNet.Models;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>Clusters as containers of one engine, kept apart from all else there by the installation's label.</summary>
+public sealed class DockerClusters(
+    Engine engine, Networks networks, Owned owned, NodeRecipe recipe, ClusterLook look, EngineProbe probe, NodeReadings readings, HostRanges ranges, TimeProvider time) : IClusterCloud
+{
+    private const uint GraceSeconds = 10;
+
+    public Task<CloudReport> PrepareAsync(CancellationToken cancel) => probe.PrepareAsync(cancel);
+
+    public async Task EnsureAsync(ClusterPlan plan, CancellationToken cancel)
+    {
+        NodeRecipe.Check(plan);
+        var profile = await probe.ProveAsync(plan.Nodes.Count > 0 ? plan.Nodes[0].Image : null, cancel);
+        var there = await engine.ListAsync(owned.Mine(plan.Workspace), cancel);
+        var held = await networks.ListAsync(owned.Mine(plan.Workspace), cancel);
+        if (there.Select(c => c.Labels).Concat(held.Select(n => n.Labels)).Any(l => ClusterLook.GenerationOf(l) > plan.Generation))
+        {
+            throw EngineFaults.Make(CloudFault.Conflict, $"a newer generation than {plan.Generation} of this workspace is there", "Nothing was changed: whoever made the newer one goes on.");
+        }
+
+        await SweepAsync(plan, there, held, cancel);
+        await EnsureNetworkAsync(plan, cancel);
+        var current = there.Where(c => ClusterLook.GenerationOf(c.Labels) == plan.Generation).ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
+        await engine.EachAsync(plan.Nodes, n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), cancel), cancel);
+    }
+
+    public Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel) => look.SeeAsync(null, cancel);
+
+    public async Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel) => (await look.SeeAsync(workspace, cancel)).SingleOrDefault();
+
+    public IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel) => new DockerEvents(engine, owned, time).FollowAsync(cancel);
+
+    public async Task RemoveNodesAsync(Guid workspace, CancellationToken cancel)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(GraceSeconds + 50), time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
+        try
+        {
+            await engine.EachAsync(await engine.ListAsync(owned.Mine(workspace), cancel), async c =>
+            {
+                if (ClusterLook.StateOf(c) == NodeState.Running)
+                {
+                    await EngineTasks.IfThereAsync(() => engine.AskAsync(e => e.Containers.StopContainerAsync(c.ID, new ContainerStopParameters { WaitBeforeKillSeconds = GraceSeconds }, both.Token), both.Token));
+                }
+
+                await engine.RemoveAsync(c.ID, both.Token);
+            }, cancel, waitsOnly: true);
+        }
+        catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
+        {
+            throw EngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop and are not gone yet", "Look until no node is seen, then go on.", e);
+        }
+    }
+
+    public async Task RemoveNetworkAsync(Guid workspace, CancellationToken cancel)
+    {
+        if ((await engine.ListAsync(owned.Mine(workspace), cancel)).Count > 0)
+        {
+            throw EngineFaults.Make(CloudFault.Conflict, "nodes of this workspace are still there", "Remove the nodes first and look until none is seen.");
+        }
+
+        await engine.EachAsync(await networks.ListAsync(owned.Mine(workspace), cancel), n => networks.RemoveAsync(n.ID, cancel), cancel);
+    }
+
+    public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => readings.ReadAsync(cancel);
+
+    public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel)
+    {
+        var newest = (await engine.ListAsync(owned.Mine(workspace), cancel)).Where(c => ClusterLook.NodeOf(c.Labels) == node).MaxBy(c => ClusterLook.GenerationOf(c.Labels));
+        return newest is null ? [] : await NodeLogs.TailAsync(engine, newest.ID, lines, cancel);
+    }
+
+    public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
+
+    /// <summary>Older generations, nodes that are not in the plan, and a network of other addresses go before anything is made.</summary>
+    private async Task SweepAsync(ClusterPlan plan, IList<ContainerListResponse> there, IList<NetworkResponse> held, CancellationToken cancel)
+    {
+        var names = plan.Nodes.Select(n => n.Name).ToHashSet(StringComparer.Ordinal);
+        var stale = held.Where(n => ClusterLook.GenerationOf(n.Labels) != plan.Generation || n.IPAM?.Config?.FirstOrDefault()?.Subnet != plan.Subnet).ToList();
+        // A container keeps the network that it was made on, so with a network of this generation its containers go too.
+        var all = stale.Any(n => ClusterLook.GenerationOf(n.Labels) == plan.Generation);
+        await engine.EachAsync(there.Where(c => all || ClusterLook.GenerationOf(c.Labels) != plan.Generation || !names.Contains(ClusterLook.NodeOf(c.Labels))).ToList(), async c =>
+        {
+            await engine.RemoveAsync(c.ID, cancel);
+            there.Remove(c);
+        }, cancel);
+        await engine.EachAsync(stale, n => networks.RemoveAsync(n.ID, cancel), cancel);
+    }
+
+    private async Task EnsureNetworkAsync(ClusterPlan plan, CancellationToken cancel)
+    {
+        var name = owned.Network(plan.Workspace, plan.Generation);
+        if ((await networks.ListAsync(owned.Mine(plan.Workspace), cancel)).Count == 0)
+        {
+            await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, wayOut: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
+        }
+    }
+
+    /// <summary>A node that has ended stays as it is: that it ended must be seen, and what to do about it is for the run.</summary>
+    private async Task EnsureNodeAsync(CreateContainerParameters wanted, ContainerListResponse? there, CancellationToken cancel)
+    {
+        if (there is not null && (!there.Labels.TryGetValue(Owned.State, out var state) || state != wanted.Labels[Owned.State]))
+        {
+            await engine.RemoveAsync(there.ID, cancel);
+            there = null;
+        }
+
+        if (there is null)
+        {
+            await StartAsync(await CreateAsync(wanted, cancel), cancel);
+        }
+        else if (ClusterLook.StateOf(there) == NodeState.Created)
+        {
+            await StartAsync(there.ID, cancel);
+        }
+    }
+
+    private async Task StartAsync(string id, CancellationToken cancel) =>
+        await engine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel); // false where it runs already
+
+    private async Task<string> CreateAsync(CreateContainerParameters wanted, CancellationToken cancel)
+    {
+        try
+        {
+            return await engine.CreateAsync(wanted, cancel);
+        }
+        catch (CloudException e) when (e.Fault == CloudFault.Conflict)
+        {
+            // Made already by a call whose answer was lost, or by another worker; it is ours only if it is the same to the last setting.
+            var other = await engine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel);
+            if (other.Config?.Labels?.TryGetValue(Owned.State, out var state) == true && state == wanted.Labels[Owned.State]
+                && other.Config.Labels.TryGetValue(Owned.Installation, out var installation) && installation == owned.Id)
+            {
+                return other.ID;
+            }
+
+            throw;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Net;
+using Microsoft.Extensions.Options;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>Section <c>Clouds:Docker</c>.</summary>
+public sealed class DockerOptions
+{
+    public const string Section = "Clouds:Docker";
+
+    /// <summary>Path of the engine's Unix socket. Empty: there is no engine here, and every call says so.</summary>
+    public string Socket { get; set; } = "";
+
+    /// <summary>CIDR from which workspaces get their /27; the probe takes one from its upper end.</summary>
+    public string Pool { get; set; } = "10.213.0.0/16";
+
+    /// <summary>Moby's own default seccomp profile, a JSON file. Without it launches are refused.</summary>
+    public string SeccompBase { get; set; } = "";
+
+    /// <summary>Account (name or uid) from which containers must be reachable: the web's. Empty: this process's own.</summary>
+    public string ProbeUser { get; set; } = "";
+
+    /// <summary>Folder of root's for the passwd and group files that containers see.</summary>
+    public string Identities { get; set; } = "";
+
+    /// <summary>Size of the tmpfs at /tmp, MiB; it counts as the container's memory.</summary>
+    public int TmpMib { get; set; } = 512;
+
+    /// <summary>Size of the tmpfs at /home/student, MiB; it counts as the container's memory.</summary>
+    public int HomeMib { get; set; } = 64;
+
+    /// <summary>The pool as a network.</summary>
+    public IPNetwork PoolNetwork => IPNetwork.Parse(Pool);
+}
+
+/// <summary>Names the field that is wrong, at start.</summary>
+public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
+{
+    public ValidateOptionsResult Validate(string? name, DockerOptions options)
+    {
+        if (options.Socket.Length == 0)
+        {
+            return ValidateOptionsResult.Success;
+        }
+
+        var wrong = new List<string>();
+        Wrong(!Path.IsPathFullyQualified(options.Socket), nameof(options.Socket), "must be the full path of a Unix socket");
+        Wrong(options.SeccompBase.Length > 0 && !Path.IsPathFullyQualified(options.SeccompBase), nameof(options.SeccompBase), "must be a full path");
+        Wrong(!Path.IsPathFullyQualified(options.Identities), nameof(options.Identities), "must be a full path (by default it lies beside Clouds:LocalStorage:Mounts)");
+        Wrong(!IPNetwork.TryParse(options.Pool, out var pool) || pool.PrefixLength is < 8 or > 24 || pool.BaseAddress.AddressFamily != System.Net.Sockets.AddressFamily.InterNetwork,
+            nameof(options.Pool), "must be an IPv4 network of /8 to /24, as 10.213.0.0/16");
+        Wrong(options.TmpMib is < 16 or > 65536, nameof(options.TmpMib), "must be 16 to 65536 MiB");
+        Wrong(options.HomeMib is < 1 or > 65536, nameof(options.HomeMib), "must be 1 to 65536 MiB");
+        return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
+
+        void Wrong(bool so, string field, string words)
+        {
+            if (so)
+            {
+                wrong.Add($"{DockerOptions.Section}:{field} {words}.");
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+using System.Net.Sockets;
+using System.Text.Json;
+using Docker.DotNet;
+using Docker.DotNet.NativeHttp;
+using Portal.Core.Clouds;
+using Version = System.Version;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>
+/// One pool of connections to one engine: Docker.DotNet on it, and raw calls for what Docker.DotNet lacks. Connects, and agrees on a version,
+/// at the first call, and again when the engine was replaced by another version.
+/// </summary>
+public sealed class Engine(string socket) : IDisposable
+{
+    // Engines before 1.41 take 2 s for one reading; 29 and later refuse below 1.44. Asking for no more than 1.44 leaves few variants to try.
+    private static readonly Version Oldest = new(1, 41), Newest = new(1, 44);
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
+    private readonly SemaphoreSlim _lanes = new(4), _waits = new(64), _connecting = new(1);
+    private Line? _line;
+
+    /// <summary>Path of the Unix socket.</summary>
+    public string Socket { get; } = socket;
+
+    /// <summary>Every call goes through here, so that every fault is translated once.</summary>
+    public async Task<T> AskAsync<T>(Func<DockerClient, Task<T>> call, CancellationToken cancel) => await TranslateAsync(async line => await call(line.Client), cancel);
+
+    /// <inheritdoc cref="AskAsync{T}"/>
+    public Task AskAsync(Func<DockerClient, Task> call, CancellationToken cancel) => AskAsync(async c => { await call(c); return true; }, cancel);
+
+    /// <summary>A raw call over the same connections. With <paramref name="stream"/> it returns at the answer's head, and the caller disposes it.</summary>
+    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body, bool stream, CancellationToken cancel) => TranslateAsync(async line =>
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body, options: JsonSerializerOptions.Default) };
+        var answer = await line.Raw.SendAsync(request, stream ? HttpCompletionOption.ResponseHeadersRead : HttpCompletionOption.ResponseContentRead, cancel);
+        if (answer.IsSuccessStatusCode)
+        {
+            return answer;
+        }
+
+        using (answer)
+        {
+            throw EngineFaults.FromAnswer(answer.StatusCode, EngineFaults.MessageOf(await answer.Content.ReadAsStringAsync(cancel)));
+        }
+    }, cancel);
+
+    /// <summary>Side by side, but never more than four heavy calls over all clusters; of calls that only wait, 64.</summary>
+    public Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> act, CancellationToken cancel, bool waitsOnly = false) => Task.WhenAll(items.Select(async item =>
+    {
+        var lanes = waitsOnly ? _waits : _lanes;
+        await lanes.WaitAsync(cancel);
+        try
+        {
+            await act(item);
+        }
+        finally
+        {
+            lanes.Release();
+        }
+    }));
+
+    /// <summary>The version spoken, e.g. 1.41; connects if need be.</summary>
+    public Task<Version> VersionAsync(CancellationToken cancel) => TranslateAsync(line => Task.FromResult(line.Version), cancel);
+
+    public void Dispose()
+    {
+        _line?.Dispose();
+        _lanes.Dispose();
+        _waits.Dispose();
+        _connecting.Dispose();
+    }
+
+    private async Task<T> TranslateAsync<T>(Func<Line, Task<T>> call, CancellationToken cancel)
+    {
+        var line = await LineAsync(cancel);
+        try
+        {
+            return await call(line);
+        }
+        catch (Exception e) when (EngineFaults.From(e, cancel) is { } fault)
+        {
+            if (fault.Message.Contains("client version", StringComparison.OrdinalIgnoreCase))
+            {
+                Interlocked.CompareExchange(ref _line, null, line); // others may still use it: it is left to the collector
+            }
+
+            throw EngineFaults.From(e, cancel)!;
+        }
+    }
+
+    private async Task<Line> LineAsync(CancellationToken cancel)
+    {
+        if (Volatile.Read(ref _line) is { } line)
+        {
+            return line;
+        }
+
+        await _connecting.WaitAsync(cancel);
+        try
+        {
+            return _line ??= await ConnectAsync(cancel);
+        }
+        catch (Exception e) when (EngineFaults.From(e, cancel) is not null)
+        {
+            throw EngineFaults.From(e, cancel)!;
+        }
+        finally
+        {
+            _connecting.Release();
+        }
+    }
+
+    private async Task<Line> ConnectAsync(CancellationToken cancel)
+    {
+        using var first = new Line(Socket, version: null);
+        var known = await first.Client.System.GetVersionAsync(cancel);
+        var (newest, oldest) = (new Version(known.APIVersion), new Version(known.MinAPIVersion ?? "1.12"));
+        var version = newest < Newest ? newest : Newest;
+        return version >= Oldest && version >= oldest
+            ? new Line(Socket, version)
+            : throw EngineFaults.Make(CloudFault.Refused, $"engine {known.Version} speaks API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another engine version.");
+    }
+
+    /// <summary>One version on one pool of connections.</summary>
+    private sealed class Line : IDisposable
+    {
+        public Line(string socket, Version? version)
+        {
+            SocketsHttpHandler? handler = null;
+            Version = version ?? new Version();
+            // The package's own Unix transport opens a connection for every call. Over the framework's handler they are kept;
+            // its default of 10 would let ten followed streams block every other call.
+            Client = new DockerClientBuilder().WithEndpoint(new Uri("http://engine")).WithApiVersion(version).WithTimeout(CallTimeout)
+                .WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
+            Raw = new HttpClient(handler!, disposeHandler: false) { BaseAddress = new Uri($"http://engine/v{version}/"), Timeout = CallTimeout };
+
+            void Configure(SocketsHttpHandler h)
+            {
+                handler = h;
+                h.UseProxy = false;
+                h.MaxConnectionsPerServer = 256;
+                h.ConnectCallback = (_, cancel) => OpenAsync(new UnixDomainSocketEndPoint(socket), cancel);
+            }
+        }
+
+        public DockerClient Client { get; }
+        public HttpClient Raw { get; }
+        public Version Version { get; }
+
+        public void Dispose()
+        {
+            Raw.Dispose();
+            Client.Dispose();
+        }
+
+        private static async ValueTask<Stream> OpenAsync(UnixDomainSocketEndPoint address, CancellationToken cancel)
+        {
+            var socket = new System.Net.Sockets.Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(address, cancel);
+                return new NetworkStream(socket, ownsSocket: true);
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using System.Globalization;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>passwd and group files, one pair a uid, that containers see read-only: a uid without an entry breaks logins of Java and prompts of shells.</summary>
+public sealed class Identities(string folder)
+{
+    private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    private const UnixFileMode FolderMode = ReadableByAll | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
+    /// <summary>The pair of this uid; makes what is missing. Paths come from the number alone.</summary>
+    public (string Passwd, string Group) Ensure(int uid)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(uid, 1);
+        Directory.CreateDirectory(folder, FolderMode);
+        var id = uid.ToString(CultureInfo.InvariantCulture);
+        return (Written($"{id}.passwd", $"root:x:0:0:root:/root:/usr/sbin/nologin\nstudent:x:{id}:{id}:Student:/home/student:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"),
+            Written($"{id}.group", $"root:x:0:\nstudent:x:{id}:\nnogroup:x:65534:\n"));
+    }
+
+    private string Written(string name, string text)
+    {
+        var path = Path.Combine(folder, name);
+        if (File.Exists(path) && File.ReadAllText(path) == text)
+        {
+            return path; // a running container holds this very file: it is not replaced without need
+        }
+
+        var fresh = Path.Combine(folder, $".{name}.{Path.GetRandomFileName()}");
+        File.WriteAllText(fresh, text);
+        File.SetUnixFileMode(fresh, ReadableByAll);
+        File.Move(fresh, path, overwrite: true);
+        return path;
+    }
+}

@@ -1,0 +1,39 @@
+using Docker.DotNet.Models;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>Bridges: made under their own name, never twice, and removed.</summary>
+public sealed class Networks(Engine engine)
+{
+    /// <summary>
+    /// Makes the network; false when one of that name is there already. Raw: Docker.DotNet has no CheckDuplicate, without which engines before 1.44
+    /// make a second network of the same name.
+    /// </summary>
+    /// <param name="subnet">Null: one of the engine's own pool.</param>
+    public async Task<bool> CreateAsync(string name, string bridge, string? subnet, bool wayOut, IDictionary<string, string> labels, CancellationToken cancel)
+    {
+        var options = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["com.docker.network.bridge.name"] = bridge,
+            ["com.docker.network.bridge.enable_ip_masquerade"] = wayOut ? "true" : "false",
+        };
+        var addresses = subnet is null ? null : new { Config = new[] { new { Subnet = subnet } } };
+        try
+        {
+            using var _ = await engine.SendAsync(HttpMethod.Post, "networks/create",
+                new { Name = name, Driver = "bridge", CheckDuplicate = true, EnableIPv6 = false, Labels = labels, Options = options, IPAM = addresses }, stream: false, cancel);
+            return true;
+        }
+        catch (CloudException e) when (e.Fault == CloudFault.Conflict && e.Message.Contains("already exists", StringComparison.Ordinal))
+        {
+            return false;
+        }
+    }
+
+    public async Task<IList<NetworkResponse>> ListAsync(IDictionary<string, IDictionary<string, bool>>? filters, CancellationToken cancel) =>
+        await engine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters { Filters = filters ?? new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) }, cancel), cancel);
+
+    /// <summary>Gone already is as good.</summary>
+    public Task RemoveAsync(string id, CancellationToken cancel) => EngineTasks.IfThereAsync(() => engine.AskAsync(c => c.Networks.DeleteNetworkAsync(id, cancel), cancel));
+}

@@ -1,0 +1,34 @@
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>The answer where no engine is named: the portal runs, and every page can say what is missing and how to get it.</summary>
+public sealed class NoClusterCloud : IClusterCloud
+{
+    public Task<CloudReport> PrepareAsync(CancellationToken cancel) => Task.FromException<CloudReport>(Missing());
+
+    public Task EnsureAsync(ClusterPlan plan, CancellationToken cancel) => Task.FromException(Missing());
+
+    public Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<ClusterNow>>(Missing());
+
+    public Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel) => Task.FromException<ClusterNow?>(Missing());
+
+    public async IAsyncEnumerable<ClusterEvent> EventsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
+    {
+        yield return new ClusterEvent(ClusterHappening.Away);
+        await new TaskCompletionSource().Task.WaitAsync(cancel); // nothing ever happens here
+    }
+
+    public Task RemoveNodesAsync(Guid workspace, CancellationToken cancel) => Task.FromException(Missing());
+
+    public Task RemoveNetworkAsync(Guid workspace, CancellationToken cancel) => Task.FromException(Missing());
+
+    public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<NodeSample>>(Missing());
+
+    public Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
+
+    public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
+
+    private static CloudException Missing() => EngineFaults.Make(CloudFault.Away, "there is no container engine on this machine",
+        "Install Debian's docker.io and start the portal as root, or name an engine's socket in Clouds:Docker:Socket.");
+}

@@ -1,0 +1,133 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Docker.DotNet.Models;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>How a node of a plan becomes a container: every limit and every wall is here.</summary>
+public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Identities identities)
+{
+    private const int Version = 1; // raise it when Describe changes: containers of running workspaces keep theirs until their next generation
+
+    /// <summary>
+    /// Hash of what this node is to be: of our own plan, not of the package's model, so that an upgrade of the package replaces nothing; of the
+    /// secrets only their names.
+    /// </summary>
+    public static string StateHash(ClusterPlan plan, NodePlan node, SeccompProfile profile)
+    {
+        var wanted = new
+        {
+            Version,
+            plan.Workspace,
+            plan.Generation,
+            plan.Subnet,
+            Profile = profile.Hash,
+            node.Name,
+            node.Role,
+            node.Image,
+            node.Uid,
+            node.Command,
+            Environment = node.Environment.OrderBy(e => e.Key, StringComparer.Ordinal),
+            Secrets = node.Secrets.Keys.Order(StringComparer.Ordinal),
+            node.Folders,
+            node.MemoryMib,
+            node.Vcpus,
+            node.Pids,
+        };
+        return Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(wanted)))[..16];
+    }
+
+    /// <summary>Throws <see cref="CloudFault.Refused"/> for a plan that could not have come from the portal's own templates.</summary>
+    public static void Check(ClusterPlan plan)
+    {
+        foreach (var node in plan.Nodes)
+        {
+            Wrong(!NodeName().IsMatch(node.Name), $"'{node.Name}' is no name of a node");
+            Wrong(!ImageId().IsMatch(node.Image), $"image '{node.Image}' is not pinned by its id");
+            Wrong(node.Uid < 1000, $"uid {node.Uid} is one of the host's own");
+            Wrong(node.MemoryMib < 16 || node.Vcpus is < 0.01 or > 1024 || node.Pids < 16, "a limit is missing");
+            Wrong(node.Environment.Keys.Concat(node.Secrets.Keys).Any(k => k.Length == 0 || k.Contains('=', StringComparison.Ordinal)), "a name in its environment is none");
+            Wrong(node.Folders.Any(f => !Path.IsPathFullyQualified(f.Source) || !Path.IsPathFullyQualified(f.Target) || Dotted(f.Source) || Dotted(f.Target)), "a folder is not named by a full path");
+        }
+
+        Wrong(plan.Nodes.Select(n => n.Name).Distinct(StringComparer.Ordinal).Count() != plan.Nodes.Count, "two nodes have one name");
+
+        static bool Dotted(string path) => path.Split('/').Contains("..", StringComparer.Ordinal);
+
+        static void Wrong(bool so, string words)
+        {
+            if (so)
+            {
+                throw EngineFaults.Make(CloudFault.Refused, $"the plan is not one that may be launched: {words}", "Mend the template.");
+            }
+        }
+    }
+
+    /// <summary>The container of a workspace's node.</summary>
+    public CreateContainerParameters Describe(ClusterPlan plan, NodePlan node, SeccompProfile profile)
+    {
+        var labels = owned.Labels(plan.Workspace, plan.Generation);
+        labels[Owned.Role] = node.Role;
+        labels[Owned.Node] = node.Name;
+        labels[Owned.State] = StateHash(plan, node, profile);
+        return Describe(owned.Container(plan.Workspace, plan.Generation, node.Name), owned.Network(plan.Workspace, plan.Generation), labels, node, profile);
+    }
+
+    /// <summary>The same container under any name and labels: the probe tries exactly what a student gets.</summary>
+    public CreateContainerParameters Describe(string name, string network, IDictionary<string, string> labels, NodePlan node, SeccompProfile profile)
+    {
+        var (passwd, group) = identities.Ensure(node.Uid);
+        return new CreateContainerParameters
+        {
+            Name = name,
+            Image = node.Image,
+            Hostname = node.Name,
+            User = $"{node.Uid}:{node.Uid}",
+            Cmd = [.. node.Command],
+            Env = [.. node.Environment.Concat(node.Secrets).OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key}={e.Value}")],
+            Labels = labels,
+            StopTimeout = TimeSpan.FromSeconds(10),
+            HostConfig = new HostConfig
+            {
+                NetworkMode = network,
+                NanoCPUs = (long)(node.Vcpus * 1e9),
+                Memory = node.MemoryMib << 20,
+                MemorySwap = node.MemoryMib << 20, // as much as memory: no swap
+                PidsLimit = node.Pids,
+                CapDrop = ["ALL"],
+                SecurityOpt = ["no-new-privileges", "seccomp=" + profile.Json],
+                ReadonlyRootfs = true,
+                Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
+                {
+                    ["/tmp"] = $"size={options.TmpMib}m,uid={node.Uid},gid={node.Uid},mode=700,exec,nosuid,nodev", // exec: engines unpack native libraries there
+                    ["/home/student"] = $"size={options.HomeMib}m,uid={node.Uid},gid={node.Uid},mode=700,nosuid,nodev",
+                },
+                Mounts = [Bind(new FolderPlan(passwd, "/etc/passwd", ReadOnly: true)), Bind(new FolderPlan(group, "/etc/group", ReadOnly: true)), .. node.Folders.Select(Bind)],
+                LogConfig = new LogConfig { Type = "json-file", Config = new Dictionary<string, string>(StringComparer.Ordinal) { ["max-size"] = "5m", ["max-file"] = "2" } },
+                Ulimits = [new Ulimit { Name = "nofile", Soft = 8192, Hard = 8192 }, new Ulimit { Name = "core", Soft = 0, Hard = 0 }],
+                ExtraHosts = ["any:0.0.0.0"], // Hadoop asks for the name of its bind address
+                // The engine would pass questions on to the host's name servers, and so a way out for data. Nobody listens at this address: names of other nodes resolve, all else fails at once.
+                DNS = ["127.0.0.1"],
+                IpcMode = "private",
+            },
+            NetworkingConfig = new NetworkingConfig { EndpointsConfig = new Dictionary<string, EndpointSettings>(StringComparer.Ordinal) { [network] = new() { Aliases = [node.Name] } } },
+        };
+    }
+
+    private static Mount Bind(FolderPlan folder) => new()
+    {
+        Type = "bind",
+        Source = folder.Source,
+        Target = folder.Target,
+        ReadOnly = folder.ReadOnly,
+        BindOptions = new BindOptions { Propagation = "rprivate" },
+    };
+
+    [GeneratedRegex("^[a-z][a-z0-9-]{0,30}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex NodeName();
+
+    [GeneratedRegex("^sha256:[0-9a-f]{64}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex ImageId();
+}

@@ -1,0 +1,63 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>
+/// How everything of one installation is named and labelled on an engine that others use too. Nothing without the label is ever touched.
+/// </summary>
+public sealed class Owned
+{
+    public const string Installation = "portal.installation", Workspace = "portal.workspace", Generation = "portal.generation",
+        Role = "portal.role", Node = "portal.node", State = "portal.state";
+
+    /// <param name="installation">Ten characters of a-z and 0-9, the first a letter.</param>
+    public Owned(string installation)
+    {
+        if (installation.Length != 10 || !char.IsAsciiLetterLower(installation[0]) || !installation.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c)))
+        {
+            throw new ArgumentException("Installation:Id must be ten characters of a-z and 0-9, the first a letter.", nameof(installation));
+        }
+
+        Id = installation;
+    }
+
+    public string Id { get; }
+
+    /// <summary>What the names of all bridges of workspaces begin with; the firewall's rules go by it.</summary>
+    public string BridgePrefix => $"p{Id[..5]}";
+
+    /// <summary>The bridge on which images are built.</summary>
+    public string BuildBridge => $"b{Id[..5]}";
+
+    public string BuildNetwork => $"portal-{Id}-build";
+
+    public string Network(Guid workspace, int generation) => string.Create(CultureInfo.InvariantCulture, $"portal-{Id}-{workspace:n}-{generation}");
+
+    public string Container(Guid workspace, int generation, string node) => $"{Network(workspace, generation)}-{node}";
+
+    /// <summary>Fourteen characters, one less than the kernel's limit.</summary>
+    public string Bridge(string network) => BridgePrefix + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(network)))[..8];
+
+    public IDictionary<string, string> Labels(Guid workspace, int generation) => new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        [Installation] = Id,
+        [Workspace] = workspace.ToString("n"),
+        [Generation] = generation.ToString(CultureInfo.InvariantCulture),
+    };
+
+    /// <summary>What is not of a workspace: probes, the network of image builds.</summary>
+    public IDictionary<string, string> Labels(string role) => new Dictionary<string, string>(StringComparer.Ordinal) { [Installation] = Id, [Role] = role };
+
+    /// <summary>A filter of the engine's API: of this installation and this workspace, or of any workspace.</summary>
+    public IDictionary<string, IDictionary<string, bool>> Mine(Guid? workspace) => Filter(workspace is { } one ? $"{Workspace}={one:n}" : Workspace);
+
+    /// <summary>A filter: of this installation and this role.</summary>
+    public IDictionary<string, IDictionary<string, bool>> Mine(string role) => Filter($"{Role}={role}");
+
+    private Dictionary<string, IDictionary<string, bool>> Filter(string label) => new(StringComparer.Ordinal)
+    {
+        ["label"] = new Dictionary<string, bool>(StringComparer.Ordinal) { [$"{Installation}={Id}"] = true, [label] = true },
+    };
+}

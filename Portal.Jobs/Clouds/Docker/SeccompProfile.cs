@@ -1,0 +1,98 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>
+/// Moby's default profile without btrfs's ioctls, but for the three that copy by reference. On a btrfs share an unprivileged process may make
+/// subvolumes and snapshots by ioctl, and what lies in them escapes the quota groups.
+/// An allow rule by bits: any ioctl whose type byte (bits 8-15 of the request) differs from btrfs's 0x94 in at least one bit. A deny rule would
+/// not do: an unconditional allow hides it, and bits above 32, which the kernel ignores, evade an exact comparison.
+/// </summary>
+/// <param name="Json">What the engine takes as <c>seccomp=…</c>, without white space.</param>
+/// <param name="Hash">Of it, 16 hex digits.</param>
+public sealed record SeccompProfile(string Json, string Hash)
+{
+    private const uint Btrfs = 0x94 << 8;
+    private const int UserNamespace = 0x10000000;
+    private static readonly Dictionary<string, uint> Copies = new(StringComparer.Ordinal) { ["FICLONE"] = 0x40049409, ["FICLONERANGE"] = 0x4020940D, ["FIDEDUPERANGE"] = 0xC0189436 };
+
+    /// <summary>Reads the base and makes the profile. Throws <see cref="CloudFault.Refused"/> with the reason when there is no base or it is not Moby's.</summary>
+    public static async Task<SeccompProfile> LoadAsync(string file, CancellationToken cancel)
+    {
+        if (file.Length == 0 || !File.Exists(file))
+        {
+            throw EngineFaults.Make(CloudFault.Refused, $"the seccomp profile's base is missing ({(file.Length == 0 ? "Clouds:Docker:SeccompBase is empty" : file)})",
+                "Take default.json out of Debian's package golang-github-docker-docker-dev and name it in Clouds:Docker:SeccompBase.");
+        }
+
+        try
+        {
+            return From(await File.ReadAllTextAsync(file, cancel));
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or IOException or UnauthorizedAccessException)
+        {
+            throw Unusable($"{file} cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The profile from the base's text.</summary>
+    public static SeccompProfile From(string json)
+    {
+        if (JsonNode.Parse(json) is not JsonObject profile || profile["syscalls"] is not JsonArray rules || (string?)profile["defaultAction"] is not "SCMP_ACT_ERRNO")
+        {
+            throw Unusable("the base is not a profile that refuses what it does not name");
+        }
+
+        var before = rules.Count(r => Names(r).Contains("ioctl", StringComparer.Ordinal));
+        // Podman's profile lets an unprivileged process make user namespaces, and mount in them. Moby's masks that flag in clone and names unshare for CAP_SYS_ADMIN only.
+        if (before == 0 || rules.Any(r => Free(r) && Names(r).Any(n => n is "unshare" or "mount" or "clone3" or "setns")) || !rules.Any(MasksUserNamespaces))
+        {
+            throw Unusable("the base is not Moby's default profile");
+        }
+
+        foreach (var rule in rules.ToArray())
+        {
+            rule!["names"] = new JsonArray([.. Names(rule).Where(n => n != "ioctl").Select(n => (JsonNode)n)]);
+            if (rule["names"]!.AsArray().Count == 0)
+            {
+                rules.Remove(rule);
+            }
+        }
+
+        for (var bit = 8; bit < 16; bit++)
+        {
+            rules.Add(Allow(1u << bit, ~Btrfs & (1u << bit), $"type byte differs from that of btrfs in bit {bit}"));
+        }
+
+        foreach (var (name, request) in Copies)
+        {
+            rules.Add(Allow(0xFFFFFFFF, request, name));
+        }
+
+        var text = profile.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        return new SeccompProfile(text, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..16]);
+    }
+
+    private static JsonObject Allow(uint mask, uint value, string comment) => new()
+    {
+        ["names"] = new JsonArray("ioctl"),
+        ["action"] = "SCMP_ACT_ALLOW",
+        ["comment"] = comment,
+        ["args"] = new JsonArray(new JsonObject { ["index"] = 1, ["op"] = "SCMP_CMP_MASKED_EQ", ["value"] = mask, ["valueTwo"] = value }),
+    };
+
+    private static IEnumerable<string> Names(JsonNode? rule) => rule?["names"]?.AsArray().Select(n => (string?)n ?? "") ?? [];
+
+    /// <summary>Allowed to everyone, whatever the arguments and capabilities.</summary>
+    private static bool Free(JsonNode? rule) => (string?)rule?["action"] == "SCMP_ACT_ALLOW" && rule["args"] is not JsonArray { Count: > 0 } && rule["includes"]?["caps"] is not JsonArray { Count: > 0 };
+
+    private static bool MasksUserNamespaces(JsonNode? rule) => Names(rule).Contains("clone", StringComparer.Ordinal) && rule!["args"] is JsonArray args
+        && args.Any(a => (string?)a?["op"] == "SCMP_CMP_MASKED_EQ" && ((long?)a["value"] & UserNamespace) != 0 && ((long?)a["valueTwo"] ?? 0) == 0);
+
+    private static CloudException Unusable(string words, Exception? cause = null) =>
+        EngineFaults.Make(CloudFault.Refused, words, "Use default.json of Debian's package golang-github-docker-docker-dev (Clouds:Docker:SeccompBase).", cause);
+}

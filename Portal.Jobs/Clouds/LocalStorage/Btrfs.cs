@@ -1,0 +1,96 @@
+using System.Globalization;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.LocalStorage;
+
+/// <summary>A quota group as the kernel keeps it. Bytes; a limit of null is none.</summary>
+/// <param name="Path">Of the subvolume, from the top of the file system; empty for a group above subvolumes.</param>
+internal sealed record QuotaGroup(string Id, long Used, long? Limit, IReadOnlyList<string> Parents, string Path);
+
+/// <summary>The btrfs program, with its errors translated.</summary>
+internal sealed class Btrfs(TimeProvider time)
+{
+    // The first look with --sync after much writing took 3.5 s; a hanging disk is told from a slow one after a minute.
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    /// <summary>Every group of the file system and its usage, exact as of now, in one call.</summary>
+    public async Task<IReadOnlyList<QuotaGroup>> GroupsAsync(string folder, CancellationToken cancel) =>
+        Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", "--sync", folder], cancel));
+
+    /// <summary>The groups that limit this subvolume: its own and those above.</summary>
+    public async Task<IReadOnlyList<QuotaGroup>> GroupsOfAsync(string subvolume, CancellationToken cancel) =>
+        Parse(await AskAsync(["qgroup", "show", "--raw", "-preF", subvolume], cancel));
+
+    public async Task<string> IdAsync(string subvolume, CancellationToken cancel) => (await AskAsync(["inspect-internal", "rootid", subvolume], cancel)).Trim();
+
+    /// <param name="group">Group above to be a member of from the first byte: later would need a recount of everything.</param>
+    public Task CreateAsync(string subvolume, string? group, CancellationToken cancel) =>
+        AskAsync(["subvolume", "create", .. group is null ? Array.Empty<string>() : ["-i", group], subvolume], cancel);
+
+    public Task CreateGroupAsync(string group, string folder, CancellationToken cancel) => AskAsync(["qgroup", "create", group, folder], cancel);
+
+    public Task LimitAsync(string group, long bytes, string folder, CancellationToken cancel) =>
+        AskAsync(["qgroup", "limit", bytes.ToString(CultureInfo.InvariantCulture), group, folder], cancel);
+
+    public Task EnableQuotaAsync(string folder, CancellationToken cancel) => AskAsync(["quota", "enable", folder], cancel);
+
+    /// <summary>Begins to count again; one that is under way already is as good.</summary>
+    public async Task RescanAsync(string folder, CancellationToken cancel)
+    {
+        var said = await RunAsync(["quota", "rescan", folder], cancel);
+        if (!said.Well && !said.InOneLine.Contains("in progress", StringComparison.OrdinalIgnoreCase))
+        {
+            throw Fault(said);
+        }
+    }
+
+    /// <summary>The file system's id, as below /sys/fs/btrfs.</summary>
+    public async Task<string> UuidAsync(string folder, CancellationToken cancel)
+    {
+        var words = (await AskAsync(["filesystem", "show", folder], cancel)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        var at = Array.IndexOf(words, "uuid:");
+        return at >= 0 && at + 1 < words.Length ? words[at + 1] : throw new CloudException(LocalShares.Service, CloudFault.Broken, "btrfs does not name the file system", "Look at `btrfs filesystem show` on the portal's host.");
+    }
+
+    /// <summary>Reads btrfs's table: group, used, exclusive, limit, exclusive limit, parents, path. Only root makes subvolumes here, and names them with ids: a path has no blanks.</summary>
+    public static IReadOnlyList<QuotaGroup> Parse(string table)
+    {
+        var groups = new List<QuotaGroup>();
+        foreach (var line in table.Split('\n'))
+        {
+            var words = line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length >= 6 && words[0].Contains('/', StringComparison.Ordinal) && char.IsAsciiDigit(words[0][0]) && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out var used))
+            {
+                groups.Add(new QuotaGroup(words[0], used, long.TryParse(words[3], NumberStyles.None, CultureInfo.InvariantCulture, out var limit) ? limit : null,
+                    words[5] == "-" ? [] : words[5].Split(','), words.Length > 6 && !words[6].StartsWith('<') ? words[6] : ""));
+            }
+        }
+
+        return groups;
+    }
+
+    private async Task<string> AskAsync(IReadOnlyList<string> arguments, CancellationToken cancel)
+    {
+        var said = await RunAsync(arguments, cancel);
+        return said.Well ? said.Output : throw Fault(said);
+    }
+
+    private Task<Tool.Said> RunAsync(IReadOnlyList<string> arguments, CancellationToken cancel) => Tool.RunAsync(LocalShares.Service, "btrfs", arguments, Limit, time, cancel);
+
+    private static CloudException Fault(Tool.Said said)
+    {
+        var words = said.InOneLine;
+        bool Says(string text) => words.Contains(text, StringComparison.OrdinalIgnoreCase);
+        var (fault, help) = true switch
+        {
+            _ when Says("not permitted") || Says("permission denied") => (CloudFault.Denied, "Run Portal.Jobs as root."),
+            _ when Says("no space left") || Says("quota exceeded") => (CloudFault.Full, "Enlarge or free the file system that holds the shares."),
+            _ when Says("already exists") || Says("file exists") => (CloudFault.Conflict, "Look again, then repeat."),
+            _ when Says("no such file") || Says("cannot find") => (CloudFault.Missing, "Look again: it is gone."),
+            _ when Says("not a btrfs") => (CloudFault.Refused, "Mount a btrfs file system there."),
+            _ when Says("read-only") => (CloudFault.Refused, "The file system became read-only: look at the kernel's log."),
+            _ => (CloudFault.Broken, "Look at the file system on the portal's host."),
+        };
+        return new CloudException(LocalShares.Service, fault, words, help);
+    }
+}

@@ -1,0 +1,149 @@
+using System.Buffers.Binary;
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.LocalStorage;
+
+/// <summary>The few calls of the kernel that .NET lacks. None follows a symbolic link in its last component.</summary>
+internal static partial class Kernel
+{
+    private const int AtFdCwd = -100, NoFollow = 0x100, BasicStats = 0x7ff, OpenFolder = 0x10000 | 0x20000 | 0x80000; // O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+    private const ulong NoSuid = 2, NoDevices = 4, Remount = 32, BindMount = 4096, Private = 1 << 18;
+    private const int UnmountNoFollow = 8;
+    public const int NotThere = 2, Again = 11, Busy = 16, Exists = 17, NotAMount = 22;
+
+    /// <param name="Inode">256 for the root of a btrfs subvolume.</param>
+    internal sealed record Entry(bool IsFolder, uint Uid, uint Gid, uint Mode, ulong Inode);
+
+    /// <summary>What lies at this path itself; null when nothing does.</summary>
+    public static Entry? Look(string path)
+    {
+        Span<byte> stat = stackalloc byte[256];
+        if (Statx(AtFdCwd, path, NoFollow, BasicStats, ref MemoryMarshal.GetReference(stat)) != 0)
+        {
+            var error = Marshal.GetLastPInvokeError();
+            return error == NotThere ? null : throw Fault($"cannot look at {path}", error);
+        }
+
+        var mode = BinaryPrimitives.ReadUInt16LittleEndian(stat[28..]);
+        return new Entry((mode & 0xF000) == 0x4000, BinaryPrimitives.ReadUInt32LittleEndian(stat[20..]), BinaryPrimitives.ReadUInt32LittleEndian(stat[24..]), mode & 0xFFFu, BinaryPrimitives.ReadUInt64LittleEndian(stat[32..]));
+    }
+
+    /// <summary>Gives a folder to an account and sets its mode, through one handle: what is changed is what was opened.</summary>
+    public static void Own(string folder, uint uid, uint gid, UnixFileMode mode)
+    {
+        using var handle = new Microsoft.Win32.SafeHandles.SafeFileHandle(Open(folder, OpenFolder, 0), ownsHandle: true);
+        if (handle.IsInvalid)
+        {
+            throw Fault($"{folder} is no folder that may be opened", Marshal.GetLastPInvokeError());
+        }
+
+        if (FChown(handle, uid, gid) != 0)
+        {
+            throw Fault($"cannot give {folder} to uid {uid}", Marshal.GetLastPInvokeError());
+        }
+
+        File.SetUnixFileMode(handle, mode);
+    }
+
+    /// <summary>Makes a folder of root's; false when something is there already.</summary>
+    public static bool MakeFolder(string path, uint mode)
+    {
+        if (MkDir(path, mode) == 0)
+        {
+            return true;
+        }
+
+        var error = Marshal.GetLastPInvokeError();
+        return error == Exists ? false : throw Fault($"cannot make {path}", error);
+    }
+
+    /// <summary>Removes an empty folder; gone already is as good.</summary>
+    public static void RemoveFolder(string path)
+    {
+        if (RmDir(path) != 0 && Marshal.GetLastPInvokeError() is var error and not NotThere)
+        {
+            throw Fault($"cannot remove {path}", error);
+        }
+    }
+
+    /// <summary>Shows a folder at another place, without devices and set-uid programs; what is mounted there later stays on either side.</summary>
+    public static void Bind(string source, string target)
+    {
+        Check(Mount(source, target, null, BindMount, null), $"cannot mount {target}");
+        Check(Mount(null, target, null, Remount | BindMount | NoSuid | NoDevices, null), $"cannot restrict the mount {target}");
+        Check(Mount(null, target, null, Private, null), $"cannot make the mount {target} private");
+
+        static void Check(int result, string words)
+        {
+            if (result != 0)
+            {
+                throw Fault(words, Marshal.GetLastPInvokeError());
+            }
+        }
+    }
+
+    /// <summary>Takes a mount away; not mounted is as good.</summary>
+    public static void Unmount(string target)
+    {
+        while (UMount2(target, UnmountNoFollow) == 0)
+        {
+            // Mounted more than once, by two workers at the same time: all of them go.
+        }
+
+        if (Marshal.GetLastPInvokeError() is var error and not NotAMount and not NotThere)
+        {
+            throw Fault($"cannot unmount {target}", error);
+        }
+    }
+
+    public static CloudException Fault(string words, int error) => new(LocalShares.Service, error switch
+    {
+        1 or 13 => CloudFault.Denied,
+        NotThere => CloudFault.Missing,
+        Busy or Exists or 39 => CloudFault.Conflict,
+        28 or 122 => CloudFault.Full,
+        20 or 40 or 30 => CloudFault.Refused, // not a folder, a symbolic link, read-only
+        _ => CloudFault.Broken,
+    }, $"{words}: {new Win32Exception(error).Message}", error switch
+    {
+        1 or 13 => "Run Portal.Jobs as root.",
+        Busy => "Something still uses it: look until no node is seen, then repeat.",
+        28 or 122 => "Free disk space on the portal's host.",
+        _ => "Look at the folder on the portal's host.",
+    });
+
+    /// <summary>Effective uid of this process.</summary>
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static partial uint Uid();
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Statx(int folder, string path, int flags, uint mask, ref byte result);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Open(string path, int flags, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int FChown(Microsoft.Win32.SafeHandles.SafeFileHandle file, uint uid, uint gid);
+
+    [LibraryImport("libc", EntryPoint = "mkdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int MkDir(string path, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "rmdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int RmDir(string path);
+
+    [LibraryImport("libc", EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Mount(string? source, string target, string? kind, ulong flags, string? data);
+
+    [LibraryImport("libc", EntryPoint = "umount2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int UMount2(string target, int flags);
+}

@@ -1,0 +1,136 @@
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.LocalStorage;
+
+/// <summary>Work folders as subvolumes below their class's, each with a limit of its own besides the class's.</summary>
+public sealed class LocalFilesets(Storage storage) : IFilesetCloud
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    public async Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => await storage.AloneAsync(async () =>
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(limitBytes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(uid, 1000);
+        var (share, folder) = (storage.ClassFolder(classId), storage.PersonFolder(classId, personId));
+        Storage.MustBeOurs(share);
+        if (storage.BlocksEnforced)
+        {
+            await EnsureSubvolumeAsync(share, folder, limitBytes, cancel);
+        }
+        else
+        {
+            Kernel.MakeFolder(folder, 0x1C0); // 0700
+        }
+
+        var entry = Kernel.Look(folder);
+        if (entry is not { IsFolder: true } || (entry.Uid != uid && entry.Uid != Kernel.Uid()))
+        {
+            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} belongs to uid {entry?.Uid}, not to {uid}", "Look at it on the portal's host; nothing was touched.");
+        }
+
+        if (entry.Uid != uid || entry.Gid != uid || entry.Mode != (uint)OwnerOnly)
+        {
+            Kernel.Own(folder, (uint)uid, (uint)uid, OwnerOnly); // this folder only: below it everything is the person's
+        }
+
+        return true;
+    }, cancel);
+
+    public async Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel)
+    {
+        if (!storage.BlocksEnforced)
+        {
+            return Counted(cancel);
+        }
+
+        await storage.RecountsAsync(cancel);
+        var groups = await storage.Btrfs.GroupsAsync(storage.Options.Folder, cancel);
+        var above = groups.Where(g => g.Path.Length == 0).ToDictionary(g => g.Id, StringComparer.Ordinal);
+        var top = Mountinfo.Of(storage.Options.Folder, Mountinfo.Read()) is { } mount
+            ? (mount.Root.TrimEnd('/') + storage.Options.Folder[mount.Point.TrimEnd('/').Length..]).Trim('/')
+            : "";
+        var usage = new List<FilesetUsage>();
+        foreach (var group in groups.Where(g => g.Path.Length > 0))
+        {
+            switch (Below(top, group.Path))
+            {
+                case [var classId] when above.TryGetValue($"1/{group.Id[(group.Id.IndexOf('/', StringComparison.Ordinal) + 1)..]}", out var share):
+                    usage.Add(new FilesetUsage(classId, null, share.Used, share.Limit ?? 0));
+                    break;
+                case [var classId, var personId]:
+                    usage.Add(new FilesetUsage(classId, personId, group.Used, group.Limit ?? 0));
+                    break;
+            }
+        }
+
+        return usage;
+    }
+
+    private async Task EnsureSubvolumeAsync(string share, string folder, long limitBytes, CancellationToken cancel)
+    {
+        LocalShares.MustBeSubvolume(share);
+        var group = $"1/{await storage.Btrfs.IdAsync(share, cancel)}";
+        if (Kernel.Look(folder) is null)
+        {
+            await storage.Btrfs.CreateAsync(folder, group, cancel);
+        }
+
+        LocalShares.MustBeSubvolume(folder);
+        var own = $"0/{await storage.Btrfs.IdAsync(folder, cancel)}";
+        var known = await OwnAsync();
+        if (!known.Parents.Contains(group, StringComparer.Ordinal))
+        {
+            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} is not what the portal made: the class's limit does not hold it", "Look at `btrfs qgroup show -p` on the portal's host; nothing was touched.");
+        }
+
+        if (known.Limit != limitBytes)
+        {
+            await storage.Btrfs.LimitAsync(own, limitBytes, folder, cancel);
+            if ((await OwnAsync()).Limit != limitBytes)
+            {
+                throw new CloudException(LocalShares.Service, CloudFault.Broken, "a limit was written and does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");
+            }
+        }
+
+        async Task<QuotaGroup> OwnAsync() => (await storage.Btrfs.GroupsOfAsync(folder, cancel)).SingleOrDefault(g => g.Id == own)
+            ?? throw new CloudException(LocalShares.Service, CloudFault.Broken, $"the kernel does not count {folder}", "Look at `btrfs qgroup show` on the portal's host.");
+    }
+
+    private static Guid[] Below(string top, string path)
+    {
+        var rest = top.Length == 0 ? path : path.StartsWith(top + "/", StringComparison.Ordinal) ? path[(top.Length + 1)..] : "";
+        var ids = rest.Split('/').Select(part => Guid.TryParseExact(part, "n", out var id) ? id : Guid.Empty).ToArray();
+        return ids.Contains(Guid.Empty) ? [] : ids;
+    }
+
+    /// <summary>Without btrfs: sums the sizes of files. Follows no link and leaves out what cannot be read; no limit is told, because none holds.</summary>
+    private List<FilesetUsage> Counted(CancellationToken cancel)
+    {
+        var usage = new List<FilesetUsage>();
+        foreach (var (classId, share) in Named(storage.Options.Folder))
+        {
+            var people = Named(share).Select(p => new FilesetUsage(classId, p.Id, Size(p.Path, cancel), 0)).ToList();
+            usage.Add(new FilesetUsage(classId, null, people.Sum(p => p.UsedBytes), 0));
+            usage.AddRange(people);
+        }
+
+        return usage;
+    }
+
+    private static IEnumerable<(Guid Id, string Path)> Named(string folder) =>
+        Directory.GetDirectories(folder).Select(path => (Guid.TryParseExact(Path.GetFileName(path), "n", out var id) ? id : Guid.Empty, path)).Where(d => d.Item1 != Guid.Empty);
+
+    private static long Size(string folder, CancellationToken cancel)
+    {
+        // ReparsePoint: links are neither followed nor counted.
+        var options = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint };
+        var size = 0L;
+        foreach (var file in new DirectoryInfo(folder).EnumerateFiles("*", options))
+        {
+            cancel.ThrowIfCancellationRequested();
+            size += file.Exists ? file.Length : 0;
+        }
+
+        return size;
+    }
+}

@@ -1,0 +1,147 @@
+using System.Globalization;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.LocalStorage;
+
+/// <summary>
+/// Shares as subvolumes of a local btrfs: of each class one, with a quota group above the subvolumes of its people. A rule is a folder below
+/// <see cref="LocalStorageOptions.Mounts"/> whose name says whom it trusts with what; its mount is that person's subvolume.
+/// </summary>
+public sealed class LocalShares(Storage storage) : IShareCloud
+{
+    public const string Service = "Local storage";
+    private string Mounts => storage.Options.Mounts;
+
+    public async Task<StorageReport> PrepareAsync(CancellationToken cancel)
+    {
+        if (!Environment.IsPrivilegedProcess)
+        {
+            throw new CloudException(Service, CloudFault.Denied, "folders cannot be given to students without root", "Run Portal.Jobs as root.");
+        }
+
+        Storage.MustBeOurs(storage.Options.Folder);
+        EnsureMounts();
+        var recounts = storage.BlocksEnforced && await storage.RecountsAsync(cancel);
+        var (total, free, where) = storage.Room();
+        var limits = !storage.BlocksEnforced ? "usage is counted, limits are not enforced" : recounts ? "usage is being counted again: limits may not hold until that is done" : "limits are enforced";
+        return new StorageReport($"{where}; {limits}", storage.BlocksEnforced, total, free) { Recounting = recounts };
+    }
+
+    public async Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => await storage.AloneAsync(async () =>
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(limitBytes);
+        Storage.MustBeOurs(storage.Options.Folder);
+        var folder = storage.ClassFolder(classId);
+        if (!storage.BlocksEnforced)
+        {
+            Kernel.MakeFolder(folder, 0x1C9); // 0711
+            Storage.MustBeOurs(folder);
+            return true;
+        }
+
+        if (Kernel.Look(folder) is null)
+        {
+            await storage.Btrfs.CreateAsync(folder, group: null, cancel);
+        }
+
+        MustBeSubvolume(folder);
+        Kernel.Own(folder, Kernel.Uid(), 0, TraverseOnly);
+        Storage.MustBeOurs(folder);
+        var group = $"1/{await storage.Btrfs.IdAsync(folder, cancel)}";
+        var known = (await storage.Btrfs.GroupsAsync(folder, cancel)).SingleOrDefault(g => g.Id == group);
+        if (known is null)
+        {
+            await storage.Btrfs.CreateGroupAsync(group, folder, cancel);
+        }
+
+        if (known?.Limit != limitBytes)
+        {
+            await storage.Btrfs.LimitAsync(group, limitBytes, folder, cancel);
+            if ((await storage.Btrfs.GroupsAsync(folder, cancel)).SingleOrDefault(g => g.Id == group)?.Limit != limitBytes)
+            {
+                throw new CloudException(Service, CloudFault.Broken, "the limit of a class was written and does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");
+            }
+        }
+
+        return true;
+    }, cancel);
+
+    public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel) => await storage.AloneAsync(() =>
+    {
+        EnsureMounts();
+        var source = storage.PersonFolder(access.ClassId, access.PersonId);
+        if (Kernel.Look(source) is not { IsFolder: true })
+        {
+            throw new CloudException(Service, CloudFault.Missing, "there is no work folder to mount", "Make the work folder first.");
+        }
+
+        var target = Path.Combine(Mounts, NameOf(access));
+        Kernel.MakeFolder(target, 0x1C0); // 0700
+        if (!Mountinfo.Read().Any(m => m.Point == target))
+        {
+            Kernel.Bind(source, target);
+        }
+
+        return Task.FromResult(target);
+    }, cancel);
+
+    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel)
+    {
+        // A rule without its mount trusts too: both are told. A mount always has its folder.
+        cancel.ThrowIfCancellationRequested();
+        return Task.FromResult<IReadOnlyList<ShareAccess>>([.. Rules().Select(r => r.Access)]);
+    }
+
+    public async Task UnmountAsync(Guid workspace, CancellationToken cancel) => await storage.AloneAsync(() =>
+    {
+        foreach (var (_, path) in Rules().Where(r => r.Access.Workspace == workspace))
+        {
+            Kernel.Unmount(path);
+        }
+
+        return Task.FromResult(true);
+    }, cancel);
+
+    public async Task DenyAsync(Guid workspace, CancellationToken cancel) => await storage.AloneAsync(() =>
+    {
+        var mounted = Mountinfo.Read().Select(m => m.Point).ToHashSet(StringComparer.Ordinal);
+        foreach (var (_, path) in Rules().Where(r => r.Access.Workspace == workspace))
+        {
+            if (mounted.Contains(path))
+            {
+                throw new CloudException(Service, CloudFault.Conflict, "the work folder is still mounted for this workspace", "Unmount it first.");
+            }
+
+            Kernel.RemoveFolder(path);
+        }
+
+        return Task.FromResult(true);
+    }, cancel);
+
+    internal const UnixFileMode TraverseOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
+    internal static void MustBeSubvolume(string folder)
+    {
+        if (Kernel.Look(folder) is not { IsFolder: true, Inode: 256 })
+        {
+            throw new CloudException(Service, CloudFault.Refused, $"{folder} is not what the portal made: it is no subvolume", "Look at it on the portal's host; nothing was touched.");
+        }
+    }
+
+    /// <summary>Workspace, generation, class and person: a rule is whole or not there, and needs no file beside it.</summary>
+    private static string NameOf(ShareAccess a) => string.Create(CultureInfo.InvariantCulture, $"{a.Workspace:n}-{a.Generation}-{a.ClassId:n}-{a.PersonId:n}");
+
+    private static ShareAccess? Read(string name) =>
+        name.Split('-') is [var workspace, var generation, var classId, var personId] && Guid.TryParseExact(workspace, "n", out var w) && Guid.TryParseExact(classId, "n", out var c)
+        && Guid.TryParseExact(personId, "n", out var p) && int.TryParse(generation, NumberStyles.None, CultureInfo.InvariantCulture, out var g) ? new ShareAccess(w, g, c, p) : null;
+
+    private IEnumerable<(ShareAccess Access, string Path)> Rules() => Directory.Exists(Mounts)
+        ? Directory.GetDirectories(Mounts).Select(path => (Access: Read(Path.GetFileName(path)), path)).Where(r => r.Access is not null).Select(r => (r.Access!, r.path))
+        : [];
+
+    private void EnsureMounts()
+    {
+        Kernel.MakeFolder(Mounts, 0x1C9); // 0711
+        Storage.MustBeOurs(Mounts);
+    }
+}

@@ -1,0 +1,93 @@
+using System.Globalization;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.LocalStorage;
+
+/// <summary>
+/// What shares and filesets have in common: where things lie, whether blocks are enforced, one writer at a time, and the watch over the kernel's counting.
+/// Every path is computed from ids below folders of root's own; root never goes below a person's folder.
+/// </summary>
+public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILogger<Storage> log) : IDisposable
+{
+    private readonly SemaphoreSlim _one = new(1);
+    private string? _flag;
+
+    internal Btrfs Btrfs { get; } = new(time);
+
+    internal LocalStorageOptions Options => options;
+
+    /// <summary>Limits hold because the kernel holds them; else usage is only counted.</summary>
+    internal bool BlocksEnforced => Mountinfo.Of(options.Folder, Mountinfo.Read())?.Kind == "btrfs";
+
+    internal string ClassFolder(Guid classId) => Path.Combine(options.Folder, classId.ToString("n"));
+
+    internal string PersonFolder(Guid classId, Guid personId) => Path.Combine(ClassFolder(classId), personId.ToString("n"));
+
+    /// <summary>One change at a time.</summary>
+    internal async Task<T> AloneAsync<T>(Func<Task<T>> act, CancellationToken cancel)
+    {
+        await _one.WaitAsync(cancel);
+        try
+        {
+            return await act();
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    /// <summary>
+    /// True while the kernel's counting cannot be trusted, and begins a recount then: a snapshot made by hand without its group stops it silently,
+    /// and from then on no limit holds.
+    /// </summary>
+    internal async Task<bool> RecountsAsync(CancellationToken cancel)
+    {
+        _flag ??= $"/sys/fs/btrfs/{await Btrfs.UuidAsync(options.Folder, cancel)}/qgroups/inconsistent";
+        if (!File.Exists(_flag))
+        {
+            await Btrfs.EnableQuotaAsync(options.Folder, cancel);
+        }
+
+        if (!File.Exists(_flag) || (await File.ReadAllTextAsync(_flag, cancel)).Trim() == "0")
+        {
+            return false;
+        }
+
+        log.LogWarning("The counting of {Folder} is inconsistent: limits may not hold until it is counted again, which begins now", options.Folder);
+        await Btrfs.RescanAsync(options.Folder, cancel);
+        return true;
+    }
+
+    /// <summary>Bytes in all and free; for a sparse file on a loop device never more than the file system that holds the file can still give.</summary>
+    internal (long Total, long Free, string Where) Room()
+    {
+        var own = new DriveInfo(options.Folder);
+        var (total, free, where) = (own.TotalSize, own.AvailableFreeSpace, $"{own.DriveFormat} at {options.Folder}");
+        if (Mountinfo.Of(options.Folder, Mountinfo.Read())?.Source is { } device && Path.GetFileName(device) is var name && name.StartsWith("loop", StringComparison.Ordinal)
+            && File.Exists($"/sys/block/{name}/loop/backing_file") && File.ReadAllText($"/sys/block/{name}/loop/backing_file").Trim() is var file && File.Exists(file))
+        {
+            var host = new DriveInfo(Path.GetDirectoryName(file)!);
+            free = Math.Min(free, host.AvailableFreeSpace);
+            where = string.Create(CultureInfo.InvariantCulture, $"{where}, in the file {file} (its disk has {host.AvailableFreeSpace >> 30} GiB left)");
+        }
+
+        return (total, free, where);
+    }
+
+    /// <summary>Throws unless this is a folder of root's (of this process's account) that nobody else can write.</summary>
+    internal static void MustBeOurs(string folder)
+    {
+        if (Kernel.Look(folder) is not { } entry)
+        {
+            throw new CloudException(LocalShares.Service, CloudFault.Missing, $"{folder} is not there", "Mount the shares' file system, or run infra/run again.");
+        }
+
+        if (!entry.IsFolder || entry.Uid != Kernel.Uid() || (entry.Mode & 0b010_010) != 0)
+        {
+            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} is not what the portal made: it is no folder, or others may write in it", "Look at it on the portal's host; nothing was touched.");
+        }
+    }
+
+    public void Dispose() => _one.Dispose();
+}

@@ -1,0 +1,72 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds;
+
+/// <summary>Runs a program of the host with a list of arguments: no shell, so no argument can become a command.</summary>
+public static class Tool
+{
+    /// <summary>What a finished program said. Output is text of the C locale.</summary>
+    public sealed record Said(int ExitCode, string Output, string Complaint)
+    {
+        public bool Well => ExitCode == 0;
+
+        /// <summary>Both streams in one line, for a message.</summary>
+        public string InOneLine => string.Join(' ', $"{Complaint} {Output}".Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    /// <summary>Runs to the end. Throws <see cref="CloudFault.Refused"/> when the program is not installed, TimedOut when it does not end in time (it is then killed).</summary>
+    public static async Task<Said> RunAsync(string service, string program, IEnumerable<string> arguments, TimeSpan limit, TimeProvider time, CancellationToken cancel)
+    {
+        using var process = Start(service, program, arguments);
+        using var deadline = new CancellationTokenSource(limit, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
+        try
+        {
+            process.StandardInput.Close();
+            var output = process.StandardOutput.ReadToEndAsync(both.Token);
+            var complaint = process.StandardError.ReadToEndAsync(both.Token);
+            await process.WaitForExitAsync(both.Token);
+            return new Said(process.ExitCode, await output, await complaint);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            throw new CloudException(service, CloudFault.TimedOut, $"{program} gave no answer in {limit.TotalSeconds:0} s", "The host is busy or its disk hangs: look at its load, then try again.");
+        }
+        finally
+        {
+            if (!process.HasExited)
+            {
+                process.Kill(entireProcessTree: true);
+            }
+        }
+    }
+
+    /// <summary>Starts with all three streams redirected; the caller ends and disposes it.</summary>
+    public static Process Start(string service, string program, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        start.Environment["LC_ALL"] = "C";
+        start.Environment["PATH"] = $"{Environment.GetEnvironmentVariable("PATH")}:/usr/local/sbin:/usr/sbin:/sbin";
+        try
+        {
+            return Process.Start(Found(program) is { } path ? With(start, path) : start)!;
+        }
+        catch (Win32Exception e)
+        {
+            throw new CloudException(service, CloudFault.Refused, $"the program {program} cannot be run here ({e.Message})", $"Install the package that brings {program} on the portal's host.", e);
+        }
+    }
+
+    // An unprivileged account's PATH often lacks sbin, where iptables, btrfs and mmdebstrap live.
+    private static string? Found(string program) => program.Contains('/', StringComparison.Ordinal)
+        ? program
+        : $"{Environment.GetEnvironmentVariable("PATH")}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin".Split(':', StringSplitOptions.RemoveEmptyEntries).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+
+    private static ProcessStartInfo With(ProcessStartInfo start, string path)
+    {
+        start.FileName = path;
+        return start;
+    }
+}
