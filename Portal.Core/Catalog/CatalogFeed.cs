@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Data;
 using Portal.Core.Live;
+using Portal.Core.Operations;
 using Portal.Core.Runs;
 
 namespace Portal.Core.Catalog;
@@ -11,7 +12,8 @@ namespace Portal.Core.Catalog;
 /// <param name="UsualStart">Median of the launches measured here.</param>
 public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotAvailable, int? Building, string? BuildLine, TimeSpan? UsualStart);
 
-public sealed record CatalogView(ImmutableArray<CatalogCard> Cards);
+/// <param name="Troubles">What Jobs drives and cannot use now; nothing can be launched meanwhile.</param>
+public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudState> Troubles);
 
 /// <summary>What can be launched, live: image builds show their progress.</summary>
 public sealed class CatalogFeed
@@ -41,6 +43,6 @@ public sealed class CatalogFeed
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
             return new CatalogCard(v.Id, v.Spec, Availability.Reason(v.Spec, bad, notReady), building?.Percent, building?.Says, start);
-        })]);
+        })], [.. bad]);
     }
 }

@@ -58,6 +58,7 @@ public sealed class WorkspaceFeed
         var name = await db.Persons.Where(p => p.Id == person).Select(p => p.Name).SingleOrDefaultAsync(cancel);
         if (name is null) return null;
         var mine = await WorkspaceReader.ReadAsync(db, db.Workspaces.Where(w => w.PersonId == person && w.DeletedAt == null), withLog: false, cancel);
-        return new(person, name, await MyClasses.ReadAsync(db, person, cancel), mine);
+        var operates = Permissions.May(Verb.SeeOperations, await db.StandingAsync(new(person), null, null, null, cancel));
+        return new(person, name, await MyClasses.ReadAsync(db, person, cancel), mine, operates);
     }
 }

@@ -19,7 +19,7 @@ internal static class WorkspaceReader
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                           join f in db.WorkFolders on w.WorkFolderId equals f.Id
                           orderby w.CreatedAt descending
-                          select new { w, c.Title, p.Name, t.Spec, f.UsedBytes, f.LimitGib }).AsNoTracking().ToListAsync(cancel);
+                          select new { w, c.Title, c.LongestHours, p.Name, t.Spec, f.UsedBytes, f.LimitGib }).AsNoTracking().ToListAsync(cancel);
         if (rows.Count == 0) return [];
         var ids = rows.ConvertAll(r => r.w.Id);
         var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId))
@@ -40,7 +40,7 @@ internal static class WorkspaceReader
                 Id = r.w.Id, Slug = r.w.Slug, Name = r.w.Name, TenantId = r.w.TenantId, ClassId = r.w.ClassId, ClassTitle = r.Title, OwnerId = r.w.PersonId, OwnerName = r.Name,
                 Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Generation = r.w.Generation,
                 Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(run.Kind, run.Phase, run.Releasing, mine.TrueForAll(n => n.Running)),
-                Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt, EndAt = r.w.EndAt, Wish = r.w.Wish,
+                Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt, EndAt = r.w.EndAt, LongestHours = r.LongestHours, Wish = r.w.Wish,
                 Run = View(run, steps[run.Id].ToDictionary(s => s.Key), usual),
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Level, l.Text))],
                 Nodes = [.. mine.Select(n => new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids, n.SeenAt))],

@@ -26,6 +26,9 @@ public sealed record WorkspaceView
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset EndAt { get; init; }
 
+    /// <summary>An extension may move the end at most this many hours from now; a rule of the class.</summary>
+    public int LongestHours { get; init; }
+
     /// <summary>What somebody wants next while the run is unfinished.</summary>
     public RunKind? Wish { get; init; }
     public required RunView Run { get; init; }
@@ -61,7 +64,8 @@ public sealed record QueueView(int Place, QueueWait WaitsFor, DateTimeOffset? Ex
 public enum QueueWait { Capacity, Launches }
 
 /// <summary>My workspaces, my quotas, and what I can start.</summary>
-public sealed record HomeView(Guid PersonId, string Name, ImmutableArray<ClassView> Classes, ImmutableArray<WorkspaceView> Workspaces);
+/// <param name="MaySeeOperations">Whether to offer the operator's pages; they check for themselves.</param>
+public sealed record HomeView(Guid PersonId, string Name, ImmutableArray<ClassView> Classes, ImmutableArray<WorkspaceView> Workspaces, bool MaySeeOperations = false);
 
 /// <param name="Quotas">Tenant, class, member.</param>
 public sealed record ClassView(Guid Id, string Title, string TenantName, int LongestHours, int WorkFolderGib, ImmutableArray<QuotaState> Quotas);
