@@ -10,6 +10,7 @@ public static class PortalCoreServices
 {
     /// <summary>Verbs and feeds. Wants <c>AddPortalData</c> and a <see cref="TimeProvider"/>.</summary>
     public static IServiceCollection AddPortalCore(this IServiceCollection services) => services
+        .AddSingleton<Data.SchemaGate>()
         .AddSingleton<Changes>().AddHostedService(p => p.GetRequiredService<Changes>())
         .AddSingleton<LaunchWorkspace>().AddSingleton<LaunchPreview>()
         .AddSingleton<StopWorkspace>().AddSingleton<StartWorkspace>().AddSingleton<ExtendWorkspace>().AddSingleton<DeleteWorkspace>()

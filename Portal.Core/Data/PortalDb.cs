@@ -41,6 +41,7 @@ public sealed class PortalDb(DbContextOptions<PortalDb> options) : DbContext(opt
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.HasDefaultSchema(Schema);
+        modelBuilder.HasSequence<int>("person_uid").StartsAt(Person.FirstUid).HasMin(Person.FirstUid).HasMax(Person.LastUid);
         modelBuilder.ApplyConfigurationsFromAssembly(typeof(PortalDb).Assembly);
     }
 

@@ -7,35 +7,37 @@ namespace Portal.Core.Live;
 /// Values that are read once from rows however many watch, and again when a change that concerns them is told.
 /// Changes that arrive while a value is being read lead to exactly one more reading, so the newest state always arrives.
 /// </summary>
+/// <param name="changes">Says what changed.</param>
 /// <param name="read">Reads the value of a key; null where there is none.</param>
-/// <param name="concerns">Whether a change may alter what this key shows; "*" always does.</param>
+/// <param name="concerns">Whether a change may alter what this key shows, given what it shows now; "*" always does.</param>
 public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken, Task<T?>> read, Func<TKey, T?, string, bool> concerns)
     where TKey : notnull where T : class
 {
+    private readonly Lock _gate = new();
+    private readonly Dictionary<TKey, Topic> _topics = [];
+
     /// <summary>Now, and what it becomes later; null when there is nothing (any more). Ends when <paramref name="goodbye"/> is cancelled.</summary>
     public async Task<Live<T?>> WatchAsync(TKey key, CancellationToken goodbye)
     {
         var topic = Join(key);
-        try
-        {
-            var now = await topic.FirstAsync(goodbye);
-            return new(now, LaterAsync(topic, now, goodbye));
-        }
-        catch
-        {
-            Leave(topic);
-            throw;
-        }
+        var watcher = topic.Attach();
+        // The goodbye, not the enumeration, ends it: a page may leave before it begins to enumerate.
+        goodbye.Register(() => { topic.Detach(watcher); Leave(topic); });
+        var now = await topic.FirstAsync(goodbye);
+        return new(now, LaterAsync(watcher, now, goodbye));
     }
 
-    private readonly Lock _gate = new();
-    private readonly Dictionary<TKey, Topic> _topics = [];
+    private static async IAsyncEnumerable<T?> LaterAsync(Channel<T?> watcher, T? last, [EnumeratorCancellation] CancellationToken goodbye)
+    {
+        await foreach (var next in watcher.Reader.ReadAllAsync(goodbye))
+            if (!ReferenceEquals(next, last)) yield return next;
+    }
 
     private Topic Join(TKey key)
     {
         lock (_gate)
         {
-            if (!_topics.TryGetValue(key, out var topic)) _topics[key] = topic = new(this, key);
+            if (!_topics.TryGetValue(key, out var topic)) _topics[key] = topic = new(key, changes, read, concerns);
             topic.Watchers++;
             return topic;
         }
@@ -51,57 +53,41 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         topic.Dispose();
     }
 
-    private async IAsyncEnumerable<T?> LaterAsync(Topic topic, T? last, [EnumeratorCancellation] CancellationToken goodbye)
-    {
-        var channel = topic.Attach();
-        try
-        {
-            // Whatever was read between the first answer and now.
-            if (topic.Newest is { } newest && !Equals(newest, last)) yield return newest;
-            await foreach (var next in channel.Reader.ReadAllAsync(goodbye)) yield return next;
-        }
-        finally
-        {
-            topic.Detach(channel);
-            Leave(topic);
-        }
-    }
-
     private sealed class Topic : IDisposable
     {
-        private readonly Feed<TKey, T> _feed;
+        private readonly Func<TKey, CancellationToken, Task<T?>> _read;
         private readonly CancellationTokenSource _end = new();
         private readonly Channel<bool> _stale = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
         private readonly TaskCompletionSource<T?> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly IDisposable _subscription;
         private readonly Lock _gate = new();
         private Channel<T?>[] _watchers = [];
+        private T? _newest;
 
-        public Topic(Feed<TKey, T> feed, TKey key)
+        public Topic(TKey key, Changes changes, Func<TKey, CancellationToken, Task<T?>> read, Func<TKey, T?, string, bool> concerns)
         {
-            (_feed, Key) = (feed, key);
-            _subscription = feed._changesSubscribe(what => { if (what == Changes.Everything || feed._concerns(Key, Newest, what)) _stale.Writer.TryWrite(true); });
+            (Key, _read) = (key, read);
+            _subscription = changes.Subscribe(what => { if (what == Changes.Everything || concerns(key, _newest, what)) _stale.Writer.TryWrite(true); });
             _stale.Writer.TryWrite(true);
-            _ = ReadAsync();
+            _ = ReadAsync(_end.Token);
         }
 
         public TKey Key { get; }
         public int Watchers { get; set; }
-        public T? Newest { get; private set; }
 
         public Task<T?> FirstAsync(CancellationToken goodbye) => _first.Task.WaitAsync(goodbye);
 
+        /// <summary>A slow watcher misses steps in between, never the newest: each value is whole.</summary>
         public Channel<T?> Attach()
         {
-            // A slow watcher misses steps in between, never the newest: each value is whole.
-            var channel = Channel.CreateBounded<T?>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
-            lock (_gate) _watchers = [.. _watchers, channel];
-            return channel;
+            var watcher = Channel.CreateBounded<T?>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
+            lock (_gate) _watchers = [.. _watchers, watcher];
+            return watcher;
         }
 
-        public void Detach(Channel<T?> channel)
+        public void Detach(Channel<T?> watcher)
         {
-            lock (_gate) _watchers = [.. _watchers.Where(w => w != channel)];
+            lock (_gate) _watchers = [.. _watchers.Where(w => w != watcher)];
         }
 
         public void Dispose()
@@ -111,31 +97,35 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
             _end.Dispose();
         }
 
-        private async Task ReadAsync()
+        private async Task ReadAsync(CancellationToken end)
         {
-            var end = _end.Token;
             try
             {
-                await foreach (var _ in _stale.Reader.ReadAllAsync(end))
-                {
-                    try
-                    {
-                        Newest = await _feed._read(Key, end);
-                        _first.TrySetResult(Newest);
-                        foreach (var watcher in _watchers) watcher.Writer.TryWrite(Newest);
-                    }
-                    catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or TimeoutException or InvalidOperationException)
-                    {
-                        // The first reading has somebody to tell; later ones are repeated when the connection is back: Changes then tells everything.
-                        _first.TrySetException(e);
-                    }
-                }
+                await foreach (var _ in _stale.Reader.ReadAllAsync(end)) await ReadOnceAsync(end);
             }
             catch (OperationCanceledException) when (end.IsCancellationRequested) { }
+            catch (Exception e)
+            {
+                // A defect of ours: whoever watches learns of it instead of waiting for ever.
+                _first.TrySetException(e);
+                foreach (var watcher in _watchers) watcher.Writer.TryComplete(e);
+            }
+        }
+
+        private async Task ReadOnceAsync(CancellationToken end)
+        {
+            try
+            {
+                var next = await _read(Key, end);
+                _newest = next;
+                _first.TrySetResult(next);
+                foreach (var watcher in _watchers) watcher.Writer.TryWrite(next);
+            }
+            catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or TimeoutException || e.InnerException is Npgsql.NpgsqlException)
+            {
+                // The first reading has somebody to tell. Later ones are repeated when the connection is back: Changes then tells everything.
+                _first.TrySetException(e);
+            }
         }
     }
-
-    private readonly Func<Action<string>, IDisposable> _changesSubscribe = changes.Subscribe;
-    private readonly Func<TKey, CancellationToken, Task<T?>> _read = read;
-    private readonly Func<TKey, T?, string, bool> _concerns = concerns;
 }

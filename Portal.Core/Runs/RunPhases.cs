@@ -1,7 +1,7 @@
 namespace Portal.Core.Runs;
 
 /// <summary>What moves a run.</summary>
-public enum RunTrigger { Admit, HandOver, Take, Wait, QueueAgain, Succeed, Fail, Cancel }
+public enum RunTrigger { Admit, HandOver, Take, Wait, Succeed, Fail, Cancel }
 
 /// <summary>The allowed moves. Null is an answer that the caller must report: the move is not allowed.</summary>
 public static class RunPhases
@@ -9,6 +9,9 @@ public static class RunPhases
     public static readonly RunPhase[] Finished = [RunPhase.Succeeded, RunPhase.Failed, RunPhase.Cancelled];
 
     public static bool IsFinished(this RunPhase phase) => phase is RunPhase.Succeeded or RunPhase.Failed or RunPhase.Cancelled;
+
+    /// <summary>From where a trigger may come.</summary>
+    public static IEnumerable<RunPhase> From(RunTrigger trigger) => Enum.GetValues<RunPhase>().Where(p => Next(p, trigger) is not null);
 
     public static RunPhase? Next(RunPhase from, RunTrigger trigger) => (from, trigger) switch
     {
@@ -18,7 +21,6 @@ public static class RunPhases
         (RunPhase.Waiting or RunPhase.Handed or RunPhase.Active, RunTrigger.HandOver) => RunPhase.Handed,
         (RunPhase.Handed, RunTrigger.Take) => RunPhase.Active,
         (RunPhase.Active, RunTrigger.Wait) => RunPhase.Waiting,
-        (RunPhase.Active, RunTrigger.QueueAgain) => RunPhase.Queued,
         (RunPhase.Active, RunTrigger.Succeed) => RunPhase.Succeeded,
         (RunPhase.Active, RunTrigger.Fail) => RunPhase.Failed,
         (RunPhase.Active, RunTrigger.Cancel) => RunPhase.Cancelled,
