@@ -1,0 +1,47 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Portal.Core.Access;
+
+/// <summary>
+/// The token that an app asks of whoever talks to it: a keyed hash of installation, workspace, generation and app.
+/// Web and Jobs both compute it, no row holds it, and a new generation has another.
+/// </summary>
+public sealed class AppToken
+{
+    private const int KeyBytes = 32;
+    private readonly byte[] _key;
+
+    /// <param name="key">32 bytes that belong to this installation alone.</param>
+    public AppToken(byte[] key)
+    {
+        if (key.Length != KeyBytes) throw new InvalidOperationException($"The installation key has {key.Length} bytes, not {KeyBytes}.");
+        _key = key;
+    }
+
+    /// <summary>Reads 64 hexadecimal digits from a file. Throws with the setting's name when they are not there.</summary>
+    public static AppToken FromFile(string path)
+    {
+        try
+        {
+            return new(Convert.FromHexString(File.ReadAllText(path).Trim()));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or InvalidOperationException)
+        {
+            throw new InvalidOperationException($"Installation:KeyFile names {path}, which holds no key of 64 hexadecimal digits that this process may read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>64 hexadecimal digits.</summary>
+    public string Of(Guid workspace, int generation, string app) =>
+        Convert.ToHexStringLower(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes($"portal app\n{workspace:D}\n{generation}\n{app}")));
+}
+
+public static class AppTokenServices
+{
+    /// <summary>Wants <c>Installation:KeyFile</c>; reads it at once, so that a process without key does not start.</summary>
+    public static IServiceCollection AddAppTokens(this IServiceCollection services, IConfiguration configuration) =>
+        services.AddSingleton(AppToken.FromFile(configuration["Installation:KeyFile"] ?? throw new InvalidOperationException("Installation:KeyFile is not set: it names the file with the installation's key.")));
+}
