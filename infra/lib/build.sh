@@ -1,0 +1,94 @@
+# shellcheck shell=bash
+# From the sources to what runs. Everything goes to the state folder: the checkout may lie below a closed home or belong to
+# somebody else, and is not written to.
+
+# What the published programs are made of, as one hash; also the SDK, since it is an input like the others.
+inputs_hash() {
+  (
+    cd "$ROOT" || exit
+    {
+      echo "$SDK"
+      find Portal Portal.Core Portal.Jobs infra/images infra/lib \( -name bin -o -name obj -o -name node_modules \) -prune -o -type f -print0 |
+        LC_ALL=C sort -z | xargs -0 sha256sum
+      sha256sum global.json ./*.props ./*.txt .editorconfig
+    } | sha256sum | cut -d' ' -f1
+  )
+}
+
+# publish: web and jobs into STATE/app, image recipes and fonts beside them. Nothing when the inputs have not changed.
+# The new version is made beside the old one and takes its place only when it is whole.
+publish() {
+  local hash new=$STATE/app/new
+  hash=$(inputs_hash)
+  if [ "$(cat "$STATE/app/inputs" 2>/dev/null || true)" = "$hash" ]; then return 0; fi
+  step "builds (the first time takes a minute)"
+  rm -rf "$new" && mkdir -p "$new"
+  dotnet_in "$ROOT" restore Portal.Jobs/Portal.Jobs.csproj --locked-mode || die "the packages could not be restored" "NuGet's words are above; is api.nuget.org, or the feed of your NuGet.Config, within reach?"
+  dotnet_in "$ROOT" restore Portal/Portal.csproj --locked-mode || die "the packages could not be restored" "NuGet's words are above."
+  dotnet_in "$ROOT" publish Portal/Portal.csproj -c Release --no-restore -o "$new/web" || die "the web could not be built" "The compiler's words are above."
+  dotnet_in "$ROOT" publish Portal.Jobs/Portal.Jobs.csproj -c Release --no-restore -o "$new/jobs" || die "the jobs could not be built" "The compiler's words are above."
+  cp -R "$ROOT/infra/images" "$new/images"
+  cp -R "$LIB" "$new/lib"
+  make_fonts "$new/web/wwwroot/fonts"
+  chmod -R u=rwX,go=rX "$new"
+  stop_programs # only now: until here the old version answered
+  for part in web jobs images lib; do rm -rf "${STATE:?}/app/$part" && mv "$new/$part" "$STATE/app/$part"; done
+  rm -rf "$new"
+  echo "$hash" > "$STATE/app/inputs"
+}
+
+# dotnet_in FOLDER COMMAND…: quiet unless it fails. MinVer asks git, which refuses a checkout of somebody else's.
+dotnet_in() {
+  local folder=$1 out
+  shift
+  if ! out=$(cd "$folder" && GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$ROOT" DOTNET_NOLOGO=1 \
+    DOTNET_CLI_TELEMETRY_OPTOUT=1 dotnet "$@" --artifacts-path "${PORTAL_BUILD:-$STATE/build}" -v quiet 2>&1); then
+    printf '%s\n' "$out" | tail -40 >&2
+    return 1
+  fi
+}
+
+# The two fonts are Debian's, made small for browsers. Without them the pages use the system's own.
+make_fonts() {
+  local folder=$1 from=/usr/share/fonts/truetype work
+  have woff2_compress || return 0
+  work=$(mktemp -d)
+  mkdir -p "$folder"
+  cp "$from/inter-vf/Inter-roman.var.ttf" "$work/inter.ttf" 2>/dev/null || true
+  cp "$from/jetbrains-mono/JetBrainsMono-Regular.ttf" "$work/mono.ttf" 2>/dev/null || true
+  for font in "$work"/*.ttf; do
+    [ ! -e "$font" ] || woff2_compress "$font" >/dev/null 2>&1 || true
+  done
+  find "$work" -name '*.woff2' -exec cp {} "$folder/" \;
+  rm -rf "$work"
+}
+
+# A dotnet that the accounts cannot reach (below /root, say) is copied: the runtime only, not the SDK.
+find_runtime() {
+  DOTNET=$(readlink -f "$(command -v dotnet)")
+  ! is_root || as "$WEB" test -x "$DOTNET" && return 0
+  local from
+  from=$(dirname "$DOTNET")
+  if ! [ -x "$STATE/app/dotnet/dotnet" ] || [ "$(cat "$STATE/app/dotnet/sdk" 2>/dev/null || true)" != "$SDK" ]; then
+    rm -rf "$STATE/app/dotnet" && mkdir -p "$STATE/app/dotnet"
+    cp -R "$from/dotnet" "$from/host" "$from/shared" "$STATE/app/dotnet/"
+    chmod -R go=rX "$STATE/app/dotnet"
+    echo "$SDK" > "$STATE/app/dotnet/sdk"
+  fi
+  DOTNET=$STATE/app/dotnet/dotnet
+}
+
+# The engine's own default list of system calls, out of Debian's package; ours is made from it. Fetched once.
+get_seccomp() { # FILE
+  [ ! -s "$1" ] || return 0
+  local work out
+  work=$(mktemp -d)
+  if out=$(cd "$work" && apt-get download -qq -o APT::Sandbox::User=root golang-github-docker-docker-dev 2>&1 &&
+    dpkg -x golang-github-docker-docker-dev_*.deb . 2>&1); then
+    cp "$work/usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json" "$1.new" && mv "$1.new" "$1"
+  else
+    warn "the engine's list of system calls could not be had (apt-get download golang-github-docker-docker-dev): $(tail -1 <<< "$out")"
+  fi
+  rm -rf "$work"
+  [ -s "$1" ]
+}

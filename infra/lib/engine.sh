@@ -1,0 +1,141 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # ENGINE and ENGINE_MISSING are for the caller
+# The container engine: one that answers already, else one that we start. Ours is shared by all installations of a
+# machine, because two engines would fight over the same bridges and firewall chains; a file a user says who needs it.
+ENGINE_RUN=/run/portal-engine
+ENGINE_DATA=/var/lib/portal-engine
+ENGINE_SOCKET=$ENGINE_RUN/docker.sock
+
+engine_get() { curl -sf --max-time 5 --unix-socket "$1" "http://engine$2"; }
+engine_answers() { [ -S "$1" ] && [ "$(engine_get "$1" /_ping 2>/dev/null)" = OK ]; }
+
+# use_engine USER: sets ENGINE to a socket, or leaves it empty with the reason in ENGINE_MISSING.
+use_engine() {
+  ENGINE='' ENGINE_MISSING=''
+  local socket
+  case ${DOCKER_HOST:-} in
+    '') ;;
+    unix://*) ENGINE=${DOCKER_HOST#unix://} ;;
+    *) ENGINE_MISSING="DOCKER_HOST=$DOCKER_HOST is not a socket of this machine"; return 0 ;;
+  esac
+  if [ -n "$ENGINE" ]; then
+    engine_answers "$ENGINE" && return 0
+    ENGINE_MISSING="DOCKER_HOST names $ENGINE, and nothing answers there"
+    ENGINE=''
+    return 0
+  fi
+  for socket in /var/run/docker.sock "$ENGINE_SOCKET"; do
+    engine_answers "$socket" || continue
+    ENGINE=$socket
+    [ "$socket" != "$ENGINE_SOCKET" ] || engine_user "$1"
+    return 0
+  done
+  if ! is_root; then
+    ENGINE_MISSING="no container engine answers at /var/run/docker.sock, and starting one takes root"
+  elif ! have dockerd && ! [ -x /usr/sbin/dockerd ]; then
+    ENGINE_MISSING="no container engine: apt-get install --no-install-recommends docker.io iptables"
+  else
+    start_engine "$1"
+  fi
+}
+
+start_engine() { # USER
+  local other
+  mkdir -p "$ENGINE_RUN/users" "$ENGINE_DATA"
+  chmod 711 "$ENGINE_RUN" && chmod 710 "$ENGINE_DATA"
+  exec {lock}> "$ENGINE_RUN/lock"
+  flock "$lock"
+  if ! engine_answers "$ENGINE_SOCKET"; then
+    # Where systemd runs, its own engine is the one that also comes back after a reboot.
+    if has_systemd && systemctl cat docker.service >/dev/null 2>&1 && systemctl enable --now docker.service >/dev/null 2>&1; then
+      wait_for 30 engine_answers /var/run/docker.sock && ENGINE=/var/run/docker.sock && flock -u "$lock" && return 0
+    fi
+    other=$(pgrep -x dockerd | tr '\n' ' ' || true)
+    if [ -n "$other" ] && ! alive "$ENGINE_RUN/dockerd.process"; then
+      ENGINE_MISSING="another engine runs (process $other) and does not answer at /var/run/docker.sock; name its socket: DOCKER_HOST=unix:///path"
+      flock -u "$lock"
+      return 0
+    fi
+    step "starts a container engine (its own folder: $ENGINE_DATA)"
+    launch_engine
+  fi
+  if wait_for 60 engine_answers "$ENGINE_SOCKET"; then
+    ENGINE=$ENGINE_SOCKET
+    engine_user "$1"
+  else
+    ENGINE_MISSING="the container engine did not start: $(tail -1 "$ENGINE_DATA/dockerd.log"); all of it in $ENGINE_DATA/dockerd.log"
+    end "$ENGINE_RUN/dockerd.process" 20
+  fi
+  flock -u "$lock"
+}
+
+# Its socket is root's alone. No process of a caller is its parent, and no open lock goes along.
+launch_engine() {
+  local path=$PATH
+  path=$(engine_path)
+  (
+    exec {lock}>&-
+    [ -z "${STATE_LOCK:-}" ] || exec {STATE_LOCK}>&-
+    cd /
+    PATH=$path setsid dockerd --host "unix://$ENGINE_SOCKET" --group root --data-root "$ENGINE_DATA/data" \
+      --exec-root "$ENGINE_RUN/exec" --pidfile "$ENGINE_RUN/docker.pid" --userland-proxy=false --log-level warn \
+      < /dev/null >> "$ENGINE_DATA/dockerd.log" 2>&1 &
+    remember "$ENGINE_RUN/dockerd.process" $!
+  )
+}
+
+# Debian's iptables speaks nftables; a kernel without it still has the older tables. Nothing of the system is changed for
+# that: a folder of links that comes first on the path does.
+engine_path() {
+  local tool path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  if ! PATH=$path iptables -w -t nat -S >/dev/null 2>&1 && PATH=$path iptables-legacy -w -t nat -S >/dev/null 2>&1; then
+    mkdir -p "$ENGINE_RUN/bin"
+    for tool in iptables ip6tables iptables-save iptables-restore; do
+      ln -sf "$(PATH=$path command -v "${tool/tables/tables-legacy}")" "$ENGINE_RUN/bin/$tool"
+    done
+    path=$ENGINE_RUN/bin:$path
+  fi
+  echo "$path"
+}
+
+engine_user() { mkdir -p "$ENGINE_RUN/users" && echo "${2:-$STATE}" > "$ENGINE_RUN/users/$1"; }
+
+# leave_engine USER: the last one to leave ends it, if it was started here.
+leave_engine() {
+  [ -d "$ENGINE_RUN/users" ] && is_root || return 0
+  exec {lock}> "$ENGINE_RUN/lock"
+  flock "$lock"
+  rm -f "$ENGINE_RUN/users/$1"
+  local user
+  for user in "$ENGINE_RUN"/users/*; do # whoever removed a folder by hand no longer counts
+    [ ! -e "$user" ] || [ -e "$(cat "$user")" ] || rm -f "$user"
+  done
+  if [ -z "$(ls -A "$ENGINE_RUN/users")" ] && alive "$ENGINE_RUN/dockerd.process"; then
+    step "ends the container engine: nobody uses it any more"
+    end "$ENGINE_RUN/dockerd.process" 30
+    rm -rf "$ENGINE_RUN/exec" "$ENGINE_SOCKET"
+  fi
+  flock -u "$lock"
+}
+
+# engine_ids SOCKET PATH: the ids in a list that the engine answers; for these no JSON reader is needed.
+engine_ids() { engine_get "$1" "$2" | grep -o '"Id":"[0-9a-f:sh]*"' | cut -d'"' -f4; }
+
+# What an installation has on an engine is found by its label.
+stop_containers() { # SOCKET ID
+  local filter="%7B%22label%22%3A%5B%22portal.installation%3D$2%22%5D%7D" container
+  for container in $(engine_ids "$1" "/containers/json?filters=$filter"); do
+    curl -s -o /dev/null --max-time 40 -X POST --unix-socket "$1" "http://engine/containers/$container/stop?t=10" &
+  done
+  wait
+}
+
+remove_from_engine() { # SOCKET ID
+  local filter="%7B%22label%22%3A%5B%22portal.installation%3D$2%22%5D%7D" thing
+  for thing in $(engine_ids "$1" "/containers/json?all=true&filters=$filter"); do
+    curl -s -o /dev/null --max-time 40 -X DELETE --unix-socket "$1" "http://engine/containers/$thing?force=true&v=true"
+  done
+  for thing in $(engine_ids "$1" "/networks?filters=$filter"); do
+    curl -s -o /dev/null --max-time 40 -X DELETE --unix-socket "$1" "http://engine/networks/$thing"
+  done
+}

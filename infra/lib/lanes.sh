@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# What each lane does. Limits are in seconds and sum up to less than 40 minutes; a lane that reaches its limit is ended, with
+# all that it started (timeout signals its process group), and counts as failed.
+
+prepare_build() {
+  step "restores and builds"
+  timeout 300 dotnet restore --locked-mode -v quiet && timeout 420 dotnet build --no-restore -warnaserror -v quiet -nologo
+}
+
+lane_format() {
+  local began=$SECONDS code=0
+  timeout 240 dotnet format --no-restore --verify-no-changes >&2 || code=$?
+  write_trx format "dotnet format" "$code" $((SECONDS - began))
+  return $code
+}
+
+lane_unit() { run_project unit 240 tests/Portal.Tests --filter-not-trait Lane=long; }
+
+lane_integration() {
+  make_testbed
+  run_project integration 900 tests/Portal.IntegrationTests --filter-not-trait Lane=long
+}
+
+# The pages, in a browser, over an installation made by infra/run as anybody would.
+lane_e2e() {
+  local code=0
+  get_packages browser || { write_trx e2e chromium 1 0; return 1; }
+  start_installation || { write_trx e2e "infra/run" 1 0; return 1; }
+  run_project e2e 660 e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
+  end_installation || code=$?
+  return $code
+}
+
+# Hours are allowed here. Both projects' long tests, and two machines that have next to nothing.
+lane_long() {
+  local code=0
+  make_testbed
+  run_project long 14400 tests/Portal.IntegrationTests --filter-trait Lane=long || code=1
+  run_script long 1800 "$LIB/long-bare-root" || code=1
+  run_script long 1800 "$LIB/long-bare-clone" || code=1
+  return $code
+}
+
+# run_project LANE SECONDS FOLDER ARGUMENT…: a test project is a program; run directly there is nothing between it and us.
+run_project() {
+  local lane=$1 limit=$2 folder=$3 name code=0
+  shift 3
+  name=$(basename "$folder")
+  timeout --kill-after=30 "$limit" "$ROOT/$folder/bin/Debug/net10.0/$name" --report-trx --report-trx-filename "$name.trx" \
+    --results-directory "$RESULTS/$lane" --no-progress "$@" >&2 || code=$?
+  case $code in
+    0 | 2) ;; # 2: tests failed, and the file says which
+    124 | 137) write_trx "$lane" "$name ended within $limit s" 1 "$limit" ;;
+    8) write_trx "$lane" "$name has tests to run" 1 0 ;;
+    *) write_trx "$lane" "$name ended well (it ended with $code)" 1 0 ;;
+  esac
+  return $code
+}
+
+# run_script LANE SECONDS SCRIPT: counts as one test.
+run_script() {
+  local code=0 began=$SECONDS
+  timeout --kill-after=60 "$2" "$3" >&2 || code=$?
+  write_trx "$1" "$(basename "$3")" "$code" $((SECONDS - began))
+  return $code
+}
+
+# write_trx LANE NAME CODE SECONDS: one test's result in the form that the others have.
+write_trx() {
+  local outcome=Passed passed=1 failed=0 file=$RESULTS/$1/${2//[^A-Za-z0-9]/-}.trx
+  [ "$3" -eq 0 ] || outcome=Failed passed=0 failed=1
+  mkdir -p "$RESULTS/$1"
+  cat > "$file" <<TRX
+<?xml version="1.0" encoding="utf-8"?>
+<TestRun xmlns="http://microsoft.com/schemas/VisualStudio/TeamTest/2010">
+  <Results><UnitTestResult testName="$2" outcome="$outcome" duration="$(printf '%02d:%02d:%02d' $(($4 / 3600)) $(($4 / 60 % 60)) $(($4 % 60)))" /></Results>
+  <ResultSummary outcome="$outcome"><Counters total="1" executed="1" passed="$passed" failed="$failed" error="0" timeout="0" aborted="0" notExecuted="0" /></ResultSummary>
+</TestRun>
+TRX
+}

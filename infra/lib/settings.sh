@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# What the two processes are told. Each gets an environment made here, one NAME=VALUE a line, and nothing of the caller's.
+# A key that is left empty means "not available"; the pages say so and why.
+
+common_settings() { # DATABASE_USER
+  cat <<SET
+PATH=$(engine_path 2>/dev/null || echo /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+LANG=C.UTF-8
+DOTNET_ROOT=$(dirname "$DOTNET")
+DOTNET_NOLOGO=1
+DOTNET_CLI_TELEMETRY_OPTOUT=1
+DOTNET_gcServer=0
+ConnectionStrings__portal=Host=$RUN/pg;Username=$1;Database=portal
+Installation__Id=$ID
+Installation__KeyFile=$STATE/keys/installation.key
+Site__PublicUrl=http://portal.localhost:$PORT
+Site__AppsDomain=apps.localhost
+Jobs__Socket=$RUN/jobs.sock
+SET
+}
+
+web_settings() {
+  common_settings portal_web
+  cat <<SET
+HOME=$STATE/web
+ASPNETCORE_ENVIRONMENT=Production
+ASPNETCORE_URLS=http://127.0.0.1:$PORT
+SignIn__Demo=true
+DataProtection__KeysFolder=$STATE/web
+SET
+}
+
+jobs_settings() { # [DATABASE_USER]
+  common_settings "${1:-portal_jobs}"
+  cat <<SET
+HOME=$STATE
+DOTNET_ENVIRONMENT=Production
+ASPNETCORE_ENVIRONMENT=Production
+Clouds__Docker__Socket=$ENGINE
+Clouds__Docker__Pool=${PORTAL_POOL:-10.213.0.0/16}
+Clouds__Docker__SeccompBase=$SECCOMP
+Clouds__Docker__ProbeUser=$(id -u "$WEB")
+Clouds__LocalStorage__Folder=${DISK:-}
+Clouds__LocalStorage__Mounts=$RUN/mounts
+Images__Recipes=$STATE/app/images
+Images__Engines=$(engines_folder)
+Images__AptSources=$SOURCES
+Site__ConnectTo=127.0.0.1:$PORT
+Missing__Engine=$ENGINE_MISSING
+Missing__Disk=$DISK_MISSING
+SET
+}
+
+# Where the archives lie that Debian lacks; nothing when there are none, then images are made of Debian alone.
+engines_folder() {
+  local folder
+  for folder in "${PORTAL_ENGINES:-}" "$ROOT/../shared/engines"; do
+    if [ -n "$folder" ] && [ -d "$folder" ]; then realpath "$folder"; return; fi
+  done
+}

@@ -1,0 +1,114 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # the names set here are for the other parts
+# Where an installation keeps things, who it runs as, and what it is called.
+
+# state_names: sets STATE, and ID, RUN, WEB, DB once the installation exists.
+state_names() {
+  if [ -n "${PORTAL_STATE:-}" ]; then STATE=$PORTAL_STATE
+  elif is_root; then STATE=/var/lib/portal
+  else STATE=$HOME/.local/share/portal; fi
+  case $STATE in /*) ;; *) STATE=$PWD/$STATE ;; esac
+  STATE=$(realpath -m "$STATE")
+  case $STATE in / | /var | /var/lib | /home | /root | /tmp | /usr | /etc) die "PORTAL_STATE=$STATE is a folder of the system's" "Name a folder of its own, such as /var/lib/portal." ;; esac
+  ID=
+  [ ! -r "$STATE/id" ] || ID=$(cat "$STATE/id")
+  [ -z "$ID" ] || names_of_id
+}
+
+names_of_id() {
+  [[ $ID =~ ^[a-z][a-z0-9]{9}$ ]] || die "$STATE/id does not hold an installation's id" "Name another folder by PORTAL_STATE, or remove this one."
+  if is_root; then
+    RUN=/run/portal-$ID WEB=p${ID:0:5}-web DB=p${ID:0:5}-db
+  else
+    # A socket's path may have 107 characters.
+    RUN=${XDG_RUNTIME_DIR:-$STATE/run}/portal-$ID WEB=$(id -un) DB=$(id -un)
+    [ ${#RUN} -lt 80 ] || RUN=${TMPDIR:-/tmp}/portal-$ID
+  fi
+}
+
+installed() { [ -n "$ID" ]; }
+
+# make_state: folder, id and accounts; whatever is there already stays.
+make_state() {
+  mkdir -p "$STATE" || die "$STATE cannot be made" "Name a folder that you may write by PORTAL_STATE."
+  if ! installed; then
+    [ -z "$(ls -A "$STATE")" ] || die "$STATE is not empty and is no installation" "Name another folder by PORTAL_STATE."
+    # The first five letters name accounts and bridges, so no other installation here may have them.
+    while :; do
+      ID=$(random_id)
+      ! getent passwd "p${ID:0:5}-web" >/dev/null || continue
+      break
+    done
+    names_of_id
+    echo "$ID" > "$STATE/id"
+  fi
+  chmod 711 "$STATE"
+  mkdir -p "$STATE"/{app,log,keys,web} "$RUN/mounts"
+  chmod 711 "$RUN" "$RUN/mounts" "$STATE/keys"
+  chmod 755 "$STATE/app"
+  chmod 700 "$STATE/web" "$STATE/log"
+  ! is_root || make_accounts
+  if ! [ -s "$STATE/keys/installation.key" ]; then
+    (umask 077 && od -An -tx1 -N32 /dev/urandom | tr -d ' \n' > "$STATE/keys/installation.key")
+  fi
+  if is_root; then
+    chown "root:$WEB" "$STATE/keys/installation.key"
+    chown "$WEB:$WEB" "$STATE/web"
+  fi
+  chmod 640 "$STATE/keys/installation.key"
+}
+
+random_id() {
+  local letters=abcdefghijklmnopqrstuvwxyz bytes i id=
+  mapfile -t bytes < <(od -An -tu1 -w1 -v -N10 /dev/urandom)
+  for i in "${!bytes[@]}"; do
+    local from=${letters}0123456789
+    [ "$i" -gt 0 ] || from=$letters
+    id+=${from:$((bytes[i] % ${#from})):1}
+  done
+  echo "$id"
+}
+
+make_accounts() {
+  local account
+  for account in "$WEB" "$DB"; do
+    getent passwd "$account" >/dev/null || /usr/sbin/useradd --system --user-group --no-create-home --home-dir /nonexistent \
+      --shell /usr/sbin/nologin --comment "Portal installation $ID" "$account"
+  done
+  as "$WEB" test -x "$STATE" || die "the account $WEB cannot reach $STATE, since a folder above it is closed to others" \
+    "Name a folder that all may pass through by PORTAL_STATE, such as /var/lib/portal."
+}
+
+forget_accounts() {
+  local account
+  for account in "$WEB" "$DB"; do
+    [[ $account =~ ^p[a-z0-9]{5}-(web|db)$ ]] || continue
+    getent passwd "$account" >/dev/null || continue
+    /usr/sbin/userdel "$account" 2>/dev/null || warn "the account $account could not be removed: userdel $account"
+  done
+}
+
+# One command at a time for one installation. The lock lies outside of it, since reset removes the folder.
+lock_state() {
+  local folder=/run/lock
+  [ -w "$folder" ] || folder=${TMPDIR:-/tmp}
+  exec {STATE_LOCK}> "$folder/portal-$(id -u)-$(printf %s "$STATE" | cksum | cut -d' ' -f1).lock"
+  flock -n "$STATE_LOCK" || { say "Another command is at work on $STATE; waits for it."; flock "$STATE_LOCK"; }
+}
+
+# choose_port: the same at every start while nobody else has taken it.
+choose_port() {
+  local port=${PORTAL_PORT:-}
+  [ -n "$port" ] || port=$(cat "$STATE/port" 2>/dev/null || true)
+  if [ -z "$port" ] || { port_taken "$port" && [ -z "${PORTAL_PORT:-}" ]; }; then
+    [ -z "$port" ] || warn "port $port is taken by another program; another one is chosen"
+    port=8080
+    while port_taken "$port"; do port=$((port + 1)); done
+  elif port_taken "$port"; then
+    die "port $port is taken by another program" "Name a free one by PORTAL_PORT, or none: then one is found."
+  fi
+  echo "$port" > "$STATE/port"
+  PORT=$port
+}
+
+port_taken() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

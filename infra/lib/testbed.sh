@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# What the integration tests stand on: an installation's folder, accounts, database, engine and disk, without its programs.
+
+# make_testbed: once; its names go to the tests by the environment. What cannot be had leaves its name empty, and the tests
+# that need it fail with that reason (they are not skipped: a machine that runs the tests is one that can).
+make_testbed() {
+  [ -z "${TESTBED:-}" ] || return 0
+  local need
+  for need in engine disk images; do get_packages "$need" || true; done
+  find_postgres || die "no PostgreSQL 15 or newer was found below /usr/lib/postgresql" "apt-get install --no-install-recommends postgresql-15"
+  TESTBED=$(temporary_state test)
+  export PORTAL_STATE=$TESTBED
+  export SUPERVISE=$LIB/supervise
+  state_names
+  make_state
+  # Nothing here must outlive a power cut.
+  start_database fsync=off synchronous_commit=off full_page_writes=off max_connections=200
+  use_engine "$ID"
+  PORTAL_DISK=${PORTAL_DISK:-8G} mount_disk "$STATE/shares.btrfs" "$STATE/shares"
+  get_seccomp "$STATE/seccomp-default.json" || true
+  debian_sources trixie > "$STATE/apt-trixie.sources" || true
+  export PORTAL_TEST_ADMIN="Host=$RUN/pg;Username=postgres;Database=postgres"
+  export PORTAL_TEST_DB_PROCESS=$RUN/db.process
+  export PORTAL_TEST_ENGINE=$ENGINE
+  PORTAL_TEST_SHARES=
+  [ -n "$DISK_MISSING" ] || PORTAL_TEST_SHARES=$STATE/shares
+  export PORTAL_TEST_SHARES
+  export PORTAL_TEST_SECCOMP=$STATE/seccomp-default.json PORTAL_TEST_APT=$STATE/apt-trixie.sources
+  export PORTAL_TEST_RECIPES=$ROOT/infra/images PORTAL_TEST_WEB_USER=$WEB
+  PORTAL_TEST_ENGINES=$(engines_folder)
+  export PORTAL_TEST_ENGINES
+  [ -z "$ENGINE_MISSING" ] || warn "$ENGINE_MISSING"
+  [ -z "$DISK_MISSING" ] || warn "$DISK_MISSING"
+}
+
+# A fresh folder that the accounts can reach; below $TMPDIR where one is named.
+temporary_state() {
+  local folder
+  folder=$(mktemp -d "${TMPDIR:-$(is_root && echo /var/lib || echo /tmp)}/portal-$1.XXXXXX")
+  chmod 711 "$folder"
+  echo "$folder"
+}
+
+start_installation() {
+  E2E_STATE=$(temporary_state e2e)
+  PORTAL_STATE=$E2E_STATE PORTAL_DISK=${PORTAL_DISK:-8G} "$ROOT/infra/run" >&2 || return 1
+  PORTAL_URL=http://portal.localhost:$(cat "$E2E_STATE/port")
+  export PORTAL_URL PORTAL_STATE=$E2E_STATE
+}
+
+end_installation() {
+  [ -n "${E2E_STATE:-}" ] || return 0
+  local code=0
+  mkdir -p "$RESULTS/e2e"
+  cp -R "$E2E_STATE/log" "$RESULTS/e2e/log" 2>/dev/null || true
+  PORTAL_STATE=$E2E_STATE "$ROOT/infra/run" reset >&2 || code=$?
+  E2E_STATE=''
+  return $code
+}
+
+# clear_testbed: whatever happened, nothing stays behind. Twice is harmless.
+clear_testbed() {
+  end_installation || true
+  [ -n "${TESTBED:-}" ] || return 0
+  mkdir -p "$RESULTS/testbed"
+  cp -R "$TESTBED/log" "$RESULTS/testbed/" 2>/dev/null || true
+  PORTAL_STATE=$TESTBED "$ROOT/infra/run" reset >&2 || warn "the tests' folder $TESTBED could not be removed"
+  TESTBED=''
+}
