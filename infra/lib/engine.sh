@@ -9,6 +9,8 @@ ENGINE_SOCKET=$ENGINE_RUN/docker.sock
 engine_get() { curl -sf --max-time 5 --unix-socket "$1" "http://engine$2"; }
 engine_answers() { [ -S "$1" ] && [ "$(engine_get "$1" /_ping 2>/dev/null)" = OK ]; }
 
+engine_sockets() { printf '%s\n' ${DOCKER_HOST:+"${DOCKER_HOST#unix://}"} /var/run/docker.sock "$ENGINE_SOCKET"; }
+
 # use_engine USER: sets ENGINE to a socket, or leaves it empty with the reason in ENGINE_MISSING.
 use_engine() {
   ENGINE='' ENGINE_MISSING=''

@@ -28,9 +28,10 @@ start_database() { # [SETTING=VALUE…]
   local prefix
   mapfile -t prefix < <(prefix_of "$DB")
   make_postgres "$STATE/pg" "$RUN/pg" "$DB" "$WEB" "$@"
+  # INT is its fast shutdown; at TERM it would wait for every client to go.
   SETTINGS="PATH=/usr/bin:/bin
 LANG=C.UTF-8
-LC_MESSAGES=C" start_program db "${prefix[@]}" "$PGBIN/postgres" -D "$STATE/pg"
+STOP_SIGNAL=INT" start_program db "${prefix[@]}" "$PGBIN/postgres" -D "$STATE/pg"
   wait_for 60 postgres_answers "$RUN/pg" || die "PostgreSQL did not start" "Its words: $STATE/log/db.log"
   make_roles "$RUN/pg"
   make_database "$RUN/pg"
@@ -58,6 +59,11 @@ start_web() {
 stop_programs() {
   end_program web 15
   end_program jobs 20
+}
+
+health_words() {
+  local code=${HEALTH##*$'\n'} words=${HEALTH%$'\n'*}
+  if [ "$code" = 000 ]; then echo "nothing answers at 127.0.0.1:$PORT"; else echo "/health answers $code ${words:0:300}"; fi
 }
 
 web_health() {
