@@ -46,8 +46,6 @@ Images__Recipes=$STATE/app/images
 Images__Engines=$(engines_folder)
 Images__AptSources=$SOURCES
 Site__ConnectTo=127.0.0.1:$PORT
-Missing__Engine=$ENGINE_MISSING
-Missing__Disk=$DISK_MISSING
 SET
 }
 
