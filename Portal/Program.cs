@@ -1,15 +1,46 @@
+using Portal.Access;
+using Portal.Api;
+using Portal.Core;
+using Portal.Core.Access;
+using Portal.Core.Data;
+using Portal.Proxy;
 using Portal.Shell;
 
-var builder = WebApplication.CreateBuilder(args);
-#pragma warning disable RS0030 // the one place that names the real clock
-builder.Services.AddSingleton(TimeProvider.System);
-#pragma warning restore RS0030
-builder.Services.AddPortalShell();
-builder.Services.AddAuthorization();
+namespace Portal;
 
-var app = builder.Build();
-app.UsePortalShell();
-app.UseAuthorization();
-app.UseAntiforgery();
-app.MapPortalShell();
-app.Run();
+/// <summary>The web, as a table of contents.</summary>
+public static class Program
+{
+    public static Task Main(string[] args) => Build(args).RunAsync();
+
+    /// <summary>Composed and not started: tests run it with settings of their own.</summary>
+    public static WebApplication Build(string[] args)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ApplicationName = typeof(Program).Assembly.GetName().Name });
+#pragma warning disable RS0030 // the one place that names the real clock
+        builder.Services.AddSingleton(TimeProvider.System);
+#pragma warning restore RS0030
+        builder.Services.AddPortalData(builder.Configuration);
+        builder.Services.AddPortalCore();
+        builder.Services.AddAppTokens(builder.Configuration);
+        builder.Services.AddPortalShell();
+        builder.Services.AddPortalAccess(builder.Configuration);
+        builder.Services.AddPortalProxy();
+        builder.Services.AddPortalApi();
+
+        var app = builder.Build();
+        app.UseHealth();
+        app.UseKnownHosts();
+        app.UseAppHosts();
+        app.UsePortalShell();
+        app.UsePortalApi();
+        app.UsePortalAccess();
+        app.UseAuthorization();
+        app.UseAntiforgery();
+        app.MapPortalShell();
+        app.MapPortalAccess();
+        app.MapJobsDashboard();
+        app.MapPortalApi();
+        return app;
+    }
+}

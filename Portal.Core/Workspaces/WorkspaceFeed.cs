@@ -38,6 +38,9 @@ public sealed class WorkspaceFeed
 
     public Task<Live<HomeView?>> WatchHomeAsync(Actor actor, CancellationToken goodbye) => _home.WatchAsync(actor.PersonId, goodbye);
 
+    /// <summary>The same, once; null when there is no such person.</summary>
+    public Task<HomeView?> LookHomeAsync(Actor actor, CancellationToken cancel) => ReadHomeAsync(actor.PersonId, cancel);
+
     private async Task<Guid?> FindAsync(Actor actor, string slug, CancellationToken cancel)
     {
         await using var db = await _databases.CreateDbContextAsync(cancel);

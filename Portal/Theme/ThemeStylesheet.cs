@@ -11,7 +11,7 @@ namespace Portal.Theme;
 /// </summary>
 public sealed class ThemeStylesheet
 {
-    private static readonly string[] Rooms = ["css/Theme/base", "css/Shell/", "css/Controls/", "css/Features/", "css/Theme/mud"];
+    private static readonly string[] Rooms = ["css/Theme/base", "css/Shell/", "css/Access/", "css/Controls/", "css/Features/", "css/Theme/mud"];
 
     /// <param name="files">wwwroot: a font file that is not there is not asked for.</param>
     public ThemeStylesheet(IWebHostEnvironment files)

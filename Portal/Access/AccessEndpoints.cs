@@ -1,0 +1,75 @@
+using System.Security.Claims;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Mvc;
+using Portal.Core.Access;
+
+namespace Portal.Access;
+
+public static class AccessEndpoints
+{
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
+
+    /// <summary>Before authorization: the demo's door, and what ends with a session.</summary>
+    public static void UsePortalAccess(this IApplicationBuilder app)
+    {
+        app.UseOwnOrigin();
+        var door = app.ApplicationServices.GetRequiredService<DemoDoor>();
+        app.Use(async (http, next) =>
+        {
+            if (!http.Request.Path.StartsWithSegments("/sign-in", StringComparison.OrdinalIgnoreCase) || door.IsOpen(http))
+            {
+                await next(http);
+                return;
+            }
+            // With a body of its own: the page for missing pages would ask for a sign-in again.
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            await http.Response.WriteAsync("Nobody can sign in here this way.", http.RequestAborted);
+        });
+        app.UseAuthentication();
+        app.Use(CutCircuitAsync);
+    }
+
+    public static void MapPortalAccess(this IEndpointRouteBuilder routes)
+    {
+        // Parameters of a form put these endpoints under antiforgery: nobody else's page can sign a person in or out.
+        routes.MapPost("/sign-in/demo", SignInAsync).AllowAnonymous();
+        routes.MapPost("/sign-out", ([FromForm] string? returnUrl) => Results.SignOut(new() { RedirectUri = $"/signed-out{(returnUrl is null ? "" : $"?returnUrl={Uri.EscapeDataString(LocalUrl.OrHome(returnUrl))}")}" }, [SessionHandler.Name])).AllowAnonymous();
+        routes.MapPost("/workspaces/{id:guid}/apps/{app}/open", OpenAsync).RequireAuthorization();
+        routes.MapGet(OpenAppPage.Script, () => Results.Text(OpenAppPage.ScriptText, "text/javascript")).AllowAnonymous();
+    }
+
+    private static async Task<IResult> SignInAsync([FromForm] Guid person, [FromForm] string? returnUrl, DemoPeople people, HttpContext http)
+    {
+        if (!await people.IsAsync(person, http.RequestAborted)) return Results.NotFound();
+        var identity = new ClaimsIdentity([new(PortalClaims.Person, person.ToString())], "demo");
+        await http.SignInAsync(new(identity));
+        http.Response.StatusCode = StatusCodes.Status303SeeOther;
+        http.Response.Headers.Location = LocalUrl.OrHome(returnUrl);
+        return Results.Empty;
+    }
+
+    private static async Task<IResult> OpenAsync(Guid id, string app, IFormCollection form, OpenApp open, OpenAppPage page, ClaimsPrincipal me, HttpContext http)
+    {
+        _ = form; // read under antiforgery
+        return await open.RunAsync(me.Actor(), me.SessionHash(), id, app, http.RequestAborted) switch
+        {
+            OpenAppOutcome.Opened opened => page.Result(http, opened),
+            OpenAppOutcome.NotReady notReady => Results.LocalRedirect($"/workspaces/{notReady.Slug}"),
+            _ => Results.NotFound(),
+        };
+    }
+
+    /// <summary>A circuit first gets a moment to show that the session ended; one that stays is cut, and cannot come back: the hub needs a session too.</summary>
+    private static async Task CutCircuitAsync(HttpContext http, RequestDelegate next)
+    {
+        if (!http.Request.Path.StartsWithSegments("/_blazor", StringComparison.OrdinalIgnoreCase) || http.User.FindFirstValue(PortalClaims.Session) is not { } session)
+        {
+            await next(http);
+            return;
+        }
+        using var cut = new CancellationTokenSource(Timeout.InfiniteTimeSpan, http.RequestServices.GetRequiredService<TimeProvider>());
+        await using var registered = cut.Token.Register(http.Abort);
+        using var ending = http.RequestServices.GetRequiredService<SessionEndings>().On(session, () => cut.CancelAfter(Grace));
+        await next(http);
+    }
+}

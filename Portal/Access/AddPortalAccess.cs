@@ -1,0 +1,50 @@
+using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Components.Authorization;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Portal.Core.Access;
+
+namespace Portal.Access;
+
+public static class PortalAccess
+{
+    /// <summary>Largest body that the portal itself takes, bytes; apps take more.</summary>
+    public const long LargestBody = 1 << 20;
+
+    /// <summary>
+    /// Sign-in, sessions, tickets, hosts. Everything else asks claims only: real sign-in adds a scheme that signs people in
+    /// to this one, and the sign-in page goes.
+    /// </summary>
+    public static IServiceCollection AddPortalAccess(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddSingleton(new Site(configuration["Site:PublicUrl"], configuration["Site:AppsDomain"], configuration["Installation:Id"]));
+        services.AddAccessVerbs();
+        services.AddSingleton<DemoDoor>().AddSingleton<OpenAppPage>();
+        services.AddSingleton<SessionEndings>().AddHostedService(p => p.GetRequiredService<SessionEndings>());
+        services.AddAuthentication(SessionHandler.Name).AddScheme<AuthenticationSchemeOptions, SessionHandler>(SessionHandler.Name, null);
+        services.AddAuthorization();
+        services.AddScoped<AuthenticationStateProvider, SessionWatch>().AddScoped<CurrentPerson>();
+        services.AddAntiforgery();
+        services.AddOptions<AntiforgeryOptions>().Configure<Site>((o, site) => o.Cookie = new SecureCookie(site.FormCookie));
+        var keys = configuration["DataProtection:KeysFolder"] ?? throw new InvalidOperationException("DataProtection:KeysFolder is not set: a folder that only the portal's user can read.");
+        services.AddDataProtection().SetApplicationName($"portal-{configuration["Installation:Id"]}").PersistKeysToFileSystem(new(keys));
+        services.Configure<KestrelServerOptions>(o => (o.Limits.MaxRequestBodySize, o.AddServerHeader) = (LargestBody, false));
+        services.Configure<FormOptions>(o => (o.ValueLengthLimit, o.BufferBodyLengthLimit) = (16 << 10, LargestBody));
+        return services;
+    }
+
+    /// <summary>Always Secure, also over http on localhost, which browsers take; the framework's own setting would refuse to work there.</summary>
+    private sealed class SecureCookie : CookieBuilder
+    {
+        public SecureCookie(string name) => (Name, Path, HttpOnly, SameSite, IsEssential) = (name, "/", true, SameSiteMode.Strict, true);
+
+        public override CookieOptions Build(HttpContext context, DateTimeOffset expiresFrom)
+        {
+            var cookie = base.Build(context, expiresFrom);
+            cookie.Secure = true;
+            return cookie;
+        }
+    }
+}

@@ -1,0 +1,32 @@
+using Portal.Core.Data;
+
+namespace Portal.Access;
+
+public static class Health
+{
+    /// <summary>GET /health, under any host name, before everything else: 200 "ok", or 503 with the reason. A process that does not know the schema answers nothing else either.</summary>
+    public static void UseHealth(this IApplicationBuilder app)
+    {
+        var gate = app.ApplicationServices.GetRequiredService<SchemaGate>();
+        var passed = false;
+        app.Use(async (http, next) =>
+        {
+            var asked = http.Request.Path == "/health" && !http.Request.Headers.ContainsKey("Origin");
+            if (passed && !asked)
+            {
+                await next(http);
+                return;
+            }
+            var reason = await gate.ReasonAsync(http.RequestAborted);
+            passed |= reason is null;
+            if (reason is null && !asked)
+            {
+                await next(http);
+                return;
+            }
+            http.Response.StatusCode = reason is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+            http.Response.Headers.CacheControl = "no-store";
+            await http.Response.WriteAsync(reason ?? "ok", http.RequestAborted);
+        });
+    }
+}

@@ -1,0 +1,51 @@
+using System.Threading.Channels;
+using Portal.Core.Live;
+
+namespace Portal.Access;
+
+/// <summary>
+/// Asks rows again whether what is open may stay open: when the database tells of a change, and from time to time because
+/// a notification may be lost. Many changes at once lead to one look.
+/// </summary>
+internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger log) : BackgroundService
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100), AfterFault = TimeSpan.FromSeconds(1);
+    private readonly Channel<bool> _bell = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    protected TimeProvider Clock => clock;
+
+    /// <summary>Longest time between two looks, while none fails.</summary>
+    protected abstract TimeSpan Every { get; }
+
+    /// <summary>Whether this change may end something; called on the listening thread.</summary>
+    protected abstract bool Concerns(string what);
+
+    protected abstract Task LookAsync(CancellationToken cancel);
+
+    /// <summary>Look again soon.</summary>
+    protected void Ring() => _bell.Writer.TryWrite(true);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var told = changes.Subscribe(what => { if (Concerns(what)) Ring(); });
+        await using var timer = clock.CreateTimer(_ => Ring(), null, Every, Every);
+        try
+        {
+            await foreach (var _ in _bell.Reader.ReadAllAsync(stoppingToken))
+            {
+                try
+                {
+                    await LookAsync(stoppingToken);
+                    await Task.Delay(Pause, clock, stoppingToken);
+                }
+                catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or TimeoutException or InvalidOperationException)
+                {
+                    log.LogWarning("Could not look whether access goes on, again in {Again}: {Error}", AfterFault, e.Message);
+                    await Task.Delay(AfterFault, clock, stoppingToken);
+                    Ring();
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { }
+    }
+}

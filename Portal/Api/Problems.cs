@@ -1,0 +1,55 @@
+using Portal.Core.Policy;
+using Portal.Core.Workspaces;
+
+namespace Portal.Api;
+
+/// <summary>Refusals as problem documents (RFC 9457): a status, plain words, and members that a program can go by.</summary>
+internal static class Problems
+{
+    public static IResult NotFound() => Say(StatusCodes.Status404NotFound, "Not found", "There is no such thing, or it is not yours.");
+
+    public static IResult Of(Refusal why)
+    {
+        var status = why.Reason switch
+        {
+            RefusalReason.NameInvalid or RefusalReason.SizeUnknown or RefusalReason.TemplateGone or RefusalReason.EndInThePast or RefusalReason.EndTooLate or RefusalReason.NeverPossible => StatusCodes.Status422UnprocessableEntity,
+            RefusalReason.NotAMember => StatusCodes.Status404NotFound,
+            RefusalReason.NotAvailable or RefusalReason.DiskNearlyFull => StatusCodes.Status503ServiceUnavailable,
+            _ => StatusCodes.Status409Conflict,
+        };
+        if (status == StatusCodes.Status404NotFound) return NotFound();
+        return Say(status, "Refused", Words(why), ("reason", why.Reason.ToString()), ("field", why.Field), ("wall", why.Wall?.ToString()), ("resource", why.Resource?.ToString()), ("nearestFit", why.Fits));
+    }
+
+    public static IResult Of(ChangeOutcome.Refused refused) => refused.Quota is { } quota ? Of(quota) : Say(
+        refused.Why is ChangeRefusal.EndInThePast or ChangeRefusal.EndTooLate ? StatusCodes.Status422UnprocessableEntity : StatusCodes.Status409Conflict,
+        "Refused", Words(refused.Why), ("reason", refused.Why.ToString()));
+
+    public static IResult Say(int status, string title, string detail, params (string Name, string? Value)[] more) =>
+        Results.Problem(detail, statusCode: status, title: title, extensions: more.Where(m => m.Value is not null).Select(m => KeyValuePair.Create<string, object?>(m.Name, m.Value)));
+
+    private static string Words(Refusal why) => why.Reason switch
+    {
+        RefusalReason.NameInvalid => "A name has one to forty letters, digits, spaces, dots, hyphens or underscores, and begins and ends with a letter or digit.",
+        RefusalReason.NameTaken => "You have a workspace of this name already.",
+        RefusalReason.SizeUnknown => "The template has no such size.",
+        RefusalReason.TemplateGone => "There is no such template.",
+        RefusalReason.EndInThePast => "The end time has passed.",
+        RefusalReason.EndTooLate => "The end time is later than the class allows.",
+        RefusalReason.NeverPossible => $"This site can never run that: it has too little {why.Resource}.",
+        RefusalReason.OverQuota => $"The quota for {why.Resource} is met at the level {why.Wall}.",
+        RefusalReason.DiskNearlyFull => "The disk of this site is nearly full. An operator has to make room.",
+        RefusalReason.IdTaken => "This id has been used.",
+        _ => why.Detail ?? why.Reason.ToString(),
+    };
+
+    private static string Words(ChangeRefusal why) => why switch
+    {
+        ChangeRefusal.StoppingFirst => "It is being stopped; try again when that is done.",
+        ChangeRefusal.BeingDeleted => "It is being deleted.",
+        ChangeRefusal.NotNow => "It cannot be done in the workspace's present state.",
+        ChangeRefusal.EndInThePast => "The end time has passed.",
+        ChangeRefusal.EndTooLate => "The end time is later than the class allows.",
+        _ => why.ToString(),
+    };
+}

@@ -1,0 +1,65 @@
+using System.ComponentModel.DataAnnotations;
+using Portal.Core.Workspaces;
+
+namespace Portal.Api;
+
+/// <summary>A workspace to launch.</summary>
+/// <param name="Id">A UUID of the caller's: asking again with it repeats nothing.</param>
+/// <param name="ClassId">The class that pays.</param>
+/// <param name="TemplateId">What to launch, such as notebook.</param>
+/// <param name="Size">One of the template's sizes, such as s.</param>
+/// <param name="Name">A label, unique among the caller's workspaces.</param>
+/// <param name="EndAt">When it is stopped, never deleted.</param>
+public sealed record NewWorkspace(
+    [property: Required] Guid? Id,
+    [property: Required] Guid? ClassId,
+    [property: Required, StringLength(40, MinimumLength = 1)] string? TemplateId,
+    [property: Required, StringLength(20, MinimumLength = 1)] string? Size,
+    [property: Required, StringLength(WorkspaceName.Longest, MinimumLength = 1)] string? Name,
+    [property: Required] DateTimeOffset? EndAt);
+
+/// <summary>A new end time.</summary>
+public sealed record NewEnd([property: Required] DateTimeOffset? EndAt);
+
+/// <summary>When a workspace that is started again is to stop; absent keeps its end time where that lies ahead.</summary>
+public sealed record StartAgain(DateTimeOffset? EndAt);
+
+/// <summary>Who is asking, and in which classes.</summary>
+public sealed record MeShape(Guid Id, string Name, IReadOnlyList<string> Roles, IReadOnlyList<ClassShape> Classes);
+
+/// <param name="LongestHours">From now to a workspace's end at most.</param>
+public sealed record ClassShape(Guid Id, string Title, int LongestHours);
+
+/// <param name="NotAvailable">Why it cannot be launched now; null when it can.</param>
+/// <param name="Building">0 to 100 while an image of it is being built.</param>
+public sealed record TemplateShape(string Id, string Title, string Version, IReadOnlyList<SizeShape> Sizes, IReadOnlyList<AppShape> Apps, string? NotAvailable, int? Building);
+
+/// <param name="Vcpu">Of each node.</param>
+/// <param name="MemoryMib">Of each node, MiB.</param>
+public sealed record SizeShape(string Id, string Title, int Vcpu, int MemoryMib);
+
+/// <param name="Kernels">It speaks Jupyter's kernel protocol.</param>
+public sealed record AppShape(string Id, string Title, bool Kernels);
+
+/// <param name="Status">Queued, Starting, Ready, Attention, Stopping, Stopped, Failed, Deleting or Deleted.</param>
+/// <param name="Place">In the launch queue, 1 is next; null when it does not wait there.</param>
+/// <param name="Said">Why it waits.</param>
+/// <param name="Cause">Why it failed, and <paramref name="Remedy"/>: what helps.</param>
+public sealed record WorkspaceShape(
+    Guid Id, string Slug, string Name, string Template, string Size, WorkspaceStatus Status, DateTimeOffset CreatedAt, DateTimeOffset EndAt,
+    int? Place, string? Said, string? Cause, string? Remedy, IReadOnlyList<StepShape> Steps)
+{
+    public static WorkspaceShape Of(WorkspaceView view) => new(
+        view.Id, view.Slug, view.Name, view.Template.Id, view.Size.Id, view.Status, view.CreatedAt, view.EndAt,
+        view.Queue?.Place, view.Run.Said, view.Run.Cause, view.Run.Remedy, [.. view.Run.Steps.Select(s => new StepShape(s.Key.ToString(), s.Began, s.Ended, s.Failed))]);
+}
+
+/// <summary>A step of the newest run.</summary>
+public sealed record StepShape(string Key, DateTimeOffset? Began, DateTimeOffset? Ended, bool Failed);
+
+/// <summary>Accepted.</summary>
+/// <param name="Place">In the launch queue, 1 is next; 0 when it was ordered before.</param>
+public sealed record LaunchedShape(Guid Id, string Slug, int Place);
+
+/// <summary>To be sent within a minute as form field "ticket" by POST to <paramref name="Address"/>, with the portal's origin in the Origin header.</summary>
+public sealed record TicketShape(string Ticket, string Address, string Origin);

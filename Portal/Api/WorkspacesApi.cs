@@ -1,0 +1,62 @@
+using System.Security.Claims;
+using Portal.Access;
+using Portal.Core.Access;
+using Portal.Core.Workspaces;
+
+namespace Portal.Api;
+
+/// <summary>The verbs of the pages for programs: same classes, same refusals.</summary>
+internal static class WorkspacesApi
+{
+    public static void Map(RouteGroupBuilder api)
+    {
+        var workspaces = api.MapGroup("/workspaces");
+        workspaces.MapPost("/", LaunchAsync).WithSummary("Launches a workspace; the same id again launches nothing").Produces<LaunchedShape>(StatusCodes.Status202Accepted).ProducesProblem(409).ProducesProblem(422).ProducesValidationProblem();
+        workspaces.MapGet("/", ListAsync).WithSummary("My workspaces, newest first").Produces<IReadOnlyList<WorkspaceShape>>();
+        workspaces.MapGet("/{id:guid}", LookAsync).WithSummary("One workspace, with the steps of its newest run").Produces<WorkspaceShape>().ProducesProblem(404);
+        workspaces.MapPost("/{id:guid}/stop", StopAsync).WithSummary("Stops it and keeps its files; cancels a launch").Produces(202).ProducesProblem(404).ProducesProblem(409);
+        workspaces.MapPost("/{id:guid}/start", StartAsync).WithSummary("Starts it again").Produces(202).ProducesProblem(404).ProducesProblem(409);
+        workspaces.MapPost("/{id:guid}/extend", ExtendAsync).WithSummary("Moves its end time").Produces(202).ProducesProblem(404).ProducesProblem(422);
+        workspaces.MapDelete("/{id:guid}", DeleteAsync).WithSummary("Deletes it; the work folder stays").Produces(202).ProducesProblem(404);
+        workspaces.MapPost("/{id:guid}/apps/{app}/ticket", TicketAsync).WithSummary("A ticket for one of its apps").Produces<TicketShape>().ProducesProblem(404).ProducesProblem(409);
+    }
+
+    private static async Task<IResult> LaunchAsync(NewWorkspace wanted, ClaimsPrincipal me, LaunchWorkspace launch, CancellationToken cancel)
+    {
+        var request = new LaunchRequest(wanted.Id!.Value, me.Actor(), wanted.ClassId!.Value, wanted.TemplateId!, wanted.Size!, wanted.Name!, wanted.EndAt!.Value);
+        return await launch.RunAsync(request, cancel) switch
+        {
+            LaunchOutcome.Accepted accepted => TypedResults.Accepted($"{PortalApi.Prefix}/workspaces/{request.Id}", new LaunchedShape(request.Id, accepted.Slug, accepted.Place)),
+            LaunchOutcome.Refused refused => Problems.Of(refused.Why),
+            _ => throw new System.Diagnostics.UnreachableException(),
+        };
+    }
+
+    private static async Task<IResult> ListAsync(ClaimsPrincipal me, WorkspaceFeed feed, CancellationToken cancel) =>
+        TypedResults.Ok<IReadOnlyList<WorkspaceShape>>([.. ((await feed.LookHomeAsync(me.Actor(), cancel))?.Workspaces ?? []).Select(WorkspaceShape.Of)]);
+
+    private static async Task<IResult> LookAsync(Guid id, ClaimsPrincipal me, WorkspaceFeed feed, CancellationToken cancel) =>
+        await feed.LookAsync(me.Actor(), id, cancel) is { } view ? TypedResults.Ok(WorkspaceShape.Of(view)) : Problems.NotFound();
+
+    private static async Task<IResult> StopAsync(Guid id, ClaimsPrincipal me, StopWorkspace stop, CancellationToken cancel) => Answer(await stop.RunAsync(me.Actor(), id, cancel), id);
+
+    private static async Task<IResult> StartAsync(Guid id, StartAgain? again, ClaimsPrincipal me, StartWorkspace start, CancellationToken cancel) => Answer(await start.RunAsync(me.Actor(), id, again?.EndAt, cancel), id);
+
+    private static async Task<IResult> ExtendAsync(Guid id, NewEnd end, ClaimsPrincipal me, ExtendWorkspace extend, CancellationToken cancel) => Answer(await extend.RunAsync(me.Actor(), id, end.EndAt!.Value, cancel), id);
+
+    private static async Task<IResult> DeleteAsync(Guid id, ClaimsPrincipal me, DeleteWorkspace delete, CancellationToken cancel) => Answer(await delete.RunAsync(me.Actor(), id, cancel), id);
+
+    private static async Task<IResult> TicketAsync(Guid id, string app, ClaimsPrincipal me, OpenApp open, Site site, CancellationToken cancel) => await open.RunAsync(me.Actor(), me.SessionHash(), id, app, cancel) switch
+    {
+        OpenAppOutcome.Opened o => TypedResults.Ok(new TicketShape(o.Ticket, site.AppOrigin(new(o.App, o.Slug)) + OpenAppPage.EnterPath, site.Origin)),
+        OpenAppOutcome.NotReady n => Problems.Say(StatusCodes.Status409Conflict, "Not ready", $"The workspace is {n.Status}.", ("reason", "NotReady"), ("status", n.Status.ToString())),
+        _ => Problems.NotFound(),
+    };
+
+    private static IResult Answer(ChangeOutcome outcome, Guid id) => outcome switch
+    {
+        ChangeOutcome.Accepted or ChangeOutcome.Already => TypedResults.Accepted($"{PortalApi.Prefix}/workspaces/{id}"),
+        ChangeOutcome.Refused refused => Problems.Of(refused),
+        _ => Problems.NotFound(),
+    };
+}

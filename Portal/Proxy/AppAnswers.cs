@@ -1,0 +1,32 @@
+using System.Text.Encodings.Web;
+using Microsoft.Extensions.Localization;
+using Portal.Access;
+
+namespace Portal.Proxy;
+
+/// <summary>What the proxy itself says under an app's host: plain, without script, and the same whether there is such a workspace or not.</summary>
+internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts)
+{
+    public Task NotFoundAsync(HttpContext http, AppHost? host) => SayAsync(http, StatusCodes.Status404NotFound, "App.Gone", host);
+
+    public Task RefusedAsync(HttpContext http) => SayAsync(http, StatusCodes.Status403Forbidden, "App.Refused", null);
+
+    public Task AwayAsync(HttpContext http, AppHost host, int status) => SayAsync(http, status, "App.Away", host);
+
+    private async Task SayAsync(HttpContext http, int status, string text, AppHost? host)
+    {
+        http.Response.Clear();
+        http.Response.StatusCode = status;
+        AppTransformer.Protect(http.Response.Headers);
+        http.Response.Headers.CacheControl = "no-store";
+        http.Response.ContentType = "text/html; charset=utf-8";
+        http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        static string E(string s) => HtmlEncoder.Default.Encode(s);
+        var way = new Uri(site.PublicUrl, host is { } h ? $"/workspaces/{h.Slug}" : "/").AbsoluteUri;
+        await http.Response.WriteAsync($"""
+            <!DOCTYPE html>
+            <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>{E(texts[$"{text}.Title"])}</title></head>
+            <body><main><h1>{E(texts[$"{text}.Title"])}</h1><p>{E(texts[$"{text}.Says"])}</p><p><a href="{E(way)}">{E(texts["App.Gone.Link"])}</a></p></main></body></html>
+            """, http.RequestAborted);
+    }
+}

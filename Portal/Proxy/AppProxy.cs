@@ -1,0 +1,95 @@
+using System.Net;
+using Microsoft.AspNetCore.Http.Features;
+using Portal.Access;
+using Portal.Core.Access;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Portal.Proxy;
+
+/// <summary>App traffic: check, forward, nothing else. Direct forwarding, so there are no routes or clusters to reload.</summary>
+internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterApp enter, Site site, AppAnswers answers, TimeProvider clock)
+{
+    /// <summary>Largest body that is sent to an app, bytes: an upload of a data set.</summary>
+    private const long LargestUpload = 8L << 30;
+    private const int LargestTicketForm = 4 << 10;
+
+    // A notebook may compute for long without a word.
+    private static readonly ForwarderRequestConfig Config = new() { ActivityTimeout = TimeSpan.FromMinutes(30), Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        if (!site.TryApp(http.Request.Host, out var host)) await answers.NotFoundAsync(http, null);
+        else if (http.Request.Path.StartsWithSegments("/.portal", StringComparison.OrdinalIgnoreCase)) await EnterAsync(http, host);
+        else if (await FindAsync(http, host) is not { } door) await answers.NotFoundAsync(http, host);
+        else if (!MayAsk(http, site.AppOrigin(host))) await answers.RefusedAsync(http);
+        else await ForwardAsync(http, host, door);
+    }
+
+    private Task<AppDoor?> FindAsync(HttpContext http, AppHost host) =>
+        http.Request.Cookies[site.AppCookie] is { Length: > 0 and < 200 } key ? doors.FindAsync(key, host, http.RequestAborted) : Task.FromResult<AppDoor?>(null);
+
+    /// <summary>
+    /// Apps are one site to browsers, which would send this app's cookie with what another app's page asks. So whoever writes, opens a
+    /// WebSocket or names an origin at all must be a page of this very host; others may only lead here.
+    /// </summary>
+    private static bool MayAsk(HttpContext http, string own)
+    {
+        var origin = http.Request.Headers.Origin;
+        if (origin.Count > 0) return origin.Count == 1 && origin[0] == own;
+        if (http.IsUpgrade() || !(HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method))) return false;
+        var from = http.Request.Headers["Sec-Fetch-Site"].ToString();
+        return from is "" or "same-origin" or "none" || (http.Request.Headers["Sec-Fetch-Mode"] == "navigate" && http.Request.Headers["Sec-Fetch-Dest"] == "document");
+    }
+
+    /// <summary>A ticket in the body of a POST that a page of the portal sent, for a cookie on this host. Nothing else below /.portal exists.</summary>
+    private async Task EnterAsync(HttpContext http, AppHost host)
+    {
+        var origin = http.Request.Headers.Origin;
+        if (http.Request.Path != OpenAppPage.EnterPath || !HttpMethods.IsPost(http.Request.Method) || origin.Count != 1 || origin[0] != site.Origin || !http.Request.HasFormContentType)
+        {
+            await answers.NotFoundAsync(http, host);
+            return;
+        }
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = LargestTicketForm;
+        string? ticket;
+        try
+        {
+            ticket = (await http.Request.ReadFormAsync(http.RequestAborted))["ticket"];
+        }
+        catch (Exception e) when (e is BadHttpRequestException or InvalidDataException)
+        {
+            await answers.NotFoundAsync(http, host);
+            return;
+        }
+        if (ticket is not { Length: > 0 and < 200 } || await enter.RunAsync(ticket, host.Slug, host.App, http.RequestAborted) is not EnterAppOutcome.Entered entered)
+        {
+            await answers.NotFoundAsync(http, host);
+            return;
+        }
+        AppTransformer.Protect(http.Response.Headers);
+        http.Response.Headers.CacheControl = "no-store";
+        http.Response.Cookies.Append(site.AppCookie, entered.Key, new() { Path = "/", Secure = true, HttpOnly = true, SameSite = SameSiteMode.Lax, IsEssential = true });
+        http.Response.StatusCode = StatusCodes.Status303SeeOther;
+        http.Response.Headers.Location = LocalUrl.OrHome(entered.Path);
+    }
+
+    private async Task ForwardAsync(HttpContext http, AppHost host, AppDoor door)
+    {
+        if (door.Access.Address is not { } address)
+        {
+            await answers.AwayAsync(http, host, StatusCodes.Status503ServiceUnavailable);
+            return;
+        }
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = LargestUpload;
+        door.Enter(clock.GetUtcNow());
+        try
+        {
+            var error = await forwarder.SendAsync(http, $"http://{address}", door.Client, Config, new AppTransformer(site, door.Token), door.Ends);
+            if (error is not ForwarderError.None && !http.Response.HasStarted) await answers.AwayAsync(http, host, StatusCodes.Status502BadGateway);
+        }
+        finally
+        {
+            door.Leave(clock.GetUtcNow());
+        }
+    }
+}

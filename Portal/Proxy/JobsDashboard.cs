@@ -1,0 +1,92 @@
+using System.Net.Sockets;
+using System.Security.Claims;
+using Microsoft.EntityFrameworkCore;
+using Portal.Access;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Policy;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Portal.Proxy;
+
+/// <summary>
+/// Operators look at the background jobs: pages that Jobs serves on its Unix socket, forwarded read-only.
+/// To everybody else the address does not exist.
+/// </summary>
+internal sealed class JobsDashboard(IConfiguration configuration, IHttpForwarder forwarder, IDbContextFactory<PortalDb> databases, ILogger<JobsDashboard> log) : IDisposable
+{
+    public const string Path = "/operations/jobs", OperatorHeader = "X-Portal-Operator";
+    private readonly HttpMessageInvoker _client = new(new SocketsHttpHandler
+    {
+        UseProxy = false,
+        UseCookies = false,
+        AllowAutoRedirect = false,
+        ActivityHeadersPropagator = null,
+        ConnectCallback = async (_, cancel) =>
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(configuration["Jobs:Socket"] ?? throw new InvalidOperationException("Jobs:Socket is not set.")), cancel);
+                return new NetworkStream(socket, ownsSocket: true);
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        },
+    });
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        // By the rows, not by the claim: a role that was taken away is gone with the next request.
+        if (!await MayAsync(http.User, http.RequestAborted))
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+        if (!HttpMethods.IsGet(http.Request.Method) && !(HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value!.EndsWith("/stats", StringComparison.Ordinal)))
+        {
+            http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+            return;
+        }
+        var error = await forwarder.SendAsync(http, "http://jobs", _client, ForwarderRequestConfig.Empty, Transformer.Instance, http.RequestAborted);
+        if (error is ForwarderError.None || http.Response.HasStarted) return;
+        log.LogWarning("Jobs does not answer on its socket: {Error}", error);
+        http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        await http.Response.WriteAsync("The background jobs do not answer. They may be starting again.", http.RequestAborted);
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private async Task<bool> MayAsync(ClaimsPrincipal user, CancellationToken cancel)
+    {
+        if (user.Identity?.IsAuthenticated != true) return false;
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return Permissions.May(Verb.SeeOperations, await db.StandingAsync(user.Actor(), null, null, null, cancel));
+    }
+
+    private sealed class Transformer : HttpTransformer
+    {
+        public static readonly Transformer Instance = new();
+
+        public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+        {
+            await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+            foreach (var name in (string[])["Cookie", "Authorization", OperatorHeader, "X-Forwarded-Prefix"]) proxyRequest.Headers.Remove(name);
+            proxyRequest.Headers.Add(OperatorHeader, "yes");
+            proxyRequest.Headers.Host = "jobs";
+            proxyRequest.Headers.TryAddWithoutValidation("X-Forwarded-Prefix", httpContext.Request.PathBase.Value);
+        }
+
+        public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+        {
+            var csp = httpContext.Response.Headers.ContentSecurityPolicy;
+            var goesOn = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
+            httpContext.Response.Headers.ContentSecurityPolicy = csp; // ours holds for these pages too
+            httpContext.Response.Headers.Remove("Set-Cookie");
+            return goesOn;
+        }
+    }
+}
