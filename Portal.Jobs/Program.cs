@@ -1,3 +1,32 @@
-var builder = WebApplication.CreateBuilder(args);
+using Microsoft.EntityFrameworkCore;
+using Portal.Core;
+using Portal.Core.Access;
+using Portal.Core.Data;
+using Portal.Jobs;
+using Portal.Jobs.Background;
+using Portal.Jobs.Clouds.Docker;
+using Portal.Jobs.Clouds.LocalStorage;
+
+var builder = WebApplication.CreateSlimBuilder(args);
+#pragma warning disable RS0030 // the one place of this process that names the real clock
+builder.Services.AddSingleton(TimeProvider.System);
+#pragma warning restore RS0030
+builder.Services.AddPortalData(builder.Configuration);
+if (args is ["--migrate" or "--seed-demo", ..])
+{
+    await using var tool = builder.Build();
+    await using var db = await tool.Services.GetRequiredService<IDbContextFactory<PortalDb>>().CreateDbContextAsync();
+    if (args[0] == "--migrate") Console.WriteLine(string.Join('\n', (await Migrator.RunAsync(db, CancellationToken.None)).Select(m => $"applied {m}").DefaultIfEmpty("the schema is current")));
+    else await DemoPeople.SeedAsync(db, tool.Services.GetRequiredService<TimeProvider>(), CancellationToken.None);
+    return;
+}
+
+builder.Services.AddPortalCore().AddAppTokens(builder.Configuration);
+builder.Services.AddDockerCloud(builder.Configuration).AddLocalStorage(builder.Configuration);
+builder.Services.AddPortalJobs(builder.Configuration);
+builder.WebHost.ListenOnSocket(builder.Configuration);
+
 var app = builder.Build();
+app.MapOperatorsDashboard();
+app.MapGet("/health", () => "ok");
 app.Run();

@@ -80,7 +80,8 @@ public enum NodeState { Created, Running, Exited }
 /// <param name="Cpu">CPU time used since the node started.</param>
 /// <param name="MemoryBytes">Working set: without page cache that can be dropped.</param>
 /// <param name="Throttled">Time in which it wanted CPU above its limit, since start.</param>
-public sealed record NodeSample(Guid Workspace, string Node, int Generation, DateTimeOffset At, TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills, int Pids);
+/// <param name="Vcpus">Its CPU limit in cores.</param>
+public sealed record NodeSample(Guid Workspace, string Node, int Generation, DateTimeOffset At, TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills, int Pids, double Vcpus);
 
 public enum ClusterHappening { LookAgain, Away, Started, Died, OutOfMemory, Removed }
 

@@ -73,7 +73,7 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
     private static TimeSpan Nanoseconds(ulong value) => TimeSpan.FromTicks((long)(value / 100));
 
     private static NodeSample Sample(ContainerListResponse c, DateTimeOffset at, CgroupFiles.Values v) =>
-        new(ClusterLook.WorkspaceOf(c.Labels), ClusterLook.NodeOf(c.Labels), ClusterLook.GenerationOf(c.Labels), at, v.Cpu, v.Throttled, v.MemoryBytes, v.LimitBytes, v.OutOfMemoryKills, v.Pids);
+        new(ClusterLook.WorkspaceOf(c.Labels), ClusterLook.NodeOf(c.Labels), ClusterLook.GenerationOf(c.Labels), at, v.Cpu, v.Throttled, v.MemoryBytes, v.LimitBytes, v.OutOfMemoryKills, v.Pids, double.Parse(c.Labels[Owned.Vcpus], CultureInfo.InvariantCulture));
 }
 
 /// <summary>The files of one container's control groups, version 1 or 2, whichever driver made them.</summary>

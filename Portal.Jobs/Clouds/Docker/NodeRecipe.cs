@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -69,6 +70,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
     public CreateContainerParameters Describe(ClusterPlan plan, NodePlan node, SeccompProfile profile)
     {
         var labels = owned.Labels(plan.Workspace, plan.Generation);
+        labels[Owned.Vcpus] = node.Vcpus.ToString(CultureInfo.InvariantCulture);
         labels[Owned.Role] = node.Role;
         labels[Owned.Node] = node.Name;
         labels[Owned.State] = StateHash(plan, node, profile);

@@ -10,7 +10,7 @@ namespace Portal.Jobs.Clouds.Docker;
 public sealed class Owned
 {
     public const string Installation = "portal.installation", Workspace = "portal.workspace", Generation = "portal.generation",
-        Role = "portal.role", Node = "portal.node", State = "portal.state";
+        Role = "portal.role", Node = "portal.node", State = "portal.state", Vcpus = "portal.vcpus";
 
     /// <param name="installation">Ten characters of a-z and 0-9, the first a letter.</param>
     public Owned(string installation)

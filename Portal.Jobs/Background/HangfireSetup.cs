@@ -1,0 +1,104 @@
+using System.Collections.Frozen;
+using Hangfire;
+using Hangfire.Common;
+using Hangfire.PostgreSql;
+using Hangfire.PostgreSql.Factories;
+using Hangfire.States;
+using Hangfire.Storage;
+using Newtonsoft.Json;
+using Npgsql;
+using Portal.Jobs.Runs;
+
+namespace Portal.Jobs.Background;
+
+/// <summary>Hangfire executes: worker pool, stop tokens, recurring work, stack traces. The settings are measured; see the decision record.</summary>
+public static class HangfireSetup
+{
+    public const string RunsQueue = "runs", SweepsQueue = "sweeps", Schema = "hangfire";
+    private const int SweepWorkers = 2;
+
+    /// <summary>The whole vocabulary of job rows. A row that names anything else does not load and never runs.</summary>
+    private static readonly FrozenDictionary<string, Type> Allowed = new (string Name, Type Type)[]
+    {
+        ("AdvanceRun", typeof(AdvanceRun)), ("Sweeps", typeof(Sweeps.Sweeps)),
+        ("ids", typeof(long[])), ("cancellation", typeof(CancellationToken)),
+    }.ToFrozenDictionary(a => a.Name, a => a.Type, StringComparer.Ordinal);
+
+    public static IServiceCollection AddPortalHangfire(this IServiceCollection services, string database, RunOptions options)
+    {
+        services.AddHangfire(hangfire => hangfire
+            .SetDataCompatibilityLevel(CompatibilityLevel.Version_180)
+            .UseTypeSerializer(type => Allowed.FirstOrDefault(a => a.Value == type).Key ?? throw new InvalidOperationException($"{type} is no job type."))
+            .UseTypeResolver(name => Allowed.TryGetValue(name, out var type) ? type : throw new JobLoadException($"'{name}' is no job type", null!))
+            .UseSerializerSettings(new JsonSerializerSettings { TypeNameHandling = TypeNameHandling.None, MaxDepth = 8 })
+            .UseFilter(new KeepResults(TimeSpan.FromMinutes(15), TimeSpan.FromDays(14)))
+            .UseStorage(Store(database)));
+        // Nobody here needs these: each costs statements a job, and continuations read typed JSON from rows.
+        foreach (var filter in GlobalJobFilters.Filters.Where(f => f.Instance is CaptureCultureAttribute or ContinuationsSupportAttribute).ToList()) GlobalJobFilters.Filters.Remove(filter.Instance);
+        // Two servers that share nothing: a burst of launches delays no sweep.
+        services.AddHangfireServer(o => Server(o, "runs", RunsQueue, options.Workers, lightweight: true));
+        services.AddHangfireServer(o => Server(o, "sweeps", SweepsQueue, SweepWorkers, lightweight: false));
+        return services;
+    }
+
+    private static PostgreSqlStorage Store(string database)
+    {
+        // Its rows are not the truth: a crash of the database may forget the last moments of history, never a run.
+        // Without "No Reset On Close" each of its many short connections costs one more statement.
+        var connections = new NpgsqlConnectionStringBuilder(database) { NoResetOnClose = true, ApplicationName = "hangfire", Options = "-c synchronous_commit=off" };
+        return new(new DataSourceConnections(NpgsqlDataSource.Create(connections)), new PostgreSqlStorageOptions
+        {
+            SchemaName = Schema,
+            PrepareSchemaIfNecessary = true,
+            StartupConnectionMaxRetries = 10,
+            AllowDegradedModeWithoutStorage = false,
+            QueuePollInterval = TimeSpan.FromSeconds(1),
+            EnableLongPolling = false,
+            InvisibilityTimeout = TimeSpan.FromSeconds(30),
+            UseSlidingInvisibilityTimeout = true,
+            // A kill inside a lock leaves its row; the default would stop the schedule for ten minutes.
+            DistributedLockTimeout = TimeSpan.FromSeconds(30),
+            EnableTransactionScopeEnlistment = false,
+            JobExpirationCheckInterval = TimeSpan.FromMinutes(1),
+            DeleteExpiredBatchSize = 10_000,
+            CountersAggregateInterval = TimeSpan.FromMinutes(1),
+        });
+    }
+
+    private static void Server(BackgroundJobServerOptions options, string name, string queue, int workers, bool lightweight)
+    {
+        options.ServerName = name;
+        options.Queues = [queue];
+        options.WorkerCount = workers;
+        options.IsLightweightServer = lightweight; // workers only: the other keeps schedule, expiry and the invisibility of both
+        options.SchedulePollingInterval = TimeSpan.FromSeconds(1);
+        options.HeartbeatInterval = TimeSpan.FromSeconds(5);
+        options.ServerCheckInterval = TimeSpan.FromSeconds(15);
+        options.ServerTimeout = TimeSpan.FromSeconds(60);
+        options.CancellationCheckInterval = TimeSpan.FromSeconds(5);
+        options.StopTimeout = TimeSpan.Zero; // at SIGTERM the tokens fall at once …
+        options.ShutdownTimeout = TimeSpan.FromSeconds(20); // … and jobs have this long to hand back
+    }
+
+    private sealed class DataSourceConnections(NpgsqlDataSource data) : IConnectionFactory
+    {
+        public NpgsqlConnection GetOrCreateConnection() => data.CreateConnection();
+    }
+
+    /// <summary>Run tickets are many and small: finished ones go soon, failed ones stay to be read but not for ever, and one whose process died leaves too.</summary>
+    private sealed class KeepResults(TimeSpan finished, TimeSpan failed) : IApplyStateFilter
+    {
+        public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction)
+        {
+            TimeSpan? keep = context.NewState switch
+            {
+                SucceededState or DeletedState => finished,
+                FailedState => failed,
+                _ => context.BackgroundJob.Job?.Type == typeof(AdvanceRun) ? TimeSpan.FromHours(1) : null,
+            };
+            if (keep is { } time) transaction.ExpireJob(context.BackgroundJob.Id, time);
+        }
+
+        public void OnStateUnapplied(ApplyStateContext context, IWriteOnlyTransaction transaction) { }
+    }
+}

@@ -1,0 +1,35 @@
+using Hangfire;
+using Hangfire.Dashboard;
+
+namespace Portal.Jobs.Background;
+
+/// <summary>Hangfire's dashboard on a Unix socket that only the web's user may open; the web decides who sees it and forwards. Acting on a run is a verb of the portal.</summary>
+public static class OperatorsDashboard
+{
+    public const string Path = "/operations/jobs";
+
+    public static void MapOperatorsDashboard(this WebApplication app)
+    {
+        app.Use((context, next) =>
+        {
+            if (context.Request.Headers["X-Forwarded-Prefix"] is [{ Length: > 0 } prefix]) context.Request.PathBase = prefix;
+            return next(context);
+        });
+        app.UseRouting();
+        app.MapHangfireDashboard(Path, new DashboardOptions
+        {
+            Authorization = [new ThroughTheWeb()],
+            IsReadOnlyFunc = _ => true,
+            IgnoreAntiforgeryToken = true, // nothing can be posted
+            AppPath = "/operations",
+            DashboardTitle = "Background jobs",
+            DisplayStorageConnectionString = false,
+            StatsPollingInterval = 5000,
+        });
+    }
+
+    private sealed class ThroughTheWeb : IDashboardAuthorizationFilter
+    {
+        public bool Authorize(DashboardContext context) => context.GetHttpContext().Request.Headers["X-Portal-Operator"] == "yes";
+    }
+}

@@ -1,0 +1,15 @@
+using Portal.Core.Runs;
+using Portal.Jobs.Steps;
+
+namespace Portal.Jobs.Plans;
+
+/// <summary>
+/// The steps that <see cref="PlanSteps"/> names. Which steps a Launch, Start, Stop or Delete has, and in which order storage is
+/// released, is that one table; here each name meets what it does.
+/// </summary>
+public sealed class Plan(IEnumerable<IStep> steps)
+{
+    private readonly Dictionary<StepKey, IStep> _steps = steps.ToDictionary(s => s.Key);
+
+    public IStep Step(StepKey key) => _steps[key];
+}

@@ -1,0 +1,39 @@
+using System.Net;
+using Microsoft.Extensions.Options;
+using Portal.Jobs.Background;
+using Portal.Jobs.Catalog;
+using Portal.Jobs.Clouds.Docker;
+using Portal.Jobs.Plans;
+using Portal.Jobs.Runs;
+using Portal.Jobs.Steps;
+using Portal.Jobs.Sweeps;
+using Portal.Jobs.Watch;
+
+namespace Portal.Jobs;
+
+public static class PortalJobsServices
+{
+    /// <summary>Everything that runs here but the clouds and the proof, which are ports. A test hosts it with scripted ones.</summary>
+    public static IServiceCollection AddPortalJobs(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<RunOptions>().BindConfiguration("Runs").Validate(o => o.Heartbeat * 2 < o.Lease, "Runs:Lease must be more than twice Runs:Heartbeat.").ValidateOnStart();
+        services.AddSingleton(p => p.GetRequiredService<IOptions<RunOptions>>().Value);
+        services.AddOptions<CapacityOptions>().BindConfiguration("Site:Capacity").ValidateOnStart();
+        services.AddSingleton(p => new Worker($"{Environment.MachineName}:{Environment.ProcessId}:{p.GetRequiredService<TimeProvider>().GetTimestamp():x}"));
+        services.AddSingleton(new AddressPool(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool)));
+        services.AddSingleton<RunStore>().AddSingleton<Admission>().AddSingleton<DispatchBell>().AddSingleton<RunFactsReader>().AddSingleton<Generations>().AddSingleton<ReleaseRows>();
+        services.AddSingleton<Plan>()
+            .AddSingleton<IStep, CheckOrder>().AddSingleton<IStep, EnsureWorkFolder>().AddSingleton<IStep, EnsureAccess>().AddSingleton<IStep, EnsureCluster>().AddSingleton<IStep, ProveNotebook>()
+            .AddSingleton<IStep, StopNodes>().AddSingleton<IStep, Unmount>().AddSingleton<IStep, DenyAccess>().AddSingleton<IStep, DropNetwork>().AddSingleton<IStep, Forget>();
+        services.AddSingleton<AdvanceRun>().AddSingleton<NodeRows>().AddSingleton<CloudHealth>();
+        services.AddSingleton<Sweeps.Sweeps>().AddSingleton<EndTimes>().AddSingleton<Leftovers>().AddSingleton<Usage>().AddSingleton<Retention>();
+        services.AddSingleton<PublishTemplates>();
+
+        // Stopped in reverse order: claiming ends first, then Hangfire (jobs hand back), the heartbeat last.
+        services.AddHostedService<FirstWords>();
+        services.AddSingleton<HeldRuns>().AddHostedService(p => p.GetRequiredService<HeldRuns>());
+        services.AddPortalHangfire(configuration.GetConnectionString("portal")!, configuration.GetSection("Runs").Get<RunOptions>() ?? new());
+        services.AddHostedService<Schedule>().AddHostedService<NodeWatch>().AddHostedService<RunListener>().AddHostedService<Dispatcher>();
+        return services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromSeconds(30));
+    }
+}

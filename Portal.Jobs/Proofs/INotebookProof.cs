@@ -1,0 +1,27 @@
+using Portal.Core.Catalog;
+
+namespace Portal.Jobs.Proofs;
+
+public abstract record ProofOutcome
+{
+    private ProofOutcome() { }
+
+    /// <summary>A kernel computed and its answer came back over the way that a person's browser takes.</summary>
+    public sealed record Proven : ProofOutcome;
+
+    /// <summary>Not yet: the app is still starting.</summary>
+    /// <param name="WebAway">The portal's own web does not answer: nothing is wrong with the workspace, so its time does not run.</param>
+    public sealed record NotYet(string Why, bool WebAway) : ProofOutcome;
+
+    /// <summary>It answers, but wrongly; waiting will not help.</summary>
+    public sealed record Broken(string Cause, string Remedy) : ProofOutcome;
+}
+
+/// <summary>Proves that a workspace's notebook computes, from outside. A port: scripted in tests of plans, real everywhere else.</summary>
+public interface INotebookProof
+{
+    /// <summary>One attempt, some seconds at most.</summary>
+    Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel);
+}
+
+public sealed record ProofOrder(Guid Workspace, string Slug, int Generation, Guid Person, AppSpec App);

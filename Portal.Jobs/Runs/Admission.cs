@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Data;
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
+
+namespace Portal.Jobs.Runs;
+
+/// <summary>
+/// Admits queued runs into the room that there is: the only place that reserves capacity. First come, first served: whoever is first
+/// and does not fit yet is not overtaken by somebody smaller.
+/// </summary>
+public sealed class Admission(IDbContextFactory<PortalDb> databases)
+{
+    private const int AtOnce = 100;
+    private const long OneDispatcher = 7401;
+
+    /// <summary>Number of runs admitted.</summary>
+    public async Task<int> RunAsync(CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        if (!await db.Runs.AnyAsync(r => r.Phase == RunPhase.Queued, cancel)) return 0;
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({OneDispatcher})", cancel);
+        // What releases needs no room, nor does what will be cancelled at its first claim.
+        var admitted = await db.Database.ExecuteSqlAsync($"""
+            update portal.runs r set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() from portal.workspaces w
+            where w.id = r.workspace_id and r.phase = 'Queued' and (r.kind in ('Stop', 'Delete') or w.wish is not null)
+            """, cancel);
+        var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
+        if (site is not null)
+        {
+            var room = await RoomAsync(db, site.LaunchesAtOnce, new(site.CapacityVcpu, site.CapacityMemoryMib, 0, 0), cancel);
+            foreach (var order in AdmissionPolicy.Admit(room, await QueuedAsync(db, cancel)))
+            {
+                await db.Database.ExecuteSqlAsync($"update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() where id = {order.RunId} and phase = 'Queued'", cancel);
+                if (!order.HoldsRoom)
+                    await db.Database.ExecuteSqlAsync($"insert into portal.capacity_claims (workspace_id, run_id, vcpu, memory_mib) values ({order.WorkspaceId}, {order.RunId}, {order.Wanted.Vcpu}, {order.Wanted.MemoryMib})", cancel);
+                admitted++;
+            }
+        }
+        await transaction.CommitAsync(cancel);
+        return admitted;
+    }
+
+    private static async Task<Room> RoomAsync(PortalDb db, int launchesAtOnce, Amounts capacity, CancellationToken cancel)
+    {
+        var claimed = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib) }).FirstOrDefaultAsync(cancel);
+        var starting = await db.Runs.CountAsync(r => (r.Kind == RunKind.Launch || r.Kind == RunKind.Start) && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active), cancel);
+        return new(capacity, claimed is null ? Amounts.None : new(claimed.Vcpu, claimed.Memory, 0, 0), launchesAtOnce - starting);
+    }
+
+    /// <summary>The head of the queue. Amounts come from the published version, not from what the order says.</summary>
+    private static async Task<ImmutableArray<QueuedOrder>> QueuedAsync(PortalDb db, CancellationToken cancel)
+    {
+        var rows = await (from r in db.Runs
+                          join w in db.Workspaces on r.WorkspaceId equals w.Id
+                          join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
+                          where r.Phase == RunPhase.Queued && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start)
+                          orderby r.Id
+                          select new { r.Id, Workspace = w.Id, w.SizeId, t.Spec, Holds = db.CapacityClaims.Any(c => c.WorkspaceId == w.Id && c.EndedAt == null) }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
+        // A size that the version does not have is admitted with nothing: the run's first step refuses it.
+        return [.. rows.Select(r => new QueuedOrder(r.Id, r.Workspace, r.Spec.Size(r.SizeId) is { } size ? r.Spec.Amounts(size) : Amounts.None, r.Holds))];
+    }
+}

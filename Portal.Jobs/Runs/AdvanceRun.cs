@@ -1,0 +1,114 @@
+using Hangfire;
+using Portal.Core.Clouds;
+using Portal.Core.Policy;
+using Portal.Core.Runs;
+using Portal.Jobs.Plans;
+using Portal.Jobs.Steps;
+
+namespace Portal.Jobs.Runs;
+
+/// <summary>
+/// The only run job. Its argument is ids: whoever forges one can at most ask for what the row allows already. The row holds time,
+/// order and back-off; Hangfire holds the worker and, after a surprise, the stack trace.
+/// </summary>
+[AutomaticRetry(Attempts = 0)]
+public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, DispatchBell bell)
+{
+    private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
+
+    [JobDisplayName("runs {0}")]
+    public async Task<string> AdvanceAsync(long[] ids, CancellationToken stopping)
+    {
+        try
+        {
+            return string.Join("; ", await Task.WhenAll(ids.Select(async id => $"{id}: {await OneAsync(id, stopping)}")));
+        }
+        finally
+        {
+            if (bell.Hungry) bell.Ring(); // places are free, and something due waits for them
+        }
+    }
+
+    private async Task<string> OneAsync(long id, CancellationToken stopping)
+    {
+        if (await runs.TakeAsync(id, stopping) is not { } run) return "stale";
+        using var mine = held.Hold(run, stopping);
+        try
+        {
+            return await StepsAsync(mine);
+        }
+        catch (LeaseLostException) { return "lease lost"; }
+        catch (OperationCanceledException) when (mine.Lost) { return "lease lost"; }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            await LetGoAsync(mine.Run, TimeSpan.Zero, mine.Run.Attempts, "The worker stopped; another goes on.");
+            return "handed back";
+        }
+        catch (CloudException e)
+        {
+            return await FaultAsync(mine, e.Message, e.WhatToDo, e.MayPass);
+        }
+        catch (Exception e)
+        {
+            await FaultAsync(mine, "Something unexpected happened: " + e.Message, "The operator finds the details under failed jobs.", mayPass: true);
+            throw;
+        }
+    }
+
+    private async Task<string> StepsAsync(HeldRuns.Held mine)
+    {
+        var known = await facts.ReadAsync(mine.Run, mine.Token);
+        while (true)
+        {
+            var run = mine.Run;
+            if (run.Wish is { } wish && WishPolicy.Decide(run.Kind, wish) == WishDecision.Record)
+            {
+                await runs.EndAsync(run, RunTrigger.Cancel, mine.Token);
+                return $"ended for {wish}";
+            }
+            if (run.Wish is not null) await runs.DropWishAsync(run, mine.Token);
+            if (run.Next is not { } key)
+            {
+                await runs.EndAsync(run, run.Releasing ? RunTrigger.Fail : RunTrigger.Succeed, mine.Token);
+                return run.Releasing ? "failed, released" : "done";
+            }
+            switch (await plan.Step(key).RunAsync(new(run, known), mine.Token))
+            {
+                case StepAnswer.Done:
+                    mine.Run = await runs.SaveStepAsync(run, mine.Token);
+                    break;
+                case StepAnswer.LookAgainIn wait:
+                    await runs.WaitAsync(run, wait.Time, run.Attempts, wait.Why, mine.Token);
+                    return $"looks again in {wait.Time.TotalSeconds:0.##} s";
+                case StepAnswer.Fail fail:
+                    mine.Run = await runs.BeginReleaseAsync(run, fail.Cause, fail.Remedy, mine.Token);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Waits and tries again; gives up bringing up after the last back-off, and releasing never.</summary>
+    private async Task<string> FaultAsync(HeldRuns.Held mine, string cause, string remedy, bool mayPass)
+    {
+        var run = mine.Run;
+        var forward = run is { Releasing: false, Kind: RunKind.Launch or RunKind.Start };
+        try
+        {
+            if (forward && (!mayPass || run.Attempts >= BackOff.Length))
+            {
+                var releasing = await runs.BeginReleaseAsync(run, cause, remedy, CancellationToken.None);
+                await LetGoAsync(releasing, TimeSpan.Zero, 0, "Releasing what was made.");
+                return "failed: " + cause;
+            }
+            await LetGoAsync(run, BackOff[Math.Min(run.Attempts, BackOff.Length - 1)], run.Attempts + 1, $"{cause} {remedy}");
+            return "again later: " + cause;
+        }
+        catch (LeaseLostException) { return "lease lost"; }
+    }
+
+    private async Task LetGoAsync(HeldRun run, TimeSpan dueIn, int attempts, string said)
+    {
+        await runs.WaitAsync(run, dueIn, attempts, said, CancellationToken.None);
+        if (dueIn == TimeSpan.Zero) await runs.RingAsync(CancellationToken.None);
+    }
+}

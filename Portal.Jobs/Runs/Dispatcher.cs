@@ -1,0 +1,88 @@
+using Hangfire;
+using Hangfire.States;
+using Npgsql;
+using Portal.Jobs.Background;
+
+namespace Portal.Jobs.Runs;
+
+/// <summary>Wakes the dispatcher: NOTIFY, a worker that became free, a timer.</summary>
+public sealed class DispatchBell
+{
+    private readonly SemaphoreSlim _bell = new(0, 1);
+
+    /// <summary>Due runs were left unclaimed: every place of this process is taken.</summary>
+    public bool Hungry { get; set; }
+
+    public void Ring()
+    {
+        try { _bell.Release(); }
+        catch (SemaphoreFullException) { /* it rings already */ }
+    }
+
+    public Task WaitAsync(TimeSpan atMost, CancellationToken cancel) => _bell.WaitAsync(atMost, cancel);
+}
+
+/// <summary>
+/// Admits, claims, and hands to Hangfire: one job for all runs that fell due together. A crash after the claim is healed by the lease,
+/// and so is an Enqueue that was lost.
+/// </summary>
+public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJobClient hangfire, DispatchBell bell, RunOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<Dispatcher> log) : BackgroundService
+{
+    /// <summary>Timed wakes come in bunches of this width; a NOTIFY does not wait for it.</summary>
+    private static readonly TimeSpan Grain = TimeSpan.FromMilliseconds(100), AfterFault = TimeSpan.FromMilliseconds(500);
+
+    private const int Together = 25;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // Hangfire's tokens fall at ApplicationStopping, before hosted services stop. Claiming ends there too, or it takes back what was just handed back.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                await admission.RunAsync(stop.Token);
+                var (handed, nextIn) = await runs.HandOverAsync(stop.Token);
+                foreach (var ids in handed.Chunk(Together))
+                    hangfire.Create<AdvanceRun>(a => a.AdvanceAsync(ids, CancellationToken.None), new EnqueuedState(HangfireSetup.RunsQueue));
+                bell.Hungry = nextIn <= TimeSpan.Zero;
+                await bell.WaitAsync(Clamp(nextIn ?? options.BackupPoll), stop.Token);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested) { return; }
+            catch (Exception e)
+            {
+                log.LogWarning("Dispatching failed, again in {Wait}: {Error}", AfterFault, e.Message);
+                await Task.Delay(AfterFault, clock, stop.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            }
+        }
+    }
+
+    private TimeSpan Clamp(TimeSpan t) => t < Grain ? Grain : t > options.BackupPoll ? options.BackupPoll : t;
+}
+
+/// <summary>One LISTEN connection a process for orders and wishes; reopens by itself after a database restart.</summary>
+public sealed class RunListener(NpgsqlDataSource data, DispatchBell bell, TimeProvider clock, ILogger<RunListener> log) : BackgroundService
+{
+    private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(250);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await using var connection = await data.OpenConnectionAsync(stoppingToken);
+                connection.Notification += (_, _) => bell.Ring();
+                await using (var listen = new NpgsqlCommand("listen portal_runs", connection)) await listen.ExecuteNonQueryAsync(stoppingToken);
+                bell.Ring(); // whatever was told while nobody listened
+                while (true) await connection.WaitAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
+            catch (Exception e)
+            {
+                log.LogWarning("Listening for orders stopped, again in {Wait}: {Error}", AfterFault, e.Message);
+                await Task.Delay(AfterFault, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+using Npgsql;
+using Portal.Core.Runs;
+
+namespace Portal.Jobs.Runs;
+
+/// <summary>Every statement that moves a run. Each names the version that it presumes, so a stale process writes nothing.</summary>
+public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker worker)
+{
+    private const string Back = "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.wish";
+
+    /// <summary>Claims due, wished-for and abandoned runs, as many as this process has room for, and says when the next is due.</summary>
+    public async Task<(IReadOnlyList<long> Handed, TimeSpan? NextIn)> HandOverAsync(CancellationToken cancel)
+    {
+        await using var connection = await data.OpenConnectionAsync(cancel);
+        await using var batch = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new($"""
+                    update portal.runs set phase = 'Handed', version = version + 1, owner = $1, lease_until = clock_timestamp() + $2 where id in (
+                      select r.id from portal.runs r join portal.workspaces w on w.id = r.workspace_id
+                      where (r.phase = 'Waiting' and (r.due_at <= clock_timestamp() or w.wish is not null))
+                         or (r.phase in ({In(RunTrigger.HandOver)}) and r.lease_until < clock_timestamp())
+                      order by r.due_at
+                      limit greatest(0, $3 - (select count(*) from portal.runs where phase in ('Handed', 'Active') and owner = $1 and lease_until >= clock_timestamp()))
+                      for update of r skip locked) returning id
+                    """) { Parameters = { P(worker.Name), P(options.Lease), P(options.Most) } },
+                new("""
+                    select least((select min(due_at) from portal.runs where phase = 'Waiting'), (select min(lease_until) from portal.runs where phase in ('Handed', 'Active'))) - clock_timestamp()
+                    """),
+            },
+        };
+        var handed = new List<long>();
+        await using var reader = await batch.ExecuteReaderAsync(cancel);
+        while (await reader.ReadAsync(cancel)) handed.Add(reader.GetInt64(0));
+        await reader.NextResultAsync(cancel);
+        TimeSpan? next = await reader.ReadAsync(cancel) && !await reader.IsDBNullAsync(0, cancel) ? reader.GetTimeSpan(0) : null;
+        return (handed, next);
+    }
+
+    /// <summary>Turns a hand-over into a hold. One winner a hand-over: a repeated, stale or forged ticket finds nothing.</summary>
+    public Task<HeldRun?> TakeAsync(long id, CancellationToken cancel) => OneAsync($"""
+        with r as (update portal.runs set phase = 'Active', version = version + 1, owner = $1, lease_until = clock_timestamp() + $2
+                   where id = $3 and phase in ({In(RunTrigger.Take)}) returning *),
+             begun as ({Begin})
+        select {Back} from r join portal.workspaces w on w.id = r.workspace_id
+        """, cancel, worker.Name, options.Lease, id);
+
+    /// <summary>Saves a finished step and keeps the hold. The row comes back as it now is: a wish travels with it.</summary>
+    public async Task<HeldRun> SaveStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
+        with r as (update portal.runs set step = step + 1, attempts = 0, said = null, lease_until = clock_timestamp() + $1
+                   where id = $2 and version = $3 and phase = 'Active' returning *),
+             ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
+             begun as ({Begin})
+        select {Back} from r join portal.workspaces w on w.id = r.workspace_id
+        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString()) ?? throw new LeaseLostException(run.Id);
+
+    /// <summary>The forward steps ended in a failure: what was made is released next, by the same run.</summary>
+    public async Task<HeldRun> BeginReleaseAsync(HeldRun run, string cause, string? remedy, CancellationToken cancel) => await OneAsync($"""
+        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null, failed_step = $4, cause = $5, remedy = $6, lease_until = clock_timestamp() + $1
+                   where id = $2 and version = $3 and phase = 'Active' returning *),
+             ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
+             told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Fail', $5 from r),
+             begun as ({Begin})
+        select {Back} from r join portal.workspaces w on w.id = r.workspace_id
+        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), cause, (object?)remedy ?? DBNull.Value) ?? throw new LeaseLostException(run.Id);
+
+    /// <summary>Lets go until a time: waiting is a row, not a thread.</summary>
+    public async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string? said, CancellationToken cancel)
+    {
+        _ = await OneAsync($"""
+            with r as (update portal.runs set phase = 'Waiting', due_at = clock_timestamp() + $1, attempts = $2, said = $3, owner = null, lease_until = null
+                       where id = $4 and version = $5 and phase in ({In(RunTrigger.Wait)}) returning *)
+            select {Back} from r join portal.workspaces w on w.id = r.workspace_id
+            """, cancel, dueIn, attempts, (object?)said ?? DBNull.Value, run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
+    }
+
+    /// <summary>
+    /// Ends the run and, in the same transaction, begins what was wished for meanwhile. Under the workspace's lock, which the verbs
+    /// take too: a wish is either seen here or finds the run ended and orders by itself.
+    /// </summary>
+    public async Task EndAsync(HeldRun run, RunTrigger end, CancellationToken cancel)
+    {
+        var phase = RunPhases.Next(RunPhase.Active, end) ?? throw new InvalidOperationException($"{end} does not end a run.");
+        await using var connection = await data.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await ExecuteAsync(connection, "select pg_advisory_xact_lock(hashtextextended('workspace ' || $1, 0))", cancel, run.WorkspaceId.ToString());
+        var ended = await ExecuteAsync(connection, "update portal.runs set phase = $1, said = null, ended_at = clock_timestamp(), owner = null, lease_until = null where id = $2 and version = $3 and phase = 'Active'",
+            cancel, phase.ToString(), run.Id, run.Version);
+        if (ended == 0) throw new LeaseLostException(run.Id);
+        // Wishes other than these are nobody's: the web's verbs write no others, and a forged one is dropped.
+        await ExecuteAsync(connection, """
+            insert into portal.runs (workspace_id, number, kind, ordered_by)
+            select w.id, $2 + 1, w.wish, w.wish_by from portal.workspaces w where w.id = $1 and w.wish in ('Stop', 'Delete') and w.deleted_at is null and not (w.wish = 'Stop' and $3)
+            """, cancel, run.WorkspaceId, run.Number, run.Kind == RunKind.Stop && phase == RunPhase.Succeeded);
+        await ExecuteAsync(connection, "update portal.workspaces set wish = null, wish_by = null where id = $1 and wish is not null", cancel, run.WorkspaceId);
+        await transaction.CommitAsync(cancel);
+    }
+
+    /// <summary>Drops a wish that this run fulfils or that nobody can have: left standing it would wake the run again and again.</summary>
+    public async Task DropWishAsync(HeldRun run, CancellationToken cancel)
+    {
+        await using var command = data.CreateCommand("update portal.workspaces set wish = null, wish_by = null where id = $1 and wish = $2");
+        command.Parameters.Add(P(run.WorkspaceId));
+        command.Parameters.Add(P(run.Wish!.Value.ToString()));
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Renews what this process holds in one statement; answers the ids that are still ours.</summary>
+    public async Task<HashSet<long>> RenewAsync(IReadOnlyCollection<HeldRun> held, CancellationToken cancel)
+    {
+        await using var command = data.CreateCommand("""
+            update portal.runs set lease_until = clock_timestamp() + $1 from unnest($2, $3) as h(id, version)
+            where runs.id = h.id and runs.version = h.version and runs.phase = 'Active' returning runs.id
+            """);
+        foreach (var value in (object[])[options.Lease, held.Select(h => h.Id).ToArray(), held.Select(h => h.Version).ToArray()]) command.Parameters.Add(P(value));
+        var ours = new HashSet<long>();
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        while (await reader.ReadAsync(cancel)) ours.Add(reader.GetInt64(0));
+        return ours;
+    }
+
+    /// <summary>Rings the dispatchers of all processes.</summary>
+    public async Task RingAsync(CancellationToken cancel)
+    {
+        await using var command = data.CreateCommand("select pg_notify('portal_runs', '')");
+        await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>When the step that comes next began; kept over a take-over, so that times on the page are what the person waited.</summary>
+    private static readonly string Begin = $"insert into portal.run_steps (run_id, key, began_at) select r.id, k.key, clock_timestamp() from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step on conflict do nothing";
+
+    private static string StepNames() => string.Join(", ", from kind in Enum.GetValues<RunKind>()
+                                                           from releasing in new[] { false, true }
+                                                           from step in PlanSteps.Of(kind, releasing).Select((key, at) => (key, at))
+                                                           select $"('{kind}', {(releasing ? "true" : "false")}, {step.at}, '{step.key}')");
+
+    private static string In(RunTrigger trigger) => string.Join(", ", RunPhases.From(trigger).Where(p => trigger != RunTrigger.HandOver || p != RunPhase.Waiting).Select(p => $"'{p}'"));
+
+    private async Task<HeldRun?> OneAsync(string sql, CancellationToken cancel, params object[] values)
+    {
+        await using var command = data.CreateCommand(sql);
+        foreach (var value in values) command.Parameters.Add(P(value));
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        return await reader.ReadAsync(cancel)
+            ? new(reader.GetInt64(0), reader.GetGuid(1), reader.GetInt32(2), Enum.Parse<RunKind>(reader.GetString(3)), reader.GetInt32(4), reader.GetBoolean(5), reader.GetInt64(6), reader.GetInt32(7),
+                await reader.IsDBNullAsync(8, cancel) ? null : Enum.Parse<RunKind>(reader.GetString(8)))
+            : null;
+    }
+
+    private static async Task<int> ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancel, params object[] values)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        foreach (var value in values) command.Parameters.Add(P(value));
+        return await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    private static NpgsqlParameter P(object value) => new() { Value = value };
+}

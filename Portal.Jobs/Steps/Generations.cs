@@ -1,0 +1,80 @@
+using System.Net;
+using Npgsql;
+using Portal.Core.Clouds;
+using Portal.Jobs.Runs;
+
+namespace Portal.Jobs.Steps;
+
+/// <summary>Begins generations of workspaces and holds an address block for each; all writes are fenced by the run's version.</summary>
+public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, AddressPool pool)
+{
+    private const long OneChooser = 7403;
+
+    /// <summary>Raises the generation and holds a block of addresses. Repeated after a crash it raises once more, which harms nothing: nothing was made of the one before.</summary>
+    public async Task BeginAsync(HeldRun run, CancellationToken cancel)
+    {
+        var foreign = (await clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse).ToList();
+        await using var connection = await data.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await using (var fence = new NpgsqlCommand("select 1 from portal.runs where id = $1 and version = $2 and phase = 'Active' for update", connection) { Parameters = { new() { Value = run.Id }, new() { Value = run.Version } } })
+            if (await fence.ExecuteScalarAsync(cancel) is null) throw new LeaseLostException(run.Id);
+        await using (var one = new NpgsqlCommand("select pg_advisory_xact_lock($1)", connection) { Parameters = { new() { Value = OneChooser } } }) await one.ExecuteNonQueryAsync(cancel);
+
+        var (mine, taken) = await HeldAsync(connection, run.WorkspaceId, cancel);
+        var block = mine ?? pool.Choose(taken, foreign)
+            ?? throw new CloudException("address pool", CloudFault.Full, "every address block is in use", "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.");
+        await using var hold = new NpgsqlCommand("""
+            with held as (insert into portal.subnets (block, workspace_id) select $1, $2 where not exists (select 1 from portal.subnets where workspace_id = $2 and released_at is null))
+            update portal.workspaces set generation = generation + 1, subnet = $1 where id = $2
+            """, connection) { Parameters = { new() { Value = block }, new() { Value = run.WorkspaceId } } };
+        await hold.ExecuteNonQueryAsync(cancel);
+        await transaction.CommitAsync(cancel);
+    }
+
+    /// <summary>The workspace's block, and all blocks that are held or rest.</summary>
+    private static async Task<(string? Mine, HashSet<string> Taken)> HeldAsync(NpgsqlConnection connection, Guid workspace, CancellationToken cancel)
+    {
+        await using var read = new NpgsqlCommand("select block, workspace_id, released_at is null from portal.subnets where released_at is null or released_at > clock_timestamp() - $1", connection) { Parameters = { new() { Value = AddressPool.Rest } } };
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        string? mine = null;
+        await using var reader = await read.ExecuteReaderAsync(cancel);
+        while (await reader.ReadAsync(cancel))
+        {
+            taken.Add(reader.GetString(0));
+            if (reader.GetGuid(1) == workspace && reader.GetBoolean(2)) mine = reader.GetString(0);
+        }
+        return (mine, taken);
+    }
+}
+
+/// <summary>The configured range, in blocks of 32 addresses.</summary>
+public sealed class AddressPool(IPNetwork range)
+{
+    /// <summary>How long a block rests after it was seen free: connections and caches of its last holder must have ended.</summary>
+    public static readonly TimeSpan Rest = TimeSpan.FromMinutes(2);
+
+    private const int BlockPrefix = 27;
+
+    /// <summary>The first block that is neither taken nor overlaps anything foreign; null when there is none.</summary>
+    public string? Choose(IReadOnlySet<string> taken, IReadOnlyList<IPNetwork> foreign)
+    {
+        var first = ToNumber(range.BaseAddress);
+        var blocks = 1L << Math.Max(0, BlockPrefix - range.PrefixLength);
+        for (var i = 0L; i < blocks; i++)
+        {
+            var block = new IPNetwork(ToAddress(first + (uint)(i << (32 - BlockPrefix))), BlockPrefix);
+            // The default route covers everything and holds nothing.
+            if (!taken.Contains(block.ToString()) && !foreign.Any(f => f.PrefixLength > 0 && (f.Contains(block.BaseAddress) || block.Contains(f.BaseAddress)))) return block.ToString();
+        }
+        return null;
+    }
+
+    private static uint ToNumber(IPAddress address) => System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(address.GetAddressBytes());
+
+    private static IPAddress ToAddress(uint number)
+    {
+        Span<byte> bytes = stackalloc byte[4];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(bytes, number);
+        return new(bytes);
+    }
+}

@@ -1,0 +1,79 @@
+using Portal.Core.Clouds;
+using Portal.Core.Runs;
+
+namespace Portal.Jobs.Steps;
+
+/// <summary>Ends all nodes, and only once none is seen ends what they held of quota and capacity. Before that no storage act happens.</summary>
+public sealed class StopNodes(IClusterCloud clusters, ReleaseRows rows) : IStep
+{
+    public StepKey Key => StepKey.StopNodes;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        var id = context.Run.WorkspaceId;
+        if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 })
+        {
+            await clusters.RemoveNodesAsync(id, cancel);
+            if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 and var left }) return StepAnswer.Soon($"{left} node(s) are still going down.");
+        }
+        await rows.NodesGoneAsync(context.Run, cancel);
+        return StepAnswer.IsDone;
+    }
+}
+
+/// <summary>The mount on the workspace's host, after no node uses it.</summary>
+public sealed class Unmount(IShareCloud shares) : IStep
+{
+    public StepKey Key => StepKey.Unmount;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        await shares.UnmountAsync(context.Run.WorkspaceId, cancel);
+        return StepAnswer.IsDone;
+    }
+}
+
+/// <summary>The rule that trusts the host's address, after it has unmounted and before the address is free.</summary>
+public sealed class DenyAccess(IShareCloud shares) : IStep
+{
+    public StepKey Key => StepKey.DenyAccess;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        var id = context.Run.WorkspaceId;
+        await shares.DenyAsync(id, cancel);
+        return (await shares.AccessAsync(cancel)).Any(a => a.Workspace == id) ? StepAnswer.Soon("The access rule is still seen.") : StepAnswer.IsDone;
+    }
+}
+
+/// <summary>Network and addresses, when no rule trusts them any more.</summary>
+public sealed class DropNetwork(IClusterCloud clusters, ReleaseRows rows) : IStep
+{
+    public StepKey Key => StepKey.DropNetwork;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        var id = context.Run.WorkspaceId;
+        if (await clusters.LookAsync(id, cancel) is { } left)
+        {
+            // Something came up between: whatever a stale call made goes the same way again.
+            if (left.Nodes.Count > 0) await clusters.RemoveNodesAsync(id, cancel);
+            await clusters.RemoveNetworkAsync(id, cancel);
+            if (await clusters.LookAsync(id, cancel) is not null) return StepAnswer.Soon("The network is still seen.");
+        }
+        await rows.AddressFreeAsync(context.Run, cancel);
+        return StepAnswer.IsDone;
+    }
+}
+
+/// <summary>The workspace itself. The work folder stays.</summary>
+public sealed class Forget(ReleaseRows rows) : IStep
+{
+    public StepKey Key => StepKey.Forget;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        await rows.ForgetAsync(context.Run, cancel);
+        return StepAnswer.IsDone;
+    }
+}

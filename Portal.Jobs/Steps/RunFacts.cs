@@ -1,0 +1,42 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Classes;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Quotas;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Runs;
+
+namespace Portal.Jobs.Steps;
+
+/// <summary>Everything that steps work from: rows that Jobs or the migrator wrote, and ids. Nothing that the web could have made up names a path, an image or a command.</summary>
+public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateSpec Spec, WorkFolder Folder, IReadOnlyDictionary<string, string> ImageIds)
+{
+    /// <summary>Null when the order names a size that its version does not have.</summary>
+    public SizeSpec? Size => Spec.Size(Workspace.SizeId);
+}
+
+public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
+{
+    public async Task<RunFacts> ReadAsync(HeldRun run, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var row = await (from w in db.Workspaces
+                         join c in db.Classes on w.ClassId equals c.Id
+                         join t in db.Tenants on c.TenantId equals t.Id
+                         join p in db.Persons on w.PersonId equals p.Id
+                         join v in db.TemplateVersions on w.TemplateVersionId equals v.Id
+                         join f in db.WorkFolders on w.WorkFolderId equals f.Id
+                         where w.Id == run.WorkspaceId
+                         select new { w, c, t, p, v.Spec, f }).AsNoTracking().SingleAsync(cancel);
+        var images = await db.Images.AsNoTracking().Where(i => i.State == ImageState.Ready && i.ImageId != null).ToDictionaryAsync(i => i.Name, i => i.ImageId!, StringComparer.Ordinal, cancel);
+        return new(row.w, row.c, row.t, row.p, row.Spec, row.f, images);
+    }
+
+    /// <summary>With generation and subnet as they are now: the first step changes them.</summary>
+    public async Task<Workspace> WorkspaceAsync(Guid id, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Workspaces.AsNoTracking().SingleAsync(w => w.Id == id, cancel);
+    }
+}

@@ -1,0 +1,36 @@
+using Portal.Core.Runs;
+using Portal.Jobs.Runs;
+
+namespace Portal.Jobs.Steps;
+
+/// <summary>What a step answers. Surprises are exceptions.</summary>
+public abstract record StepAnswer
+{
+    private StepAnswer() { }
+
+    /// <summary>Seen as wanted; the next step may begin.</summary>
+    public sealed record Done : StepAnswer;
+
+    /// <summary>Not yet so. Costs nothing meanwhile: it is a row with a time.</summary>
+    public sealed record LookAgainIn(TimeSpan Time, string Why) : StepAnswer;
+
+    /// <summary>Will not become so: why, and what helps, for a person.</summary>
+    public sealed record Fail(string Cause, string Remedy) : StepAnswer;
+
+    public static readonly StepAnswer IsDone = new Done();
+
+    /// <summary>Look again soon: something is on its way.</summary>
+    public static StepAnswer Soon(string why) => new LookAgainIn(TimeSpan.FromMilliseconds(400), why);
+}
+
+/// <summary>One step of a plan: looks, then makes; repeated after any crash it brings about the same. Names are computed, not remembered.</summary>
+public interface IStep
+{
+    StepKey Key { get; }
+
+    Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel);
+}
+
+/// <param name="Run">As held now.</param>
+/// <param name="Facts">As read when the run was taken.</param>
+public sealed record StepContext(HeldRun Run, RunFacts Facts);

@@ -1,0 +1,48 @@
+using Hangfire;
+using Npgsql;
+using Portal.Jobs.Background;
+
+namespace Portal.Jobs.Sweeps;
+
+/// <summary>Timed work. Hangfire makes one job a tick for the whole installation and retries it; each sweep may run twice.</summary>
+[Queue(HangfireSetup.SweepsQueue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
+public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers leftovers, Usage usage, Retention retention)
+{
+    [JobDisplayName("sweep: workspaces at their end time")]
+    public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
+
+    [JobDisplayName("sweep: what nobody owns")]
+    public Task LeftoversAsync(CancellationToken cancel) => AloneAsync(7412, leftovers.RunAsync, cancel);
+
+    [JobDisplayName("sweep: health of the clouds, usage of folders")]
+    public Task UsageAsync(CancellationToken cancel) => AloneAsync(7413, usage.RunAsync, cancel);
+
+    [JobDisplayName("sweep: rows past their time")]
+    public Task RetentionAsync(CancellationToken cancel) => AloneAsync(7414, retention.RunAsync, cancel);
+
+    /// <summary>Not Hangfire's lock: its row is never renewed. This one ends with the connection.</summary>
+    private async Task AloneAsync(long name, Func<CancellationToken, Task> sweep, CancellationToken cancel)
+    {
+        await using var connection = await data.OpenConnectionAsync(cancel);
+        await using var one = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = name } } };
+        if (await one.ExecuteScalarAsync(cancel) is true) await sweep(cancel);
+    }
+}
+
+/// <summary>Declares the schedule at start and removes what is no longer in it. Same ids, so many processes may do it.</summary>
+public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storage) : IHostedService
+{
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        var options = new RecurringJobOptions { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
+        recurring.AddOrUpdate<Sweeps>("end-times", HangfireSetup.SweepsQueue, s => s.EndTimesAsync(CancellationToken.None), "*/10 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("leftovers", HangfireSetup.SweepsQueue, s => s.LeftoversAsync(CancellationToken.None), "*/30 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("usage", HangfireSetup.SweepsQueue, s => s.UsageAsync(CancellationToken.None), "*/10 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("retention", HangfireSetup.SweepsQueue, s => s.RetentionAsync(CancellationToken.None), "0 */10 * * * *", options);
+        using var connection = storage.GetReadOnlyConnection();
+        foreach (var id in connection.GetAllItemsFromSet("recurring-jobs").Except(["end-times", "leftovers", "usage", "retention"], StringComparer.Ordinal)) recurring.RemoveIfExists(id);
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

@@ -1,0 +1,74 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Portal.Core.Clouds;
+using Portal.Core.Data;
+using Portal.Core.Operations;
+
+namespace Portal.Jobs.Watch;
+
+/// <summary>Section "Site:Capacity": what may run at once; what is not set is measured.</summary>
+public sealed class CapacityOptions
+{
+    /// <summary>vCPU in all; 4 a core of the host by default.</summary>
+    public int? Vcpu { get; init; }
+
+    /// <summary>MiB in all; 75 % of the host's memory by default.</summary>
+    public int? MemoryMib { get; init; }
+
+    /// <summary>Launches that may be starting at once; 2 a core by default.</summary>
+    public int? LaunchesAtOnce { get; init; }
+
+    /// <summary>GiB of disk below which no launch is accepted.</summary>
+    public int StorageReserveGib { get; init; } = 2;
+}
+
+/// <summary>Asks the clouds how they are, and keeps it as rows for pages and policy.</summary>
+public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IOptions<CapacityOptions> capacity, TimeProvider clock)
+{
+    private const int VcpusPerCore = 4, LaunchesPerCore = 2;
+    private const double MemoryShare = 0.75;
+
+    /// <summary>True where all answer.</summary>
+    public async Task<bool> LookAsync(CancellationToken cancel)
+    {
+        var (engine, engineFault) = await AskAsync(clusters.PrepareAsync, cancel);
+        var (storage, storageFault) = await AskAsync(shares.PrepareAsync, cancel);
+        await SayAsync("engine", engine?.Summary, engineFault, cancel);
+        await SayAsync("storage", storage?.Summary, storageFault, cancel);
+        await MeasureAsync(engine, storage, cancel);
+        return engineFault is null && storageFault is null;
+    }
+
+    private static async Task<(T? Report, CloudException? Fault)> AskAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancel) where T : class
+    {
+        try { return (await ask(cancel), null); }
+        catch (CloudException e) { return (null, e); }
+    }
+
+    private async Task SayAsync(string name, string? summary, CloudException? fault, CancellationToken cancel)
+    {
+        await using var write = data.CreateCommand("""
+            insert into portal.cloud_states (name, ok, says, remedy, seen_at) values ($1, $2, $3, $4, clock_timestamp())
+            on conflict (name) do update set ok = excluded.ok, says = excluded.says, remedy = excluded.remedy, seen_at = excluded.seen_at
+            """);
+        foreach (var value in (object[])[name, fault is null, fault?.Message ?? summary!, (object?)fault?.WhatToDo ?? DBNull.Value]) write.Parameters.Add(new() { Value = value });
+        await write.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>What cannot be measured now keeps its last figures: a queue must not be refused because the engine restarts.</summary>
+    private async Task MeasureAsync(CloudReport? engine, StorageReport? storage, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var site = await db.Site.SingleOrDefaultAsync(cancel);
+        if (site is null) db.Site.Add(site = new SiteState());
+        var set = capacity.Value;
+        site.CapacityVcpu = set.Vcpu ?? engine?.Vcpus * VcpusPerCore ?? site.CapacityVcpu;
+        site.CapacityMemoryMib = set.MemoryMib ?? (engine is null ? site.CapacityMemoryMib : (int)(engine.MemoryMib * MemoryShare));
+        site.LaunchesAtOnce = set.LaunchesAtOnce ?? engine?.Vcpus * LaunchesPerCore ?? site.LaunchesAtOnce;
+        site.StorageReserveBytes = (long)set.StorageReserveGib << 30;
+        if (storage is not null) (site.StorageTotalBytes, site.StorageFreeBytes, site.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);
+        site.UpdatedAt = clock.GetUtcNow();
+        await db.SaveChangesAsync(cancel);
+    }
+}

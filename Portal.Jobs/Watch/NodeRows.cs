@@ -1,0 +1,56 @@
+using Npgsql;
+using NpgsqlTypes;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Watch;
+
+/// <summary>Writes what is seen of nodes as rows: pages and the proxy know nodes only from here.</summary>
+public sealed class NodeRows(NpgsqlDataSource data)
+{
+    private const int History = 40;
+
+    /// <summary>What is seen of one workspace now. Rows of nodes that are not seen are removed. Null: nothing is seen.</summary>
+    public async Task SeeAsync(Guid workspace, ClusterNow? now, CancellationToken cancel)
+    {
+        var nodes = now?.Nodes ?? [];
+        await using var batch = data.CreateBatch();
+        batch.BatchCommands.Add(new("delete from portal.nodes where workspace_id = $1 and name <> all($2)") { Parameters = { P(workspace), P(nodes.Select(n => n.Name).ToArray()) } });
+        foreach (var n in nodes)
+            batch.BatchCommands.Add(new("""
+                insert into portal.nodes as n (workspace_id, name, role, generation, running, address, exit_code, out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, seen_at)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, '{}', 0, 0, 0, 0, clock_timestamp())
+                on conflict (workspace_id, name) do update set role = excluded.role, running = excluded.running, address = excluded.address, exit_code = excluded.exit_code, seen_at = excluded.seen_at,
+                  out_of_memory_kills = case when n.generation = excluded.generation then greatest(n.out_of_memory_kills, excluded.out_of_memory_kills) else excluded.out_of_memory_kills end,
+                  cpu_history = case when n.generation = excluded.generation then n.cpu_history else '{}' end, generation = excluded.generation
+                """)
+            {
+                Parameters = { P(workspace), P(n.Name), P(n.Role), P(n.Generation), P(n.State == NodeState.Running), P(n.State == NodeState.Running ? n.Address : null, NpgsqlDbType.Text), P(n.ExitCode, NpgsqlDbType.Integer), P(n.OutOfMemory ? 1L : 0L) },
+            });
+        await batch.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Readings with the share of the CPU limit that was used since the last one.</summary>
+    public async Task MeasureAsync(IReadOnlyList<Reading> readings, CancellationToken cancel)
+    {
+        if (readings.Count == 0) return;
+        await using var batch = data.CreateBatch();
+        foreach (var (sample, cpu, throttled) in readings)
+            batch.BatchCommands.Add(new($"""
+                update portal.nodes set cpu_history = (cpu_history || $1::float8)[greatest(1, cardinality(cpu_history) + 2 - {History}):], throttled = $2, memory_bytes = $3, memory_limit_bytes = $4,
+                  out_of_memory_kills = greatest(out_of_memory_kills, $5), pids = $6, seen_at = clock_timestamp()
+                where workspace_id = $7 and name = $8 and generation = $9
+                """)
+            {
+                Parameters = { P(cpu), P(throttled), P(sample.MemoryBytes), P(sample.MemoryLimitBytes), P(sample.OutOfMemoryKills), P(sample.Pids), P(sample.Workspace), P(sample.Node), P(sample.Generation) },
+            });
+        await batch.ExecuteNonQueryAsync(cancel);
+    }
+
+    private static NpgsqlParameter P(object value) => new() { Value = value };
+
+    private static NpgsqlParameter P(object? value, NpgsqlDbType type) => new() { Value = value ?? DBNull.Value, NpgsqlDbType = type };
+}
+
+/// <param name="Cpu">Share of the CPU limit since the reading before, 0 to 1.</param>
+/// <param name="Throttled">Share of that time in which it was held back, 0 to 1.</param>
+public sealed record Reading(NodeSample Sample, double Cpu, double Throttled);
