@@ -2,7 +2,6 @@ using System.Collections.Frozen;
 using Hangfire;
 using Hangfire.Common;
 using Hangfire.PostgreSql;
-using Hangfire.PostgreSql.Factories;
 using Hangfire.States;
 using Hangfire.Storage;
 using Newtonsoft.Json;

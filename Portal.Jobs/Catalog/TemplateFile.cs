@@ -56,7 +56,7 @@ public static partial class TemplateFile
         [.. y.Roles.Select(r => new RoleSpec(r.Name, r.Image, [.. r.Command], r.Environment, r.Token))],
         [.. y.Apps.Select(a => new AppSpec(a.Id, a.Title, a.Says, a.Role, a.Port, a.Path, a.Kernels))]);
 
-    [GeneratedRegex("^[a-z][a-z0-9-]{0,19}$")]
+    [GeneratedRegex("^[a-z][a-z0-9-]{0,19}$", RegexOptions.NonBacktracking)]
     private static partial Regex Id();
 
     private sealed class TemplateYaml

@@ -6,7 +6,7 @@ using Portal.Jobs.Background;
 namespace Portal.Jobs.Runs;
 
 /// <summary>Wakes the dispatcher: NOTIFY, a worker that became free, a timer.</summary>
-public sealed class DispatchBell
+public sealed class DispatchBell : IDisposable
 {
     private readonly SemaphoreSlim _bell = new(0, 1);
 
@@ -20,6 +20,8 @@ public sealed class DispatchBell
     }
 
     public Task WaitAsync(TimeSpan atMost, CancellationToken cancel) => _bell.WaitAsync(atMost, cancel);
+
+    public void Dispose() => _bell.Dispose();
 }
 
 /// <summary>

@@ -6,6 +6,7 @@ namespace Portal.Jobs.Runs;
 /// <summary>Every statement that moves a run. Each names the version that it presumes, so a stale process writes nothing.</summary>
 public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker worker)
 {
+    private static readonly bool[] Both = [false, true];
     private const string Back = "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.wish";
 
     /// <summary>Claims due, wished-for and abandoned runs, as many as this process has room for, and says when the next is due.</summary>
@@ -107,7 +108,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     }
 
     /// <summary>Renews what this process holds in one statement; answers the ids that are still ours.</summary>
-    public async Task<HashSet<long>> RenewAsync(IReadOnlyCollection<HeldRun> held, CancellationToken cancel)
+    public async Task<IReadOnlySet<long>> RenewAsync(IReadOnlyCollection<HeldRun> held, CancellationToken cancel)
     {
         await using var command = data.CreateCommand("""
             update portal.runs set lease_until = clock_timestamp() + $1 from unnest($2, $3) as h(id, version)
@@ -131,7 +132,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     private static readonly string Begin = $"insert into portal.run_steps (run_id, key, began_at) select r.id, k.key, clock_timestamp() from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step on conflict do nothing";
 
     private static string StepNames() => string.Join(", ", from kind in Enum.GetValues<RunKind>()
-                                                           from releasing in new[] { false, true }
+                                                           from releasing in Both
                                                            from step in PlanSteps.Of(kind, releasing).Select((key, at) => (key, at))
                                                            select $"('{kind}', {(releasing ? "true" : "false")}, {step.at}, '{step.key}')");
 

@@ -5,7 +5,7 @@ using Portal.Core.People;
 namespace Portal.Jobs;
 
 /// <summary>The people and the class of a demonstration; done twice it changes nothing. Run as portal_migrator: nobody else may write people.</summary>
-public static class DemoPeople
+public static class DemoSeed
 {
     private static readonly (string Subject, string Name, MemberRole Role)[] People =
     [
@@ -14,7 +14,7 @@ public static class DemoPeople
         ("margaret", "Margaret Hamilton", MemberRole.TenantAdmin), ("ken", "Ken Thompson", MemberRole.Operator),
     ];
 
-    public static async Task SeedAsync(PortalDb db, TimeProvider clock, CancellationToken cancel)
+    public static async Task RunAsync(PortalDb db, TimeProvider clock, CancellationToken cancel)
     {
         if (await db.Persons.AnyAsync(p => p.Issuer == "demo", cancel)) return;
         Guid New() => Guid.CreateVersion7(clock.GetUtcNow());
@@ -22,8 +22,14 @@ public static class DemoPeople
         db.Tenants.Add(new() { Id = tenant, Slug = "informatics", Name = "Informatics", Limits = new(64, 96 * 1024, 400, 200) });
         db.Classes.Add(new()
         {
-            Id = @class, TenantId = tenant, Slug = "data-science", Title = "Data science 101",
-            Limits = new(48, 72 * 1024, 200, 100), MemberLimits = new(6, 8 * 1024, 4, 4), WorkFolderGib = 2, LongestHours = 12,
+            Id = @class,
+            TenantId = tenant,
+            Slug = "data-science",
+            Title = "Data science 101",
+            Limits = new(48, 72 * 1024, 200, 100),
+            MemberLimits = new(6, 8 * 1024, 4, 4),
+            WorkFolderGib = 2,
+            LongestHours = 12,
         });
         foreach (var (subject, name, role) in People)
         {
@@ -31,8 +37,11 @@ public static class DemoPeople
             db.Persons.Add(new() { Id = person, Issuer = "demo", Subject = subject, Name = name });
             db.Memberships.Add(new()
             {
-                Id = New(), PersonId = person, Role = role,
-                TenantId = role == MemberRole.Operator ? null : tenant, ClassId = role is MemberRole.Operator or MemberRole.TenantAdmin ? null : @class,
+                Id = New(),
+                PersonId = person,
+                Role = role,
+                TenantId = role == MemberRole.Operator ? null : tenant,
+                ClassId = role is MemberRole.Operator or MemberRole.TenantAdmin ? null : @class,
             });
         }
         await db.SaveChangesAsync(cancel);
