@@ -22,9 +22,8 @@ public sealed class DockerClusters(
             throw EngineFaults.Make(CloudFault.Conflict, $"a newer generation than {plan.Generation} of this workspace is there", "Nothing was changed: whoever made the newer one goes on.");
         }
 
-        await SweepAsync(plan, there, held, cancel);
+        var current = (await SweepAsync(plan, there, held, cancel)).ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
         await EnsureNetworkAsync(plan, cancel);
-        var current = there.Where(c => ClusterLook.GenerationOf(c.Labels) == plan.Generation).ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
         await engine.EachAsync(plan.Nodes, n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), cancel), cancel);
     }
 
@@ -76,19 +75,17 @@ public sealed class DockerClusters(
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
 
-    /// <summary>Older generations, nodes that are not in the plan, and a network of other addresses go before anything is made.</summary>
-    private async Task SweepAsync(ClusterPlan plan, IList<ContainerListResponse> there, IList<NetworkResponse> held, CancellationToken cancel)
+    /// <summary>Older generations, nodes that are not in the plan, and a network of other addresses go before anything is made. Returns what stays.</summary>
+    private async Task<IReadOnlyList<ContainerListResponse>> SweepAsync(ClusterPlan plan, IEnumerable<ContainerListResponse> there, IEnumerable<NetworkResponse> held, CancellationToken cancel)
     {
         var names = plan.Nodes.Select(n => n.Name).ToHashSet(StringComparer.Ordinal);
         var stale = held.Where(n => ClusterLook.GenerationOf(n.Labels) != plan.Generation || n.IPAM?.Config?.FirstOrDefault()?.Subnet != plan.Subnet).ToList();
         // A container keeps the network that it was made on, so with a network of this generation its containers go too.
         var all = stale.Any(n => ClusterLook.GenerationOf(n.Labels) == plan.Generation);
-        await engine.EachAsync(there.Where(c => all || ClusterLook.GenerationOf(c.Labels) != plan.Generation || !names.Contains(ClusterLook.NodeOf(c.Labels))).ToList(), async c =>
-        {
-            await engine.RemoveAsync(c.ID, cancel);
-            there.Remove(c);
-        }, cancel);
+        var parts = there.ToLookup(c => !all && ClusterLook.GenerationOf(c.Labels) == plan.Generation && names.Contains(ClusterLook.NodeOf(c.Labels)));
+        await engine.EachAsync(parts[false], c => engine.RemoveAsync(c.ID, cancel), cancel);
         await engine.EachAsync(stale, n => networks.RemoveAsync(n.ID, cancel), cancel);
+        return [.. parts[true]];
     }
 
     private async Task EnsureNetworkAsync(ClusterPlan plan, CancellationToken cancel)

@@ -28,7 +28,8 @@ internal static class ProbeScript
             socket(my $s, PF_INET, SOCK_STREAM, getprotobyname('tcp') || 6); exit(connect($s, sockaddr_in($port, inet_aton($host))) ? 1 : 0);
         }
         while ((my $pid = wait()) > 0) { push @said, "reached $child{$pid}" if $? >> 8 }
-        socket(my $l, PF_INET, SOCK_STREAM, 6) && bind($l, sockaddr_in($own, INADDR_ANY)) && listen($l, 5) or die "listen: $!";
+        socket(my $l, PF_INET, SOCK_STREAM, 6) or die "socket: $!";
+        bind($l, sockaddr_in($own, INADDR_ANY)) && listen($l, 5) or die "listen: $!";
         while (accept(my $c, $l)) { syswrite($c, join("\n", @said, "end of probe\n")); close($c) }
         """;
 }

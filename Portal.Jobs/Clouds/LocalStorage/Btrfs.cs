@@ -29,6 +29,7 @@ internal sealed class Btrfs(TimeProvider time)
 
     public Task CreateGroupAsync(string group, string folder, CancellationToken cancel) => AskAsync(["qgroup", "create", group, folder], cancel);
 
+    /// <param name="folder">On the file system, and not below the limit that is set: the kernel would refuse to raise it for what is full.</param>
     public Task LimitAsync(string group, long bytes, string folder, CancellationToken cancel) =>
         AskAsync(["qgroup", "limit", bytes.ToString(CultureInfo.InvariantCulture), group, folder], cancel);
 
@@ -42,14 +43,6 @@ internal sealed class Btrfs(TimeProvider time)
         {
             throw Fault(said);
         }
-    }
-
-    /// <summary>The file system's id, as below /sys/fs/btrfs.</summary>
-    public async Task<string> UuidAsync(string folder, CancellationToken cancel)
-    {
-        var words = (await AskAsync(["filesystem", "show", folder], cancel)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-        var at = Array.IndexOf(words, "uuid:");
-        return at >= 0 && at + 1 < words.Length ? words[at + 1] : throw new CloudException(LocalShares.Service, CloudFault.Broken, "btrfs does not name the file system", "Look at `btrfs filesystem show` on the portal's host.");
     }
 
     /// <summary>Reads btrfs's table: group, used, exclusive, limit, exclusive limit, parents, path. Only root makes subvolumes here, and names them with ids: a path has no blanks.</summary>

@@ -85,7 +85,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 
         if (known.Limit != limitBytes)
         {
-            await storage.Btrfs.LimitAsync(own, limitBytes, folder, cancel);
+            await storage.Btrfs.LimitAsync(own, limitBytes, storage.Options.Folder, cancel);
             if ((await OwnAsync()).Limit != limitBytes)
             {
                 throw new CloudException(LocalShares.Service, CloudFault.Broken, "a limit was written and does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");

@@ -56,7 +56,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
 
         if (known?.Limit != limitBytes)
         {
-            await storage.Btrfs.LimitAsync(group, limitBytes, folder, cancel);
+            await storage.Btrfs.LimitAsync(group, limitBytes, storage.Options.Folder, cancel);
             if ((await storage.Btrfs.GroupsAsync(folder, cancel)).SingleOrDefault(g => g.Id == group)?.Limit != limitBytes)
             {
                 throw new CloudException(Service, CloudFault.Broken, "the limit of a class was written and does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");

@@ -10,7 +10,6 @@ namespace Portal.Jobs.Clouds.LocalStorage;
 public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILogger<Storage> log) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
-    private string? _flag;
 
     internal Btrfs Btrfs { get; } = new(time);
 
@@ -43,13 +42,13 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
     /// </summary>
     internal async Task<bool> RecountsAsync(CancellationToken cancel)
     {
-        _flag ??= $"/sys/fs/btrfs/{await Btrfs.UuidAsync(options.Folder, cancel)}/qgroups/inconsistent";
-        if (!File.Exists(_flag))
+        if (Flag() is not { } flag)
         {
             await Btrfs.EnableQuotaAsync(options.Folder, cancel);
+            flag = Flag();
         }
 
-        if (!File.Exists(_flag) || (await File.ReadAllTextAsync(_flag, cancel)).Trim() == "0")
+        if (flag is null || (await File.ReadAllTextAsync(flag, cancel)).Trim() == "0")
         {
             return false;
         }
@@ -73,6 +72,18 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
         }
 
         return (total, free, where);
+    }
+
+    /// <summary>The kernel's own flag; null while quotas are off.</summary>
+    private string? Flag()
+    {
+        if (Mountinfo.Of(options.Folder, Mountinfo.Read()) is not { Source: var source } || !Directory.Exists("/sys/fs/btrfs"))
+        {
+            return null;
+        }
+
+        var device = Path.GetFileName(File.Exists(source) ? File.ResolveLinkTarget(source, returnFinalTarget: true)?.FullName ?? source : source);
+        return Directory.GetDirectories("/sys/fs/btrfs").Where(d => Directory.Exists($"{d}/devices/{device}")).Select(d => $"{d}/qgroups/inconsistent").FirstOrDefault(File.Exists);
     }
 
     /// <summary>Throws unless this is a folder of root's (of this process's account) that nobody else can write.</summary>

@@ -1,0 +1,25 @@
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Clouds;
+
+/// <summary>One installation on the real engine for a test class.</summary>
+public sealed class LabFixture : IAsyncLifetime
+{
+    private CloudLab? _lab;
+
+    public CloudLab Lab => _lab ?? throw new InvalidOperationException("the lab did not open");
+
+    public ValueTask InitializeAsync()
+    {
+        _lab = CloudLab.Open();
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_lab is { } lab)
+        {
+            await lab.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,231 @@
+using System.Diagnostics;
+using Portal.Core.Clouds;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Clouds;
+
+/// <summary>Shares, work folders, rules and mounts on a real btrfs, as the host sees them.</summary>
+public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
+{
+    private const int Uid = 300_101;
+    private CloudLab Lab => fixture.Lab;
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Prepare_OnBtrfs_EnforcesAndTellsTheSmallerRoom()
+    {
+        var report = await Lab.Shares.PrepareAsync(Cancel);
+
+        report.BlocksEnforced.ShouldBeTrue();
+        report.Recounting.ShouldBeFalse();
+        report.FreeBytes.ShouldBeGreaterThan(0);
+        report.FreeBytes.ShouldBeLessThanOrEqualTo(report.TotalBytes);
+        report.Summary.ShouldContain("in the file");
+        report.FreeBytes.ShouldBeLessThanOrEqualTo(new DriveInfo("/").AvailableFreeSpace + (1 << 30));
+    }
+
+    [Fact]
+    public async Task Ensure_Twice_MakesOneFolderOfThatPersonWithBothLimits()
+    {
+        var classId = CloudLab.New();
+        var (mount, folder, access) = await Lab.WorkAsync(classId, Uid, limit: 20 << 20, classLimit: 60 << 20);
+        await Lab.Shares.EnsureShareAsync(classId, 60 << 20, Cancel);
+        await Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid, 20 << 20, Cancel);
+        (await Lab.Shares.AllowAsync(access, Cancel)).ShouldBe(mount);
+
+        (await StatAsync(folder)).ShouldBe($"{Uid} {Uid} 700 256");
+        (await StatAsync(mount)).ShouldBe($"{Uid} {Uid} 700 256");
+        (await StatAsync(Path.GetDirectoryName(folder)!)).ShouldBe("0 0 711 256");
+        var usage = (await Lab.Filesets.UsageAsync(Cancel)).Where(u => u.ClassId == classId).ToList();
+        usage.Single(u => u.PersonId == access.PersonId).LimitBytes.ShouldBe(20 << 20);
+        usage.Single(u => u.PersonId is null).LimitBytes.ShouldBe(60 << 20);
+        usage.Count.ShouldBe(2);
+        File.ReadLines("/proc/self/mountinfo").Count(l => l.Contains(mount, StringComparison.Ordinal)).ShouldBe(1);
+        File.ReadLines("/proc/self/mountinfo").Single(l => l.Contains(mount, StringComparison.Ordinal)).ShouldContain("nosuid,nodev");
+    }
+
+    [Fact]
+    public async Task Limits_RaisedAndLowered_HoldAtOnceAndLoseNoFile()
+    {
+        var classId = CloudLab.New();
+        var (mount, _, access) = await Lab.WorkAsync(classId, Uid, limit: 20 << 20);
+        (await WriteAsync(mount, "a", 15)).ShouldBe(0);
+
+        await Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid, 8 << 20, Cancel);
+        (await WriteAsync(mount, "b", 5)).ShouldNotBe(0);
+        new FileInfo(Path.Combine(mount, "a")).Length.ShouldBe(15 << 20);
+
+        await Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid, 40 << 20, Cancel);
+        (await WriteAsync(mount, "b", 5)).ShouldBe(0);
+        var used = (await Lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId);
+        used.UsedBytes.ShouldBeInRange(20L << 20, 21L << 20);
+        used.LimitBytes.ShouldBe(40 << 20);
+    }
+
+    [Fact]
+    public async Task Rules_InOrder_AreSeenUntilTakenBack()
+    {
+        var (mount, folder, access) = await Lab.WorkAsync(CloudLab.New(), Uid);
+        (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
+
+        var early = await Should.ThrowAsync<CloudException>(() => Lab.Shares.DenyAsync(access.Workspace, Cancel));
+        early.Fault.ShouldBe(CloudFault.Conflict);
+        await Lab.Shares.UnmountAsync(access.Workspace, Cancel);
+        (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
+        (await StatAsync(mount)).ShouldStartWith("0 0 700");
+        await Lab.Shares.DenyAsync(access.Workspace, Cancel);
+
+        (await Lab.Shares.AccessAsync(Cancel)).ShouldNotContain(access);
+        Directory.Exists(mount).ShouldBeFalse();
+        Directory.Exists(folder).ShouldBeTrue();
+        await Lab.Shares.UnmountAsync(access.Workspace, Cancel);
+        await Lab.Shares.DenyAsync(access.Workspace, Cancel);
+    }
+
+    [Fact]
+    public async Task Unmount_WhileSomethingUsesIt_IsConflictAndLater_Works()
+    {
+        var (mount, _, access) = await Lab.WorkAsync(CloudLab.New(), Uid);
+        using (var user = Process.Start(new ProcessStartInfo("sleep", "60") { WorkingDirectory = mount, UseShellExecute = false })!)
+        {
+            var busy = await Should.ThrowAsync<CloudException>(() => Lab.Shares.UnmountAsync(access.Workspace, Cancel));
+            busy.Fault.ShouldBe(CloudFault.Conflict);
+            user.Kill();
+            await user.WaitForExitAsync(Cancel);
+        }
+
+        await Lab.Shares.UnmountAsync(access.Workspace, Cancel);
+        await Lab.Shares.DenyAsync(access.Workspace, Cancel);
+    }
+
+    [Fact]
+    public async Task Allow_ManyAtOnceOfOnePerson_MountsEachOnce()
+    {
+        var classId = CloudLab.New();
+        var (_, _, first) = await Lab.WorkAsync(classId, Uid);
+        var rules = Enumerable.Range(0, 8).Select(_ => first with { Workspace = CloudLab.New() }).ToList();
+
+        await Task.WhenAll(rules.Concat(rules).Select(r => Lab.Shares.AllowAsync(r, Cancel)));
+
+        var seen = await Lab.Shares.AccessAsync(Cancel);
+        rules.ShouldAllBe(r => seen.Count(s => s == r) == 1);
+        File.ReadLines("/proc/self/mountinfo").Count(l => rules.Any(r => l.Contains(r.Workspace.ToString("n"), StringComparison.Ordinal))).ShouldBe(8);
+    }
+
+    [Fact]
+    public async Task Ensure_SomethingElseIsThere_IsRefusedAndUntouched()
+    {
+        var (classId, personId) = (CloudLab.New(), CloudLab.New());
+        await Lab.Shares.EnsureShareAsync(classId, 60 << 20, Cancel);
+        var place = Path.Combine(Lab.Folder, classId.ToString("n"), personId.ToString("n"));
+        File.CreateSymbolicLink(place, "/etc");
+
+        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(classId, personId, Uid, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        (await Should.ThrowAsync<CloudException>(() => Lab.Shares.AllowAsync(new ShareAccess(CloudLab.New(), 1, classId, personId), Cancel))).Fault.ShouldBe(CloudFault.Missing);
+        (await StatAsync("/etc")).ShouldStartWith("0 0 755");
+        File.Delete(place);
+        Directory.CreateDirectory(place);
+        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(classId, personId, Uid, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        Directory.Delete(place);
+    }
+
+    [Fact]
+    public async Task Ensure_FolderOfAnotherUid_IsRefused()
+    {
+        var classId = CloudLab.New();
+        var (_, folder, access) = await Lab.WorkAsync(classId, Uid);
+
+        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid + 1, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        (await StatAsync(folder)).ShouldBe($"{Uid} {Uid} 700 256");
+    }
+
+    [Fact]
+    public async Task Ensure_ManyPeopleAtOnce_EachHasItsOwnLimit()
+    {
+        var classId = CloudLab.New();
+        await Lab.Shares.EnsureShareAsync(classId, 1 << 30, Cancel);
+        var people = Enumerable.Range(0, 20).Select(i => (Id: CloudLab.New(), Uid: Uid + i, Limit: (10L + i) << 20)).ToList();
+
+        await Task.WhenAll(people.Concat(people).Select(p => Lab.Filesets.EnsureAsync(classId, p.Id, p.Uid, p.Limit, Cancel)));
+
+        var usage = await Lab.Filesets.UsageAsync(Cancel);
+        people.ShouldAllBe(p => usage.Single(u => u.PersonId == p.Id).LimitBytes == p.Limit);
+    }
+
+    [Fact]
+    public async Task Counting_MadeInconsistent_IsSeenAndCountedAgain()
+    {
+        // A file system of its own: the flag is of the whole file system, and other tests are on the shared one.
+        await using var disk = await OwnDisk.MakeAsync();
+        await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", $"{disk.Mount}/shares"));
+        Directory.CreateDirectory(lab.Folder);
+        var (mount, folder, access) = await lab.WorkAsync(CloudLab.New(), Uid, limit: 20 << 20);
+        (await lab.Shares.PrepareAsync(Cancel)).Recounting.ShouldBeFalse();
+
+        (await OwnDisk.RunAsync("btrfs", "subvolume", "snapshot", folder, $"{disk.Mount}/by-hand")).ShouldBe(0);
+        (await WriteAsync(mount, "a", 1)).ShouldBe(0);
+        await OwnDisk.RunAsync("sync", "-f", mount);
+        var report = await lab.Shares.PrepareAsync(Cancel);
+
+        report.Recounting.ShouldBeTrue();
+        report.Summary.ShouldContain("counted again");
+        await Eventually.HoldsAsync(async () => !(await lab.Shares.PrepareAsync(Cancel)).Recounting, "the recount");
+        (await WriteAsync(mount, "b", 30)).ShouldNotBe(0);
+        await lab.Shares.UnmountAsync(access.Workspace, Cancel);
+        await lab.Shares.DenyAsync(access.Workspace, Cancel);
+    }
+
+    [Fact]
+    public async Task HostDiskNearlyFull_IsWhatPrepareTells()
+    {
+        // The file promises 2 GiB on a disk of 300 MiB.
+        await using var disk = await OwnDisk.MakeAsync(sizeMib: 2048, hostMib: 300);
+        await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", $"{disk.Mount}/shares"));
+        Directory.CreateDirectory(lab.Folder);
+
+        var report = await lab.Shares.PrepareAsync(Cancel);
+
+        report.TotalBytes.ShouldBe(2L << 30);
+        report.FreeBytes.ShouldBeLessThan(300L << 20);
+    }
+
+    [Fact]
+    public async Task WithoutBtrfs_IsCountedAndSaysSo()
+    {
+        var plain = Directory.CreateTempSubdirectory("portal-test-plain").FullName;
+        await using (var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", plain)))
+        {
+            var report = await lab.Shares.PrepareAsync(Cancel);
+            report.BlocksEnforced.ShouldBeFalse();
+            report.Summary.ShouldContain("not enforced");
+            var classId = CloudLab.New();
+            var (mount, folder, access) = await lab.WorkAsync(classId, Uid);
+            (await WriteAsync(mount, "a", 3)).ShouldBe(0);
+            File.CreateSymbolicLink(Path.Combine(folder, "link"), "/usr");
+            (await StatAsync(folder)).ShouldStartWith($"{Uid} {Uid} 700");
+
+            (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBe(3 << 20);
+            await lab.Shares.UnmountAsync(access.Workspace, Cancel);
+            await lab.Shares.DenyAsync(access.Workspace, Cancel);
+        }
+
+        Directory.Delete(plain, recursive: true);
+    }
+
+    [Fact]
+    public async Task NoFolderNamed_SaysWhatIsMissingAndHowToGetIt()
+    {
+        await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", ""));
+        var fault = await Should.ThrowAsync<CloudException>(() => lab.Shares.PrepareAsync(Cancel));
+        fault.Fault.ShouldBe(CloudFault.Away);
+        fault.WhatToDo.ShouldContain("btrfs-progs");
+    }
+
+    private static async Task<string> StatAsync(string path)
+    {
+        using var stat = Process.Start(new ProcessStartInfo("stat", ["-c", "%u %g %a %i", path]) { RedirectStandardOutput = true, UseShellExecute = false })!;
+        return (await stat.StandardOutput.ReadToEndAsync(Cancel)).Trim();
+    }
+
+    private static Task<int> WriteAsync(string folder, string name, int mib) => OwnDisk.RunAsync("setpriv", $"--reuid={Uid}", $"--regid={Uid}", "--clear-groups", "dd", "if=/dev/zero", $"of={folder}/{name}", "bs=1M", $"count={mib}", "conv=fsync");
+}

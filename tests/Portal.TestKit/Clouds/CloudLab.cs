@@ -1,0 +1,222 @@
+using System.Security.Cryptography;
+using Docker.DotNet.Models;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Portal.Core.Clouds;
+using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Docker;
+using Portal.Jobs.Clouds.LocalStorage;
+
+namespace Portal.TestKit.Clouds;
+
+/// <summary>
+/// A real engine and a real btrfs under an installation id of its own. What it makes carries that id and is removed at the end; a machine that
+/// lacks something fails the test with words.
+/// </summary>
+public sealed class CloudLab : IAsyncDisposable
+{
+    private readonly ServiceProvider _services;
+    private readonly bool _ownsStorage;
+
+    private CloudLab(string id, IReadOnlyDictionary<string, string?> settings)
+    {
+        Id = id;
+        Settings = settings;
+        _ownsStorage = settings["Clouds:LocalStorage:Folder"]!.EndsWith(id, StringComparison.Ordinal);
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
+        _services = new ServiceCollection().AddSingleton<IConfiguration>(configuration).AddSingleton(TimeProvider.System).AddLogging(l => l.SetMinimumLevel(LogLevel.Warning))
+            .AddDockerCloud(configuration).AddLocalStorage(configuration).BuildServiceProvider();
+    }
+
+    /// <summary>Ten characters, as of an installation.</summary>
+    public string Id { get; }
+
+    public IReadOnlyDictionary<string, string?> Settings { get; }
+    public T Get<T>() where T : notnull => _services.GetRequiredService<T>();
+    public IClusterCloud Clusters => Get<IClusterCloud>();
+    public IShareCloud Shares => Get<IShareCloud>();
+    public IFilesetCloud Filesets => Get<IFilesetCloud>();
+    public Engine Engine => Get<Engine>();
+    public Owned Owned => Get<Owned>();
+    public string Folder => Settings["Clouds:LocalStorage:Folder"]!;
+    public string Mounts => Settings["Clouds:LocalStorage:Mounts"]!;
+
+    /// <summary>A variable that names a part of the lab; missing is a failure, not a skip.</summary>
+    public static string Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value
+        ? value
+        : throw new InvalidOperationException($"{name} is not set: these tests need a real engine and a btrfs mount; infra/test integration sets them up and names them.");
+
+    /// <summary>An installation of its own.</summary>
+    /// <param name="change">Settings that differ.</param>
+    public static CloudLab Open(params (string Key, string? Value)[] change)
+    {
+        var id = NewId();
+        var run = $"/run/portal-test-{id}";
+        var settings = new Dictionary<string, string?>(StringComparer.Ordinal)
+        {
+            ["Installation:Id"] = id,
+            ["Clouds:Docker:Socket"] = Variable("PORTAL_TEST_ENGINE"),
+            ["Clouds:Docker:SeccompBase"] = Variable("PORTAL_TEST_SECCOMP"),
+            ["Clouds:Docker:Pool"] = "10.214.0.0/16",
+            ["Clouds:Docker:ProbeUser"] = "nobody",
+            ["Clouds:LocalStorage:Folder"] = Path.Combine(Variable("PORTAL_TEST_SHARES"), $"test-{id}"),
+            ["Clouds:LocalStorage:Mounts"] = $"{run}/mounts",
+        };
+        foreach (var (key, value) in change)
+        {
+            settings[key] = value;
+        }
+
+        var lab = new CloudLab(id, settings);
+        Directory.CreateDirectory(run);
+        if (lab._ownsStorage)
+        {
+            Directory.CreateDirectory(lab.Folder);
+            File.SetUnixFileMode(lab.Folder, (UnixFileMode)0x1C9); // 0711
+        }
+
+        return lab;
+    }
+
+    /// <summary>Ten characters of a-z and 0-9, the first a letter.</summary>
+    public static string NewId() => "t" + RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", 9);
+
+    public static Guid New() => Guid.CreateVersion7();
+
+    /// <summary>A /27 of the lab's pool that nothing on this host uses.</summary>
+    public async Task<string> SubnetAsync()
+    {
+        var taken = (await Clusters.ForeignRangesAsync(CancellationToken.None)).ToHashSet(StringComparer.Ordinal);
+        for (var tries = 0; tries < 200; tries++)
+        {
+            var subnet = $"10.214.{RandomNumberGenerator.GetInt32(0, 200)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27";
+            if (!taken.Contains(subnet) && (await Engine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters()), CancellationToken.None)).All(n => n.IPAM?.Config?.All(x => x.Subnet != subnet) ?? true))
+            {
+                return subnet;
+            }
+        }
+
+        throw new InvalidOperationException("the lab's address pool is full");
+    }
+
+    /// <summary>The image that notebooks are made of, by id.</summary>
+    public Task<string> PythonAsync() => ImageAsync("portal/python");
+
+    public Task<string> BaseAsync() => ImageAsync("portal/base");
+
+    /// <summary>A plan of nodes that wait for commands.</summary>
+    public async Task<ClusterPlan> PlanAsync(Guid? workspace = null, int generation = 1, string? subnet = null, params NodePlan[] nodes) =>
+        new(workspace ?? New(), generation, subnet ?? await SubnetAsync(), nodes is { Length: > 0 } ? nodes : [await NodeAsync()]);
+
+    /// <summary>A node that waits for commands and ends at once when asked to.</summary>
+    public async Task<NodePlan> NodeAsync(string name = "notebook", int uid = 300_001, string? work = null, long memoryMib = 256, double vcpus = 1, string? image = null, string[]? command = null)
+    {
+        var none = new Dictionary<string, string>(StringComparer.Ordinal);
+        return new NodePlan(name, "notebook", image ?? await PythonAsync(), uid, command ?? ["sleep", "infinity"], new Dictionary<string, string>(StringComparer.Ordinal) { ["HOME"] = "/home/student" }, none,
+            work is null ? [] : [new FolderPlan(work, "/home/student/work", ReadOnly: false)], memoryMib, vcpus);
+    }
+
+    /// <summary>Work folder of a new person in a class, made, allowed and mounted for a workspace.</summary>
+    public async Task<(string Mount, string Folder, ShareAccess Access)> WorkAsync(Guid classId, int uid, long limit = 64 << 20, long classLimit = 1 << 30, Guid? workspace = null)
+    {
+        var access = new ShareAccess(workspace ?? New(), 1, classId, New());
+        await Shares.EnsureShareAsync(classId, classLimit, CancellationToken.None);
+        await Filesets.EnsureAsync(classId, access.PersonId, uid, limit, CancellationToken.None);
+        return (await Shares.AllowAsync(access, CancellationToken.None), Path.Combine(Folder, classId.ToString("n"), access.PersonId.ToString("n")), access);
+    }
+
+    /// <summary>Runs a command inside a node as its person; what it wrote, both streams, and its exit code.</summary>
+    public async Task<(string Said, long Code)> InsideAsync(ClusterPlan plan, string node, params string[] command)
+    {
+        var name = Owned.Container(plan.Workspace, plan.Generation, node);
+        var exec = await Engine.AskAsync(c => c.Exec.CreateContainerExecAsync(name, new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = command }), CancellationToken.None);
+        using var output = await Engine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
+        var (said, complained) = await output.ReadOutputToEndAsync(CancellationToken.None);
+        var end = await Engine.AskAsync(c => c.Exec.InspectContainerExecAsync(exec.ID), CancellationToken.None);
+        return ($"{said}{complained}".Trim(), end.ExitCode ?? -1);
+    }
+
+    /// <summary>The same with Python.</summary>
+    public Task<(string Said, long Code)> PythonInsideAsync(ClusterPlan plan, string node, string program) => InsideAsync(plan, node, "python3", "-c", program);
+
+    /// <summary>Where a node answers.</summary>
+    public async Task<string> AddressAsync(ClusterPlan plan, string node) =>
+        (await Clusters.LookAsync(plan.Workspace, CancellationToken.None))!.Nodes.Single(n => n.Name == node).Address ?? throw new InvalidOperationException($"{node} does not run");
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var container in await Engine.ListAsync(Mine(), CancellationToken.None))
+        {
+            await Engine.RemoveAsync(container.ID, CancellationToken.None);
+        }
+
+        foreach (var network in await Get<Networks>().ListAsync(Mine(), CancellationToken.None))
+        {
+            await Get<Networks>().RemoveAsync(network.ID, CancellationToken.None);
+        }
+
+        await LabCleaner.FirewallAsync(Owned);
+        if (_ownsStorage)
+        {
+            await LabCleaner.StorageAsync(Folder, Mounts);
+        }
+
+        Directory.Delete($"/run/portal-test-{Id}", recursive: true);
+        await _services.DisposeAsync();
+    }
+
+    private Dictionary<string, IDictionary<string, bool>> Mine() => new(StringComparer.Ordinal)
+    {
+        ["label"] = new Dictionary<string, bool>(StringComparer.Ordinal) { [$"{Owned.Installation}={Id}"] = true },
+    };
+
+    private async Task<string> ImageAsync(string repository)
+    {
+        var filters = new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) { ["reference"] = new Dictionary<string, bool>(StringComparer.Ordinal) { [repository] = true } };
+        var images = await Engine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters { Filters = filters }), CancellationToken.None);
+        return images.MaxBy(i => i.Created)?.ID ?? throw new InvalidOperationException($"the engine has no image {repository}: infra/test integration builds it first");
+    }
+}
+
+/// <summary>Takes away what a lab made outside the engine.</summary>
+internal static class LabCleaner
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    public static async Task FirewallAsync(Owned owned)
+    {
+        foreach (var rule in (await RunAsync("iptables", "-w", "10", "-S")).Output.Split('\n').Where(l => l.StartsWith("-A ", StringComparison.Ordinal) && l.Contains(owned.BridgePrefix, StringComparison.Ordinal)))
+        {
+            // The only quoted words are those of a comment.
+            await RunAsync("iptables", ["-w", "10", "-D", .. rule["-A ".Length..].Split('"').SelectMany((part, i) => i % 2 == 1 ? [part] : part.Split(' ', StringSplitOptions.RemoveEmptyEntries))]);
+        }
+    }
+
+    public static async Task StorageAsync(string folder, string mounts)
+    {
+        if (Directory.Exists(mounts))
+        {
+            foreach (var mount in Directory.GetDirectories(mounts))
+            {
+                await RunAsync("umount", mount);
+            }
+        }
+
+        foreach (var share in Directory.GetDirectories(folder))
+        {
+            var id = (await RunAsync("btrfs", "inspect-internal", "rootid", share)).Output.Trim();
+            foreach (var person in Directory.GetDirectories(share))
+            {
+                await RunAsync("btrfs", "subvolume", "delete", person);
+            }
+
+            await RunAsync("btrfs", "subvolume", "delete", share);
+            await RunAsync("btrfs", "qgroup", "destroy", $"1/{id}", folder);
+        }
+
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private static Task<Tool.Said> RunAsync(string program, params string[] arguments) => Tool.RunAsync("lab", program, arguments, Limit, TimeProvider.System, CancellationToken.None);
+}
