@@ -1,5 +1,7 @@
 using Microsoft.AspNetCore.Components;
+using Microsoft.AspNetCore.Components.Authorization;
 using Portal.Core.Live;
+using Portal.Core.People;
 
 namespace Portal.Controls;
 
@@ -7,28 +9,40 @@ namespace Portal.Controls;
 /// A component that shows a live value. It owns the token, the fault and the goodbye, and draws at most four times a
 /// second: the first change at once, further ones together. Missed steps never matter, because each value is whole.
 /// </summary>
-public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable
+public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T : class
 {
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(250);
     private CancellationTokenSource _goodbye = new();
     private object? _key;
 
-    [Inject] private TimeProvider Clock { get; set; } = null!;
+    [Inject] protected TimeProvider Clock { get; set; } = null!;
     [Inject] private ILoggerFactory Logs { get; set; } = null!;
+    [CascadingParameter] protected Task<AuthenticationState>? SignedIn { get; set; }
 
+    /// <summary>The newest value; null while loading, when there is none, and after a fault at the first reading.</summary>
     protected T? Current { get; private set; }
 
     /// <summary>What went wrong; the value, if there is one, is the last that was seen.</summary>
     protected Exception? Fault { get; private set; }
-    protected bool Loading => Current is null && Fault is null;
+
+    /// <summary>There is nothing (any more), or nothing for this person.</summary>
+    protected bool Missing { get; private set; }
+    protected bool Loading => Current is null && Fault is null && !Missing;
+
+    /// <summary>Cancelled when this component is left or shows something else.</summary>
+    protected CancellationToken Goodbye => _goodbye.Token;
 
     /// <summary>What is watched, such as an id from the address. When it changes, watching starts again.</summary>
     protected virtual object Key => "";
 
-    protected abstract Task<Live<T>> OpenAsync(CancellationToken goodbye);
+    /// <summary>Null where there is nothing for this person to see.</summary>
+    protected abstract Task<Live<T?>?> OpenAsync(CancellationToken goodbye);
 
     /// <summary>Called on the renderer's thread before each draw, for what must be worked out once per change.</summary>
-    protected virtual void OnChanged(T current) { }
+    protected virtual Task OnChangedAsync(T current) => Task.CompletedTask;
+
+    /// <summary>Whoever is signed in.</summary>
+    protected async Task<Actor> ActorAsync() => (await SignedIn!).User.Actor();
 
     protected override async Task OnParametersSetAsync()
     {
@@ -38,28 +52,22 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable
             await _goodbye.CancelAsync();
             _goodbye.Dispose();
             _goodbye = new();
-            (Current, Fault) = (default, null);
         }
         _key = Key;
-        await BeginAsync();
+        await TryAgainAsync();
     }
 
-    /// <summary>Looks again after a fault.</summary>
-    protected Task TryAgainAsync()
+    /// <summary>Begins anew, as after a fault.</summary>
+    protected async Task TryAgainAsync()
     {
-        Fault = null;
-        return BeginAsync();
-    }
-
-    private async Task BeginAsync()
-    {
+        (Current, Fault, Missing) = (null, null, false);
         var goodbye = _goodbye.Token;
         try
         {
             var live = await OpenAsync(goodbye);
             if (goodbye.IsCancellationRequested) return;
-            Take(live.Now);
-            _ = WatchAsync(live.Later, goodbye);
+            await TakeAsync(live?.Now);
+            if (live is not null) _ = WatchAsync(live.Later, goodbye);
         }
         catch (OperationCanceledException) when (goodbye.IsCancellationRequested)
         {
@@ -71,13 +79,13 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable
         }
     }
 
-    private async Task WatchAsync(IAsyncEnumerable<T> later, CancellationToken goodbye)
+    private async Task WatchAsync(IAsyncEnumerable<T?> later, CancellationToken goodbye)
     {
         try
         {
             await foreach (var next in later.WithCancellation(goodbye))
             {
-                await InvokeAsync(() => { Take(next); StateHasChanged(); });
+                await InvokeAsync(async () => { await TakeAsync(next); StateHasChanged(); });
                 await Task.Delay(Pace, Clock, goodbye);
             }
         }
@@ -91,10 +99,10 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable
         }
     }
 
-    private void Take(T next)
+    private Task TakeAsync(T? next)
     {
-        Current = next;
-        OnChanged(next);
+        (Current, Missing) = (next, next is null);
+        return next is null ? Task.CompletedTask : OnChangedAsync(next);
     }
 
     private void Report(Exception fault)
@@ -103,8 +111,12 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable
         Logs.CreateLogger(GetType()).LogWarning(fault, "A live view stopped.");
     }
 
+    /// <summary>The goodbye of a derived component; Blazor calls no other once there is an asynchronous one.</summary>
+    protected virtual void OnLeave() { }
+
     public async ValueTask DisposeAsync()
     {
+        OnLeave();
         await _goodbye.CancelAsync();
         _goodbye.Dispose();
         GC.SuppressFinalize(this);

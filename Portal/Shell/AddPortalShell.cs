@@ -19,6 +19,7 @@ public static class PortalShell
         services.AddCascadingAuthenticationState();
         services.AddSingleton<ThemeStylesheet>();
         services.AddScoped<Heartbeat>();
+        services.AddScoped<ClassChoice>();
         services.AddRazorComponents().AddInteractiveServerComponents(circuits =>
         {
             // A lost tab comes back within a minute or starts again from the row; until then it costs memory and reads on.

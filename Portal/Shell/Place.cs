@@ -4,13 +4,15 @@ namespace Portal.Shell;
 
 /// <summary>Somewhere to go: in the rail, in the bottom bar and in the command search.</summary>
 /// <param name="Key">Name of its text in ShellTexts.</param>
-/// <param name="Role">Role that it is for; null for everybody who is signed in.</param>
-public sealed record Place(string Key, string Href, string Icon, string? Role = null)
+public sealed record Place(string Key, string Href, string Icon)
 {
-    public static readonly IReadOnlyList<Place> All =
+    private static readonly Place[] Everybody =
     [
         new("Place.Home", "", Icons.Material.Rounded.Home),
         new("Place.Catalog", "catalog", Icons.Material.Rounded.RocketLaunch),
-        new("Place.Operations", "operations", Icons.Material.Rounded.MonitorHeart, "operator"),
     ];
+
+    private static readonly Place[] Operators = [.. Everybody, new("Place.Operations", "operations", Icons.Material.Rounded.MonitorHeart)];
+
+    public static IReadOnlyList<Place> For(bool maySeeOperations) => maySeeOperations ? Operators : Everybody;
 }

@@ -1,0 +1,25 @@
+using System.Globalization;
+using Portal.Core.Catalog;
+using Portal.Core.Quotas;
+using Portal.Core.Workspaces;
+
+namespace Portal.Controls;
+
+/// <summary>Sizes in words.</summary>
+public static class Sizes
+{
+    public static double Gib(int mib) => mib / 1024.0;
+
+    /// <summary>Such as "2 vCPU · 4 GiB".</summary>
+    public static string Words(int vcpu, int memoryMib) => string.Create(CultureInfo.CurrentCulture, $"{vcpu} vCPU · {Gib(memoryMib):#,0.##} GiB");
+
+    /// <summary>All nodes of a workspace together.</summary>
+    public static string Words(TemplateSpec template, SizeSpec size) => template.Amounts(size) is var all ? Words(all.Vcpu, all.MemoryMib) : "";
+
+    public static string Words(WorkspaceView workspace) => Words(workspace.Template, workspace.Size);
+
+    /// <summary>An amount of one resource in the unit that people read: GiB for memory and storage.</summary>
+    public static double Shown(this Amounts amounts, Resource resource) => resource is Resource.Memory ? Gib(amounts.MemoryMib) : amounts.Of(resource);
+
+    public static string Unit(Resource resource) => resource is Resource.Memory or Resource.Storage ? "GiB" : "";
+}

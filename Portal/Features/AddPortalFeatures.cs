@@ -1,0 +1,9 @@
+using Portal.Features.Workspaces;
+
+namespace Portal.Features;
+
+public static class PortalFeatures
+{
+    /// <summary>What pages of several features share beyond controls.</summary>
+    public static IServiceCollection AddPortalFeatures(this IServiceCollection services) => services.AddScoped<WorkspaceDesk>();
+}

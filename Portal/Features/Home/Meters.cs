@@ -1,0 +1,36 @@
+using Portal.Core.Catalog;
+using Portal.Core.Quotas;
+using Portal.Core.Workspaces;
+
+namespace Portal.Features.Home;
+
+/// <param name="Used">Of what runs, or lies in the work folder, now.</param>
+/// <param name="Promised">Held for what waits, starts, or may still be written.</param>
+public sealed record Meter(Resource Resource, double Used, double Promised, double Limit);
+
+/// <summary>Splits what quotas hold for a person into what is used already and what is promised.</summary>
+public static class Meters
+{
+    public static IReadOnlyList<Meter> Of(HomeView home, ClassView @class)
+    {
+        var mine = @class.Quotas.Single(q => q.Level is QuotaLevel.Member);
+        var here = home.Workspaces.Where(w => w.ClassId == @class.Id).ToList();
+        var running = here.Where(w => w.Status is WorkspaceStatus.Ready or WorkspaceStatus.Attention or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting)
+            .Aggregate(Amounts.None, (sum, w) => sum + w.Template.Amounts(w.Size));
+        var folderGib = here.Count == 0 ? 0 : here[0].Folder.UsedBytes / (double)(1L << 30);
+        return
+        [
+            Split(Resource.Vcpu, running.Vcpu, mine),
+            Split(Resource.Memory, Controls.Sizes.Gib(running.MemoryMib), mine),
+            Split(Resource.Storage, Math.Round(folderGib, 1), mine),
+            Split(Resource.Workspaces, mine.Promised.Workspaces, mine),
+        ];
+    }
+
+    private static Meter Split(Resource resource, double used, QuotaState mine)
+    {
+        var held = Controls.Sizes.Shown(mine.Promised, resource);
+        used = Math.Min(used, held);
+        return new(resource, used, held - used, Controls.Sizes.Shown(mine.Limit, resource));
+    }
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Components;
+using Portal.Core.Catalog;
+using Portal.Core.Live;
+using Portal.Core.Policy;
+using Portal.Core.Workspaces;
+using Portal.Shell;
+
+namespace Portal.Features.Launch;
+
+/// <summary>The form with its receipt: asks Core what would happen at every change, and orders once.</summary>
+public sealed partial class LaunchStation
+{
+    private LaunchDraft? _draft;
+    private Receipt? _receipt;
+    private Refusal? _refusal;
+    private WorkspaceView? _launched;
+    private bool _busy;
+    private int _asked;
+
+    [Inject] private WorkspaceFeed Workspaces { get; set; } = null!;
+    [Inject] private LaunchPreview Preview { get; set; } = null!;
+    [Inject] private LaunchWorkspace Launch { get; set; } = null!;
+    [Inject] private ClassChoice Choice { get; set; } = null!;
+    [Inject] private NavigationManager Navigation { get; set; } = null!;
+
+    [Parameter, EditorRequired] public Guid Id { get; set; }
+    [Parameter, EditorRequired] public required CatalogCard Card { get; set; }
+    [Parameter] public string? AskedSize { get; set; }
+    [Parameter] public string? AskedName { get; set; }
+    [Parameter] public int? AskedHours { get; set; }
+
+    protected override object Key => (Id, Card.Spec.Id);
+
+    private ClassView? Class => Current?.Classes.FirstOrDefault(c => c.Id == _draft?.ClassId);
+
+    protected override async Task<Live<HomeView?>?> OpenAsync(CancellationToken goodbye)
+    {
+        var actor = await ActorAsync();
+        (_draft, _receipt, _refusal) = (null, null, null);
+        _launched = await Workspaces.LookAsync(actor, Id, goodbye);
+        return await Workspaces.WatchHomeAsync(actor, goodbye);
+    }
+
+    // Whatever changes for this person, such as a workspace that ended, changes the receipt.
+    protected override async Task OnChangedAsync(HomeView current)
+    {
+        if (_draft is null && Choice.Of(current.Classes) is { } @class)
+            _draft = LaunchDraft.Begin(Id, Card.Spec, @class, [.. current.Workspaces.Select(w => w.Name)], AskedSize, AskedName, AskedHours);
+        await AskAsync();
+    }
+
+    private async Task ChangeAsync(LaunchDraft draft)
+    {
+        var lengths = LaunchDraft.HoursFor(Current!.Classes.First(c => c.Id == draft.ClassId).LongestHours);
+        _draft = draft.Hours > lengths[^1] ? draft with { Hours = lengths[^1] } : draft;
+        _refusal = null;
+        Navigation.NavigateTo(Navigation.GetUriWithQueryParameters(new Dictionary<string, object?>(StringComparer.Ordinal)
+        {
+            ["size"] = _draft.SizeId,
+            ["name"] = _draft.Name,
+            ["hours"] = _draft.Hours.ToString(CultureInfo.InvariantCulture),
+        }), replace: true);
+        await AskAsync();
+    }
+
+    private async Task AskAsync()
+    {
+        if (_draft is null || _launched is not null) return;
+        var asked = ++_asked;
+        var receipt = await Preview.RunAsync(await RequestAsync(_draft), Goodbye);
+        if (asked == _asked) _receipt = receipt;
+    }
+
+    private async Task LaunchAsync()
+    {
+        if (_draft is null || _busy) return;
+        _busy = true;
+        try
+        {
+            // Not bound to the page: an order that was sent is not taken back because a tab closed.
+            switch (await Launch.RunAsync(await RequestAsync(_draft), CancellationToken.None))
+            {
+                case LaunchOutcome.Accepted accepted:
+                    Navigation.NavigateTo($"workspaces/{accepted.Slug}");
+                    break;
+                case LaunchOutcome.Refused refused:
+                    _refusal = refused.Why;
+                    await AskAsync();
+                    break;
+            }
+        }
+        finally
+        {
+            _busy = false;
+        }
+    }
+
+    private async Task<LaunchRequest> RequestAsync(LaunchDraft draft) =>
+        new(draft.Id, await ActorAsync(), draft.ClassId, Card.Spec.Id, draft.SizeId, draft.Name.Trim(), Clock.GetUtcNow().AddHours(draft.Hours));
+}

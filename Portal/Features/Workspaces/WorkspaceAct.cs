@@ -1,0 +1,36 @@
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+
+namespace Portal.Features.Workspaces;
+
+/// <summary>What a person can do with a workspace from a page.</summary>
+public enum WorkspaceAct { Open, Start, TryAgain, Cancel, Stop, Extend, Delete }
+
+/// <summary>Which acts to offer. The verbs decide for themselves; this only keeps buttons away that would be refused.</summary>
+public static class WorkspaceActs
+{
+    /// <summary>The most useful act first.</summary>
+    /// <param name="owner">The workspace is this person's own.</param>
+    /// <param name="operates">This person runs the site.</param>
+    public static IReadOnlyList<WorkspaceAct> Of(WorkspaceView workspace, bool owner, bool operates)
+    {
+        IReadOnlyList<WorkspaceAct> all = workspace.Status switch
+        {
+            WorkspaceStatus.Queued or WorkspaceStatus.Starting => workspace.Wish is null ? [WorkspaceAct.Cancel, WorkspaceAct.Delete] : [WorkspaceAct.Delete],
+            WorkspaceStatus.Ready => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
+            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start => [WorkspaceAct.TryAgain, WorkspaceAct.Stop, WorkspaceAct.Delete],
+            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Stop => [WorkspaceAct.Stop, WorkspaceAct.Delete],
+            WorkspaceStatus.Attention => [WorkspaceAct.Delete],
+            WorkspaceStatus.Stopping => [WorkspaceAct.Delete],
+            WorkspaceStatus.Stopped => [WorkspaceAct.Start, WorkspaceAct.Delete],
+            WorkspaceStatus.Failed => [WorkspaceAct.TryAgain, WorkspaceAct.Delete],
+            _ => [],
+        };
+        if (workspace.Wish is RunKind.Delete) all = [.. all.Where(a => a is not WorkspaceAct.Delete)];
+        return owner ? all : [.. all.Where(a => a is WorkspaceAct.Stop or WorkspaceAct.Cancel || (a is WorkspaceAct.Delete && operates))];
+    }
+}
+
+/// <summary>What a person asked for.</summary>
+/// <param name="EndAt">For <see cref="WorkspaceAct.Extend"/>: the new end.</param>
+public sealed record WorkspaceAsk(WorkspaceAct Act, DateTimeOffset? EndAt = null);

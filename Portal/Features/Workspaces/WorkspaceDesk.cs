@@ -1,0 +1,51 @@
+using Microsoft.Extensions.Localization;
+using MudBlazor;
+using Portal.Controls;
+using Portal.Core.People;
+using Portal.Core.Policy;
+using Portal.Core.Workspaces;
+
+namespace Portal.Features.Workspaces;
+
+/// <summary>Asks back where something is lost, calls the verb, and says what became of it. Used by every page that shows a workspace.</summary>
+public sealed class WorkspaceDesk(
+    StopWorkspace stop, StartWorkspace start, ExtendWorkspace extend, DeleteWorkspace delete,
+    IDialogService dialogs, ISnackbar messages, IStringLocalizer<WorkspaceTexts> text)
+{
+    public async Task DoAsync(Actor actor, WorkspaceView workspace, WorkspaceAsk ask)
+    {
+        if (!await SureAsync(workspace, ask.Act)) return;
+        // The person may leave the page while it is being ordered: an order is not taken back by that.
+        var outcome = ask.Act switch
+        {
+            WorkspaceAct.Start or WorkspaceAct.TryAgain => await start.RunAsync(actor, workspace.Id, ask.EndAt, CancellationToken.None),
+            WorkspaceAct.Stop or WorkspaceAct.Cancel => await stop.RunAsync(actor, workspace.Id, CancellationToken.None),
+            WorkspaceAct.Extend when ask.EndAt is { } end => await extend.RunAsync(actor, workspace.Id, end, CancellationToken.None),
+            WorkspaceAct.Delete => await delete.RunAsync(actor, workspace.Id, CancellationToken.None),
+            _ => throw new ArgumentOutOfRangeException(nameof(ask)),
+        };
+        messages.Add(Says(outcome, workspace, ask.Act), outcome is ChangeOutcome.Refused or ChangeOutcome.NotFound ? Severity.Warning : Severity.Normal);
+    }
+
+    private Task<bool> SureAsync(WorkspaceView w, WorkspaceAct act) => act switch
+    {
+        WorkspaceAct.Stop => AskAsync("Stop", w, grave: false),
+        WorkspaceAct.Delete => AskAsync("Delete", w, grave: true),
+        _ => Task.FromResult(true),
+    };
+
+    private Task<bool> AskAsync(string what, WorkspaceView w, bool grave) => Confirm.AskAsync(
+        dialogs, text[$"{what}.Title", w.Name], text[$"{what}.Lost"], text[$"{what}.Kept", w.ClassTitle, Length.Bytes(w.Folder.UsedBytes)], text[$"{what}.Act", w.Name], grave);
+
+    private string Says(ChangeOutcome outcome, WorkspaceView w, WorkspaceAct act) => outcome switch
+    {
+        ChangeOutcome.Accepted => text[$"Done.{act}", w.Name],
+        ChangeOutcome.Already => text["Done.Already", w.Name],
+        ChangeOutcome.NotFound => text["Refused.NotFound", w.Name],
+        ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } => quota.Reason is RefusalReason.NotAvailable
+            ? text["Refused.NotAvailable", quota.Detail ?? ""]
+            : text["Refused.OverQuota", text[$"Level.{quota.Wall}"].Value, text[$"Resource.{quota.Resource}"].Value],
+        ChangeOutcome.Refused refused => text[$"Refused.{refused.Why}", w.Name],
+        _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
+    };
+}
