@@ -3,6 +3,7 @@ using Portal.Api;
 using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Data;
+using Portal.Features;
 using Portal.Proxy;
 using Portal.Shell;
 
@@ -24,6 +25,7 @@ public static class Program
         builder.Services.AddPortalCore();
         builder.Services.AddAppTokens(builder.Configuration);
         builder.Services.AddPortalShell();
+        builder.Services.AddPortalFeatures();
         builder.Services.AddPortalAccess(builder.Configuration);
         builder.Services.AddPortalProxy();
         builder.Services.AddPortalApi();

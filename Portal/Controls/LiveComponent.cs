@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Authorization;
+using Portal.Access;
 using Portal.Core.Live;
 using Portal.Core.People;
 
