@@ -16,6 +16,10 @@ Installation__KeyFile=$STATE/keys/installation.key
 Site__PublicUrl=http://portal.localhost:$PORT
 Site__AppsDomain=apps.localhost
 Jobs__Socket=$RUN/jobs.sock
+Logging__LogLevel__Microsoft=Warning
+Logging__LogLevel__Npgsql=Warning
+Logging__LogLevel__Yarp=Warning
+Logging__LogLevel__Hangfire=Warning
 SET
 }
 
@@ -51,8 +55,6 @@ SET
 
 # Where the archives lie that Debian lacks; nothing when there are none, then images are made of Debian alone.
 engines_folder() {
-  local folder
-  for folder in "${PORTAL_ENGINES:-}" "$ROOT/../shared/engines"; do
-    if [ -n "$folder" ] && [ -d "$folder" ]; then realpath "$folder"; return; fi
-  done
+  local folder=${PORTAL_ENGINES-$ROOT/../shared/engines}
+  [ -z "$folder" ] || [ ! -d "$folder" ] || realpath "$folder"
 }
