@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.Extensions.FileProviders;
 using MudBlazor;
 
 namespace Portal.Theme;
@@ -13,16 +14,18 @@ public sealed class ThemeStylesheet
 {
     private static readonly string[] Rooms = ["css/Theme/base", "css/Shell/", "css/Access/", "css/Controls/", "css/Features/", "css/Theme/mud"];
 
+    private readonly IReadOnlyList<FontFile> _fonts;
+
     /// <param name="files">wwwroot: a font file that is not there is not asked for.</param>
     public ThemeStylesheet(IWebHostEnvironment files)
     {
-        HasSans = files.WebRootFileProvider.GetFileInfo(SansFile).Exists;
-        Css = Fonts(HasSans, files.WebRootFileProvider.GetFileInfo(MonoFile).Exists) + Themes() + string.Concat(Rooms.SelectMany(Resources));
-        Href = $"portal.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Css)))[..12]}.css";
+        // Whoever publishes puts the fonts there afterwards, so the list of static files does not know them.
+        FontFile? sans = FontFile.Find(files.WebRootFileProvider, Scale.Sans, "inter", "100 900"), mono = FontFile.Find(files.WebRootFileProvider, Scale.Mono, "mono", "100 800");
+        _fonts = [.. new[] { sans, mono }.OfType<FontFile>()];
+        SansHref = sans?.Href;
+        Css = string.Concat(_fonts.Select(f => f.Css)) + Themes() + string.Concat(Rooms.SelectMany(Resources));
+        Href = $"portal.{Hash(Encoding.UTF8.GetBytes(Css))}.css";
     }
-
-    public const string SansFile = "fonts/inter.woff2";
-    public const string MonoFile = "fonts/mono.woff2";
 
     /// <summary>The whole stylesheet.</summary>
     public string Css { get; }
@@ -30,25 +33,44 @@ public sealed class ThemeStylesheet
     /// <summary>Address below the site's root; it names the content, so it may be kept for ever.</summary>
     public string Href { get; }
 
-    /// <summary>The sans font is served by us and worth a preload.</summary>
-    public bool HasSans { get; }
+    /// <summary>The sans font, where it is served by us and worth a preload.</summary>
+    public string? SansHref { get; }
 
-    /// <summary>Serves the stylesheet; also to people who are not signed in.</summary>
+    /// <summary>Serves stylesheet and fonts; also to people who are not signed in.</summary>
     public static void Map(IEndpointRouteBuilder routes)
     {
         var sheet = routes.ServiceProvider.GetRequiredService<ThemeStylesheet>();
         routes.MapGet($"/{sheet.Href}", (HttpContext http) =>
         {
-            http.Response.Headers.CacheControl = "public, max-age=31536000, immutable";
+            KeepForEver(http);
             return Results.Text(sheet.Css, "text/css", Encoding.UTF8);
         }).AllowAnonymous();
+        foreach (var font in sheet._fonts)
+            routes.MapGet($"/{font.Href}", (HttpContext http) =>
+            {
+                KeepForEver(http);
+                return Results.Bytes(font.Bytes, "font/woff2");
+            }).AllowAnonymous();
     }
 
-    private static string Fonts(bool sans, bool mono) =>
-        (sans ? Font(Scale.Sans, SansFile, "100 900") : "") + (mono ? Font(Scale.Mono, MonoFile, "100 800") : "");
+    private static void KeepForEver(HttpContext http) => http.Response.Headers.CacheControl = "public, max-age=31536000, immutable";
 
-    private static string Font(string name, string file, string weights) =>
-        $$"""@font-face { font-family: "{{name}}"; src: url({{file}}) format("woff2"); font-weight: {{weights}}; font-display: swap; }{{"\n"}}""";
+    private static string Hash(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content))[..12];
+
+    /// <summary>A font of ours: fonts/NAME.woff2 below wwwroot.</summary>
+    private sealed record FontFile(string Href, string Css, byte[] Bytes)
+    {
+        public static FontFile? Find(IFileProvider files, string family, string name, string weights)
+        {
+            var file = files.GetFileInfo($"fonts/{name}.woff2");
+            if (!file.Exists) return null;
+            using var content = new MemoryStream();
+            using (var stream = file.CreateReadStream()) stream.CopyTo(content);
+            var bytes = content.ToArray();
+            var href = $"{name}.{Hash(bytes)}.woff2";
+            return new(href, $$"""@font-face { font-family: "{{family}}"; src: url({{href}}) format("woff2"); font-weight: {{weights}}; font-display: swap; }{{"\n"}}""", bytes);
+        }
+    }
 
     private static string Themes()
     {
