@@ -95,6 +95,11 @@ public sealed class Engine(string socket) : IDisposable
             return line;
         }
 
+        if (Socket.Length == 0)
+        {
+            throw NoClusterCloud.Missing();
+        }
+
         await _connecting.WaitAsync(cancel);
         try
         {

@@ -11,10 +11,12 @@ namespace Portal.Jobs.Clouds.Docker;
 public sealed class Firewall(Owned owned, TimeProvider time)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(15);
+    private string? _tool;
 
     /// <summary>Puts in what is missing, in any number of processes at once. Throws <see cref="CloudFault.Refused"/> with the reason where there is no usable firewall.</summary>
     public async Task EnsureAsync(CancellationToken cancel)
     {
+        _tool ??= await ToolAsync(cancel);
         foreach (var rule in Rules)
         {
             if (!await EnsureAsync(rule.Chain, rule.Words, cancel) && !(rule.Chain == "DOCKER-USER" && await EnsureAsync("FORWARD", rule.Words, cancel)))
@@ -38,12 +40,12 @@ public sealed class Firewall(Owned owned, TimeProvider time)
     /// <summary>False where the chain does not exist.</summary>
     private async Task<bool> EnsureAsync(string chain, string[] words, CancellationToken cancel)
     {
-        if ((await RunAsync(["-w", "10", "-C", chain, .. words], cancel)).Well)
+        if ((await RunAsync(_tool!, ["-w", "10", "-C", chain, .. words], cancel)).Well)
         {
             return true;
         }
 
-        var made = await RunAsync(["-w", "10", "-I", chain, "1", .. words], cancel);
+        var made = await RunAsync(_tool!, ["-w", "10", "-I", chain, "1", .. words], cancel);
         if (made.Well)
         {
             return true;
@@ -53,11 +55,23 @@ public sealed class Firewall(Owned owned, TimeProvider time)
         return chain == "DOCKER-USER" && made.Complaint.Contains("No chain/target/match", StringComparison.OrdinalIgnoreCase) ? false : throw Refused(made.InOneLine, null);
     }
 
-    private async Task<Tool.Said> RunAsync(IEnumerable<string> arguments, CancellationToken cancel)
+    /// <summary>Debian's iptables speaks nftables; a kernel without it may still have the older tables.</summary>
+    private async Task<string> ToolAsync(CancellationToken cancel)
+    {
+        var usual = await RunAsync("iptables", ["-w", "10", "-S", "INPUT"], cancel);
+        if (usual.Well)
+        {
+            return "iptables";
+        }
+
+        return File.Exists("/usr/sbin/iptables-legacy") && (await RunAsync("iptables-legacy", ["-w", "10", "-S", "INPUT"], cancel)).Well ? "iptables-legacy" : throw Refused(usual.InOneLine, null);
+    }
+
+    private async Task<Tool.Said> RunAsync(string tool, IEnumerable<string> arguments, CancellationToken cancel)
     {
         try
         {
-            return await Tool.RunAsync(EngineFaults.Service, "iptables", arguments, Limit, time, cancel);
+            return await Tool.RunAsync(EngineFaults.Service, tool, arguments, Limit, time, cancel);
         }
         catch (CloudException e) when (e.Fault == CloudFault.Refused)
         {

@@ -29,6 +29,6 @@ public sealed class NoClusterCloud : IClusterCloud
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
 
-    private static CloudException Missing() => EngineFaults.Make(CloudFault.Away, "there is no container engine on this machine",
+    internal static CloudException Missing() => EngineFaults.Make(CloudFault.Away, "there is no container engine on this machine",
         "Install Debian's docker.io and start the portal as root, or name an engine's socket in Clouds:Docker:Socket.");
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Docker.DotNet.Models;
 using Microsoft.Extensions.Configuration;
@@ -6,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
 using Portal.Jobs.Clouds.Docker;
+using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.LocalStorage;
 
 namespace Portal.TestKit.Clouds;
@@ -26,7 +28,7 @@ public sealed class CloudLab : IAsyncDisposable
         _ownsStorage = settings["Clouds:LocalStorage:Folder"]!.EndsWith(id, StringComparison.Ordinal);
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
         _services = new ServiceCollection().AddSingleton<IConfiguration>(configuration).AddSingleton(TimeProvider.System).AddLogging(l => l.SetMinimumLevel(LogLevel.Warning))
-            .AddDockerCloud(configuration).AddLocalStorage(configuration).BuildServiceProvider();
+            .AddDockerCloud(configuration).AddLocalStorage(configuration).AddImages(configuration).BuildServiceProvider();
     }
 
     /// <summary>Ten characters, as of an installation.</summary>
@@ -59,7 +61,10 @@ public sealed class CloudLab : IAsyncDisposable
             ["Clouds:Docker:Socket"] = Variable("PORTAL_TEST_ENGINE"),
             ["Clouds:Docker:SeccompBase"] = Variable("PORTAL_TEST_SECCOMP"),
             ["Clouds:Docker:Pool"] = "10.214.0.0/16",
-            ["Clouds:Docker:ProbeUser"] = "nobody",
+            ["Clouds:Docker:ProbeUser"] = Environment.GetEnvironmentVariable("PORTAL_TEST_WEB_USER") is { Length: > 0 } web ? web : "nobody",
+            ["Images:Recipes"] = Variable("PORTAL_TEST_RECIPES"),
+            ["Images:Engines"] = Environment.GetEnvironmentVariable("PORTAL_TEST_ENGINES"), // may be empty: then of Debian's packages alone
+            ["Images:AptSources"] = Variable("PORTAL_TEST_APT"),
             ["Clouds:LocalStorage:Folder"] = Path.Combine(Variable("PORTAL_TEST_SHARES"), $"test-{id}"),
             ["Clouds:LocalStorage:Mounts"] = $"{run}/mounts",
         };
@@ -100,10 +105,10 @@ public sealed class CloudLab : IAsyncDisposable
         throw new InvalidOperationException("the lab's address pool is full");
     }
 
-    /// <summary>The image that notebooks are made of, by id.</summary>
-    public Task<string> PythonAsync() => ImageAsync("portal/python");
+    /// <summary>The image that notebooks are made of, by id; made first where the engine lacks it, which takes minutes.</summary>
+    public Task<string> PythonAsync() => ImageAsync("python");
 
-    public Task<string> BaseAsync() => ImageAsync("portal/base");
+    public Task<string> BaseAsync() => ImageAsync("base");
 
     /// <summary>A plan of nodes that wait for commands.</summary>
     public async Task<ClusterPlan> PlanAsync(Guid? workspace = null, int generation = 1, string? subnet = null, params NodePlan[] nodes) =>
@@ -171,12 +176,18 @@ public sealed class CloudLab : IAsyncDisposable
         ["label"] = new Dictionary<string, bool>(StringComparer.Ordinal) { [$"{Owned.Installation}={Id}"] = true },
     };
 
-    private async Task<string> ImageAsync(string repository)
+    private async Task<string> ImageAsync(string name)
     {
-        var filters = new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) { ["reference"] = new Dictionary<string, bool>(StringComparer.Ordinal) { [repository] = true } };
-        var images = await Engine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters { Filters = filters }), CancellationToken.None);
-        return images.MaxBy(i => i.Created)?.ID ?? throw new InvalidOperationException($"the engine has no image {repository}: infra/test integration builds it first");
+        if (!Images.TryGetValue(name, out var id))
+        {
+            // The same recipes as the product's, so the same tags: made once for all labs of a machine.
+            Images[name] = id = (await Get<ImageBuilder>().EnsureAsync(name, new AtOnce<ImageProgress>(_ => { }), CancellationToken.None)).Id;
+        }
+
+        return id;
     }
+
+    private static readonly ConcurrentDictionary<string, string> Images = new(StringComparer.Ordinal);
 }
 
 /// <summary>Takes away what a lab made outside the engine.</summary>

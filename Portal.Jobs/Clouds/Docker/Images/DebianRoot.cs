@@ -1,0 +1,84 @@
+using System.Diagnostics;
+using System.Globalization;
+using Docker.DotNet.Models;
+
+namespace Portal.Jobs.Clouds.Docker.Images;
+
+/// <summary>A root of Debian's packages, made by mmdebstrap and streamed into the engine: no registry is needed.</summary>
+internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvider time)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    /// <summary>The id of the image. It gets its tag from the caller: an import of half a root succeeds like any other.</summary>
+    public async Task<string> MakeAsync(ImagePlan plan, BuildListener listener, CancellationToken cancel)
+    {
+        var recipe = plan.Recipe;
+        string[] arguments =
+        [
+            "--variant=minbase", $"--include={string.Join(',', recipe.Packages ?? [])}",
+            .. (recipe.Exclude ?? []).Select(p => $"--dpkgopt=path-exclude={p}"), .. (recipe.Include ?? []).Select(p => $"--dpkgopt=path-include={p}"),
+            recipe.Suite!, "-", options.AptSources,
+        ];
+        using var process = Tool.Start(EngineFaults.Service, "mmdebstrap", arguments);
+        try
+        {
+            process.StandardInput.Close();
+            var said = ListenAsync(process, listener, cancel);
+            var parameters = new ImagesCreateParameters { FromSrc = "-", Changes = [.. recipe.Changes ?? [], $"LABEL portal.image={plan.Name}"] };
+            await engine.AskAsync(c => c.Images.CreateImageAsync(parameters, process.StandardOutput.BaseStream, null, new AtOnce<JSONMessage>(listener.Hear), cancel), cancel);
+            await said;
+            await process.WaitForExitAsync(cancel);
+            if (process.ExitCode != 0)
+            {
+                await ForgetAsync(listener.ImportedId);
+                throw listener.Fault($"mmdebstrap ended with code {process.ExitCode.ToString(CultureInfo.InvariantCulture)}");
+            }
+
+            listener.Check();
+            return listener.ImportedId ?? throw listener.Fault("the engine did not say which image it imported");
+        }
+        finally
+        {
+            await EndAsync(process);
+        }
+    }
+
+    private static async Task ListenAsync(Process process, BuildListener listener, CancellationToken cancel)
+    {
+        while (await process.StandardError.ReadLineAsync(cancel) is { } text)
+        {
+            foreach (var line in NodeLogs.Lines(text, int.MaxValue))
+            {
+                listener.Hear(line, 0.9);
+            }
+        }
+    }
+
+    private async Task ForgetAsync(string? image)
+    {
+        if (image is not null)
+        {
+            await EngineTasks.IfThereAsync(() => engine.AskAsync(c => c.Images.DeleteImageAsync(image, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+        }
+    }
+
+    /// <summary>Politely first: it has mounts to take away.</summary>
+    private async Task EndAsync(Process process)
+    {
+        if (process.HasExited)
+        {
+            return;
+        }
+
+        await Tool.RunAsync(EngineFaults.Service, "kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)], Patience, time, CancellationToken.None);
+        using var deadline = new CancellationTokenSource(Patience, time);
+        try
+        {
+            await process.WaitForExitAsync(deadline.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+using System.Security.Cryptography;
+using System.Text;
+using Docker.DotNet.Models;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker.Images;
+
+/// <param name="Name">Of the recipe.</param>
+/// <param name="Tag">portal/name:hash of the recipe and its inputs.</param>
+/// <param name="Id">sha256:… of the engine; what workspaces are made from.</param>
+public sealed record BuiltImage(string Name, string Tag, string Id);
+
+/// <summary>
+/// Makes images where no registry need be: roots by mmdebstrap, what stands on them by Dockerfiles, on a bridge of its own. One build at a time in
+/// this process; where another installation builds the same at the same time, both succeed, and either image serves.
+/// </summary>
+public sealed class ImageBuilder(Engine engine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options, TimeProvider time) : IDisposable
+{
+    private readonly SemaphoreSlim _one = new(1);
+
+    /// <summary>The image, if it is there already: quick, and nothing is made. Throws as <see cref="EnsureAsync"/> for a recipe that is wrong.</summary>
+    public async Task<BuiltImage?> FindAsync(string name, CancellationToken cancel)
+    {
+        var tag = options.Named.TryGetValue(name, out var reference) ? TagOf(name, reference) : (await ImagePlan.MakeAsync(options, name, cancel)).Tag;
+        return await IdAsync(tag, cancel) is { } id ? new BuiltImage(name, tag, id) : null;
+    }
+
+    /// <summary>
+    /// The image; what is missing of it is made, which takes minutes. Faults: Refused for a recipe, archive or build that is wrong (again only after
+    /// something changed), Away for an engine, package source or registry that cannot be reached, Full for a disk.
+    /// </summary>
+    public async Task<BuiltImage> EnsureAsync(string name, IProgress<ImageProgress> progress, CancellationToken cancel)
+    {
+        if (await FindAsync(name, cancel) is { } there)
+        {
+            return there;
+        }
+
+        await _one.WaitAsync(cancel);
+        try
+        {
+            return options.Named.TryGetValue(name, out var reference) ? await PullAsync(name, reference, progress, cancel) : await BuildAsync(await ImagePlan.MakeAsync(options, name, cancel), progress, cancel);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    public void Dispose() => _one.Dispose();
+
+    private async Task<BuiltImage> BuildAsync(ImagePlan plan, IProgress<ImageProgress> progress, CancellationToken cancel)
+    {
+        var missing = new List<ImagePlan>();
+        foreach (var part in plan.Chain)
+        {
+            if (await IdAsync(part.Tag, cancel) is null)
+            {
+                missing.Add(part);
+            }
+        }
+
+        for (var i = 0; i < missing.Count; i++)
+        {
+            // A root takes about a fifth of what stands on it.
+            var (from, to) = missing.Count == 1 ? (0, 100) : i == 0 && missing[0].Recipe.IsRoot ? (0, 20) : (20 + 80 * (i - 1) / (missing.Count - 1), 20 + 80 * i / (missing.Count - 1));
+            await MakeAsync(missing[i], new BuildListener(missing[i].Tag, from, to, progress, time), cancel);
+        }
+
+        progress.Report(new ImageProgress(100, $"{plan.Tag} is ready"));
+        return await IdAsync(plan.Tag, cancel) is { } id
+            ? new BuiltImage(plan.Name, plan.Tag, id)
+            : throw EngineFaults.Make(CloudFault.Broken, $"image {plan.Tag} was built and is not there", "Someone removed it meanwhile: it is built again.");
+    }
+
+    private async Task MakeAsync(ImagePlan plan, BuildListener listener, CancellationToken cancel)
+    {
+        if (plan.Parent is null)
+        {
+            await TagAsync(await new DebianRoot(engine, options, time).MakeAsync(plan, listener, cancel), plan.Tag, cancel);
+            return;
+        }
+
+        await firewall.EnsureAsync(cancel);
+        await networks.CreateAsync(owned.BuildNetwork, owned.BuildBridge, subnet: null, wayOut: true, owned.Labels("build"), cancel);
+        try
+        {
+            var parameters = new ImageBuildParameters
+            {
+                Tags = [plan.Tag],
+                Dockerfile = plan.Dockerfile,
+                BuildArgs = new Dictionary<string, string>(StringComparer.Ordinal) { ["BASE"] = plan.Parent.Tag },
+                Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["portal.image"] = plan.Name },
+                NetworkMode = owned.BuildNetwork,
+                Remove = true,
+                ForceRemove = true,
+            };
+            await using var context = BuildContext.Open(Path.Combine(options.Recipes, plan.Name), plan.Archives, cancel);
+            await engine.AskAsync(c => c.Images.BuildImageFromDockerfileAsync(parameters, context, null, null, new AtOnce<JSONMessage>(listener.Hear), cancel), cancel);
+            listener.Check(); // an error in mid-way comes as a line of an answer that began with 200
+        }
+        finally
+        {
+            await RemoveNetworkAsync();
+        }
+    }
+
+    private async Task<BuiltImage> PullAsync(string name, string reference, IProgress<ImageProgress> progress, CancellationToken cancel)
+    {
+        var tag = TagOf(name, reference);
+        var listener = new BuildListener(reference, 0, 100, progress, time);
+        // A reference without tag or digest would fetch every tag of the repository.
+        var whole = reference.Contains('@', StringComparison.Ordinal) || reference.LastIndexOf(':') > reference.LastIndexOf('/') ? reference : $"{reference}:latest";
+        if (await IdAsync(whole, cancel) is null)
+        {
+            try
+            {
+                await engine.AskAsync(c => c.Images.CreateImageAsync(new ImagesCreateParameters { FromImage = whole }, null, new AtOnce<JSONMessage>(listener.Hear), cancel), cancel);
+            }
+            catch (CloudException e) when (e.Fault is CloudFault.Broken or CloudFault.Missing)
+            {
+                throw listener.Fault(e.Message);
+            }
+
+            listener.Check();
+        }
+
+        await TagAsync(whole, tag, cancel);
+        return await IdAsync(tag, cancel) is { } id ? new BuiltImage(name, tag, id) : throw listener.Fault("it was fetched and is not there");
+    }
+
+    /// <summary>Tag under which a registry's image is kept, so that it is found as the portal's own are.</summary>
+    private static string TagOf(string name, string reference) => $"portal/{name}:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(reference)))[..12]}";
+
+    private async Task<string?> IdAsync(string tag, CancellationToken cancel)
+    {
+        try
+        {
+            return (await engine.AskAsync(c => c.Images.InspectImageAsync(tag, cancel), cancel)).ID;
+        }
+        catch (CloudException e) when (e.Fault == CloudFault.Missing)
+        {
+            return null;
+        }
+    }
+
+    private Task TagAsync(string image, string tag, CancellationToken cancel)
+    {
+        var colon = tag.LastIndexOf(':');
+        return engine.AskAsync(c => c.Images.TagImageAsync(image, new ImageTagParameters { RepositoryName = tag[..colon], Tag = tag[(colon + 1)..] }, cancel), cancel);
+    }
+
+    private async Task RemoveNetworkAsync()
+    {
+        try
+        {
+            foreach (var network in await networks.ListAsync(owned.Mine("build"), CancellationToken.None))
+            {
+                await networks.RemoveAsync(network.ID, CancellationToken.None);
+            }
+        }
+        catch (CloudException)
+        {
+            // The engine is away or a cancelled build's container is still on it: the next build takes the network as it is, and removes it.
+        }
+    }
+}

@@ -1,0 +1,114 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Docker.DotNet.Models;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker.Images;
+
+/// <param name="Percent">0 to 100 of all that is to be made for the image asked for, never falling; null when nothing is known yet.</param>
+/// <param name="Line">What the builder said last.</param>
+public sealed record ImageProgress(int? Percent, string Line);
+
+/// <summary>Listens to one build: passes on at most four lines a second, reckons the progress, keeps the last lines for the case that it fails.</summary>
+internal sealed partial class BuildListener(string tag, int from, int to, IProgress<ImageProgress> progress, TimeProvider time)
+{
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(250);
+    private readonly Queue<string> _last = new();
+    private readonly Lock _one = new();
+    private long _told;
+    private int _percent;
+    private double _within;
+
+    /// <summary>What the engine reported as an error inside an answer that began well.</summary>
+    public string? Error { get; private set; }
+
+    /// <summary>The image that an import made.</summary>
+    public string? ImportedId { get; private set; }
+
+    /// <summary>Something was heard of the engine's answer.</summary>
+    public void Hear(JSONMessage message)
+    {
+        Error = message.Error?.Message ?? Error;
+        if (message.Status is { } status && status.StartsWith("sha256:", StringComparison.Ordinal))
+        {
+            ImportedId = status.Trim();
+        }
+
+        foreach (var line in NodeLogs.Lines(message.Stream ?? message.Status ?? "", int.MaxValue))
+        {
+            if (Step().Match(line) is { Success: true } step)
+            {
+                var (now, all) = (int.Parse(step.Groups["now"].ValueSpan, CultureInfo.InvariantCulture), int.Parse(step.Groups["all"].ValueSpan, CultureInfo.InvariantCulture));
+                Advance((now - 1.0) / all);
+            }
+
+            Say(line);
+        }
+    }
+
+    /// <summary>A line that a program wrote; each brings the progress a little nearer to the given share.</summary>
+    public void Hear(string line, double towards)
+    {
+        Advance(_within + (towards - _within) * 0.02);
+        Say(line);
+    }
+
+    /// <summary>Throws when an error was heard.</summary>
+    public void Check()
+    {
+        if (Error is { } error)
+        {
+            throw Fault(error);
+        }
+    }
+
+    public CloudException Fault(string error)
+    {
+        string last;
+        lock (_one)
+        {
+            last = string.Join(" | ", _last);
+        }
+
+        bool Says(string words) => error.Contains(words, StringComparison.OrdinalIgnoreCase) || last.Contains(words, StringComparison.OrdinalIgnoreCase);
+        var (fault, help) = true switch
+        {
+            _ when Says("no space left") => (CloudFault.Full, "Free disk space below the engine's data folder and in /tmp, then it is tried again."),
+            _ when Says("temporary failure resolving") || Says("could not connect") || Says("failed to fetch") || Says("unable to connect") || Says("no such host") || Says("connection refused")
+                => (CloudFault.Away, "The package source or registry cannot be reached from this machine: mend the network or the machine's apt sources, then it is tried again."),
+            _ => (CloudFault.Refused, "Read the lines, mend the image's recipe; it is built again when the recipe changes or the portal starts."),
+        };
+        return EngineFaults.Make(fault, $"image {tag}: {error}{(last.Length > 0 ? $" — after: {last}" : "")}", help);
+    }
+
+    private void Advance(double share)
+    {
+        _within = Math.Clamp(share, _within, 1);
+        _percent = from + (int)((to - from) * _within);
+    }
+
+    private void Say(string line)
+    {
+        lock (_one)
+        {
+            _last.Enqueue(line.Length > 300 ? line[..300] : line);
+            if (_last.Count > 4)
+            {
+                _last.Dequeue();
+            }
+
+            var now = time.GetTimestamp();
+            if (_told != 0 && time.GetElapsedTime(_told, now) < Pace)
+            {
+                return;
+            }
+
+            _told = now;
+        }
+
+        progress.Report(new ImageProgress(Math.Max(from, _percent), line));
+    }
+
+    [GeneratedRegex(@"^Step (?<now>\d+)/(?<all>\d+) :", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Step();
+}

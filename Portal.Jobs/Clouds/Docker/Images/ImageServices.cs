@@ -1,0 +1,15 @@
+using Microsoft.Extensions.Options;
+
+namespace Portal.Jobs.Clouds.Docker.Images;
+
+public static class ImageServices
+{
+    /// <summary><see cref="ImageBuilder"/> with section <c>Images</c>. Needs AddDockerCloud; without an engine every call throws Away with the words.</summary>
+    public static IServiceCollection AddImages(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddSingleton<IValidateOptions<ImagesOptions>, ImagesOptionsCheck>();
+        services.AddOptions<ImagesOptions>().Bind(configuration.GetSection(ImagesOptions.Section)).ValidateOnStart();
+        services.AddSingleton(p => p.GetRequiredService<IOptions<ImagesOptions>>().Value);
+        return services.AddSingleton<ImageBuilder>();
+    }
+}
