@@ -38,11 +38,13 @@ publish() {
 }
 
 # dotnet_in FOLDER COMMAND…: quiet unless it fails. MinVer asks git, which refuses a checkout of somebody else's.
+# The compiler leaves no server behind: it would hold memory, and our lock, for a quarter of an hour.
 dotnet_in() {
   local folder=$1 out
   shift
-  if ! out=$(cd "$folder" && GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$ROOT" DOTNET_NOLOGO=1 \
-    DOTNET_CLI_TELEMETRY_OPTOUT=1 dotnet "$@" --artifacts-path "${PORTAL_BUILD:-$STATE/build}" -v quiet 2>&1); then
+  if ! out=$([ -z "${STATE_LOCK:-}" ] || exec {STATE_LOCK}>&-
+    cd "$folder" && MSBUILDDISABLENODEREUSE=1 GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$ROOT" DOTNET_NOLOGO=1 \
+    DOTNET_CLI_TELEMETRY_OPTOUT=1 dotnet "$@" -p:UseSharedCompilation=false --artifacts-path "${PORTAL_BUILD:-$STATE/build}" -v quiet 2>&1); then
     printf '%s\n' "$out" | tail -40 >&2
     return 1
   fi

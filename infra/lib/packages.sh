@@ -23,7 +23,7 @@ missing_packages() {
 
 # get_packages NEED…: installs what is missing; fails when it cannot.
 get_packages() {
-  local missing
+  local missing out
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
   if ! is_root || ! have apt-get; then
@@ -31,21 +31,22 @@ get_packages() {
     return 1
   fi
   step "installs ${missing[*]}"
-  # In a subshell, so that the hindrances below go away whatever happens.
-  (
+  # In a subshell of its own, so that the hindrances below go away whatever happens.
+  if out=$(
     trap allow_services EXIT
     hinder_services
-    apt_get update || warn "the lists of packages could not be renewed"
+    apt_get update
     apt_get install -y --no-install-recommends "${missing[@]}"
-  ) && return 0
+  ); then return 0; fi
+  tail -20 <<< "$out" >&2
   warn "apt-get could not install: ${missing[*]} (its words are above). Look at /etc/apt/sources.list and the network."
   return 1
 }
 
-# Quiet, waits for another apt-get, never asks, keeps configuration files that are there.
+# Waits for another apt-get, never asks, keeps configuration files that are there.
 apt_get() {
-  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 \
-    -o Dpkg::Options::=--force-confold "$@" > >(sed 's/^/         /' >&2)
+  DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 \
+    -o Dpkg::Options::=--force-confold "$@" 2>&1
 }
 
 # Debian starts a service as soon as it is installed, and makes a PostgreSQL cluster. We want the programs only: the
@@ -67,13 +68,14 @@ allow_services() {
   rm -f /etc/postgresql-common/createcluster.d/portal.conf
 }
 
-# The .NET SDK is not Debian's, so it is only looked for. global.json names the oldest that will do.
+# The .NET SDK is not Debian's, so it is only looked for; global.json names the oldest that will do. It comes first, before
+# anything is installed, hence without ICU, which may be among what is missing.
 need_sdk() {
-  local wanted found
+  local wanted found how
   wanted=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' "$ROOT/global.json" | head -1)
-  local how="Get the .NET SDK $wanted or a newer ${wanted%.*}.x patch from https://dotnet.microsoft.com/download/dotnet/${wanted%.*.*} (dotnet-install.sh --version $wanted), and have 'dotnet' on the PATH."
+  how="Get version $wanted or a later ${wanted%??}xx from https://dotnet.microsoft.com/download/dotnet/${wanted%.*} (by script: dotnet-install.sh --version $wanted), and have 'dotnet' on the PATH."
   have dotnet || die "the .NET SDK is missing" "$how"
-  found=$(cd "$ROOT" && DOTNET_NOLOGO=1 dotnet --version 2>/dev/null) ||
+  found=$(cd "$ROOT" && DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_NOLOGO=1 dotnet --version 2>/dev/null) ||
     die "the .NET SDK $wanted is missing (there: $(dotnet --list-sdks 2>/dev/null | cut -d' ' -f1 | tr '\n' ' '))" "$how"
   export SDK=$found
 }

@@ -5,8 +5,7 @@
 # that need it fail with that reason (they are not skipped: a machine that runs the tests is one that can).
 make_testbed() {
   [ -z "${TESTBED:-}" ] || return 0
-  local need
-  for need in engine disk images; do get_packages "$need" || true; done
+  get_packages engine disk images || true
   find_postgres || die "no PostgreSQL 15 or newer was found below /usr/lib/postgresql" "apt-get install --no-install-recommends postgresql-15"
   TESTBED=$(temporary_state test)
   export PORTAL_STATE=$TESTBED
