@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
 using Portal.Core.Access;
 
@@ -13,6 +14,12 @@ public static class AccessEndpoints
     public static void UsePortalAccess(this IApplicationBuilder app)
     {
         app.UseOwnOrigin();
+        app.Use((http, next) =>
+        {
+            // The page for missing pages answers those who look, not forms: sent again to it, a form would meet a refusal of another kind.
+            if (!HttpMethods.IsGet(http.Request.Method) && !http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) && http.Features.Get<IStatusCodePagesFeature>() is { } pages) pages.Enabled = false;
+            return next(http);
+        });
         var door = app.ApplicationServices.GetRequiredService<DemoDoor>();
         app.Use(async (http, next) =>
         {
@@ -33,19 +40,22 @@ public static class AccessEndpoints
     {
         // Parameters of a form put these endpoints under antiforgery: nobody else's page can sign a person in or out.
         routes.MapPost("/sign-in/demo", SignInAsync).AllowAnonymous();
-        routes.MapPost("/sign-out", ([FromForm] string? returnUrl) => Results.SignOut(new() { RedirectUri = $"/signed-out{(returnUrl is null ? "" : $"?returnUrl={Uri.EscapeDataString(LocalUrl.OrHome(returnUrl))}")}" }, [SessionHandler.Name])).AllowAnonymous();
+        routes.MapPost("/sign-out", SignOutAsync).AllowAnonymous();
         routes.MapPost("/workspaces/{id:guid}/apps/{app}/open", OpenAsync).RequireAuthorization();
         routes.MapGet(OpenAppPage.Script, () => Results.Text(OpenAppPage.ScriptText, "text/javascript")).AllowAnonymous();
     }
 
     private static async Task<IResult> SignInAsync([FromForm] Guid person, [FromForm] string? returnUrl, DemoPeople people, HttpContext http)
     {
-        if (!await people.IsAsync(person, http.RequestAborted)) return Results.NotFound();
-        var identity = new ClaimsIdentity([new(PortalClaims.Person, person.ToString())], "demo");
-        await http.SignInAsync(new(identity));
-        http.Response.StatusCode = StatusCodes.Status303SeeOther;
-        http.Response.Headers.Location = LocalUrl.OrHome(returnUrl);
-        return Results.Empty;
+        if (!await people.IsAsync(person, http.RequestAborted)) return NotFound("There is no such person in the demo.");
+        await http.SignInAsync(new(new ClaimsIdentity([new(PortalClaims.Person, person.ToString())], "demo")));
+        return SeeOther(http, LocalUrl.OrHome(returnUrl));
+    }
+
+    private static async Task<IResult> SignOutAsync([FromForm] string? returnUrl, HttpContext http)
+    {
+        await http.SignOutAsync();
+        return SeeOther(http, returnUrl is null ? "/signed-out" : $"/signed-out?returnUrl={Uri.EscapeDataString(LocalUrl.OrHome(returnUrl))}");
     }
 
     private static async Task<IResult> OpenAsync(Guid id, string app, IFormCollection form, OpenApp open, OpenAppPage page, ClaimsPrincipal me, HttpContext http)
@@ -54,10 +64,18 @@ public static class AccessEndpoints
         return await open.RunAsync(me.Actor(), me.SessionHash(), id, app, http.RequestAborted) switch
         {
             OpenAppOutcome.Opened opened => page.Result(http, opened),
-            OpenAppOutcome.NotReady notReady => Results.LocalRedirect($"/workspaces/{notReady.Slug}"),
-            _ => Results.NotFound(),
+            OpenAppOutcome.NotReady notReady => SeeOther(http, $"/workspaces/{notReady.Slug}"),
+            _ => NotFound("There is no such app, or it is not yours."),
         };
     }
+
+    private static IResult SeeOther(HttpContext http, string path)
+    {
+        http.Response.Headers.Location = path;
+        return Results.StatusCode(StatusCodes.Status303SeeOther);
+    }
+
+    private static IResult NotFound(string why) => Results.Text(why, statusCode: StatusCodes.Status404NotFound);
 
     /// <summary>A circuit first gets a moment to show that the session ended; one that stays is cut, and cannot come back: the hub needs a session too.</summary>
     private static async Task CutCircuitAsync(HttpContext http, RequestDelegate next)

@@ -1,0 +1,65 @@
+using System.Net;
+using System.Net.WebSockets;
+using System.Text.Json;
+
+namespace Portal.Jobs.Proofs;
+
+/// <summary>
+/// Proves a workspace over the way that a person's browser takes: public address, ticket, proxy, notebook, kernel, WebSocket.
+/// For an app without kernels its first page must answer.
+/// </summary>
+public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvider clock) : INotebookProof
+{
+    /// <summary>Of one attempt. A first kernel imports for some seconds on a busy machine.</summary>
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+
+    public async Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel)
+    {
+        var ticket = await tickets.NewAsync(order.Workspace, order.App.Id, order.Person, cancel);
+        using var own = new CancellationTokenSource(Deadline, clock);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
+        var entered = false;
+        try
+        {
+            var (visit, status) = await AppVisit.EnterAsync(site, site.AppOrigin(order.App.Id, order.Slug), ticket, until.Token);
+            if (visit is null)
+                return (int)status >= 500
+                    ? new ProofOutcome.NotYet($"The portal's web answers with {(int)status}.", WebAway: true)
+                    : new ProofOutcome.NotYet($"The portal's web did not take the ticket ({(int)status}).", WebAway: false);
+            entered = true;
+            return order.App.Kernels ? await ComputeAsync(visit, until.Token) : await LookAsync(visit, order.App.Path, until.Token);
+        }
+        catch (KernelException e) { return Of(e); }
+        catch (JsonException e) { return new ProofOutcome.Broken($"The app does not speak Jupyter's protocol: {e.Message}", "Delete the workspace and launch it again; if that does not help, the image is broken."); }
+        catch (Exception e) when (e is HttpRequestException or WebSocketException or IOException)
+        {
+            return entered ? new ProofOutcome.NotYet($"The notebook does not answer: {e.Message}", WebAway: false) : new ProofOutcome.NotYet($"The portal's web does not answer: {e.Message}", WebAway: true);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return new ProofOutcome.NotYet(entered ? $"The notebook gave no answer within {Deadline.TotalSeconds:F0} s." : "The portal's web gave no answer.", WebAway: !entered);
+        }
+    }
+
+    private async Task<ProofOutcome> ComputeAsync(AppVisit visit, CancellationToken cancel)
+    {
+        var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, cancel);
+        return answer == "42" ? new ProofOutcome.Proven() : new ProofOutcome.Broken($"The kernel says that six times seven is {answer}.", "Delete the workspace and launch it again; if that does not help, the image is broken.");
+    }
+
+    private static async Task<ProofOutcome> LookAsync(AppVisit visit, string path, CancellationToken cancel)
+    {
+        using var answer = await visit.SendAsync(HttpMethod.Get, path, cancel);
+        return (int)answer.StatusCode < 400 ? new ProofOutcome.Proven() : new ProofOutcome.NotYet($"The app answers with {(int)answer.StatusCode}.", WebAway: false);
+    }
+
+    private static ProofOutcome Of(KernelException e) => e.Status switch
+    {
+        // Jupyter's own refusals: it is up, and will say the same next time.
+        HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ProofOutcome.Broken("The notebook does not accept its own token.", "Delete the workspace and launch it again."),
+        HttpStatusCode.InternalServerError => new ProofOutcome.Broken("The notebook cannot start a kernel.", "Look at the node's log. A full work folder or a broken image are the usual causes."),
+        // The proxy's: nothing listens yet.
+        { } status => new ProofOutcome.NotYet($"The notebook answers with {(int)status}.", WebAway: false),
+        null => new ProofOutcome.Broken(e.Message, "Look at the node's log, then try again."),
+    };
+}

@@ -1,0 +1,143 @@
+using System.Text.Json;
+
+namespace Portal.Jobs.Proofs;
+
+/// <summary>
+/// An operator's tool: proves a running installation as a student uses it, without a browser. Waits for the images, signs in, launches,
+/// computes in a kernel, deletes; one line a stage with its time. Knows nothing but the public address.
+/// </summary>
+public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say)
+{
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250), ForImages = TimeSpan.FromMinutes(45), ForLaunch = TimeSpan.FromMinutes(10), ForKernel = TimeSpan.FromMinutes(1), ForDelete = TimeSpan.FromMinutes(5);
+    private long _stage;
+
+    /// <summary><c>--smoke url [template…]</c>. 0 when all went well; otherwise the last line says what did not.</summary>
+    public static async Task<int> RunAsync(string[] args, IConfiguration configuration, TimeProvider clock, TextWriter say, CancellationToken cancel)
+    {
+        if (args is not ["--smoke", var url, .. var templates])
+        {
+            await say.WriteLineAsync("Usage: Portal.Jobs --smoke <address of the portal> [template…]");
+            return 2;
+        }
+        try
+        {
+            using var site = new PublicSite(url, null, configuration["Site:ConnectTo"]);
+            await new Smoke(new(site), clock, say).RunAsync(templates, cancel);
+            return 0;
+        }
+        catch (Exception e) when (e is SmokeException or HttpRequestException or IOException or JsonException or InvalidOperationException or KernelException or System.Net.WebSockets.WebSocketException or OperationCanceledException)
+        {
+            await say.WriteLineAsync($"FAILED  {e.Message}");
+            return 1;
+        }
+    }
+
+    /// <param name="templates">None: all that can be launched.</param>
+    public async Task RunAsync(string[] templates, CancellationToken cancel)
+    {
+        Begin();
+        var person = await portal.SignInAsync(cancel);
+        Done($"signed in as {person}");
+        var me = await portal.GetAsync("/me", cancel);
+        if (me.GetProperty("classes") is not { ValueKind: JsonValueKind.Array } classes || classes.GetArrayLength() == 0) throw new SmokeException($"{person} belongs to no class.");
+        var @class = classes[0].GetProperty("id").GetGuid();
+        var offered = (await portal.GetAsync("/templates", cancel)).EnumerateArray().Select(t => t.GetProperty("id").GetString()!).ToList();
+        if (templates.FirstOrDefault(t => !offered.Contains(t, StringComparer.Ordinal)) is { } unknown) throw new SmokeException($"There is no template {unknown}; there are: {string.Join(", ", offered)}.");
+        if (offered.Count == 0) throw new SmokeException("The catalogue is empty: no template was published.");
+        foreach (var template in templates.Length == 0 ? [.. offered] : templates)
+        {
+            await WaitForImagesAsync(template, cancel);
+            await ProveAsync(template, @class, cancel);
+        }
+        await portal.SignOutAsync(cancel);
+        await say.WriteLineAsync("All well.");
+    }
+
+    private async Task WaitForImagesAsync(string template, CancellationToken cancel)
+    {
+        Begin();
+        var told = "";
+        await UntilAsync(ForImages, $"{template}: not available after {ForImages.TotalMinutes:F0} minutes", async () =>
+        {
+            var card = (await portal.GetAsync("/templates", cancel)).EnumerateArray().Single(t => t.GetProperty("id").GetString() == template);
+            if (Text(card, "notAvailable") is not { } why) return true;
+            if (why != told) await say.WriteLineAsync($"        {template}: {told = why}");
+            return false;
+        }, cancel);
+        Done($"{template}: available");
+    }
+
+    private async Task ProveAsync(string template, Guid @class, CancellationToken cancel)
+    {
+        var id = Guid.CreateVersion7(clock.GetUtcNow());
+        Begin();
+        await portal.PostAsync("/workspaces", new { id, classId = @class, templateId = template, size = "s", name = $"Smoke {clock.GetUtcNow():MMdd HHmmss}", endAt = clock.GetUtcNow().AddHours(1) }, cancel);
+        Done($"{template}: ordered");
+        try
+        {
+            await WaitForReadyAsync(template, id, cancel);
+            await ComputeAsync(template, id, cancel);
+        }
+        finally
+        {
+            Begin();
+            await portal.DeleteAsync($"/workspaces/{id}", cancel);
+            await UntilAsync(ForDelete, $"{template}: not deleted after {ForDelete.TotalMinutes:F0} minutes", async () => await portal.FindAsync($"/workspaces/{id}", cancel) is not { } w || Text(w, "status") is "Deleted", cancel);
+            Done($"{template}: deleted, all released");
+        }
+    }
+
+    private async Task WaitForReadyAsync(string template, Guid id, CancellationToken cancel)
+    {
+        var start = clock.GetTimestamp();
+        var told = new HashSet<string>(StringComparer.Ordinal);
+        await UntilAsync(ForLaunch, $"{template}: not ready after {ForLaunch.TotalMinutes:F0} minutes", async () =>
+        {
+            var w = await portal.GetAsync($"/workspaces/{id}", cancel);
+            foreach (var step in w.GetProperty("steps").EnumerateArray())
+                if (step.GetProperty("ended").ValueKind == JsonValueKind.String && told.Add(Text(step, "key")!))
+                    await say.WriteLineAsync($"{(step.GetProperty("ended").GetDateTimeOffset() - step.GetProperty("began").GetDateTimeOffset()).TotalSeconds,7:F1} s  {template}:   {Text(step, "key")}");
+            return Text(w, "status") switch
+            {
+                "Ready" => true,
+                "Failed" or "Attention" or "Stopped" => throw new SmokeException($"{template}: {Text(w, "status")}. {Text(w, "cause")} {Text(w, "remedy")}".TrimEnd()),
+                _ => false,
+            };
+        }, cancel);
+        await say.WriteLineAsync($"{clock.GetElapsedTime(start).TotalSeconds,7:F1} s  {template}: ready");
+    }
+
+    private async Task ComputeAsync(string template, Guid id, CancellationToken cancel)
+    {
+        Begin();
+        var card = (await portal.GetAsync("/templates", cancel)).EnumerateArray().Single(t => t.GetProperty("id").GetString() == template);
+        foreach (var app in card.GetProperty("apps").EnumerateArray().Where(a => a.GetProperty("kernels").GetBoolean()))
+        {
+            using var own = new CancellationTokenSource(ForKernel, clock);
+            using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
+            var visit = await portal.OpenAsync(id, Text(app, "id")!, until.Token);
+            var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, until.Token);
+            if (answer != "42") throw new SmokeException($"{template}: the kernel says that six times seven is {answer}.");
+            Done($"{template}: a kernel of {Text(app, "title")} computed");
+        }
+    }
+
+    private async Task UntilAsync(TimeSpan longest, string otherwise, Func<Task<bool>> look, CancellationToken cancel)
+    {
+        var start = clock.GetTimestamp();
+        while (!await look())
+        {
+            if (clock.GetElapsedTime(start) > longest) throw new SmokeException(otherwise + ".");
+            await Task.Delay(Look, clock, cancel);
+        }
+    }
+
+    private void Begin() => _stage = clock.GetTimestamp();
+
+    private void Done(string what) => say.WriteLine($"{clock.GetElapsedTime(_stage).TotalSeconds,7:F1} s  {what}");
+
+    private static string? Text(JsonElement of, string name) => of.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+}
+
+/// <summary>The installation does not do what it should; the message is for the operator.</summary>
+public sealed class SmokeException(string message) : Exception(message);

@@ -1,0 +1,180 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Portal.IntegrationTests.Access;
+
+namespace Portal.IntegrationTests.Api;
+
+public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private object Order(Guid? id = null, string name = "my work", string size = "s", string template = "notebook", double hours = 2) =>
+        new { id = id ?? Guid.CreateVersion7(), classId = web.Class, templateId = template, size, name, endAt = TimeProvider.System.GetUtcNow().AddHours(hours) };
+
+    [Fact]
+    public async Task Launch_LookListStopDelete_GoTheSameWayAsThePages()
+    {
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        var id = Guid.CreateVersion7();
+        using var launched = await ada.PostJsonAsync("/api/v1/workspaces", Order(id, "by api"));
+        launched.StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        launched.Headers.Location!.ToString().ShouldBe($"/api/v1/workspaces/{id}");
+        using var again = await ada.PostJsonAsync("/api/v1/workspaces", Order(id, "by api"));
+        again.StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        var seen = await JsonAsync(await ada.GetAsync($"/api/v1/workspaces/{id}"));
+        seen.GetProperty("status").GetString().ShouldBe("Queued");
+        var list = await JsonAsync(await ada.GetAsync("/api/v1/workspaces"));
+        list.EnumerateArray().Count(w => w.GetProperty("id").GetGuid() == id).ShouldBe(1);
+        await web.ReadyAsync(id, 1);
+        var ticket = await JsonAsync(await ada.PostJsonAsync($"/api/v1/workspaces/{id}/apps/notebook/ticket", new { }));
+        using (var entered = await ada.EnterAsync(ticket.GetProperty("address").GetString()!, ticket.GetProperty("ticket").GetString()!, ticket.GetProperty("origin").GetString()))
+            entered.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
+        (await ada.PostJsonAsync($"/api/v1/workspaces/{id}/extend", new { endAt = TimeProvider.System.GetUtcNow().AddHours(5) })).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        (await ada.PostJsonAsync($"/api/v1/workspaces/{id}/extend", new { endAt = TimeProvider.System.GetUtcNow().AddHours(50) })).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        (await ada.PostJsonAsync($"/api/v1/workspaces/{id}/stop", new { })).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        using var start = await ada.SendAsync(HttpMethod.Post, $"/api/v1/workspaces/{id}/start", null, web.Origin, h => h.Add("X-Portal-Csrf", "1"));
+        start.StatusCode.ShouldBe(HttpStatusCode.Conflict, await start.Content.ReadAsStringAsync(Cancel));
+        using var gone = await ada.SendAsync(HttpMethod.Delete, $"/api/v1/workspaces/{id}", null, web.Origin, h => h.Add("X-Portal-Csrf", "1"));
+        gone.StatusCode.ShouldBe(HttpStatusCode.Accepted);
+    }
+
+    [Fact]
+    public async Task Me_AndTemplates_SayWhatCanBeLaunched()
+    {
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        var me = await JsonAsync(await ada.GetAsync("/api/v1/me"));
+        me.GetProperty("roles")[0].GetString().ShouldBe("student");
+        me.GetProperty("classes")[0].GetProperty("id").GetGuid().ShouldBe(web.Class);
+        var templates = await JsonAsync(await ada.GetAsync("/api/v1/templates"));
+        templates[0].GetProperty("id").GetString().ShouldBe("notebook");
+        templates[0].GetProperty("apps")[0].GetProperty("kernels").GetBoolean().ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Launch_BadValues_IsAProblemThatNamesTheFields()
+    {
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        using var answer = await ada.PostJsonAsync("/api/v1/workspaces", new { name = new string('x', 41), size = "" });
+        answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
+        var errors = (await JsonAsync(answer)).GetProperty("errors").EnumerateObject().Select(e => e.Name.ToUpperInvariant()).ToList();
+        foreach (var field in (string[])["ID", "CLASSID", "TEMPLATEID", "SIZE", "NAME", "ENDAT"]) errors.ShouldContain(field);
+    }
+
+    [Theory]
+    [InlineData("{", HttpStatusCode.BadRequest)]
+    [InlineData("null", HttpStatusCode.BadRequest)]
+    [InlineData("[]", HttpStatusCode.BadRequest)]
+    [InlineData("{\"id\":\"not-a-uuid\"}", HttpStatusCode.BadRequest)]
+    [InlineData("{\"id\":42}", HttpStatusCode.BadRequest)]
+    public async Task Launch_NotWhatItShouldBe_IsAProblem(string body, HttpStatusCode status)
+    {
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        using var answer = await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", new StringContent(body, Encoding.UTF8, "application/json"), web.Origin, h => h.Add("X-Portal-Csrf", "1"));
+        answer.StatusCode.ShouldBe(status);
+        answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
+    }
+
+    [Theory]
+    [InlineData("../../etc", "s", "notebook", 2, HttpStatusCode.UnprocessableEntity, "NameInvalid")]
+    [InlineData("a\u0000b", "s", "notebook", 2, HttpStatusCode.UnprocessableEntity, "NameInvalid")]
+    [InlineData("fine", "xxl", "notebook", 2, HttpStatusCode.UnprocessableEntity, "SizeUnknown")]
+    [InlineData("fine", "s", "nothing", 2, HttpStatusCode.UnprocessableEntity, "TemplateGone")]
+    [InlineData("fine", "s", "notebook", -1, HttpStatusCode.UnprocessableEntity, "EndInThePast")]
+    [InlineData("fine", "s", "notebook", 100, HttpStatusCode.UnprocessableEntity, "EndTooLate")]
+    [InlineData("fine", "l", "notebook", 2, HttpStatusCode.Conflict, "OverQuota")]
+    public async Task Launch_Refused_SaysWhyWithWallAndNearestFit(string name, string size, string template, double hours, HttpStatusCode status, string reason)
+    {
+        using var alan = web.Visit();
+        await alan.SignInAsync("Alan");
+        using var answer = await alan.PostJsonAsync("/api/v1/workspaces", Order(null, name, size, template, hours));
+        answer.StatusCode.ShouldBe(status);
+        var problem = await JsonAsync(answer);
+        problem.GetProperty("reason").GetString().ShouldBe(reason);
+        if (reason != "OverQuota") return;
+        problem.GetProperty("wall").GetString().ShouldBe("Member");
+        problem.GetProperty("nearestFit").GetString().ShouldBe("s");
+    }
+
+    [Fact]
+    public async Task Others_Ids_AreNotFound()
+    {
+        using var alan = web.Visit();
+        await alan.SignInAsync("Alan");
+        var w = await web.WorkspaceAsync("Ada");
+        foreach (var id in (Guid[])[w.Id, Guid.CreateVersion7(), Guid.Empty])
+        {
+            (await alan.GetAsync($"/api/v1/workspaces/{id}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            foreach (var verb in (string[])["stop", "start", "apps/notebook/ticket"]) (await alan.PostJsonAsync($"/api/v1/workspaces/{id}/{verb}", new { })).StatusCode.ShouldBe(HttpStatusCode.NotFound, verb);
+            (await alan.PostJsonAsync($"/api/v1/workspaces/{id}/extend", new { endAt = TimeProvider.System.GetUtcNow() })).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            (await alan.SendAsync(HttpMethod.Delete, $"/api/v1/workspaces/{id}", null, web.Origin, h => h.Add("X-Portal-Csrf", "1"))).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        }
+        foreach (var id in (string[])["1", "..", "%2e%2e%2fme", "' or 1=1", new string('a', 500)])
+        {
+            using var answer = await alan.GetAsync($"/api/v1/workspaces/{Uri.EscapeDataString(id)}");
+            answer.StatusCode.ShouldBe(HttpStatusCode.NotFound, id);
+            answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
+        }
+    }
+
+    [Fact]
+    public async Task Class_NotTheirs_IsNotFound()
+    {
+        using var ken = web.Visit();
+        await ken.SignInAsync("Ken");
+        (await ken.PostJsonAsync("/api/v1/workspaces", Order())).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task Body_Oversized_Is413()
+    {
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        var body = $"{{\"name\":\"{new string('x', 2 << 20)}\"}}";
+        using var known = await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", new StringContent(body, Encoding.UTF8, "application/json"), web.Origin, h => h.Add("X-Portal-Csrf", "1"));
+        known.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+        using var chunked = await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", new StringContent(body, Encoding.UTF8, "application/json"), web.Origin, h =>
+        {
+            h.Add("X-Portal-Csrf", "1");
+            h.TransferEncodingChunked = true;
+        });
+        chunked.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+    }
+
+    [Fact]
+    public async Task Unsafe_WithoutHeaderOrFromElsewhere_IsRefused()
+    {
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        (await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", JsonContent.Create(Order()), web.Origin)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        foreach (var origin in (string[])["http://evil.example.org", web.AppUrl("a123456789"), "null"])
+            (await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", JsonContent.Create(Order()), origin, h => h.Add("X-Portal-Csrf", "1"))).StatusCode.ShouldBe(HttpStatusCode.Forbidden, origin);
+        (await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", JsonContent.Create(Order(null, "no origin")), null, h => h.Add("X-Portal-Csrf", "1"))).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+    }
+
+    [Fact]
+    public async Task Anonymous_GetsNothingButTheDocument()
+    {
+        using var stranger = web.Visit();
+        foreach (var path in (string[])["/api/v1/me", "/api/v1/templates", "/api/v1/workspaces", "/api/v1/nothing"])
+        {
+            using var answer = await stranger.GetAsync(path);
+            answer.StatusCode.ShouldBe(HttpStatusCode.Unauthorized, path);
+            answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
+        }
+        using var document = await stranger.GetAsync("/api/v1/openapi.json");
+        var text = await document.Content.ReadAsStringAsync(Cancel);
+        foreach (var wanted in (string[])["/api/v1/workspaces/{id}/apps/{app}/ticket", "Launches a workspace", "A UUID of the caller", "\"maxLength\": 40"]) text.ShouldContain(wanted);
+    }
+
+    private static async Task<JsonElement> JsonAsync(HttpResponseMessage answer)
+    {
+        using (answer) return await answer.Content.ReadFromJsonAsync<JsonElement>(Cancel);
+    }
+}
