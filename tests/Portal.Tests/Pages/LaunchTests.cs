@@ -1,0 +1,104 @@
+using AngleSharp.Dom;
+using Bunit;
+using Microsoft.AspNetCore.Components;
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
+using Portal.Core.Workspaces;
+using Portal.Features.Launch;
+
+namespace Portal.Tests.Pages;
+
+public sealed class LaunchTests : PageTest
+{
+    private static readonly LaunchDraft Draft = new(Guid.Empty, Views.ClassId, "m", "notebook-3", 4);
+
+    private static Receipt Receipt(Refusal? wall = null, int before = 0, Amounts? wanted = null) =>
+        new(wanted ?? new(2, 2048, 0, 1), Views.Class.Quotas, wall, before, TimeSpan.FromSeconds(9), false, 2);
+
+    private IRenderedComponent<ReceiptPanel> Panel(Receipt? receipt, Refusal? refusal = null, Action<string>? fit = null, bool busy = false) => Render<ReceiptPanel>(p => p
+        .Add(r => r.Draft, Draft).Add(r => r.Template, Views.Notebook).Add(r => r.Class, Views.Class).Add(r => r.Receipt, receipt).Add(r => r.Refusal, refusal).Add(r => r.Busy, busy)
+        .Add(r => r.OnFit, EventCallback.Factory.Create<string>(this, fit ?? (_ => { }))));
+
+    private static IElement LaunchButton(IRenderedComponent<ReceiptPanel> panel) => panel.Find("button[type=submit]");
+
+    [Fact]
+    public void Receipt_Fits_ShowsUseRestAndStart()
+    {
+        var panel = Panel(Receipt());
+
+        panel.Find(".nodes").GetAttribute("aria-label").ShouldBe("1 node, 2 vCPU · 2 GiB");
+        panel.FindAll(".node").Count.ShouldBe(1);
+        panel.Find("[role=img][aria-label^=Memory]").GetAttribute("aria-label").ShouldBe("Memory: 3 used, 2 promised, 3 free of 8 GiB");
+        panel.FindAll(".left tbody tr").Select(r => string.Join(' ', r.Children.Select(c => c.TextContent.Trim()))).ShouldBe(
+            ["You 1 3 2 1", "Data science 101 38 54 170 89", "Informatics 52 74 360 187"]);
+        panel.Find(".facts").TextContent.ShouldContain("at once, usually ready in 9 s");
+        panel.Find(".facts").TextContent.ShouldContain("14:00");
+        LaunchButton(panel).TextContent.Trim().ShouldBe("Launch Notebook, Medium");
+        LaunchButton(panel).HasAttribute("disabled").ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Receipt_Wall_NamesItAndOffersTheNearestFit()
+    {
+        string? taken = null;
+        var panel = Panel(Receipt(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Memory, "s"), wanted: new(4, 8192, 0, 1)), fit: size => taken = size);
+
+        panel.Find("aside").ClassList.ShouldContain("receipt-wall");
+        panel.Find(".wall-note").TextContent.ShouldContain("You have not enough memory left in Data science 101.");
+        panel.Find(".left-over").TextContent.ShouldBe("1 short");
+        LaunchButton(panel).HasAttribute("disabled").ShouldBeTrue();
+
+        panel.Find(".wall-note button").TextContent.Trim().ShouldBe("Small fits (1 vCPU · 1 GiB)");
+        panel.Find(".wall-note button").Click();
+        taken.ShouldBe("s");
+    }
+
+    [Fact]
+    public void Receipt_OthersWaitBefore_SaysSo() => Panel(Receipt(before: 3)).Find(".facts").TextContent.ShouldContain("after the 3 launches before it");
+
+    [Theory]
+    [InlineData(RefusalReason.DiskNearlyFull, "The disk of the portal is nearly full")]
+    [InlineData(RefusalReason.NotAMember, "Ask your instructor to add you.")]
+    [InlineData(RefusalReason.NotAvailable, "The engine does not answer.")]
+    public void Receipt_RefusedByTheVerb_SaysWhatHelps(RefusalReason reason, string words) =>
+        Panel(Receipt(), new(reason, null, Detail: "The engine does not answer.")).Find(".wall-note").TextContent.ShouldContain(words);
+
+    [Fact]
+    public void Receipt_NotReadYet_LaunchesNothing() => LaunchButton(Panel(null)).HasAttribute("disabled").ShouldBeTrue();
+
+    [Fact]
+    public void LaunchForm_NameTaken_IsSaidAtTheName()
+    {
+        var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft).Add(f => f.Template, Views.Notebook).Add(f => f.Class, Views.Class).Add(f => f.Receipt, Receipt(new(RefusalReason.NameTaken, "name"))));
+
+        form.Markup.ShouldContain("You have a workspace of this name already.");
+        form.FindAll("input[name=size]").Count.ShouldBe(3);
+        form.Find("input[name=size][checked]").GetAttribute("value").ShouldBe("m");
+        form.FindAll("input[name=class]").ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void LaunchForm_OtherSize_ChangesTheDraft()
+    {
+        LaunchDraft? changed = null;
+        var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft).Add(f => f.Template, Views.Notebook).Add(f => f.Class, Views.Class).Add(f => f.OnChange, EventCallback.Factory.Create<LaunchDraft>(this, d => changed = d)));
+
+        form.Find("input[name=size][value=l]").Change("l");
+
+        changed.ShouldBe(Draft with { SizeId = "l" });
+    }
+
+    [Theory]
+    [InlineData("m", null, null, "m", "notebook-2", 4)]
+    [InlineData("L", "mine", 8, "l", "mine", 8)]
+    [InlineData("huge", " ", 99, "s", "notebook-2", 4)]
+    [InlineData(null, null, -1, "s", "notebook-2", 4)]
+    public void LaunchDraft_Begin_TakesFromTheAddressWhatMakesSense(string? size, string? name, int? hours, string sizeNow, string nameNow, int hoursNow) =>
+        LaunchDraft.Begin(Guid.Empty, Views.Notebook, Views.Class, ["notebook-1"], size, name, hours).ShouldBe(new(Guid.Empty, Views.ClassId, sizeNow, nameNow, hoursNow));
+
+    [Theory]
+    [InlineData(12, new[] { 1, 2, 4, 8, 12 })]
+    [InlineData(1, new[] { 1 })]
+    [InlineData(72, new[] { 8, 12, 24, 48, 72 })]
+    public void LaunchDraft_HoursFor_EndsWithTheLongest(int longest, int[] hours) => LaunchDraft.HoursFor(longest).ShouldBe(hours);
+}

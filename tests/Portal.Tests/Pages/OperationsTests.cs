@@ -1,0 +1,64 @@
+using Bunit;
+using Portal.Core.Catalog;
+using Portal.Core.Operations;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
+using Portal.Features.Operations;
+
+namespace Portal.Tests.Pages;
+
+public sealed class OperationsTests : PageTest
+{
+    private static readonly SiteState Site = new() { CapacityVcpu = 8, CapacityMemoryMib = 12288, LaunchesAtOnce = 4, StorageTotalBytes = 100L << 30, StorageFreeBytes = 30L << 30, StorageReserveBytes = 5L << 30, BlocksEnforced = true };
+
+    private static RunRow Row(RunPhase phase, int? place = null) =>
+        new(1, Guid.Empty, "abcdefghij", "notebook-1", "Ada Lovelace", RunKind.Launch, phase, false, StepKey.EnsureCluster, 2, "The engine is busy.", phase is RunPhase.Failed ? "No room." : null, null, PageTest.Now.AddMinutes(-3), null, place);
+
+    private IRenderedComponent<OperationsBody> Body(OperationsView view) => Render<OperationsBody>(p => p.Add(b => b.View, view));
+
+    [Fact]
+    public void OperationsBody_NothingUnderWay_SaysSo()
+    {
+        var body = Body(new([], [], [], [], null, Amounts.None));
+
+        body.Markup.ShouldContain("Nothing is under way, and nobody waits.");
+        body.Markup.ShouldContain("No run has failed.");
+        body.Markup.ShouldContain("The worker process has not reported yet.");
+    }
+
+    [Fact]
+    public void OperationsBody_RunsQueueAndFailures_AreListedWithWhy()
+    {
+        var body = Body(new([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }], [], [], Site, new(3, 3072, 0, 2)));
+
+        body.Markup.ShouldContain("Start the containers: The engine is busy.");
+        body.Markup.ShouldContain("Number 4 in the queue");
+        body.Markup.ShouldContain("Start the containers: No room.");
+        body.FindAll("th a").ShouldAllBe(a => a.GetAttribute("href") == "workspaces/abcdefghij");
+    }
+
+    [Fact]
+    public void Health_SomethingBroken_SaysWhatAndTheRemedy()
+    {
+        var body = Body(new([], [],
+            [new() { Name = "engine", Ok = false, Says = "Docker does not answer.", Remedy = "systemctl start docker", SeenAt = Now }],
+            [new() { Name = "python", State = ImageState.Failed, Says = "pip could not reach the index.", Remedy = "Set PORTAL_ENGINES.", UpdatedAt = Now }],
+            Site, Amounts.None));
+
+        var engine = body.Find("[aria-label='Container engine']");
+        engine.TextContent.ShouldContain("Does not work");
+        engine.TextContent.ShouldContain("systemctl start docker");
+        body.Markup.ShouldContain("pip could not reach the index. Set PORTAL_ENGINES.");
+    }
+
+    [Theory]
+    [InlineData(30, "Enough room")]
+    [InlineData(7, "Nearly full")]
+    [InlineData(2, "Full")]
+    public void Health_Disk_SaysHowMuchRoomThereIs(long freeGib, string word)
+    {
+        var site = new SiteState { CapacityVcpu = 8, CapacityMemoryMib = 12288, StorageTotalBytes = 100L << 30, StorageFreeBytes = freeGib << 30, StorageReserveBytes = 5L << 30 };
+
+        Body(new([], [], [], [], site, Amounts.None)).Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe(word);
+    }
+}

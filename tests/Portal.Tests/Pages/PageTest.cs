@@ -1,0 +1,42 @@
+using Bunit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
+using MudBlazor;
+using MudBlazor.Services;
+using Portal.Controls;
+
+namespace Portal.Tests.Pages;
+
+/// <summary>
+/// A context in which our parts draw: MudBlazor's services, texts, a clock that stands at <see cref="Now"/>, and one of each provider.
+/// Ask the providers for what appears outside of the part under test (menus, dialogs, messages).
+/// </summary>
+public abstract class PageTest : BunitContext, IAsyncLifetime
+{
+    public static readonly DateTimeOffset Now = new(2026, 11, 23, 10, 0, 0, TimeSpan.Zero);
+
+    protected FakeTimeProvider Clock { get; } = new(Now);
+    protected IRenderedComponent<MudPopoverProvider> Popovers { get; private set; } = null!;
+    protected IRenderedComponent<MudDialogProvider> Dialogs { get; private set; } = null!;
+    protected IRenderedComponent<MudSnackbarProvider> Messages { get; private set; } = null!;
+
+    public ValueTask InitializeAsync()
+    {
+        JSInterop.Mode = JSRuntimeMode.Loose;
+        Services.AddMudServices();
+        Services.AddLocalization();
+        Services.AddSingleton<TimeProvider>(Clock);
+        Services.AddScoped<Heartbeat>();
+        Popovers = Render<MudPopoverProvider>();
+        Dialogs = Render<MudDialogProvider>();
+        Messages = Render<MudSnackbarProvider>();
+        return ValueTask.CompletedTask;
+    }
+
+    // MudBlazor's services can only be disposed asynchronously.
+    async ValueTask IAsyncDisposable.DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        await base.DisposeAsync();
+    }
+}

@@ -1,0 +1,131 @@
+using AngleSharp.Dom;
+using Bunit;
+using Microsoft.AspNetCore.Components;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Features.Workspaces;
+
+namespace Portal.Tests.Pages;
+
+public sealed class WorkspaceTests : PageTest
+{
+    private readonly List<WorkspaceAsk> _asked = [];
+
+    private IRenderedComponent<WorkspaceBody> Body(WorkspaceView workspace, bool owner = true) =>
+        Render<WorkspaceBody>(p => p.Add(b => b.Workspace, workspace).Add(b => b.Owner, owner).Add(b => b.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
+
+    private static string[] Buttons(IRenderedComponent<WorkspaceBody> body) => [.. body.FindAll(".page-acts button").Select(b => b.TextContent.Trim())];
+
+    [Theory]
+    [InlineData(WorkspaceStatus.Queued, "Delete", "Cancel the start")]
+    [InlineData(WorkspaceStatus.Starting, "Delete", "Cancel the start")]
+    [InlineData(WorkspaceStatus.Ready, "Delete", "Stop", "Open Notebook")]
+    [InlineData(WorkspaceStatus.Stopping, "Delete")]
+    [InlineData(WorkspaceStatus.Stopped, "Delete", "Start")]
+    [InlineData(WorkspaceStatus.Attention, "Delete", "Stop", "Try again")]
+    [InlineData(WorkspaceStatus.Deleting)]
+    [InlineData(WorkspaceStatus.Deleted)]
+    public void WorkspaceBody_EachStatus_OffersWhatFits(WorkspaceStatus status, params string[] buttons) =>
+        Buttons(Body(Views.Workspace(status))).ShouldBe(buttons);
+
+    [Fact]
+    public void WorkspaceBody_Ready_OpensTheAppByPost()
+    {
+        var form = Body(Views.Workspace(WorkspaceStatus.Ready)).Find(".apps form");
+
+        form.GetAttribute("method").ShouldBe("post");
+        form.GetAttribute("action").ShouldBe("/workspaces/00000000-0000-0000-0000-0000000000e1/apps/lab/open");
+        form.GetAttribute("rel").ShouldBe("noopener");
+    }
+
+    [Fact]
+    public void WorkspaceBody_Starting_ShowsStepsWithTheReasonToWait()
+    {
+        var body = Body(Views.Workspace(WorkspaceStatus.Starting));
+
+        body.FindAll(".step").Count.ShouldBe(4);
+        var now = body.Find("[aria-current=step]");
+        now.TextContent.ShouldContain("Start the containers");
+        now.TextContent.ShouldContain("The engine is pulling.");
+        now.TextContent.ShouldContain("usually 2 s");
+    }
+
+    [Fact]
+    public void WorkspaceBody_Failed_SaysWhatWhyAndNowBeforeAnyLog()
+    {
+        var body = Body(Views.Workspace(WorkspaceStatus.Failed));
+
+        var failure = body.Find("[role=alert]");
+        failure.TextContent.ShouldContain("“Start the containers” failed");
+        failure.TextContent.ShouldContain("The disk of the engine is full.");
+        failure.TextContent.ShouldContain("Tell the operator.");
+        failure.QuerySelectorAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Try again", "Delete notebook-1, keep files"]);
+        body.Markup.IndexOf("role=\"alert\"", StringComparison.Ordinal).ShouldBeLessThan(body.Markup.IndexOf("role=\"log\"", StringComparison.Ordinal));
+
+        failure.QuerySelector("button")!.Click();
+        _asked.ShouldBe([new(WorkspaceAct.TryAgain)]);
+    }
+
+    [Fact]
+    public void WorkspaceBody_Queued_SaysPlaceReasonAndExpectedStart()
+    {
+        var queued = Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(3, QueueWait.Capacity, Now.AddMinutes(20)) };
+
+        Body(queued).Find(".notice").TextContent.Trim().ShouldBe("The machines are full at the moment. It is number 3 in the queue. It probably starts in 20 min.");
+    }
+
+    [Fact]
+    public void WorkspaceBody_EndsSoon_GivesNoticeWithTheWayOut()
+    {
+        var body = Body(Views.Workspace(WorkspaceStatus.Ready) with { EndAt = Now.AddMinutes(40) });
+        body.FindAll(".notice").ShouldBeEmpty();
+
+        Clock.Advance(TimeSpan.FromMinutes(15));
+
+        body.WaitForAssertion(() => body.Find(".notice").TextContent.ShouldContain("It stops in 25 min."));
+        body.Find(".notice button").Click();
+        _asked.ShouldBe([new(WorkspaceAct.Extend, Now.AddMinutes(100))]);
+    }
+
+    [Fact]
+    public void WorkspaceBody_OutOfMemoryAndFullFolder_SaysBoth()
+    {
+        var ready = Views.Workspace(WorkspaceStatus.Ready) with { Nodes = [Views.Node() with { OutOfMemoryKills = 2 }], Folder = new((2L << 30) - 1000, 2L << 30, true) };
+
+        var notices = Body(ready).FindAll(".notice").Select(n => n.TextContent).ToList();
+
+        notices.ShouldContain(n => n.Contains("2 processes were ended because the memory was full"));
+        notices.ShouldContain(n => n.Contains("Your work folder is nearly full: 2 GiB of 2 GiB"));
+    }
+
+    [Fact]
+    public void WorkspaceBody_SomebodyElses_OffersOnlyToStop()
+    {
+        var body = Body(Views.Workspace(WorkspaceStatus.Ready), owner: false);
+
+        Buttons(body).ShouldBe(["Stop"]);
+        body.FindAll(".apps").ShouldBeEmpty();
+        body.Markup.ShouldContain("of Ada Lovelace in Data science 101");
+    }
+
+    [Fact]
+    public void WorkspaceBody_WishedAway_SaysSoAndOffersItNoMore()
+    {
+        var body = Body(Views.Workspace(WorkspaceStatus.Starting) with { Wish = RunKind.Delete });
+
+        body.Markup.ShouldContain("It will be deleted as soon as the present step ends.");
+        Buttons(body).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(3, 12, 4)]
+    [InlineData(11, 12, 1)]
+    [InlineData(12, 12, 0)]
+    public void EndChoices_Of_StaysWithinTheClass(int hoursLeft, int longest, int choices)
+    {
+        var ends = EndChoices.Of(Now.AddHours(hoursLeft), Now, longest);
+
+        ends.Count.ShouldBe(choices);
+        ends.ShouldAllBe(e => e > Now.AddHours(hoursLeft) && e < Now.AddHours(longest));
+    }
+}
