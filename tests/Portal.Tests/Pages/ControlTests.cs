@@ -61,7 +61,7 @@ public sealed class ControlTests : PageTest
 
         for (var i = 0; i < 30; i++) Clock.Advance(TimeSpan.FromSeconds(1));
         when.RenderCount.ShouldBe(1);
-        Clock.Advance(TimeSpan.FromMinutes(4));
+        Clock.Advance(TimeSpan.FromSeconds(210));
 
         when.WaitForAssertion(() => when.Find("time").TextContent.ShouldBe("4 min ago"));
         when.Find("time").GetAttribute("title").ShouldBe("23 Nov 2026 10:00:00");
@@ -85,8 +85,10 @@ public sealed class ControlTests : PageTest
         log.Find(".log-fail").TextContent.ShouldContain("<b>Broken</b>");
 
         log.Find("input[aria-label='Search the log']").Input("mounted");
+        Clock.Advance(TimeSpan.FromSeconds(1)); // the field waits until typing rests
         log.WaitForAssertion(() => log.FindAll(".log-line").Count.ShouldBe(1));
         log.Find("input[aria-label='Search the log']").Input("nothing like it");
+        Clock.Advance(TimeSpan.FromSeconds(1));
 
         log.WaitForAssertion(() => log.Markup.ShouldContain("No line contains “nothing like it”."));
     }

@@ -118,7 +118,7 @@ public sealed class WorkspaceTests : PageTest
     }
 
     [Theory]
-    [InlineData(3, 12, 4)]
+    [InlineData(3, 12, 5)]
     [InlineData(11, 12, 1)]
     [InlineData(12, 12, 0)]
     public void EndChoices_Of_StaysWithinTheClass(int hoursLeft, int longest, int choices)
