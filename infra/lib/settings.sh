@@ -32,6 +32,7 @@ ASPNETCORE_URLS=http://127.0.0.1:$PORT
 SignIn__Demo=true
 DataProtection__KeysFolder=$STATE/web
 SET
+  site_settings
 }
 
 jobs_settings() { # [DATABASE_USER]
@@ -51,6 +52,12 @@ Images__Engines=$(engines_folder)
 Images__AptSources=$SOURCES
 Site__ConnectTo=127.0.0.1:$PORT
 SET
+  site_settings
+}
+
+# What the site adds by the programs' own names (images of its registry, say); last, so it wins. # and blank lines are skipped.
+site_settings() {
+  if [ -r "$STATE/settings.env" ]; then grep -E '^[A-Za-z_][A-Za-z0-9_.]*=' "$STATE/settings.env" || true; fi
 }
 
 # Where the archives lie that Debian lacks; nothing when there are none, then images are made of Debian alone.

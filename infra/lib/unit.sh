@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# Coming back after a reboot, where systemd runs. The unit calls infra/run, which finds everything in the state folder; the
+# programs stay under our own supervisor, so that there is one way of starting them and not two.
+
+unit_file() { echo "/etc/systemd/system/portal-$ID.service"; }
+
+make_unit() {
+  if ! is_root || ! has_systemd; then return 0; fi
+  local file
+  file=$(unit_file)
+  cat > "$file.new" <<UNIT
+[Unit]
+Description=Portal installation $ID
+After=network-online.target docker.service
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+KillMode=process
+Environment=PORTAL_STATE=$STATE HOME=/root PATH=$(dirname "$(command -v dotnet)"):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+ExecStart="$ROOT/infra/run"
+ExecStop="$ROOT/infra/run" stop
+TimeoutStartSec=600
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+  if cmp -s "$file.new" "$file"; then rm "$file.new"; return 0; fi
+  mv "$file.new" "$file"
+  systemctl daemon-reload || true
+  systemctl enable -q "portal-$ID.service" || warn "the unit portal-$ID could not be enabled; after a reboot call infra/run"
+}
+
+forget_unit() {
+  if ! has_systemd || ! [ -e "$(unit_file)" ]; then return 0; fi
+  systemctl disable -q "portal-$ID.service" || true
+  rm -f "$(unit_file)"
+  systemctl daemon-reload || true
+}
