@@ -24,11 +24,14 @@ public interface IClusterCloud
     /// <summary>What happens from now on, over any number of lost connections. Events are hints: at <see cref="ClusterHappening.LookAgain"/> look at everything.</summary>
     IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel);
 
-    /// <summary>Stops and removes the workspace's nodes, politely first. May return before they are gone: look until no node is seen.</summary>
-    Task RemoveNodesAsync(Guid workspace, CancellationToken cancel);
+    /// <summary>
+    /// Stops and removes the workspace's nodes, politely first, of this generation and older ones: a call that lands late, of a worker that
+    /// lost its lease, harms nothing newer. May return before they are gone: look until no node is seen.
+    /// </summary>
+    Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel);
 
-    /// <summary>Gives up the workspace's network and addresses; only after no node is seen. Look until it is gone.</summary>
-    Task RemoveNetworkAsync(Guid workspace, CancellationToken cancel);
+    /// <summary>Gives up the workspace's networks and addresses up to this generation; only after no node is seen. Look until it is gone.</summary>
+    Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel);
 
     /// <summary>A reading of every running node of the installation.</summary>
     Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel);

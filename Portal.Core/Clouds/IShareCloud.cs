@@ -21,11 +21,11 @@ public interface IShareCloud
     /// <summary>All mounts and rules of this installation that still trust a workspace.</summary>
     Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel);
 
-    /// <summary>Unmounts on the workspace's host. Only after no node of it is seen.</summary>
-    Task UnmountAsync(Guid workspace, CancellationToken cancel);
+    /// <summary>Unmounts on the workspace's host what this generation and older ones mounted. Only after no node of it is seen.</summary>
+    Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel);
 
-    /// <summary>Takes the rule back. Only after the host has unmounted. Look at <see cref="AccessAsync"/> until it is gone.</summary>
-    Task DenyAsync(Guid workspace, CancellationToken cancel);
+    /// <summary>Takes the rules of this generation and older ones back. Only after the host has unmounted. Look at <see cref="AccessAsync"/> until they are gone.</summary>
+    Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel);
 }
 
 /// <summary>Folders inside shares with limits of their own. A limit is in bytes; one that was never set, or that the storage cannot hold, reads as 0.</summary>

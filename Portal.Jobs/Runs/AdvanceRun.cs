@@ -82,6 +82,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
                     return $"looks again in {wait.Time.TotalSeconds:0.##} s";
                 case StepAnswer.Fail fail:
                     mine.Run = await runs.BeginReleaseAsync(run, fail.Cause, fail.Remedy, mine.Token);
+                    known = await facts.ReadAsync(mine.Run, mine.Token); // the generation that was begun is the one to release
                     break;
             }
         }

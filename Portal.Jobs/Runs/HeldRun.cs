@@ -31,6 +31,9 @@ public sealed class RunOptions
     /// <summary>Hangfire's workers for them: one job carries many runs.</summary>
     public int Workers { get; init; } = 5;
 
+    /// <summary>How long after a release whatever is seen of the workspace is a leftover: longer than any call to a cloud may take to land.</summary>
+    public TimeSpan Settled { get; init; } = TimeSpan.FromSeconds(75);
+
     /// <summary>Longest time from a node's start to a kernel that computes.</summary>
     public TimeSpan ProofDeadline { get; init; } = TimeSpan.FromMinutes(3);
 }

@@ -13,7 +13,7 @@ public sealed class StopNodes(IClusterCloud clusters, ReleaseRows rows) : IStep
         var id = context.Run.WorkspaceId;
         if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 })
         {
-            await clusters.RemoveNodesAsync(id, cancel);
+            await clusters.RemoveNodesAsync(id, context.Facts.Workspace.Generation, cancel);
             if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 and var left }) return StepAnswer.Soon($"{left} node(s) are still going down.");
         }
         await rows.NodesGoneAsync(context.Run, cancel);
@@ -28,7 +28,7 @@ public sealed class Unmount(IShareCloud shares) : IStep
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
-        await shares.UnmountAsync(context.Run.WorkspaceId, cancel);
+        await shares.UnmountAsync(context.Run.WorkspaceId, context.Facts.Workspace.Generation, cancel);
         return StepAnswer.IsDone;
     }
 }
@@ -41,7 +41,7 @@ public sealed class DenyAccess(IShareCloud shares) : IStep
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         var id = context.Run.WorkspaceId;
-        await shares.DenyAsync(id, cancel);
+        await shares.DenyAsync(id, context.Facts.Workspace.Generation, cancel);
         return (await shares.AccessAsync(cancel)).Any(a => a.Workspace == id) ? StepAnswer.Soon("The access rule is still seen.") : StepAnswer.IsDone;
     }
 }
@@ -57,8 +57,8 @@ public sealed class DropNetwork(IClusterCloud clusters, ReleaseRows rows) : ISte
         if (await clusters.LookAsync(id, cancel) is { } left)
         {
             // Something came up between: whatever a stale call made goes the same way again.
-            if (left.Nodes.Count > 0) await clusters.RemoveNodesAsync(id, cancel);
-            await clusters.RemoveNetworkAsync(id, cancel);
+            if (left.Nodes.Count > 0) await clusters.RemoveNodesAsync(id, context.Facts.Workspace.Generation, cancel);
+            await clusters.RemoveNetworkAsync(id, context.Facts.Workspace.Generation, cancel);
             if (await clusters.LookAsync(id, cancel) is not null) return StepAnswer.Soon("The network is still seen.");
         }
         await rows.AddressFreeAsync(context.Run, cancel);

@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Runs;
+using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Sweeps;
 
@@ -9,10 +10,8 @@ namespace Portal.Jobs.Sweeps;
 /// Whatever a call that landed late has made of workspaces that are released or unknown: the same order as a release, nodes first.
 /// Only what was released a while ago, and under the workspace's lock, so that no new run begins meanwhile.
 /// </summary>
-public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterCloud clusters, IShareCloud shares, ILogger<Leftovers> log)
+public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterCloud clusters, IShareCloud shares, RunOptions options, ILogger<Leftovers> log)
 {
-    private static readonly TimeSpan Settled = TimeSpan.FromSeconds(60);
-
     public async Task RunAsync(CancellationToken cancel)
     {
         var seen = (await clusters.LookAsync(cancel)).Select(c => c.Workspace).Concat((await shares.AccessAsync(cancel)).Select(a => a.Workspace)).ToHashSet();
@@ -27,12 +26,12 @@ public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterClo
         }
     }
 
-    private static async Task<bool> IsReleasedAsync(PortalDb db, Guid id, CancellationToken cancel)
+    private async Task<bool> IsReleasedAsync(PortalDb db, Guid id, CancellationToken cancel)
     {
         var newest = await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
         if (newest is null) return true;
         var released = newest is { Kind: RunKind.Stop or RunKind.Delete, Phase: RunPhase.Succeeded } or { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Failed };
-        return released && await db.Database.SqlQuery<bool>($"select ended_at < clock_timestamp() - {Settled} as \"Value\" from portal.runs where id = {newest.Id}").SingleAsync(cancel);
+        return released && await db.Database.SqlQuery<bool>($"select ended_at < clock_timestamp() - {options.Settled} as \"Value\" from portal.runs where id = {newest.Id}").SingleAsync(cancel);
     }
 
     private async Task RemoveAsync(Guid id, CancellationToken cancel)

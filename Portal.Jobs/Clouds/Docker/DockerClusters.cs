@@ -33,13 +33,13 @@ public sealed class DockerClusters(
 
     public IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel) => new DockerEvents(engine, owned, time).FollowAsync(cancel);
 
-    public async Task RemoveNodesAsync(Guid workspace, CancellationToken cancel)
+    public async Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(GraceSeconds + 50), time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
         try
         {
-            await engine.EachAsync(await engine.ListAsync(owned.Mine(workspace), cancel), async c =>
+            await engine.EachAsync((await engine.ListAsync(owned.Mine(workspace), cancel)).Where(c => ClusterLook.GenerationOf(c.Labels) <= upTo), async c =>
             {
                 if (ClusterLook.StateOf(c) == NodeState.Running)
                 {
@@ -55,14 +55,14 @@ public sealed class DockerClusters(
         }
     }
 
-    public async Task RemoveNetworkAsync(Guid workspace, CancellationToken cancel)
+    public async Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel)
     {
-        if ((await engine.ListAsync(owned.Mine(workspace), cancel)).Count > 0)
+        if ((await engine.ListAsync(owned.Mine(workspace), cancel)).Any(c => ClusterLook.GenerationOf(c.Labels) <= upTo))
         {
             throw EngineFaults.Make(CloudFault.Conflict, "nodes of this workspace are still there", "Remove the nodes first and look until none is seen.");
         }
 
-        await engine.EachAsync(await networks.ListAsync(owned.Mine(workspace), cancel), n => networks.RemoveAsync(n.ID, cancel), cancel);
+        await engine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => ClusterLook.GenerationOf(n.Labels) <= upTo), n => networks.RemoveAsync(n.ID, cancel), cancel);
     }
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => readings.ReadAsync(cancel);

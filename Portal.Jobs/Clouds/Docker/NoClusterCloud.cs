@@ -19,9 +19,9 @@ public sealed class NoClusterCloud : IClusterCloud
         await new TaskCompletionSource().Task.WaitAsync(cancel); // nothing ever happens here
     }
 
-    public Task RemoveNodesAsync(Guid workspace, CancellationToken cancel) => Task.FromException(Missing());
+    public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => Task.FromException(Missing());
 
-    public Task RemoveNetworkAsync(Guid workspace, CancellationToken cancel) => Task.FromException(Missing());
+    public Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel) => Task.FromException(Missing());
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<NodeSample>>(Missing());
 

@@ -92,9 +92,9 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         return Task.FromResult<IReadOnlyList<ShareAccess>>([.. Rules().Select(r => r.Access)]);
     }
 
-    public async Task UnmountAsync(Guid workspace, CancellationToken cancel) => await storage.AloneAsync(() =>
+    public async Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
-        foreach (var (_, path) in Rules().Where(r => r.Access.Workspace == workspace))
+        foreach (var (_, path) in Rules().Where(r => r.Access.Workspace == workspace && r.Access.Generation <= upTo))
         {
             Kernel.Unmount(path);
         }
@@ -102,10 +102,10 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         return Task.FromResult(true);
     }, cancel);
 
-    public async Task DenyAsync(Guid workspace, CancellationToken cancel) => await storage.AloneAsync(() =>
+    public async Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
         var mounted = Mountinfo.Read().Select(m => m.Point).ToHashSet(StringComparer.Ordinal);
-        foreach (var (_, path) in Rules().Where(r => r.Access.Workspace == workspace))
+        foreach (var (_, path) in Rules().Where(r => r.Access.Workspace == workspace && r.Access.Generation <= upTo))
         {
             if (mounted.Contains(path))
             {

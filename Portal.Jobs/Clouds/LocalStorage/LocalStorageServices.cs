@@ -34,9 +34,9 @@ public sealed class NoStorage : IShareCloud, IFilesetCloud
 
     public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<ShareAccess>>(Missing());
 
-    public Task UnmountAsync(Guid workspace, CancellationToken cancel) => Task.FromException(Missing());
+    public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => Task.FromException(Missing());
 
-    public Task DenyAsync(Guid workspace, CancellationToken cancel) => Task.FromException(Missing());
+    public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => Task.FromException(Missing());
 
     public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => Task.FromException(Missing());
 

@@ -1,0 +1,202 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using Portal.Core.Clouds;
+using Portal.Jobs.Proofs;
+
+namespace Portal.TestKit.Scripted;
+
+/// <summary>What a call does, chosen by the test before each call.</summary>
+public enum Mood
+{
+    /// <summary>It works.</summary>
+    Well,
+    /// <summary>It works, and the answer is lost: the caller meets Away.</summary>
+    WorksAnswerLost,
+    /// <summary>Nothing happens, the caller meets Away.</summary>
+    Away,
+    /// <summary>The cloud will not, ever.</summary>
+    Refuses,
+    /// <summary>The caller dies here: the call never comes back to it, and lands later.</summary>
+    CallerDies,
+}
+
+/// <summary>
+/// Cluster, shares, filesets and proof in memory, with moods. Keeps the truth of the whole site and checks after every act that storage
+/// is never touched while a node that uses it is there, and no address is free while a rule trusts it.
+/// </summary>
+public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterCloud, IShareCloud, IFilesetCloud, INotebookProof
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<Guid, Site> _sites = [];
+    private readonly List<TaskCompletionSource> _dead = [];
+    private readonly List<Action> _late = [];
+    private ImmutableArray<string> _broken = [];
+
+    /// <summary>Rules of release that were broken, with the act that broke them.</summary>
+    public ImmutableArray<string> Broken => _broken;
+
+    /// <summary>How often containers were made of each workspace's generation.</summary>
+    public int MadeTwice { get; private set; }
+
+    /// <summary>Answer of the proof; proven unless the test says otherwise.</summary>
+    public Func<ProofOrder, ProofOutcome> Proof { get; set; } = _ => new ProofOutcome.Proven();
+
+    public bool IsAway { get; set; }
+
+    private sealed class Site
+    {
+        /// <summary>Generation that holds it; 0 for none.</summary>
+        public int Network, Mounted, Rule;
+        public int Going;
+        public ImmutableArray<NodeNow> Nodes = [];
+        public HashSet<int> Made { get; } = [];
+    }
+
+    /// <summary>What is left of a workspace, in words; empty when nothing is.</summary>
+    public string LeftOf(Guid workspace)
+    {
+        lock (_gate)
+        {
+            if (!_sites.TryGetValue(workspace, out var s)) return "";
+            return string.Join(' ', new[] { s.Nodes.Length > 0 ? "nodes" : "", s.Mounted > 0 ? "mount" : "", s.Rule > 0 ? "rule" : "", s.Network > 0 ? "network" : "" }.Where(w => w.Length > 0));
+        }
+    }
+
+    public bool Runs(Guid workspace)
+    {
+        lock (_gate) return _sites.TryGetValue(workspace, out var s) && s.Nodes.Any(n => n.State == NodeState.Running) && s is { Mounted: > 0, Rule: > 0, Network: > 0 };
+    }
+
+    /// <summary>Calls whose callers died land now.</summary>
+    public void LandLateCalls()
+    {
+        Action[] late;
+        lock (_gate) { late = [.. _late]; _late.Clear(); }
+        foreach (var act in late) act();
+    }
+
+    /// <summary>Lets the dead callers' tasks end, so that nothing is left running.</summary>
+    public void Bury()
+    {
+        foreach (var dead in _dead) dead.TrySetCanceled();
+    }
+
+    public Task<CloudReport> PrepareAsync(CancellationToken cancel) => Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
+
+    Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) => Task.FromResult(new StorageReport("scripted", true, 1L << 50, FreeBytes));
+
+    public long FreeBytes { get; set; } = 1L << 49;
+
+    public Task EnsureAsync(ClusterPlan plan, CancellationToken cancel) => ActAsync("ensure", plan.Workspace, s =>
+    {
+        if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation)) throw Fault(CloudFault.Conflict, "a newer generation is there");
+        // Like an engine whose bind source is missing.
+        if (s.Mounted == 0) throw Fault(CloudFault.Refused, "bind source path does not exist");
+        s.Network = plan.Generation;
+        if (s.Nodes.Any(n => n.Generation == plan.Generation)) return;
+        if (!s.Made.Add(plan.Generation)) MadeTwice++;
+        s.Going = 0;
+        s.Nodes = [.. plan.Nodes.Select(n => new NodeNow(n.Name, n.Role, plan.Generation, NodeState.Running, null, false, "10.0.0.2", "hash"))];
+    }, cancel);
+
+    public Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ClusterNow>>(() => [.. _sites.Where(s => s.Value.Network > 0 || s.Value.Nodes.Length > 0).Select(s => new ClusterNow(s.Key, s.Value.Network > 0, s.Value.Nodes))]);
+
+    public Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel) => AskAsync(() =>
+    {
+        if (!_sites.TryGetValue(workspace, out var s) || (s.Network == 0 && s.Nodes.Length == 0)) return null;
+        // Going down takes two looks.
+        if (s.Going > 0 && --s.Going == 0) s.Nodes = [];
+        return s.Network > 0 || s.Nodes.Length > 0 ? new ClusterNow(workspace, s.Network > 0, s.Nodes) : null;
+    });
+
+    public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove nodes", workspace, s => { if (s.Nodes.Any(n => n.Generation <= upTo) && s.Going == 0) s.Going = 2; }, cancel);
+
+    public Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove network", workspace, s =>
+    {
+        if (s.Network == 0 || s.Network > upTo) return;
+        if (s.Nodes.Length > 0) throw Fault(CloudFault.Conflict, "has active endpoints");
+        if (s.Rule > 0 && s.Rule <= s.Network) Break($"address of {workspace} freed while a rule trusts it");
+        s.Network = 0;
+    }, cancel);
+
+    public async IAsyncEnumerable<ClusterEvent> EventsAsync([EnumeratorCancellation] CancellationToken cancel)
+    {
+        yield return new(ClusterHappening.LookAgain);
+        var never = new TaskCompletionSource();
+        await using var end = cancel.Register(() => never.TrySetCanceled(cancel));
+        await never.Task;
+    }
+
+    public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<NodeSample>>([]);
+    public Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) => Task.FromResult<IReadOnlyList<string>>(["its last words"]);
+    public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<string>>(["0.0.0.0/0"]);
+
+    public Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => Task.CompletedTask;
+
+    public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel)
+    {
+        await ActAsync("allow", access.Workspace, s => (s.Rule, s.Mounted) = (access.Generation, access.Generation), cancel);
+        return $"/mounts/{access.Workspace:n}-{access.Generation}";
+    }
+
+    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.Where(s => s.Value.Rule > 0 || s.Value.Mounted > 0).Select(s => new ShareAccess(s.Key, 1, Guid.Empty, Guid.Empty))]);
+
+    public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("unmount", workspace, s =>
+    {
+        if (s.Mounted == 0 || s.Mounted > upTo) return;
+        if (s.Nodes.Length > 0) Break($"mount of {workspace} taken while a node uses it");
+        s.Mounted = 0;
+    }, cancel);
+
+    public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("deny", workspace, s =>
+    {
+        if (s.Rule == 0 || s.Rule > upTo) return;
+        if (s.Mounted > 0) throw Fault(CloudFault.Conflict, "still mounted");
+        if (s.Nodes.Length > 0) Break($"rule of {workspace} taken while a node is there");
+        s.Rule = 0;
+    }, cancel);
+
+    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => IsAway ? Task.FromException(Fault(CloudFault.Away, "away")) : Task.CompletedTask;
+    public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<FilesetUsage>>([]);
+    public Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel) => Task.FromResult(Proof(order));
+
+    private Task<T> AskAsync<T>(Func<T> ask)
+    {
+        if (IsAway) return Task.FromException<T>(Fault(CloudFault.Away, "away"));
+        lock (_gate) return Task.FromResult(ask());
+    }
+
+    private Task ActAsync(string what, Guid workspace, Action<Site> act, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        var now = IsAway ? Mood.Away : mood(what, workspace);
+        void Do()
+        {
+            lock (_gate)
+            {
+                if (!_sites.TryGetValue(workspace, out var site)) _sites[workspace] = site = new();
+                act(site);
+            }
+        }
+        switch (now)
+        {
+            case Mood.Away: throw Fault(CloudFault.Away, "away");
+            case Mood.Refuses: throw Fault(CloudFault.Refused, "will not");
+            case Mood.WorksAnswerLost:
+                Do();
+                throw Fault(CloudFault.Away, "the answer was lost");
+            case Mood.CallerDies:
+                // The connection dies with its caller: what it asked for is done or not, but not long after.
+                var dead = new TaskCompletionSource();
+                lock (_gate) { _dead.Add(dead); _late.Add(() => { try { Do(); } catch (CloudException) { /* nobody hears */ } }); }
+                return dead.Task;
+            default:
+                Do();
+                return Task.CompletedTask;
+        }
+    }
+
+    private void Break(string rule) => _broken = _broken.Add(rule);
+
+    private static CloudException Fault(CloudFault fault, string says) => new("scripted", fault, says, "Wait.");
+}
