@@ -22,12 +22,18 @@ public sealed class StopNodes(IClusterCloud clusters, ReleaseRows rows) : IStep
 }
 
 /// <summary>The mount on the workspace's host, after no node uses it.</summary>
-public sealed class Unmount(IShareCloud shares) : IStep
+public sealed class Unmount(IClusterCloud clusters, IShareCloud shares) : IStep
 {
     public StepKey Key => StepKey.Unmount;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
+        // A call of a worker that died may have landed since the nodes were seen gone.
+        if (await clusters.LookAsync(context.Run.WorkspaceId, cancel) is { Nodes.Count: > 0 })
+        {
+            await clusters.RemoveNodesAsync(context.Run.WorkspaceId, context.Facts.Workspace.Generation, cancel);
+            return StepAnswer.Soon("A node came up late and is going down again.");
+        }
         await shares.UnmountAsync(context.Run.WorkspaceId, context.Facts.Workspace.Generation, cancel);
         return StepAnswer.IsDone;
     }

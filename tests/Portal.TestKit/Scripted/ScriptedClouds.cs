@@ -16,8 +16,10 @@ public enum Mood
     Away,
     /// <summary>The cloud will not, ever.</summary>
     Refuses,
-    /// <summary>The caller dies here: the call never comes back to it, and lands later.</summary>
-    CallerDies,
+    /// <summary>The caller dies here; what it asked for is done, and nobody hears of it.</summary>
+    CallerDiesDone,
+    /// <summary>The caller dies here; what it asked for lands only when <see cref="ScriptedClouds.LandLateCalls"/> says so.</summary>
+    CallerDiesLate,
 }
 
 /// <summary>
@@ -35,9 +37,6 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Rules of release that were broken, with the act that broke them.</summary>
     public ImmutableArray<string> Broken => _broken;
 
-    /// <summary>How often containers were made of each workspace's generation.</summary>
-    public int MadeTwice { get; private set; }
-
     /// <summary>Answer of the proof; proven unless the test says otherwise.</summary>
     public Func<ProofOrder, ProofOutcome> Proof { get; set; } = _ => new ProofOutcome.Proven();
 
@@ -49,7 +48,6 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         public int Network, Mounted, Rule;
         public int Going;
         public ImmutableArray<NodeNow> Nodes = [];
-        public HashSet<int> Made { get; } = [];
     }
 
     /// <summary>What is left of a workspace, in words; empty when nothing is.</summary>
@@ -94,7 +92,6 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         if (s.Mounted == 0) throw Fault(CloudFault.Refused, "bind source path does not exist");
         s.Network = plan.Generation;
         if (s.Nodes.Any(n => n.Generation == plan.Generation)) return;
-        if (!s.Made.Add(plan.Generation)) MadeTwice++;
         s.Going = 0;
         s.Nodes = [.. plan.Nodes.Select(n => new NodeNow(n.Name, n.Role, plan.Generation, NodeState.Running, null, false, "10.0.0.2", "hash"))];
     }, cancel);
@@ -135,7 +132,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel)
     {
-        await ActAsync("allow", access.Workspace, s => (s.Rule, s.Mounted) = (access.Generation, access.Generation), cancel);
+        await ActAsync("allow", access.Workspace, s => { if (access.Generation >= s.Rule) (s.Rule, s.Mounted) = (access.Generation, access.Generation); }, cancel);
         return $"/mounts/{access.Workspace:n}-{access.Generation}";
     }
 
@@ -185,10 +182,14 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             case Mood.WorksAnswerLost:
                 Do();
                 throw Fault(CloudFault.Away, "the answer was lost");
-            case Mood.CallerDies:
-                // The connection dies with its caller: what it asked for is done or not, but not long after.
+            case Mood.CallerDiesDone or Mood.CallerDiesLate:
                 var dead = new TaskCompletionSource();
-                lock (_gate) { _dead.Add(dead); _late.Add(() => { try { Do(); } catch (CloudException) { /* nobody hears */ } }); }
+                lock (_gate)
+                {
+                    _dead.Add(dead);
+                    if (now is Mood.CallerDiesLate) _late.Add(() => { try { Do(); } catch (CloudException) { /* nobody hears */ } });
+                }
+                if (now is Mood.CallerDiesDone) Do();
                 return dead.Task;
             default:
                 Do();

@@ -1,0 +1,126 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Portal.Core;
+using Portal.Core.Access;
+using Portal.Core.Catalog;
+using Portal.Core.Clouds;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Quotas;
+using Portal.Core.Workspaces;
+using Portal.Jobs;
+using Portal.Jobs.Proofs;
+using Portal.Jobs.Runs;
+
+namespace Portal.TestKit.Scripted;
+
+/// <summary>A tenant with one class, its people, one published template, and the verbs as the web has them.</summary>
+public sealed class TestSite : IAsyncDisposable
+{
+    private readonly ServiceProvider _web;
+
+    private TestSite(TestDatabase database) => (Database, _web) = (database, Web(database));
+
+    public TestDatabase Database { get; }
+    public Guid Tenant { get; } = NewId();
+    public Guid Class { get; } = NewId();
+    public Guid TemplateVersion { get; } = NewId();
+    public IReadOnlyList<Guid> Students { get; private set; } = [];
+    public Guid Instructor { get; } = NewId();
+
+    public T Get<T>() where T : notnull => _web.GetRequiredService<T>();
+
+    /// <param name="members">Limits of each member; tenant and class have a thousand times as much unless <paramref name="all"/> says otherwise.</param>
+    public static async Task<TestSite> CreateAsync(TestDatabase database, int students, Amounts members, CancellationToken cancel, Amounts? all = null, Amounts? capacity = null, int launchesAtOnce = 1000)
+    {
+        var site = new TestSite(database) { Students = [.. Enumerable.Range(0, students).Select(_ => NewId())] };
+        await using var db = database.Open();
+        var wide = all ?? new(members.Vcpu * 1000, members.MemoryMib * 1000, members.StorageGib * 1000, members.Workspaces * 1000);
+        db.Tenants.Add(new() { Id = site.Tenant, Slug = "informatics", Name = "Informatics", Limits = wide });
+        db.Classes.Add(new() { Id = site.Class, TenantId = site.Tenant, Slug = "ds", Title = "Data science", Limits = wide, MemberLimits = members, WorkFolderGib = 1, LongestHours = 12 });
+        foreach (var (id, role) in site.Students.Select(s => (s, MemberRole.Student)).Append((site.Instructor, MemberRole.Instructor)))
+        {
+            db.Persons.Add(new() { Id = id, Issuer = "test", Subject = id.ToString(), Name = $"Person {id.ToString()[..8]}" });
+            db.Memberships.Add(new() { Id = NewId(), PersonId = id, TenantId = site.Tenant, ClassId = site.Class, Role = role });
+        }
+        db.TemplateVersions.Add(new() { Id = site.TemplateVersion, TemplateId = "notebook", Hash = "test", Spec = Spec });
+        db.Images.Add(new() { Name = "python", State = ImageState.Ready, ImageId = "sha256:test", UpdatedAt = TimeProvider.System.GetUtcNow() });
+        var room = capacity ?? new(100_000, 100_000_000, 0, 0);
+        db.Site.Add(new() { CapacityVcpu = room.Vcpu, CapacityMemoryMib = room.MemoryMib, LaunchesAtOnce = launchesAtOnce, StorageFreeBytes = 1L << 49, StorageTotalBytes = 1L << 50, StorageReserveBytes = 1L << 31, BlocksEnforced = true, UpdatedAt = TimeProvider.System.GetUtcNow() });
+        await db.SaveChangesAsync(cancel);
+        return site;
+    }
+
+    public static TemplateSpec Spec { get; } = new("notebook", "Notebook", "A notebook.", "JupyterLab", "4",
+        [new("s", "Small", "", 1, 1024), new("m", "Medium", "", 2, 2048), new("l", "Large", "", 4, 4096)],
+        [new("notebook", "python", ["start-notebook"], new Dictionary<string, string>(StringComparer.Ordinal), "TOKEN")],
+        [new("lab", "Notebook", "", "notebook", 8888, "/lab", Kernels: true)]);
+
+    public LaunchRequest Order(Guid student, string? name = null, string size = "s", Guid? id = null) =>
+        new(id ?? NewId(), new(student), Class, "notebook", size, name ?? $"w {NewId().ToString()[^12..]}", TimeProvider.System.GetUtcNow().AddHours(2));
+
+    /// <summary>One process of Jobs without its loops, driven by the test: see <see cref="JobsProcess"/>.</summary>
+    public JobsProcess Process(ScriptedClouds clouds, TimeSpan lease) => new(Database, clouds, lease);
+
+    public static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
+
+    public async ValueTask DisposeAsync() => await _web.DisposeAsync();
+
+    private static ServiceProvider Web(TestDatabase database) => new ServiceCollection()
+        .AddLogging(l => l.SetMinimumLevel(LogLevel.Error))
+        .AddSingleton(TimeProvider.System)
+        .AddPortalData(Configuration(database.Web))
+        .AddPortalCore()
+        .BuildServiceProvider();
+
+    internal static IConfiguration Configuration(string connection, params (string Key, string Value)[] more) => new ConfigurationBuilder()
+        .AddInMemoryCollection(more.Append(("ConnectionStrings:portal", connection)).Select(m => KeyValuePair.Create(m.Item1, (string?)m.Item2))).Build();
+}
+
+/// <summary>
+/// The runs of one process: the product's store, admission and steps, without dispatcher and heartbeat, so that a test says when it
+/// claims and when it dies. A step that never comes back is left behind, as a kill leaves it.
+/// </summary>
+public sealed class JobsProcess : IAsyncDisposable
+{
+    private readonly ServiceProvider _services;
+
+    internal JobsProcess(TestDatabase database, ScriptedClouds clouds, TimeSpan lease)
+    {
+        var configuration = TestSite.Configuration(database.Jobs, ("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "200"), ("Runs:Settled", "00:00:00"));
+        _services = new ServiceCollection()
+            .AddLogging(l => l.SetMinimumLevel(LogLevel.Error))
+            .AddSingleton(configuration)
+            .AddSingleton(TimeProvider.System)
+            .AddPortalData(configuration).AddPortalCore()
+            .AddSingleton(new AppToken(new byte[32]))
+            .AddSingleton<IClusterCloud>(clouds).AddSingleton<IShareCloud>(clouds).AddSingleton<IFilesetCloud>(clouds).AddSingleton<INotebookProof>(clouds)
+            .AddPortalJobs(configuration).BuildServiceProvider();
+    }
+
+    public T Get<T>() where T : notnull => _services.GetRequiredService<T>();
+
+    /// <summary>Admits and claims once, and begins what was claimed; answers the tasks of those runs.</summary>
+    public async Task<IReadOnlyList<Task>> ClaimAsync(CancellationToken cancel)
+    {
+        await Get<Admission>().RunAsync(cancel);
+        var (handed, _) = await Get<RunStore>().HandOverAsync(cancel);
+        return [.. handed.Select(id => Task.Run(() => Get<AdvanceRun>().AdvanceAsync([id], cancel), cancel))];
+    }
+
+    /// <summary>Claims until no run is unfinished.</summary>
+    public async Task UntilSettledAsync(CancellationToken cancel, TimeSpan? deadline = null)
+    {
+        var mine = new List<Task>();
+        await Until.TrueAsync("every run has ended", async () =>
+        {
+            mine.AddRange(await ClaimAsync(cancel));
+            await using var db = await Get<IDbContextFactory<PortalDb>>().CreateDbContextAsync(cancel);
+            return !await db.Runs.AnyAsync(r => r.Phase != Core.Runs.RunPhase.Succeeded && r.Phase != Core.Runs.RunPhase.Failed && r.Phase != Core.Runs.RunPhase.Cancelled, cancel);
+        }, cancel, deadline);
+    }
+
+    public async ValueTask DisposeAsync() => await _services.DisposeAsync();
+}
