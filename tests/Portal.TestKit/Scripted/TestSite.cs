@@ -89,7 +89,7 @@ public sealed class JobsProcess : IAsyncDisposable
 
     internal JobsProcess(TestDatabase database, ScriptedClouds clouds, TimeSpan lease)
     {
-        var configuration = TestSite.Configuration(database.Jobs, ("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "200"), ("Runs:Settled", "00:00:00"));
+        var configuration = TestSite.Configuration(database.Jobs, ("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "20"), ("Runs:Settled", "00:00:00"));
         _services = new ServiceCollection()
             .AddLogging(l => l.SetMinimumLevel(LogLevel.Error))
             .AddSingleton(configuration)
