@@ -4,13 +4,21 @@ using Portal.Core.Access;
 using Portal.Core.Data;
 using Portal.Jobs;
 using Portal.Jobs.Background;
+using Portal.Jobs.Catalog;
 using Portal.Jobs.Clouds.Docker;
+using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.LocalStorage;
+using Portal.Jobs.Proofs;
 
 var builder = WebApplication.CreateSlimBuilder(args);
 #pragma warning disable RS0030 // the one place of this process that names the real clock
 builder.Services.AddSingleton(TimeProvider.System);
 #pragma warning restore RS0030
+if (args is ["--smoke", ..])
+{
+    await using var console = builder.Build();
+    return await Smoke.RunAsync(args, console.Configuration, console.Services.GetRequiredService<TimeProvider>(), Console.Out, CancellationToken.None);
+}
 builder.Services.AddPortalData(builder.Configuration);
 if (args is ["--migrate" or "--seed-demo", ..])
 {
@@ -18,11 +26,12 @@ if (args is ["--migrate" or "--seed-demo", ..])
     await using var db = await tool.Services.GetRequiredService<IDbContextFactory<PortalDb>>().CreateDbContextAsync();
     if (args[0] == "--migrate") Console.WriteLine(string.Join('\n', (await Migrator.RunAsync(db, CancellationToken.None)).Select(m => $"applied {m}").DefaultIfEmpty("the schema is current")));
     else await DemoSeed.RunAsync(db, tool.Services.GetRequiredService<TimeProvider>(), CancellationToken.None);
-    return;
+    return 0;
 }
 
 builder.Services.AddPortalCore().AddAppTokens(builder.Configuration);
-builder.Services.AddDockerCloud(builder.Configuration).AddLocalStorage(builder.Configuration);
+builder.Services.AddDockerCloud(builder.Configuration).AddImages(builder.Configuration).AddLocalStorage(builder.Configuration).AddPortalProofs(builder.Configuration);
+builder.Services.AddHostedService<ImageBuilds>();
 builder.Services.AddPortalJobs(builder.Configuration);
 builder.WebHost.ListenOnSocket(builder.Configuration);
 
@@ -30,3 +39,4 @@ var app = builder.Build();
 app.MapOperatorsDashboard();
 app.MapGet("/health", () => "ok");
 app.Run();
+return 0;

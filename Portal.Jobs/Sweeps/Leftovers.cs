@@ -1,7 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
-using Portal.Core.Runs;
 using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Sweeps;
@@ -15,23 +14,28 @@ public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterClo
     public async Task RunAsync(CancellationToken cancel)
     {
         var seen = (await clusters.LookAsync(cancel)).Select(c => c.Workspace).Concat((await shares.AccessAsync(cancel)).Select(a => a.Workspace)).ToHashSet();
-        foreach (var id in seen)
+        foreach (var id in await ReleasedAsync(seen, cancel))
         {
             await using var db = await databases.CreateDbContextAsync(cancel);
             await using var transaction = await db.Database.BeginTransactionAsync(cancel);
             await db.LockWorkspaceAsync(id, cancel);
-            if (!await IsReleasedAsync(db, id, cancel)) continue;
+            // Once more under the lock: somebody may have ordered a start meanwhile.
+            if ((await ReleasedAsync([id], cancel)).Count == 0) continue;
             log.LogWarning("Workspace {Workspace} is released, yet something of it is there: removing.", id);
             await RemoveAsync(id, cancel);
         }
     }
 
-    private async Task<bool> IsReleasedAsync(PortalDb db, Guid id, CancellationToken cancel)
+    /// <summary>Those of which no row wants anything, or whose newest run released them a while ago.</summary>
+    private async Task<IReadOnlyList<Guid>> ReleasedAsync(IReadOnlyCollection<Guid> seen, CancellationToken cancel)
     {
-        var newest = await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
-        if (newest is null) return true;
-        var released = newest is { Kind: RunKind.Stop or RunKind.Delete, Phase: RunPhase.Succeeded } or { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Failed };
-        return released && await db.Database.SqlQuery<bool>($"select ended_at < clock_timestamp() - {options.Settled} as \"Value\" from portal.runs where id = {newest.Id}").SingleAsync(cancel);
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Database.SqlQuery<Guid>($"""
+            select s.id as "Value" from unnest({seen.ToArray()}) s(id)
+            left join lateral (select kind, phase, ended_at from portal.runs where workspace_id = s.id order by number desc limit 1) r on true
+            where r.kind is null
+               or (r.ended_at < clock_timestamp() - {options.Settled} and ((r.kind in ('Stop', 'Delete') and r.phase = 'Succeeded') or (r.kind in ('Launch', 'Start') and r.phase = 'Failed')))
+            """).ToListAsync(cancel);
     }
 
     private async Task RemoveAsync(Guid id, CancellationToken cancel)
