@@ -41,7 +41,5 @@ public static class PortalApi
         MeApi.Map(api);
         WorkspacesApi.Map(api);
         routes.MapOpenApi($"{Prefix}/openapi.json").AllowAnonymous();
-        // Nothing of the API is ever answered by a page.
-        routes.Map("/api/{**rest}", Problems.NotFound).RequireAuthorization().DisableAntiforgery().ExcludeFromDescription();
     }
 }

@@ -1,0 +1,145 @@
+using System.Net.WebSockets;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Portal.Core.Catalog;
+using Portal.Core.Data;
+using Portal.Core.Workspaces;
+using Portal.IntegrationTests.Access;
+using Portal.Jobs.Proofs;
+
+namespace Portal.IntegrationTests.Proxy;
+
+/// <summary>Jobs' proof over the real web: ticket as role portal_jobs, proxy, a server that speaks Jupyter's protocol well or badly.</summary>
+public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
+{
+    private static readonly AppSpec Notebook = new("notebook", "JupyterLab", "", "notebook", 0, "/lab", true);
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Proof_KernelThatComputes_IsProvenAndLeavesNone()
+    {
+        await using var jupyter = await Jupyter.StartAsync(code => code == "6*7" ? "42" : "?");
+        (await ProveAsync(jupyter.Port)).ShouldBeOfType<ProofOutcome.Proven>();
+        jupyter.Kernels.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Proof_KernelThatMiscomputes_IsBroken()
+    {
+        await using var jupyter = await Jupyter.StartAsync(_ => "41");
+        (await ProveAsync(jupyter.Port)).ShouldBeOfType<ProofOutcome.Broken>().Cause.ShouldContain("41");
+        jupyter.Kernels.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData(500, typeof(ProofOutcome.Broken))]
+    [InlineData(403, typeof(ProofOutcome.Broken))]
+    [InlineData(404, typeof(ProofOutcome.NotYet))]
+    [InlineData(503, typeof(ProofOutcome.NotYet))]
+    public async Task Proof_NotebookThatStartsNoKernel_SaysWhich(int status, Type outcome)
+    {
+        await using var jupyter = await Jupyter.StartAsync(_ => "42", status);
+        (await ProveAsync(jupyter.Port)).ShouldBeOfType(outcome);
+    }
+
+    [Fact]
+    public async Task Proof_NothingListens_IsNotYetAndNotTheWebsFault() =>
+        (await ProveAsync(WebFixture.FreePort())).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeFalse();
+
+    [Fact]
+    public async Task Proof_WebAway_Waits() =>
+        (await ProveAsync(1, connectTo: $"127.0.0.1:{WebFixture.FreePort()}")).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeTrue();
+
+    private async Task<ProofOutcome> ProveAsync(int appPort, string? connectTo = null)
+    {
+        var w = await LaunchingAsync(appPort);
+        var services = new ServiceCollection();
+        services.AddLogging().AddSingleton(TimeProvider.System).AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
+        var settings = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>(StringComparer.Ordinal)
+        {
+            ["ConnectionStrings:portal"] = web.Database.Jobs,
+            ["Site:PublicUrl"] = web.Url.AbsoluteUri,
+            ["Site:AppsDomain"] = "apps.localhost",
+            ["Site:ConnectTo"] = connectTo ?? $"127.0.0.1:{web.Port}",
+        }).Build();
+        services.AddPortalData(settings).AddPortalProofs(settings);
+        await using var provider = services.BuildServiceProvider();
+        return await provider.GetRequiredService<INotebookProof>().ProveAsync(new(w.Id, w.Slug, 1, w.PersonId, Notebook), Cancel);
+    }
+
+    /// <summary>A workspace in the middle of its launch, of a template of its own whose app listens at this port.</summary>
+    private async Task<Workspace> LaunchingAsync(int appPort)
+    {
+        var w = await web.WorkspaceAsync("Ada");
+        await using var db = web.Database.Open();
+        var spec = (await db.TemplateVersions.AsNoTracking().FirstAsync(t => t.Id == w.TemplateVersionId, Cancel)).Spec;
+        var version = new TemplateVersion { Id = Guid.CreateVersion7(), TemplateId = $"t{appPort}", Hash = w.Id.ToString("N").PadRight(64, 'b'), Spec = spec with { Apps = [Notebook with { Port = appPort }] } };
+        db.TemplateVersions.Add(version);
+        await db.SaveChangesAsync(Cancel);
+        await web.Database.ExecuteAsync($"update portal.template_versions set retired = true where id = {version.Id}", Cancel);
+        await web.Database.ExecuteAsync($"update portal.workspaces set template_version_id = {version.Id} where id = {w.Id}", Cancel);
+        await web.Database.ExecuteAsync($"update portal.runs set phase = 'Active', ended_at = null where workspace_id = {w.Id}", Cancel);
+        return w;
+    }
+
+    /// <summary>As much of a Jupyter server as a proof meets: kernels that start, compute over a WebSocket among other messages, and end.</summary>
+    private sealed class Jupyter : IAsyncDisposable
+    {
+        private readonly WebApplication _app;
+        private int _kernels;
+
+        private Jupyter(WebApplication app) => _app = app;
+
+        public int Port => new Uri(_app.Urls.First()).Port;
+        public int Kernels => Volatile.Read(ref _kernels);
+
+        public static async Task<Jupyter> StartAsync(Func<string, string> compute, int startStatus = 201)
+        {
+            var builder = WebApplication.CreateSlimBuilder();
+            builder.Configuration["urls"] = "http://127.0.0.1:0";
+            builder.Logging.ClearProviders();
+            var app = builder.Build();
+            var jupyter = new Jupyter(app);
+            app.UseWebSockets();
+            app.MapPost("/api/kernels", () =>
+            {
+                if (startStatus != 201) return Results.StatusCode(startStatus);
+                Interlocked.Increment(ref jupyter._kernels);
+                return Results.Json(new { id = Guid.CreateVersion7(), name = "python3" }, statusCode: 201);
+            });
+            app.MapDelete("/api/kernels/{id:guid}", (Guid id) =>
+            {
+                Interlocked.Decrement(ref jupyter._kernels);
+                return Results.NoContent();
+            });
+            app.Map("/api/kernels/{id:guid}/channels", async (Guid id, HttpContext http) =>
+            {
+                using var socket = await http.WebSockets.AcceptWebSocketAsync();
+                var buffer = new byte[1 << 16];
+                var got = await socket.ReceiveAsync(buffer, http.RequestAborted);
+                var asked = JsonNode.Parse(buffer.AsSpan(0, got.Count))!;
+                async Task Say(string type, JsonNode content)
+                {
+                    var message = new JsonObject { ["msg_type"] = type, ["parent_header"] = asked["header"]!.DeepClone(), ["content"] = content, ["channel"] = "iopub" };
+                    var bytes = System.Text.Encoding.UTF8.GetBytes(message.ToJsonString());
+                    // In two frames: a message is what ends, not what arrives at once.
+                    await socket.SendAsync(bytes.AsMemory(0, 10), WebSocketMessageType.Text, false, http.RequestAborted);
+                    await socket.SendAsync(bytes.AsMemory(10), WebSocketMessageType.Text, true, http.RequestAborted);
+                }
+                await Say("status", new JsonObject { ["execution_state"] = "busy" });
+                await Say("execute_result", new JsonObject { ["data"] = new JsonObject { ["text/plain"] = compute(asked["content"]!["code"]!.GetValue<string>()) } });
+                while (socket.State == WebSocketState.Open) await socket.ReceiveAsync(buffer, http.RequestAborted);
+            });
+            await app.StartAsync();
+            return jupyter;
+        }
+
+        public ValueTask DisposeAsync() => _app.DisposeAsync();
+    }
+}
