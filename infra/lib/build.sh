@@ -23,10 +23,8 @@ publish() {
   if [ "$(cat "$STATE/app/inputs" 2>/dev/null || true)" = "$hash" ]; then return 0; fi
   step "builds (the first time takes a minute)"
   rm -rf "$new" && mkdir -p "$new"
-  dotnet_in "$ROOT" restore Portal.Jobs/Portal.Jobs.csproj --locked-mode || die "the packages could not be restored" "NuGet's words are above; is api.nuget.org, or the feed of your NuGet.Config, within reach?"
-  dotnet_in "$ROOT" restore Portal/Portal.csproj --locked-mode || die "the packages could not be restored" "NuGet's words are above."
-  dotnet_in "$ROOT" publish Portal/Portal.csproj -c Release --no-restore -o "$new/web" || die "the web could not be built" "The compiler's words are above."
-  dotnet_in "$ROOT" publish Portal.Jobs/Portal.Jobs.csproj -c Release --no-restore -o "$new/jobs" || die "the jobs could not be built" "The compiler's words are above."
+  publish_one web Portal/Portal.csproj
+  publish_one jobs Portal.Jobs/Portal.Jobs.csproj
   cp -R "$ROOT/infra/images" "$new/images"
   cp -R "$LIB" "$new/lib"
   make_fonts "$new/web/wwwroot/fonts"
@@ -35,6 +33,12 @@ publish() {
   for part in web jobs images lib; do rm -rf "${STATE:?}/app/$part" && mv "$new/$part" "$STATE/app/$part"; done
   rm -rf "$new"
   echo "$hash" > "$STATE/app/inputs"
+}
+
+# Restored by the lock files. Analyzers are for infra/test; here they would only take time.
+publish_one() { # NAME PROJECT
+  dotnet_in "$ROOT" publish "$2" -c Release -o "$new/$1" -p:RestoreLockedMode=true -p:RunAnalyzers=false ||
+    die "$2 could not be built" "The words above say why. NU1301 or NU1900: api.nuget.org, or the feed of your NuGet.Config, is out of reach."
 }
 
 # dotnet_in FOLDER COMMAND…: quiet unless it fails. MinVer asks git, which refuses a checkout of somebody else's.
