@@ -1,0 +1,118 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Portal.E2E.Journeys;
+
+/// <summary>What must hold on every page: nothing serious for axe, no complaint, nothing from elsewhere, no scrolling sideways, keys reach everything.</summary>
+public sealed class EveryPage(Site site)
+{
+    public static TheoryData<string, string, string> Pages() => new()
+    {
+        { "home", "/", "Ada Lovelace" },
+        { "catalog", "/catalog", "Ada Lovelace" },
+        { "launch", "/launch/notebook?size=m&name=look", "Ada Lovelace" },
+        { "launch-unknown", "/launch/nothing", "Ada Lovelace" },
+        { "workspace-missing", "/workspaces/aaaaaaaaaa", "Ada Lovelace" },
+        { "not-found", "/nothing/here", "Ada Lovelace" },
+        { "operations", "/operations", "Ken Thompson" },
+        { "operations-refused", "/operations", "Ada Lovelace" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public async Task Page_BothThemesAndWidths_IsCleanAndIsDrawn(string name, string path, string person)
+    {
+        foreach (var theme in (string[])["light", "dark"])
+        {
+            await using var visit = await site.VisitAsync(person, theme);
+            foreach (var width in (int[])[1280, 390])
+            {
+                await visit.Page.SetViewportSizeAsync(width, width < 500 ? 844 : 900);
+                await visit.ShowAsync(path);
+                await Looks.CheckAsync(visit, $"{name}-{width}-{theme}");
+            }
+            var complaints = visit.Complaints.Where(c => !(name == "not-found" && c.Contains("404", StringComparison.Ordinal)));
+            complaints.ShouldBeEmpty();
+        }
+    }
+
+    [Theory]
+    [InlineData("light")]
+    [InlineData("dark")]
+    public async Task SignIn_BothThemes_IsClean(string theme)
+    {
+        await using var visit = await site.OpenAsync(theme);
+        await visit.GoAsync("/");
+        await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Sign in" })).ToBeVisibleAsync();
+
+        await Looks.CheckAsync(visit, $"sign-in-1280-{theme}");
+        visit.Complaints.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Menus_Open_AreClean()
+    {
+        await using var visit = await site.VisitAsync("Ken Thompson");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Account: Ken Thompson" }).ClickAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Menuitem, new() { Name = "Sign out" })).ToBeVisibleAsync();
+        await Looks.CheckAsync(visit, "account-1280-light", "region");
+        await visit.Page.Keyboard.PressAsync("Escape");
+        await Expect(visit.Page.GetByRole(AriaRole.Menuitem)).ToHaveCountAsync(0);
+
+        await visit.Page.Keyboard.PressAsync("Control+k");
+        var search = visit.Page.GetByRole(AriaRole.Combobox);
+        await Expect(search).ToBeFocusedAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Option, new() { Name = "Launch Notebook" })).ToBeVisibleAsync();
+        await Looks.CheckAsync(visit, "commands-1280-light", "region");
+        await search.FillAsync("opera");
+        await Expect(visit.Page.GetByRole(AriaRole.Option)).ToHaveCountAsync(1);
+        await visit.Page.Keyboard.PressAsync("Enter");
+        await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Operations", Level = 1 })).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task Keyboard_TabThroughHome_ReachesWhatTheEyeSees()
+    {
+        await using var visit = await site.VisitAsync("Grace Hopper");
+        List<string> stops = [];
+        for (var i = 0; i < 40; i++)
+        {
+            await visit.Page.Keyboard.PressAsync("Tab");
+            var stop = await visit.Page.EvaluateAsync<string>("() => { const e = document.activeElement; return e === document.body ? '' : `${getComputedStyle(e).outlineStyle} ${(e.ariaLabel ?? e.textContent).trim().replace(/\\s+/g, ' ')}`; }");
+            if (stop.Length == 0) break;
+            stops.Add(stop);
+        }
+
+        string[] wanted = ["Skip to the page", "Campus", "Go to, launch, workspaces", "Account: Grace Hopper", "Home", "Catalogue", "See the whole catalogue"];
+        foreach (var stop in wanted) stops.ShouldContain(s => s.Contains(stop, StringComparison.Ordinal), stop);
+        stops.ShouldAllBe(s => s.StartsWith("solid", StringComparison.Ordinal), "every stop has a ring");
+    }
+
+    [Fact]
+    public async Task Theme_Chosen_HoldsFromTheFirstPaint()
+    {
+        await using var visit = await site.VisitAsync("Grace Hopper");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Account: Grace Hopper" }).ClickAsync();
+        await visit.Page.GetByRole(AriaRole.Menuitem, new() { Name = "Dark" }).ClickAsync();
+        await Expect(visit.Page.Locator("html")).ToHaveAttributeAsync("data-theme", "dark");
+
+        await visit.GoAsync("/catalog");
+
+        // The document itself says it, before any script ran.
+        await Expect(visit.Page.Locator("html")).ToHaveAttributeAsync("data-theme", "dark");
+        (await visit.Page.EvaluateAsync<string>("() => getComputedStyle(document.body).backgroundColor")).ShouldBe("rgb(21, 28, 38)");
+    }
+
+    [Fact]
+    public async Task SignOut_FromTheMenu_EndsTheVisit()
+    {
+        await using var visit = await site.VisitAsync("Barbara Liskov");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Account: Barbara Liskov" }).ClickAsync();
+        await visit.Page.GetByRole(AriaRole.Menuitem, new() { Name = "Sign out" }).ClickAsync();
+        await visit.Page.WaitForURLAsync("**/signed-out**");
+
+        await visit.GoAsync("/");
+
+        await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Sign in" })).ToBeVisibleAsync();
+    }
+}

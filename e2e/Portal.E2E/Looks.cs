@@ -1,0 +1,27 @@
+using System.Runtime.CompilerServices;
+using Deque.AxeCore.Commons;
+using Deque.AxeCore.Playwright;
+
+namespace Portal.E2E;
+
+/// <summary>What every page is held to, and its picture in e2e/screenshots for people to look at.</summary>
+public static class Looks
+{
+    private static readonly AxeRunOptions Wcag = new() { RunOnly = new() { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] } };
+
+    /// <summary>Nothing serious for axe, no scrolling sideways.</summary>
+    /// <param name="except">A rule that a part of MudBlazor cannot meet, named where it is used.</param>
+    public static async Task CheckAsync(Visit visit, string picture, params string[] except)
+    {
+        var page = visit.Page;
+        await page.EvaluateAsync("() => document.fonts.ready.then(() => true)");
+        await page.ScreenshotAsync(new() { Path = Path.Combine(Folder(), picture + ".png"), FullPage = true, Animations = Microsoft.Playwright.ScreenshotAnimations.Disabled });
+        (await page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, $"{picture} scrolls sideways");
+        var found = await page.RunAxe(Wcag);
+        found.Violations.Where(v => v.Impact is "serious" or "critical" || (v.Impact is "moderate" && !except.Contains(v.Id, StringComparer.Ordinal)))
+            .Select(v => $"{v.Impact} {v.Id}: {string.Join(" | ", v.Nodes.Take(3).Select(n => n.Html))}").ShouldBeEmpty(picture);
+    }
+
+    private static string Folder([CallerFilePath] string here = "") =>
+        Directory.CreateDirectory(Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../screenshots"))).FullName;
+}

@@ -1,0 +1,76 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Portal.E2E.Pages;
+
+/// <summary>JupyterLab, on the app's own host. Found by its own class names: it gives few roles.</summary>
+public sealed class LabPage(IPage tab)
+{
+    private const float Long = 90_000;
+
+    public IPage Tab { get; } = tab;
+
+    public static async Task<LabPage> ArriveAsync(IPage tab)
+    {
+        tab.SetDefaultTimeout(60_000);
+        await tab.WaitForURLAsync("http*://lab--*", new() { Timeout = Long });
+        var lab = new LabPage(tab);
+        await lab.WaitUntilDrawnAsync();
+        return lab;
+    }
+
+    public async Task WaitUntilDrawnAsync() => await Tab.Locator("#jp-main-dock-panel").WaitForAsync(new() { Timeout = Long });
+
+    public ILocator File(string name) => Tab.Locator(".jp-DirListing-item", new() { HasTextString = name });
+
+    /// <summary>Runs a command in a new terminal.</summary>
+    public async Task TypeInTerminalAsync(string command)
+    {
+        await LaunchAsync("Terminal");
+        var terminal = Tab.Locator(".jp-Terminal:not(.lm-mod-hidden) .xterm-helper-textarea");
+        await terminal.WaitForAsync(new() { State = WaitForSelectorState.Attached });
+        // The shell's prompt says that the terminal's WebSocket stands; keys before that are lost.
+        await Expect(Tab.Locator(".jp-Terminal:not(.lm-mod-hidden) .xterm-screen")).ToBeVisibleAsync();
+        await terminal.FocusAsync();
+        await Tab.Keyboard.TypeAsync(command + "\n", new() { Delay = 20 });
+    }
+
+    /// <summary>Opens a new notebook; its kernel starts by itself.</summary>
+    public async Task NewNotebookAsync()
+    {
+        await LaunchAsync("Notebook");
+        await Tab.Locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell").First.WaitForAsync();
+    }
+
+    /// <summary>Runs code in the last cell and waits for its output.</summary>
+    public async Task ComputeAsync(string code, string output)
+    {
+        var panel = Tab.Locator(".jp-NotebookPanel:not(.lm-mod-hidden)");
+        await panel.Locator(".jp-CodeCell .cm-content").Last.ClickAsync();
+        await Tab.Keyboard.TypeAsync(code);
+        await Tab.Keyboard.PressAsync("Shift+Enter");
+        await Expect(panel.Locator(".jp-OutputArea-output").Last).ToHaveTextAsync(output, new() { Timeout = Long });
+    }
+
+    public async Task UploadAsync(string name, string content)
+    {
+        var chooser = await Tab.RunAndWaitForFileChooserAsync(() => Tab.GetByRole(AriaRole.Button, new() { Name = "Upload Files" }).First.ClickAsync());
+        await chooser.SetFilesAsync(new FilePayload { Name = name, MimeType = "text/plain", Buffer = System.Text.Encoding.UTF8.GetBytes(content) });
+        await Expect(File(name)).ToBeVisibleAsync();
+    }
+
+    public async Task ReloadAsync()
+    {
+        await Tab.ReloadAsync(new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        await WaitUntilDrawnAsync();
+    }
+
+    private async Task LaunchAsync(string category)
+    {
+        if (!await Tab.Locator(".jp-Launcher:not(.lm-mod-hidden)").IsVisibleAsync())
+            await Tab.Keyboard.PressAsync("Control+Shift+L");
+        var cards = Tab.Locator(".jp-Launcher .jp-LauncherCard");
+        var card = category == "Terminal" ? cards.Filter(new() { HasTextString = "Terminal" }) : Tab.Locator(".jp-Launcher .jp-LauncherCard[data-category=Notebook]");
+        await card.First.ClickAsync();
+    }
+}

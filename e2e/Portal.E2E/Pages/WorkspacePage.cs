@@ -1,0 +1,58 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Portal.E2E.Pages;
+
+public sealed class WorkspacePage(Visit visit)
+{
+    private const float Long = 120_000;
+
+    private ILocator Header => visit.Page.Locator("main .page-header");
+    public ILocator Status => Header.Locator(".badge");
+    public ILocator Steps => visit.Page.GetByRole(AriaRole.List, new() { Name = "Steps" }).GetByRole(AriaRole.Listitem);
+
+    public static async Task<WorkspacePage> ArriveAsync(Visit visit)
+    {
+        await visit.Page.WaitForURLAsync("**/workspaces/*");
+        await visit.WaitUntilLiveAsync();
+        return new WorkspacePage(visit);
+    }
+
+    public static async Task<WorkspacePage> OpenAsync(Visit visit, string slug)
+    {
+        await visit.ShowAsync($"/workspaces/{slug}");
+        return new WorkspacePage(visit);
+    }
+
+    public string Slug => new Uri(visit.Page.Url).Segments[^1];
+
+    /// <summary>By the page's own push; nothing is loaded again.</summary>
+    public Task WaitForStatusAsync(string word) => Expect(Status).ToHaveTextAsync(word, new() { Timeout = Long });
+
+    public ILocator Act(string name) => Header.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
+
+    public async Task StopAsync(string name)
+    {
+        await Act("Stop").ClickAsync();
+        await ConfirmAsync($"Stop {name}, keep files");
+    }
+
+    public async Task DeleteAsync(string name)
+    {
+        await visit.Page.GetByRole(AriaRole.Main).GetByRole(AriaRole.Button, new() { Name = "Delete" }).First.ClickAsync();
+        await ConfirmAsync($"Delete {name}, keep files");
+    }
+
+    /// <summary>Opens the app in its own tab, as a person does.</summary>
+    public async Task<LabPage> OpenLabAsync()
+    {
+        var tab = await visit.Context.RunAndWaitForPageAsync(() => Act("Open Notebook").ClickAsync());
+        return await LabPage.ArriveAsync(tab);
+    }
+
+    private async Task ConfirmAsync(string act)
+    {
+        await visit.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = act, Exact = true }).ClickAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToHaveCountAsync(0);
+    }
+}

@@ -1,0 +1,71 @@
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.Playwright;
+using Portal.E2E.Pages;
+
+[assembly: AssemblyFixture(typeof(Portal.E2E.Site))]
+
+namespace Portal.E2E;
+
+/// <summary>
+/// A running installation and one browser. <c>PORTAL_URL</c> says where it is; <c>PORTAL_STATE</c>, where it is known, lets a
+/// test end the web as a crash would.
+/// </summary>
+public sealed class Site : IAsyncLifetime
+{
+    private static readonly string[] Arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+    private IPlaywright? _playwright;
+    private IBrowser? _browser;
+
+    public Uri Address { get; } = new(Environment.GetEnvironmentVariable("PORTAL_URL") ?? "http://portal.localhost:8080");
+
+    public async ValueTask InitializeAsync()
+    {
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = Arguments });
+        await using var visit = await VisitAsync("Grace Hopper");
+        await new CatalogPage(visit).WaitForAsync("Notebook", TimeSpan.FromMinutes(8));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_browser is not null) await _browser.DisposeAsync();
+        _playwright?.Dispose();
+    }
+
+    /// <summary>A browser of its own in which this person is signed in and sees the home page.</summary>
+    public async Task<Visit> VisitAsync(string person, string theme = "light", int width = 1280)
+    {
+        var visit = await OpenAsync(theme, width);
+        await visit.GoAsync("/");
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = $"Sign in as {person}" }).ClickAsync();
+        await visit.WaitUntilLiveAsync();
+        return visit;
+    }
+
+    /// <summary>A browser of its own in which nobody is signed in.</summary>
+    public async Task<Visit> OpenAsync(string theme = "light", int width = 1280)
+    {
+        var context = await _browser!.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 }, TimezoneId = "Europe/Berlin", Locale = "en-GB", AcceptDownloads = false });
+        context.SetDefaultTimeout(30_000);
+        await context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
+        return new Visit(Address, context, await context.NewPageAsync());
+    }
+
+    /// <summary>True when this test may end processes of the installation.</summary>
+    public static bool MayCrash => WebProcess() is not null;
+
+    /// <summary>Ends the web at once, as a crash would; its supervisor starts it again.</summary>
+    public static void CrashWeb()
+    {
+        using var web = Process.GetProcessById(WebProcess() ?? throw new InvalidOperationException("PORTAL_STATE names no running installation."));
+        web.Kill();
+    }
+
+    private static int? WebProcess()
+    {
+        if (Environment.GetEnvironmentVariable("PORTAL_STATE") is not { Length: > 0 } state || !File.Exists(Path.Combine(state, "id"))) return null;
+        var file = $"/run/portal-{File.ReadAllText(Path.Combine(state, "id")).Trim()}/web.process";
+        return File.Exists(file) ? int.Parse(File.ReadAllText(file).Split(' ')[0], CultureInfo.InvariantCulture) : null;
+    }
+}

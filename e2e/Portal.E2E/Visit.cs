@@ -1,0 +1,72 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Portal.E2E;
+
+/// <summary>One person's browser at the portal. Remembers what a page should never do: complain in the console, or ask another origin.</summary>
+public sealed class Visit : IAsyncDisposable
+{
+    private readonly List<string> _complaints = [];
+    private readonly Uri _site;
+
+    public Visit(Uri site, IBrowserContext context, IPage page)
+    {
+        (_site, Context, Page) = (site, context, page);
+        Watch(page);
+    }
+
+    public IBrowserContext Context { get; }
+    public IPage Page { get; }
+
+    /// <summary>Errors in the console, failed scripts, refused contents and requests to other origins so far.</summary>
+    public IReadOnlyList<string> Complaints => _complaints;
+
+    /// <summary>
+    /// Opens an address. Asked again when the network changed under way: each container network that appears or goes makes
+    /// Chromium abort what it is loading (ERR_NETWORK_CHANGED), which no person's machine does.
+    /// </summary>
+    public async Task GoAsync(string path)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await Page.GotoAsync(new Uri(_site, path).AbsoluteUri, new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+                return;
+            }
+            catch (PlaywrightException e) when (attempt < 5 && (e.Message.Contains("ERR_NETWORK_CHANGED", StringComparison.Ordinal) || e.Message.Contains("ERR_ABORTED", StringComparison.Ordinal)))
+            {
+            }
+        }
+    }
+
+    /// <summary>Opens a page of the portal and waits until its circuit has drawn it.</summary>
+    public async Task ShowAsync(string path)
+    {
+        await GoAsync(path);
+        await WaitUntilLiveAsync();
+    }
+
+    public async Task WaitUntilLiveAsync()
+    {
+        await Page.Locator(".shell").WaitForAsync();
+        await Expect(Page.Locator("main h1")).ToBeVisibleAsync();
+        await Expect(Page.Locator("main .fetching")).ToHaveCountAsync(0);
+    }
+
+    public async ValueTask DisposeAsync() => await Context.DisposeAsync();
+
+    private void Watch(IPage page)
+    {
+        page.Console += (_, m) => { if (m.Type == "error" && !OfTheNetwork(m.Text)) _complaints.Add($"console: {m.Text}"); };
+        page.PageError += (_, e) => _complaints.Add($"script: {e}");
+        page.Request += (_, r) =>
+        {
+            var url = new Uri(r.Url);
+            if (url.Scheme is "http" or "https" && url.Authority != _site.Authority) _complaints.Add($"asked {url.Authority}");
+        };
+    }
+
+    // What GoAsync repeats, and a circuit joins again after.
+    private static bool OfTheNetwork(string text) => text.Contains("ERR_NETWORK_CHANGED", StringComparison.Ordinal) || text.Contains("WebSocket", StringComparison.Ordinal) || text.Contains("ERR_CONNECTION_REFUSED", StringComparison.Ordinal);
+}
