@@ -128,9 +128,11 @@ public sealed class DockerClusters(
         catch (CloudException e) when (e.Fault == CloudFault.Conflict)
         {
             // Made already by a call whose answer was lost, or by another worker; it is ours only if it is the same to the last setting.
-            var other = await engine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel);
-            if (other.Config?.Labels?.TryGetValue(Owned.State, out var state) == true && state == wanted.Labels[Owned.State]
-                && other.Config.Labels.TryGetValue(Owned.Installation, out var installation) && installation == owned.Id)
+            // A name is taken before its container can be seen: then the conflict stands, and a later look finds out.
+            ContainerInspectResponse? other = null;
+            await EngineTasks.IfThereAsync(async () => other = await engine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
+            if (other?.Config?.Labels is { } labels && labels.TryGetValue(Owned.State, out var state) && state == wanted.Labels[Owned.State]
+                && labels.TryGetValue(Owned.Installation, out var installation) && installation == owned.Id)
             {
                 return other.ID;
             }

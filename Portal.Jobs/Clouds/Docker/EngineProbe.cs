@@ -86,7 +86,8 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
         }
     }
 
-    private async Task ProbeAsync(string image, SeccompProfile profile, CancellationToken cancel)
+    /// <summary>Tries this very profile, without memory of earlier tries; throws with what does not hold.</summary>
+    public async Task ProbeAsync(string image, SeccompProfile profile, CancellationToken cancel)
     {
         await RemoveAsync(cancel); // what a killed process left
         using var listener = new TcpListener(IPAddress.Any, 0);

@@ -110,8 +110,9 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
                 LogConfig = new LogConfig { Type = "json-file", Config = new Dictionary<string, string>(StringComparer.Ordinal) { ["max-size"] = "5m", ["max-file"] = "2" } },
                 Ulimits = [new Ulimit { Name = "nofile", Soft = 8192, Hard = 8192 }, new Ulimit { Name = "core", Soft = 0, Hard = 0 }],
                 ExtraHosts = ["any:0.0.0.0"], // Hadoop asks for the name of its bind address
-                // The engine would pass questions on to the host's name servers, and so a way out for data. Nobody listens at this address: names of other nodes resolve, all else fails at once.
+                // The engine would pass questions on to the host's name servers, and so a way out for data. Nobody listens at this address: names of other nodes resolve, all else fails after a second.
                 DNS = ["127.0.0.1"],
+                DNSOptions = ["timeout:1", "attempts:1"],
                 IpcMode = "private",
             },
             NetworkingConfig = new NetworkingConfig { EndpointsConfig = new Dictionary<string, EndpointSettings>(StringComparer.Ordinal) { [network] = new() { Aliases = [node.Name] } } },

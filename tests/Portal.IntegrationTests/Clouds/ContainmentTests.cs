@@ -1,0 +1,114 @@
+using System.Net.Sockets;
+using Portal.Core.Clouds;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Clouds;
+
+/// <summary>A node that takes all it can get takes it from itself: the host and its neighbour go on.</summary>
+public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixture>
+{
+    private CloudLab Lab => fixture.Lab;
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private const string Serve = "import socket\ns = socket.socket(); s.bind(('0.0.0.0', 9000)); s.listen(50)\nwhile True:\n    c, _ = s.accept(); c.sendall(b'hello'); c.close()";
+
+    [Fact]
+    public async Task ForkBomb_StaysWithinItsLimitAndTheNeighbourAnswers()
+    {
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(vcpus: 0.3) with { Pids = 64 }, await Lab.NodeAsync("neighbour", command: ["python3", "-c", Serve])]);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        await Lab.InsideAsync(plan, "notebook", "sh", "-c", "(while :; do sh -c 'sleep 60 & sleep 60 & sleep 60' & done) 2>/dev/null & sleep 0.2");
+
+        var sample = await Eventually.SeesAsync(() => SampleAsync(plan, "notebook"), s => s?.Pids >= 60, "the limit reached");
+
+        sample!.Pids.ShouldBeLessThanOrEqualTo(64);
+        (await AnswersAsync(plan)).ShouldBeTrue();
+        (await SampleAsync(plan, "neighbour"))!.Pids.ShouldBeLessThan(10);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
+        (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.Nodes.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task MemoryHog_Child_IsKilledAloneAndSeenInTheSample()
+    {
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(memoryMib: 64), await Lab.NodeAsync("neighbour", command: ["python3", "-c", Serve])]);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        (await SampleAsync(plan, "notebook"))!.OutOfMemoryKills.ShouldBe(0);
+
+        var (_, code) = await Lab.PythonInsideAsync(plan, "notebook", "b = [bytearray(8 << 20) for _ in range(100)]; print('had it')");
+
+        code.ShouldBe(137);
+        var sample = await SampleAsync(plan, "notebook");
+        sample!.OutOfMemoryKills.ShouldBeGreaterThan(0);
+        sample.MemoryLimitBytes.ShouldBe(64L << 20);
+        sample.MemoryBytes.ShouldBeLessThan(64L << 20);
+        (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.Nodes.ShouldAllBe(n => n.State == NodeState.Running);
+        (await AnswersAsync(plan)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task MemoryHog_FirstProcess_IsSeenEndedForWantOfMemory()
+    {
+        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(memoryMib: 64, command: ["python3", "-c", "b = [bytearray(8 << 20) for _ in range(100)]"]));
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var node = (await Eventually.SeesAsync(() => Lab.Clusters.LookAsync(plan.Workspace, Cancel), c => c!.Nodes[0].State == NodeState.Exited, "the end"))!.Nodes[0];
+
+        node.ExitCode.ShouldBe(137);
+        node.OutOfMemory.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Tmpfs_Filled_CountsAsItsOwnMemory()
+    {
+        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(memoryMib: 96));
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var (_, code) = await Lab.InsideAsync(plan, "notebook", "dd", "if=/dev/zero", "of=/tmp/big", "bs=1M", "count=400");
+
+        code.ShouldNotBe(0);
+        (await SampleAsync(plan, "notebook"))!.MemoryBytes.ShouldBeLessThanOrEqualTo(96L << 20);
+    }
+
+    [Fact]
+    public async Task BusyNode_IsThrottledToItsShareAndTheSampleSaysSo()
+    {
+        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(vcpus: 0.2, command: ["python3", "-c", "while True: pass"]));
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var first = (await SampleAsync(plan, "notebook"))!;
+        var last = (await Eventually.SeesAsync(() => SampleAsync(plan, "notebook"), s => s!.At - first.At > TimeSpan.FromSeconds(3), "three seconds of it"))!;
+
+        var share = (last.Cpu - first.Cpu) / (last.At - first.At);
+        share.ShouldBeInRange(0.02, 0.26);
+        last.Throttled.ShouldBeGreaterThan(TimeSpan.Zero);
+        last.Vcpus.ShouldBe(0.2);
+    }
+
+    [Fact]
+    public async Task Log_Endless_IsCutByTheEngineAndByTheReader()
+    {
+        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(command: ["sh", "-c", "printf '\\033[31mred\\033[0m \\007bell\\n'; head -c 3000000 /dev/zero | tr '\\0' x; echo; yes line | head -c 30000000; echo last; sleep infinity"]));
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var lines = await Eventually.SeesAsync(() => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 200, Cancel), l => l.Contains("last"), "the last line", 60);
+
+        lines.Count.ShouldBeLessThanOrEqualTo(200);
+        lines.ShouldAllBe(l => l.Length <= 2002);
+        lines[^1].ShouldBe("last");
+        var folder = (await Lab.Engine.AskAsync(c => c.Containers.InspectContainerAsync(Lab.Owned.Container(plan.Workspace, 1, "notebook"), Cancel), Cancel)).LogPath;
+        Directory.GetFiles(Path.GetDirectoryName(folder)!, "*-json.log*").Sum(f => new FileInfo(f).Length).ShouldBeLessThan(11_000_000);
+    }
+
+    private async Task<NodeSample?> SampleAsync(ClusterPlan plan, string node) =>
+        (await Lab.Clusters.SamplesAsync(Cancel)).SingleOrDefault(s => s.Workspace == plan.Workspace && s.Node == node);
+
+    private async Task<bool> AnswersAsync(ClusterPlan plan)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(await Lab.AddressAsync(plan, "neighbour"), 9000, Cancel);
+        var buffer = new byte[5];
+        await client.GetStream().ReadExactlyAsync(buffer, Cancel);
+        return System.Text.Encoding.ASCII.GetString(buffer) == "hello";
+    }
+}

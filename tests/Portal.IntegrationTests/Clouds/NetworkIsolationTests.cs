@@ -1,0 +1,186 @@
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Docker;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Clouds;
+
+/// <summary>Whom a node reaches, tried from inside: the nodes of its own workspace, and nobody else.</summary>
+public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<LabFixture>
+{
+    private CloudLab Lab => fixture.Lab;
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private const string Serve = "import socket, time\ns = socket.socket(); s.bind(('0.0.0.0', 9000)); s.listen(50)\nwhile True:\n    c, _ = s.accept(); c.sendall(b'hello'); c.close()";
+
+    [Fact]
+    public async Task OwnNodes_ByNameAndAddress_AreReachedAndFromTheHostToo()
+    {
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(), await Lab.NodeAsync("worker0", command: ["python3", "-c", Serve])]);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        var address = await Lab.AddressAsync(plan, "worker0");
+
+        await Eventually.HoldsAsync(async () => await ReachesAsync(plan, "worker0", 9000), "the other node by name");
+        (await ReachesAsync(plan, address, 9000)).ShouldBeTrue();
+        using var host = new TcpClient();
+        await host.ConnectAsync(address, 9000, Cancel);
+        (await Lab.InsideAsync(plan, "notebook", "getent", "hosts", "any")).Said.ShouldStartWith("0.0.0.0");
+    }
+
+    [Fact]
+    public async Task Host_OnAnyOfItsAddresses_IsNotReached()
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        using var listener = new TcpListener(IPAddress.Any, 0);
+        listener.Start();
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        var addresses = NetworkInterface.GetAllNetworkInterfaces().SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address)
+            .Where(a => a.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(a)).Select(a => a.ToString()).Append(Gateway(plan)).Distinct(StringComparer.Ordinal).ToList();
+        addresses.Count.ShouldBeGreaterThan(1);
+
+        foreach (var address in addresses)
+        {
+            (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
+        }
+
+        (await ReachesAsync(plan, "127.0.0.1", port)).ShouldBeFalse("its own loopback is its own");
+        // The listener is there: from the host it answers.
+        using var self = new TcpClient();
+        await self.ConnectAsync(IPAddress.Loopback, port, Cancel);
+    }
+
+    [Fact]
+    public async Task WithoutTheRule_TheHostIsReached_WhichIsWhyThereIsOne()
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        using var listener = new TcpListener(IPAddress.Any, 0);
+        listener.Start();
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        (await ReachesAsync(plan, Gateway(plan), port)).ShouldBeFalse();
+        var rule = Lab.Get<Firewall>().Rules[0];
+
+        (await OwnDisk.RunAsync("iptables", ["-w", "10", "-D", rule.Chain, .. rule.Words])).ShouldBe(0);
+        var reached = await ReachesAsync(plan, Gateway(plan), port);
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // puts it back, though nothing else is to be done
+
+        reached.ShouldBeTrue();
+        (await ReachesAsync(plan, Gateway(plan), port)).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task OtherBridges_OfThisAndOtherInstallations_AreNotReached()
+    {
+        await using var other = CloudLab.Open();
+        var mine = await Lab.PlanAsync();
+        var neighbour = await Lab.PlanAsync(nodes: await Lab.NodeAsync(command: ["python3", "-c", Serve]));
+        var foreign = await other.PlanAsync(nodes: await other.NodeAsync(command: ["python3", "-c", Serve]));
+        await Lab.Clusters.EnsureAsync(mine, Cancel);
+        await Lab.Clusters.EnsureAsync(neighbour, Cancel);
+        await other.Clusters.EnsureAsync(foreign, Cancel);
+
+        foreach (var address in new[] { await Lab.AddressAsync(neighbour, "notebook"), await other.AddressAsync(foreign, "notebook") })
+        {
+            await Eventually.HoldsAsync(() => ConnectsAsync(address, 9000), "it answers the host");
+            (await ReachesAsync(mine, address, 9000)).ShouldBeFalse(address);
+        }
+    }
+
+    [Fact]
+    public async Task EngineAndDatabase_AreNotReached()
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        foreach (var port in new[] { 2375, 2376, 5432 })
+        {
+            (await ReachesAsync(plan, Gateway(plan), port)).ShouldBeFalse($"{port}");
+        }
+
+        var (said, _) = await Lab.InsideAsync(plan, "notebook", "sh", "-c", "find / -xdev -type s 2>/dev/null; find /run /var/run /tmp -type s 2>/dev/null; ls /run/docker.sock /var/run/docker.sock /run/containerd 2>/dev/null");
+        said.ShouldBeEmpty();
+        (await Lab.PythonInsideAsync(plan, "notebook", "import os; print([p for p in os.listdir('/proc') if p.isdigit() and 'dockerd' in open(f'/proc/{p}/comm').read()])")).Said.ShouldBe("[]");
+    }
+
+    [Fact]
+    public async Task Internet_ByAddressOrName_IsNotReachedAndNamesFailAtOnce()
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        foreach (var (address, port) in new[] { ("1.1.1.1", 443), ("8.8.8.8", 53), ("192.0.2.1", 80) })
+        {
+            (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
+        }
+
+        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", """
+            import socket, time
+            t = time.time()
+            try: print("resolved", socket.getaddrinfo("deb.debian.org", 80))
+            except socket.gaierror as e: print("no name", time.time() - t < 3)
+            """);
+        said.ShouldBe("no name True");
+        // Every name server that this host knows, asked directly.
+        foreach (var server in (await File.ReadAllLinesAsync("/etc/resolv.conf", Cancel)).Where(l => l.StartsWith("nameserver ", StringComparison.Ordinal)).Select(l => l.Split(' ')[1]))
+        {
+            (await Lab.PythonInsideAsync(plan, "notebook", $$"""
+                import socket, struct
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2)
+                try:
+                    s.sendto(b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\3deb\6debian\3org\0\0\1\0\1", ("{{server}}", 53)); print("answered", len(s.recv(512)))
+                except OSError as e: print("none")
+                """)).Said.ShouldBe("none", server);
+        }
+    }
+
+    [Fact]
+    public async Task RawSocketsAndAddresses_CannotBeMade()
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", """
+            import socket
+            for title, kind in [("raw", (socket.AF_INET, socket.SOCK_RAW, 1)), ("packet", (socket.AF_PACKET, socket.SOCK_RAW, 0x300))]:
+                try: socket.socket(*kind); print(title, "open")
+                except PermissionError: print(title, "refused")
+            print("six", [l.split()[-1] for l in open("/proc/net/if_inet6") if not l.split()[-1] == "lo"] if __import__("os").path.exists("/proc/net/if_inet6") else [])
+            """);
+
+        said.Split('\n').ShouldBe(["raw refused", "packet refused", "six []"]);
+    }
+
+    private static string Gateway(ClusterPlan plan)
+    {
+        var bytes = IPNetwork.Parse(plan.Subnet).BaseAddress.GetAddressBytes();
+        bytes[3]++;
+        return new IPAddress(bytes).ToString();
+    }
+
+    private async Task<bool> ReachesAsync(ClusterPlan plan, string address, int port)
+    {
+        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", $$"""
+            import socket
+            try: socket.create_connection(("{{address}}", {{port}}), 1.5).close(); print("reached")
+            except OSError as e: print("closed", type(e).__name__)
+            """);
+        return said.StartsWith("reached", StringComparison.Ordinal) || (said.StartsWith("closed", StringComparison.Ordinal) ? false : throw new InvalidOperationException(said));
+    }
+
+    private static async Task<bool> ConnectsAsync(string address, int port)
+    {
+        try
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(address, port, Cancel);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using Portal.Core.Clouds;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Clouds;
+
+/// <summary>Limits of bytes, tried from inside: the kernel refuses the write.</summary>
+public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
+{
+    private const int Uid = 300_301;
+    private const long Mib = 1 << 20;
+    private CloudLab Lab => fixture.Lab;
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Student_AtTheLimit_IsStoppedByTheKernelAndCanDeleteAndGoOn()
+    {
+        var (mount, _, access) = await Lab.WorkAsync(CloudLab.New(), Uid, limit: 20 * Mib);
+        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var (said, code) = await WriteAsync(plan, "a", 100);
+
+        code.ShouldNotBe(0);
+        said.ShouldContain("Disk quota exceeded");
+        (await UsedAsync(access)).ShouldBeInRange(15 * Mib, 20 * Mib);
+        (await Lab.InsideAsync(plan, "notebook", "rm", "/home/student/work/a")).Code.ShouldBe(0);
+        (await WriteAsync(plan, "b", 10)).Code.ShouldBe(0);
+        await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 60 * Mib, Cancel);
+        (await WriteAsync(plan, "c", 30)).Code.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Class_AtItsLimit_StopsStudentsBelowTheirs()
+    {
+        var classId = CloudLab.New();
+        var (one, _, first) = await Lab.WorkAsync(classId, Uid, limit: 50 * Mib, classLimit: 60 * Mib);
+        var (two, _, second) = await Lab.WorkAsync(classId, Uid + 1, limit: 50 * Mib, classLimit: 60 * Mib);
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync("one", Uid, one), await Lab.NodeAsync("two", Uid + 1, two)]);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        (await WriteAsync(plan, "a", 40, "one")).Code.ShouldBe(0);
+
+        var (said, code) = await WriteAsync(plan, "a", 40, "two");
+
+        code.ShouldNotBe(0);
+        said.ShouldContain("Disk quota exceeded");
+        (await UsedAsync(second)).ShouldBeLessThan(21 * Mib);
+        var usage = await Lab.Filesets.UsageAsync(Cancel);
+        usage.Single(u => u.ClassId == classId && u.PersonId is null).UsedBytes.ShouldBeInRange(50 * Mib, 60 * Mib);
+        (await UsedAsync(first)).ShouldBeInRange(40 * Mib, 41 * Mib);
+    }
+
+    [Fact]
+    public async Task WithoutTheProfile_ASubvolumeEscapesTheLimit_WhichIsWhyThereIsOne()
+    {
+        // The guard taken away: the same try as in IsolationTests, in a node under Moby's own profile. If this ever fails, the profile guards nothing.
+        var (mount, folder, _) = await Lab.WorkAsync(CloudLab.New(), Uid, limit: 20 * Mib);
+        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
+        var weak = Lab.Get<Jobs.Clouds.Docker.NodeRecipe>().Describe(plan, plan.Nodes[0], new Jobs.Clouds.Docker.SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak"));
+        var id = await Jobs.Clouds.Docker.EngineTasks.CreateAsync(Lab.Engine, weak, Cancel);
+        await Lab.Engine.AskAsync(c => c.Containers.StartContainerAsync(id, new Docker.DotNet.Models.ContainerStartParameters(), Cancel), Cancel);
+
+        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", """
+            import ctypes, os, struct
+            here = os.open("/home/student/work", os.O_RDONLY)
+            print(ctypes.CDLL(None).ioctl(here, ctypes.c_ulong(0x5000940E), ctypes.create_string_buffer(struct.pack("<q4088s", 0, b"escape"), 4096)))
+            """);
+
+        said.ShouldBe("0");
+        (await WriteAsync(plan, "escape/a", 60)).Code.ShouldBe(0);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
+        (await OwnDisk.RunAsync("btrfs", "subvolume", "delete", Path.Combine(folder, "escape"))).ShouldBe(0);
+    }
+
+    private async Task<long> UsedAsync(ShareAccess access) => (await Lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes;
+
+    private Task<(string Said, long Code)> WriteAsync(ClusterPlan plan, string file, int mib, string node = "notebook") =>
+        Lab.InsideAsync(plan, node, "dd", "if=/dev/zero", $"of=/home/student/work/{file}", "bs=1M", $"count={mib}", "conv=fsync");
+}

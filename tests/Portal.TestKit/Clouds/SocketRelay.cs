@@ -1,0 +1,115 @@
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+
+namespace Portal.TestKit.Clouds;
+
+/// <summary>A Unix socket that passes everything on to another, until it is cut: the engine goes away for one installation only.</summary>
+public sealed class SocketRelay : IAsyncDisposable
+{
+    private readonly string _target;
+    private readonly string _folder = Directory.CreateTempSubdirectory("portal-test-relay").FullName;
+    private readonly ConcurrentDictionary<Socket, byte> _open = new();
+    private readonly CancellationTokenSource _end = new();
+    private Socket? _listener;
+    private long _budget = long.MaxValue;
+
+    private SocketRelay(string target) => _target = target;
+
+    public string Path => System.IO.Path.Combine(_folder, "engine.sock");
+
+    public static SocketRelay Start(string target)
+    {
+        var relay = new SocketRelay(target);
+        relay.Restore();
+        return relay;
+    }
+
+    /// <summary>Ends every connection and takes no new one.</summary>
+    public Task CutAsync()
+    {
+        Interlocked.Exchange(ref _listener, null)?.Dispose();
+        File.Delete(Path);
+        foreach (var socket in _open.Keys)
+        {
+            socket.Dispose();
+        }
+
+        _open.Clear();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Cuts once so many more bytes were sent to the engine.</summary>
+    public void CutAfter(long bytes) => Interlocked.Exchange(ref _budget, bytes);
+
+    public void Restore()
+    {
+        Interlocked.Exchange(ref _budget, long.MaxValue);
+        if (_listener is not null)
+        {
+            return;
+        }
+
+        File.Delete(Path);
+        var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(Path));
+        listener.Listen(64);
+        _listener = listener;
+        _ = AcceptAsync(listener);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _end.CancelAsync();
+        await CutAsync();
+        Directory.Delete(_folder, recursive: true);
+        _end.Dispose();
+    }
+
+    private async Task AcceptAsync(Socket listener)
+    {
+        try
+        {
+            while (true)
+            {
+                var near = await listener.AcceptAsync(_end.Token);
+                var far = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                _open[near] = _open[far] = 0;
+                await far.ConnectAsync(new UnixDomainSocketEndPoint(_target), _end.Token);
+                _ = PassAsync(near, far, counted: true);
+                _ = PassAsync(far, near, counted: false);
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            // cut
+        }
+    }
+
+    private async Task PassAsync(Socket from, Socket to, bool counted)
+    {
+        var buffer = new byte[16 * 1024];
+        try
+        {
+            while (await from.ReceiveAsync(buffer, SocketFlags.None, _end.Token) is > 0 and var read)
+            {
+                if (counted && Interlocked.Add(ref _budget, -read) < 0)
+                {
+                    await CutAsync();
+                    return;
+                }
+
+                for (var sent = 0; sent < read;)
+                {
+                    sent += await to.SendAsync(buffer.AsMemory(sent, read - sent), SocketFlags.None, _end.Token);
+                }
+            }
+
+            to.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            from.Dispose();
+            to.Dispose();
+        }
+    }
+}
