@@ -1,0 +1,44 @@
+using ArchUnitNET.Domain;
+using ArchUnitNET.Fluent.Syntax.Elements.Types;
+using ArchUnitNET.Loader;
+using ArchUnitNET.xUnitV3;
+using static ArchUnitNET.Fluent.ArchRuleDefinition;
+
+namespace Portal.Tests;
+
+/// <summary>The direction of the rooms, read from the compiled assemblies.</summary>
+public sealed class DirectionTests
+{
+    private static readonly System.Reflection.Assembly Web = typeof(Shell.App).Assembly, Core = typeof(Portal.Core.Data.PortalDb).Assembly, Jobs = typeof(Portal.Jobs.PortalJobsServices).Assembly;
+    private static readonly Architecture Built = new ArchLoader().LoadAssemblies(Web, Core, Jobs).Build();
+
+    [Fact]
+    public void Core_KnowsNeitherWebNorJobs() =>
+        Types().That().ResideInAssembly(Core).Should().NotDependOnAny(Types().That().ResideInAssembly(Web).Or().ResideInAssembly(Jobs)).Check(Built);
+
+    [Fact]
+    public void WebAndJobs_DoNotKnowEachOther()
+    {
+        Types().That().ResideInAssembly(Web).Should().NotDependOnAny(Types().That().ResideInAssembly(Jobs)).Check(Built);
+        Types().That().ResideInAssembly(Jobs).Should().NotDependOnAny(Types().That().ResideInAssembly(Web)).Check(Built);
+    }
+
+    [Fact]
+    public void Web_KnowsNeitherHangfireNorEngine() =>
+        Types().That().ResideInAssembly(Web).Or().ResideInAssembly(Core).Should().NotDependOnAny(Types(includeReferenced: true).That().ResideInNamespaceMatching(@"^(Hangfire|Docker\.DotNet)")).Check(Built);
+
+    [Fact]
+    public void EngineTypes_StayInItsAdapter() =>
+        Types().That().ResideInAssembly(Jobs).And().DoNotResideInNamespaceMatching(@"^Portal\.Jobs\.Clouds\.Docker").And().ResideInNamespaceMatching(@"^Portal\.")
+            .Should().NotDependOnAny(Types(includeReferenced: true).That().ResideInNamespaceMatching(@"^Docker\.DotNet")).Check(Built);
+
+    [Fact]
+    public void Policy_IsArithmetic()
+    {
+        Policy().Should().NotDependOnAny(Types(includeReferenced: true).That().HaveFullNameMatching(@"^System\.(IO\.|Net\.|Threading\.Tasks\.|TimeProvider$)|^Microsoft\.EntityFrameworkCore|^Npgsql|^Portal\.Core\.(Data|Clouds)")).Check(Built);
+        MethodMembers().That().AreDeclaredIn(Policy()).Should().NotHaveAnyAttributes(typeof(System.Runtime.CompilerServices.AsyncStateMachineAttribute)).Check(Built);
+    }
+
+    // Made anew for each rule: these objects remember what was said on them.
+    private static GivenTypesConjunction Policy() => Types().That().ResideInNamespaceMatching(@"^Portal\.Core\.Policy");
+}

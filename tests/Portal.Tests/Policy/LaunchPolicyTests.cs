@@ -1,0 +1,78 @@
+using System.Collections.Immutable;
+using CsCheck;
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
+
+namespace Portal.Tests.Policy;
+
+public sealed class LaunchPolicyTests
+{
+    private static readonly Amounts Small = new(1, 1024, 0, 1), Medium = new(2, 2048, 0, 1), Large = new(4, 4096, 0, 1);
+
+    private static readonly LaunchFacts Fits = new(true, true, true, true, null, true, 2, 12, Medium,
+        [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)], new(64, 65536, 0, 0), [("l", Large), ("s", Small)]);
+
+    [Fact]
+    public void Decide_EverythingFits_Allows() => LaunchPolicy.Decide(Fits).ShouldBeNull();
+
+    [Fact]
+    public void Decide_EachFact_IsRefusedWithItsReasonAndField()
+    {
+        Reason(Fits with { MayLaunch = false }).ShouldBe((RefusalReason.NotAMember, null));
+        Reason(Fits with { TemplateOffered = false }).ShouldBe((RefusalReason.TemplateGone, "template"));
+        Reason(Fits with { SizeKnown = false }).ShouldBe((RefusalReason.SizeUnknown, "size"));
+        Reason(Fits with { NameFree = false }).ShouldBe((RefusalReason.NameTaken, "name"));
+        Reason(Fits with { Hours = 0 }).ShouldBe((RefusalReason.EndInThePast, "end"));
+        Reason(Fits with { Hours = 12.1 }).ShouldBe((RefusalReason.EndTooLate, "end"));
+        Reason(Fits with { NotAvailable = "no engine" }).ShouldBe((RefusalReason.NotAvailable, "template"));
+        Reason(Fits with { DiskHasRoom = false }).ShouldBe((RefusalReason.DiskNearlyFull, null));
+        Reason(Fits with { Capacity = new(1, 65536, 0, 0) }).ShouldBe((RefusalReason.NeverPossible, "size"));
+    }
+
+    [Fact]
+    public void Decide_SeveralWalls_NamesTheInnermostAndWhatFits()
+    {
+        var refusal = LaunchPolicy.Decide(Fits with { Levels = [Level(QuotaLevel.Tenant, 1), Level(QuotaLevel.Class, 1), Level(QuotaLevel.Member, 1)] })!;
+        (refusal.Reason, refusal.Wall, refusal.Resource, refusal.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, "s"));
+    }
+
+    [Fact]
+    public void Decide_NothingFits_OffersNothing() =>
+        LaunchPolicy.Decide(Fits with { Levels = [Level(QuotaLevel.Member, 0)] })!.Fits.ShouldBeNull();
+
+    [Fact]
+    public void Decide_AnyFacts_NeverOverCommitsAndOffersOnlyWhatFits() =>
+        Gen.Select(Gen.Int[0, 10], Gen.Int[0, 10], Gen.Int[0, 10], Gen.Int[1, 6]).Sample((tenant, @class, member, wanted) =>
+        {
+            var facts = Fits with { Wanted = new(wanted, wanted * 1024, 0, 1), Levels = [Level(QuotaLevel.Tenant, tenant), Level(QuotaLevel.Class, @class), Level(QuotaLevel.Member, member)] };
+            var least = Math.Min(tenant, Math.Min(@class, member));
+            var refusal = LaunchPolicy.Decide(facts);
+            (refusal is null).ShouldBe(wanted <= least);
+            if (refusal?.Fits is { } fits) facts.OtherSizes.Single(s => s.SizeId == fits).Wanted.Vcpu.ShouldBeLessThanOrEqualTo(least);
+            else if (refusal is not null) facts.OtherSizes.ShouldAllBe(s => s.Wanted.Vcpu > least);
+        });
+
+    private static QuotaState Level(QuotaLevel level, int vcpu) => new(level, "", new(vcpu, vcpu * 1024, 100, 100), Amounts.None);
+
+    private static (RefusalReason, string?) Reason(LaunchFacts facts) => LaunchPolicy.Decide(facts) is { } r ? (r.Reason, r.Field) : throw new InvalidOperationException("It was allowed.");
+}
+
+public sealed class AdmissionPolicyTests
+{
+    [Fact]
+    public void Admit_AnyQueue_IsTheLongestHeadThatFits() =>
+        Gen.Select(Gen.Int[0, 20], Gen.Int[0, 10], Gen.Int[-2, 8], Gen.Int[1, 6].Array[0, 30]).Sample((capacity, claimed, starts, wants) =>
+        {
+            var queue = wants.Select((w, i) => new QueuedOrder(i, Guid.Empty, new(w, 0, 0, 0), HoldsRoom: false)).ToImmutableArray();
+            var admitted = AdmissionPolicy.Admit(new(new(capacity, 0, 0, 0), new(claimed, 0, 0, 0), starts), queue);
+            admitted.ShouldBe(queue.Take(admitted.Length));
+            admitted.Length.ShouldBeLessThanOrEqualTo(Math.Max(0, starts));
+            var sum = claimed + admitted.Sum(a => a.Wanted.Vcpu);
+            if (admitted.Length > 0) sum.ShouldBeLessThanOrEqualTo(capacity);
+            if (admitted.Length < Math.Min(queue.Length, Math.Max(0, starts))) (sum + queue[admitted.Length].Wanted.Vcpu).ShouldBeGreaterThan(capacity);
+        });
+
+    [Fact]
+    public void Admit_HoldsItsRoomAlready_NeedsNoMore() =>
+        AdmissionPolicy.Admit(new(new(1, 0, 0, 0), new(1, 0, 0, 0), 1), [new(1, Guid.Empty, new(1, 0, 0, 0), HoldsRoom: true)]).Length.ShouldBe(1);
+}

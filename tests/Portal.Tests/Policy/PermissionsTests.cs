@@ -1,0 +1,60 @@
+using Portal.Core.People;
+using Portal.Core.Policy;
+
+namespace Portal.Tests.Policy;
+
+/// <summary>Walks verb × role × ownership: every cell is written down here, so that a change of the table is a decision.</summary>
+public sealed class PermissionsTests
+{
+    private static readonly Guid Me = new("11111111-0000-0000-0000-000000000000"), Other = new("22222222-0000-0000-0000-000000000000");
+    private static readonly Guid Tenant = new("33333333-0000-0000-0000-000000000000"), Class = new("44444444-0000-0000-0000-000000000000"), OtherPlace = new("55555555-0000-0000-0000-000000000000");
+
+    /// <summary>Columns: nobody, student, assistant, instructor, tenant admin, operator; lower case of others' things, and of one's own.</summary>
+    [Theory]
+    //                                         others' thing          own thing
+    //                                         - S A I T O            - S A I T O
+    [InlineData(Verb.LaunchWorkspace, "0 1 1 1 0 0", "0 1 1 1 0 0")]
+    [InlineData(Verb.SeeCatalog, "0 1 1 1 0 0", "0 1 1 1 0 0")]
+    [InlineData(Verb.LookAtWorkspace, "0 0 1 1 1 1", "1 1 1 1 1 1")]
+    [InlineData(Verb.StopWorkspace, "0 0 1 1 1 1", "1 1 1 1 1 1")]
+    [InlineData(Verb.OpenApp, "0 0 0 0 0 0", "0 1 1 1 0 0")]
+    [InlineData(Verb.StartWorkspace, "0 0 0 0 0 0", "0 1 1 1 0 0")]
+    [InlineData(Verb.ExtendWorkspace, "0 0 0 0 0 0", "0 1 1 1 0 0")]
+    [InlineData(Verb.DeleteWorkspace, "0 0 0 0 1 1", "1 1 1 1 1 1")]
+    [InlineData(Verb.SeeOperations, "0 0 0 0 0 1", "0 0 0 0 0 1")]
+    public void May_VerbRoleOwnership_IsTheTable(Verb verb, string others, string own)
+    {
+        foreach (var (cells, owner) in new[] { (others, Other), (own, Me) })
+        {
+            var expected = cells.Split(' ').Select(c => c == "1").ToArray();
+            var roles = new MemberRole?[] { null, MemberRole.Student, MemberRole.Assistant, MemberRole.Instructor, MemberRole.TenantAdmin, MemberRole.Operator };
+            for (var i = 0; i < roles.Length; i++)
+                Permissions.May(verb, Standing(roles[i], Class, Tenant, owner)).ShouldBe(expected[i], $"{verb} as {roles[i]?.ToString() ?? "nobody"} of {(owner == Me ? "own" : "others'")} thing");
+        }
+    }
+
+    [Fact]
+    public void May_EveryVerb_IsInTheWalk()
+    {
+        var walked = typeof(PermissionsTests).GetMethod(nameof(May_VerbRoleOwnership_IsTheTable))!.GetCustomAttributes(typeof(InlineDataAttribute), false).Cast<InlineDataAttribute>().Select(d => (Verb)d.Data[0]!);
+        walked.Order().ShouldBe(Enum.GetValues<Verb>().Order());
+    }
+
+    [Theory]
+    [InlineData(MemberRole.Student)]
+    [InlineData(MemberRole.Assistant)]
+    [InlineData(MemberRole.Instructor)]
+    [InlineData(MemberRole.TenantAdmin)]
+    public void StandingOf_RoleElsewhere_CountsForNothing(MemberRole role) =>
+        Standing(role, OtherPlace, OtherPlace, Other).ShouldBe(Core.Policy.Standing.None);
+
+    [Fact]
+    public void StandingOf_SomebodyElsesMembership_CountsForNothing() =>
+        Permissions.StandingOf(Me, [new() { PersonId = Other, Role = MemberRole.Operator }], Tenant, Class, Other).ShouldBe(Core.Policy.Standing.None);
+
+    private static Standing Standing(MemberRole? role, Guid @class, Guid tenant, Guid owner)
+    {
+        Membership[] memberships = role is { } r ? [new() { PersonId = Me, Role = r, TenantId = r == MemberRole.Operator ? null : tenant, ClassId = r is MemberRole.Operator or MemberRole.TenantAdmin ? null : @class }] : [];
+        return Permissions.StandingOf(Me, memberships, Tenant, Class, owner);
+    }
+}

@@ -1,0 +1,67 @@
+using Portal.Core.Policy;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Steps;
+
+namespace Portal.Tests.Runs;
+
+/// <summary>The tables that runs go by.</summary>
+public sealed class RunTableTests
+{
+    [Fact]
+    public void Next_FinishedPhase_IsNeverLeft()
+    {
+        foreach (var phase in RunPhases.Finished)
+            foreach (var trigger in Enum.GetValues<RunTrigger>()) RunPhases.Next(phase, trigger).ShouldBeNull($"{trigger} leaves {phase}");
+    }
+
+    [Fact]
+    public void Next_EveryUnfinishedPhase_HasAWayToAnEnd()
+    {
+        var reach = new HashSet<RunPhase>(RunPhases.Finished);
+        for (var before = -1; before != reach.Count;)
+        {
+            before = reach.Count;
+            foreach (var phase in Enum.GetValues<RunPhase>())
+                if (Enum.GetValues<RunTrigger>().Any(t => RunPhases.Next(phase, t) is { } next && reach.Contains(next))) reach.Add(phase);
+        }
+        reach.Count.ShouldBe(Enum.GetValues<RunPhase>().Length);
+    }
+
+    [Fact]
+    public void StatusOf_EveryKindAndPhase_HasAStatus()
+    {
+        foreach (var kind in Enum.GetValues<RunKind>())
+            foreach (var phase in Enum.GetValues<RunPhase>())
+                foreach (var flags in new[] { (false, false), (false, true), (true, false), (true, true) }) StatusOf.Run(kind, phase, flags.Item1, flags.Item2);
+        StatusOf.Run(RunKind.Launch, RunPhase.Succeeded, false, nodesWell: true).ShouldBe(WorkspaceStatus.Ready);
+        StatusOf.Run(RunKind.Launch, RunPhase.Succeeded, false, nodesWell: false).ShouldBe(WorkspaceStatus.Attention);
+    }
+
+    [Theory]
+    //                               wanted: Launch Start Stop Delete
+    [InlineData(RunKind.Launch, "UnderWay UnderWay Record Record")]
+    [InlineData(RunKind.Start, "UnderWay UnderWay Record Record")]
+    [InlineData(RunKind.Stop, "Refuse Refuse UnderWay Record")]
+    [InlineData(RunKind.Delete, "Refuse Refuse Refuse UnderWay")]
+    public void Wish_KindByKind_IsTheTable(RunKind unfinished, string expected) =>
+        string.Join(' ', Enum.GetValues<RunKind>().Select(wanted => WishPolicy.Decide(unfinished, wanted))).ShouldBe(expected);
+
+    [Fact]
+    public void Release_EveryPlanThatReleases_SharesOneOrder()
+    {
+        StepKey[] order = [StepKey.StopNodes, StepKey.Unmount, StepKey.DenyAccess, StepKey.DropNetwork];
+        PlanSteps.Release.ShouldBe(order);
+        PlanSteps.Of(RunKind.Stop, false).ShouldBe(order);
+        PlanSteps.Of(RunKind.Delete, false).Take(order.Length).ShouldBe(order);
+        PlanSteps.Of(RunKind.Launch, releasing: true).ShouldBe(order);
+        PlanSteps.Of(RunKind.Start, releasing: true).ShouldBe(order);
+    }
+
+    [Fact]
+    public void Plan_EveryStepKey_HasItsStep()
+    {
+        var steps = typeof(IStep).Assembly.GetTypes().Where(t => t is { IsClass: true, IsAbstract: false } && t.IsAssignableTo(typeof(IStep))).ToList();
+        steps.Select(s => s.Name).Order().ShouldBe(Enum.GetNames<StepKey>().Order());
+    }
+}
