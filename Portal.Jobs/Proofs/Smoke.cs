@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Portal.Jobs.Proofs;
@@ -19,10 +20,19 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             await say.WriteLineAsync("Usage: Portal.Jobs --smoke <address of the portal> [template…]");
             return 2;
         }
+        // An interrupted proof still deletes what it launched.
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        void Interrupt(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            until.Cancel();
+        }
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
         try
         {
             using var site = new PublicSite(url, null, configuration["Site:ConnectTo"]);
-            await new Smoke(new(site), clock, say).RunAsync(templates, cancel);
+            await new Smoke(new(site), clock, say).RunAsync(templates, until.Token);
             return 0;
         }
         catch (Exception e) when (e is SmokeException or HttpRequestException or IOException or JsonException or InvalidOperationException or KernelException or System.Net.WebSockets.WebSocketException or OperationCanceledException)
@@ -81,8 +91,9 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         finally
         {
             Begin();
-            await portal.DeleteAsync($"/workspaces/{id}", cancel);
-            await UntilAsync(ForDelete, $"{template}: not deleted after {ForDelete.TotalMinutes:F0} minutes", async () => await portal.FindAsync($"/workspaces/{id}", cancel) is not { } w || Text(w, "status") is "Deleted", cancel);
+            using var own = new CancellationTokenSource(ForDelete, clock);
+            await portal.DeleteAsync($"/workspaces/{id}", own.Token);
+            await UntilAsync(ForDelete, $"{template}: not deleted after {ForDelete.TotalMinutes:F0} minutes", async () => await portal.FindAsync($"/workspaces/{id}", own.Token) is not { } w || Text(w, "status") is "Deleted", own.Token);
             Done($"{template}: deleted, all released");
         }
     }
