@@ -37,7 +37,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
         Refuse(Lacking(info));
         var profile = await SeccompProfile.LoadAsync(options.SeccompBase, cancel);
         await firewall.EnsureAsync(cancel);
-        var key = $"{info.ID} {info.ServerVersion} {info.SystemTime?[..4]} {profile.Hash}";
+        var key = $"{info.ID} {info.ServerVersion} {profile.Hash}";
         await _one.WaitAsync(cancel);
         try
         {

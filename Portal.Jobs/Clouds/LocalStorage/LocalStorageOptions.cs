@@ -25,7 +25,7 @@ public sealed class LocalStorageOptionsCheck : IValidateOptions<LocalStorageOpti
         }
 
         var wrong = new[] { (nameof(options.Folder), options.Folder), (nameof(options.Mounts), options.Mounts) }
-            .Where(f => !Path.IsPathFullyQualified(f.Item2) || Path.GetFullPath(f.Item2) != f.Item2 || f.Item2 == "/")
+            .Where(f => !Path.IsPathFullyQualified(f.Item2) || Path.GetFullPath(f.Item2) != f.Item2 || f.Item2.EndsWith('/'))
             .Select(f => $"{LocalStorageOptions.Section}:{f.Item1} must be a full path without dots and without a slash at its end.").ToList();
         if (wrong.Count == 0 && (options.Mounts + "/").StartsWith(options.Folder + "/", StringComparison.Ordinal))
         {

@@ -24,7 +24,7 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
         sample!.Pids.ShouldBeLessThanOrEqualTo(64);
         (await AnswersAsync(plan)).ShouldBeTrue();
         (await SampleAsync(plan, "neighbour"))!.Pids.ShouldBeLessThan(10);
-        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
         (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.Nodes.ShouldBeEmpty();
     }
 

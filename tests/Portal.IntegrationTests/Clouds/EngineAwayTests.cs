@@ -92,8 +92,8 @@ public sealed class EngineAwayTests
             now.Nodes.Select(n => n.Name).ShouldBe(["notebook", "worker0"]);
             now.Nodes.ShouldAllBe(n => n.State == NodeState.Running);
             (await lab.Get<Networks>().ListAsync(lab.Owned.Mine(plan.Workspace), Cancel)).Count.ShouldBe(1);
-            await lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
-            await lab.Clusters.RemoveNetworkAsync(plan.Workspace, Cancel);
+            await lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
+            await lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel);
         }
     }
 
@@ -103,8 +103,8 @@ public sealed class EngineAwayTests
         await using var lab = CloudLab.Open();
         var cloud = new NoClusterCloud();
         var plan = await lab.PlanAsync();
-        Func<Task>[] calls = [() => cloud.PrepareAsync(Cancel), () => cloud.EnsureAsync(plan, Cancel), () => cloud.LookAsync(Cancel), () => cloud.LookAsync(plan.Workspace, Cancel), () => cloud.RemoveNodesAsync(plan.Workspace, Cancel),
-            () => cloud.RemoveNetworkAsync(plan.Workspace, Cancel), () => cloud.SamplesAsync(Cancel), () => cloud.LogTailAsync(plan.Workspace, "notebook", 5, Cancel), () => cloud.ForeignRangesAsync(Cancel)];
+        Func<Task>[] calls = [() => cloud.PrepareAsync(Cancel), () => cloud.EnsureAsync(plan, Cancel), () => cloud.LookAsync(Cancel), () => cloud.LookAsync(plan.Workspace, Cancel), () => cloud.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel),
+            () => cloud.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel), () => cloud.SamplesAsync(Cancel), () => cloud.LogTailAsync(plan.Workspace, "notebook", 5, Cancel), () => cloud.ForeignRangesAsync(Cancel)];
         foreach (var call in calls)
         {
             (await Should.ThrowAsync<CloudException>(call)).WhatToDo.ShouldContain("docker.io");
@@ -124,8 +124,8 @@ public sealed class EngineAwayTests
         (await one.Clusters.LookAsync(Cancel)).ShouldHaveSingleItem().Nodes.ShouldHaveSingleItem();
         (await one.Clusters.ForeignRangesAsync(Cancel)).ShouldContain(second.Subnet);
         (await one.Clusters.ForeignRangesAsync(Cancel)).ShouldNotContain(first.Subnet);
-        await one.Clusters.RemoveNodesAsync(workspace, Cancel);
-        await one.Clusters.RemoveNetworkAsync(workspace, Cancel);
+        await one.Clusters.RemoveNodesAsync(workspace, CloudLab.Every, Cancel);
+        await one.Clusters.RemoveNetworkAsync(workspace, CloudLab.Every, Cancel);
 
         (await one.Clusters.LookAsync(Cancel)).ShouldBeEmpty();
         (await two.Clusters.LookAsync(workspace, Cancel))!.Nodes.ShouldHaveSingleItem().State.ShouldBe(NodeState.Running);

@@ -209,15 +209,29 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         await Eventually.HoldsAsync(async () => (await Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 1, Cancel)).Contains("up"), "the program");
 
-        await Should.ThrowAsync<CloudException>(() => Lab.Clusters.RemoveNetworkAsync(plan.Workspace, Cancel));
-        await Task.WhenAll(Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel), Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel));
+        await Should.ThrowAsync<CloudException>(() => Lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel));
+        await Task.WhenAll(Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel), Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel));
         var held = await Eventually.SeesAsync(() => Lab.Clusters.LookAsync(plan.Workspace, Cancel), c => c is { Nodes.Count: 0 }, "no node");
         held!.HasNetwork.ShouldBeTrue();
-        await Task.WhenAll(Lab.Clusters.RemoveNetworkAsync(plan.Workspace, Cancel), Lab.Clusters.RemoveNetworkAsync(plan.Workspace, Cancel));
+        await Task.WhenAll(Lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel), Lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel));
 
         (await Lab.Clusters.LookAsync(plan.Workspace, Cancel)).ShouldBeNull();
-        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
-        await Lab.Clusters.RemoveNetworkAsync(plan.Workspace, Cancel);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
+        await Lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel);
+    }
+
+    [Fact]
+    public async Task Remove_OfAnOlderGenerationThatComesLate_TouchesNothingNewer()
+    {
+        var plan = await Lab.PlanAsync(generation: 3);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        var before = await IdsAsync(plan);
+
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, 2, Cancel);
+        await Lab.Clusters.RemoveNetworkAsync(plan.Workspace, 2, Cancel);
+
+        (await IdsAsync(plan)).ShouldBe(before);
+        (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.HasNetwork.ShouldBeTrue();
     }
 
     private async Task<string[]> IdsAsync(ClusterPlan plan) => [.. (await Lab.Engine.ListAsync(Lab.Owned.Mine(plan.Workspace), Cancel)).Select(c => c.ID).Order(StringComparer.Ordinal)];

@@ -133,9 +133,9 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         (await Lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).LimitBytes.ShouldBe(64 << 20);
         (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
         await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 64 << 20, Cancel);
-        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
-        await Lab.Shares.UnmountAsync(access.Workspace, Cancel);
-        await Lab.Shares.DenyAsync(access.Workspace, Cancel);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
     }
 
     [Fact]
@@ -151,9 +151,9 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         // Everything that root does with this folder, again.
         await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 48 << 20, Cancel);
         await Lab.Shares.EnsureShareAsync(access.ClassId, 1 << 30, Cancel);
-        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
-        await Lab.Shares.UnmountAsync(access.Workspace, Cancel);
-        await Lab.Shares.DenyAsync(access.Workspace, Cancel);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
         var again = plan with { Generation = 2, Nodes = [plan.Nodes[0] with { Folders = [new FolderPlan(await Lab.Shares.AllowAsync(access with { Generation = 2 }, Cancel), "/home/student/work", false)] }] };
         await Lab.Clusters.EnsureAsync(again, Cancel);
 

@@ -56,7 +56,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         var (mount, folder, _) = await Lab.WorkAsync(CloudLab.New(), Uid, limit: 20 * Mib);
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
         var weak = Lab.Get<Jobs.Clouds.Docker.NodeRecipe>().Describe(plan, plan.Nodes[0], new Jobs.Clouds.Docker.SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak"));
         var id = await Jobs.Clouds.Docker.EngineTasks.CreateAsync(Lab.Engine, weak, Cancel);
         await Lab.Engine.AskAsync(c => c.Containers.StartContainerAsync(id, new Docker.DotNet.Models.ContainerStartParameters(), Cancel), Cancel);
@@ -69,7 +69,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
 
         said.ShouldBe("0");
         (await WriteAsync(plan, "escape/a", 60)).Code.ShouldBe(0);
-        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, Cancel);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
         (await OwnDisk.RunAsync("btrfs", "subvolume", "delete", Path.Combine(folder, "escape"))).ShouldBe(0);
     }
 

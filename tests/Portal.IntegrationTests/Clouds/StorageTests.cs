@@ -68,18 +68,18 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var (mount, folder, access) = await Lab.WorkAsync(CloudLab.New(), Uid);
         (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
 
-        var early = await Should.ThrowAsync<CloudException>(() => Lab.Shares.DenyAsync(access.Workspace, Cancel));
+        var early = await Should.ThrowAsync<CloudException>(() => Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel));
         early.Fault.ShouldBe(CloudFault.Conflict);
-        await Lab.Shares.UnmountAsync(access.Workspace, Cancel);
+        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
         (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
         (await StatAsync(mount)).ShouldStartWith("0 0 700");
-        await Lab.Shares.DenyAsync(access.Workspace, Cancel);
+        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
 
         (await Lab.Shares.AccessAsync(Cancel)).ShouldNotContain(access);
         Directory.Exists(mount).ShouldBeFalse();
         Directory.Exists(folder).ShouldBeTrue();
-        await Lab.Shares.UnmountAsync(access.Workspace, Cancel);
-        await Lab.Shares.DenyAsync(access.Workspace, Cancel);
+        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
     }
 
     [Fact]
@@ -88,14 +88,14 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var (mount, _, access) = await Lab.WorkAsync(CloudLab.New(), Uid);
         using (var user = Process.Start(new ProcessStartInfo("sleep", "60") { WorkingDirectory = mount, UseShellExecute = false })!)
         {
-            var busy = await Should.ThrowAsync<CloudException>(() => Lab.Shares.UnmountAsync(access.Workspace, Cancel));
+            var busy = await Should.ThrowAsync<CloudException>(() => Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel));
             busy.Fault.ShouldBe(CloudFault.Conflict);
             user.Kill();
             await user.WaitForExitAsync(Cancel);
         }
 
-        await Lab.Shares.UnmountAsync(access.Workspace, Cancel);
-        await Lab.Shares.DenyAsync(access.Workspace, Cancel);
+        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
     }
 
     [Fact]
@@ -171,8 +171,8 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         report.Summary.ShouldContain("counted again");
         await Eventually.HoldsAsync(async () => !(await lab.Shares.PrepareAsync(Cancel)).Recounting, "the recount");
         (await WriteAsync(mount, "b", 30)).ShouldNotBe(0);
-        await lab.Shares.UnmountAsync(access.Workspace, Cancel);
-        await lab.Shares.DenyAsync(access.Workspace, Cancel);
+        await lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
+        await lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
     }
 
     [Fact]
@@ -205,8 +205,8 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
             (await StatAsync(folder)).ShouldStartWith($"{Uid} {Uid} 700");
 
             (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBe(3 << 20);
-            await lab.Shares.UnmountAsync(access.Workspace, Cancel);
-            await lab.Shares.DenyAsync(access.Workspace, Cancel);
+            await lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
+            await lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
         }
 
         Directory.Delete(plain, recursive: true);

@@ -31,6 +31,9 @@ public sealed class CloudLab : IAsyncDisposable
             .AddDockerCloud(configuration).AddLocalStorage(configuration).AddImages(configuration).BuildServiceProvider();
     }
 
+    /// <summary>Removals of whatever generation.</summary>
+    public const int Every = int.MaxValue;
+
     /// <summary>Ten characters, as of an installation.</summary>
     public string Id { get; }
 

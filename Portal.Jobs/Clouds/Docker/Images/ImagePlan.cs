@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Portal.Core.Clouds;
@@ -87,11 +88,20 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
         return lines.Select(l => l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).FirstOrDefault(w => w.Length == 2 && w[1].TrimStart('*') == archive && w[0].Length == 64)?[0];
     }
 
+    /// <summary>Counted once for each state of the file: an archive has a hundred megabytes, and plans are made often.</summary>
     private static async Task<string> SumAsync(string path, CancellationToken cancel)
     {
-        await using var file = File.OpenRead(path);
-        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancel));
+        var key = (path, new FileInfo(path).Length, File.GetLastWriteTimeUtc(path));
+        if (!Sums.TryGetValue(key, out var sum))
+        {
+            await using var file = File.OpenRead(path);
+            Sums[key] = sum = Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancel));
+        }
+
+        return sum;
     }
+
+    private static readonly ConcurrentDictionary<(string, long, DateTime), string> Sums = new();
 
     private static async Task<string> SourcesAsync(ImagesOptions options, CancellationToken cancel) => File.Exists(options.AptSources)
         ? await File.ReadAllTextAsync(options.AptSources, cancel)
