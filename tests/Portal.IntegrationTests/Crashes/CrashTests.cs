@@ -1,0 +1,175 @@
+using System.Diagnostics;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.TestKit;
+
+namespace Portal.IntegrationTests.Crashes;
+
+public sealed class CrashSite : IAsyncLifetime
+{
+    public Installation It { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() => It = await Installation.StartAsync(students: 8, TestContext.Current.CancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (It is not null) await It.DisposeAsync();
+    }
+}
+
+/// <summary>
+/// Web and Jobs killed as child processes, on the real engine, after each saved step and at random; stopped past their lease and woken; the
+/// database killed. After each: the workspace is Ready or released, nothing is left, nothing is there twice.
+/// </summary>
+public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClassFixture<CrashSite>
+{
+    private const int InCi = 20, InLong = 200;
+    private static readonly TimeSpan Settles = TimeSpan.FromMinutes(2);
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private Installation It => site.It;
+
+    [Fact]
+    public Task Kill_SampleOfPlansStepsAndProcesses_EndsReadyOrReleased() => SampleAsync(InCi, seed: 4);
+
+    [Fact, Trait("Lane", "long")]
+    public Task Kill_EveryPlanStepAndProcess_EndsReadyOrReleased() => SampleAsync(InLong, seed: 40);
+
+    private sealed record Blow(RunKind Plan, StepKey? After, string Victim);
+
+    /// <summary>Every (plan, step, process) first; what is left of the number at random moments, some of them pauses and database kills.</summary>
+    private static IEnumerable<Blow> Blows(int number, int seed)
+    {
+        var random = new Random(seed);
+        var plans = Enum.GetValues<RunKind>();
+        var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new Blow(plan, step, victim)).ToList();
+        var special = (string[])["pause", "database", "jobs", "web"];
+        var chosen = number >= all.Count * 2 ? all : [.. all.OrderBy(_ => random.Next()).Take(number * 3 / 5)];
+        return chosen.Concat(Enumerable.Range(0, number - chosen.Count).Select(i => new Blow(plans[random.Next(plans.Length)], null, special[i % special.Length])));
+    }
+
+    private async Task SampleAsync(int number, int seed)
+    {
+        var random = new Random(seed);
+        var student = 0;
+        foreach (var blow in Blows(number, seed))
+        {
+            var took = Stopwatch.StartNew();
+            var owner = It.Site.Students[student++ % It.Site.Students.Count];
+            var order = It.Site.Order(owner);
+            await BeginAsync(blow.Plan, owner, order);
+            await StrikeAsync(blow, order.Id, random);
+            await SettleAsync();
+            await CheckAsync();
+            // Whatever became of it, its owner can get rid of it.
+            await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), order.Id, Cancel);
+            await SettleAsync();
+            await CheckAsync();
+            output.WriteLine($"{blow.Plan,-7} {blow.After?.ToString() ?? "at random",-16} {blow.Victim,-9} {took.Elapsed.TotalSeconds:F1} s");
+        }
+    }
+
+    /// <summary>Brings the workspace to where the plan begins, and orders it.</summary>
+    private async Task BeginAsync(RunKind plan, Guid owner, LaunchRequest order)
+    {
+        (await It.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        if (plan == RunKind.Launch) return;
+        await SettleAsync();
+        if (plan is RunKind.Start)
+        {
+            await It.Site.Get<StopWorkspace>().RunAsync(new(owner), order.Id, Cancel);
+            await SettleAsync();
+            (await It.Site.Get<StartWorkspace>().RunAsync(new(owner), order.Id, null, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        }
+        else if (plan is RunKind.Stop) (await It.Site.Get<StopWorkspace>().RunAsync(new(owner), order.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        else (await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), order.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+    }
+
+    private async Task StrikeAsync(Blow blow, Guid workspace, Random random)
+    {
+        if (blow.After is { } step) await SavedAsync(workspace, blow.Plan, step);
+        else await Task.Delay(random.Next(3000), Cancel);
+        switch (blow.Victim)
+        {
+            case "jobs":
+                It.Jobs.Kill();
+                It.Jobs.Start();
+                break;
+            case "web":
+                It.Web.Kill();
+                It.Web.Start();
+                break;
+            case "pause":
+                await PauseAsync();
+                break;
+            case "database":
+                await KillDatabaseAsync();
+                break;
+        }
+    }
+
+    /// <summary>Past its lease, beside another process that takes over; then it wakes and finds that nothing is its own any more.</summary>
+    private async Task PauseAsync()
+    {
+        It.Jobs.Pause();
+        var other = It.SecondJobs();
+        other.Start();
+        await SettleAsync();
+        It.Jobs.Resume();
+        await SettleAsync();
+        await CheckAsync();
+        other.Kill();
+    }
+
+    private async Task KillDatabaseAsync()
+    {
+        var file = Environment.GetEnvironmentVariable("PORTAL_TEST_DB_PROCESS") ?? throw new InvalidOperationException("PORTAL_TEST_DB_PROCESS names no database to kill; infra/test sets it.");
+        var before = await File.ReadAllTextAsync(file, Cancel);
+        using (var postmaster = Process.GetProcessById(int.Parse(before.Split(' ', '\n')[0], System.Globalization.CultureInfo.InvariantCulture))) postmaster.Kill();
+        await Until.TrueAsync("the database is there again", async () =>
+        {
+            try
+            {
+                await using var db = It.Database.Open();
+                return await db.Runs.CountAsync(Cancel) >= 0;
+            }
+            catch (Exception e) when (e is Npgsql.NpgsqlException || e.InnerException is Npgsql.NpgsqlException) { return false; }
+        }, Cancel, TimeSpan.FromMinutes(1));
+    }
+
+    private async Task SavedAsync(Guid workspace, RunKind plan, StepKey step) => await Until.TrueAsync($"{plan} has saved {step}", async () =>
+    {
+        await using var db = It.Database.Open();
+        return await (from s in db.RunSteps join r in db.Runs on s.RunId equals r.Id where r.WorkspaceId == workspace && r.Kind == plan && s.Key == step && s.EndedAt != null select 1).AnyAsync(Cancel);
+    }, Cancel, Settles);
+
+    private async Task SettleAsync() => await Until.TrueAsync("every run has ended", async () =>
+    {
+        try
+        {
+            await using var db = It.Database.Open();
+            return !await db.Runs.AnyAsync(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled, Cancel);
+        }
+        catch (Exception e) when (e is Npgsql.NpgsqlException || e.InnerException is Npgsql.NpgsqlException) { return false; }
+    }, Cancel, Settles);
+
+    private async Task CheckAsync()
+    {
+        await using var db = It.Database.Open();
+        var workspaces = await db.Workspaces.AsNoTracking().ToListAsync(Cancel);
+        var newest = await db.Runs.AsNoTracking().Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, Cancel);
+        var ready = workspaces.Where(w => newest[w.Id] is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded }).ToList();
+        newest.Values.Where(r => r.Phase == RunPhase.Failed).Select(r => r.Cause).ShouldBeEmpty();
+        var ids = ready.Select(w => w.Id).Order().ToList();
+
+        var clusters = await It.Lab.Clusters.LookAsync(Cancel);
+        clusters.Select(c => c.Workspace).ShouldBe(ids, ignoreOrder: true, "networks and containers");
+        foreach (var c in clusters) c.Nodes.Select(n => (n.Name, n.Generation)).ShouldBe([("notebook", workspaces.Single(w => w.Id == c.Workspace).Generation)], ignoreOrder: true, "one node, of this generation");
+        (await It.Lab.Shares.AccessAsync(Cancel)).Select(a => (a.Workspace, a.Generation)).ShouldBe(ready.Select(w => (w.Id, w.Generation)), ignoreOrder: true, "mounts and rules");
+        (await It.Lab.Filesets.UsageAsync(Cancel)).Count(u => u.PersonId is not null).ShouldBeLessThanOrEqualTo(await db.WorkFolders.CountAsync(Cancel), "subvolumes");
+        (await db.Subnets.Where(s => s.ReleasedAt == null).Select(s => s.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "addresses");
+        (await db.CapacityClaims.Where(c => c.EndedAt == null).Select(c => c.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "room");
+        (await db.Reservations.Where(r => r.EndedAt == null && r.Kind == ReservationKind.Compute).Select(r => r.WorkspaceId!.Value).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "quota");
+    }
+}

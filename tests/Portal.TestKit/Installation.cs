@@ -1,0 +1,159 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Quotas;
+using Portal.TestKit.Clouds;
+using Portal.TestKit.Scripted;
+
+namespace Portal.TestKit;
+
+/// <summary>
+/// The product as it runs: web and Jobs as processes of their own, on a real engine, btrfs and database under an installation id of its own.
+/// A test kills, stops and restarts them.
+/// </summary>
+public sealed class Installation : IAsyncDisposable
+{
+    private readonly string _folder;
+    private readonly int _port;
+
+    private Installation(CloudLab lab, TestDatabase database, TestSite site, int port)
+    {
+        (Lab, Database, Site, _port) = (lab, database, site, port);
+        _folder = Path.GetDirectoryName(lab.Mounts)!;
+        File.WriteAllText(Path.Combine(_folder, "key"), RandomNumberGenerator.GetHexString(64));
+        Jobs = new("Portal.Jobs.dll", Path.Combine(_folder, "jobs.log"), Settings(database.Jobs, Path.Combine(_folder, "jobs.sock")));
+        Web = new("Portal.dll", Path.Combine(_folder, "web.log"), Settings(database.Web, Path.Combine(_folder, "jobs.sock")));
+    }
+
+    public CloudLab Lab { get; }
+    public TestDatabase Database { get; }
+    public TestSite Site { get; }
+    public Child Jobs { get; }
+    public Child Web { get; }
+    public Uri Address => new($"http://portal.localhost:{_port}");
+    public int Port => _port;
+
+    /// <summary>Started, its images there, its clouds well.</summary>
+    public static async Task<Installation> StartAsync(int students, CancellationToken cancel, params (string Key, string Value)[] settings)
+    {
+        var lab = CloudLab.Open();
+        await lab.PythonAsync();
+        var database = await TestDatabase.CreateAsync(cancel);
+        var site = await TestSite.CreateAsync(database, students, new(1000, 1_000_000, 1000, 1000), cancel);
+        var it = new Installation(lab, database, site, FreePort());
+        foreach (var (key, value) in settings) it.Jobs.Set(key, value);
+        it.Web.Start();
+        it.Jobs.Start();
+        await Until.TrueAsync("the installation is well and its image ready", async () =>
+        {
+            it.Jobs.MustRun();
+            it.Web.MustRun();
+            await using var db = database.Open();
+            return await db.Images.AnyAsync(i => i.Name == "python" && i.State == ImageState.Ready && i.ImageId != "sha256:test", cancel)
+                && await db.CloudStates.CountAsync(c => c.Ok, cancel) == 2;
+        }, cancel, TimeSpan.FromMinutes(3));
+        return it;
+    }
+
+    /// <summary>A second process of Jobs beside the first.</summary>
+    public Child SecondJobs() => new("Portal.Jobs.dll", Path.Combine(_folder, "jobs2.log"), Settings(Database.Jobs, Path.Combine(_folder, "jobs2.sock")));
+
+    public async ValueTask DisposeAsync()
+    {
+        Jobs.Kill();
+        Web.Kill();
+        await Site.DisposeAsync();
+        await Database.DisposeAsync();
+        await Lab.DisposeAsync();
+    }
+
+    private Dictionary<string, string> Settings(string connection, string socket)
+    {
+        var settings = Lab.Settings.Where(s => s.Value is not null).ToDictionary(s => s.Key, s => s.Value!, StringComparer.Ordinal);
+        settings["ConnectionStrings:portal"] = connection;
+        settings["Installation:KeyFile"] = Path.Combine(_folder, "key");
+        settings["Site:PublicUrl"] = Address.AbsoluteUri.TrimEnd('/');
+        settings["Site:AppsDomain"] = "apps.localhost";
+        settings["Site:ConnectTo"] = $"127.0.0.1:{_port}";
+        settings["urls"] = $"http://127.0.0.1:{_port}";
+        settings["SignIn:Demo"] = "true";
+        settings["DataProtection:KeysFolder"] = Path.Combine(_folder, "keys");
+        settings["Jobs:Socket"] = socket;
+        return settings;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
+
+/// <summary>One process of the product that a test may kill.</summary>
+public sealed class Child(string program, string log, IReadOnlyDictionary<string, string> settings)
+{
+    private readonly Dictionary<string, string> _settings = new(settings, StringComparer.Ordinal);
+    private readonly ConcurrentQueue<string> _lines = new();
+    private Process? _process;
+
+    public int Id => _process!.Id;
+    public bool Runs => _process is { HasExited: false };
+
+    public void Set(string key, string value) => _settings[key] = value;
+
+    public void Start()
+    {
+        var start = new ProcessStartInfo("dotnet") { ArgumentList = { Path.Combine(AppContext.BaseDirectory, program) }, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PORTAL_TEST", StringComparison.Ordinal)).ToList()) start.Environment.Remove(name);
+        foreach (var (key, value) in _settings) start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
+        // Of the key "urls" a web reads only this environment name.
+        if (_settings.TryGetValue("urls", out var urls)) start.Environment["ASPNETCORE_URLS"] = urls;
+        _process = Process.Start(start)!;
+        _process.OutputDataReceived += Keep;
+        _process.ErrorDataReceived += Keep;
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>SIGKILL, and gone when this returns.</summary>
+    public void Kill()
+    {
+        if (_process is null) return;
+        _process.Kill();
+        _process.WaitForExit();
+        File.WriteAllLines(log, _lines);
+    }
+
+    public void Pause() => Signal(19);
+
+    public void Resume() => Signal(18);
+
+    /// <summary>Fails with its last words when it has ended by itself.</summary>
+    public void MustRun()
+    {
+        if (!Runs) throw new InvalidOperationException($"{program} ended with {_process?.ExitCode}: {string.Join('\n', _lines.TakeLast(30))}");
+    }
+
+    public string LastWords => string.Join('\n', _lines.TakeLast(30));
+
+    private void Keep(object sender, DataReceivedEventArgs e)
+    {
+        if (e.Data is not null) _lines.Enqueue(e.Data);
+        while (_lines.Count > 2000) _lines.TryDequeue(out _);
+    }
+
+    private void Signal(int signal)
+    {
+        if (kill(_process!.Id, signal) != 0) throw new InvalidOperationException($"Signal {signal} was refused.");
+    }
+
+    [DllImport("libc", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int kill(int process, int signal);
+}
