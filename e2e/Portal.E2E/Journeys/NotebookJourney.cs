@@ -10,6 +10,7 @@ public sealed class NotebookJourney(Site site)
     [Fact]
     public async Task Student_FromCatalogueToWorkAndBack_LosesNoFile()
     {
+        await site.WaitForNotebooksAsync();
         await using var ada = await site.VisitAsync("Ada Lovelace");
         var form = await new CatalogPage(ada).ChooseAsync("Notebook");
         await form.ChooseSizeAsync("Medium");
@@ -50,6 +51,7 @@ public sealed class NotebookJourney(Site site)
     [Fact]
     public async Task Launch_DoubleClickTwoTabsAndBack_LaunchesOnce()
     {
+        await site.WaitForNotebooksAsync();
         await using var alan = await site.VisitAsync("Alan Turing");
         var form = await LaunchPage.OpenAsync(alan, "?size=s&name=once");
         var address = new Uri(alan.Page.Url).PathAndQuery;
