@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.ResponseCompression;
-using MudBlazor;
 using MudBlazor.Services;
 using Portal.Controls;
 using Portal.Theme;
@@ -18,7 +17,7 @@ public static class PortalShell
         services.AddHttpContextAccessor();
         services.AddCascadingAuthenticationState();
         services.AddSingleton<ThemeStylesheet>();
-        services.AddScoped<Heartbeat>();
+        services.AddScoped<Heartbeat>().AddScoped<Messages>();
         services.AddScoped<ClassChoice>();
         services.AddRazorComponents().AddInteractiveServerComponents(circuits =>
         {
@@ -26,14 +25,7 @@ public static class PortalShell
             circuits.DisconnectedCircuitRetentionPeriod = TimeSpan.FromMinutes(1);
             circuits.DisconnectedCircuitMaxRetained = 50;
         });
-        services.AddMudServices(mud =>
-        {
-            mud.SnackbarConfiguration.PositionClass = Defaults.Classes.Position.BottomCenter;
-            mud.SnackbarConfiguration.ShowTransitionDuration = 150;
-            mud.SnackbarConfiguration.HideTransitionDuration = 150;
-            mud.SnackbarConfiguration.VisibleStateDuration = 8000;
-            mud.PopoverOptions.Duration = TimeSpan.FromMilliseconds(150);
-        });
+        services.AddMudServices(mud => mud.PopoverOptions.Duration = TimeSpan.FromMilliseconds(150));
         // The fingerprinted addresses of package assets have no compressed variants: MudBlazor's css would travel as 627 KB.
         services.Configure<ResponseCompressionOptions>(compression =>
         {

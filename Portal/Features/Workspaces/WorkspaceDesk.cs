@@ -10,7 +10,7 @@ namespace Portal.Features.Workspaces;
 /// <summary>Asks back where something is lost, calls the verb, and says what became of it. Used by every page that shows a workspace.</summary>
 public sealed class WorkspaceDesk(
     StopWorkspace stop, StartWorkspace start, ExtendWorkspace extend, DeleteWorkspace delete,
-    IDialogService dialogs, ISnackbar messages, IStringLocalizer<WorkspaceTexts> text)
+    IDialogService dialogs, Messages messages, IStringLocalizer<WorkspaceTexts> text)
 {
     public async Task DoAsync(Actor actor, WorkspaceView workspace, WorkspaceAsk ask)
     {
@@ -24,7 +24,7 @@ public sealed class WorkspaceDesk(
             WorkspaceAct.Delete => await delete.RunAsync(actor, workspace.Id, CancellationToken.None),
             _ => throw new ArgumentOutOfRangeException(nameof(ask)),
         };
-        messages.Add(Says(outcome, workspace, ask.Act), outcome is ChangeOutcome.Refused or ChangeOutcome.NotFound ? Severity.Warning : Severity.Normal);
+        messages.Say(Says(outcome, workspace, ask.Act), warns: outcome is ChangeOutcome.Refused or ChangeOutcome.NotFound);
     }
 
     private Task<bool> SureAsync(WorkspaceView w, WorkspaceAct act) => act switch
@@ -35,7 +35,7 @@ public sealed class WorkspaceDesk(
     };
 
     private Task<bool> AskAsync(string what, WorkspaceView w, bool grave) => Confirm.AskAsync(
-        dialogs, text[$"{what}.Title", w.Name], text[$"{what}.Lost"], text[$"{what}.Kept", w.ClassTitle, Length.Bytes(w.Folder.UsedBytes)], text[$"{what}.Act", w.Name], grave);
+        dialogs, text[$"{what}.Title", w.Name], text[$"{what}.Lost"], text[$"{what}.Kept", w.ClassTitle, w.Folder.UsedBytes >= 1 << 20 ? $" ({Length.Bytes(w.Folder.UsedBytes)})" : ""], text[$"{what}.Act", w.Name], grave);
 
     private string Says(ChangeOutcome outcome, WorkspaceView w, WorkspaceAct act) => outcome switch
     {

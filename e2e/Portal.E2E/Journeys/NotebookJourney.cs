@@ -12,6 +12,7 @@ public sealed class NotebookJourney(Site site)
     {
         await site.WaitForNotebooksAsync();
         await using var ada = await site.VisitAsync("Ada Lovelace");
+        await new HomePage(ada).ClearAsync();
         var form = await new CatalogPage(ada).ChooseAsync("Notebook");
         await form.ChooseSizeAsync("Medium");
         await form.CallItAsync("journey");
@@ -53,6 +54,7 @@ public sealed class NotebookJourney(Site site)
     {
         await site.WaitForNotebooksAsync();
         await using var alan = await site.VisitAsync("Alan Turing");
+        await new HomePage(alan).ClearAsync();
         var form = await LaunchPage.OpenAsync(alan, "?size=s&name=once");
         var address = new Uri(alan.Page.Url).PathAndQuery;
         await using var other = new Visit(site.Address, alan.Context, await alan.Context.NewPageAsync());
@@ -67,7 +69,7 @@ public sealed class NotebookJourney(Site site)
         await alan.Page.GoBackAsync();
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("This form was sent already");
         await alan.ShowAsync("/");
-        await Expect(alan.Page.GetByRole(AriaRole.Article, new() { Name = "once", Exact = true })).ToHaveCountAsync(1);
+        await Expect(new HomePage(alan).Card("once")).ToHaveCountAsync(1);
 
         // Cancelled by deleting it while it comes up: always accepted.
         await twin.DeleteAsync("once");

@@ -13,7 +13,8 @@ public sealed class LabPage(IPage tab)
     public static async Task<LabPage> ArriveAsync(IPage tab)
     {
         tab.SetDefaultTimeout(60_000);
-        await tab.WaitForURLAsync("http*://lab--*", new() { Timeout = Long });
+        // Not its load event: JupyterLab keeps requests open.
+        await tab.WaitForURLAsync(url => url.Contains("://lab--", StringComparison.Ordinal), new() { Timeout = Long, WaitUntil = WaitUntilState.Commit });
         var lab = new LabPage(tab);
         await lab.WaitUntilDrawnAsync();
         return lab;

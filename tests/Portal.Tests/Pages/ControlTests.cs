@@ -1,5 +1,6 @@
 using AngleSharp.Dom;
 using Bunit;
+using Microsoft.Extensions.DependencyInjection;
 using Portal.Controls;
 
 namespace Portal.Tests.Pages;
@@ -91,6 +92,22 @@ public sealed class ControlTests : PageTest
         Clock.Advance(TimeSpan.FromSeconds(1));
 
         log.WaitForAssertion(() => log.Markup.ShouldContain("No line contains “nothing like it”."));
+    }
+
+    [Fact]
+    public void MessageList_Said_ShowsItForAMoment()
+    {
+        var messages = Services.GetRequiredService<Messages>();
+
+        messages.Say("notebook-1 is stopping.");
+        messages.Say("That is not possible.", warns: true);
+        MessageList.WaitForAssertion(() => MessageList.FindAll(".message").Select(m => m.TextContent.Trim()).ShouldBe(["notebook-1 is stopping.", "That is not possible."]));
+        MessageList.Find("[role=status]").ShouldNotBeNull();
+        MessageList.FindAll(".message-close")[0].Click();
+        MessageList.WaitForAssertion(() => MessageList.FindAll(".message").Count.ShouldBe(1));
+        Clock.Advance(TimeSpan.FromSeconds(8));
+
+        MessageList.WaitForAssertion(() => MessageList.FindAll(".message").ShouldBeEmpty());
     }
 
     [Fact]

@@ -18,7 +18,7 @@ public abstract class PageTest : BunitContext, IAsyncLifetime
     protected FakeTimeProvider Clock { get; } = new(Now);
     protected IRenderedComponent<MudPopoverProvider> Popovers { get; private set; } = null!;
     protected IRenderedComponent<MudDialogProvider> Dialogs { get; private set; } = null!;
-    protected IRenderedComponent<MudSnackbarProvider> Messages { get; private set; } = null!;
+    protected IRenderedComponent<MessageList> MessageList { get; private set; } = null!;
 
     public ValueTask InitializeAsync()
     {
@@ -26,10 +26,10 @@ public abstract class PageTest : BunitContext, IAsyncLifetime
         Services.AddMudServices();
         Services.AddLocalization();
         Services.AddSingleton<TimeProvider>(Clock);
-        Services.AddScoped<Heartbeat>();
+        Services.AddScoped<Heartbeat>().AddScoped<Messages>();
         Popovers = Render<MudPopoverProvider>();
         Dialogs = Render<MudDialogProvider>();
-        Messages = Render<MudSnackbarProvider>();
+        MessageList = Render<MessageList>();
         return ValueTask.CompletedTask;
     }
 
