@@ -72,7 +72,7 @@ public sealed class EngineAwayTests
         await using var relay = SocketRelay.Start(CloudLab.Variable("PORTAL_TEST_ENGINE"));
         await using var lab = CloudLab.Open(("Clouds:Docker:Socket", relay.Path));
         await lab.Clusters.PrepareAsync(Cancel);
-        for (var cut = 1; cut <= 8; cut++)
+        foreach (var cut in new[] { 1, 3, 5, 8 })
         {
             var plan = await lab.PlanAsync(nodes: [await lab.NodeAsync(), await lab.NodeAsync("worker0")]);
             relay.CutAfter(bytes: cut * 6000); // each create sends some 25 KB of profile: the cuts fall before, within and after them
