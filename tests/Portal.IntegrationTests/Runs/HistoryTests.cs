@@ -24,7 +24,8 @@ public sealed class HistoryTests(ITestOutputHelper output)
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, Students, new(10_000, 10_000_000, 100, 10_000), Cancel);
         var dice = new ConcurrentDictionary<Guid, Random>();
-        var clouds = new ScriptedClouds((_, workspace) => Roll(dice.GetOrAdd(workspace, w => new Random(w.GetHashCode()))));
+        var calm = false; // at the end the clouds are well: what is judged is what is left, not whether the last sweep met a fault
+        var clouds = new ScriptedClouds((_, workspace) => calm ? Mood.Well : Roll(dice.GetOrAdd(workspace, w => new Random(w.GetHashCode()))));
         await using var one = site.Process(clouds, TimeSpan.FromMilliseconds(900));
         await using var two = site.Process(clouds, TimeSpan.FromMilliseconds(900));
         using var over = new CancellationTokenSource();
@@ -45,6 +46,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         await CheckAsync(database, clouds);
         // What a dead process had asked for may land at any time later: the sweep finds it.
         clouds.LandLateCalls();
+        calm = true;
         for (var i = 0; i < 3; i++) await one.Get<Leftovers>().RunAsync(Cancel);
         clouds.Broken.ShouldBeEmpty();
         await CheckAsync(database, clouds);
