@@ -22,6 +22,20 @@ public static class Looks
             .Select(v => $"{v.Impact} {v.Id}: {string.Join(" | ", v.Nodes.Take(3).Select(n => n.Html))}").ShouldBeEmpty(picture);
     }
 
+    /// <summary>The page as it stands, in both themes and both widths, without loading it again.</summary>
+    public static async Task CheckEverywhereAsync(Visit visit, string picture, params string[] except)
+    {
+        foreach (var theme in (string[])["dark", "light"])
+        {
+            await visit.Page.EvaluateAsync("theme => portal.chooseTheme(theme)", theme);
+            foreach (var width in (int[])[390, 1280])
+            {
+                await visit.Page.SetViewportSizeAsync(width, width < 500 ? 844 : 900);
+                await CheckAsync(visit, $"{picture}-{width}-{theme}", except);
+            }
+        }
+    }
+
     private static string Folder([CallerFilePath] string here = "") =>
         Directory.CreateDirectory(Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../screenshots"))).FullName;
 }

@@ -76,12 +76,15 @@ public sealed partial class LaunchStation
     {
         if (_draft is null || _busy) return;
         _busy = true;
+        // The second click of a double click may arrive when the page is left already: it must find the form busy still.
+        var leaves = false;
         try
         {
             // Not bound to the page: an order that was sent is not taken back because a tab closed.
             switch (await Launch.RunAsync(await RequestAsync(_draft), CancellationToken.None))
             {
                 case LaunchOutcome.Accepted accepted:
+                    leaves = true;
                     Navigation.NavigateTo($"workspaces/{accepted.Slug}");
                     break;
                 case LaunchOutcome.Refused refused:
@@ -92,7 +95,7 @@ public sealed partial class LaunchStation
         }
         finally
         {
-            _busy = false;
+            _busy = leaves;
         }
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using Portal.E2E.Pages;
 using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
@@ -77,10 +78,10 @@ public sealed class EveryPage(Site site)
         await using var visit = await site.VisitAsync("Grace Hopper");
         List<string> stops = [];
         // A new page puts the focus on its title; this walk begins where the document does.
-        await visit.Page.EvaluateAsync("() => { document.activeElement.blur(); getSelection().setPosition(document.body, 0); }");
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Skip to the page" }).FocusAsync();
         for (var i = 0; i < 40; i++)
         {
-            await visit.Page.Keyboard.PressAsync("Tab");
+            if (i > 0) await visit.Page.Keyboard.PressAsync("Tab");
             var stop = await visit.Page.EvaluateAsync<string>("() => { const e = document.activeElement; return e === document.body ? '' : `${getComputedStyle(e).outlineStyle} ${(e.ariaLabel ?? e.textContent).trim().replace(/\\s+/g, ' ')}`; }");
             if (stop.Length == 0) break;
             stops.Add(stop);
@@ -89,6 +90,24 @@ public sealed class EveryPage(Site site)
         string[] wanted = ["Skip to the page", "Campus", "Go to, launch, workspaces", "Account: Grace Hopper", "Home", "Catalogue", "See the whole catalogue"];
         foreach (var stop in wanted) stops.ShouldContain(s => s.Contains(stop, StringComparison.Ordinal), stop);
         stops.ShouldAllBe(s => s.StartsWith("solid", StringComparison.Ordinal), "every stop has a ring");
+    }
+
+    [Fact]
+    public async Task Launch_ChoosingOnAPhone_StaysWhereItIs()
+    {
+        await using var visit = await site.VisitAsync("Grace Hopper", width: 390);
+        var form = await LaunchPage.OpenAsync(visit);
+        await visit.Page.SetViewportSizeAsync(390, 500);
+        var choice = visit.Page.GetByRole(AriaRole.Radio, new() { Name = "8 h" });
+        await choice.ScrollIntoViewIfNeededAsync();
+        var before = await visit.Page.EvaluateAsync<int>("() => Math.round(scrollY)");
+        before.ShouldBeGreaterThan(0);
+
+        await choice.CheckAsync(new() { Force = true });
+        await visit.Page.WaitForURLAsync(url => url.Contains("hours=8", StringComparison.Ordinal));
+        await Expect(form.LaunchButton).ToBeVisibleAsync();
+
+        (await visit.Page.EvaluateAsync<int>("() => Math.round(scrollY)")).ShouldBe(before);
     }
 
     [Fact]

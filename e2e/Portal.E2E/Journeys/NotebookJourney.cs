@@ -13,40 +13,70 @@ public sealed class NotebookJourney(Site site)
         await site.WaitForNotebooksAsync();
         await using var ada = await site.VisitAsync("Ada Lovelace");
         await new HomePage(ada).ClearAsync();
+
+        var page = await LaunchAsync(ada);
+        var files = await WorkAsync(ada, page);
+        await StopAsync(ada, page);
+        await StartAgainAsync(page, files);
+        await page.DeleteAsync("journey");
+        await page.WaitForStatusAsync("Deleted");
+
+        ada.Complaints.ShouldBeEmpty();
+    }
+
+    private static async Task<WorkspacePage> LaunchAsync(Visit ada)
+    {
         var form = await new CatalogPage(ada).ChooseAsync("Notebook");
         await form.ChooseSizeAsync("Medium");
         await form.CallItAsync("journey");
         var page = await form.LaunchAsync();
-
         await Expect(page.Steps).ToHaveCountAsync(5);
+        await Looks.CheckAsync(ada, "workspace-starting-1280-light");
         await page.WaitForStatusAsync("Ready");
         await Expect(ada.Page).ToHaveTitleAsync("● Ready – journey – Campus");
         await Expect(ada.Page.GetByRole(AriaRole.Region, new() { Name = "Node" }).GetByRole(AriaRole.Row)).ToHaveCountAsync(2);
+        await Looks.CheckEverywhereAsync(ada, "workspace-ready");
+        return page;
+    }
 
+    /// <summary>Terminal, upload, kernel, reload; answers the files that were made.</summary>
+    private static async Task<string[]> WorkAsync(Visit ada, WorkspacePage page)
+    {
+        // The work folder outlives its workspaces, so an earlier run's files are still there.
+        var now = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
+        var (typed, uploaded) = ($"typed-{now}.txt", $"uploaded-{now}.txt");
         var lab = await page.OpenLabAsync();
         new Uri(lab.Tab.Url).Host.ShouldBe($"lab--{page.Slug}.apps.localhost");
-        await lab.TypeInTerminalAsync("echo kept > ~/work/from-terminal.txt");
-        await Expect(lab.File("from-terminal.txt")).ToBeVisibleAsync(new() { Timeout = 60_000 });
-        await lab.UploadAsync("uploaded.txt", "by hand");
+        await lab.TypeInTerminalAsync($"echo kept > ~/work/{typed}");
+        await Expect(lab.File(typed)).ToBeVisibleAsync(new() { Timeout = 60_000 });
+        await lab.UploadAsync(uploaded, "by hand");
         await lab.NewNotebookAsync();
         await lab.ComputeAsync("6 * 7", "42");
         await lab.ReloadAsync();
-        await Expect(lab.File("uploaded.txt")).ToBeVisibleAsync();
+        await Expect(lab.File(uploaded)).ToBeVisibleAsync();
         (await ada.Context.CookiesAsync([lab.Tab.Url])).ShouldAllBe(c => c.Name.StartsWith("__Host-app-", StringComparison.Ordinal) || c.Name == "_xsrf" || c.Name.StartsWith("username-", StringComparison.Ordinal));
         await lab.Tab.CloseAsync();
+        return [typed, uploaded];
+    }
 
+    private static async Task StopAsync(Visit ada, WorkspacePage page)
+    {
+        await page.Act("Stop").ClickAsync();
+        await Expect(ada.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
+        await Looks.CheckAsync(ada, "confirm-1280-light", "region");
+        await ada.Page.Keyboard.PressAsync("Escape");
         await page.StopAsync("journey");
         await page.WaitForStatusAsync("Stopped");
+        await Looks.CheckEverywhereAsync(ada, "workspace-stopped");
+    }
+
+    private static async Task StartAgainAsync(WorkspacePage page, string[] files)
+    {
         await page.Act("Start").ClickAsync();
         await page.WaitForStatusAsync("Ready");
-        var again = await page.OpenLabAsync();
-        await Expect(again.File("from-terminal.txt")).ToBeVisibleAsync();
-        await Expect(again.File("uploaded.txt")).ToBeVisibleAsync();
-        await again.Tab.CloseAsync();
-
-        await page.DeleteAsync("journey");
-        await page.WaitForStatusAsync("Deleted");
-        ada.Complaints.ShouldBeEmpty();
+        var lab = await page.OpenLabAsync();
+        foreach (var file in files) await Expect(lab.File(file)).ToBeVisibleAsync();
+        await lab.Tab.CloseAsync();
     }
 
     [Fact]

@@ -16,11 +16,19 @@ public sealed class LabPage(IPage tab)
         // Not its load event: JupyterLab keeps requests open.
         await tab.WaitForURLAsync(url => url.Contains("://lab--", StringComparison.Ordinal), new() { Timeout = Long, WaitUntil = WaitUntilState.Commit });
         var lab = new LabPage(tab);
+        // A notebook that was open and never saved comes back without a kernel, and JupyterLab asks for one.
+        var question = tab.Locator(".jp-Dialog");
+        await tab.AddLocatorHandlerAsync(question, () => question.Locator(".jp-mod-accept").ClickAsync());
         await lab.WaitUntilDrawnAsync();
         return lab;
     }
 
-    public async Task WaitUntilDrawnAsync() => await Tab.Locator("#jp-main-dock-panel").WaitForAsync(new() { Timeout = Long });
+    /// <summary>Until the splash is gone: by then the layout of the last visit is back.</summary>
+    public async Task WaitUntilDrawnAsync()
+    {
+        await Tab.Locator("#jp-main-dock-panel").WaitForAsync(new() { Timeout = Long });
+        await Expect(Tab.Locator("#jupyterlab-splash")).ToHaveCountAsync(0, new() { Timeout = Long });
+    }
 
     public ILocator File(string name) => Tab.Locator(".jp-DirListing-item", new() { HasTextString = name });
 
@@ -28,11 +36,10 @@ public sealed class LabPage(IPage tab)
     public async Task TypeInTerminalAsync(string command)
     {
         await LaunchAsync("Terminal");
-        var terminal = Tab.Locator(".jp-Terminal:not(.lm-mod-hidden) .xterm-helper-textarea");
-        await terminal.WaitForAsync(new() { State = WaitForSelectorState.Attached });
-        // The shell's prompt says that the terminal's WebSocket stands; keys before that are lost.
-        await Expect(Tab.Locator(".jp-Terminal:not(.lm-mod-hidden) .xterm-screen")).ToBeVisibleAsync();
-        await terminal.FocusAsync();
+        // The newest; one of the last visit may be open beside it.
+        var terminal = Tab.Locator(".jp-Terminal:not(.lm-mod-hidden)").Last;
+        await Expect(terminal.Locator(".xterm-screen")).ToBeVisibleAsync(new() { Timeout = Long });
+        await terminal.Locator(".xterm-helper-textarea").FocusAsync();
         await Tab.Keyboard.TypeAsync(command + "\n", new() { Delay = 20 });
     }
 
