@@ -14,6 +14,9 @@ make_testbed() {
   make_state
   # Nothing here must outlive a power cut.
   start_database fsync=off synchronous_commit=off full_page_writes=off max_connections=200
+  # The tests are web and Jobs at once; in an installation only the web's account may be portal_web.
+  echo "portal $(id -un) portal_web" >> "$STATE/pg/pg_ident.conf"
+  echo 'select pg_reload_conf()' | sql "$RUN/pg" postgres > /dev/null
   use_engine "$ID"
   PORTAL_DISK=${PORTAL_DISK:-8G} mount_disk "$STATE/shares.btrfs" "$STATE/shares"
   get_seccomp "$STATE/seccomp-default.json" || true
