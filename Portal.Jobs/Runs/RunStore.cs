@@ -52,9 +52,10 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         with r as (update portal.runs set step = step + 1, attempts = 0, said = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
+             told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Info', $5 from r),
              begun as ({Begin})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
-        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString()) ?? throw new LeaseLostException(run.Id);
+        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), StepWords.Done(run.Next!.Value)) ?? throw new LeaseLostException(run.Id);
 
     /// <summary>The forward steps ended in a failure: what was made is released next, by the same run.</summary>
     public async Task<HeldRun> BeginReleaseAsync(HeldRun run, string cause, string? remedy, CancellationToken cancel) => await OneAsync($"""
