@@ -9,7 +9,7 @@ public sealed class NodeRows(NpgsqlDataSource data)
 {
     private const int History = 40;
 
-    /// <summary>What is seen of one workspace now. Rows of nodes that are not seen are removed. Null: nothing is seen.</summary>
+    /// <summary>What is seen of one workspace now. Rows of nodes that are not seen are removed, and nothing is written where nothing changed: each write is told to pages. Null: nothing is seen.</summary>
     public async Task SeeAsync(Guid workspace, ClusterNow? now, CancellationToken cancel)
     {
         var nodes = now?.Nodes ?? [];
@@ -18,10 +18,12 @@ public sealed class NodeRows(NpgsqlDataSource data)
         foreach (var n in nodes)
             batch.BatchCommands.Add(new("""
                 insert into portal.nodes as n (workspace_id, name, role, generation, running, address, exit_code, out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, seen_at)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, '{}', 0, 0, 0, 0, clock_timestamp())
+                select $1, $2, $3, $4, $5, $6, $7, $8, '{}', 0, 0, 0, 0, clock_timestamp() from portal.workspaces w where w.id = $1
                 on conflict (workspace_id, name) do update set role = excluded.role, running = excluded.running, address = excluded.address, exit_code = excluded.exit_code, seen_at = excluded.seen_at,
                   out_of_memory_kills = case when n.generation = excluded.generation then greatest(n.out_of_memory_kills, excluded.out_of_memory_kills) else excluded.out_of_memory_kills end,
                   cpu_history = case when n.generation = excluded.generation then n.cpu_history else '{}' end, generation = excluded.generation
+                where (n.role, n.running, n.address, n.exit_code, n.generation) is distinct from (excluded.role, excluded.running, excluded.address, excluded.exit_code, excluded.generation)
+                   or excluded.out_of_memory_kills > n.out_of_memory_kills
                 """)
             {
                 Parameters = { P(workspace), P(n.Name), P(n.Role), P(n.Generation), P(n.State == NodeState.Running), P(n.State == NodeState.Running ? n.Address : null, NpgsqlDbType.Text), P(n.ExitCode, NpgsqlDbType.Integer), P(n.OutOfMemory ? 1L : 0L) },

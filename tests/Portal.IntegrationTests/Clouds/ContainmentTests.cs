@@ -12,12 +12,28 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
 
     private const string Serve = "import socket\ns = socket.socket(); s.bind(('0.0.0.0', 9000)); s.listen(50)\nwhile True:\n    c, _ = s.accept(); c.sendall(b'hello'); c.close()";
 
+    /// <summary>Goes on forking although it is refused; a shell would give up at the first refusal.</summary>
+    private const string ForkBomb = """
+        import os, time
+        if os.fork() == 0:
+            os.setsid()
+            nowhere = os.open('/dev/null', os.O_RDWR)
+            for fd in (0, 1, 2): os.dup2(nowhere, fd)
+            while True:
+                try:
+                    if os.fork() == 0:
+                        time.sleep(60)
+                        os._exit(0)
+                except OSError:
+                    time.sleep(0.05)
+        """;
+
     [Fact]
     public async Task ForkBomb_StaysWithinItsLimitAndTheNeighbourAnswers()
     {
         var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(vcpus: 0.3) with { Pids = 64 }, await Lab.NodeAsync("neighbour", command: ["python3", "-c", Serve])]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        await Lab.InsideAsync(plan, "notebook", "sh", "-c", "(while :; do sh -c 'sleep 60 & sleep 60 & sleep 60' & done) 2>/dev/null & sleep 0.2");
+        await Lab.PythonInsideAsync(plan, "notebook", ForkBomb);
 
         var sample = await Eventually.SeesAsync(() => SampleAsync(plan, "notebook"), s => s?.Pids >= 60, "the limit reached");
 
