@@ -37,7 +37,7 @@ public sealed partial class LaunchStation
     protected override async Task<Live<HomeView?>?> OpenAsync(CancellationToken goodbye)
     {
         var actor = await ActorAsync();
-        (_draft, _receipt, _refusal) = (null, null, null);
+        (_draft, _receipt, _refusal, _busy) = (null, null, null, false);
         _launched = await Workspaces.LookAsync(actor, Id, goodbye);
         return await Workspaces.WatchHomeAsync(actor, goodbye);
     }

@@ -47,6 +47,7 @@ public sealed class NotebookJourney(Site site)
         var (typed, uploaded) = ($"typed-{now}.txt", $"uploaded-{now}.txt");
         var lab = await page.OpenLabAsync();
         new Uri(lab.Tab.Url).Host.ShouldBe($"lab--{page.Slug}.apps.localhost");
+        await lab.ForgetLayoutAsync();
         await lab.TypeInTerminalAsync($"echo kept > ~/work/{typed}");
         await Expect(lab.File(typed)).ToBeVisibleAsync(new() { Timeout = 60_000 });
         await lab.UploadAsync(uploaded, "by hand");

@@ -16,9 +16,6 @@ public sealed class LabPage(IPage tab)
         // Not its load event: JupyterLab keeps requests open.
         await tab.WaitForURLAsync(url => url.Contains("://lab--", StringComparison.Ordinal), new() { Timeout = Long, WaitUntil = WaitUntilState.Commit });
         var lab = new LabPage(tab);
-        // A notebook that was open and never saved comes back without a kernel, and JupyterLab asks for one.
-        var question = tab.Locator(".jp-Dialog");
-        await tab.AddLocatorHandlerAsync(question, () => question.Locator(".jp-mod-accept").ClickAsync());
         await lab.WaitUntilDrawnAsync();
         return lab;
     }
@@ -54,9 +51,13 @@ public sealed class LabPage(IPage tab)
     public async Task ComputeAsync(string code, string output)
     {
         var panel = Tab.Locator(".jp-NotebookPanel:not(.lm-mod-hidden)");
-        await panel.Locator(".jp-CodeCell .cm-content").Last.ClickAsync();
-        await Tab.Keyboard.TypeAsync(code);
-        await Tab.Keyboard.PressAsync("Shift+Enter");
+        // Before its kernel is there a new notebook is drawn once more, and what was typed is gone.
+        await Expect(Tab.GetByRole(AriaRole.Button, new() { Name = "| Idle" })).ToBeVisibleAsync(new() { Timeout = Long });
+        var cell = panel.Locator(".jp-CodeCell .cm-content").Last;
+        await cell.ClickAsync();
+        await cell.PressSequentiallyAsync(code);
+        await Expect(cell).ToHaveTextAsync(code);
+        await cell.PressAsync("Shift+Enter");
         await Expect(panel.Locator(".jp-OutputArea-output").Last).ToHaveTextAsync(output, new() { Timeout = Long });
     }
 
@@ -65,6 +66,13 @@ public sealed class LabPage(IPage tab)
         var chooser = await Tab.RunAndWaitForFileChooserAsync(() => Tab.GetByRole(AriaRole.Button, new() { Name = "Upload Files" }).First.ClickAsync());
         await chooser.SetFilesAsync(new FilePayload { Name = name, MimeType = "text/plain", Buffer = System.Text.Encoding.UTF8.GetBytes(content) });
         await Expect(File(name)).ToBeVisibleAsync();
+    }
+
+    /// <summary>Closes what an earlier visit left open: a notebook that was never saved would ask for a kernel.</summary>
+    public async Task ForgetLayoutAsync()
+    {
+        await Tab.GotoAsync(new Uri(new Uri(Tab.Url), "/lab?reset").AbsoluteUri, new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        await WaitUntilDrawnAsync();
     }
 
     public async Task ReloadAsync()
@@ -76,7 +84,7 @@ public sealed class LabPage(IPage tab)
     private async Task LaunchAsync(string category)
     {
         if (!await Tab.Locator(".jp-Launcher:not(.lm-mod-hidden)").IsVisibleAsync())
-            await Tab.Keyboard.PressAsync("Control+Shift+L");
+            await Tab.GetByRole(AriaRole.Button, new() { Name = "New Launcher" }).First.ClickAsync(); // not by its keys: a terminal would take them
         var cards = Tab.Locator(".jp-Launcher .jp-LauncherCard");
         var card = category == "Terminal" ? cards.Filter(new() { HasTextString = "Terminal" }) : Tab.Locator(".jp-Launcher .jp-LauncherCard[data-category=Notebook]");
         await card.First.ClickAsync();
