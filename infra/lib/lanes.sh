@@ -18,7 +18,7 @@ lane_unit() { run_project unit 240 tests/Portal.Tests --filter-not-trait Lane=lo
 
 lane_integration() {
   make_testbed
-  run_project integration 900 tests/Portal.IntegrationTests --filter-not-trait Lane=long
+  run_project integration 1200 tests/Portal.IntegrationTests --filter-not-trait Lane=long
 }
 
 # The pages, in a browser, over an installation made by infra/run as anybody would.
