@@ -51,7 +51,8 @@ public sealed class Site : IAsyncLifetime
     /// <summary>A browser of its own in which nobody is signed in.</summary>
     public async Task<Visit> OpenAsync(string theme = "light", int width = 1280)
     {
-        var context = await _browser!.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 }, TimezoneId = "Europe/Berlin", Locale = "en-GB", AcceptDownloads = false });
+        // Motion is asked to be still: a colour that is halfway through its change is no finding.
+        var context = await _browser!.NewContextAsync(new() { ReducedMotion = ReducedMotion.Reduce, ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 }, TimezoneId = "Europe/Berlin", Locale = "en-GB", AcceptDownloads = false });
         context.SetDefaultTimeout(30_000);
         await context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
         return new Visit(Address, context, await context.NewPageAsync());
