@@ -23,7 +23,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         var watcher = topic.Attach();
         // The goodbye, not the enumeration, ends it: a page may leave before it begins to enumerate.
         goodbye.Register(() => { topic.Detach(watcher); Leave(topic); });
-        var now = await topic.FirstAsync(goodbye);
+        var now = await topic.NowAsync(goodbye);
         return new(now, LaterAsync(watcher, now, goodbye));
     }
 
@@ -37,7 +37,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
     {
         lock (_gate)
         {
-            if (!_topics.TryGetValue(key, out var topic)) _topics[key] = topic = new(key, changes, read, concerns);
+            if (!_topics.TryGetValue(key, out var topic) || topic.Ended) _topics[key] = topic = new(key, changes, read, concerns);
             topic.Watchers++;
             return topic;
         }
@@ -48,7 +48,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         lock (_gate)
         {
             if (--topic.Watchers > 0) return;
-            _topics.Remove(topic.Key);
+            if (_topics.TryGetValue(topic.Key, out var present) && present == topic) _topics.Remove(topic.Key);
         }
         topic.Dispose();
     }
@@ -58,10 +58,10 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         private readonly Func<TKey, CancellationToken, Task<T?>> _read;
         private readonly CancellationTokenSource _end = new();
         private readonly Channel<bool> _stale = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
-        private readonly TaskCompletionSource<T?> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly IDisposable _subscription;
         private readonly Lock _gate = new();
         private Channel<T?>[] _watchers = [];
+        private TaskCompletionSource _reading = NewReading();
         private T? _newest;
 
         public Topic(TKey key, Changes changes, Func<TKey, CancellationToken, Task<T?>> read, Func<TKey, T?, string, bool> concerns)
@@ -75,7 +75,25 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         public TKey Key { get; }
         public int Watchers { get; set; }
 
-        public Task<T?> FirstAsync(CancellationToken goodbye) => _first.Task.WaitAsync(goodbye);
+        /// <summary>A defect ended its readings: whoever comes now begins anew.</summary>
+        public bool Ended { get; private set; }
+
+        /// <summary>What was read last, however long ago others began to watch; a first reading that failed is tried again.</summary>
+        public async Task<T?> NowAsync(CancellationToken goodbye)
+        {
+            Task reading;
+            lock (_gate)
+            {
+                if (_reading.Task.IsFaulted)
+                {
+                    _reading = NewReading();
+                    _stale.Writer.TryWrite(true);
+                }
+                reading = _reading.Task;
+            }
+            await reading.WaitAsync(goodbye);
+            return _newest;
+        }
 
         /// <summary>A slow watcher misses steps in between, never the newest: each value is whole.</summary>
         public Channel<T?> Attach()
@@ -107,7 +125,8 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
             catch (Exception e)
             {
                 // A defect of ours: whoever watches learns of it instead of waiting for ever.
-                _first.TrySetException(e);
+                Ended = true;
+                Reading.TrySetException(e);
                 foreach (var watcher in _watchers) watcher.Writer.TryComplete(e);
             }
         }
@@ -118,14 +137,26 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
             {
                 var next = await _read(Key, end);
                 _newest = next;
-                _first.TrySetResult(next);
+                Reading.TrySetResult();
                 foreach (var watcher in _watchers) watcher.Writer.TryWrite(next);
             }
             catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or TimeoutException || e.InnerException is Npgsql.NpgsqlException)
             {
                 // The first reading has somebody to tell. Later ones are repeated when the connection is back: Changes then tells everything.
-                _first.TrySetException(e);
+                Reading.TrySetException(e);
             }
+        }
+
+        private TaskCompletionSource Reading
+        {
+            get { lock (_gate) return _reading; }
+        }
+
+        private static TaskCompletionSource NewReading()
+        {
+            var reading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _ = reading.Task.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default); // nobody may be waiting any more
+            return reading;
         }
     }
 }
