@@ -4,6 +4,7 @@ using Portal.Jobs.Background;
 using Portal.Jobs.Catalog;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Plans;
+using Portal.Jobs.Proofs;
 using Portal.Jobs.Runs;
 using Portal.Jobs.Steps;
 using Portal.Jobs.Sweeps;
@@ -23,8 +24,9 @@ public static class PortalJobsServices
         services.AddSingleton(new AddressPool(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool)));
         services.AddSingleton<RunStore>().AddSingleton<Admission>().AddSingleton<DispatchBell>().AddSingleton<RunFactsReader>().AddSingleton<Generations>().AddSingleton<ReleaseRows>();
         services.AddSingleton<Plan>()
-            .AddSingleton<IStep, CheckOrder>().AddSingleton<IStep, EnsureWorkFolder>().AddSingleton<IStep, EnsureAccess>().AddSingleton<IStep, EnsureCluster>().AddSingleton<IStep, ProveNotebook>()
-            .AddSingleton<IStep, StopNodes>().AddSingleton<IStep, Unmount>().AddSingleton<IStep, DenyAccess>().AddSingleton<IStep, DropNetwork>().AddSingleton<IStep, Forget>();
+            .AddSingleton<IStep, CheckOrder>().AddSingleton<IStep, EnsureWorkFolder>().AddSingleton<IStep, EnsureAccess>().AddSingleton<IStep, EnsureCluster>().AddSingleton<IStep, ProveEngine>().AddSingleton<IStep, ProveNotebook>()
+            .AddSingleton<IStep, StopNodes>().AddSingleton<IStep, Unmount>().AddSingleton<IStep, DenyAccess>().AddSingleton<IStep, DropNetwork>().AddSingleton<IStep, DropScratch>().AddSingleton<IStep, Forget>();
+        services.AddSingleton<ClusterPlans>().AddSingleton<EngineCounts>().AddSingleton(new TemplateStore(configuration["Catalog:Store"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Published")));
         services.AddSingleton<AdvanceRun>().AddSingleton<NodeRows>().AddSingleton<CloudHealth>();
         services.AddSingleton<Sweeps.Sweeps>().AddSingleton<EndTimes>().AddSingleton<Leftovers>().AddSingleton<Usage>().AddSingleton<Retention>();
         services.AddSingleton<PublishTemplates>();

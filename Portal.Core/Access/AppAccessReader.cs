@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
@@ -39,13 +40,13 @@ public static class AppAccessReader
         var found = new List<AppAccess>(rows.Count);
         foreach (var r in rows)
         {
-            if (r.Spec.Apps.FirstOrDefault(a => a.Id == r.s.App) is not { } app) continue;
+            if (r.Spec.AppsOnNodes(r.w.Workers).FirstOrDefault(a => a.Id == r.s.App) is not { } app) continue;
             var may = r.s.SessionHash is null
                 ? IsBeingProved(r.Run)
                 : r.Run is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded }
                   && Permissions.May(Verb.OpenApp, Permissions.StandingOf(r.s.PersonId, memberships[r.s.PersonId], r.w.TenantId, r.w.ClassId, r.w.PersonId));
             if (!may) continue;
-            found.Add(new(r.s.Hash, r.w.Id, r.w.Slug, r.w.Generation, app.Id, r.s.SessionHash, app.Path, AddressOf(nodes[r.w.Id], r.w.Generation, app.Role, app.Port)));
+            found.Add(new(r.s.Hash, r.w.Id, r.w.Slug, r.w.Generation, app.Id, r.s.SessionHash, app.Spec.Path, AddressOf(nodes[r.w.Id], r.w.Generation, app.Node, app.Spec.Port)));
         }
         return found;
     }
@@ -53,6 +54,6 @@ public static class AppAccessReader
     /// <summary>Jobs proves what is being launched, and may prove again what runs.</summary>
     private static bool IsBeingProved(Run run) => run is { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) };
 
-    private static IPEndPoint? AddressOf(IEnumerable<NodeRow> nodes, int generation, string role, int port) =>
-        nodes.FirstOrDefault(n => n.Generation == generation && n.Role == role) is { } node && IPAddress.TryParse(node.Address, out var address) ? new(address, port) : null;
+    private static IPEndPoint? AddressOf(IEnumerable<NodeRow> nodes, int generation, string name, int port) =>
+        nodes.FirstOrDefault(n => n.Generation == generation && n.Name == name) is { } node && IPAddress.TryParse(node.Address, out var address) ? new(address, port) : null;
 }

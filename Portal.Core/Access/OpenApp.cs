@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
@@ -34,7 +35,7 @@ public sealed class OpenApp(IDbContextFactory<PortalDb> databases)
         if (found is null) return new OpenAppOutcome.NotFound();
         var standing = await db.StandingAsync(actor, found.w.TenantId, found.w.ClassId, found.w.PersonId, cancel);
         if (!Permissions.May(Verb.OpenApp, standing)) return new OpenAppOutcome.NotFound();
-        if (found.Spec.Apps.FirstOrDefault(a => a.Id == app) is not { } spec) return new OpenAppOutcome.NotFound();
+        if (found.Spec.AppsOnNodes(found.w.Workers).FirstOrDefault(a => a.Id == app) is not { } spec) return new OpenAppOutcome.NotFound();
         if (found.Run is not { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded })
             return new OpenAppOutcome.NotReady(found.w.Slug, StatusOf.Run(found.Run.Kind, found.Run.Phase, found.Run.Releasing, nodesWell: true));
 

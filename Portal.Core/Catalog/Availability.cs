@@ -1,14 +1,10 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Data;
-using Portal.Core.Quotas;
 
 namespace Portal.Core.Catalog;
 
 public static class Availability
 {
-    /// <summary>What a size of this template asks of compute quotas, all nodes together.</summary>
-    public static Amounts Amounts(this TemplateSpec spec, SizeSpec size) => new(size.Vcpu * spec.Roles.Count, size.MemoryMib * spec.Roles.Count, 0, 0);
-
     /// <summary>Why this template cannot be launched now, with what helps; null when it can.</summary>
     public static async Task<string?> ReasonAsync(PortalDb db, TemplateVersion? version, CancellationToken cancel)
     {

@@ -6,9 +6,12 @@ public sealed class TemplateVersion
     public Guid Id { get; init; }
     public required string TemplateId { get; init; }
 
-    /// <summary>SHA-256 of the template's file; equal content is the same version.</summary>
+    /// <summary>SHA-256 of the template's folder; equal content is the same version.</summary>
     public required string Hash { get; init; }
     public required TemplateSpec Spec { get; init; }
+
+    /// <summary>Markdown for whoever begins with it; empty where the template has none.</summary>
+    public string Guide { get; init; } = "";
     public DateTimeOffset PublishedAt { get; private set; }
 
     /// <summary>A newer version, or none, is offered instead; workspaces keep theirs.</summary>
@@ -20,23 +23,108 @@ public sealed record TemplateSpec(
     string Id, string Title, string Promise, string Engine, string Version,
     IReadOnlyList<SizeSpec> Sizes, IReadOnlyList<RoleSpec> Roles, IReadOnlyList<AppSpec> Apps)
 {
+    public IReadOnlyList<ParameterSpec> Parameters { get; init; } = [];
+    public IReadOnlyList<PresetSpec> Presets { get; init; } = [];
+
+    /// <summary>What an engine counts of its work: shown, charted, and evidence that somebody still needs it.</summary>
+    public IReadOnlyList<CountSpec> Counts { get; init; } = [];
+
     public SizeSpec? Size(string id) => Sizes.FirstOrDefault(s => s.Id == id);
 }
 
 /// <param name="Id">s, m, l.</param>
 /// <param name="Says">In plain words, what it is good for.</param>
-/// <param name="Vcpu">Of each node.</param>
-/// <param name="MemoryMib">Of each node, MiB.</param>
+/// <param name="Vcpu">Of each node whose role has no amounts of its own for this size.</param>
+/// <param name="MemoryMib">Likewise, MiB.</param>
 public sealed record SizeSpec(string Id, string Title, string Says, int Vcpu, int MemoryMib);
 
+/// <summary>What one node may use at most.</summary>
+/// <param name="Vcpu">CPU limit in cores.</param>
+/// <param name="MemoryMib">Memory limit, MiB.</param>
+public sealed record NodeSize(int Vcpu, int MemoryMib);
+
+/// <summary>One kind of node: a single one that carries the role's name, or workers that are counted from it.</summary>
 /// <param name="Image">Name of a recipe in infra/images.</param>
 /// <param name="Token">Name of the environment variable that receives the app's token; null for none.</param>
-public sealed record RoleSpec(string Name, string Image, IReadOnlyList<string> Command, IReadOnlyDictionary<string, string> Environment, string? Token);
+public sealed record RoleSpec(string Name, string Image, IReadOnlyList<string> Command, IReadOnlyDictionary<string, string> Environment, string? Token)
+{
+    /// <summary>Null: exactly one node, named as the role. Otherwise nodes worker0, worker1 … as many as are asked for.</summary>
+    public WorkerRange? Workers { get; init; }
+
+    /// <summary>By id of a size, where this role's nodes differ from what the size says.</summary>
+    public IReadOnlyDictionary<string, NodeSize> Sizes { get; init; } = new Dictionary<string, NodeSize>(StringComparer.Ordinal);
+
+    /// <summary>Hard limit of each node's own scratch folder at /scratch, GiB; it is kept over a stop. 0: it has none.</summary>
+    public int ScratchGib { get; init; }
+
+    /// <summary>The owner's work folder is mounted in it.</summary>
+    public bool Files { get; init; } = true;
+
+    /// <summary>Most processes and threads at once.</summary>
+    public int Pids { get; init; } = 512;
+
+    /// <summary>What must answer before the node counts as well; null: that it runs is enough.</summary>
+    public HealthSpec? Health { get; init; }
+
+    /// <summary>Where the engine says how many of these nodes have registered; all must agree before anything is Ready.</summary>
+    public IReadOnlyList<CountSpec> Registered { get; init; } = [];
+
+    /// <summary>How a worker leaves in order; null: it is just stopped.</summary>
+    public DrainSpec? Drain { get; init; }
+}
+
+public sealed record WorkerRange(int Min, int Max, int Default);
+
+/// <summary>An address of a node that answers below 400 when it is well.</summary>
+public sealed record HealthSpec(int Port, string Path);
+
+/// <summary>A number that an engine tells over HTTP as JSON.</summary>
+/// <param name="Id">Name in charts and metrics.</param>
+/// <param name="Title">For people, such as "Running applications".</param>
+/// <param name="Role">Whose node is asked; a single one.</param>
+/// <param name="Value">Where the number is: names and indexes joined by dots, such as beans.0.NumLiveDataNodes. An array counts as its length.</param>
+/// <param name="Busy">More than none means that somebody needs the workspace.</param>
+public sealed record CountSpec(string Id, string Title, string Role, int Port, string Path, string Value, bool Busy = false);
+
+/// <summary>Asks a worker to leave, so that nothing it holds is lost.</summary>
+/// <param name="Role">Whose node runs the command: a single one, or the worker's own role for the worker that leaves.</param>
+/// <param name="Command">Run again and again until it exits with 0; 75 means not yet. "{node}" as an argument of its own is the worker's name.</param>
+/// <param name="Minutes">After so long it is stopped all the same.</param>
+public sealed record DrainSpec(string Role, IReadOnlyList<string> Command, int Minutes = 5);
 
 /// <param name="Id">First part of the app's host name.</param>
+/// <param name="Role">Its node; where the role has workers, each of them has this app.</param>
 /// <param name="Path">Where a person begins.</param>
 /// <param name="Kernels">It speaks Jupyter's kernel protocol, so that a computation can prove it.</param>
 public sealed record AppSpec(string Id, string Title, string Says, string Role, int Port, string Path, bool Kernels);
+
+public enum ParameterType { Text, Number, Choice, Switch }
+
+/// <summary>Something a person may set. Reaches nodes as an environment variable and nothing else: no shell ever reads it.</summary>
+/// <param name="Env">Name of that variable.</param>
+/// <param name="Default">As text; "true" or "false" for a switch.</param>
+public sealed record ParameterSpec(string Id, string Title, string Help, ParameterType Type, string Env, string Default)
+{
+    public decimal? Min { get; init; }
+    public decimal? Max { get; init; }
+
+    /// <summary>Longest text.</summary>
+    public int Longest { get; init; } = 200;
+
+    /// <summary>A regular expression that the whole text must match; null for any text without control characters.</summary>
+    public string? Pattern { get; init; }
+    public IReadOnlyList<OptionSpec> Options { get; init; } = [];
+
+    /// <summary>Shown and used only while another parameter has this value.</summary>
+    public WhenSpec? When { get; init; }
+}
+
+public sealed record OptionSpec(string Value, string Title);
+
+public sealed record WhenSpec(string Parameter, string Is);
+
+/// <summary>A choice that suits a purpose, one click for all of it.</summary>
+public sealed record PresetSpec(string Id, string Title, string Says, string Size, int? Workers, IReadOnlyDictionary<string, string> Parameters);
 
 /// <summary>An image that templates use, as Jobs last knew it.</summary>
 public sealed class ImageRow

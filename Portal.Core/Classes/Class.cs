@@ -26,6 +26,9 @@ public sealed class Class
     /// <summary>GiB of a new work folder.</summary>
     public int WorkFolderGib { get; set; }
 
+    /// <summary>Minutes without any sign of work after which a workspace is stopped; null: never for that reason.</summary>
+    public int? IdleMinutes { get; set; }
+
     /// <summary>Longest time from now to a workspace's end, hours; an extension may again ask for as much.</summary>
     public int LongestHours { get; set; }
 }

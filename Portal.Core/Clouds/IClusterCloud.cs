@@ -39,6 +39,12 @@ public interface IClusterCloud
     /// <summary>The last lines that a node wrote, oldest first, stdout and stderr together. Empty when the node is not there.</summary>
     Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel);
 
+    /// <summary>Runs a command in a running node as its own user, without a shell, and answers its exit code and the last that it said.</summary>
+    Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel);
+
+    /// <summary>Removes these nodes and nothing else of the workspace, politely first. May return before they are gone.</summary>
+    Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel);
+
     /// <summary>Address ranges that are in use on the cloud's host by anything at all (CIDR), so that ours can be chosen beside them.</summary>
     Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel);
 }
@@ -58,7 +64,7 @@ public sealed record ClusterPlan(Guid Workspace, int Generation, string Subnet, 
 /// <param name="Uid">The person's own uid; also the gid.</param>
 /// <param name="MemoryMib">Hard limit, MiB; swap is none.</param>
 /// <param name="Vcpus">CPU limit in cores.</param>
-/// <param name="Secrets">Environment that must not be part of the state hash nor of any row: an app's token.</param>
+/// <param name="Secrets">Environment whose values are no part of the state hash nor of any row: an app's token, a number that may change while the node runs.</param>
 public sealed record NodePlan(
     string Name, string Role, string Image, int Uid, IReadOnlyList<string> Command,
     IReadOnlyDictionary<string, string> Environment, IReadOnlyDictionary<string, string> Secrets,
@@ -77,6 +83,9 @@ public sealed record ClusterNow(Guid Workspace, bool HasNetwork, IReadOnlyList<N
 /// <param name="StateHash">Of the plan it was made from; see <see cref="ClusterPlan"/>.</param>
 /// <param name="Address">Inside the workspace's network; null unless it runs.</param>
 public sealed record NodeNow(string Name, string Role, int Generation, NodeState State, int? ExitCode, bool OutOfMemory, string? Address, string StateHash);
+
+/// <param name="Said">The last lines of both streams.</param>
+public sealed record CommandResult(int ExitCode, string Said);
 
 public enum NodeState { Created, Running, Exited }
 

@@ -13,7 +13,7 @@ public interface IShareCloud
     Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel);
 
     /// <summary>
-    /// Lets one workspace's host reach the folder of one person in the class share, and mounts it there.
+    /// Lets one workspace's host reach one folder of the class share, the owner's work folder or a node's scratch folder, and mounts it there.
     /// Returns the path on that host to bind into containers. Rules and mounts carry workspace and generation.
     /// </summary>
     Task<string> AllowAsync(ShareAccess access, CancellationToken cancel);
@@ -36,9 +36,20 @@ public interface IFilesetCloud
 
     /// <summary>Usage of everything, in one call where the storage can.</summary>
     Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel);
+
+    /// <summary>The scratch folder of one node of a workspace: owned by that uid, mode 0700, at most this many bytes, and within the class's limit. What lies in it stays.</summary>
+    Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel);
+
+    /// <summary>Every scratch folder of the installation.</summary>
+    Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel);
+
+    /// <summary>Removes scratch folders with all that is in them. Only after nothing mounts them. Look at <see cref="ScratchAsync"/> until they are gone.</summary>
+    /// <param name="nodes">Which ones; null for all of the workspace.</param>
+    Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel);
 }
 
-public sealed record ShareAccess(Guid Workspace, int Generation, Guid ClassId, Guid PersonId);
+/// <param name="Scratch">Name of the node whose scratch folder is meant; null for the person's work folder.</param>
+public sealed record ShareAccess(Guid Workspace, int Generation, Guid ClassId, Guid PersonId, string? Scratch = null);
 
 /// <param name="Summary">One line for the Operations page.</param>
 /// <param name="BlocksEnforced">False: usage is counted, nothing stops a writer, and pages say so.</param>
@@ -48,6 +59,9 @@ public sealed record StorageReport(string Summary, bool BlocksEnforced, long Tot
     /// <summary>The storage lost count and counts again: until that is done, limits may not hold.</summary>
     public bool Recounting { get; init; }
 }
+
+/// <summary>A folder of one node, for the engine's own data.</summary>
+public sealed record ScratchFolder(Guid ClassId, Guid Workspace, string Node);
 
 /// <param name="PersonId">Null for the class share as a whole.</param>
 public sealed record FilesetUsage(Guid ClassId, Guid? PersonId, long UsedBytes, long LimitBytes);

@@ -3,6 +3,7 @@ using Portal.Core.Access;
 using Portal.Core.Audit;
 using Portal.Core.Catalog;
 using Portal.Core.Classes;
+using Portal.Core.Metrics;
 using Portal.Core.Operations;
 using Portal.Core.People;
 using Portal.Core.Quotas;
@@ -21,6 +22,9 @@ public sealed class PortalDb(DbContextOptions<PortalDb> options) : DbContext(opt
     public DbSet<Person> Persons => Set<Person>();
     public DbSet<Membership> Memberships => Set<Membership>();
     public DbSet<TemplateVersion> TemplateVersions => Set<TemplateVersion>();
+    public DbSet<TemplateOffer> TemplateOffers => Set<TemplateOffer>();
+    public DbSet<TemplateClass> TemplateClasses => Set<TemplateClass>();
+    public DbSet<TemplateFaultRow> TemplateFaults => Set<TemplateFaultRow>();
     public DbSet<ImageRow> Images => Set<ImageRow>();
     public DbSet<Workspace> Workspaces => Set<Workspace>();
     public DbSet<NodeRow> Nodes => Set<NodeRow>();
@@ -33,6 +37,8 @@ public sealed class PortalDb(DbContextOptions<PortalDb> options) : DbContext(opt
     public DbSet<WorkFolder> WorkFolders => Set<WorkFolder>();
     public DbSet<CloudState> CloudStates => Set<CloudState>();
     public DbSet<SiteState> Site => Set<SiteState>();
+    public DbSet<Sample> Samples => Set<Sample>();
+    public DbSet<Count> Counts => Set<Count>();
     public DbSet<AuditEntry> Audit => Set<AuditEntry>();
     public DbSet<Session> Sessions => Set<Session>();
     public DbSet<AppTicket> AppTickets => Set<AppTicket>();

@@ -37,4 +37,11 @@ public static class Triggers
         create trigger wake after insert on portal.runs for each statement execute function portal.tell('portal_runs', '');
         create trigger wake after update of wish on portal.workspaces for each row when (new.wish is not null) execute function portal.tell('portal_runs', '');
         """;
+
+    /// <summary>What people decide about templates, and what is wrong with their folders, changes the catalogue.</summary>
+    public const string Offers = """
+        create trigger tell after insert or update or delete on portal.template_offers for each statement execute function portal.tell('portal_changes', 'templates');
+        create trigger tell after insert or update or delete on portal.template_classes for each statement execute function portal.tell('portal_changes', 'templates');
+        create trigger tell after insert or update or delete on portal.template_faults for each statement execute function portal.tell('portal_changes', 'templates');
+        """;
 }

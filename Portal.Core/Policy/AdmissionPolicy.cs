@@ -8,21 +8,30 @@ namespace Portal.Core.Policy;
 /// <param name="Starts">How many more may start now.</param>
 public sealed record Room(Amounts Capacity, Amounts Claimed, int Starts);
 
-/// <param name="HoldsRoom">It is still there from before and needs no more.</param>
-public sealed record QueuedOrder(long RunId, Guid WorkspaceId, Amounts Wanted, bool HoldsRoom);
+/// <summary>A node that needs room; one that is still there from before needs none.</summary>
+public sealed record NodeOrder(string Name, Amounts Wanted);
+
+/// <param name="Nodes">Those that hold no room yet.</param>
+public sealed record QueuedOrder(long RunId, Guid WorkspaceId, ImmutableArray<NodeOrder> Nodes)
+{
+    public Amounts Wanted => Nodes.Aggregate(Amounts.None, (sum, n) => sum + n.Wanted);
+}
 
 /// <summary>Which orders of the queue begin now.</summary>
 public static class AdmissionPolicy
 {
-    /// <summary>The longest head of the queue that fits. Nobody is overtaken, so everybody's turn comes.</summary>
+    /// <summary>
+    /// The longest head of the queue that fits. Nobody is overtaken, so everybody's turn comes. What could never fit, because the site
+    /// shrank since it was ordered, must not stand before all others for ever: it is passed over until the site grows again.
+    /// </summary>
     public static ImmutableArray<QueuedOrder> Admit(Room room, ImmutableArray<QueuedOrder> queue)
     {
         var admitted = ImmutableArray.CreateBuilder<QueuedOrder>();
         var claimed = room.Claimed;
-        foreach (var order in queue)
+        foreach (var order in queue.Where(o => o.Wanted.FirstAbove(room.Capacity) is null))
         {
-            var after = order.HoldsRoom ? claimed : claimed + order.Wanted;
-            if (admitted.Count >= room.Starts || (!order.HoldsRoom && after.FirstAbove(room.Capacity) is not null)) break;
+            var after = claimed + order.Wanted;
+            if (admitted.Count >= room.Starts || (order.Nodes.Length > 0 && after.FirstAbove(room.Capacity) is not null)) break;
             claimed = after;
             admitted.Add(order);
         }

@@ -3,28 +3,38 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Policy;
 
+/// <summary>A size and a number of workers.</summary>
+public sealed record Fit(string SizeId, int Workers);
+
 /// <summary>All that decides about a launch, read in one transaction.</summary>
-/// <param name="Wanted">Of the asked size, storage of a new work folder and the workspace itself included.</param>
+/// <param name="WorkersKnown">The template can have that many workers.</param>
+/// <param name="Parameter">The first value of a parameter that is not allowed; null when all are.</param>
+/// <param name="Wanted">Of what is asked for: nodes, scratch folders, a new work folder and the workspace itself.</param>
 /// <param name="Levels">Tenant, class, member.</param>
 /// <param name="Capacity">What the site can run at all; null while unknown.</param>
-/// <param name="OtherSizes">Other sizes of the template with what they would want, largest first.</param>
+/// <param name="StorageLeftGib">What the site's storage can still promise, GiB; null while unknown.</param>
+/// <param name="Others">Other choices of the template with what they would want, the nearest first.</param>
 /// <param name="Hours">From now to the asked end.</param>
 public sealed record LaunchFacts(
-    bool MayLaunch, bool TemplateOffered, bool SizeKnown, bool NameFree, string? NotAvailable, bool DiskHasRoom,
-    double Hours, int LongestHours, Amounts Wanted, ImmutableArray<QuotaState> Levels, Amounts? Capacity,
-    ImmutableArray<(string SizeId, Amounts Wanted)> OtherSizes);
+    bool MayLaunch, bool TemplateOffered, bool SizeKnown, bool WorkersKnown, bool NameFree, ParameterFault? Parameter, string? NotAvailable,
+    double Hours, int LongestHours, Amounts Wanted, ImmutableArray<QuotaState> Levels, Amounts? Capacity, long? StorageLeftGib,
+    ImmutableArray<(Fit Choice, Amounts Wanted)> Others);
 
 /// <summary>Why a launch is refused; the page has the words.</summary>
 public enum RefusalReason
 {
-    NotAMember, TemplateGone, SizeUnknown, NameTaken, NotAvailable, DiskNearlyFull, EndInThePast, EndTooLate, NeverPossible, OverQuota, NameInvalid, IdTaken,
+    NotAMember, TemplateGone, SizeUnknown, WorkersUnknown, ParameterWrong, NameTaken, NotAvailable, DiskNearlyFull, EndInThePast, EndTooLate, NeverPossible, OverQuota, NameInvalid, IdTaken,
 }
 
-/// <param name="Field">Of the form: "name", "size", "end", "template"; null where no field helps.</param>
+/// <param name="Field">Of the form: "name", "size", "workers", "end", "template", or "p." and a parameter's id; null where no field helps.</param>
 /// <param name="Wall">The level whose quota is met, for <see cref="RefusalReason.OverQuota"/>.</param>
-/// <param name="Fits">A size that would be accepted now; null for none.</param>
+/// <param name="Fits">A choice that would be accepted now; null for none.</param>
 /// <param name="Detail">Words of whoever knows more: why something is not available.</param>
-public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? Wall = null, Resource? Resource = null, string? Fits = null, string? Detail = null);
+public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? Wall = null, Resource? Resource = null, Fit? Fits = null, string? Detail = null)
+{
+    /// <summary>For <see cref="RefusalReason.ParameterWrong"/>.</summary>
+    public ParameterFault? Parameter { get; init; }
+}
 
 /// <summary>Decides about launches: facts in, decision out. Null means allowed.</summary>
 public static class LaunchPolicy
@@ -34,29 +44,29 @@ public static class LaunchPolicy
         { MayLaunch: false } => new(RefusalReason.NotAMember, null),
         { TemplateOffered: false } => new(RefusalReason.TemplateGone, "template"),
         { SizeKnown: false } => new(RefusalReason.SizeUnknown, "size"),
+        { WorkersKnown: false } => new(RefusalReason.WorkersUnknown, "workers"),
+        { Parameter: { } fault } => new(RefusalReason.ParameterWrong, "p." + fault.Id) { Parameter = fault },
         { NameFree: false } => new(RefusalReason.NameTaken, "name"),
         { Hours: <= 0 } => new(RefusalReason.EndInThePast, "end"),
         _ when facts.Hours > facts.LongestHours => new(RefusalReason.EndTooLate, "end"),
         { NotAvailable: { } why } => new(RefusalReason.NotAvailable, "template", Detail: why),
-        { DiskHasRoom: false } => new(RefusalReason.DiskNearlyFull, null),
-        _ => Fit(facts),
+        _ => Fits(facts.Wanted, facts),
     };
 
-    private static Refusal? Fit(LaunchFacts facts)
+    /// <summary>The wall that amounts meet: what the site can never run, a quota, or a disk that could not keep its promises.</summary>
+    private static Refusal? Fits(Amounts wanted, LaunchFacts facts)
     {
-        if (facts.Capacity is { } capacity && Compute(facts.Wanted).FirstAbove(capacity) is { } never)
+        if (facts.Capacity is { } capacity && Compute(wanted).FirstAbove(capacity) is { } never)
             return new(RefusalReason.NeverPossible, "size", Resource: never, Fits: NearestFit(facts));
         // The innermost wall is named first: it is the one that the person can do something about.
         foreach (var level in facts.Levels.OrderByDescending(l => l.Level))
-            if (facts.Wanted.FirstAbove(level.Free) is { } above)
+            if (wanted.FirstAbove(level.Free) is { } above)
                 return new(RefusalReason.OverQuota, "size", level.Level, above, NearestFit(facts));
-        return null;
+        return wanted.StorageGib > facts.StorageLeftGib ? new(RefusalReason.DiskNearlyFull, null, Fits: NearestFit(facts)) : null;
     }
 
-    private static string? NearestFit(LaunchFacts facts) => facts.OtherSizes
-        .Where(s => facts.Levels.All(l => s.Wanted.FirstAbove(l.Free) is null) && (facts.Capacity is null || Compute(s.Wanted).FirstAbove(facts.Capacity) is null))
-        .Select(s => s.SizeId).FirstOrDefault();
+    private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o.Wanted, facts with { Others = [] }) is null).Choice;
 
-    /// <summary>Capacity counts what runs; storage and the number of workspaces are quotas only.</summary>
+    /// <summary>Capacity counts what runs; storage and the number of workspaces are counted elsewhere.</summary>
     private static Amounts Compute(Amounts a) => a with { StorageGib = 0, Workspaces = 0 };
 }

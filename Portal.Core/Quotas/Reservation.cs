@@ -9,6 +9,8 @@ public enum ReservationKind
     Workspace,
     /// <summary>The hard limit of a work folder; outlives workspaces.</summary>
     Storage,
+    /// <summary>The hard limit of a node's scratch folder; kept over a stop, until it is seen removed.</summary>
+    Scratch,
 }
 
 /// <summary>A promise against the quotas of tenant, class and member. Made by the web with its order; ended by Jobs alone.</summary>
@@ -21,6 +23,9 @@ public sealed class Reservation
     public Guid? WorkspaceId { get; init; }
     public Guid? WorkFolderId { get; init; }
     public ReservationKind Kind { get; init; }
+
+    /// <summary>The node that it is for, so that it ends when that node is seen gone; empty for what belongs to no node.</summary>
+    public string Node { get; init; } = "";
     public int Vcpu { get; init; }
     public int MemoryMib { get; init; }
     public int StorageGib { get; init; }
@@ -29,11 +34,12 @@ public sealed class Reservation
     public DateTimeOffset? EndedAt { get; private set; }
 }
 
-/// <summary>Room on the cloud that a workspace occupies; taken and given back by Jobs' admission alone.</summary>
+/// <summary>Room on the cloud that a node occupies; taken and given back by Jobs' admission alone.</summary>
 public sealed class CapacityClaim
 {
     public long Id { get; private set; }
     public Guid WorkspaceId { get; init; }
+    public required string Node { get; init; }
     public long RunId { get; init; }
     public int Vcpu { get; init; }
     public int MemoryMib { get; init; }

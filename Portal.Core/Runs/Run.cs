@@ -27,6 +27,11 @@ public sealed class Run
     public int Number { get; init; }
     public RunKind Kind { get; init; }
     public Guid? OrderedBy { get; init; }
+
+    /// <summary>What is ordered to differ from what the workspace is now; null where it stays. Never changed after the order.</summary>
+    public string? SizeId { get; init; }
+    public int? Workers { get; init; }
+    public Guid? TemplateVersionId { get; init; }
     public RunPhase Phase { get; private set; }
 
     /// <summary>Index into <see cref="PlanSteps.Of"/> of the step that comes next.</summary>

@@ -44,8 +44,13 @@ internal static class ChangeWorkspace
         db.Runs.AsNoTracking().Where(r => r.WorkspaceId == workspace).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
 
     /// <summary>Orders a run, or records the wish where one is unfinished.</summary>
-    public static ChangeOutcome WantLocked(PortalDb db, Workspace workspace, Run newest, RunKind wanted, Actor actor)
+    public static ChangeOutcome WantLocked(PortalDb db, Workspace workspace, Run newest, RunKind wanted, Actor actor) =>
+        WantLocked(db, workspace, newest, new Run { WorkspaceId = workspace.Id, Kind = wanted }, actor);
+
+    /// <param name="order">Kind and what is to differ; number and person are added here.</param>
+    public static ChangeOutcome WantLocked(PortalDb db, Workspace workspace, Run newest, Run order, Actor actor)
     {
+        var wanted = order.Kind;
         if (!newest.Phase.IsFinished())
         {
             switch (WishPolicy.Decide(newest.Kind, wanted))
@@ -60,7 +65,7 @@ internal static class ChangeWorkspace
         }
         else
         {
-            db.Runs.Add(new() { WorkspaceId = workspace.Id, Number = newest.Number + 1, Kind = wanted, OrderedBy = actor.PersonId });
+            db.Runs.Add(new() { WorkspaceId = workspace.Id, Number = newest.Number + 1, Kind = wanted, OrderedBy = actor.PersonId, SizeId = order.SizeId, Workers = order.Workers, TemplateVersionId = order.TemplateVersionId });
         }
         db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"{wanted} asked for." });
         db.Audit.Add(new() { TenantId = workspace.TenantId, ActorId = actor.PersonId, Verb = wanted + "Workspace", WorkspaceId = workspace.Id, Outcome = "accepted" });

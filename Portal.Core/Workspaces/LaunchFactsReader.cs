@@ -9,7 +9,8 @@ using Portal.Core.Quotas;
 namespace Portal.Core.Workspaces;
 
 /// <summary>What a launch would need and meet, as rows say now; the receipt and the verb read it alike.</summary>
-public sealed record LaunchSituation(LaunchFacts Facts, Tenant Tenant, Class Class, TemplateVersion? Version, WorkFolder? Folder);
+/// <param name="Workers">Asked for, or the template's default.</param>
+public sealed record LaunchSituation(LaunchFacts Facts, Tenant Tenant, Class Class, TemplateVersion? Version, WorkFolder? Folder, int Workers);
 
 /// <summary>Reads the facts of a launch. The verb reads them under the quota's locks, the receipt without.</summary>
 internal static class LaunchFactsReader
@@ -23,22 +24,26 @@ internal static class LaunchFactsReader
         var folder = await db.WorkFolders.AsNoTracking().SingleOrDefaultAsync(f => f.ClassId == @class.Id && f.PersonId == request.Actor.PersonId, cancel);
         var standing = await db.StandingAsync(request.Actor, tenant.Id, @class.Id, owner: null, cancel);
         var taken = await db.Workspaces.AnyAsync(w => w.PersonId == request.Actor.PersonId && w.Name == request.Name && w.DeletedAt == null && w.Id != request.Id, cancel);
-        var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
-        var size = version?.Spec.Size(request.SizeId);
-        Amounts Wants(SizeSpec s) => version!.Spec.Amounts(s) + new Amounts(0, 0, folder is null ? @class.WorkFolderGib : 0, 1);
+        var workers = request.Workers ?? version?.Spec.DefaultWorkers() ?? 0;
+        var beside = new Amounts(0, 0, folder is null ? @class.WorkFolderGib : 0, 1);
         var facts = new LaunchFacts(
             MayLaunch: Permissions.May(Verb.LaunchWorkspace, standing),
             TemplateOffered: version is not null,
-            SizeKnown: size is not null,
+            SizeKnown: version?.Spec.Size(request.SizeId) is not null,
+            WorkersKnown: version?.Spec.Allows(workers) == true,
             NameFree: !taken,
+            Parameter: version is null ? null : ParameterPolicy.Fault(version.Spec, request.Parameters),
             NotAvailable: await Availability.ReasonAsync(db, version, cancel),
-            DiskHasRoom: site is null || site.StorageFreeBytes >= site.StorageReserveBytes,
             Hours: (request.EndAt - now).TotalHours,
             LongestHours: @class.LongestHours,
-            Wanted: size is null ? Amounts.None : Wants(size),
+            Wanted: version is null ? Amounts.None : version.Spec.Amounts(request.SizeId, workers) + beside,
             Levels: await db.QuotasAsync(tenant, @class, request.Actor.PersonId, cancel),
-            Capacity: site is null ? null : new Amounts(site.CapacityVcpu, site.CapacityMemoryMib, 0, 0),
-            OtherSizes: version is null ? [] : [.. version.Spec.Sizes.Where(s => s.Id != request.SizeId).OrderByDescending(s => s.Vcpu).ThenByDescending(s => s.MemoryMib).Select(s => (s.Id, Wants(s)))]);
-        return new(facts, tenant, @class, version, folder);
+            Capacity: await CapacityAsync(db, cancel),
+            StorageLeftGib: await StorageLeft.ReadAsync(db, cancel),
+            Others: version is null ? [] : OtherChoices.Of(version.Spec, new(request.SizeId, workers), beside));
+        return new(facts, tenant, @class, version, folder, workers);
     }
+
+    public static async Task<Amounts?> CapacityAsync(PortalDb db, CancellationToken cancel) =>
+        await db.Site.AsNoTracking().Select(s => new Amounts(s.CapacityVcpu, s.CapacityMemoryMib, 0, 0)).SingleOrDefaultAsync(cancel);
 }

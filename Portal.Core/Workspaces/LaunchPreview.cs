@@ -10,7 +10,7 @@ namespace Portal.Core.Workspaces;
 /// <param name="Wall">Why it would be refused now; null when it would be accepted.</param>
 /// <param name="LaunchesBefore">Orders that wait already.</param>
 /// <param name="UsualStart">How long a launch usually takes here; null before the first.</param>
-public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? Wall, int LaunchesBefore, TimeSpan? UsualStart, bool NewFolder, int FolderGib);
+public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? Wall, int LaunchesBefore, TimeSpan? UsualStart, bool NewFolder, int FolderGib, int Workers);
 
 /// <summary>Answers what <see cref="LaunchWorkspace"/> would answer, without ordering anything.</summary>
 public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimeProvider clock)
@@ -25,6 +25,6 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
         var wall = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(situation.Facts) : new Refusal(RefusalReason.NameInvalid, "name");
         return new(situation.Facts.Wanted, situation.Facts.Levels, wall, before,
             usual.Count == 0 ? null : usual.Aggregate(TimeSpan.Zero, (sum, u) => sum + u.Value),
-            situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib);
+            situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib, situation.Workers);
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
+using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
@@ -9,7 +10,14 @@ using Portal.Core.Runs;
 namespace Portal.Core.Workspaces;
 
 /// <param name="Id">Made by the form when it opened: asking again with it repeats nothing.</param>
-public sealed record LaunchRequest(Guid Id, Actor Actor, Guid ClassId, string TemplateId, string SizeId, string Name, DateTimeOffset EndAt);
+public sealed record LaunchRequest(Guid Id, Actor Actor, Guid ClassId, string TemplateId, string SizeId, string Name, DateTimeOffset EndAt)
+{
+    /// <summary>Number of workers; null for the template's own default.</summary>
+    public int? Workers { get; init; }
+
+    /// <summary>Values of parameters by id; what is not given has its default.</summary>
+    public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+}
 
 public abstract record LaunchOutcome
 {
@@ -66,7 +74,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
 
     private string Insert(PortalDb db, LaunchRequest request, LaunchSituation situation)
     {
-        var (facts, tenant, @class, version, folder) = situation;
+        var (_, tenant, @class, version, folder, workers) = situation;
         var person = request.Actor.PersonId;
         if (folder is null)
         {
@@ -85,13 +93,15 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
             WorkFolderId = folder.Id,
             Name = request.Name,
             SizeId = request.SizeId,
+            Workers = workers,
+            Parameters = request.Parameters,
             EndAt = request.EndAt.ToUniversalTime(),
         };
         db.Workspaces.Add(workspace);
         db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, WorkspaceId = workspace.Id, Kind = ReservationKind.Workspace, Workspaces = 1 });
-        db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, WorkspaceId = workspace.Id, Kind = ReservationKind.Compute, Vcpu = facts.Wanted.Vcpu, MemoryMib = facts.Wanted.MemoryMib });
+        foreach (var node in version.Spec.Nodes(request.SizeId, workers)) db.Reservations.AddRange(NodeReservations.Of(workspace, node));
         db.Runs.Add(new() { WorkspaceId = workspace.Id, Number = 1, Kind = RunKind.Launch, OrderedBy = person });
-        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"Ordered: {version.Spec.Title}, size {version.Spec.Size(request.SizeId)!.Title}." });
+        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"Ordered: {version.Spec.Title}, size {version.Spec.Size(request.SizeId)!.Title}{(workers > 0 ? $", {workers} workers" : "")}." });
         db.Audit.Add(new() { TenantId = tenant.Id, ActorId = person, Verb = nameof(LaunchWorkspace), WorkspaceId = workspace.Id, Outcome = "accepted" });
         return workspace.Slug;
     }

@@ -8,47 +8,72 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
+/// <param name="EndAt">When to stop; null keeps the present end time if it lies ahead, else some hours from now.</param>
+/// <param name="SizeId">Another size from now on; null keeps it.</param>
+/// <param name="Workers">Another number of workers from now on; null keeps it.</param>
+/// <param name="NewestVersion">Take the version of the template that is offered now, where it is a newer one.</param>
+public sealed record StartChanges(DateTimeOffset? EndAt = null, string? SizeId = null, int? Workers = null, bool NewestVersion = false);
+
 /// <summary>Brings a stopped, failed or broken workspace up again; for a failed launch this is "try again". Reserves compute quota anew and is admitted anew.</summary>
 public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
-    /// <param name="endAt">When to stop; null keeps the present end time if it lies ahead, else the class's longest from now.</param>
-    public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, DateTimeOffset? endAt, CancellationToken cancel)
+    private const int UsualHours = 4;
+
+    /// <param name="wanted">What is to differ from before; null for nothing.</param>
+    public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, StartChanges? wanted, CancellationToken cancel)
     {
+        var changes = wanted ?? new();
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.StartWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
         var newest = (await ChangeWorkspace.NewestRunAsync(db, workspaceId, cancel))!;
-        var nodesWell = !await db.Nodes.AnyAsync(n => n.WorkspaceId == workspaceId && !n.Running, cancel);
-        if (newest.Phase.IsFinished() && StatusOf.Run(newest.Kind, newest.Phase, newest.Releasing, nodesWell) is WorkspaceStatus.Ready) return new ChangeOutcome.Already();
+        var present = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
+        if (newest.Phase.IsFinished() && await NodesWell.ReadAsync(db, workspace, present.Spec, cancel) && StatusOf.Run(newest.Kind, newest.Phase, newest.Releasing, nodesWell: true) is WorkspaceStatus.Ready) return new ChangeOutcome.Already();
 
+        var order = new Run { WorkspaceId = workspaceId, Kind = RunKind.Start };
         if (newest.Phase.IsFinished())
         {
-            var now = clock.GetUtcNow();
-            var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
-            workspace.EndAt = endAt?.ToUniversalTime() ?? (workspace.EndAt > now ? workspace.EndAt : now.AddHours(Math.Min(@class.LongestHours, 4)));
-            if (workspace.EndAt <= now) return new ChangeOutcome.Refused(ChangeRefusal.EndInThePast);
-            if (workspace.EndAt > now.AddHours(@class.LongestHours)) return new ChangeOutcome.Refused(ChangeRefusal.EndTooLate);
-            if (await RefusedByQuotaLockedAsync(db, workspace, cancel) is { } refusal) return new ChangeOutcome.Refused(ChangeRefusal.OverQuota, refusal);
+            var version = changes.NewestVersion ? await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == present.TemplateId && !t.Retired, cancel) ?? present : present;
+            order = new() { WorkspaceId = workspaceId, Kind = RunKind.Start, SizeId = changes.SizeId, Workers = changes.Workers, TemplateVersionId = version.Id == present.Id ? null : version.Id };
+            if (await RefusedLockedAsync(db, workspace, version, changes, cancel) is { } refused) return refused;
         }
-        var outcome = ChangeWorkspace.WantLocked(db, workspace, newest, RunKind.Start, actor);
+        var outcome = ChangeWorkspace.WantLocked(db, workspace, newest, order, actor);
         await db.SaveChangesAsync(cancel);
         await transaction.CommitAsync(cancel);
         return outcome;
     }
 
-    /// <summary>Reserves compute at all levels, or says which wall is met. A workspace that is broken but not released still holds its own.</summary>
-    private static async Task<Refusal?> RefusedByQuotaLockedAsync(PortalDb db, Workspace workspace, CancellationToken cancel)
+    /// <summary>Sets the end and reserves, or says what is in the way.</summary>
+    private async Task<ChangeOutcome.Refused?> RefusedLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, StartChanges changes, CancellationToken cancel)
     {
-        if (await db.Reservations.AnyAsync(r => r.WorkspaceId == workspace.Id && r.Kind == ReservationKind.Compute && r.EndedAt == null, cancel)) return null;
-        var version = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
-        if (await Availability.ReasonAsync(db, version, cancel) is { } why) return new(RefusalReason.NotAvailable, null, Detail: why);
-        var wanted = version.Spec.Amounts(version.Spec.Size(workspace.SizeId)!);
+        var now = clock.GetUtcNow();
+        var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
+        workspace.EndAt = changes.EndAt?.ToUniversalTime() ?? (workspace.EndAt > now ? workspace.EndAt : now.AddHours(Math.Min(@class.LongestHours, UsualHours)));
+        if (workspace.EndAt <= now) return new(ChangeRefusal.EndInThePast);
+        if (workspace.EndAt > now.AddHours(@class.LongestHours)) return new(ChangeRefusal.EndTooLate);
+        var choice = new Fit(changes.SizeId ?? workspace.SizeId, changes.Workers ?? workspace.Workers);
+        return await ReserveLockedAsync(db, workspace, version, choice, cancel) is { } refusal ? new(ChangeRefusal.OverQuota, refusal) : null;
+    }
+
+    /// <summary>
+    /// Reserves at all levels whatever of the choice is not held yet, or says which wall is met. A workspace that is broken but not released
+    /// still holds its nodes, and a stopped one its scratch folders.
+    /// </summary>
+    private static async Task<Refusal?> ReserveLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, CancellationToken cancel)
+    {
+        var wanted = version.Spec.Nodes(choice.SizeId, choice.Workers);
+        var held = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == workspace.Id && r.EndedAt == null).ToListAsync(cancel);
+        var missing = wanted.SelectMany(n => NodeReservations.Of(workspace, n)).Where(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node)).ToList();
+        var asked = missing.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, 0));
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
-        foreach (var level in (await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel)).Reverse())
-            if (wanted.FirstAbove(level.Free with { StorageGib = int.MaxValue, Workspaces = int.MaxValue }) is { } above)
-                return new(RefusalReason.OverQuota, null, level.Level, above);
-        db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = workspace.PersonId, WorkspaceId = workspace.Id, Kind = ReservationKind.Compute, Vcpu = wanted.Vcpu, MemoryMib = wanted.MemoryMib });
+        var facts = new LaunchFacts(
+            MayLaunch: true, TemplateOffered: true, SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
+            Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters), NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
+            Hours: 1, LongestHours: 1, Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
+            Capacity: await LaunchFactsReader.CapacityAsync(db, cancel), StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: []);
+        if (LaunchPolicy.Decide(facts) is { } refusal) return refusal;
+        db.Reservations.AddRange(missing);
         return null;
     }
 }

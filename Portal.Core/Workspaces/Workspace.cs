@@ -19,8 +19,14 @@ public sealed class Workspace
     /// <summary>A label, unique among a person's workspaces that exist.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Key of a size of the template version; the amounts come from there, not from this row.</summary>
+    /// <summary>Key of a size of the template version; the amounts come from there, not from this row. Changed by Jobs alone, as a run orders.</summary>
     public required string SizeId { get; init; }
+
+    /// <summary>Number of workers, 0 where the template has none. Changed by Jobs alone, as a run orders.</summary>
+    public int Workers { get; init; }
+
+    /// <summary>Values of the template's parameters that were given, by id.</summary>
+    public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
     public DateTimeOffset CreatedAt { get; private set; }
 
     /// <summary>At this time it is stopped, never deleted.</summary>
@@ -30,11 +36,18 @@ public sealed class Workspace
     public RunKind? Wish { get; set; }
     public Guid? WishBy { get; set; }
 
+    /// <summary>Its owner wants it kept until then although nothing works in it.</summary>
+    public DateTimeOffset? KeepUntil { get; set; }
+
     /// <summary>Raised by Jobs at each launch or start; names and tokens carry it.</summary>
     public int Generation { get; private set; }
 
     /// <summary>Address block of the running generation, CIDR; given by Jobs.</summary>
     public string? Subnet { get; private set; }
+
+    /// <summary>When something was last seen to work in it, and what that was; written by Jobs.</summary>
+    public DateTimeOffset? ActiveAt { get; private set; }
+    public string? ActiveBy { get; private set; }
     public DateTimeOffset? DeletedAt { get; private set; }
 }
 
@@ -62,6 +75,9 @@ public sealed class NodeRow
     /// <summary>Part of the last interval in which it wanted more CPU than its limit, 0 to 1.</summary>
     public double Throttled { get; set; }
     public int Pids { get; set; }
+
+    /// <summary>How often it was begun again in this generation after it had ended by itself.</summary>
+    public int Restarts { get; set; }
     public DateTimeOffset SeenAt { get; set; }
 }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.Runs;
 
@@ -38,10 +39,10 @@ internal static class WorkspaceReader
             return new WorkspaceView
             {
                 Id = r.w.Id, Slug = r.w.Slug, Name = r.w.Name, TenantId = r.w.TenantId, ClassId = r.w.ClassId, ClassTitle = r.Title, OwnerId = r.w.PersonId, OwnerName = r.Name,
-                Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Generation = r.w.Generation,
-                Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(run.Kind, run.Phase, run.Releasing, mine.TrueForAll(n => n.Running)),
+                Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters, Generation = r.w.Generation,
+                Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(run.Kind, run.Phase, run.Releasing, NodesWell.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
                 Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt, EndAt = r.w.EndAt, LongestHours = r.LongestHours, Wish = r.w.Wish,
-                Run = View(run, steps[run.Id].ToDictionary(s => s.Key), usual),
+                Run = View(run, r.Spec, steps[run.Id].ToDictionary(s => s.Key), usual),
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Level, l.Text))],
                 Nodes = [.. mine.Select(n => new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids, n.SeenAt))],
                 Folder = new(r.UsedBytes, (long)r.LimitGib << 30, enforced),
@@ -50,11 +51,11 @@ internal static class WorkspaceReader
         })];
     }
 
-    private static RunView View(Run run, Dictionary<StepKey, RunStep> done, IReadOnlyDictionary<(RunKind, StepKey), TimeSpan> usual)
+    private static RunView View(Run run, TemplateSpec spec, Dictionary<StepKey, RunStep> done, IReadOnlyDictionary<(RunKind, StepKey), TimeSpan> usual)
     {
         IEnumerable<StepKey> keys = PlanSteps.Of(run.Kind, releasing: false);
         if (run.Releasing) keys = keys.TakeWhile(k => done.ContainsKey(k)).Concat(PlanSteps.Of(run.Kind, releasing: true));
-        var steps = keys.Select(k => new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.TryGetValue((run.Kind, k), out var t) ? t : null, run.FailedStep == k));
+        var steps = keys.Where(k => PlanSteps.HasWork(k, spec)).Select(k => new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.TryGetValue((run.Kind, k), out var t) ? t : null, run.FailedStep == k));
         return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Said, run.Cause, run.Remedy, run.FailedStep, run.CreatedAt, run.EndedAt);
     }
 }

@@ -18,6 +18,16 @@ public sealed record WorkspaceView
     public required string OwnerName { get; init; }
     public required TemplateSpec Template { get; init; }
     public required SizeSpec Size { get; init; }
+
+    /// <summary>Number of workers; 0 where the template has none.</summary>
+    public int Workers { get; init; }
+    public IReadOnlyDictionary<string, string> Parameters { get; init; } = ImmutableDictionary<string, string>.Empty;
+
+    /// <summary>What it holds of compute quotas while it runs, its scratch folders included.</summary>
+    public Amounts Amounts => Template.Amounts(Size.Id, Workers);
+
+    /// <summary>Every app; of workers each has its own.</summary>
+    public IReadOnlyList<AppOnNode> Apps => Template.AppsOnNodes(Workers);
     public required int Generation { get; init; }
     public required WorkspaceStatus Status { get; init; }
 

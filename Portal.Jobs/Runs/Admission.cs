@@ -36,8 +36,8 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
             foreach (var order in AdmissionPolicy.Admit(room, await QueuedAsync(db, cancel)))
             {
                 await db.Database.ExecuteSqlAsync($"update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() where id = {order.RunId} and phase = 'Queued'", cancel);
-                if (!order.HoldsRoom)
-                    await db.Database.ExecuteSqlAsync($"insert into portal.capacity_claims (workspace_id, run_id, vcpu, memory_mib) values ({order.WorkspaceId}, {order.RunId}, {order.Wanted.Vcpu}, {order.Wanted.MemoryMib})", cancel);
+                foreach (var node in order.Nodes)
+                    await db.Database.ExecuteSqlAsync($"insert into portal.capacity_claims (workspace_id, run_id, node, vcpu, memory_mib) values ({order.WorkspaceId}, {order.RunId}, {node.Name}, {node.Wanted.Vcpu}, {node.Wanted.MemoryMib})", cancel);
                 admitted++;
             }
         }
@@ -57,11 +57,14 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
     {
         var rows = await (from r in db.Runs
                           join w in db.Workspaces on r.WorkspaceId equals w.Id
-                          join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
+                          join t in db.TemplateVersions on r.TemplateVersionId ?? w.TemplateVersionId equals t.Id
                           where r.Phase == RunPhase.Queued && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start)
                           orderby r.Id
-                          select new { r.Id, Workspace = w.Id, w.SizeId, t.Spec, Holds = db.CapacityClaims.Any(c => c.WorkspaceId == w.Id && c.EndedAt == null) }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
-        // A size that the version does not have is admitted with nothing: the run's first step refuses it.
-        return [.. rows.Select(r => new QueuedOrder(r.Id, r.Workspace, r.Spec.Size(r.SizeId) is { } size ? r.Spec.Amounts(size) : Amounts.None, r.Holds))];
+                          select new { r.Id, Workspace = w.Id, SizeId = r.SizeId ?? w.SizeId, Workers = r.Workers ?? w.Workers, t.Spec }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
+        var workspaces = rows.ConvertAll(r => r.Workspace);
+        var held = (await db.CapacityClaims.Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId)).Select(c => new { c.WorkspaceId, c.Node }).ToListAsync(cancel)).ToLookup(c => c.WorkspaceId, c => c.Node);
+        // What the version does not have is admitted with nothing: the run's first step refuses it.
+        return [.. rows.Select(r => new QueuedOrder(r.Id, r.Workspace,
+            [.. (r.Spec.Allows(r.Workers) ? r.Spec.Nodes(r.SizeId, r.Workers) : []).Where(n => !held[r.Workspace].Contains(n.Name, StringComparer.Ordinal)).Select(n => new NodeOrder(n.Name, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0)))]))];
     }
 }

@@ -8,14 +8,16 @@ internal static class StepWords
     public static string Done(StepKey step) => step switch
     {
         StepKey.CheckOrder => "The order was checked, and addresses were taken for it.",
-        StepKey.EnsureWorkFolder => "Your work folder is there.",
-        StepKey.EnsureAccess => "Your work folder is mounted.",
+        StepKey.EnsureWorkFolder => "Your folders are there.",
+        StepKey.EnsureAccess => "Your folders are mounted.",
         StepKey.EnsureCluster => "The network and its nodes are started.",
+        StepKey.ProveEngine => "Every node answers, and every worker has registered.",
         StepKey.ProveNotebook => "A kernel has computed: it is ready.",
         StepKey.StopNodes => "No node runs any more.",
         StepKey.Unmount => "Your work folder is no longer mounted.",
         StepKey.DenyAccess => "Nothing may reach your work folder for it any more.",
         StepKey.DropNetwork => "The network is gone and its addresses are given back.",
+        StepKey.DropScratch => "What the engine kept for itself is removed.",
         StepKey.Forget => "It is deleted; your files stay.",
         _ => throw new ArgumentOutOfRangeException(nameof(step)),
     };

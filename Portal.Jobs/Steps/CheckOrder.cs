@@ -23,42 +23,54 @@ public sealed class CheckOrder(IDbContextFactory<PortalDb> databases, Generation
         if (Mismatch(context.Facts) is { } mismatch) return mismatch;
         if (await NotReservedAsync(db, context.Facts, cancel) is { } unreserved) return unreserved;
         if (await NoRoomAsync(db, cancel) is { } full) return full;
-        await generations.BeginAsync(context.Run, cancel);
+        await generations.BeginAsync(context.Run, context.Facts, cancel);
         return StepAnswer.IsDone;
     }
 
     private static StepAnswer.Fail? Mismatch(RunFacts facts)
     {
-        var (workspace, @class, tenant, person, spec, folder, images) = facts;
-        if (facts.Size is null) return new($"The template has no size \"{workspace.SizeId}\".", "Delete this workspace and launch again.");
+        var (workspace, @class, tenant, person, version, folder, images) = facts;
+        if (facts.Size is null) return new($"The template has no size \"{facts.SizeId}\".", "Delete this workspace and launch again.");
+        if (!facts.Spec.Allows(facts.Workers)) return new($"The template cannot have {facts.Workers} workers.", "Delete this workspace and launch again.");
+        if (ParameterPolicy.Fault(facts.Spec, workspace.Parameters) is { } fault) return new($"The value of the setting \"{fault.Id}\" is not allowed.", "Delete this workspace and launch again.");
         if (person.Uid is < Person.FirstUid or > Person.LastUid) return new("The owner's number for files is outside of the range for people.", "Ask the operator.");
         if (workspace.TenantId != tenant.Id || folder.ClassId != @class.Id || folder.PersonId != person.Id) return new("The order does not belong together: its class, owner and work folder differ.", "Delete this workspace and launch again.");
         if (folder.LimitGib > @class.WorkFolderGib) return new("The work folder asks for more than the class gives.", "Ask the operator.");
-        foreach (var role in spec.Roles)
+        foreach (var role in version.Spec.Roles)
             if (!images.ContainsKey(role.Image)) return new($"The image \"{role.Image}\" is not ready.", "Wait until the catalogue shows it as ready, then try again.");
         return null;
     }
 
     private static async Task<StepAnswer.Fail?> NotReservedAsync(PortalDb db, RunFacts facts, CancellationToken cancel)
     {
-        var (workspace, @class, tenant, person, spec, folder, _) = facts;
+        var (workspace, @class, tenant, person, _, folder, _) = facts;
         var standing = await db.StandingAsync(new(person.Id), tenant.Id, @class.Id, person.Id, cancel);
         if (!Permissions.May(Verb.StartWorkspace, standing)) return new("The owner no longer belongs to the class.", "Ask the instructor.");
         var mine = await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null && (r.WorkspaceId == workspace.Id || r.WorkFolderId == folder.Id)).ToListAsync(cancel);
-        var wanted = spec.Amounts(facts.Size!);
-        bool Reserved(ReservationKind kind, Amounts amounts) => mine.Exists(r => r.Kind == kind && r.TenantId == tenant.Id && r.ClassId == @class.Id && r.PersonId == person.Id
+        bool Reserved(ReservationKind kind, Amounts amounts, string node = "") => mine.Exists(r => r.Kind == kind && r.Node == node && r.TenantId == tenant.Id && r.ClassId == @class.Id && r.PersonId == person.Id
             && new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, r.Workspaces) == amounts);
-        if (!Reserved(ReservationKind.Compute, wanted) || !Reserved(ReservationKind.Workspace, new(0, 0, 0, 1)) || !Reserved(ReservationKind.Storage, new(0, 0, folder.LimitGib, 0)))
+        bool NodeReserved(NodeShape n) => Reserved(ReservationKind.Compute, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0), n.Name)
+            && (n.Role.ScratchGib == 0 || Reserved(ReservationKind.Scratch, new(0, 0, n.Role.ScratchGib, 0), n.Name));
+        if (!facts.Nodes.All(NodeReserved) || !Reserved(ReservationKind.Workspace, new(0, 0, 0, 1)) || !Reserved(ReservationKind.Storage, new(0, 0, folder.LimitGib, 0)))
             return new("Its quota was never reserved.", "Delete this workspace and launch again.");
         foreach (var level in await db.QuotasAsync(tenant, @class, person.Id, cancel))
-            if (level.Promised.FirstAbove(level.Limit) is { } above) return new($"More {above} is promised than the {level.Level} may use.", "Stop another workspace, then try again.");
+            if (level.Promised.FirstAbove(level.Limit) is { } above) return new($"{Words(level.Level)} would use more {Words(above)} than allowed.", "Stop another workspace, then try again.");
         return null;
     }
 
     private async Task<StepAnswer.Fail?> NoRoomAsync(PortalDb db, CancellationToken cancel)
     {
+        // As it is now, not as the last look says. What is promised includes this order.
         var storage = await shares.PrepareAsync(cancel);
-        var reserve = await db.Site.Select(s => s.StorageReserveBytes).SingleAsync(cancel);
-        return storage.FreeBytes < reserve ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free.", "Ask the operator to make room, then try again.") : null;
+        var site = await db.Site.AsNoTracking().SingleAsync(cancel);
+        (site.StorageTotalBytes, site.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
+        var promised = await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
+        var written = await db.WorkFolders.SumAsync(f => f.UsedBytes, cancel);
+        return StorageLeft.Of(site, promised, written) < 0
+            ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more is promised already.", "Ask the operator to make room, then try again.") : null;
     }
+
+    private static string Words(QuotaLevel level) => level switch { QuotaLevel.Tenant => "The department", QuotaLevel.Class => "The class", _ => "You" };
+
+    private static string Words(Resource resource) => resource switch { Resource.Vcpu => "processors", Resource.Memory => "memory", Resource.Storage => "storage", _ => "workspaces" };
 }

@@ -11,7 +11,8 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
     private const long OneChooser = 7403;
 
     /// <summary>Raises the generation and holds a block of addresses. Repeated after a crash it raises once more, which harms nothing: nothing was made of the one before.</summary>
-    public async Task BeginAsync(HeldRun run, CancellationToken cancel)
+    /// <remarks>What the run ordered becomes what the workspace is, with the same statement.</remarks>
+    public async Task BeginAsync(HeldRun run, RunFacts ordered, CancellationToken cancel)
     {
         var foreign = (await clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse).ToList();
         await using var connection = await data.OpenConnectionAsync(cancel);
@@ -25,8 +26,9 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
             ?? throw new CloudException("address pool", CloudFault.Full, "every address block is in use", "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.");
         await using var hold = new NpgsqlCommand("""
             with held as (insert into portal.subnets (block, workspace_id) select $1, $2 where not exists (select 1 from portal.subnets where workspace_id = $2 and released_at is null))
-            update portal.workspaces set generation = generation + 1, subnet = $1 where id = $2
-            """, connection) { Parameters = { new() { Value = block }, new() { Value = run.WorkspaceId } } };
+            update portal.workspaces set generation = generation + 1, subnet = $1, size_id = $3, workers = $4, template_version_id = $5, active_at = null, active_by = null, keep_until = null where id = $2
+            """, connection)
+        { Parameters = { new() { Value = block }, new() { Value = run.WorkspaceId }, new() { Value = ordered.SizeId }, new() { Value = ordered.Workers }, new() { Value = ordered.Version.Id } } };
         await hold.ExecuteNonQueryAsync(cancel);
         await transaction.CommitAsync(cancel);
     }

@@ -24,6 +24,12 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id from mine
         """, cancel);
 
+    public Task ScratchGoneAsync(HeldRun run, CancellationToken cancel) => FencedAsync(run, $"""
+        with {Mine},
+          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.kind = 'Scratch' and r.ended_at is null)
+        select workspace_id from mine
+        """, cancel);
+
     public Task ForgetAsync(HeldRun run, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
           quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.ended_at is null),

@@ -72,6 +72,24 @@ public sealed class DropNetwork(IClusterCloud clusters, ReleaseRows rows) : ISte
     }
 }
 
+/// <summary>What engines kept on the scratch folders; last of all storage, and only of a workspace that is deleted.</summary>
+public sealed class DropScratch(IFilesetCloud filesets, ReleaseRows rows) : IStep
+{
+    public StepKey Key => StepKey.DropScratch;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        var workspace = context.Facts.Workspace;
+        if ((await filesets.ScratchAsync(cancel)).Any(f => f.Workspace == workspace.Id))
+        {
+            await filesets.RemoveScratchAsync(workspace.ClassId, workspace.Id, nodes: null, cancel);
+            if ((await filesets.ScratchAsync(cancel)).Any(f => f.Workspace == workspace.Id)) return StepAnswer.Soon("The engine's data is still being removed.");
+        }
+        await rows.ScratchGoneAsync(context.Run, cancel);
+        return StepAnswer.IsDone;
+    }
+}
+
 /// <summary>The workspace itself. The work folder stays.</summary>
 public sealed class Forget(ReleaseRows rows) : IStep
 {

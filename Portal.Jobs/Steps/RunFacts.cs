@@ -10,10 +10,20 @@ using Portal.Jobs.Runs;
 namespace Portal.Jobs.Steps;
 
 /// <summary>Everything that steps work from: rows that Jobs or the migrator wrote, and ids. Nothing that the web could have made up names a path, an image or a command.</summary>
-public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateSpec Spec, WorkFolder Folder, IReadOnlyDictionary<string, string> ImageIds)
+/// <param name="Version">The one that the run orders, else the workspace's own.</param>
+public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateVersion Version, WorkFolder Folder, IReadOnlyDictionary<string, string> ImageIds)
 {
+    public TemplateSpec Spec => Version.Spec;
+
+    /// <summary>What the run orders, else what the workspace is.</summary>
+    public required string SizeId { get; init; }
+    public required int Workers { get; init; }
+
     /// <summary>Null when the order names a size that its version does not have.</summary>
-    public SizeSpec? Size => Spec.Size(Workspace.SizeId);
+    public SizeSpec? Size => Spec.Size(SizeId);
+
+    /// <summary>Every node that there is to be.</summary>
+    public IReadOnlyList<NodeShape> Nodes => Spec.Nodes(SizeId, Workers);
 }
 
 public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
@@ -25,12 +35,13 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
                          join c in db.Classes on w.ClassId equals c.Id
                          join t in db.Tenants on c.TenantId equals t.Id
                          join p in db.Persons on w.PersonId equals p.Id
-                         join v in db.TemplateVersions on w.TemplateVersionId equals v.Id
+                         join r in db.Runs on w.Id equals r.WorkspaceId
+                         join v in db.TemplateVersions on r.TemplateVersionId ?? w.TemplateVersionId equals v.Id
                          join f in db.WorkFolders on w.WorkFolderId equals f.Id
-                         where w.Id == run.WorkspaceId
-                         select new { w, c, t, p, v.Spec, f }).AsNoTracking().SingleAsync(cancel);
+                         where r.Id == run.Id
+                         select new { w, c, t, p, v, f, r.SizeId, r.Workers }).AsNoTracking().SingleAsync(cancel);
         var images = await db.Images.AsNoTracking().Where(i => i.State == ImageState.Ready && i.ImageId != null).ToDictionaryAsync(i => i.Name, i => i.ImageId!, StringComparer.Ordinal, cancel);
-        return new(row.w, row.c, row.t, row.p, row.Spec, row.f, images);
+        return new(row.w, row.c, row.t, row.p, row.v, row.f, images) { SizeId = row.SizeId ?? row.w.SizeId, Workers = row.Workers ?? row.w.Workers };
     }
 
     /// <summary>With generation and subnet as they are now: the first step changes them.</summary>

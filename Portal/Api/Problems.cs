@@ -12,13 +12,13 @@ internal static class Problems
     {
         var status = why.Reason switch
         {
-            RefusalReason.NameInvalid or RefusalReason.SizeUnknown or RefusalReason.TemplateGone or RefusalReason.EndInThePast or RefusalReason.EndTooLate or RefusalReason.NeverPossible => StatusCodes.Status422UnprocessableEntity,
+            RefusalReason.NameInvalid or RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.TemplateGone or RefusalReason.EndInThePast or RefusalReason.EndTooLate or RefusalReason.NeverPossible => StatusCodes.Status422UnprocessableEntity,
             RefusalReason.NotAMember => StatusCodes.Status404NotFound,
             RefusalReason.NotAvailable or RefusalReason.DiskNearlyFull => StatusCodes.Status503ServiceUnavailable,
             _ => StatusCodes.Status409Conflict,
         };
         if (status == StatusCodes.Status404NotFound) return NotFound();
-        return Say(status, "Refused", Words(why), ("reason", why.Reason.ToString()), ("field", why.Field), ("wall", why.Wall?.ToString()), ("resource", why.Resource?.ToString()), ("nearestFit", why.Fits));
+        return Say(status, "Refused", Words(why), ("reason", why.Reason.ToString()), ("field", why.Field), ("wall", why.Wall?.ToString()), ("resource", why.Resource?.ToString()), ("nearestFit", why.Fits?.SizeId), ("nearestWorkers", why.Fits is { Workers: > 0 } fit ? fit.Workers.ToString(System.Globalization.CultureInfo.InvariantCulture) : null));
     }
 
     public static IResult Of(ChangeOutcome.Refused refused) => refused.Quota is { } quota ? Of(quota) : Say(
@@ -33,6 +33,8 @@ internal static class Problems
         RefusalReason.NameInvalid => "A name has one to forty letters, digits, spaces, dots, hyphens or underscores, and begins and ends with a letter or digit.",
         RefusalReason.NameTaken => "You have a workspace of this name already.",
         RefusalReason.SizeUnknown => "The template has no such size.",
+        RefusalReason.WorkersUnknown => "The template cannot have that many workers.",
+        RefusalReason.ParameterWrong => $"The value of {why.Field?[2..]} is not allowed: {why.Parameter?.Mistake}{(why.Parameter?.Detail is { } detail ? $" ({detail})" : "")}.",
         RefusalReason.TemplateGone => "There is no such template.",
         RefusalReason.EndInThePast => "The end time has passed.",
         RefusalReason.EndTooLate => "The end time is later than the class allows.",

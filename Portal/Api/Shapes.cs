@@ -16,13 +16,23 @@ public sealed record NewWorkspace(
     [property: Required, StringLength(40, MinimumLength = 1)] string? TemplateId,
     [property: Required, StringLength(20, MinimumLength = 1)] string? Size,
     [property: Required, StringLength(WorkspaceName.Longest, MinimumLength = 1)] string? Name,
-    [property: Required] DateTimeOffset? EndAt);
+    [property: Required] DateTimeOffset? EndAt)
+{
+    /// <summary>Number of workers; absent takes the template's default.</summary>
+    public int? Workers { get; init; }
+
+    /// <summary>Values of the template's parameters by id; absent ones have their defaults.</summary>
+    public IReadOnlyDictionary<string, string>? Parameters { get; init; }
+}
 
 /// <summary>A new end time.</summary>
 public sealed record NewEnd([property: Required] DateTimeOffset? EndAt);
 
 /// <summary>When a workspace that is started again is to stop; absent keeps its end time where that lies ahead.</summary>
-public sealed record StartAgain(DateTimeOffset? EndAt);
+/// <param name="Size">Another size from now on.</param>
+/// <param name="Workers">Another number of workers from now on.</param>
+/// <param name="NewestVersion">Take the template's version that is offered now.</param>
+public sealed record StartAgain(DateTimeOffset? EndAt, string? Size = null, int? Workers = null, bool NewestVersion = false);
 
 /// <summary>Who is asking, and in which classes.</summary>
 public sealed record MeShape(Guid Id, string Name, IReadOnlyList<string> Roles, IReadOnlyList<ClassShape> Classes);

@@ -23,7 +23,7 @@ internal static class WorkspacesApi
 
     private static async Task<IResult> LaunchAsync(NewWorkspace wanted, ClaimsPrincipal me, LaunchWorkspace launch, CancellationToken cancel)
     {
-        var request = new LaunchRequest(wanted.Id!.Value, me.Actor(), wanted.ClassId!.Value, wanted.TemplateId!, wanted.Size!, wanted.Name!, wanted.EndAt!.Value);
+        var request = new LaunchRequest(wanted.Id!.Value, me.Actor(), wanted.ClassId!.Value, wanted.TemplateId!, wanted.Size!, wanted.Name!, wanted.EndAt!.Value) { Workers = wanted.Workers, Parameters = wanted.Parameters ?? new Dictionary<string, string>(StringComparer.Ordinal) };
         return await launch.RunAsync(request, cancel) switch
         {
             LaunchOutcome.Accepted accepted => TypedResults.Accepted($"{PortalApi.Prefix}/workspaces/{request.Id}", new LaunchedShape(request.Id, accepted.Slug, accepted.Place)),
@@ -40,7 +40,7 @@ internal static class WorkspacesApi
 
     private static async Task<IResult> StopAsync(Guid id, ClaimsPrincipal me, StopWorkspace stop, CancellationToken cancel) => Answer(await stop.RunAsync(me.Actor(), id, cancel), id);
 
-    private static async Task<IResult> StartAsync(Guid id, StartAgain? again, ClaimsPrincipal me, StartWorkspace start, CancellationToken cancel) => Answer(await start.RunAsync(me.Actor(), id, again?.EndAt, cancel), id);
+    private static async Task<IResult> StartAsync(Guid id, StartAgain? again, ClaimsPrincipal me, StartWorkspace start, CancellationToken cancel) => Answer(await start.RunAsync(me.Actor(), id, new StartChanges(again?.EndAt, again?.Size, again?.Workers, again?.NewestVersion ?? false), cancel), id);
 
     private static async Task<IResult> ExtendAsync(Guid id, NewEnd end, ClaimsPrincipal me, ExtendWorkspace extend, CancellationToken cancel) => Answer(await extend.RunAsync(me.Actor(), id, end.EndAt!.Value, cancel), id);
 

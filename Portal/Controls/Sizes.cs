@@ -14,9 +14,9 @@ public static class Sizes
     public static string Words(int vcpu, int memoryMib) => string.Create(CultureInfo.CurrentCulture, $"{vcpu} vCPU · {Gib(memoryMib):#,0.##} GiB");
 
     /// <summary>All nodes of a workspace together.</summary>
-    public static string Words(TemplateSpec template, SizeSpec size) => template.Amounts(size) is var all ? Words(all.Vcpu, all.MemoryMib) : "";
+    public static string Words(TemplateSpec template, string size, int workers) => template.Amounts(size, workers) is var all ? Words(all.Vcpu, all.MemoryMib) : "";
 
-    public static string Words(WorkspaceView workspace) => Words(workspace.Template, workspace.Size);
+    public static string Words(WorkspaceView workspace) => Words(workspace.Template, workspace.Size.Id, workspace.Workers);
 
     /// <summary>An amount of one resource in the unit that people read: GiB for memory and storage.</summary>
     public static double Shown(this Amounts amounts, Resource resource) => resource is Resource.Memory ? Gib(amounts.MemoryMib) : amounts.Of(resource);

@@ -1,5 +1,7 @@
 using System.Linq.Expressions;
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -18,6 +20,16 @@ internal static class MapHelpers
         p.Metadata.SetBeforeSaveBehavior(PropertySaveBehavior.Ignore);
         p.Metadata.SetAfterSaveBehavior(PropertySaveBehavior.Ignore);
         return p;
+    }
+
+    /// <summary>Names and values as one jsonb object.</summary>
+    public static PropertyBuilder<IReadOnlyDictionary<string, string>> IsWords(this PropertyBuilder<IReadOnlyDictionary<string, string>> property)
+    {
+        property.HasColumnType("jsonb").HasDefaultValueSql("'{}'").Metadata.SetMaxLength(null);
+        return property.HasConversion(
+            words => JsonSerializer.Serialize(words, JsonSerializerOptions.Web),
+            text => JsonSerializer.Deserialize<Dictionary<string, string>>(text, JsonSerializerOptions.Web)!,
+            new ValueComparer<IReadOnlyDictionary<string, string>>((a, b) => a!.Count == b!.Count && !a.Except(b).Any(), words => words.Count, words => words));
     }
 
     public const string Now = "clock_timestamp()";

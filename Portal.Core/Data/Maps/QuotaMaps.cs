@@ -21,7 +21,8 @@ internal sealed class ReservationMap : IEntityTypeConfiguration<Reservation>
         builder.HasIndex(r => r.TenantId).HasFilter("ended_at is null");
         builder.HasIndex(r => r.ClassId).HasFilter("ended_at is null");
         builder.HasIndex(r => r.PersonId).HasFilter("ended_at is null");
-        builder.HasIndex(r => new { r.WorkspaceId, r.Kind }).IsUnique().HasFilter("ended_at is null");
+        builder.Property(r => r.Node).HasMaxLength(40).HasDefaultValue("");
+        builder.HasIndex(r => new { r.WorkspaceId, r.Kind, r.Node }).IsUnique().HasFilter("ended_at is null");
         builder.HasIndex(r => r.WorkFolderId).IsUnique().HasFilter("ended_at is null");
         builder.HasOne<Tenant>().WithMany().HasForeignKey(r => r.TenantId).OnDelete(DeleteBehavior.Restrict);
         builder.HasOne<Class>().WithMany().HasForeignKey(r => r.ClassId).OnDelete(DeleteBehavior.Restrict);
@@ -40,7 +41,8 @@ internal sealed class CapacityClaimMap : IEntityTypeConfiguration<CapacityClaim>
         builder.Property(c => c.Id).UseIdentityAlwaysColumn();
         builder.NotWrittenHere(c => c.CreatedAt, MapHelpers.Now);
         builder.NotWrittenHere(c => c.EndedAt);
-        builder.HasIndex(c => c.WorkspaceId).IsUnique().HasFilter("ended_at is null");
+        builder.Property(c => c.Node).HasMaxLength(40);
+        builder.HasIndex(c => new { c.WorkspaceId, c.Node }).IsUnique().HasFilter("ended_at is null");
         builder.HasIndex(c => c.RunId);
         builder.HasOne<Workspace>().WithMany().HasForeignKey(c => c.WorkspaceId).OnDelete(DeleteBehavior.Restrict);
         builder.HasOne<Run>().WithMany().HasForeignKey(c => c.RunId).OnDelete(DeleteBehavior.Restrict);
@@ -69,6 +71,7 @@ internal sealed class TemplateVersionMap : IEntityTypeConfiguration<TemplateVers
     {
         builder.Property(t => t.TemplateId).HasMaxLength(40);
         builder.Property(t => t.Hash).HasMaxLength(64);
+        builder.Property(t => t.Guide).HasColumnType("text").Metadata.SetMaxLength(null);
         builder.HasIndex(t => new { t.TemplateId, t.Hash }).IsUnique();
         builder.HasIndex(t => t.TemplateId).IsUnique().HasFilter("not retired").HasDatabaseName("one_offered_version");
         builder.NotWrittenHere(t => t.PublishedAt, MapHelpers.Now);

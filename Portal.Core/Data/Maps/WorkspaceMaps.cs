@@ -16,6 +16,9 @@ internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
         builder.Property(w => w.Slug).HasMaxLength(10);
         builder.Property(w => w.Name).HasMaxLength(40);
         builder.Property(w => w.SizeId).HasMaxLength(20);
+        builder.Property(w => w.Parameters).IsWords();
+        builder.NotWrittenHere(w => w.ActiveAt);
+        builder.NotWrittenHere(w => w.ActiveBy);
         builder.HasIndex(w => w.Slug).IsUnique();
         builder.HasIndex(w => new { w.PersonId, w.Name }).IsUnique().HasFilter("deleted_at is null");
         builder.HasIndex(w => w.ClassId);
@@ -81,6 +84,9 @@ internal sealed class RunMap : IEntityTypeConfiguration<Run>
     {
         builder.Property(r => r.Id).UseIdentityAlwaysColumn();
         builder.HasOne<Workspace>().WithMany().HasForeignKey(r => r.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
+        builder.HasOne<TemplateVersion>().WithMany().HasForeignKey(r => r.TemplateVersionId).OnDelete(DeleteBehavior.Restrict);
+        builder.HasIndex(r => r.TemplateVersionId);
+        builder.Property(r => r.SizeId).HasMaxLength(20);
         builder.HasIndex(r => new { r.WorkspaceId, r.Number }).IsUnique();
         builder.HasIndex(r => r.WorkspaceId).IsUnique().HasFilter("phase not in ('Succeeded', 'Failed', 'Cancelled')").HasDatabaseName("one_unfinished_run");
         builder.HasIndex(r => r.DueAt).HasFilter("phase = 'Waiting'").HasDatabaseName("runs_due");

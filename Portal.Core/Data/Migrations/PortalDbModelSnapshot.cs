@@ -261,12 +261,100 @@ namespace Portal.Core.Data.Migrations
                     b.ToTable("images", "portal");
                 });
 
+            modelBuilder.Entity("Portal.Core.Catalog.TemplateClass", b =>
+                {
+                    b.Property<string>("TemplateId")
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("template_id");
+
+                    b.Property<Guid>("ClassId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("class_id");
+
+                    b.HasKey("TemplateId", "ClassId")
+                        .HasName("pk_template_classes");
+
+                    b.HasIndex("ClassId")
+                        .HasDatabaseName("ix_template_classes_class_id");
+
+                    b.ToTable("template_classes", "portal");
+                });
+
+            modelBuilder.Entity("Portal.Core.Catalog.TemplateFaultRow", b =>
+                {
+                    b.Property<string>("File")
+                        .HasMaxLength(400)
+                        .HasColumnType("character varying(400)")
+                        .HasColumnName("file");
+
+                    b.Property<string>("Field")
+                        .IsRequired()
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("field");
+
+                    b.Property<long>("Line")
+                        .HasColumnType("bigint")
+                        .HasColumnName("line");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("reason");
+
+                    b.Property<DateTimeOffset>("SeenAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("seen_at");
+
+                    b.HasKey("File")
+                        .HasName("pk_template_faults");
+
+                    b.ToTable("template_faults", "portal");
+                });
+
+            modelBuilder.Entity("Portal.Core.Catalog.TemplateOffer", b =>
+                {
+                    b.Property<string>("TemplateId")
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("template_id");
+
+                    b.Property<DateTimeOffset>("ChangedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("changed_at");
+
+                    b.Property<Guid?>("ChangedBy")
+                        .HasColumnType("uuid")
+                        .HasColumnName("changed_by");
+
+                    b.Property<bool>("Deprecated")
+                        .HasColumnType("boolean")
+                        .HasColumnName("deprecated");
+
+                    b.Property<string>("Says")
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("says");
+
+                    b.HasKey("TemplateId")
+                        .HasName("pk_template_offers");
+
+                    b.ToTable("template_offers", "portal");
+                });
+
             modelBuilder.Entity("Portal.Core.Catalog.TemplateVersion", b =>
                 {
                     b.Property<Guid>("Id")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("uuid")
                         .HasColumnName("id");
+
+                    b.Property<string>("Guide")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("guide");
 
                     b.Property<string>("Hash")
                         .IsRequired()
@@ -318,6 +406,10 @@ namespace Portal.Core.Data.Migrations
                         .ValueGeneratedOnAdd()
                         .HasColumnType("uuid")
                         .HasColumnName("id");
+
+                    b.Property<int?>("IdleMinutes")
+                        .HasColumnType("integer")
+                        .HasColumnName("idle_minutes");
 
                     b.Property<int>("LongestHours")
                         .HasColumnType("integer")
@@ -443,6 +535,122 @@ namespace Portal.Core.Data.Migrations
                         .HasDatabaseName("ix_tenants_slug");
 
                     b.ToTable("tenants", "portal");
+                });
+
+            modelBuilder.Entity("Portal.Core.Metrics.Count", b =>
+                {
+                    b.Property<Guid>("WorkspaceId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("workspace_id");
+
+                    b.Property<int>("Span")
+                        .HasColumnType("integer")
+                        .HasColumnName("span");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Name")
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("name");
+
+                    b.Property<double>("Most")
+                        .HasColumnType("double precision")
+                        .HasColumnName("most");
+
+                    b.Property<double>("Value")
+                        .HasColumnType("double precision")
+                        .HasColumnName("value");
+
+                    b.HasKey("WorkspaceId", "Span", "At", "Name")
+                        .HasName("pk_counts");
+
+                    b.HasIndex("Span", "At")
+                        .HasDatabaseName("ix_counts_span_at");
+
+                    b.ToTable("counts", "portal");
+                });
+
+            modelBuilder.Entity("Portal.Core.Metrics.Sample", b =>
+                {
+                    b.Property<Guid>("WorkspaceId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("workspace_id");
+
+                    b.Property<int>("Span")
+                        .HasColumnType("integer")
+                        .HasColumnName("span");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Node")
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("node");
+
+                    b.Property<double>("Cpu")
+                        .HasColumnType("double precision")
+                        .HasColumnName("cpu");
+
+                    b.Property<double>("CpuMost")
+                        .HasColumnType("double precision")
+                        .HasColumnName("cpu_most");
+
+                    b.Property<long>("DiskRead")
+                        .HasColumnType("bigint")
+                        .HasColumnName("disk_read");
+
+                    b.Property<long>("DiskWritten")
+                        .HasColumnType("bigint")
+                        .HasColumnName("disk_written");
+
+                    b.Property<long>("MemoryBytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("memory_bytes");
+
+                    b.Property<long>("MemoryLimitBytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("memory_limit_bytes");
+
+                    b.Property<long>("MemoryMost")
+                        .HasColumnType("bigint")
+                        .HasColumnName("memory_most");
+
+                    b.Property<long>("NetIn")
+                        .HasColumnType("bigint")
+                        .HasColumnName("net_in");
+
+                    b.Property<long>("NetOut")
+                        .HasColumnType("bigint")
+                        .HasColumnName("net_out");
+
+                    b.Property<long>("OutOfMemoryKills")
+                        .HasColumnType("bigint")
+                        .HasColumnName("out_of_memory_kills");
+
+                    b.Property<int>("Pids")
+                        .HasColumnType("integer")
+                        .HasColumnName("pids");
+
+                    b.Property<int>("Restarts")
+                        .HasColumnType("integer")
+                        .HasColumnName("restarts");
+
+                    b.Property<double>("Throttled")
+                        .HasColumnType("double precision")
+                        .HasColumnName("throttled");
+
+                    b.HasKey("WorkspaceId", "Span", "At", "Node")
+                        .HasName("pk_samples");
+
+                    b.HasIndex("Span", "At")
+                        .HasDatabaseName("ix_samples_span_at");
+
+                    b.ToTable("samples", "portal");
                 });
 
             modelBuilder.Entity("Portal.Core.Operations.CloudState", b =>
@@ -648,6 +856,12 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("memory_mib");
 
+                    b.Property<string>("Node")
+                        .IsRequired()
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("node");
+
                     b.Property<long>("RunId")
                         .HasColumnType("bigint")
                         .HasColumnName("run_id");
@@ -666,9 +880,9 @@ namespace Portal.Core.Data.Migrations
                     b.HasIndex("RunId")
                         .HasDatabaseName("ix_capacity_claims_run_id");
 
-                    b.HasIndex("WorkspaceId")
+                    b.HasIndex("WorkspaceId", "Node")
                         .IsUnique()
-                        .HasDatabaseName("ix_capacity_claims_workspace_id")
+                        .HasDatabaseName("ix_capacity_claims_workspace_id_node")
                         .HasFilter("ended_at is null");
 
                     b.ToTable("capacity_claims", "portal");
@@ -707,6 +921,14 @@ namespace Portal.Core.Data.Migrations
                     b.Property<int>("MemoryMib")
                         .HasColumnType("integer")
                         .HasColumnName("memory_mib");
+
+                    b.Property<string>("Node")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasDefaultValue("")
+                        .HasColumnName("node");
 
                     b.Property<Guid>("PersonId")
                         .HasColumnType("uuid")
@@ -756,9 +978,9 @@ namespace Portal.Core.Data.Migrations
                         .HasDatabaseName("ix_reservations_work_folder_id")
                         .HasFilter("ended_at is null");
 
-                    b.HasIndex("WorkspaceId", "Kind")
+                    b.HasIndex("WorkspaceId", "Kind", "Node")
                         .IsUnique()
-                        .HasDatabaseName("ix_reservations_workspace_id_kind")
+                        .HasDatabaseName("ix_reservations_workspace_id_kind_node")
                         .HasFilter("ended_at is null");
 
                     b.ToTable("reservations", "portal", t =>
@@ -920,17 +1142,30 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("character varying(4000)")
                         .HasColumnName("said");
 
+                    b.Property<string>("SizeId")
+                        .HasMaxLength(20)
+                        .HasColumnType("character varying(20)")
+                        .HasColumnName("size_id");
+
                     b.Property<int>("Step")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("integer")
                         .HasColumnName("step")
                         .HasDefaultValueSql("0");
 
+                    b.Property<Guid?>("TemplateVersionId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("template_version_id");
+
                     b.Property<long>("Version")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
                         .HasColumnName("version")
                         .HasDefaultValueSql("0");
+
+                    b.Property<int?>("Workers")
+                        .HasColumnType("integer")
+                        .HasColumnName("workers");
 
                     b.Property<Guid>("WorkspaceId")
                         .HasColumnType("uuid")
@@ -950,6 +1185,9 @@ namespace Portal.Core.Data.Migrations
                     b.HasIndex("LeaseUntil")
                         .HasDatabaseName("runs_lease")
                         .HasFilter("phase in ('Handed', 'Active')");
+
+                    b.HasIndex("TemplateVersionId")
+                        .HasDatabaseName("ix_runs_template_version_id");
 
                     b.HasIndex("WorkspaceId")
                         .IsUnique()
@@ -1083,6 +1321,10 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("pids");
 
+                    b.Property<int>("Restarts")
+                        .HasColumnType("integer")
+                        .HasColumnName("restarts");
+
                     b.Property<string>("Role")
                         .IsRequired()
                         .HasMaxLength(4000)
@@ -1152,6 +1394,17 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("id");
 
+                    b.Property<DateTimeOffset?>("ActiveAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("active_at");
+
+                    b.Property<string>("ActiveBy")
+                        .ValueGeneratedOnAdd()
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("active_by");
+
                     b.Property<Guid>("ClassId")
                         .HasColumnType("uuid")
                         .HasColumnName("class_id");
@@ -1177,11 +1430,22 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("generation")
                         .HasDefaultValueSql("0");
 
+                    b.Property<DateTimeOffset?>("KeepUntil")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("keep_until");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasMaxLength(40)
                         .HasColumnType("character varying(40)")
                         .HasColumnName("name");
+
+                    b.Property<string>("Parameters")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("parameters")
+                        .HasDefaultValueSql("'{}'");
 
                     b.Property<Guid>("PersonId")
                         .HasColumnType("uuid")
@@ -1225,6 +1489,10 @@ namespace Portal.Core.Data.Migrations
                     b.Property<Guid>("WorkFolderId")
                         .HasColumnType("uuid")
                         .HasColumnName("work_folder_id");
+
+                    b.Property<int>("Workers")
+                        .HasColumnType("integer")
+                        .HasColumnName("workers");
 
                     b.HasKey("Id")
                         .HasName("pk_workspaces");
@@ -1304,6 +1572,16 @@ namespace Portal.Core.Data.Migrations
                         .HasConstraintName("fk_sessions_persons_person_id");
                 });
 
+            modelBuilder.Entity("Portal.Core.Catalog.TemplateClass", b =>
+                {
+                    b.HasOne("Portal.Core.Classes.Class", null)
+                        .WithMany()
+                        .HasForeignKey("ClassId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_template_classes_classes_class_id");
+                });
+
             modelBuilder.Entity("Portal.Core.Classes.Class", b =>
                 {
                     b.HasOne("Portal.Core.Classes.Tenant", null)
@@ -1312,6 +1590,26 @@ namespace Portal.Core.Data.Migrations
                         .OnDelete(DeleteBehavior.Restrict)
                         .IsRequired()
                         .HasConstraintName("fk_classes_tenants_tenant_id");
+                });
+
+            modelBuilder.Entity("Portal.Core.Metrics.Count", b =>
+                {
+                    b.HasOne("Portal.Core.Workspaces.Workspace", null)
+                        .WithMany()
+                        .HasForeignKey("WorkspaceId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_counts_workspaces_workspace_id");
+                });
+
+            modelBuilder.Entity("Portal.Core.Metrics.Sample", b =>
+                {
+                    b.HasOne("Portal.Core.Workspaces.Workspace", null)
+                        .WithMany()
+                        .HasForeignKey("WorkspaceId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_samples_workspaces_workspace_id");
                 });
 
             modelBuilder.Entity("Portal.Core.People.Membership", b =>
@@ -1415,6 +1713,12 @@ namespace Portal.Core.Data.Migrations
 
             modelBuilder.Entity("Portal.Core.Runs.Run", b =>
                 {
+                    b.HasOne("Portal.Core.Catalog.TemplateVersion", null)
+                        .WithMany()
+                        .HasForeignKey("TemplateVersionId")
+                        .OnDelete(DeleteBehavior.Restrict)
+                        .HasConstraintName("fk_runs_template_versions_template_version_id");
+
                     b.HasOne("Portal.Core.Workspaces.Workspace", null)
                         .WithMany()
                         .HasForeignKey("WorkspaceId")

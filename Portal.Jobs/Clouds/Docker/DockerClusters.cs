@@ -33,13 +33,17 @@ public sealed class DockerClusters(
 
     public IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel) => new DockerEvents(engine, owned, time).FollowAsync(cancel);
 
-    public async Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel)
+    public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => RemoveNodesAsync(workspace, labels => ClusterLook.GenerationOf(labels) <= upTo, cancel);
+
+    public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => RemoveNodesAsync(workspace, labels => nodes.Contains(ClusterLook.NodeOf(labels), StringComparer.Ordinal), cancel);
+
+    private async Task RemoveNodesAsync(Guid workspace, Func<IDictionary<string, string>, bool> which, CancellationToken cancel)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(GraceSeconds + 50), time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
         try
         {
-            await engine.EachAsync((await engine.ListAsync(owned.Mine(workspace), cancel)).Where(c => ClusterLook.GenerationOf(c.Labels) <= upTo), async c =>
+            await engine.EachAsync((await engine.ListAsync(owned.Mine(workspace), cancel)).Where(c => which(c.Labels)), async c =>
             {
                 if (ClusterLook.StateOf(c) == NodeState.Running)
                 {
@@ -67,11 +71,16 @@ public sealed class DockerClusters(
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => readings.ReadAsync(cancel);
 
-    public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel)
-    {
-        var newest = (await engine.ListAsync(owned.Mine(workspace), cancel)).Where(c => ClusterLook.NodeOf(c.Labels) == node).MaxBy(c => ClusterLook.GenerationOf(c.Labels));
-        return newest is null ? [] : await NodeLogs.TailAsync(engine, newest.ID, lines, cancel);
-    }
+    public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) =>
+        await NewestAsync(workspace, node, cancel) is { } newest ? await NodeLogs.TailAsync(engine, newest.ID, lines, cancel) : [];
+
+    public async Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
+        await NewestAsync(workspace, node, cancel) is { } newest && ClusterLook.StateOf(newest) == NodeState.Running
+            ? await NodeCommand.RunAsync(engine, newest.ID, command, cancel)
+            : throw EngineFaults.Make(CloudFault.Missing, $"the node {node} does not run", "Wait until it runs again.");
+
+    private async Task<ContainerListResponse?> NewestAsync(Guid workspace, string node, CancellationToken cancel) =>
+        (await engine.ListAsync(owned.Mine(workspace), cancel)).Where(c => ClusterLook.NodeOf(c.Labels) == node).MaxBy(c => ClusterLook.GenerationOf(c.Labels));
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
 

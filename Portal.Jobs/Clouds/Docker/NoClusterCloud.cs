@@ -27,6 +27,10 @@ public sealed class NoClusterCloud : IClusterCloud
 
     public Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
 
+    public Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) => Task.FromException<CommandResult>(Missing());
+
+    public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => Task.FromException(Missing());
+
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
 
     internal static CloudException Missing() => EngineFaults.Make(CloudFault.Away, "there is no container engine on this machine",

@@ -27,6 +27,12 @@ internal sealed class Btrfs(TimeProvider time)
     public Task CreateAsync(string subvolume, string? group, CancellationToken cancel) =>
         AskAsync(["subvolume", "create", .. group is null ? Array.Empty<string>() : ["-i", group], subvolume], cancel);
 
+    /// <summary>A subvolume with all that is in it.</summary>
+    public Task DeleteAsync(string subvolume, CancellationToken cancel) => AskAsync(["subvolume", "delete", subvolume], cancel);
+
+    /// <summary>The group of a subvolume that is gone. The kernel may still be clearing it, and newer ones forget it by themselves: either is as good.</summary>
+    public Task ForgetGroupAsync(string group, string folder, CancellationToken cancel) => RunAsync(["qgroup", "destroy", group, folder], cancel);
+
     public Task CreateGroupAsync(string group, string folder, CancellationToken cancel) => AskAsync(["qgroup", "create", group, folder], cancel);
 
     /// <param name="folder">On the file system, and not below the limit that is set: the kernel would refuse to raise it for what is full.</param>

@@ -7,11 +7,24 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    public async Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => await storage.AloneAsync(async () =>
+    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => EnsureFolderAsync(classId, storage.PersonFolder(classId, personId), uid, limitBytes, cancel);
+
+    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) => new LocalScratch(storage, this).EnsureAsync(folder, uid, limitBytes, cancel);
+
+    public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return Task.FromResult(new LocalScratch(storage, this).List());
+    }
+
+    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) => new LocalScratch(storage, this).RemoveAsync(classId, workspace, nodes, cancel);
+
+    /// <summary>One folder directly below the class share, with a limit of its own besides the class's.</summary>
+    internal async Task EnsureFolderAsync(Guid classId, string folder, int uid, long limitBytes, CancellationToken cancel) => await storage.AloneAsync(async () =>
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limitBytes);
         ArgumentOutOfRangeException.ThrowIfLessThan(uid, 1000);
-        var (share, folder) = (storage.ClassFolder(classId), storage.PersonFolder(classId, personId));
+        var share = storage.ClassFolder(classId);
         Storage.MustBeOurs(share);
         if (storage.BlocksEnforced)
         {

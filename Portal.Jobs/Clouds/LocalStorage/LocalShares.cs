@@ -69,7 +69,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
     public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
         EnsureMounts();
-        var source = storage.PersonFolder(access.ClassId, access.PersonId);
+        var source = access.Scratch is { } node ? new LocalScratch(storage, new LocalFilesets(storage)).PathOf(new(access.ClassId, access.Workspace, node)) : storage.PersonFolder(access.ClassId, access.PersonId);
         if (Kernel.Look(source) is not { IsFolder: true })
         {
             throw new CloudException(Service, CloudFault.Missing, "there is no work folder to mount", "Make the work folder first.");
@@ -128,12 +128,12 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         }
     }
 
-    /// <summary>Workspace, generation, class and person: a rule is whole or not there, and needs no file beside it.</summary>
-    private static string NameOf(ShareAccess a) => string.Create(CultureInfo.InvariantCulture, $"{a.Workspace:n}-{a.Generation}-{a.ClassId:n}-{a.PersonId:n}");
+    /// <summary>Workspace, generation, class and person, and the node of a scratch folder: a rule is whole or not there, and needs no file beside it.</summary>
+    private static string NameOf(ShareAccess a) => string.Create(CultureInfo.InvariantCulture, $"{a.Workspace:n}-{a.Generation}-{a.ClassId:n}-{a.PersonId:n}{(a.Scratch is null ? "" : "-")}{a.Scratch}");
 
     private static ShareAccess? Read(string name) =>
-        name.Split('-') is [var workspace, var generation, var classId, var personId] && Guid.TryParseExact(workspace, "n", out var w) && Guid.TryParseExact(classId, "n", out var c)
-        && Guid.TryParseExact(personId, "n", out var p) && int.TryParse(generation, NumberStyles.None, CultureInfo.InvariantCulture, out var g) ? new ShareAccess(w, g, c, p) : null;
+        name.Split('-', 5) is [var workspace, var generation, var classId, var personId, .. var node] && Guid.TryParseExact(workspace, "n", out var w) && Guid.TryParseExact(classId, "n", out var c)
+        && Guid.TryParseExact(personId, "n", out var p) && int.TryParse(generation, NumberStyles.None, CultureInfo.InvariantCulture, out var g) ? new ShareAccess(w, g, c, p, node.Length == 0 ? null : node[0]) : null;
 
     private IEnumerable<(ShareAccess Access, string Path)> Rules() => Directory.Exists(Mounts)
         ? Directory.GetDirectories(Mounts).Select(path => (Access: Read(Path.GetFileName(path)), path)).Where(r => r.Access is not null).Select(r => (r.Access!, r.path))

@@ -42,6 +42,12 @@ public sealed class NoStorage : IShareCloud, IFilesetCloud
 
     public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<FilesetUsage>>(Missing());
 
+    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) => Task.FromException(Missing());
+
+    public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<ScratchFolder>>(Missing());
+
+    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) => Task.FromException(Missing());
+
     private static CloudException Missing() => new(LocalShares.Service, CloudFault.Away, "there is no storage for work folders on this machine",
         "Install btrfs-progs and start the portal as root, or name a folder in Clouds:LocalStorage:Folder.");
 }

@@ -1,4 +1,3 @@
-using Portal.Core.Catalog;
 using Portal.Core.Quotas;
 using Portal.Core.Workspaces;
 
@@ -16,7 +15,7 @@ public static class Meters
         var mine = @class.Quotas.Single(q => q.Level is QuotaLevel.Member);
         var here = home.Workspaces.Where(w => w.ClassId == @class.Id).ToList();
         var running = here.Where(w => w.Status is WorkspaceStatus.Ready or WorkspaceStatus.Attention or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting)
-            .Aggregate(Amounts.None, (sum, w) => sum + w.Template.Amounts(w.Size));
+            .Aggregate(Amounts.None, (sum, w) => sum + w.Amounts);
         var folderGib = here.Count == 0 ? 0 : here[0].Folder.UsedBytes / (double)(1L << 30);
         return
         [

@@ -27,6 +27,7 @@ public sealed partial class LaunchStation
     [Parameter, EditorRequired] public Guid Id { get; set; }
     [Parameter, EditorRequired] public required CatalogCard Card { get; set; }
     [Parameter] public string? AskedSize { get; set; }
+    [Parameter] public int? AskedWorkers { get; set; }
     [Parameter] public string? AskedName { get; set; }
     [Parameter] public int? AskedHours { get; set; }
 
@@ -46,7 +47,7 @@ public sealed partial class LaunchStation
     protected override async Task OnChangedAsync(HomeView current)
     {
         if (_draft is null && Choice.Of(current.Classes) is { } @class)
-            _draft = LaunchDraft.Begin(Id, Card.Spec, @class, [.. current.Workspaces.Select(w => w.Name)], AskedSize, AskedName, AskedHours);
+            _draft = LaunchDraft.Begin(Id, Card.Spec, @class, [.. current.Workspaces.Select(w => w.Name)], AskedSize, AskedWorkers, AskedName, AskedHours);
         await AskAsync();
     }
 
@@ -58,6 +59,7 @@ public sealed partial class LaunchStation
         Navigation.NavigateTo(Navigation.GetUriWithQueryParameters(new Dictionary<string, object?>(StringComparer.Ordinal)
         {
             ["size"] = _draft.SizeId,
+            ["workers"] = _draft.Workers > 0 ? _draft.Workers.ToString(CultureInfo.InvariantCulture) : null,
             ["name"] = _draft.Name,
             ["hours"] = _draft.Hours.ToString(CultureInfo.InvariantCulture),
         }), replace: true);
@@ -100,5 +102,5 @@ public sealed partial class LaunchStation
     }
 
     private async Task<LaunchRequest> RequestAsync(LaunchDraft draft) =>
-        new(draft.Id, await ActorAsync(), draft.ClassId, Card.Spec.Id, draft.SizeId, draft.Name.Trim(), Clock.GetUtcNow().AddHours(draft.Hours));
+        new(draft.Id, await ActorAsync(), draft.ClassId, Card.Spec.Id, draft.SizeId, draft.Name.Trim(), Clock.GetUtcNow().AddHours(draft.Hours)) { Workers = draft.Workers, Parameters = draft.Parameters };
 }

@@ -30,5 +30,6 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text)
 
     /// <summary>The button that takes the nearest fit; null for none.</summary>
     public string? Fit(Refusal refusal, TemplateSpec template) =>
-        refusal.Fits is { } id && template.Size(id) is { } size ? text["Fits", size.Title, Controls.Sizes.Words(template, size)].Value : null;
+        refusal.Fits is { } fit && template.Size(fit.SizeId) is { } size
+            ? text[fit.Workers switch { 0 => "Fits", 1 => "Fits.OneWorker", _ => "Fits.Workers" }, size.Title, Controls.Sizes.Words(template, size.Id, fit.Workers), fit.Workers].Value : null;
 }

@@ -18,7 +18,7 @@ public sealed class WorkspaceDesk(
         // The person may leave the page while it is being ordered: an order is not taken back by that.
         var outcome = ask.Act switch
         {
-            WorkspaceAct.Start or WorkspaceAct.TryAgain => await start.RunAsync(actor, workspace.Id, ask.EndAt, CancellationToken.None),
+            WorkspaceAct.Start or WorkspaceAct.TryAgain => await start.RunAsync(actor, workspace.Id, new(ask.EndAt), CancellationToken.None),
             WorkspaceAct.Stop or WorkspaceAct.Cancel => await stop.RunAsync(actor, workspace.Id, CancellationToken.None),
             WorkspaceAct.Extend when ask.EndAt is { } end => await extend.RunAsync(actor, workspace.Id, end, CancellationToken.None),
             WorkspaceAct.Delete => await delete.RunAsync(actor, workspace.Id, CancellationToken.None),

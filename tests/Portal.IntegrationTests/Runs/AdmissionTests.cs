@@ -70,7 +70,7 @@ public sealed class AdmissionTests
         outcomes.Count(o => o is LaunchOutcome.Accepted).ShouldBe(30);
         var refused = outcomes.OfType<LaunchOutcome.Refused>().Select(r => r.Why).ToList();
         refused.Count.ShouldBe(20);
-        refused.ShouldAllBe(r => r.Reason == RefusalReason.OverQuota && r.Wall == QuotaLevel.Class && r.Resource == Resource.Vcpu && r.Field == "size" && r.Fits == "s");
+        refused.ShouldAllBe(r => r.Reason == RefusalReason.OverQuota && r.Wall == QuotaLevel.Class && r.Resource == Resource.Vcpu && r.Field == "size" && r.Fits == new Fit("s", 0));
         await NeverAboveAsync(database, capacity: int.MaxValue);
         await using var db = database.Open();
         (await db.Workspaces.CountAsync(Cancel)).ShouldBe(30);

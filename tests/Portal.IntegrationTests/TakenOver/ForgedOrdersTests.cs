@@ -105,8 +105,8 @@ public sealed class ForgedOrdersTests
         return id;
 
         Task ReserveAsync(ReservationKind kind, Guid? ofWorkspace, Guid? ofFolder, int cpu, int memory, int storage, int workspaces) => RunAsync(
-            "insert into portal.reservations (tenant_id, class_id, person_id, workspace_id, work_folder_id, kind, vcpu, memory_mib, storage_gib, workspaces) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            site.Tenant, site.Class, quotaOwner, (object?)ofWorkspace ?? DBNull.Value, (object?)ofFolder ?? DBNull.Value, kind.ToString(), cpu, memory, storage, workspaces);
+            "insert into portal.reservations (tenant_id, class_id, person_id, workspace_id, work_folder_id, kind, vcpu, memory_mib, storage_gib, workspaces, node) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            site.Tenant, site.Class, quotaOwner, (object?)ofWorkspace ?? DBNull.Value, (object?)ofFolder ?? DBNull.Value, kind.ToString(), cpu, memory, storage, workspaces, kind == ReservationKind.Compute ? "notebook" : "");
 
         async Task RunAsync(string sql, params object[] values)
         {

@@ -48,6 +48,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         public int Network, Mounted, Rule;
         public int Going;
         public ImmutableArray<NodeNow> Nodes = [];
+        public ImmutableHashSet<ScratchFolder> Scratch = [];
     }
 
     /// <summary>What is left of a workspace, in words; empty when nothing is.</summary>
@@ -56,7 +57,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         lock (_gate)
         {
             if (!_sites.TryGetValue(workspace, out var s)) return "";
-            return string.Join(' ', new[] { s.Nodes.Length > 0 ? "nodes" : "", s.Mounted > 0 ? "mount" : "", s.Rule > 0 ? "rule" : "", s.Network > 0 ? "network" : "" }.Where(w => w.Length > 0));
+            return string.Join(' ', new[] { s.Nodes.Length > 0 ? "nodes" : "", s.Mounted > 0 ? "mount" : "", s.Rule > 0 ? "rule" : "", s.Network > 0 ? "network" : "", s.Scratch.Count > 0 ? "scratch" : "" }.Where(w => w.Length > 0));
         }
     }
 
@@ -108,6 +109,13 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove nodes", workspace, s => { if (s.Nodes.Any(n => n.Generation <= upTo) && s.Going == 0) s.Going = 2; }, cancel);
 
+    public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("remove some nodes", workspace, s => s.Nodes = [.. s.Nodes.Where(n => !nodes.Contains(n.Name, StringComparer.Ordinal))], cancel);
+
+    /// <summary>Answer of commands inside nodes, such as those that make a worker leave.</summary>
+    public Func<string, IReadOnlyList<string>, CommandResult> Command { get; set; } = (_, _) => new(0, "");
+
+    public Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) => Task.FromResult(Command(node, command));
+
     public Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove network", workspace, s =>
     {
         if (s.Network == 0 || s.Network > upTo) return;
@@ -154,6 +162,18 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     }, cancel);
 
     public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => IsAway ? Task.FromException(Fault(CloudFault.Away, "away")) : Task.CompletedTask;
+    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) => ActAsync("ensure scratch", folder.Workspace, s => s.Scratch = s.Scratch.Add(folder), cancel);
+
+    public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ScratchFolder>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
+
+    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) => ActAsync("remove scratch", workspace, s =>
+    {
+        var going = s.Scratch.Where(f => nodes is null || nodes.Contains(f.Node, StringComparer.Ordinal)).ToList();
+        if (going.Exists(f => s.Nodes.Any(n => n.Name == f.Node))) Break($"scratch of {workspace} removed while its node is there");
+        if (nodes is null && s.Mounted > 0) Break($"scratch of {workspace} removed while it is mounted");
+        s.Scratch = s.Scratch.Except(going);
+    }, cancel);
+
     public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<FilesetUsage>>([]);
     public Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel) => Task.FromResult(Proof(order));
 

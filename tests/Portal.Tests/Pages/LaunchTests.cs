@@ -10,14 +10,15 @@ namespace Portal.Tests.Pages;
 
 public sealed class LaunchTests : PageTest
 {
-    private static readonly LaunchDraft Draft = new(Guid.Empty, Views.ClassId, "m", "notebook-3", 4);
+    private static readonly IReadOnlyDictionary<string, string> None = new Dictionary<string, string>(StringComparer.Ordinal);
+    private static readonly LaunchDraft Draft = new(Guid.Empty, Views.ClassId, "m", 0, "notebook-3", 4);
 
     private static Receipt Receipt(Refusal? wall = null, int before = 0, Amounts? wanted = null) =>
-        new(wanted ?? new(2, 2048, 0, 1), Views.Class.Quotas, wall, before, TimeSpan.FromSeconds(9), false, 2);
+        new(wanted ?? new(2, 2048, 0, 1), Views.Class.Quotas, wall, before, TimeSpan.FromSeconds(9), false, 2, 0);
 
-    private IRenderedComponent<ReceiptPanel> Panel(Receipt? receipt, Refusal? refusal = null, Action<string>? fit = null, bool busy = false) => Render<ReceiptPanel>(p => p
+    private IRenderedComponent<ReceiptPanel> Panel(Receipt? receipt, Refusal? refusal = null, Action<Fit>? fit = null, bool busy = false) => Render<ReceiptPanel>(p => p
         .Add(r => r.Draft, Draft).Add(r => r.Template, Views.Notebook).Add(r => r.Class, Views.Class).Add(r => r.Receipt, receipt).Add(r => r.Refusal, refusal).Add(r => r.Busy, busy)
-        .Add(r => r.OnFit, EventCallback.Factory.Create<string>(this, fit ?? (_ => { }))));
+        .Add(r => r.OnFit, EventCallback.Factory.Create<Fit>(this, fit ?? (_ => { }))));
 
     private static IElement LaunchButton(IRenderedComponent<ReceiptPanel> panel) => panel.Find("button[type=submit]");
 
@@ -40,8 +41,8 @@ public sealed class LaunchTests : PageTest
     [Fact]
     public void Receipt_Wall_NamesItAndOffersTheNearestFit()
     {
-        string? taken = null;
-        var panel = Panel(Receipt(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Memory, "s"), wanted: new(4, 8192, 0, 1)), fit: size => taken = size);
+        Fit? taken = null;
+        var panel = Panel(Receipt(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Memory, new("s", 0)), wanted: new(4, 8192, 0, 1)), fit: choice => taken = choice);
 
         panel.Find("aside").ClassList.ShouldContain("receipt-wall");
         panel.Find(".wall-note").TextContent.ShouldContain("You have not enough memory left in Data science 101.");
@@ -50,7 +51,7 @@ public sealed class LaunchTests : PageTest
 
         panel.Find(".wall-note button").TextContent.Trim().ShouldBe("Small fits (1 vCPU · 1 GiB)");
         panel.Find(".wall-note button").Click();
-        taken.ShouldBe("s");
+        taken.ShouldBe(new Fit("s", 0));
     }
 
     [Fact]
@@ -94,7 +95,7 @@ public sealed class LaunchTests : PageTest
     [InlineData("huge", " ", 99, "s", "notebook-2", 4)]
     [InlineData(null, null, -1, "s", "notebook-2", 4)]
     public void LaunchDraft_Begin_TakesFromTheAddressWhatMakesSense(string? size, string? name, int? hours, string sizeNow, string nameNow, int hoursNow) =>
-        LaunchDraft.Begin(Guid.Empty, Views.Notebook, Views.Class, ["notebook-1"], size, name, hours).ShouldBe(new(Guid.Empty, Views.ClassId, sizeNow, nameNow, hoursNow));
+        (LaunchDraft.Begin(Guid.Empty, Views.Notebook, Views.Class, ["notebook-1"], size, null, name, hours) with { Parameters = None }).ShouldBe(new LaunchDraft(Guid.Empty, Views.ClassId, sizeNow, 0, nameNow, hoursNow) { Parameters = None });
 
     [Theory]
     [InlineData(12, new[] { 1, 2, 4, 8, 12 })]

@@ -31,9 +31,9 @@ public sealed class OperationsTests : PageTest
     {
         var body = Body(new([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }], [], [], Site, new(3, 3072, 0, 2)));
 
-        body.Markup.ShouldContain("Start the containers: The engine is busy.");
+        body.Markup.ShouldContain("Start the machines: The engine is busy.");
         body.Markup.ShouldContain("Number 4 in the queue");
-        body.Markup.ShouldContain("Start the containers: No room.");
+        body.Markup.ShouldContain("Start the machines: No room.");
         body.FindAll("th a").ShouldAllBe(a => a.GetAttribute("href") == "workspaces/abcdefghij");
     }
 

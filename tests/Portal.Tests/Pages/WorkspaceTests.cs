@@ -45,7 +45,7 @@ public sealed class WorkspaceTests : PageTest
 
         body.FindAll(".step").Count.ShouldBe(4);
         var now = body.Find("[aria-current=step]");
-        now.TextContent.ShouldContain("Start the containers");
+        now.TextContent.ShouldContain("Start the machines");
         now.TextContent.ShouldContain("The engine is pulling.");
         now.TextContent.ShouldContain("usually 2 s");
     }
@@ -56,7 +56,7 @@ public sealed class WorkspaceTests : PageTest
         var body = Body(Views.Workspace(WorkspaceStatus.Failed));
 
         var failure = body.Find("[role=alert]");
-        failure.TextContent.ShouldContain("“Start the containers” failed");
+        failure.TextContent.ShouldContain("“Start the machines” failed");
         failure.TextContent.ShouldContain("The disk of the engine is full.");
         failure.TextContent.ShouldContain("Tell the operator.");
         failure.QuerySelectorAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Try again", "Delete notebook-1, keep files"]);

@@ -1,0 +1,52 @@
+using System.Globalization;
+using Portal.Core.Quotas;
+
+namespace Portal.Core.Catalog;
+
+/// <param name="Name">Host name inside the workspace's network: notebook, worker0 …</param>
+public sealed record NodeShape(string Name, RoleSpec Role, NodeSize Size)
+{
+    /// <summary>What it asks of quotas, its scratch folder included.</summary>
+    public Amounts Amounts => new(Size.Vcpu, Size.MemoryMib, Role.ScratchGib, 0);
+}
+
+/// <summary>An app of one node, with the name that its host carries: of workers each has its own.</summary>
+/// <param name="Id">First part of the host name, such as lab or node-2.</param>
+/// <param name="Node">Name of the node that serves it.</param>
+public sealed record AppOnNode(string Id, string Title, AppSpec Spec, string Node);
+
+/// <summary>Which nodes and apps a template has, given a size and a number of workers. The one place that counts them.</summary>
+public static class ClusterShape
+{
+    /// <summary>The role whose nodes are counted; null where all are single.</summary>
+    public static RoleSpec? WorkerRole(this TemplateSpec spec) => spec.Roles.FirstOrDefault(r => r.Workers is not null);
+
+    /// <summary>The number where somebody did not say one; 0 for a template without workers.</summary>
+    public static int DefaultWorkers(this TemplateSpec spec) => spec.WorkerRole()?.Workers!.Default ?? 0;
+
+    /// <summary>Whether the template can have this many workers.</summary>
+    public static bool Allows(this TemplateSpec spec, int workers) => spec.WorkerRole()?.Workers is { } range ? workers >= range.Min && workers <= range.Max : workers == 0;
+
+    /// <summary>Every node, in the order of the template's roles. Empty for a size that the template does not have.</summary>
+    public static IReadOnlyList<NodeShape> Nodes(this TemplateSpec spec, string size, int workers) => spec.Size(size) is not { } all ? [] :
+    [
+        .. spec.Roles.SelectMany(role => role.Names(workers).Select(name => new NodeShape(name, role, role.Sizes.TryGetValue(size, out var own) ? own : new(all.Vcpu, all.MemoryMib)))),
+    ];
+
+    /// <summary>What a choice asks of quotas, all nodes and their scratch folders together.</summary>
+    public static Amounts Amounts(this TemplateSpec spec, string size, int workers) => spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (sum, n) => sum + n.Amounts);
+
+    /// <summary>Every app; an app of the worker role once for each worker.</summary>
+    public static IReadOnlyList<AppOnNode> AppsOnNodes(this TemplateSpec spec, int workers) =>
+    [
+        .. from app in spec.Apps
+           let role = spec.Roles.First(r => r.Name == app.Role)
+           from node in role.Names(workers).Select((name, at) => (name, at))
+           select role.Workers is null
+               ? new AppOnNode(app.Id, app.Title, app, node.name)
+               : new AppOnNode(string.Create(CultureInfo.InvariantCulture, $"{app.Id}-{node.at}"), $"{app.Title} {node.name}", app, node.name),
+    ];
+
+    private static IEnumerable<string> Names(this RoleSpec role, int workers) =>
+        role.Workers is null ? [role.Name] : Enumerable.Range(0, workers).Select(i => string.Create(CultureInfo.InvariantCulture, $"{role.Name}{i}"));
+}

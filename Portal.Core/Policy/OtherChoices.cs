@@ -1,0 +1,24 @@
+using System.Collections.Immutable;
+using Portal.Core.Catalog;
+using Portal.Core.Quotas;
+
+namespace Portal.Core.Policy;
+
+/// <summary>What else a template could be launched with, for whoever met a wall.</summary>
+public static class OtherChoices
+{
+    /// <summary>Every other choice, the nearest first: fewer workers of the same size, then smaller nodes with as many workers as possible.</summary>
+    /// <param name="beside">What is wanted besides nodes, whatever the choice.</param>
+    public static ImmutableArray<(Fit Choice, Amounts Wanted)> Of(TemplateSpec spec, Fit asked, Amounts beside)
+    {
+        var range = spec.WorkerRole()?.Workers;
+        var counts = range is null ? [0] : Enumerable.Range(range.Min, range.Max - range.Min + 1).Reverse().ToArray();
+        var choices = from size in spec.Sizes
+                      from workers in counts
+                      let choice = new Fit(size.Id, workers)
+                      where choice != asked
+                      select (Choice: choice, Wanted: spec.Amounts(size.Id, workers) + beside);
+        return [.. choices.Where(c => c.Choice.Workers <= asked.Workers || asked.Workers < (range?.Min ?? 0))
+            .OrderByDescending(c => c.Choice.SizeId == asked.SizeId).ThenByDescending(c => c.Wanted.Vcpu).ThenByDescending(c => c.Wanted.MemoryMib)];
+    }
+}

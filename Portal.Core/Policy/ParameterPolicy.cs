@@ -1,0 +1,63 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Portal.Core.Catalog;
+
+namespace Portal.Core.Policy;
+
+/// <param name="Id">Of the parameter; where the template has none of this name, the name that was given.</param>
+public sealed record ParameterFault(string Id, ParameterMistake Mistake, string? Detail = null);
+
+public enum ParameterMistake { Unknown, NotANumber, TooSmall, TooLarge, NotAnOption, TooLong, NotAllowed }
+
+/// <summary>Decides about values of a template's parameters; the form and the verb ask the same.</summary>
+public static class ParameterPolicy
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>The first value that is not allowed; null when all are. What was not given has its default.</summary>
+    public static ParameterFault? Fault(TemplateSpec spec, IReadOnlyDictionary<string, string> given)
+    {
+        if (given.Keys.FirstOrDefault(k => spec.Parameters.All(p => p.Id != k)) is { } unknown) return new(unknown, ParameterMistake.Unknown);
+        foreach (var parameter in spec.Parameters.Where(p => IsUsed(spec, p, given)))
+            if (given.TryGetValue(parameter.Id, out var value) && Mistake(parameter, value) is { } mistake)
+                return new(parameter.Id, mistake.Mistake, mistake.Detail);
+        return null;
+    }
+
+    /// <summary>Whether a parameter is shown and reaches the nodes, given the others.</summary>
+    public static bool IsUsed(TemplateSpec spec, ParameterSpec parameter, IReadOnlyDictionary<string, string> given) =>
+        parameter.When is not { } when || spec.Parameters.FirstOrDefault(p => p.Id == when.Parameter) is not { } other || (IsUsed(spec, other, given) && ValueOf(other, given) == when.Is);
+
+    /// <summary>What was given, else the default.</summary>
+    public static string ValueOf(ParameterSpec parameter, IReadOnlyDictionary<string, string> given) => given.TryGetValue(parameter.Id, out var value) ? value : parameter.Default;
+
+    /// <summary>The variables that nodes get. Presumes that <see cref="Fault"/> found none.</summary>
+    public static IReadOnlyDictionary<string, string> Environment(TemplateSpec spec, IReadOnlyDictionary<string, string> given) =>
+        spec.Parameters.Where(p => IsUsed(spec, p, given)).ToDictionary(p => p.Env, p => ValueOf(p, given), StringComparer.Ordinal);
+
+    /// <summary>What is wrong with one value; null when nothing is.</summary>
+    public static (ParameterMistake Mistake, string? Detail)? Mistake(ParameterSpec parameter, string value) => parameter.Type switch
+    {
+        ParameterType.Number => Number(parameter, value),
+        ParameterType.Choice => parameter.Options.Any(o => o.Value == value) ? null : (ParameterMistake.NotAnOption, null),
+        ParameterType.Switch => value is "true" or "false" ? null : (ParameterMistake.NotAnOption, null),
+        _ => Text(parameter, value),
+    };
+
+    private static (ParameterMistake, string?)? Number(ParameterSpec parameter, string value)
+    {
+        if (!decimal.TryParse(value, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)) return (ParameterMistake.NotANumber, null);
+        if (number < parameter.Min) return (ParameterMistake.TooSmall, Said(parameter.Min));
+        return number > parameter.Max ? (ParameterMistake.TooLarge, Said(parameter.Max)) : null;
+    }
+
+    private static (ParameterMistake, string?)? Text(ParameterSpec parameter, string value)
+    {
+        if (value.Length > parameter.Longest) return (ParameterMistake.TooLong, Said(parameter.Longest));
+        if (value.Any(char.IsControl)) return (ParameterMistake.NotAllowed, null);
+        // Without backtracking: a pattern of an operator and a value of a student may not make the web think for ever.
+        return parameter.Pattern is null || Regex.IsMatch(value, $@"\A(?:{parameter.Pattern})\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Patience) ? null : (ParameterMistake.NotAllowed, parameter.Pattern);
+    }
+
+    private static string? Said(decimal? value) => value?.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,23 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.Operations;
+
+namespace Portal.Core.Quotas;
+
+public static class StorageLeft
+{
+    /// <summary>
+    /// GiB that the site's storage can still promise: what is free, less the operator's reserve and less what was promised to folders
+    /// and not written yet. A sparse file must never give its promise away twice. Null while the storage was never looked at.
+    /// </summary>
+    public static async Task<long?> ReadAsync(PortalDb db, CancellationToken cancel)
+    {
+        if (await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel) is not { } site) return null;
+        var promised = await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
+        var written = await db.WorkFolders.SumAsync(f => f.UsedBytes, cancel);
+        return Of(site, promised, written) >> 30;
+    }
+
+    /// <summary>The same in bytes, from figures in hand; may be below zero.</summary>
+    public static long Of(SiteState site, long promised, long written) => site.StorageFreeBytes - site.StorageReserveBytes - Math.Max(0, promised - written);
+}

@@ -1,0 +1,16 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Data;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>Whether every node that a workspace should have runs. One that is missing is not well, whoever took it away.</summary>
+public static class NodesWell
+{
+    /// <param name="seen">Nodes of the present generation.</param>
+    public static bool Of(TemplateSpec spec, string size, int workers, IReadOnlyCollection<NodeRow> seen) =>
+        spec.Nodes(size, workers).All(wanted => seen.Any(n => n.Name == wanted.Name && n.Running));
+
+    public static async Task<bool> ReadAsync(PortalDb db, Workspace workspace, TemplateSpec spec, CancellationToken cancel) =>
+        Of(spec, workspace.SizeId, workspace.Workers, await db.Nodes.AsNoTracking().Where(n => n.WorkspaceId == workspace.Id && n.Generation == workspace.Generation).ToListAsync(cancel));
+}

@@ -1,0 +1,58 @@
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.LocalStorage;
+
+/// <summary>
+/// Scratch folders beside the work folders of a class and within its limit: subvolumes named <c>scratch-workspace-node</c>. Root makes and
+/// removes them whole, and never follows a path inside.
+/// </summary>
+internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
+{
+    private const string Prefix = "scratch-";
+
+    public string PathOf(ScratchFolder folder) => Path.Combine(storage.ClassFolder(folder.ClassId), $"{Prefix}{folder.Workspace:n}-{folder.Node}");
+
+    public Task EnsureAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) => filesets.EnsureFolderAsync(folder.ClassId, PathOf(folder), uid, limitBytes, cancel);
+
+    public IReadOnlyList<ScratchFolder> List() => !Directory.Exists(storage.Options.Folder) ? [] :
+    [
+        .. from share in Directory.GetDirectories(storage.Options.Folder)
+           let classId = Guid.TryParseExact(Path.GetFileName(share), "n", out var id) ? id : Guid.Empty
+           where classId != Guid.Empty
+           from path in Directory.GetDirectories(share, Prefix + "*")
+           let folder = Read(classId, Path.GetFileName(path))
+           where folder is not null
+           select folder,
+    ];
+
+    public async Task RemoveAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel)
+    {
+        foreach (var folder in List().Where(f => f.ClassId == classId && f.Workspace == workspace && (nodes is null || nodes.Contains(f.Node, StringComparer.Ordinal))))
+        {
+            await storage.AloneAsync(async () =>
+            {
+                await RemoveOneAsync(PathOf(folder), cancel);
+                return true;
+            }, cancel);
+        }
+    }
+
+    private async Task RemoveOneAsync(string path, CancellationToken cancel)
+    {
+        if (!storage.BlocksEnforced)
+        {
+            Directory.Delete(path, recursive: true); // links are removed, not followed; nobody can write here any more
+            return;
+        }
+
+        LocalShares.MustBeSubvolume(path);
+        var group = $"0/{await storage.Btrfs.IdAsync(path, cancel)}";
+        await storage.Btrfs.DeleteAsync(path, cancel);
+        await storage.Btrfs.ForgetGroupAsync(group, storage.Options.Folder, cancel);
+    }
+
+    private static ScratchFolder? Read(Guid classId, string name) =>
+        name.Length > Prefix.Length + 33 && Guid.TryParseExact(name[Prefix.Length..(Prefix.Length + 32)], "n", out var workspace) && name[Prefix.Length + 32] == '-'
+            ? new ScratchFolder(classId, workspace, name[(Prefix.Length + 33)..])
+            : null;
+}

@@ -1,0 +1,75 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Json;
+using Portal.Core.Catalog;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Proofs;
+
+/// <summary>
+/// What engines say of themselves over HTTP, asked at their nodes' own addresses. Whatever answers there is a student's: an answer is short,
+/// comes soon, leads nowhere else and is read as JSON and nothing more.
+/// </summary>
+public sealed class EngineCounts(TimeProvider clock) : IDisposable
+{
+    private const int LongestAnswer = 4 << 20;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+    private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2), PooledConnectionLifetime = TimeSpan.FromMinutes(1), ActivityHeadersPropagator = null })
+    {
+        Timeout = Timeout.InfiniteTimeSpan,
+        MaxResponseContentBufferSize = LongestAnswer,
+    };
+
+    /// <summary>True when the node's address answers below 400.</summary>
+    public async Task<bool> AnswersAsync(IReadOnlyList<NodeNow> nodes, string node, HealthSpec health, CancellationToken cancel) =>
+        await AskAsync(nodes, node, health.Port, health.Path, async answer => { await answer.Content.LoadIntoBufferAsync(cancel); return true; }, cancel);
+
+    /// <summary>The number; null while nobody answers, or answers with something else.</summary>
+    public async Task<double?> CountAsync(IReadOnlyList<NodeNow> nodes, CountSpec count, CancellationToken cancel)
+    {
+        double? found = null;
+        await AskAsync(nodes, count.Role, count.Port, count.Path, async answer =>
+        {
+            using var json = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(cancel));
+            found = Number(json.RootElement, count.Value);
+            return true;
+        }, cancel);
+        return found;
+    }
+
+    /// <summary>Follows names and indexes joined by dots. A number, a text that is one, or an array's length; null for anything else.</summary>
+    public static double? Number(JsonElement json, string path)
+    {
+        foreach (var part in path.Split('.', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (json.ValueKind == JsonValueKind.Object && json.TryGetProperty(part, out var member)) json = member;
+            else if (json.ValueKind == JsonValueKind.Array && int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var at) && at < json.GetArrayLength()) json = json[at];
+            else return null;
+        }
+        return json.ValueKind switch
+        {
+            JsonValueKind.Number => json.GetDouble(),
+            JsonValueKind.Array => json.GetArrayLength(),
+            JsonValueKind.String when double.TryParse(json.GetString(), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) => value,
+            _ => null,
+        };
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<bool> AskAsync(IReadOnlyList<NodeNow> nodes, string node, int port, string path, Func<HttpResponseMessage, Task<bool>> read, CancellationToken cancel)
+    {
+        if (nodes.FirstOrDefault(n => n.Name == node)?.Address is not { } text || !IPAddress.TryParse(text, out var address)) return false;
+        using var own = new CancellationTokenSource(Patience, clock);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
+        try
+        {
+            using var answer = await _http.GetAsync(new Uri($"http://{new IPEndPoint(address, port)}{path}"), HttpCompletionOption.ResponseContentRead, until.Token);
+            return (int)answer.StatusCode < 400 && await read(answer);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or JsonException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            return false; // not yet, or not any more
+        }
+    }
+}
