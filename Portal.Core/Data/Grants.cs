@@ -25,7 +25,7 @@ public static class Grants
         Reads("memberships", Web), Reads("memberships", Jobs),
         Reads("template_versions", Web), new("template_versions", Jobs, true, All, ["retired"], false),
         Reads("images", Web), new("images", Jobs, true, All, All, true),
-        new("workspaces", Web, true, ["id", "slug", "tenant_id", "class_id", "person_id", "template_version_id", "work_folder_id", "name", "size_id", "workers", "parameters", "end_at", "wish", "wish_by"], ["wish", "wish_by", "end_at", "keep_until"], false),
+        new("workspaces", Web, true, ["id", "slug", "tenant_id", "class_id", "person_id", "template_version_id", "work_folder_id", "name", "size_id", "workers", "parameters", "end_at", "wish", "wish_by", "keep_until"], ["wish", "wish_by", "end_at", "keep_until"], false),
         new("workspaces", Jobs, true, None, ["wish", "wish_by", "generation", "subnet", "deleted_at", "size_id", "workers", "template_version_id", "active_at", "active_by", "keep_until"], false),
         Reads("nodes", Web), new("nodes", Jobs, true, All, All, true),
         new("log_lines", Web, true, ["workspace_id", "run_id", "level", "text"], None, false),
