@@ -5,70 +5,107 @@
 ENGINE_RUN=/run/portal-engine
 ENGINE_DATA=/var/lib/portal-engine
 ENGINE_SOCKET=$ENGINE_RUN/docker.sock
+SYSTEM_SOCKET=/var/run/docker.sock
+ENGINE_API=1.41 # the oldest that the portal speaks: Docker Engine 20.10, Debian's is newer
 
 engine_get() { curl -sf --max-time 5 --unix-socket "$1" "http://engine$2"; }
 engine_answers() { [ -S "$1" ] && [ "$(engine_get "$1" /_ping 2>/dev/null)" = OK ]; }
 
-engine_sockets() { printf '%s\n' ${DOCKER_HOST:+"${DOCKER_HOST#unix://}"} /var/run/docker.sock "$ENGINE_SOCKET"; }
+engine_sockets() { printf '%s\n' ${DOCKER_HOST:+"${DOCKER_HOST#unix://}"} "$SYSTEM_SOCKET" "$ENGINE_SOCKET"; }
 
-# use_engine USER: sets ENGINE to a socket, or leaves it empty with the reason in ENGINE_MISSING.
-use_engine() {
-  ENGINE='' ENGINE_MISSING=''
-  local socket
-  case ${DOCKER_HOST:-} in
-    '') ;;
-    unix://*) ENGINE=${DOCKER_HOST#unix://} ;;
-    *) ENGINE_MISSING="DOCKER_HOST=$DOCKER_HOST is not a socket of this machine"; return 0 ;;
-  esac
-  if [ -n "$ENGINE" ]; then
-    engine_answers "$ENGINE" && return 0
-    ENGINE_MISSING="DOCKER_HOST names $ENGINE, and nothing answers there"
-    ENGINE=''
+# engine_unfit SOCKET: prints why the portal cannot use the engine that answers there; nothing when it can. Whether its
+# isolation really holds is proven later, by a container, and again and again: Portal.Jobs does that.
+engine_unfit() {
+  local version info api lacks='' limit
+  if ! version=$(engine_get "$1" /version) || ! info=$(engine_get "$1" /info); then echo "it answers a ping and nothing else"; return 0; fi
+  # Podman and others answer the same calls and do other things (their default profile allows user namespaces).
+  if ! grep -q '"Name": *"Engine"' <<< "$version"; then echo "it is another program than Docker Engine"; return 0; fi
+  api=$(grep -o '"ApiVersion": *"[0-9.]*"' <<< "$version" | head -1 | tr -dc '0-9.')
+  if [ "$(printf '%s\n' "$ENGINE_API" "$api" | sort -V | head -1)" != "$ENGINE_API" ]; then
+    echo "its API is ${api:-unknown}, and at least $ENGINE_API is needed"
     return 0
   fi
-  for socket in /var/run/docker.sock "$ENGINE_SOCKET"; do
+  if grep -q '"name=rootless' <<< "$info"; then echo "it runs without root, where limits and firewall rules do not hold"; return 0; fi
+  grep -q '"name=seccomp' <<< "$info" || lacks=", seccomp"
+  for limit in MemoryLimit SwapLimit CpuCfsQuota PidsLimit; do
+    grep -q "\"$limit\": *true" <<< "$info" || lacks+=", $limit"
+  done
+  [ -z "$lacks" ] || echo "it lacks ${lacks#, }: the kernel must offer seccomp and the cgroup controllers cpu, memory and pids"
+}
+
+# use_engine USER: sets ENGINE to the socket of an engine that will do, or leaves it empty with the reason in ENGINE_MISSING.
+use_engine() {
+  ENGINE='' ENGINE_MISSING=''
+  local socket unfit why=''
+  case ${DOCKER_HOST:-} in
+    '') ;;
+    unix://*) use_named_engine "${DOCKER_HOST#unix://}"; return 0 ;;
+    *) ENGINE_MISSING="DOCKER_HOST=$DOCKER_HOST is not a socket of this machine"; return 0 ;;
+  esac
+  for socket in "$SYSTEM_SOCKET" "$ENGINE_SOCKET"; do
     engine_answers "$socket" || continue
+    unfit=$(engine_unfit "$socket")
+    if [ -n "$unfit" ]; then why="the engine at $socket cannot be used: $unfit"; continue; fi
     ENGINE=$socket
     [ "$socket" != "$ENGINE_SOCKET" ] || engine_user "$1"
     return 0
   done
   if ! is_root; then
-    ENGINE_MISSING="no container engine answers at /var/run/docker.sock, and starting one takes root"
+    ENGINE_MISSING="${why:-no container engine answers at $SYSTEM_SOCKET}, and starting one takes root"
   elif ! have dockerd && ! [ -x /usr/sbin/dockerd ]; then
-    ENGINE_MISSING="no container engine: apt-get install --no-install-recommends docker.io iptables"
+    ENGINE_MISSING="${why:-no container engine}: apt-get install --no-install-recommends docker.io iptables"
   else
-    start_engine "$1"
+    start_engine "$1" "$why"
   fi
 }
 
-start_engine() { # USER
-  local other
+# Whoever names an engine means that one: none is started in its place.
+use_named_engine() { # SOCKET
+  local unfit
+  if ! engine_answers "$1"; then ENGINE_MISSING="DOCKER_HOST names $1, and nothing answers there"; return 0; fi
+  unfit=$(engine_unfit "$1")
+  if [ -n "$unfit" ]; then ENGINE_MISSING="DOCKER_HOST names $1, which cannot be used: $unfit"; else ENGINE=$1; fi
+}
+
+start_engine() { # USER [WHY_NOT_ANOTHER]
+  local rivals unfit
   mkdir -p "$ENGINE_RUN/users" "$ENGINE_DATA"
   chmod 711 "$ENGINE_RUN" && chmod 710 "$ENGINE_DATA"
   exec {lock}> "$ENGINE_RUN/lock"
   flock "$lock"
   if ! engine_answers "$ENGINE_SOCKET"; then
     # Where systemd runs, its own engine is the one that also comes back after a reboot.
-    if has_systemd && systemctl cat docker.service >/dev/null 2>&1 && systemctl enable --now docker.service >/dev/null 2>&1; then
-      wait_for 30 engine_answers /var/run/docker.sock && ENGINE=/var/run/docker.sock && flock -u "$lock" && return 0
+    if [ -z "${2:-}" ] && has_systemd && systemctl cat docker.service >/dev/null 2>&1 && systemctl enable --now docker.service >/dev/null 2>&1; then
+      wait_for 30 engine_answers "$SYSTEM_SOCKET" && [ -z "$(engine_unfit "$SYSTEM_SOCKET")" ] && ENGINE=$SYSTEM_SOCKET && flock -u "$lock" && return 0
     fi
-    other=$(pgrep -x dockerd | tr '\n' ' ' || true)
-    if [ -n "$other" ] && ! alive "$ENGINE_RUN/dockerd.process"; then
-      ENGINE_MISSING="another engine runs (process $other) and does not answer at /var/run/docker.sock; name its socket: DOCKER_HOST=unix:///path"
+    rivals=$(rival_engines)
+    if [ -n "$rivals" ] && ! alive "$ENGINE_RUN/dockerd.process"; then
+      ENGINE_MISSING="${2:-another engine runs and does not answer at $SYSTEM_SOCKET; name its socket: DOCKER_HOST=unix:///path} (process $rivals; a second one beside it would fight over bridges and firewall)"
       flock -u "$lock"
       return 0
     fi
+    [ -z "${2:-}" ] || warn "$2"
     step "starts a container engine (its own folder: $ENGINE_DATA)"
     launch_engine
   fi
-  if wait_for 60 engine_answers "$ENGINE_SOCKET"; then
-    ENGINE=$ENGINE_SOCKET
-    engine_user "$1"
-  else
+  if ! wait_for 60 engine_answers "$ENGINE_SOCKET"; then
     ENGINE_MISSING="the container engine did not start: $(tail -1 "$ENGINE_DATA/dockerd.log"); all of it in $ENGINE_DATA/dockerd.log"
     end "$ENGINE_RUN/dockerd.process" 20
+  else
+    engine_user "$1"
+    unfit=$(engine_unfit "$ENGINE_SOCKET")
+    if [ -n "$unfit" ]; then ENGINE_MISSING="the engine that was started cannot be used: $unfit"; else ENGINE=$ENGINE_SOCKET; fi
   fi
   flock -u "$lock"
+}
+
+# Engines that share this network: one in a network of its own (without root, or inside a container) is nobody's rival.
+rival_engines() {
+  local process mine
+  mine=$(readlink /proc/self/ns/net)
+  for process in $(pgrep -x dockerd || true); do
+    [ "$(readlink "/proc/$process/ns/net")" != "$mine" ] || printf '%s ' "$process"
+  done
 }
 
 # Its socket is root's alone. No process of a caller is its parent, and no open lock goes along.

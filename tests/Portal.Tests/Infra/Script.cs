@@ -1,0 +1,32 @@
+using System.Diagnostics;
+
+namespace Portal.Tests.Infra;
+
+/// <summary>Parts of <c>infra/lib</c>, called by themselves.</summary>
+public static class Script
+{
+    /// <summary>Sources the parts in this order, with the options that the scripts run under, then runs the commands. Both outputs together, trimmed.</summary>
+    public static async Task<(int Code, string Said)> RunAsync(string parts, string commands, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("bash", ["-c", $"set -euo pipefail; for part in {parts}; do . \"$LIB/$part.sh\"; done\n{commands}"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        start.Environment["LIB"] = Path.Combine(Root(), "infra", "lib");
+        start.Environment.Remove("DOCKER_HOST"); // that of whoever runs the tests
+        foreach (var (name, value) in environment) start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        var (said, complained) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        return (process.ExitCode, (await said + await complained).Trim());
+    }
+
+    private static string Root()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+            if (File.Exists(Path.Combine(folder.FullName, "infra", "lib", "common.sh"))) return folder.FullName;
+        throw new InvalidOperationException("infra/lib is not above the tests.");
+    }
+}
