@@ -51,30 +51,30 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         var me = await portal.GetAsync("/me", cancel);
         if (me.GetProperty("classes") is not { ValueKind: JsonValueKind.Array } classes || classes.GetArrayLength() == 0) throw new SmokeException($"{person} belongs to no class.");
         var @class = classes[0].GetProperty("id").GetGuid();
-        var offered = (await portal.GetAsync("/templates", cancel)).EnumerateArray().Select(t => t.GetProperty("id").GetString()!).ToList();
-        if (templates.FirstOrDefault(t => !offered.Contains(t, StringComparer.Ordinal)) is { } unknown) throw new SmokeException($"There is no template {unknown}; there are: {string.Join(", ", offered)}.");
-        if (offered.Count == 0) throw new SmokeException("The catalogue is empty: no template was published.");
-        foreach (var template in templates.Length == 0 ? [.. offered] : templates)
-        {
-            await WaitForImagesAsync(template, cancel);
-            await ProveAsync(template, @class, cancel);
-        }
+        foreach (var template in await WaitForTemplatesAsync(templates, cancel)) await ProveAsync(template, @class, cancel);
         await portal.SignOutAsync(cancel);
         await say.WriteLineAsync("All well.");
     }
 
-    private async Task WaitForImagesAsync(string template, CancellationToken cancel)
+    /// <summary>Waits while images are being built, saying what is waited for; answers what is proven then.</summary>
+    private async Task<IReadOnlyList<string>> WaitForTemplatesAsync(string[] asked, CancellationToken cancel)
     {
         Begin();
-        var told = "";
-        await UntilAsync(ForImages, $"{template}: not available after {ForImages.TotalMinutes:F0} minutes", async () =>
+        var (told, still) = (new HashSet<string>(StringComparer.Ordinal), clock.GetTimestamp());
+        SmokeNext next = new SmokeNext.Wait();
+        await UntilAsync(ForImages, $"The images were not there after {ForImages.TotalMinutes:F0} minutes", async () =>
         {
-            var card = (await portal.GetAsync("/templates", cancel)).EnumerateArray().Single(t => t.GetProperty("id").GetString() == template);
-            if (Text(card, "notAvailable") is not { } why) return true;
-            if (why != told) await say.WriteLineAsync($"        {template}: {told = why}");
-            return false;
+            List<SmokeOffer> offers = [.. (await portal.GetAsync("/templates", cancel)).EnumerateArray().Select(t => new SmokeOffer(Text(t, "id")!, Text(t, "notAvailable"), t.TryGetProperty("building", out var percent) && percent.ValueKind == JsonValueKind.Number))];
+            if (offers.Any(o => o.Building && (asked.Length == 0 || asked.Contains(o.Template, StringComparer.Ordinal)))) still = clock.GetTimestamp();
+            next = SmokePlan.Decide(offers, asked, clock.GetElapsedTime(still));
+            if (next is SmokeNext.Wait)
+                foreach (var words in offers.Where(o => o.NotAvailable is not null).Select(o => $"        {o.Template}: {o.NotAvailable}").Where(told.Add)) await say.WriteLineAsync(words);
+            return next is not SmokeNext.Wait;
         }, cancel);
-        Done($"{template}: available");
+        if (next is not SmokeNext.Prove { Templates: var templates, LeftOut: var leftOut }) throw new SmokeException(((SmokeNext.Refuse)next).Why);
+        Done($"available: {string.Join(", ", templates)}");
+        foreach (var off in leftOut) await say.WriteLineAsync($"        left out: {SmokePlan.Words(off)}");
+        return templates;
     }
 
     private async Task ProveAsync(string template, Guid @class, CancellationToken cancel)

@@ -1,0 +1,46 @@
+namespace Portal.Jobs.Proofs;
+
+/// <summary>A template as the catalogue offers it.</summary>
+/// <param name="NotAvailable">Why it cannot be launched now; null when it can.</param>
+/// <param name="Building">An image of it is being built.</param>
+public sealed record SmokeOffer(string Template, string? NotAvailable, bool Building);
+
+public abstract record SmokeNext
+{
+    private SmokeNext() { }
+
+    /// <summary>Look again.</summary>
+    public sealed record Wait : SmokeNext;
+
+    /// <summary>Prove these; the others cannot be launched here, and nobody asked for them by name.</summary>
+    public sealed record Prove(IReadOnlyList<string> Templates, IReadOnlyList<SmokeOffer> LeftOut) : SmokeNext;
+
+    /// <summary>There is nothing to prove, and waiting changes nothing.</summary>
+    public sealed record Refuse(string Why) : SmokeNext;
+}
+
+/// <summary>Which templates a smoke proves, and how long it waits for them: as long as an image is being built, and a moment for what may settle by itself.</summary>
+public static class SmokePlan
+{
+    /// <summary>How long a reason other than a build may stand: engine and disk are looked at every ten seconds, and first when an image is there.</summary>
+    public static readonly TimeSpan Settling = TimeSpan.FromSeconds(30);
+
+    /// <param name="asked">Templates by name: each must be provable. None: all that can be launched.</param>
+    /// <param name="still">How long nothing that is wanted has been building.</param>
+    public static SmokeNext Decide(IReadOnlyList<SmokeOffer> offers, IReadOnlyCollection<string> asked, TimeSpan still)
+    {
+        if (offers.Count == 0) return new SmokeNext.Refuse("The catalogue is empty: no template was published.");
+        if (asked.FirstOrDefault(a => offers.All(o => o.Template != a)) is { } unknown)
+            return new SmokeNext.Refuse($"There is no template {unknown}; there are: {string.Join(", ", offers.Select(o => o.Template))}.");
+        List<SmokeOffer> wanted = [.. offers.Where(o => asked.Count == 0 || asked.Contains(o.Template, StringComparer.Ordinal))];
+        List<SmokeOffer> off = [.. wanted.Where(o => o.NotAvailable is not null)];
+        if (off.Count == 0) return new SmokeNext.Prove([.. wanted.Select(o => o.Template)], []);
+        if (wanted.Any(o => o.Building) || still < Settling) return new SmokeNext.Wait();
+        return asked.Count > 0 || off.Count == wanted.Count
+            ? new SmokeNext.Refuse(string.Join(" ", off.Select(Words)))
+            : new SmokeNext.Prove([.. wanted.Except(off).Select(o => o.Template)], off);
+    }
+
+    /// <summary>Why it cannot be launched.</summary>
+    public static string Words(SmokeOffer off) => $"{off.Template} cannot be launched: {off.NotAvailable}";
+}
