@@ -2,7 +2,10 @@ namespace Portal.Jobs.Background;
 
 public static class JobsSocket
 {
-    /// <summary>Serves on the Unix socket <c>Jobs:Socket</c>, which the folder's group may open: the web's. Without one on a loopback port that nobody is told.</summary>
+    /// <summary>
+    /// Serves on the Unix socket <c>Jobs:Socket</c>, which its group may open. Whoever makes the folder gives it the web's group and the
+    /// setgid bit, so that the socket has that group too. Without a socket on a loopback port that nobody is told.
+    /// </summary>
     public static void ListenOnSocket(this IWebHostBuilder web, IConfiguration configuration)
     {
         if (configuration["Jobs:Socket"] is not { Length: > 0 } socket)

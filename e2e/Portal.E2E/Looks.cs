@@ -15,7 +15,7 @@ public static class Looks
     {
         var page = visit.Page;
         await page.EvaluateAsync("() => document.fonts.ready.then(() => true)");
-        await page.ScreenshotAsync(new() { Path = Path.Combine(Folder(), picture + ".png"), FullPage = true, Animations = Microsoft.Playwright.ScreenshotAnimations.Disabled });
+        await page.ScreenshotAsync(new() { Path = Picture(picture), FullPage = true, Animations = Microsoft.Playwright.ScreenshotAnimations.Disabled });
         (await page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, $"{picture} scrolls sideways");
         var found = await page.RunAxe(Wcag);
         found.Violations.Where(v => v.Impact is "serious" or "critical" || (v.Impact is "moderate" && !except.Contains(v.Id, StringComparer.Ordinal)))
@@ -35,6 +35,9 @@ public static class Looks
             }
         }
     }
+
+    /// <summary>Where a picture of this name goes.</summary>
+    public static string Picture(string name) => Path.Combine(Folder(), name + ".png");
 
     private static string Folder([CallerFilePath] string here = "") =>
         Directory.CreateDirectory(Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../screenshots"))).FullName;

@@ -60,19 +60,12 @@ public sealed class Site : IAsyncLifetime
     }
 
     /// <summary>True when this test may end processes of the installation.</summary>
-    public static bool MayCrash => WebProcess() is not null;
+    public static bool MayCrash => Machine.IsKnown;
 
     /// <summary>Ends the web at once, as a crash would; its supervisor starts it again.</summary>
     public static void CrashWeb()
     {
-        using var web = Process.GetProcessById(WebProcess() ?? throw new InvalidOperationException("PORTAL_STATE names no running installation."));
+        using var web = Process.GetProcessById(int.Parse(Machine.ProcessOf("web"), CultureInfo.InvariantCulture));
         web.Kill();
-    }
-
-    private static int? WebProcess()
-    {
-        if (Environment.GetEnvironmentVariable("PORTAL_STATE") is not { Length: > 0 } state || !File.Exists(Path.Combine(state, "id"))) return null;
-        var file = $"/run/portal-{File.ReadAllText(Path.Combine(state, "id")).Trim()}/web.process";
-        return File.Exists(file) ? int.Parse(File.ReadAllText(file).Split(' ')[0], CultureInfo.InvariantCulture) : null;
     }
 }

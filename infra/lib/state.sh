@@ -43,11 +43,15 @@ make_state() {
     echo "$ID" > "$STATE/id"
   fi
   chmod 711 "$STATE"
-  mkdir -p "$STATE"/{app,log,keys,web} "$RUN/mounts"
+  mkdir -p "$STATE"/{app,log,keys,web} "$RUN"/{mounts,jobs}
   chmod 711 "$RUN" "$RUN/mounts" "$STATE/keys"
   chmod 755 "$STATE/app"
   chmod 700 "$STATE/web" "$STATE/log"
   ! is_root || make_accounts
+  # Here Jobs makes its socket for the operators' dashboard: the folder lets the web's group through, and gives its group to
+  # what is made in it.
+  chmod 700 "$RUN/jobs"
+  if is_root; then chown "root:$WEB" "$RUN/jobs" && chmod 2710 "$RUN/jobs"; fi
   if ! [ -s "$STATE/keys/installation.key" ]; then
     (umask 077 && od -An -tx1 -N32 /dev/urandom | tr -d ' \n' > "$STATE/keys/installation.key")
   fi

@@ -50,6 +50,7 @@ public sealed class NotebookJourney(Site site)
         await lab.ForgetLayoutAsync();
         await lab.TypeInTerminalAsync($"echo kept > ~/work/{typed}");
         await Expect(lab.File(typed)).ToBeVisibleAsync(new() { Timeout = 60_000 });
+        if (Machine.IsKnown) Machine.ShouldBeClosedToTheWeb(Directory.EnumerateFiles($"{Machine.State}/shares", typed, SearchOption.AllDirectories).Single());
         await lab.UploadAsync(uploaded, "by hand");
         await lab.NewNotebookAsync();
         await lab.ComputeAsync("6 * 7", "42");
