@@ -2,15 +2,18 @@
 # From the sources to what runs. Everything goes to the state folder: the checkout may lie below a closed home or belong to
 # somebody else, and is not written to.
 
+# The parts of these scripts that run beside the programs, from the state folder.
+SUPERVISOR=(supervise common.sh processes.sh)
+
 # What the published programs are made of, as one hash; also the SDK, since it is an input like the others.
 inputs_hash() {
   (
     cd "$ROOT" || exit
     {
       echo "$SDK"
-      find Portal Portal.Core Portal.Jobs infra/images infra/lib \( -name bin -o -name obj -o -name node_modules \) -prune -o -type f -print0 |
+      find Portal Portal.Core Portal.Jobs infra/images \( -name bin -o -name obj -o -name node_modules \) -prune -o -type f -print0 |
         LC_ALL=C sort -z | xargs -0 sha256sum
-      sha256sum global.json ./*.props ./*.txt .editorconfig
+      sha256sum global.json ./*.props ./*.txt .editorconfig infra/lib/build.sh "${SUPERVISOR[@]/#/infra/lib/}"
     } | sha256sum | cut -d' ' -f1
   )
 }
@@ -26,7 +29,7 @@ publish() {
   publish_one web Portal/Portal.csproj
   publish_one jobs Portal.Jobs/Portal.Jobs.csproj
   cp -R "$ROOT/infra/images" "$new/images"
-  cp -R "$LIB" "$new/lib"
+  mkdir "$new/lib" && cp "${SUPERVISOR[@]/#/$LIB/}" "$new/lib/"
   make_fonts "$new/web/wwwroot/fonts"
   chmod -R u=rwX,go=rX "$new"
   stop_programs # only now: until here the old version answered

@@ -9,7 +9,7 @@ make_testbed() {
   find_postgres || die "no PostgreSQL 15 or newer was found below /usr/lib/postgresql" "apt-get install --no-install-recommends postgresql-15"
   TESTBED=$(temporary_state test)
   export PORTAL_STATE=$TESTBED
-  export SUPERVISE=$LIB/supervise
+  SUPERVISE=$LIB/supervise # there is no published one here; not for what others start
   state_names
   make_state
   # Nothing here must outlive a power cut.
@@ -43,11 +43,23 @@ temporary_state() {
   echo "$folder"
 }
 
+# copy_checkout PLACE: what git knows of this checkout, and what is new in it.
+copy_checkout() {
+  mkdir -p "$1"
+  git -C "$ROOT" ls-files -z --cached --others --exclude-standard | (cd "$ROOT" && tar --null -T - --ignore-failed-read -cf -) | tar -xf - -C "$1"
+}
+
+# start_installation SECONDS: from a checkout below a closed folder, as in somebody's home.
 start_installation() {
   E2E_STATE=$(temporary_state e2e)
-  PORTAL_STATE=$E2E_STATE PORTAL_DISK=${PORTAL_DISK:-8G} "$ROOT/infra/run" >&2 || return 1
+  E2E_HOME=$(mktemp -d "$(dirname "$E2E_STATE")/portal-home.XXXXXX") # 0700
+  E2E_CHECKOUT=$E2E_HOME/portal
+  copy_checkout "$E2E_CHECKOUT"
+  PORTAL_ENGINES=$(engines_folder)
+  export PORTAL_ENGINES PORTAL_STATE=$E2E_STATE
+  PORTAL_DISK=${PORTAL_DISK:-8G} timeout --kill-after=10 "$1" "$E2E_CHECKOUT/infra/run" >&2 || return 1
   PORTAL_URL=http://portal.localhost:$(cat "$E2E_STATE/port")
-  export PORTAL_URL PORTAL_STATE=$E2E_STATE
+  export PORTAL_URL
 }
 
 end_installation() {
@@ -55,7 +67,9 @@ end_installation() {
   local code=0
   mkdir -p "$RESULTS/e2e"
   cp -R "$E2E_STATE/log" "$RESULTS/e2e/log" 2>/dev/null || true
-  PORTAL_STATE=$E2E_STATE "$ROOT/infra/run" reset >&2 || code=$?
+  PORTAL_STATE=$E2E_STATE timeout --kill-after=10 120 "$E2E_CHECKOUT/infra/run" reset >&2 || code=$?
+  [ ! -e "$E2E_STATE" ] || code=1
+  rm -rf "$E2E_HOME"
   E2E_STATE=''
   return $code
 }
