@@ -106,6 +106,24 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
     }
 
     [Fact]
+    public async Task World_BeyondTheHost_IsNotReachedAndOnlyTheRulesKeepItSo()
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        await using var elsewhere = await Elsewhere.MakeAsync(Cancel);
+        (await ConnectsAsync(elsewhere.Address, Elsewhere.Port)).ShouldBeTrue("it answers the host");
+        (await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port)).ShouldBeFalse();
+
+        foreach (var rule in Lab.Get<Firewall>().Rules.Where(r => r.Chain == "DOCKER-USER"))
+            (await OwnDisk.RunAsync("iptables", ["-w", "10", "-D", rule.Chain, .. rule.Words])).ShouldBe(0);
+        var reached = await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port);
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // puts them back
+
+        reached.ShouldBeTrue();
+        (await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port)).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task Internet_ByAddressOrName_IsNotReachedAndNamesFailAtOnce()
     {
         var plan = await Lab.PlanAsync();
