@@ -10,26 +10,38 @@ namespace Portal.Jobs.Catalog;
 /// <summary>Makes the images that offered templates need, one after another beside the running portal, and keeps their progress as rows.</summary>
 public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuilder builder, TimeProvider clock, ILogger<ImageBuilds> log) : BackgroundService
 {
-    /// <summary>How soon a failed build is tried again: what was missing may have come.</summary>
-    private static readonly TimeSpan Again = TimeSpan.FromMinutes(1), Look = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(20);
+    private readonly BuildRetries _retries = new();
+    private readonly Dictionary<string, string> _said = new(StringComparer.Ordinal);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            var wait = Look;
             try
             {
-                foreach (var name in await NeededAsync(stoppingToken))
-                    if (!await EnsureAsync(name, stoppingToken)) wait = Again;
+                await RoundAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e)
             {
-                log.LogWarning("Looking after images stopped, again in {Wait}: {Error}", wait, e.Message);
+                log.LogWarning("Looking after images stopped, again in {Wait}: {Error}", Look, e.Message);
             }
-            await Task.Delay(wait, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await Task.Delay(Look, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         }
+    }
+
+    /// <summary>
+    /// First all that is there already, then what is to be made: what stands on the fewest others first, so that the notebook's image does not wait for
+    /// the largest cluster's, and none for one that failed before.
+    /// </summary>
+    public async Task RoundAsync(CancellationToken cancel)
+    {
+        var missing = new List<(string Name, ImageLook Look)>();
+        foreach (var name in await NeededAsync(cancel))
+            if (await LookAsync(name, cancel) is { There: null } look) missing.Add((name, look));
+        foreach (var (name, look) in missing.Where(m => _retries.IsDue(m.Name, m.Look.Tag, clock.GetUtcNow())).OrderBy(m => m.Look.Depth).ThenBy(m => m.Name, StringComparer.Ordinal))
+            await MakeAsync(name, look, cancel);
     }
 
     private async Task<IReadOnlyList<string>> NeededAsync(CancellationToken cancel)
@@ -39,26 +51,48 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         return [.. specs.SelectMany(s => s.Roles).Select(r => r.Image).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
     }
 
-    private async Task<bool> EnsureAsync(string name, CancellationToken cancel)
+    /// <summary>Null when it cannot even be planned; the row says why.</summary>
+    private async Task<ImageLook?> LookAsync(string name, CancellationToken cancel)
     {
         try
         {
-            if (await builder.FindAsync(name, cancel) is { } there)
-            {
-                await SaveAsync(name, i => (i.State, i.Tag, i.ImageId, i.Percent, i.Says, i.Remedy) = (ImageState.Ready, there.Tag, there.Id, 100, null, null), cancel);
-                return true;
-            }
-            await SaveAsync(name, i => (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "waiting for the builder", null), cancel);
-            var built = await BuildAsync(name, cancel);
-            await SaveAsync(name, i => (i.State, i.Tag, i.ImageId, i.Percent, i.Says, i.Remedy) = (ImageState.Ready, built.Tag, built.Id, 100, null, null), cancel);
-            return true;
+            var look = await builder.LookAsync(name, cancel);
+            if (look.There is { } there) await ReadyAsync(there, cancel);
+            else if (_retries.IsDue(name, look.Tag, clock.GetUtcNow())) await SaveAsync(name, i => (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "waiting for the builder", null), cancel);
+            return look;
         }
         catch (CloudException e)
         {
-            log.LogWarning("Image {Image} is not there: {Error} {Remedy}", name, e.Message, e.WhatToDo);
-            await SaveAsync(name, i => (i.State, i.Says, i.Remedy) = (ImageState.Failed, Short(e.Message), e.WhatToDo), cancel);
-            return false;
+            await FailedAsync(name, e, cancel);
+            return null;
         }
+    }
+
+    private async Task MakeAsync(string name, ImageLook look, CancellationToken cancel)
+    {
+        try
+        {
+            await ReadyAsync(await BuildAsync(name, cancel), cancel);
+        }
+        catch (CloudException e)
+        {
+            _retries.Failed(name, look.Tag, clock.GetUtcNow());
+            await FailedAsync(name, e, cancel);
+        }
+    }
+
+    private Task ReadyAsync(BuiltImage image, CancellationToken cancel)
+    {
+        _retries.Made(image.Name);
+        _said.Remove(image.Name);
+        return SaveAsync(image.Name, i => (i.State, i.Tag, i.ImageId, i.Percent, i.Says, i.Remedy) = (ImageState.Ready, image.Tag, image.Id, 100, null, null), cancel);
+    }
+
+    private Task FailedAsync(string name, CloudException e, CancellationToken cancel)
+    {
+        if (_said.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not there: {Error} {Remedy}", name, e.Message, e.WhatToDo);
+        _said[name] = e.Message;
+        return SaveAsync(name, i => (i.State, i.Says, i.Remedy) = (ImageState.Failed, Short(e.Message), e.WhatToDo), cancel);
     }
 
     /// <summary>Builds, and writes the newest line at most as often as the database takes it.</summary>

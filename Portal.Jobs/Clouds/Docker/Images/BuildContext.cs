@@ -11,6 +11,7 @@ public static class BuildContext
         [.. Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }).Order(StringComparer.Ordinal)];
 
     /// <summary>The reading end; what fails while packing fails the reader.</summary>
+    /// <param name="archives">Paths; they lie beside the recipe's files under their own names.</param>
     public static Stream Open(string folder, IReadOnlyList<string> archives, CancellationToken cancel)
     {
         var pipe = new Pipe();

@@ -10,6 +10,11 @@ namespace Portal.Jobs.Clouds.Docker.Images;
 /// <param name="Id">sha256:… of the engine; what workspaces are made from.</param>
 public sealed record BuiltImage(string Name, string Tag, string Id);
 
+/// <param name="Tag">What it has or will have.</param>
+/// <param name="Depth">How many images it is made of, itself included; 0 for one of a registry.</param>
+/// <param name="There">Null when it has yet to be made.</param>
+public sealed record ImageLook(string Tag, int Depth, BuiltImage? There);
+
 /// <summary>
 /// Makes images where no registry need be: roots by mmdebstrap, what stands on them by Dockerfiles, on a bridge of its own. One build at a time in
 /// this process; where another installation builds the same at the same time, both succeed, and either image serves.
@@ -18,12 +23,15 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
 {
     private readonly SemaphoreSlim _one = new(1);
 
-    /// <summary>The image, if it is there already: quick, and nothing is made. Throws as <see cref="EnsureAsync"/> for a recipe that is wrong.</summary>
-    public async Task<BuiltImage?> FindAsync(string name, CancellationToken cancel)
+    /// <summary>What there is of an image and what it would take: quick, and nothing is made. Throws as <see cref="EnsureAsync"/> for a recipe that is wrong or lacks something.</summary>
+    public async Task<ImageLook> LookAsync(string name, CancellationToken cancel)
     {
-        var tag = options.Named.TryGetValue(name, out var reference) ? TagOf(name, reference) : (await ImagePlan.MakeAsync(options, name, cancel)).Tag;
-        return await IdAsync(tag, cancel) is { } id ? new BuiltImage(name, tag, id) : null;
+        var (tag, depth) = options.Named.TryGetValue(name, out var reference) ? (TagOf(name, reference), 0) : await ImagePlan.MakeAsync(options, name, cancel) is var plan ? (plan.Tag, plan.Chain.Count()) : default;
+        return new ImageLook(tag, depth, await IdAsync(tag, cancel) is { } id ? new BuiltImage(name, tag, id) : null);
     }
+
+    /// <summary>The image, if it is there already. Throws as <see cref="LookAsync"/>.</summary>
+    public async Task<BuiltImage?> FindAsync(string name, CancellationToken cancel) => (await LookAsync(name, cancel)).There;
 
     /// <summary>
     /// The image; what is missing of it is made, which takes minutes. Faults: Refused for a recipe, archive or build that is wrong (again only after
@@ -81,6 +89,31 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
             return;
         }
 
+        var folder = Directory.CreateTempSubdirectory("portal-archives-").FullName;
+        try
+        {
+            await BuildOnAsync(plan, plan.Parent, await ArchivesAsync(plan, folder, listener, cancel), listener, cancel);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> ArchivesAsync(ImagePlan plan, string folder, BuildListener listener, CancellationToken cancel)
+    {
+        var paths = new List<string>();
+        foreach (var archive in plan.Archives)
+        {
+            paths.Add(archive.Path ?? await new ArchiveFetcher(options).MakeAsync(archive.Name, (await ImagePlan.LockAsync(options, plan.Name, archive.Name, cancel))!.Value.Lock,
+                Directory.CreateDirectory(Path.Combine(folder, archive.Sum)).FullName, listener, cancel));
+        }
+
+        return paths;
+    }
+
+    private async Task BuildOnAsync(ImagePlan plan, ImagePlan parent, IReadOnlyList<string> archives, BuildListener listener, CancellationToken cancel)
+    {
         await firewall.EnsureAsync(cancel);
         await networks.CreateAsync(owned.BuildNetwork, owned.BuildBridge, subnet: null, wayOut: true, owned.Labels("build"), cancel);
         try
@@ -89,13 +122,13 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
             {
                 Tags = [plan.Tag],
                 Dockerfile = plan.Dockerfile,
-                BuildArgs = new Dictionary<string, string>(StringComparer.Ordinal) { ["BASE"] = plan.Parent.Tag },
+                BuildArgs = new Dictionary<string, string>(StringComparer.Ordinal) { ["BASE"] = parent.Tag },
                 Labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["portal.image"] = plan.Name },
                 NetworkMode = owned.BuildNetwork,
                 Remove = true,
                 ForceRemove = true,
             };
-            await using var context = BuildContext.Open(Path.Combine(options.Recipes, plan.Name), plan.Archives, cancel);
+            await using var context = BuildContext.Open(Path.Combine(options.Recipes, plan.Name), archives, cancel);
             await engine.AskAsync(c => c.Images.BuildImageFromDockerfileAsync(parameters, context, null, null, new AtOnce<JSONMessage>(listener.Hear), cancel), cancel);
             listener.Check(); // an error in mid-way comes as a line of an answer that began with 200
         }

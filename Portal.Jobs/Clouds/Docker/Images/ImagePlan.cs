@@ -5,11 +5,15 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
+/// <param name="Path">Full path of the file, checked; null when it is to be put together from package indexes.</param>
+/// <param name="Sum">Of the file, or of the lock by which it is put together.</param>
+public sealed record PlannedArchive(string Name, string? Path, string Sum);
+
 /// <summary>What is to be made of a recipe here and now: its tag says all that goes into it, so equal tags are equal images.</summary>
 /// <param name="Parent">Null for a root.</param>
 /// <param name="Dockerfile">The one chosen; null for a root.</param>
-/// <param name="Archives">Full paths, checked.</param>
-public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, ImagePlan? Parent, string? Dockerfile, IReadOnlyList<string> Archives)
+/// <param name="Archives">What lies beside it in the build folder.</param>
+public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, ImagePlan? Parent, string? Dockerfile, IReadOnlyList<PlannedArchive> Archives)
 {
     private const string Format = "1"; // raise it when the way of building changes
     private const int MostParents = 8;
@@ -47,38 +51,59 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
         var archives = await ArchivesAsync(options, name, recipe, cancel);
         var dockerfile = archives is null ? recipe.Without! : recipe.Dockerfile!;
         Add(hash, dockerfile);
-        foreach (var (_, sum) in archives ?? [])
+        foreach (var archive in archives ?? [])
         {
-            Add(hash, sum);
+            Add(hash, archive.Sum);
         }
 
-        return new ImagePlan(name, Tagged(name, hash), recipe, parent, dockerfile, [.. (archives ?? []).Select(a => a.Path)]);
+        return new ImagePlan(name, Tagged(name, hash), recipe, parent, dockerfile, archives ?? []);
     }
 
-    /// <summary>Null when one is not there and the recipe has a way without.</summary>
-    private static async Task<IReadOnlyList<(string Path, string Sum)>?> ArchivesAsync(ImagesOptions options, string name, ImageRecipe recipe, CancellationToken cancel)
+    /// <summary>Null when one cannot be had and the recipe has a way without.</summary>
+    private static async Task<IReadOnlyList<PlannedArchive>?> ArchivesAsync(ImagesOptions options, string name, ImageRecipe recipe, CancellationToken cancel)
     {
-        var found = new List<(string, string)>();
+        var found = new List<PlannedArchive>();
         foreach (var archive in recipe.Archives ?? [])
         {
-            var path = Path.Combine(options.Engines, archive);
-            if (options.Engines.Length == 0 || !File.Exists(path))
+            if (await HereAsync(options, archive, cancel) is { } here)
             {
-                return recipe.Without is { Length: > 0 } ? null
-                    : throw EngineFaults.Make(CloudFault.Refused, $"image '{name}' needs {archive}, which is not here", "Put it into the folder that PORTAL_ENGINES (Images:Engines) names.");
+                found.Add(here);
             }
-
-            var sum = await SumAsync(path, cancel);
-            if (await NamedSumAsync(options.Recipes, archive, cancel) is var wanted && wanted != sum)
+            else if (await LockAsync(options, name, archive, cancel) is var (sum, locked) && locked.Sources.All(s => PackageIndexes.Knows(options, s)))
             {
-                throw EngineFaults.Make(CloudFault.Refused, $"{path} is not the archive that the recipe means (its SHA-256 is {sum[..12]}…, SHA256SUMS says {wanted?[..12] ?? "nothing"}…)",
-                    "Fetch the archive again, or take it away: then the image is made of Debian's packages alone.");
+                found.Add(new PlannedArchive(archive, null, sum));
             }
-
-            found.Add((path, sum));
+            else
+            {
+                return recipe.Without is { Length: > 0 } ? null : throw NotHere(name, archive);
+            }
         }
 
         return found;
+    }
+
+    private static CloudException NotHere(string name, string archive) => EngineFaults.Make(CloudFault.Refused, $"image '{name}' needs {archive}, which is not here",
+        "Put it into the folder that PORTAL_ENGINES (Images:Engines) names, or name a package index (Images:Index, Images:Maven) or a finished image of a registry (Images:Named).");
+
+    private static async Task<PlannedArchive?> HereAsync(ImagesOptions options, string archive, CancellationToken cancel)
+    {
+        var path = Path.Combine(options.Engines, archive);
+        if (options.Engines.Length == 0 || !File.Exists(path))
+        {
+            return null;
+        }
+
+        var sum = await SumAsync(path, cancel);
+        return await NamedSumAsync(options.Recipes, archive, cancel) is var wanted && wanted == sum ? new PlannedArchive(archive, path, sum)
+            : throw EngineFaults.Make(CloudFault.Refused, $"{path} is not the archive that the recipe means (its SHA-256 is {sum[..12]}…, SHA256SUMS says {wanted?[..12] ?? "nothing"}…)",
+                "Fetch the archive again, or take it away: then the image is made without it, where that can be.");
+    }
+
+    /// <summary>The lock of an archive, and its sum.</summary>
+    internal static async Task<(string Sum, ArchiveLock Lock)?> LockAsync(ImagesOptions options, string name, string archive, CancellationToken cancel)
+    {
+        var file = Path.Combine(options.Recipes, name, ArchiveLock.NameOf(archive));
+        return File.Exists(file) ? (await SumAsync(file, cancel), ArchiveLock.Read(Path.GetFileName(file), await File.ReadAllLinesAsync(file, cancel))) : null;
     }
 
     private static async Task<string?> NamedSumAsync(string recipes, string archive, CancellationToken cancel)

@@ -1,0 +1,24 @@
+namespace Portal.Jobs.Catalog;
+
+/// <summary>
+/// When a build that failed is tried again: soon at first, since what was missing may have come, then more and more seldom, so that a recipe that
+/// cannot be built does not keep the builder from the others. A changed recipe or input is another tag, and due at once.
+/// </summary>
+public sealed class BuildRetries
+{
+    /// <summary>Wait after the first failure; it doubles with each further one, up to <see cref="Longest"/>.</summary>
+    public static readonly TimeSpan First = TimeSpan.FromMinutes(1), Longest = TimeSpan.FromMinutes(30);
+
+    private readonly Dictionary<string, (string Tag, int Failures, DateTimeOffset Due)> _failed = new(StringComparer.Ordinal);
+
+    public bool IsDue(string image, string tag, DateTimeOffset now) => !_failed.TryGetValue(image, out var f) || f.Tag != tag || f.Due <= now;
+
+    public void Failed(string image, string tag, DateTimeOffset now)
+    {
+        var failures = _failed.TryGetValue(image, out var before) && before.Tag == tag ? before.Failures + 1 : 1;
+        var wait = First * Math.Pow(2, Math.Min(failures - 1, 10));
+        _failed[image] = (tag, failures, now + (wait < Longest ? wait : Longest));
+    }
+
+    public void Made(string image) => _failed.Remove(image);
+}
