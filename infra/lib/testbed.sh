@@ -1,10 +1,13 @@
 # shellcheck shell=bash
 # What the integration tests stand on: an installation's folder, accounts, database, engine and disk, without its programs.
 
-# make_testbed: once; its names go to the tests by the environment. What cannot be had leaves its name empty, and the tests
-# that need it fail with that reason (they are not skipped: a machine that runs the tests is one that can).
+# make_testbed [SETTING=VALUE…]: once, the database with these settings; its names go to the tests by the environment. What
+# cannot be had leaves its name empty, and the tests that need it fail with that reason (they are not skipped: a machine that
+# runs the tests is one that can).
 make_testbed() {
   [ -z "${TESTBED:-}" ] || return 0
+  # Unless somebody measures, nothing here must outlive a power cut.
+  [ $# -gt 0 ] || set -- fsync=off synchronous_commit=off full_page_writes=off max_connections=200
   get_packages engine disk images || true
   find_postgres || die "no PostgreSQL 15 or newer was found below /usr/lib/postgresql" "apt-get install --no-install-recommends postgresql-15"
   TESTBED=$(temporary_state test)
@@ -12,8 +15,7 @@ make_testbed() {
   SUPERVISE=$LIB/supervise # there is no published one here; not for what others start
   state_names
   make_state
-  # Nothing here must outlive a power cut.
-  start_database fsync=off synchronous_commit=off full_page_writes=off max_connections=200
+  start_database "$@"
   # The tests are web and Jobs at once; in an installation only the web's account may be portal_web.
   echo "portal $(id -un) portal_web" >> "$STATE/pg/pg_ident.conf"
   echo 'select pg_reload_conf()' | sql "$RUN/pg" postgres > /dev/null

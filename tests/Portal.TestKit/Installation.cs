@@ -38,6 +38,9 @@ public sealed class Installation : IAsyncDisposable
     public Uri Address => new($"http://portal.localhost:{_port}");
     public int Port => _port;
 
+    /// <summary>Of this installation's own, for logs and sockets; gone with it.</summary>
+    public string Folder => _folder;
+
     /// <summary>Started, its images there, its clouds well.</summary>
     public static async Task<Installation> StartAsync(int students, CancellationToken cancel, params (string Key, string Value)[] settings)
     {
@@ -46,7 +49,11 @@ public sealed class Installation : IAsyncDisposable
         var database = await TestDatabase.CreateAsync(cancel);
         var site = await TestSite.CreateAsync(database, students, new(1000, 1_000_000, 1000, 1000), cancel);
         var it = new Installation(lab, database, site, FreePort());
-        foreach (var (key, value) in settings) it.Jobs.Set(key, value);
+        foreach (var (key, value) in settings)
+        {
+            it.Jobs.Set(key, value);
+            it.Web.Set(key, value);
+        }
         it.Web.Start();
         it.Jobs.Start();
         await Until.TrueAsync("the installation is well and its image ready", async () =>
@@ -107,14 +114,22 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
 
     public void Set(string key, string value) => _settings[key] = value;
 
-    public void Start()
+    /// <summary>How it is started: program, settings and nothing of what the tests are told. A site's published programs serve where PORTAL_TEST_PROGRAMS names their folder, else those beside the tests.</summary>
+    public ProcessStartInfo Command()
     {
-        var start = new ProcessStartInfo("dotnet") { ArgumentList = { Path.Combine(AppContext.BaseDirectory, program) }, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var published = Environment.GetEnvironmentVariable("PORTAL_TEST_PROGRAMS") is { Length: > 0 } folder ? Path.Combine(folder, program == "Portal.dll" ? "web" : "jobs") : null;
+        var start = new ProcessStartInfo("dotnet") { ArgumentList = { Path.Combine(published ?? AppContext.BaseDirectory, program) }, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        if (published is not null) start.WorkingDirectory = published; // the web finds its files there
         foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PORTAL_TEST", StringComparison.Ordinal)).ToList()) start.Environment.Remove(name);
         foreach (var (key, value) in _settings) start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
         // Of the key "urls" a web reads only this environment name.
         if (_settings.TryGetValue("urls", out var urls)) start.Environment["ASPNETCORE_URLS"] = urls;
-        _process = Process.Start(start)!;
+        return start;
+    }
+
+    public void Start()
+    {
+        _process = Process.Start(Command())!;
         _process.OutputDataReceived += Keep;
         _process.ErrorDataReceived += Keep;
         _process.BeginOutputReadLine();

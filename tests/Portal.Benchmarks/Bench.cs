@@ -1,0 +1,164 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Portal.Core.Access;
+using Portal.Core.Catalog;
+using Portal.Core.People;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Proofs;
+using Portal.TestKit;
+
+namespace Portal.Benchmarks;
+
+/// <summary>What every figure stands on: one installation as a site runs it, a student who is signed in, and a way to look at rows that costs little.</summary>
+internal sealed class Bench : IAsyncDisposable
+{
+    /// <summary>Workspaces of the figures that ask for many.</summary>
+    public const int Many = 20;
+
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20), Settles = TimeSpan.FromMinutes(5);
+    private readonly NpgsqlDataSource _rows;
+    private readonly PublicSite _site;
+    private Series? _burst;
+    private int _names;
+
+    private Bench(Installation it, bool quick, Report report)
+    {
+        (It, Quick, Report) = (it, quick, report);
+        _rows = NpgsqlDataSource.Create(it.Database.Admin);
+        _site = new(it.Address.AbsoluteUri, "apps.localhost", $"127.0.0.1:{it.Port}");
+        Portal = new(_site);
+    }
+
+    public Installation It { get; }
+    public bool Quick { get; }
+    public Report Report { get; }
+
+    /// <summary>The student's browser, as far as the API goes.</summary>
+    public PortalVisit Portal { get; }
+    public Guid Student => It.Site.Students[0];
+    public static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
+
+    /// <summary>Enough samples for a tail, or few to see whether it works at all.</summary>
+    public int Times(int full, int quick) => Quick ? quick : full;
+
+    public static async Task<Bench> StartAsync(bool quick, Report report, CancellationToken cancel)
+    {
+        // As infra/run starts the programs. Room for what is launched together; how many start at once stays the product's choice.
+        var it = await Installation.StartAsync(Many, cancel,
+            ("Site:Capacity:Vcpu", "400"), ("Site:Capacity:MemoryMib", "4000000"), ("DOTNET_gcServer", "0"),
+            ("Logging:LogLevel:Microsoft", "Warning"), ("Logging:LogLevel:Npgsql", "Warning"), ("Logging:LogLevel:Yarp", "Warning"), ("Logging:LogLevel:Hangfire", "Warning"));
+        var bench = new Bench(it, quick, report);
+        try
+        {
+            await it.Database.ExecuteAsync($"update portal.persons set issuer = {DemoPeople.Issuer}, name = 'Bench Student' where id = {bench.Student}", cancel);
+            await bench.Portal.SignInAsync(cancel);
+            // The first of everything is slower than it is ever again: compiled code, the student's work folder, the image's files.
+            await bench.ServesAsync(cancel);
+            return bench;
+        }
+        catch
+        {
+            await bench.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Orders a notebook over the API; returns when the order was accepted.</summary>
+    public async Task<Guid> OrderAsync(CancellationToken cancel)
+    {
+        var id = Guid.CreateVersion7(Now);
+        await Portal.PostAsync("/workspaces", new { id, classId = It.Site.Class, templateId = "notebook", size = "s", name = NewName(), endAt = Now.AddHours(8) }, cancel);
+        return id;
+    }
+
+    /// <summary>Of what a student gives a workspace; no two are the same.</summary>
+    public string NewName() => $"bench {++_names}";
+
+    /// <summary>Orders one and waits until it is Ready.</summary>
+    public async Task<Guid> ReadyAsync(CancellationToken cancel)
+    {
+        var id = await OrderAsync(cancel);
+        await EndedAsync(id, cancel);
+        return id;
+    }
+
+    /// <summary>Deleted, and all of it released.</summary>
+    public async Task DeleteAsync(Guid id, CancellationToken cancel)
+    {
+        var owner = await ScalarAsync<Guid>("select person_id from portal.workspaces where id = $1", cancel, id);
+        await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), id, cancel);
+        await Until.TrueAsync("it is deleted", async () => await ScalarAsync<bool>("select exists (select from portal.runs where workspace_id = $1 and kind = 'Delete' and phase = 'Succeeded')", cancel, id), cancel, Settles);
+    }
+
+    /// <summary>When the newest run of a workspace ended, by the database's clock, which is this machine's. Throws when it failed.</summary>
+    public async Task<DateTimeOffset> EndedAsync(Guid workspace, CancellationToken cancel)
+    {
+        for (var start = TimeProvider.System.GetTimestamp(); ; await Task.Delay(Look, TimeProvider.System, cancel))
+        {
+            await using var ask = Command("select phase, ended_at, cause from portal.runs where workspace_id = $1 order by number desc limit 1", workspace);
+            await using var row = await ask.ExecuteReaderAsync(cancel);
+            if (await row.ReadAsync(cancel) && !await row.IsDBNullAsync(1, cancel))
+                return row.GetString(0) == nameof(RunPhase.Succeeded) ? row.GetFieldValue<DateTimeOffset>(1) : throw new InvalidOperationException($"A run ended as {row.GetString(0)}: {(await row.IsDBNullAsync(2, cancel) ? "" : row.GetString(2))}");
+            if (TimeProvider.System.GetElapsedTime(start) > Settles) throw new TimeoutException($"A run did not end within {Settles.TotalMinutes} minutes. Jobs said: {It.Jobs.LastWords}");
+        }
+    }
+
+    /// <summary>Waits until a new process of Jobs does its work: what it does first would be counted as ours.</summary>
+    public async Task ServesAsync(CancellationToken cancel) => await DeleteAsync(await ReadyAsync(cancel), cancel);
+
+    /// <summary>Waits until no run is unfinished.</summary>
+    public Task SettledAsync(CancellationToken cancel) => Until.TrueAsync("every run has ended",
+        async () => !await ScalarAsync<bool>("select exists (select from portal.runs where phase in ('Queued', 'Waiting', 'Handed', 'Active'))", cancel), cancel, Settles);
+
+    /// <summary>As many notebooks as <see cref="Many"/>, each of another student, ordered together once and kept; answers the seconds that each took until it was Ready.</summary>
+    public async Task<Series> TogetherAsync(CancellationToken cancel)
+    {
+        if (_burst is not null) return _burst;
+        var orders = It.Site.Students.Select(s => It.Site.Order(s, NewName())).ToList();
+        var began = Now;
+        foreach (var outcome in await Task.WhenAll(orders.Select(o => It.Site.Get<LaunchWorkspace>().RunAsync(o, cancel))))
+            if (outcome is not LaunchOutcome.Accepted) throw new InvalidOperationException($"An order was not accepted: {outcome}");
+        var took = new Series();
+        foreach (var order in orders) took.Add((await EndedAsync(order.Id, cancel) - began).TotalSeconds);
+        return _burst = took;
+    }
+
+    /// <summary>Image and roles of the notebook as it is published.</summary>
+    public async Task<(TemplateSpec Spec, string Image)> NotebookAsync(CancellationToken cancel)
+    {
+        await using var db = It.Database.Open();
+        var spec = (await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.TemplateId == "notebook" && !t.Retired, cancel)).Spec;
+        return (spec, (await db.Images.AsNoTracking().SingleAsync(i => i.Name == spec.Roles[0].Image, cancel)).ImageId!);
+    }
+
+    public NpgsqlCommand Command(string sql, params object[] values)
+    {
+        var command = _rows.CreateCommand(sql);
+        foreach (var value in values) command.Parameters.Add(new() { Value = value });
+        return command;
+    }
+
+    public async Task<T> ScalarAsync<T>(string sql, CancellationToken cancel, params object[] values)
+    {
+        await using var command = Command(sql, values);
+        return (T)(await command.ExecuteScalarAsync(cancel))!;
+    }
+
+    /// <summary>One column of numbers, as a series.</summary>
+    public async Task<Series> SeriesAsync(string sql, CancellationToken cancel, params object[] values)
+    {
+        await using var command = Command(sql, values);
+        await using var rows = await command.ExecuteReaderAsync(cancel);
+        var series = new Series();
+        while (await rows.ReadAsync(cancel)) series.Add(rows.GetDouble(0));
+        return series;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _site.Dispose();
+        await _rows.DisposeAsync();
+        await It.DisposeAsync();
+    }
+}

@@ -1,0 +1,11 @@
+namespace Portal.Benchmarks.Figures;
+
+/// <summary>Twenty students click at once; how many start at once is the product's own choice for this machine. The notebooks stay until the end of the run.</summary>
+internal sealed class Burst() : Figure("burst")
+{
+    public override async Task MeasureAsync(Bench bench, CancellationToken cancel)
+    {
+        var took = await bench.TogetherAsync(cancel);
+        bench.Report.Say($"{Bench.Many} launches at once → Ready", $"first {Report.N(took.Min)}  median {Report.N(took.Median)}  last {Report.N(took.Max)} s");
+    }
+}

@@ -1,0 +1,55 @@
+using Portal.TestKit.Clouds;
+
+namespace Portal.Benchmarks.Figures;
+
+/// <summary>
+/// From the click to Ready, beside the least that the same container needs: the engine's own calls, the first answer of the notebook and then a first
+/// kernel. Both by turns in one run, so that a busy machine is as busy for both.
+/// </summary>
+internal sealed class Launch() : Figure("launch")
+{
+    private const double Allowed = 1.15;
+
+    public override async Task MeasureAsync(Bench bench, CancellationToken cancel)
+    {
+        await using var lab = CloudLab.Open();
+        using var bare = await BareNotebook.PrepareAsync(lab, bench, cancel);
+        await bare.RunAsync(cancel); // the first of its own lab
+        var (product, answers, kernels) = (new Series(), new Series(), new Series());
+        var since = Bench.Now;
+        for (var i = 0; i < bench.Times(20, 3); i++)
+        {
+            if (i % 2 == 0) product.Add(await ProductAsync(bench, cancel));
+            var (answer, kernel) = await bare.RunAsync(cancel);
+            answers.Add(answer.TotalSeconds);
+            kernels.Add(kernel.TotalSeconds);
+            if (i % 2 == 1) product.Add(await ProductAsync(bench, cancel));
+        }
+        bench.Report.Spread("bare: engine's calls, first HTTP 200", answers, "s");
+        bench.Report.Spread("bare: then a first kernel computes", kernels, "s");
+        bench.Report.Spread("click → Ready", product, "s", Allowed * answers.Median + kernels.Median, $"{Allowed} × {Report.N(answers.Median)} + {Report.N(kernels.Median)}");
+        await StepsAsync(bench, since, cancel);
+    }
+
+    private static async Task<double> ProductAsync(Bench bench, CancellationToken cancel)
+    {
+        var click = Bench.Now;
+        var id = await bench.OrderAsync(cancel);
+        var took = (await bench.EndedAsync(id, cancel) - click).TotalSeconds;
+        await bench.DeleteAsync(id, cancel);
+        return took;
+    }
+
+    /// <summary>Where the time of a launch goes; medians.</summary>
+    private static async Task StepsAsync(Bench bench, DateTimeOffset since, CancellationToken cancel)
+    {
+        var parts = new List<string>();
+        await using var ask = bench.Command("""
+            select s.key, percentile_cont(0.5) within group (order by 1000 * extract(epoch from s.ended_at - s.began_at))
+            from portal.run_steps s join portal.runs r on r.id = s.run_id where r.kind = 'Launch' and r.created_at >= $1 and s.ended_at is not null group by s.key order by min(s.began_at)
+            """, since);
+        await using var rows = await ask.ExecuteReaderAsync(cancel);
+        while (await rows.ReadAsync(cancel)) parts.Add($"{rows.GetString(0)} {Report.N(rows.GetDouble(1))}");
+        bench.Report.Say("steps of a launch, medians", string.Join("  ", parts) + " ms");
+    }
+}

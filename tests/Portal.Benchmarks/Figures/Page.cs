@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text.Json;
+using Docker.DotNet.Models;
+using Microsoft.Playwright;
+using Portal.Jobs.Clouds.Docker;
+using Portal.TestKit;
+
+namespace Portal.Benchmarks.Figures;
+
+/// <summary>
+/// From what happens to a node, by the engine's own stamp, to the changed word in Chromium, by the page's own clock: the node of a Ready workspace is
+/// killed and started again and again while its owner looks at it.
+/// </summary>
+internal sealed class Page() : Figure("page")
+{
+    private const double Goal = 300;
+    private static readonly string[] Arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+    /// <summary>Notes each new word of the status with the time at which the page changed.</summary>
+    private const string Observe = """
+        () => {
+          const seen = window.statusSeen = [];
+          const look = () => {
+            const word = document.querySelector('main .page-header .badge')?.innerText.trim();
+            if (word && word !== seen.at(-1)?.word) seen.push({ word, at: Date.now() });
+          };
+          new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+          look();
+        }
+        """;
+
+    public override async Task MeasureAsync(Bench bench, CancellationToken cancel)
+    {
+        var workspace = await bench.ReadyAsync(cancel);
+        using var playwright = await Playwright.CreateAsync();
+        await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = Arguments });
+        var page = await OpenAsync(browser, bench, await bench.ScalarAsync<string>("select slug from portal.workspaces where id = $1", cancel, workspace));
+        var node = bench.It.Lab.Owned.Container(workspace, await bench.ScalarAsync<int>("select generation from portal.workspaces where id = $1", cancel, workspace), "notebook");
+        var (engine, took) = (bench.It.Lab.Engine, new Series());
+        var pauses = new Random(4); // so that the events fall anywhere between the readings of every few seconds
+        for (var i = bench.Times(50, 4); i > 0; i--)
+        {
+            took.Add(await OnceAsync(page, engine, node, "die", () => engine.AskAsync(e => e.Containers.KillContainerAsync(node, new ContainerKillParameters(), cancel), cancel), cancel));
+            await Task.Delay(pauses.Next(500, 3000), cancel);
+            took.Add(await OnceAsync(page, engine, node, "start", () => engine.AskAsync(e => e.Containers.StartContainerAsync(node, new ContainerStartParameters(), cancel), cancel), cancel));
+            await Task.Delay(pauses.Next(500, 3000), cancel);
+        }
+        await bench.DeleteAsync(workspace, cancel);
+        bench.Report.Tail("engine's event → changed DOM", took, "ms", Goal);
+    }
+
+    private static async Task<IPage> OpenAsync(IBrowser browser, Bench bench, string slug)
+    {
+        var page = await (await browser.NewContextAsync(new() { ReducedMotion = ReducedMotion.Reduce })).NewPageAsync();
+        await page.GotoAsync(bench.It.Address.AbsoluteUri, new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        await page.GetByRole(AriaRole.Button, new() { Name = "Sign in as Bench Student" }).ClickAsync();
+        await page.Locator("main h1").WaitForAsync();
+        await page.GotoAsync(new Uri(bench.It.Address, $"/workspaces/{slug}").AbsoluteUri, new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        await page.Locator("main .page-header .badge").WaitForAsync();
+        await page.EvaluateAsync(Observe);
+        return page;
+    }
+
+    /// <summary>Milliseconds from the event to the next new word.</summary>
+    private static async Task<double> OnceAsync(IPage page, Engine engine, string node, string action, Func<Task> act, CancellationToken cancel)
+    {
+        var (since, seen) = (Bench.Now, await page.EvaluateAsync<int>("() => window.statusSeen.length"));
+        await act();
+        await page.WaitForFunctionAsync("n => window.statusSeen.length > n", seen, new() { Timeout = 30_000 });
+        var changed = await page.EvaluateAsync<double>("n => window.statusSeen[n].at", seen);
+        return changed - await StampAsync(engine, node, action, since, cancel);
+    }
+
+    /// <summary>When the engine says that it happened, in milliseconds since 1970.</summary>
+    private static async Task<double> StampAsync(Engine engine, string node, string action, DateTimeOffset since, CancellationToken cancel)
+    {
+        var filters = JsonSerializer.Serialize(new Dictionary<string, string[]>(StringComparer.Ordinal) { ["container"] = [node], ["event"] = [action] });
+        using var answer = await engine.SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"events?since={Seconds(since)}&until={Seconds(Bench.Now)}&filters={Uri.EscapeDataString(filters)}"), null, stream: false, cancel);
+        var line = (await answer.Content.ReadAsStringAsync(cancel)).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1];
+        return JsonSerializer.Deserialize<JsonElement>(line).GetProperty("timeNano").GetInt64() / 1e6;
+
+        static string Seconds(DateTimeOffset at) => (at.ToUnixTimeMilliseconds() / 1000.0).ToString("F3", CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,38 @@
+using System.Runtime.InteropServices;
+using Portal.Benchmarks;
+using Portal.Benchmarks.Figures;
+
+// Portal.Benchmarks [--quick] [name…]: what infra/bench starts. Prints one line a figure with its goal; ends with 1 when one was missed, with 2 when it was asked for something unknown.
+IReadOnlyList<Figure> all = [new PickUp(), new Cancel(), new Launch(), new Page(), new Takeover(), new Idle(), new Burst()];
+var quick = args.Contains("--quick");
+var names = args.Where(a => a != "--quick").ToList();
+if (names.Find(n => all.All(f => f.Name != n)) is { } unknown)
+{
+    await Console.Error.WriteLineAsync($"There is no figure {unknown}. There are: {string.Join(' ', all.Select(f => f.Name))}.");
+    return 2;
+}
+
+// An interrupted run still clears up behind itself.
+using var interrupt = new CancellationTokenSource();
+void Interrupt(PosixSignalContext signal)
+{
+    signal.Cancel = true;
+    interrupt.Cancel();
+}
+using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
+var report = new Report(Console.Out);
+try
+{
+    await using var bench = await Bench.StartAsync(quick, report, interrupt.Token);
+    foreach (var figure in all.Where(f => names.Count == 0 || names.Contains(f.Name, StringComparer.Ordinal)))
+    {
+        report.Begin(figure.Name);
+        await figure.MeasureAsync(bench, interrupt.Token);
+    }
+}
+catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
+{
+    return 130;
+}
+return report.Missed == 0 ? 0 : 1;
