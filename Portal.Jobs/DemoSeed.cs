@@ -27,7 +27,7 @@ public static class DemoSeed
             Slug = "data-science",
             Title = "Data science 101",
             Limits = new(48, 72 * 1024, 200, 100),
-            MemberLimits = new(6, 8 * 1024, 4, 4),
+            MemberLimits = new(8, 12 * 1024, 16, 4),
             WorkFolderGib = 2,
             LongestHours = 12,
         });

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.WebSockets;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -19,25 +20,21 @@ public static class Kernel
     private static readonly TimeSpan ForCleaning = TimeSpan.FromSeconds(5);
 
     /// <summary>What one expression evaluates to, as Python prints it. Throws <see cref="KernelException"/>, or what the network throws.</summary>
-    public static async Task<string> EvaluateAsync(AppVisit app, string expression, TimeProvider clock, CancellationToken cancel)
+    public static async Task<string> EvaluateAsync(AppVisit app, string expression, TimeProvider clock, CancellationToken cancel) =>
+        await RunAsync(app, folder: null, [expression], clock, cancel);
+
+    /// <summary>Runs cells one after another in one kernel, and answers what the last printed or evaluated to. Throws at the first that fails.</summary>
+    /// <param name="folder">Where the kernel begins, below the notebook's root; null for the root.</param>
+    public static async Task<string> RunAsync(AppVisit app, string? folder, IReadOnlyList<string> cells, TimeProvider clock, CancellationToken cancel)
     {
-        var id = await StartAsync(app, cancel);
+        var id = await StartAsync(app, folder, cancel);
         try
         {
             using var socket = await app.ConnectAsync($"/api/kernels/{id}/channels", cancel);
             var session = NewId(clock);
-            var message = NewId(clock);
-            await socket.SendAsync(Execute(expression, session, message, clock.GetUtcNow()), WebSocketMessageType.Text, endOfMessage: true, cancel);
-            while (true)
-            {
-                var heard = await ReceiveAsync(socket, cancel);
-                if (heard?["parent_header"]?["msg_id"]?.GetValue<string>() != message) continue;
-                switch (heard["msg_type"]?.GetValue<string>() ?? heard["header"]?["msg_type"]?.GetValue<string>())
-                {
-                    case "execute_result": return heard["content"]?["data"]?["text/plain"]?.GetValue<string>() ?? "";
-                    case "error": throw new KernelException(null, $"The kernel answered {heard["content"]?["ename"]}: {heard["content"]?["evalue"]}");
-                }
-            }
+            var said = "";
+            foreach (var cell in cells) said = await CellAsync(socket, cell, session, clock, cancel);
+            return said;
         }
         finally
         {
@@ -45,9 +42,30 @@ public static class Kernel
         }
     }
 
-    private static async Task<string> StartAsync(AppVisit app, CancellationToken cancel)
+    private static async Task<string> CellAsync(ClientWebSocket socket, string code, string session, TimeProvider clock, CancellationToken cancel)
     {
-        using var body = JsonContent.Create(new { });
+        var message = NewId(clock);
+        var said = new StringBuilder();
+        await socket.SendAsync(Execute(code, session, message, clock.GetUtcNow()), WebSocketMessageType.Text, endOfMessage: true, cancel);
+        while (true)
+        {
+            var heard = await ReceiveAsync(socket, cancel);
+            if (heard?["parent_header"]?["msg_id"]?.GetValue<string>() != message) continue;
+            var content = heard["content"];
+            var state = content?["execution_state"]?.GetValue<string>();
+            switch (heard["msg_type"]?.GetValue<string>() ?? heard["header"]?["msg_type"]?.GetValue<string>())
+            {
+                case "stream" when said.Length < LongestMessage: said.Append(content?["text"]?.GetValue<string>()); break;
+                case "execute_result": said.Append(content?["data"]?["text/plain"]?.GetValue<string>()); break;
+                case "error": throw new KernelException(null, $"The kernel answered {content?["ename"]}: {content?["evalue"]}");
+                case "status" when state == "idle": return said.ToString();
+            }
+        }
+    }
+
+    private static async Task<string> StartAsync(AppVisit app, string? folder, CancellationToken cancel)
+    {
+        using var body = JsonContent.Create(folder is null ? new Dictionary<string, string>(StringComparer.Ordinal) : new(StringComparer.Ordinal) { ["path"] = folder });
         using var answer = await app.SendAsync(HttpMethod.Post, "/api/kernels", cancel, body);
         if (answer.StatusCode != HttpStatusCode.Created) throw new KernelException(answer.StatusCode, $"Starting a kernel was answered with {(int)answer.StatusCode}.");
         var kernel = await answer.Content.ReadFromJsonAsync<JsonElement>(cancel);

@@ -9,7 +9,7 @@ namespace Portal.Jobs.Proofs;
 /// </summary>
 public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say)
 {
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250), ForImages = TimeSpan.FromMinutes(45), ForLaunch = TimeSpan.FromMinutes(10), ForKernel = TimeSpan.FromMinutes(1), ForDelete = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250), ForImages = TimeSpan.FromMinutes(45), ForLaunch = TimeSpan.FromMinutes(10), ForKernel = TimeSpan.FromMinutes(1), ForDelete = TimeSpan.FromMinutes(5), ForExample = TimeSpan.FromMinutes(15);
     private long _stage;
 
     /// <summary><c>--smoke url [template…]</c>. 0 when all went well; otherwise the last line says what did not.</summary>
@@ -130,7 +130,35 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, until.Token);
             if (answer != "42") throw new SmokeException($"{template}: the kernel says that six times seven is {answer}.");
             Done($"{template}: a kernel of {Text(app, "title")} computed");
+            await ExamplesAsync(template, visit, cancel);
         }
+    }
+
+    /// <summary>Every example notebook of the template, cell by cell; each checks its own result and says so in its last line.</summary>
+    private async Task ExamplesAsync(string template, AppVisit visit, CancellationToken cancel)
+    {
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using var own = new CancellationTokenSource(ForExample, clock);
+        using var ends = own.Token.Register(until.Cancel);
+        var folder = $"examples/{template}";
+        foreach (var name in await NotebooksAsync(visit, folder, until.Token))
+        {
+            Begin();
+            using var answer = await visit.SendAsync(HttpMethod.Get, $"/api/contents/{folder}/{Uri.EscapeDataString(name)}?content=1", until.Token);
+            var notebook = await answer.Content.ReadFromJsonAsync<JsonElement>(until.Token);
+            var cells = notebook.GetProperty("content").GetProperty("cells").EnumerateArray().Where(c => Text(c, "cell_type") == "code").Select(c => Text(c, "source") ?? "").ToList();
+            var last = (await Kernel.RunAsync(visit, folder, cells, clock, until.Token)).Trim().Split('\n')[^1];
+            if (!last.StartsWith("All checks passed", StringComparison.Ordinal)) throw new SmokeException($"{template}: {name} ended with \"{last}\".");
+            Done($"{template}: {name}: {last}");
+        }
+    }
+
+    private static async Task<IReadOnlyList<string>> NotebooksAsync(AppVisit visit, string folder, CancellationToken cancel)
+    {
+        using var answer = await visit.SendAsync(HttpMethod.Get, $"/api/contents/{folder}?content=1", cancel);
+        if (answer.StatusCode == System.Net.HttpStatusCode.NotFound) return [];
+        var listed = await answer.Content.ReadFromJsonAsync<JsonElement>(cancel);
+        return [.. listed.GetProperty("content").EnumerateArray().Select(f => Text(f, "name") ?? "").Where(n => n.EndsWith(".ipynb", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
     }
 
     private async Task UntilAsync(TimeSpan longest, string otherwise, Func<Task<bool>> look, CancellationToken cancel)

@@ -47,6 +47,7 @@ Clouds__Docker__SeccompBase=$SECCOMP
 Clouds__Docker__ProbeUser=$(id -u "$WEB")
 Clouds__LocalStorage__Folder=${DISK:-}
 Clouds__LocalStorage__Mounts=$RUN/mounts
+Catalog__Store=$STATE/templates
 Images__Recipes=$STATE/app/images
 Images__Engines=$(engines_folder)
 Images__AptSources=$SOURCES

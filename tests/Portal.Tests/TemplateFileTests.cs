@@ -16,6 +16,20 @@ public sealed class TemplateFileTests
         spec.Apps.Single().Kernels.ShouldBeTrue();
     }
 
+    [Fact]
+    public void Read_EveryShippedTemplate_HasNoFault()
+    {
+        var folder = Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates");
+        var files = Directory.GetFiles(folder, "template.yaml", SearchOption.AllDirectories);
+        files.Length.ShouldBe(5);
+        foreach (var file in files)
+        {
+            var (spec, fault) = TemplateFile.Read(file, File.ReadAllBytes(file));
+            fault.ShouldBeNull();
+            spec!.Id.ShouldBe(Path.GetFileName(Path.GetDirectoryName(file)));
+        }
+    }
+
     [Theory]
     [InlineData("vcpu: 1\n", "vcpu: many\n", 10)]
     [InlineData("title: Notebook\n", "title: Notebook\nsurprise: 1\n", 3)]
