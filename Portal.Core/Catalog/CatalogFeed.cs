@@ -10,7 +10,11 @@ namespace Portal.Core.Catalog;
 /// <param name="NotAvailable">Why it cannot be launched now, with what helps; null when it can.</param>
 /// <param name="Building">0 to 100 while an image of it is being built.</param>
 /// <param name="UsualStart">Median of the launches measured here.</param>
-public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotAvailable, int? Building, string? BuildLine, TimeSpan? UsualStart);
+public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotAvailable, int? Building, string? BuildLine, TimeSpan? UsualStart)
+{
+    /// <summary>Markdown of whoever wrote the template; empty where there is none.</summary>
+    public string Guide { get; init; } = "";
+}
 
 /// <param name="Troubles">What Jobs drives and cannot use now; nothing can be launched meanwhile.</param>
 public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudState> Troubles);
@@ -42,7 +46,7 @@ public sealed class CatalogFeed
         return new([.. versions.Select(v =>
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
-            return new CatalogCard(v.Id, v.Spec, Availability.Reason(v.Spec, bad, notReady), building?.Percent, building?.Says, start);
+            return new CatalogCard(v.Id, v.Spec, Availability.Reason(v.Spec, bad, notReady), building?.Percent, building?.Says, start) { Guide = v.Guide };
         })], [.. bad]);
     }
 }

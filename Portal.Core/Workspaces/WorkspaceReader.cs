@@ -20,7 +20,7 @@ internal static class WorkspaceReader
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                           join f in db.WorkFolders on w.WorkFolderId equals f.Id
                           orderby w.CreatedAt descending
-                          select new { w, c.Title, c.LongestHours, p.Name, t.Spec, f.UsedBytes, f.LimitGib }).AsNoTracking().ToListAsync(cancel);
+                          select new { w, c.Title, c.LongestHours, p.Name, t.TemplateId, t.Spec, f.UsedBytes, f.LimitGib }).AsNoTracking().ToListAsync(cancel);
         if (rows.Count == 0) return [];
         var ids = rows.ConvertAll(r => r.w.Id);
         var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId))
@@ -29,6 +29,8 @@ internal static class WorkspaceReader
         var steps = (await db.RunSteps.AsNoTracking().Where(s => runIds.Contains(s.RunId)).ToListAsync(cancel)).ToLookup(s => s.RunId);
         var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId)).OrderBy(n => n.Name).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
         var log = withLog ? (await db.LogLines.AsNoTracking().Where(l => ids.Contains(l.WorkspaceId)).OrderByDescending(l => l.Id).Take(LogLines).ToListAsync(cancel)).ToLookup(l => l.WorkspaceId) : null;
+        var templates = rows.Select(r => r.TemplateId).Distinct(StringComparer.Ordinal).ToList();
+        var offered = (await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired && templates.Contains(t.TemplateId)).Select(t => new { t.Id, t.TemplateId, t.Spec }).ToListAsync(cancel)).ToLookup(t => t.TemplateId, StringComparer.Ordinal);
         var usual = await StepHistory.UsualAsync(db, cancel);
         var enforced = await db.Site.Select(s => (bool?)s.BlocksEnforced).SingleOrDefaultAsync(cancel) ?? true;
         var queue = runs.Values.Any(r => r.Phase == RunPhase.Queued && Admitted.Contains(r.Kind)) ? await LaunchQueue.ReadAsync(db, usual, cancel) : null;
@@ -39,12 +41,12 @@ internal static class WorkspaceReader
             return new WorkspaceView
             {
                 Id = r.w.Id, Slug = r.w.Slug, Name = r.w.Name, TenantId = r.w.TenantId, ClassId = r.w.ClassId, ClassTitle = r.Title, OwnerId = r.w.PersonId, OwnerName = r.Name,
-                Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters, Generation = r.w.Generation,
+                Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters, Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId)?.Spec, Generation = r.w.Generation,
                 Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(run.Kind, run.Phase, run.Releasing, NodesWell.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
                 Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt, EndAt = r.w.EndAt, LongestHours = r.LongestHours, Wish = r.w.Wish,
                 Run = View(run, r.Spec, steps[run.Id].ToDictionary(s => s.Key), usual),
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Level, l.Text))],
-                Nodes = [.. mine.Select(n => new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids, n.SeenAt))],
+                Nodes = [.. mine.Select(n => new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids, n.SeenAt) { Restarts = n.Restarts })],
                 Folder = new(r.UsedBytes, (long)r.LimitGib << 30, enforced),
                 Queue = run.Phase == RunPhase.Queued ? queue?.Of(run.Id) : null,
             };

@@ -28,6 +28,9 @@ public sealed record WorkspaceView
 
     /// <summary>Every app; of workers each has its own.</summary>
     public IReadOnlyList<AppOnNode> Apps => Template.AppsOnNodes(Workers);
+
+    /// <summary>The version that is offered now, where it is a newer one than this workspace keeps; null otherwise.</summary>
+    public TemplateSpec? Newer { get; init; }
     public required int Generation { get; init; }
     public required WorkspaceStatus Status { get; init; }
 
@@ -61,7 +64,11 @@ public sealed record StepView(StepKey Key, DateTimeOffset? Began, DateTimeOffset
 public sealed record LogLineView(long Id, DateTimeOffset At, LogLevelOfLine Level, string Text);
 
 /// <param name="Cpu">Share of its limit, 0 to 1, oldest first.</param>
-public sealed record NodeView(string Name, string Role, bool Running, int? ExitCode, long OutOfMemoryKills, ImmutableArray<double> Cpu, double Throttled, long MemoryBytes, long MemoryLimitBytes, int Pids, DateTimeOffset SeenAt);
+public sealed record NodeView(string Name, string Role, bool Running, int? ExitCode, long OutOfMemoryKills, ImmutableArray<double> Cpu, double Throttled, long MemoryBytes, long MemoryLimitBytes, int Pids, DateTimeOffset SeenAt)
+{
+    /// <summary>How often it was begun again since the workspace was started, after it had ended by itself.</summary>
+    public int Restarts { get; init; }
+}
 
 /// <param name="Enforced">False: counted only, nothing stops a writer.</param>
 public sealed record FolderView(long UsedBytes, long LimitBytes, bool Enforced);

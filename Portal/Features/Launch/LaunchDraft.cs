@@ -1,4 +1,5 @@
 using Portal.Core.Catalog;
+using Portal.Core.Policy;
 using Portal.Core.Workspaces;
 
 namespace Portal.Features.Launch;
@@ -9,10 +10,11 @@ namespace Portal.Features.Launch;
 /// <param name="Workers">0 where the template has none.</param>
 public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Workers, string Name, int Hours)
 {
-    /// <summary>Values of parameters that differ from their defaults.</summary>
-    public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
-
+    private const int UsualLength = 4;
     private static readonly int[] Ends = [1, 2, 4, 8, 12, 24, 48, 96, 168];
+
+    /// <summary>Values of parameters that differ from their defaults; a wrong one too, while it is being typed.</summary>
+    public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>Lengths that a class allows, its longest among them; hours.</summary>
     public static IReadOnlyList<int> HoursFor(int longest)
@@ -21,17 +23,40 @@ public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Worke
         return [.. shorter.TakeLast(4), longest];
     }
 
-    /// <summary>What the address asked for where that makes sense, else what suits most.</summary>
-    public static LaunchDraft Begin(Guid id, TemplateSpec template, ClassView @class, IReadOnlyCollection<string> taken, string? size, int? workers, string? name, int? hours)
+    /// <summary>The length where nobody said one.</summary>
+    public static int UsualHours(ClassView @class) => HoursFor(@class.LongestHours) is var lengths ? lengths.LastOrDefault(h => h <= UsualLength, lengths[0]) : UsualLength;
+
+    /// <summary>What the link asked for where that makes sense, else what suits most. What it says of a value stands above its preset.</summary>
+    public static LaunchDraft Begin(Guid id, TemplateSpec template, ClassView @class, IReadOnlyCollection<string> taken, LaunchLink link)
     {
-        var lengths = HoursFor(@class.LongestHours);
-        return new(
-            id, @class.Id,
-            (size is null ? null : template.Size(size.ToLowerInvariant()))?.Id ?? template.Sizes[0].Id,
-            workers is { } many && template.Allows(many) ? many : template.DefaultWorkers(),
-            string.IsNullOrWhiteSpace(name) ? FreeName(template.Id, taken) : name,
-            hours is { } asked && asked > 0 && asked <= @class.LongestHours ? asked : lengths.LastOrDefault(h => h <= 4, lengths[0]));
+        var draft = new LaunchDraft(id, @class.Id, template.Sizes[0].Id, template.DefaultWorkers(), string.IsNullOrWhiteSpace(link.Name) ? FreeName(template.Id, taken) : link.Name, link.HoursOf(@class) ?? UsualHours(@class));
+        if (link.PresetOf(template) is { } preset) draft = draft.Take(preset, template);
+        draft = draft with { SizeId = link.SizeOf(template) ?? draft.SizeId, Workers = link.WorkersOf(template) ?? draft.Workers };
+        return link.ValuesOf(template).Aggregate(draft, (now, p) => now.Set(template.Parameters.First(s => s.Id == p.Key), p.Value));
     }
+
+    /// <summary>Size, workers and all parameters as the preset has them; what it leaves open gets its default.</summary>
+    public LaunchDraft Take(PresetSpec preset, TemplateSpec template)
+    {
+        var plain = this with { SizeId = preset.Size, Workers = preset.Workers ?? template.DefaultWorkers(), Parameters = new Dictionary<string, string>(StringComparer.Ordinal) };
+        return template.Parameters.Where(p => preset.Parameters.ContainsKey(p.Id)).Aggregate(plain, (draft, p) => draft.Set(p, preset.Parameters[p.Id]));
+    }
+
+    /// <summary>Whether it is just what the preset fills in.</summary>
+    public bool Has(PresetSpec preset, TemplateSpec template) => Take(preset, template) is var taken && taken.SizeId == SizeId && taken.Workers == Workers
+        && taken.Parameters.Count == Parameters.Count && taken.Parameters.All(p => Parameters.TryGetValue(p.Key, out var value) && value == p.Value);
+
+    public LaunchDraft Set(ParameterSpec parameter, string value)
+    {
+        var values = new Dictionary<string, string>(Parameters, StringComparer.Ordinal);
+        if (value == parameter.Default) values.Remove(parameter.Id);
+        else values[parameter.Id] = value;
+        return this with { Parameters = values };
+    }
+
+    /// <summary>Values that count: those of parameters that are shown, given the others.</summary>
+    public IReadOnlyDictionary<string, string> Used(TemplateSpec template) =>
+        template.Parameters.Where(p => Parameters.ContainsKey(p.Id) && ParameterPolicy.IsUsed(template, p, Parameters)).ToDictionary(p => p.Id, p => Parameters[p.Id], StringComparer.Ordinal);
 
     /// <summary>The template's id with the lowest number that is free.</summary>
     public static string FreeName(string template, IReadOnlyCollection<string> taken)

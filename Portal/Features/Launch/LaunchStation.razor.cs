@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.AspNetCore.Components;
 using Portal.Core.Catalog;
 using Portal.Core.Live;
@@ -12,6 +11,7 @@ namespace Portal.Features.Launch;
 public sealed partial class LaunchStation
 {
     private LaunchDraft? _draft;
+    private IReadOnlyList<string> _leftOut = [];
     private Receipt? _receipt;
     private Refusal? _refusal;
     private WorkspaceView? _launched;
@@ -26,10 +26,9 @@ public sealed partial class LaunchStation
 
     [Parameter, EditorRequired] public Guid Id { get; set; }
     [Parameter, EditorRequired] public required CatalogCard Card { get; set; }
-    [Parameter] public string? AskedSize { get; set; }
-    [Parameter] public int? AskedWorkers { get; set; }
-    [Parameter] public string? AskedName { get; set; }
-    [Parameter] public int? AskedHours { get; set; }
+
+    /// <summary>What the address asked for when the form was opened.</summary>
+    [Parameter, EditorRequired] public required LaunchLink Link { get; set; }
 
     protected override object Key => (Id, Card.Spec.Id);
 
@@ -47,22 +46,20 @@ public sealed partial class LaunchStation
     protected override async Task OnChangedAsync(HomeView current)
     {
         if (_draft is null && Choice.Of(current.Classes) is { } @class)
-            _draft = LaunchDraft.Begin(Id, Card.Spec, @class, [.. current.Workspaces.Select(w => w.Name)], AskedSize, AskedWorkers, AskedName, AskedHours);
+        {
+            _leftOut = Link.LeftOut(Card.Spec, @class);
+            _draft = LaunchDraft.Begin(Id, Card.Spec, @class, [.. current.Workspaces.Select(w => w.Name)], Link);
+        }
         await AskAsync();
     }
 
     private async Task ChangeAsync(LaunchDraft draft)
     {
-        var lengths = LaunchDraft.HoursFor(Current!.Classes.First(c => c.Id == draft.ClassId).LongestHours);
+        var payer = Current!.Classes.First(c => c.Id == draft.ClassId);
+        var lengths = LaunchDraft.HoursFor(payer.LongestHours);
         _draft = draft.Hours > lengths[^1] ? draft with { Hours = lengths[^1] } : draft;
         _refusal = null;
-        Navigation.NavigateTo(Navigation.GetUriWithQueryParameters(new Dictionary<string, object?>(StringComparer.Ordinal)
-        {
-            ["size"] = _draft.SizeId,
-            ["workers"] = _draft.Workers > 0 ? _draft.Workers.ToString(CultureInfo.InvariantCulture) : null,
-            ["name"] = _draft.Name,
-            ["hours"] = _draft.Hours.ToString(CultureInfo.InvariantCulture),
-        }), replace: true);
+        Navigation.NavigateTo(LaunchLink.To(_draft, Card.Spec, payer), replace: true);
         await AskAsync();
     }
 
@@ -102,5 +99,5 @@ public sealed partial class LaunchStation
     }
 
     private async Task<LaunchRequest> RequestAsync(LaunchDraft draft) =>
-        new(draft.Id, await ActorAsync(), draft.ClassId, Card.Spec.Id, draft.SizeId, draft.Name.Trim(), Clock.GetUtcNow().AddHours(draft.Hours)) { Workers = draft.Workers, Parameters = draft.Parameters };
+        new(draft.Id, await ActorAsync(), draft.ClassId, Card.Spec.Id, draft.SizeId, draft.Name.Trim(), Clock.GetUtcNow().AddHours(draft.Hours)) { Workers = draft.Workers, Parameters = draft.Used(Card.Spec) };
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Localization;
+using Portal.Controls;
 using Portal.Core.Catalog;
 using Portal.Core.Policy;
 using Portal.Core.Workspaces;
@@ -6,17 +7,27 @@ using Portal.Core.Workspaces;
 namespace Portal.Features.Launch;
 
 /// <summary>Why a launch is refused, and the way out, in words.</summary>
-public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text)
+public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLocalizer<ControlTexts> common)
 {
     /// <summary>What is the matter.</summary>
-    public string What(Refusal refusal, ClassView @class) => refusal.Reason switch
+    public string What(Refusal refusal, ClassView @class, TemplateSpec template) => refusal.Reason switch
     {
         RefusalReason.OverQuota => text[$"Refused.OverQuota.{refusal.Wall}", text[$"Resource.{refusal.Resource}"].Value, @class.Title, @class.TenantName],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{refusal.Resource}"].Value],
         RefusalReason.NotAvailable => text["Refused.NotAvailable", refusal.Detail ?? ""],
         RefusalReason.EndTooLate => text["Refused.EndTooLate", @class.LongestHours],
         RefusalReason.NameInvalid => text["Refused.NameInvalid", WorkspaceName.Longest],
+        RefusalReason.WorkersUnknown when template.WorkerRole()?.Workers is { } range => text["Refused.WorkersRange", template.Title, range.Min, range.Max],
+        RefusalReason.ParameterWrong when refusal.Parameter is { } fault => OfParameter(fault, template),
         _ => text[$"Refused.{refusal.Reason}"],
+    };
+
+    /// <summary>What is wrong with a value, at its field.</summary>
+    public string Mistake(ParameterSpec parameter, ParameterMistake mistake, string? detail) => mistake switch
+    {
+        ParameterMistake.NotANumber => text["Mistake.NotANumber", parameter.Default],
+        ParameterMistake.NotAllowed => text[detail is null ? "Mistake.NotAllowed" : "Mistake.NotAllowed.Pattern"],
+        _ => text[$"Mistake.{mistake}", detail ?? ""],
     };
 
     /// <summary>What helps; null where the words above say it.</summary>
@@ -24,12 +35,19 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text)
     {
         RefusalReason.OverQuota => text[refusal.Fits is null ? $"WayOut.OverQuota.{refusal.Wall}" : "WayOut.Smaller"].Value,
         RefusalReason.NeverPossible when refusal.Fits is not null => text["WayOut.Smaller"].Value,
-        RefusalReason.NotAMember or RefusalReason.DiskNearlyFull or RefusalReason.TemplateGone or RefusalReason.IdTaken => text[$"WayOut.{refusal.Reason}"].Value,
+        RefusalReason.NotAMember or RefusalReason.DiskNearlyFull or RefusalReason.TemplateGone or RefusalReason.IdTaken or RefusalReason.ParameterWrong => text[$"WayOut.{refusal.Reason}"].Value,
         _ => null,
     };
 
-    /// <summary>The button that takes the nearest fit; null for none.</summary>
-    public string? Fit(Refusal refusal, TemplateSpec template) =>
-        refusal.Fits is { } fit && template.Size(fit.SizeId) is { } size
-            ? text[fit.Workers switch { 0 => "Fits", 1 => "Fits.OneWorker", _ => "Fits.Workers" }, size.Title, Controls.Sizes.Words(template, size.Id, fit.Workers), fit.Workers].Value : null;
+    /// <summary>The button that takes the nearest fit; null for none. Where only the number of workers changes, only that is said.</summary>
+    /// <param name="asked">The size that was asked for.</param>
+    public string? Fit(Refusal refusal, TemplateSpec template, string asked)
+    {
+        if (refusal.Fits is not { } fit || template.Size(fit.SizeId) is not { } size) return null;
+        if (fit.SizeId == asked && fit.Workers > 0) return text[fit.Workers == 1 ? "Fits.WorkerOnly" : "Fits.WorkersOnly", WorkersChoice.Say(common, fit.Workers)];
+        return text[fit.Workers == 0 ? "Fits" : "Fits.Workers", size.Title, Controls.Sizes.Words(template, size.Id, fit.Workers), WorkersChoice.Say(common, fit.Workers)];
+    }
+
+    private string OfParameter(ParameterFault fault, TemplateSpec template) => template.Parameters.FirstOrDefault(p => p.Id == fault.Id) is { } parameter
+        ? text["Refused.Parameter", parameter.Title, Mistake(parameter, fault.Mistake, fault.Detail)] : text["Mistake.Unknown", fault.Id];
 }

@@ -1,10 +1,11 @@
+using Portal.Core.Catalog;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
 /// <summary>What a person can do with a workspace from a page.</summary>
-public enum WorkspaceAct { Open, Start, TryAgain, Cancel, Stop, Extend, Delete }
+public enum WorkspaceAct { Open, Start, StartNewest, StartOtherwise, TryAgain, Cancel, Stop, Extend, Delete }
 
 /// <summary>Which acts to offer. The verbs decide for themselves; this only keeps buttons away that would be refused.</summary>
 public static class WorkspaceActs
@@ -22,13 +23,19 @@ public static class WorkspaceActs
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Stop => [WorkspaceAct.Stop, WorkspaceAct.Delete],
             WorkspaceStatus.Attention => [WorkspaceAct.Delete],
             WorkspaceStatus.Stopping => [WorkspaceAct.Delete],
-            WorkspaceStatus.Stopped => [WorkspaceAct.Start, WorkspaceAct.Delete],
-            WorkspaceStatus.Failed => [WorkspaceAct.TryAgain, WorkspaceAct.Delete],
+            WorkspaceStatus.Stopped => [WorkspaceAct.Start, .. Newest(workspace), .. Otherwise(workspace), WorkspaceAct.Delete],
+            WorkspaceStatus.Failed => [WorkspaceAct.TryAgain, .. Newest(workspace), .. Otherwise(workspace), WorkspaceAct.Delete],
             _ => [],
         };
         if (workspace.Wish is RunKind.Delete) all = [.. all.Where(a => a is not WorkspaceAct.Delete)];
         return owner ? all : [.. all.Where(a => a is WorkspaceAct.Stop or WorkspaceAct.Cancel || (a is WorkspaceAct.Delete && operates))];
     }
+
+    private static WorkspaceAct[] Newest(WorkspaceView workspace) => workspace.Newer is null ? [] : [WorkspaceAct.StartNewest];
+
+    // Nothing else could be chosen where there is one size and one number of workers.
+    private static WorkspaceAct[] Otherwise(WorkspaceView workspace) =>
+        workspace.Template.Sizes.Count > 1 || workspace.Template.WorkerRole()?.Workers is { } range && range.Max > range.Min ? [WorkspaceAct.StartOtherwise] : [];
 }
 
 /// <summary>What a person asked for.</summary>

@@ -15,10 +15,17 @@ public sealed class WorkspaceDesk(
     public async Task DoAsync(Actor actor, WorkspaceView workspace, WorkspaceAsk ask)
     {
         if (!await SureAsync(workspace, ask.Act)) return;
+        var changes = ask.Act switch
+        {
+            WorkspaceAct.StartOtherwise => await StartDialog.AskAsync(dialogs, workspace),
+            WorkspaceAct.StartNewest => new(NewestVersion: true),
+            _ => new StartChanges(ask.EndAt),
+        };
+        if (changes is null) return;
         // The person may leave the page while it is being ordered: an order is not taken back by that.
         var outcome = ask.Act switch
         {
-            WorkspaceAct.Start or WorkspaceAct.TryAgain => await start.RunAsync(actor, workspace.Id, new(ask.EndAt), CancellationToken.None),
+            WorkspaceAct.Start or WorkspaceAct.TryAgain or WorkspaceAct.StartNewest or WorkspaceAct.StartOtherwise => await start.RunAsync(actor, workspace.Id, changes, CancellationToken.None),
             WorkspaceAct.Stop or WorkspaceAct.Cancel => await stop.RunAsync(actor, workspace.Id, CancellationToken.None),
             WorkspaceAct.Extend when ask.EndAt is { } end => await extend.RunAsync(actor, workspace.Id, end, CancellationToken.None),
             WorkspaceAct.Delete => await delete.RunAsync(actor, workspace.Id, CancellationToken.None),
@@ -42,10 +49,18 @@ public sealed class WorkspaceDesk(
         ChangeOutcome.Accepted => text[$"Done.{act}", w.Name],
         ChangeOutcome.Already => text["Done.Already", w.Name],
         ChangeOutcome.NotFound => text["Refused.NotFound", w.Name],
-        ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } => quota.Reason is RefusalReason.NotAvailable
-            ? text["Refused.NotAvailable", quota.Detail ?? ""]
-            : text["Refused.OverQuota", text[$"Level.{quota.Wall}"].Value, text[$"Resource.{quota.Resource}"].Value],
+        ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } => Says(quota),
         ChangeOutcome.Refused refused => text[$"Refused.{refused.Why}", w.Name],
         _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
+    };
+
+    private string Says(Refusal quota) => quota.Reason switch
+    {
+        RefusalReason.NotAvailable => text["Refused.NotAvailable", quota.Detail ?? ""],
+        RefusalReason.OverQuota => text["Refused.OverQuota", text[$"Level.{quota.Wall}"].Value, text[$"Resource.{quota.Resource}"].Value],
+        RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{quota.Resource}"].Value],
+        // The newest version may ask for what an old choice does not say.
+        RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.DiskNearlyFull => text[$"Refused.{quota.Reason}"],
+        _ => throw new ArgumentOutOfRangeException(nameof(quota)),
     };
 }

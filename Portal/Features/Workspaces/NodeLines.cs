@@ -1,0 +1,24 @@
+using Portal.Core.Catalog;
+using Portal.Core.Workspaces;
+
+namespace Portal.Features.Workspaces;
+
+/// <param name="Seen">As Jobs last saw it; null for one that should be there and is gone.</param>
+public sealed record NodeLine(string Name, string Role, bool IsWorker, NodeView? Seen)
+{
+    public bool Runs => Seen is { Running: true };
+}
+
+/// <summary>Nodes that a workspace should have, beside what was seen of them: one that is gone has no row of its own, and is missed all the same.</summary>
+public static class NodeLines
+{
+    public static IReadOnlyList<NodeLine> Of(WorkspaceView workspace)
+    {
+        var seen = workspace.Nodes.ToDictionary(n => n.Name, StringComparer.Ordinal);
+        var wanted = workspace.Template.Nodes(workspace.Size.Id, workspace.Workers);
+        IEnumerable<NodeLine> known = wanted.Select(n => new NodeLine(n.Name, n.Role.Name, n.Role.Workers is not null, seen.GetValueOrDefault(n.Name)));
+        var worker = workspace.Template.WorkerRole()?.Name;
+        var leaving = workspace.Nodes.Where(n => wanted.All(w => w.Name != n.Name)).Select(n => new NodeLine(n.Name, n.Role, n.Role == worker, n));
+        return [.. known, .. leaving];
+    }
+}
