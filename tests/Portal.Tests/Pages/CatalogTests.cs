@@ -1,4 +1,5 @@
 using Bunit;
+using Portal.Controls;
 using Portal.Core.Catalog;
 using Portal.Features.Catalog;
 
@@ -37,6 +38,73 @@ public sealed class CatalogTests : PageTest
         card.Find(".building").TextContent.ShouldContain("Installing JupyterLab");
         card.Find("[role=progressbar]").GetAttribute("aria-label").ShouldBe("Building the image of Notebook");
     }
+
+    [Fact]
+    public void TemplateCard_WithGuideAndWorkers_SaysHowManyAndLeadsToIt()
+    {
+        var card = Card(Views.Card() with { Spec = Views.Spark, Guide = "# Begin" });
+
+        card.Find(".facts").TextContent.ShouldContain("1 to 8");
+        card.Find("a.template-guide").GetAttribute("href").ShouldBe("catalog/spark");
+        card.Find("a.template-guide").TextContent.ShouldBe("Read the guide of Spark");
+    }
+
+    [Fact]
+    public void TemplateCard_WithoutGuide_LeadsToNone() => Card(Views.Card()).FindAll("a.template-guide").ShouldBeEmpty();
+
+    [Theory]
+    [InlineData("notebook")]
+    [InlineData("spark")]
+    [InlineData("hadoop")]
+    [InlineData("dask")]
+    [InlineData("slurm")]
+    public void TemplateMark_EachEngine_HasItsOwn(string template) =>
+        ((string[])["notebook", "spark", "hadoop", "dask", "slurm", "something else"]).Count(other => TemplateMark.Mark(other) == TemplateMark.Mark(template)).ShouldBe(1);
+
+    [Fact]
+    public void GuideBody_NoGuide_SaysSoAndStillOffersTheTemplate()
+    {
+        var body = Render<GuideBody>(p => p.Add(b => b.Card, Views.Card()));
+
+        body.Find(".face").TextContent.ShouldContain("Nobody has written a guide for Notebook yet.");
+        body.Find("a.template-act").GetAttribute("href").ShouldBe("launch/notebook");
+    }
+
+    [Fact]
+    public void GuideBody_Markdown_IsDrawnBelowTheTitleOfThePage()
+    {
+        var guide = Render<GuideBody>(p => p.Add(b => b.Card, Views.Card() with { Guide = "# Begin\n\nOpen `taxi.ipynb`.\n\n| a | b |\n|:-:|--:|\n| 1 | 2 |\n\n```python\nprint(1)\n```\n\nSee <https://spark.apache.org>." })).Find(".guide");
+
+        guide.QuerySelectorAll("h1").ShouldBeEmpty();
+        guide.QuerySelector("h2")!.TextContent.ShouldBe("Begin");
+        guide.QuerySelectorAll("td").Select(c => c.TextContent).ShouldBe(["1", "2"]);
+        guide.QuerySelector("pre")!.GetAttribute("tabindex").ShouldBe("0");
+        guide.QuerySelector("a")!.GetAttribute("rel").ShouldBe("noopener noreferrer");
+        guide.InnerHtml.ShouldNotContain("style");
+    }
+
+    [Theory]
+    [InlineData("<script>alert(1)</script>")]
+    [InlineData("text <img src=x onerror=alert(1)> text")]
+    [InlineData("[click](javascript:alert(1))")]
+    [InlineData("[click](  JaVaScRiPt:alert(1))")]
+    [InlineData("[click](data:text/html;base64,AAAA)")]
+    [InlineData("<javascript:alert(1)>")]
+    [InlineData("![picture](https://elsewhere.example/pixel.png)")]
+    [InlineData("[click][1]\n\n[1]: vbscript:alert(1)")]
+    [InlineData("<style>body { display: none }</style>")]
+    [InlineData("<a href='javascript:alert(1)' onclick='alert(1)'>click</a>")]
+    [InlineData("[out](//elsewhere.example/)")]
+    public void GuideText_Hostile_MakesNothingThatActs(string markdown)
+    {
+        var page = Render(b => b.AddMarkupContent(0, "<div>" + GuideText.Html(markdown) + "</div>"));
+
+        page.FindAll("script, img, style, iframe, a").ShouldBeEmpty();
+        page.FindAll("*").SelectMany(e => e.Attributes).ShouldNotContain(a => a.Name.StartsWith("on", StringComparison.Ordinal) || a.Name == "style");
+    }
+
+    [Fact]
+    public void GuideText_PictureAndLinkAside_KeepTheirWords() => GuideText.Html("![a picture](x.png) and [a page](other.md)").ShouldContain("a picture and a page");
 
     [Fact]
     public void CatalogBody_Nothing_SaysWhatComes() =>

@@ -20,6 +20,8 @@ public sealed class LaunchTests : PageTest
         .Add(r => r.Draft, Draft).Add(r => r.Template, Views.Notebook).Add(r => r.Class, Views.Class).Add(r => r.Receipt, receipt).Add(r => r.Refusal, refusal).Add(r => r.Busy, busy)
         .Add(r => r.OnFit, EventCallback.Factory.Create<Fit>(this, fit ?? (_ => { }))));
 
+    private static LaunchLink Link(string query) => LaunchLink.Read("http://portal.localhost/launch/x" + query);
+
     private static IElement LaunchButton(IRenderedComponent<ReceiptPanel> panel) => panel.Find("button[type=submit]");
 
     [Fact]
@@ -90,12 +92,13 @@ public sealed class LaunchTests : PageTest
     }
 
     [Theory]
-    [InlineData("m", null, null, "m", "notebook-2", 4)]
-    [InlineData("L", "mine", 8, "l", "mine", 8)]
-    [InlineData("huge", " ", 99, "s", "notebook-2", 4)]
-    [InlineData(null, null, -1, "s", "notebook-2", 4)]
-    public void LaunchDraft_Begin_TakesFromTheAddressWhatMakesSense(string? size, string? name, int? hours, string sizeNow, string nameNow, int hoursNow) =>
-        (LaunchDraft.Begin(Guid.Empty, Views.Notebook, Views.Class, ["notebook-1"], size, null, name, hours) with { Parameters = None }).ShouldBe(new LaunchDraft(Guid.Empty, Views.ClassId, sizeNow, 0, nameNow, hoursNow) { Parameters = None });
+    [InlineData("?size=m", "m", "notebook-2", 4)]
+    [InlineData("?size=L&name=mine&hours=8", "l", "mine", 8)]
+    [InlineData("?size=huge&name=%20&hours=99", "s", "notebook-2", 4)]
+    [InlineData("?hours=-1", "s", "notebook-2", 4)]
+    [InlineData("", "s", "notebook-2", 4)]
+    public void LaunchDraft_Begin_TakesFromTheAddressWhatMakesSense(string query, string sizeNow, string nameNow, int hoursNow) =>
+        (LaunchDraft.Begin(Guid.Empty, Views.Notebook, Views.Class, ["notebook-1"], Link(query)) with { Parameters = None }).ShouldBe(new LaunchDraft(Guid.Empty, Views.ClassId, sizeNow, 0, nameNow, hoursNow) { Parameters = None });
 
     [Theory]
     [InlineData(12, new[] { 1, 2, 4, 8, 12 })]

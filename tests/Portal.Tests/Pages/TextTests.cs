@@ -55,6 +55,7 @@ public sealed partial class TextTests
         Each<LaunchTexts, RefusalReason>(r => r is RefusalReason.OverQuota ? "Refused.OverQuota.Member" : $"Refused.{r}");
         Each<LaunchTexts, QuotaLevel>(l => $"Refused.OverQuota.{l}");
         Each<LaunchTexts, QuotaLevel>(l => $"WayOut.OverQuota.{l}");
+        Each<LaunchTexts, ParameterMistake>(m => $"Mistake.{m}");
         Each<OperationsTexts, RunPhase>(p => $"Phase.{p}");
         Each<OperationsTexts, RunKind>(k => $"Kind.{k}");
     }

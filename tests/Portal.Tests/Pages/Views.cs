@@ -18,6 +18,32 @@ internal static class Views
         [new("notebook", "python", ["start-notebook"], ImmutableDictionary<string, string>.Empty, "TOKEN")],
         [new("lab", "Notebook", "JupyterLab with terminal and files", "notebook", 8888, "/lab", true)]);
 
+    /// <summary>Three kinds of nodes, workers to choose, a setting of each type, one that depends on another.</summary>
+    public static readonly TemplateSpec Spark = new(
+        "spark", "Spark", "A cluster of your own.", "Apache Spark", "4",
+        [new("s", "Small", "Exercises.", 1, 512), new("m", "Medium", "Millions of rows.", 2, 1024)],
+        [
+            new("notebook", "spark", ["start-notebook"], ImmutableDictionary<string, string>.Empty, "TOKEN"),
+            new("master", "spark", ["start-master"], ImmutableDictionary<string, string>.Empty, null),
+            new("worker", "spark", ["start-worker"], ImmutableDictionary<string, string>.Empty, null) { Workers = new(1, 8, 2), ScratchGib = 1 },
+        ],
+        [new("lab", "Notebook", "JupyterLab with PySpark", "notebook", 8888, "/lab", true), new("ui", "Spark", "Applications and their stages", "master", 8080, "/", false), new("worker", "Worker", "Its executors", "worker", 8081, "/", false)])
+    {
+        Parameters =
+        [
+            new("shuffle", "Partitions", "More for large tables.", ParameterType.Number, "SHUFFLE", "8") { Min = 1, Max = 2000 },
+            new("share", "Memory of a task", "", ParameterType.Choice, "SHARE", "half") { Options = [new("half", "Half"), new("all", "All of it")] },
+            new("zone", "Time zone", "", ParameterType.Choice, "ZONE", "UTC") { Options = [.. ((string[])["UTC", "Europe/Berlin", "Europe/London", "Asia/Tokyo", "America/Lima"]).Select(z => new OptionSpec(z, z))] },
+            new("keep", "Keep tables", "In your work folder.", ParameterType.Switch, "KEEP", "true"),
+            new("store", "Name of the store", "Letters only.", ParameterType.Text, "STORE", "tables") { Pattern = "[a-z]+", Longest = 12, When = new("keep", "true") },
+        ],
+        Presets =
+        [
+            new("first", "First steps", "Quickly there.", "s", 1, ImmutableDictionary<string, string>.Empty),
+            new("big", "Large tables", "Many partitions.", "m", 4, new Dictionary<string, string> { ["shuffle"] = "64", ["keep"] = "true" }),
+        ],
+    };
+
     public static readonly ClassView Class = new(ClassId, "Data science 101", "Informatics", 12, 2,
     [
         new(QuotaLevel.Tenant, "Informatics", new(64, 98304, 400, 200), new(10, 20480, 40, 12)),
@@ -48,6 +74,11 @@ internal static class Views
         Log = [new(1, PageTest.Now.AddMinutes(-6), LogLevelOfLine.Info, "Ordered: Notebook, size Medium.")],
         Nodes = status is WorkspaceStatus.Ready ? [Node()] : [],
     };
+
+    /// <summary>A cluster with a notebook, a master and two workers.</summary>
+    public static WorkspaceView Cluster(WorkspaceStatus status, params NodeView[] nodes) => Workspace(status, "spark-1") with { Template = Spark, Size = Spark.Sizes[0], Workers = 2, Nodes = [.. nodes] };
+
+    public static NodeView Node(string name, bool running = true) => Node() with { Name = name, Role = name.TrimEnd('0', '1'), Running = running, ExitCode = running ? null : 1 };
 
     public static NodeView Node() => new("notebook", "notebook", true, null, 0, [.1, .4, .25], 0, 512L << 20, 2L << 30, 37, PageTest.Now);
 

@@ -21,7 +21,7 @@ public sealed class WorkspaceTests : PageTest
     [InlineData(WorkspaceStatus.Starting, "Delete", "Cancel the start")]
     [InlineData(WorkspaceStatus.Ready, "Delete", "Stop", "Open Notebook")]
     [InlineData(WorkspaceStatus.Stopping, "Delete")]
-    [InlineData(WorkspaceStatus.Stopped, "Delete", "Start")]
+    [InlineData(WorkspaceStatus.Stopped, "Delete", "Start otherwise…", "Start")]
     [InlineData(WorkspaceStatus.Attention, "Delete", "Stop", "Try again")]
     [InlineData(WorkspaceStatus.Deleting)]
     [InlineData(WorkspaceStatus.Deleted)]
@@ -59,7 +59,7 @@ public sealed class WorkspaceTests : PageTest
         failure.TextContent.ShouldContain("“Start the machines” failed");
         failure.TextContent.ShouldContain("The disk of the engine is full.");
         failure.TextContent.ShouldContain("Tell the operator.");
-        failure.QuerySelectorAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Try again", "Delete notebook-1, keep files"]);
+        failure.QuerySelectorAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Try again", "Start otherwise…", "Delete notebook-1, keep files"]);
         body.Markup.IndexOf("role=\"alert\"", StringComparison.Ordinal).ShouldBeLessThan(body.Markup.IndexOf("role=\"log\"", StringComparison.Ordinal));
 
         failure.QuerySelector("button")!.Click();

@@ -1,0 +1,189 @@
+using Bunit;
+using Microsoft.AspNetCore.Components;
+using Microsoft.Extensions.DependencyInjection;
+using MudBlazor;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Features.Home;
+using Portal.Features.Workspaces;
+
+namespace Portal.Tests.Pages;
+
+/// <summary>The page of a workspace that is a cluster.</summary>
+public sealed class ClusterWorkspaceTests : PageTest
+{
+    private static readonly NodeView[] All = [Views.Node("notebook"), Views.Node("master"), Views.Node("worker0"), Views.Node("worker1")];
+    private readonly List<WorkspaceAsk> _asked = [];
+
+    private IRenderedComponent<WorkspaceBody> Body(WorkspaceView workspace) =>
+        Render<WorkspaceBody>(p => p.Add(b => b.Workspace, workspace).Add(b => b.Owner, true).Add(b => b.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
+
+    private static string[] Notices(IRenderedComponent<WorkspaceBody> body) => [.. body.FindAll(".notice-says").Select(n => n.TextContent.Trim())];
+
+    [Fact]
+    public void AppTiles_Cluster_MainAppsAreTilesAndThoseOfWorkersAList()
+    {
+        var body = Body(Views.Cluster(WorkspaceStatus.Ready, All));
+
+        body.FindAll(".app .app-name").Select(a => a.TextContent).ShouldBe(["Open Notebook", "Open Spark"]);
+        body.FindAll(".node-apps dt").Select(n => n.TextContent).ShouldBe(["worker0", "worker1"]);
+        body.FindAll(".node-apps form").Select(f => f.GetAttribute("action")).ShouldBe(
+            ["/workspaces/00000000-0000-0000-0000-0000000000e1/apps/worker-0/open", "/workspaces/00000000-0000-0000-0000-0000000000e1/apps/worker-1/open"]);
+        body.Find(".node-apps button").GetAttribute("aria-label").ShouldBe("Open Worker worker0");
+    }
+
+    [Fact]
+    public void AppTiles_SingleNode_HasNoListOfWorkers() => Body(Views.Workspace(WorkspaceStatus.Ready)).FindAll(".worker-apps").ShouldBeEmpty();
+
+    [Fact]
+    public void NodeTable_Cluster_ShowsRoleStateRestartsAndMemory()
+    {
+        var body = Body(Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { Restarts = 2, OutOfMemoryKills = 1 }]));
+
+        body.FindAll(".table tbody tr").Count.ShouldBe(4);
+        var worker = body.FindAll(".table tbody tr")[3];
+        worker.Children.Select(c => c.TextContent.Trim()).Where(t => t.Length > 0).ShouldBe(["worker1", "worker", "Running", "25 %", "512 MiB of 2 GiB", "37", "1", "2"]);
+        worker.QuerySelectorAll("svg.spark").Length.ShouldBe(1);
+        body.Find(".table-panel .section-head").TextContent.ShouldContain("4 of 4 run");
+        Notices(body).ShouldContain("Nodes ended by themselves and were started again, 2 times in all.");
+    }
+
+    [Fact]
+    public void Situation_AWorkerDied_SaysWhichAndThatTheOthersGoOn()
+    {
+        var body = Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false)]));
+
+        Notices(body).ShouldBe(["worker1 ended by itself (exit code 1). The others go on, with less room. Your files are safe; try again to have all of them back."]);
+        body.FindAll(".table tbody tr")[3].TextContent.ShouldContain("Ended (1)");
+        body.FindAll(".app").Count.ShouldBe(2);
+        body.FindAll(".node-apps dd")[1].TextContent.Trim().ShouldBe("does not run");
+    }
+
+    [Fact]
+    public void Situation_AWorkerOutOfMemory_SaysWhy() =>
+        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false) with { OutOfMemoryKills = 1 }])))[0].ShouldStartWith("worker1 ended by itself, because its memory was full.");
+
+    [Fact]
+    public void Situation_AWorkerIsGoneAltogether_IsMissedByNameAndInTheTable()
+    {
+        var body = Body(Views.Cluster(WorkspaceStatus.Attention, All[..3]));
+
+        Notices(body)[0].ShouldStartWith("worker1 ended by itself and is gone.");
+        var row = body.FindAll(".table tbody tr")[3];
+        row.TextContent.ShouldContain("worker1");
+        row.TextContent.ShouldContain("Gone");
+        body.Find(".table-panel .section-head").TextContent.ShouldContain("3 of 4 run");
+    }
+
+    [Fact]
+    public void Situation_AllWorkersDied_DoesNotSayThatTheOthersGoOn() =>
+        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, All[..2])))[0].ShouldBe("2 of 2 workers ended by themselves: worker0, worker1. Your files are safe; try again to go on.");
+
+    [Fact]
+    public void Situation_TheNotebookDied_SaysSoAndOffersItsAppNoMore()
+    {
+        var body = Body(Views.Cluster(WorkspaceStatus.Attention, [Views.Node("notebook", running: false), .. All[1..]]));
+
+        Notices(body)[0].ShouldBe("notebook ended by itself (exit code 1). Your files are safe; try again to go on.");
+        body.FindAll(".app .app-name").Select(a => a.TextContent).ShouldBe(["Open Spark"]);
+    }
+
+    [Fact]
+    public void ChoicePanel_Cluster_TellsWhatWasChosen()
+    {
+        var cluster = Views.Cluster(WorkspaceStatus.Ready, All) with { Parameters = new Dictionary<string, string> { ["shuffle"] = "64", ["share"] = "all", ["keep"] = "false", ["store"] = "mine" } };
+
+        var facts = Body(cluster).FindAll(".choice-facts > div").Select(d => $"{d.QuerySelector("dt")!.TextContent}: {d.QuerySelector("dd")!.TextContent}").ToList();
+
+        facts.ShouldBe(["Size: Small · 4 vCPU · 2 GiB", "Workers: 2", "Software: Apache Spark 4", "Partitions: 64", "Memory of a task: All of it", "Time zone: UTC", "Keep tables: Off"]);
+    }
+
+    [Fact]
+    public void WorkspaceBody_Cluster_SaysHowManyWorkers() => Body(Views.Cluster(WorkspaceStatus.Ready, All)).Find(".page-below").TextContent.ShouldContain("Spark · Small · 2 workers · 4 vCPU · 2 GiB");
+
+    [Fact]
+    public void WorkspaceBody_NotebookAlone_HasNoPanelOfChoices() => Body(Views.Workspace(WorkspaceStatus.Ready)).FindAll(".choice-facts").ShouldBeEmpty();
+
+    [Fact]
+    public void WorkspaceBody_NewerVersion_IsOfferedWhenStoppedAndSaidWhenRunning()
+    {
+        var stopped = Body(Views.Cluster(WorkspaceStatus.Stopped) with { Newer = Views.Spark });
+        stopped.FindAll(".notice button").Single().TextContent.Trim().ShouldBe("Start with the newest version");
+        stopped.Find(".notice button").Click();
+        _asked.ShouldBe([new(WorkspaceAct.StartNewest)]);
+
+        var running = Body(Views.Cluster(WorkspaceStatus.Ready, All) with { Newer = Views.Spark });
+        Notices(running).ShouldBe(["A newer version of Spark is offered. Stop this workspace, then start it with the newest version; your files stay."]);
+        running.FindAll(".notice button").ShouldBeEmpty();
+        Notices(Body(Views.Cluster(WorkspaceStatus.Ready, All))).ShouldBeEmpty();
+    }
+
+    private async Task<StartChanges?> DialogAsync(WorkspaceView workspace, Func<Task> act)
+    {
+        Task<StartChanges?> answer = null!;
+        await Dialogs.InvokeAsync(() => { answer = StartDialog.AskAsync(Services.GetRequiredService<IDialogService>(), workspace); });
+        await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll(".start-dialog").Count.ShouldBe(1));
+        await act();
+        return await answer;
+    }
+
+    private string Act => Dialogs.FindAll(".mud-dialog-actions button")[1].TextContent.Trim();
+
+    private Task CloseAsync() => Dialogs.FindAll(".mud-dialog-actions button")[1].ClickAsync();
+
+    [Fact]
+    public async Task StartDialog_OtherSizeAndWorkers_AsksForJustThese()
+    {
+        var changes = await DialogAsync(Views.Cluster(WorkspaceStatus.Stopped), async () =>
+        {
+            Act.ShouldBe("Start spark-1 with 2 workers");
+            await Dialogs.Find("input[name=size][value=m]").ChangeAsync("m");
+            await Dialogs.Find("input[type=range]").InputAsync("5");
+            Act.ShouldBe("Start spark-1 with 5 workers");
+            await CloseAsync();
+        });
+
+        changes.ShouldBe(new(SizeId: "m", Workers: 5));
+    }
+
+    [Fact]
+    public async Task StartDialog_NothingChanged_KeepsAll() =>
+        (await DialogAsync(Views.Workspace(WorkspaceStatus.Stopped), () => { Act.ShouldBe("Start notebook-1, Medium"); return CloseAsync(); })).ShouldBe(new StartChanges());
+
+    [Fact]
+    public async Task StartDialog_LeftAlone_StartsNothing() =>
+        (await DialogAsync(Views.Cluster(WorkspaceStatus.Stopped), () => Dialogs.FindAll(".mud-dialog-actions button")[0].ClickAsync())).ShouldBeNull();
+
+    [Fact]
+    public async Task StartDialog_NewestVersion_OffersItsSizesAndBounds()
+    {
+        var newer = Views.Spark with { Sizes = [new("xl", "Huge", "All.", 4, 4096)], Roles = [.. Views.Spark.Roles.Take(2), Views.Spark.Roles[2] with { Workers = new(3, 4, 3) }] };
+
+        var changes = await DialogAsync(Views.Cluster(WorkspaceStatus.Stopped) with { Newer = newer }, async () =>
+        {
+            await Dialogs.Find(".mud-switch input").ChangeAsync(true);
+            Dialogs.FindAll("input[name=size]").Select(i => i.GetAttribute("value")).ShouldBe(["xl"]);
+            await CloseAsync();
+        });
+
+        changes.ShouldBe(new(SizeId: "xl", Workers: 3, NewestVersion: true));
+    }
+
+    [Fact]
+    public void WorkspaceActs_NothingElseToChoose_OffersNoOtherStart()
+    {
+        var plain = Views.Workspace(WorkspaceStatus.Stopped);
+
+        WorkspaceActs.Of(plain, owner: true, operates: false).ShouldContain(WorkspaceAct.StartOtherwise);
+        WorkspaceActs.Of(plain with { Template = Views.Notebook with { Sizes = [Views.Notebook.Sizes[1]] } }, owner: true, operates: false).ShouldBe([WorkspaceAct.Start, WorkspaceAct.Delete]);
+    }
+
+    [Fact]
+    public void WorkspaceCard_Cluster_SumsItsNodes()
+    {
+        var card = Render<WorkspaceCard>(p => p.Add(c => c.Workspace, Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { Cpu = [.65] }])));
+
+        card.Find(".card-size").TextContent.ShouldBe("CPU 35 % · 2 GiB of 8 GiB");
+        card.Find(".card-name .quiet").TextContent.ShouldBe("Spark · 2 workers");
+    }
+}
