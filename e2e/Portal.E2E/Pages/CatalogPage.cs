@@ -19,6 +19,6 @@ public sealed class CatalogPage(Visit visit)
     {
         await visit.ShowAsync("/catalog");
         await Choose(title).ClickAsync();
-        return new LaunchPage(visit);
+        return new LaunchPage(visit, title);
     }
 }

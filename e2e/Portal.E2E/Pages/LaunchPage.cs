@@ -3,11 +3,12 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Pages;
 
-public sealed class LaunchPage(Visit visit)
+/// <param name="template">Its title, as the button names it.</param>
+public sealed class LaunchPage(Visit visit, string template = "Notebook")
 {
     public ILocator Receipt => visit.Page.GetByRole(AriaRole.Complementary, new() { Name = "What you get" });
     public ILocator Name => visit.Page.GetByLabel("Name", new() { Exact = true });
-    public ILocator LaunchButton => Receipt.GetByRole(AriaRole.Button, new() { Name = "Launch Notebook" });
+    public ILocator LaunchButton => Receipt.GetByRole(AriaRole.Button, new() { Name = $"Launch {template}" });
 
     public static async Task<LaunchPage> OpenAsync(Visit visit, string query = "")
     {
@@ -18,6 +19,19 @@ public sealed class LaunchPage(Visit visit)
     }
 
     public Task ChooseSizeAsync(string title) => visit.Page.GetByRole(AriaRole.Radio, new() { Name = title }).CheckAsync(new() { Force = true });
+
+    /// <summary>One click for size, workers and settings.</summary>
+    public Task TakePresetAsync(string title) => visit.Page.GetByRole(AriaRole.Group, new() { Name = "Made for a purpose" }).GetByRole(AriaRole.Button, new() { Name = title }).ClickAsync();
+
+    /// <summary>By the keys of the slider.</summary>
+    public async Task ChooseWorkersAsync(int workers)
+    {
+        var slider = visit.Page.GetByRole(AriaRole.Slider, new() { Name = "Workers" });
+        await slider.PressAsync("Home");
+        var least = int.Parse(await slider.GetAttributeAsync("min") ?? "1", System.Globalization.CultureInfo.InvariantCulture);
+        for (var n = least; n < workers; n++) await slider.PressAsync("ArrowRight");
+        await Expect(Receipt.GetByRole(AriaRole.Button, new() { Name = workers == 1 ? "with 1 worker" : $"with {workers} workers" })).ToBeVisibleAsync();
+    }
 
     public async Task CallItAsync(string name)
     {

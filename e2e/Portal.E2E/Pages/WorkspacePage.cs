@@ -50,6 +50,16 @@ public sealed class WorkspacePage(Visit visit)
         return await LabPage.ArriveAsync(tab);
     }
 
+    /// <summary>A stopped workspace once more with another number of workers.</summary>
+    public async Task StartWithAsync(string name, int workers)
+    {
+        await Act("Start otherwise…").ClickAsync();
+        var dialog = visit.Page.GetByRole(AriaRole.Dialog);
+        await dialog.GetByRole(AriaRole.Slider, new() { Name = "Workers" }).FillAsync(workers.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await dialog.GetByRole(AriaRole.Button, new() { Name = $"Start {name} with {(workers == 1 ? "1 worker" : $"{workers} workers")}", Exact = true }).ClickAsync();
+        await Expect(dialog).ToHaveCountAsync(0);
+    }
+
     private async Task ConfirmAsync(string act)
     {
         await visit.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = act, Exact = true }).ClickAsync();
