@@ -16,27 +16,35 @@ public sealed record TemplateFault(string File, long Line, string Field, string 
 /// <summary>Reads one template.yaml: every key known, every value in its range.</summary>
 public static class TemplateFile
 {
-    private const int LargestFile = 256 * 1024;
+    /// <summary>Largest file, bytes.</summary>
+    public const int Largest = 256 * 1024;
 
     /// <summary>The template, or what is wrong with it.</summary>
+    /// <param name="file">As the fault is to name it; the folder in it is the template's id.</param>
     public static (TemplateSpec? Spec, TemplateFault? Fault) Read(string file, byte[] text)
     {
-        if (text.Length > LargestFile) return (null, new(file, 0, "", $"larger than {LargestFile / 1024} KiB"));
+        if (text.Length > Largest) return (null, new(file, 0, "", $"larger than {Largest / 1024} KiB"));
         try
         {
-            using var reader = new StreamReader(new MemoryStream(text));
-            var yaml = new DeserializerBuilder().WithNamingConvention(CamelCaseNamingConvention.Instance).WithDuplicateKeyChecking().WithEnforceNullability().Build().Deserialize<TemplateYaml?>(reader);
-            if (yaml is null) return (null, new(file, 0, "", "the file is empty"));
-            var spec = yaml.Spec();
-            return TemplateRules.Broken(spec) is var (field, reason) ? (null, new(file, 0, field, reason)) : (spec, null);
+            var tree = YamlTree.Read(Reader(text));
+            if (TemplateSchema.Broken(tree) is var (form, mistake)) return Wrong(tree, form, mistake);
+            // What has the right form is read by type; the tree has refused what could make more of it than data.
+            var spec = new DeserializerBuilder().WithNamingConvention(CamelCaseNamingConvention.Instance).WithEnforceNullability().Build().Deserialize<TemplateYaml>(Reader(text)).Spec();
+            if (TemplateRules.Broken(spec) is var (field, reason)) return Wrong(tree, field, reason);
+            var folder = Path.GetFileName(Path.GetDirectoryName(file));
+            return spec.Id == folder ? (spec, null) : Wrong(tree, "id", $"must be the name of its folder, {folder}");
+
+            (TemplateSpec?, TemplateFault?) Wrong(YamlTree tree, string field, string reason) => (null, new(file, tree.LineOf(field), field, reason));
+        }
+        catch (YamlFault e)
+        {
+            return (null, new(file, e.Line, e.Field, e.Message));
         }
         catch (YamlException e)
         {
             return (null, new(file, e.Start.Line, "", e.InnerException?.Message ?? e.Message));
         }
-        catch (Exception e) when (e is NullReferenceException or ArgumentException)
-        {
-            return (null, new(file, 0, "", "a key has no value"));
-        }
     }
+
+    private static StreamReader Reader(byte[] text) => new(new MemoryStream(text));
 }

@@ -1,0 +1,62 @@
+using System.Globalization;
+using NJsonSchema;
+using NJsonSchema.Validation;
+
+namespace Portal.Jobs.Catalog;
+
+/// <summary>The form of a template.yaml: the schema that editors use, too, so that what an editor accepts is what is read.</summary>
+internal static class TemplateSchema
+{
+    private static readonly Lazy<JsonSchema> Schema = new(() =>
+        JsonSchema.FromJsonAsync(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Catalog", "template.schema.json"))).GetAwaiter().GetResult());
+
+    /// <summary>The first mistake in the order of the file: which field, and in words; null for none.</summary>
+    public static (string Field, string Reason)? Broken(YamlTree tree) => Schema.Value.Validate(tree.Value)
+        .SelectMany(Innermost)
+        .Select(e => (Field: FieldOf(e), Reason: Words(e)))
+        .OrderBy(f => tree.LineOf(f.Field))
+        .Select(f => ((string, string)?)f)
+        .FirstOrDefault();
+
+    /// <summary>A mistake inside an item or a property of free name is told as that of the whole, with the real one below.</summary>
+    private static IEnumerable<ValidationError> Innermost(ValidationError error) => error is ChildSchemaValidationError { Errors.Count: > 0 } outer
+        ? outer.Errors.SelectMany(e => e.Value).SelectMany(Innermost)
+        : [error];
+
+    private static string FieldOf(ValidationError error) => (error.Path ?? "").TrimStart('#', '/');
+
+    private static string Words(ValidationError error)
+    {
+        var schema = error.Schema.ActualSchema;
+        return error.Kind switch
+        {
+            ValidationErrorKind.NoAdditionalPropertiesAllowed => $"there is no such key here; known are {string.Join(", ", schema.Properties.Keys)}",
+            ValidationErrorKind.PropertyRequired => "is missing",
+            ValidationErrorKind.PatternMismatch => Pattern(schema.Pattern),
+            ValidationErrorKind.NumberTooSmall or ValidationErrorKind.NumberTooBig or ValidationErrorKind.IntegerTooBig or ValidationErrorKind.NumberNotMultipleOf => $"must be {Kind(schema)}",
+            ValidationErrorKind.StringTooShort or ValidationErrorKind.StringTooLong => $"must have {schema.MinLength ?? 0} to {schema.MaxLength} characters",
+            ValidationErrorKind.TooFewItems or ValidationErrorKind.TooManyItems => $"must have {schema.MinItems} to {schema.MaxItems} items",
+            ValidationErrorKind.NotInEnumeration => $"must be one of {string.Join(", ", schema.Enumeration)}",
+            _ => $"must be {Kind(schema)}",
+        };
+    }
+
+    private static string Kind(JsonSchema schema) => schema.Type switch
+    {
+        JsonObjectType.Integer => schema.Minimum is { } least ? string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {schema.Maximum}") : "a whole number",
+        JsonObjectType.Number => "a number",
+        JsonObjectType.Boolean => "true or false",
+        JsonObjectType.String => "text; what looks like a number or a truth value stands in quotes",
+        JsonObjectType.Array => "a list",
+        JsonObjectType.Object => "keys with values",
+        _ => "text, a number, true or false",
+    };
+
+    private static string Pattern(string? pattern) => pattern switch
+    {
+        "^/" => "must begin with /",
+        "^[a-z]{1,20}$" => "must be 1 to 20 lower-case letters, as it becomes a host's name",
+        "^[A-Za-z_][A-Za-z0-9_]{0,79}$" => "must be a name of a variable: letters, digits and _, no digit first",
+        _ => "must be 1 to 20 lower-case letters, digits and hyphens, a letter first",
+    };
+}
