@@ -5,12 +5,12 @@ using Portal.Jobs.Watch;
 namespace Portal.Jobs;
 
 /// <summary>What must be true before anything runs: the schema is ours, the catalogue published, the clouds asked once.</summary>
-public sealed class FirstWords(SchemaGate schema, PublishTemplates templates, CloudHealth health, IConfiguration configuration, ILogger<FirstWords> log) : IHostedService
+public sealed class FirstWords(SchemaGate schema, PublishTemplates templates, CloudHealth health, ILogger<FirstWords> log) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         if (await schema.ReasonAsync(cancellationToken) is { } wrong) throw new InvalidOperationException(wrong);
-        await templates.RunAsync(configuration["Catalog:Templates"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates"), cancellationToken);
+        await templates.RunAsync(cancellationToken);
         if (!await health.LookAsync(cancellationToken)) log.LogWarning("Not everything is available; the pages say what and why.");
     }
 

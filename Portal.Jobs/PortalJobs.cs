@@ -29,13 +29,13 @@ public static class PortalJobsServices
         services.AddSingleton<ClusterPlans>().AddSingleton<EngineCounts>().AddSingleton(new TemplateStore(configuration["Catalog:Store"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Published")));
         services.AddSingleton<AdvanceRun>().AddSingleton<NodeRows>().AddSingleton<CloudHealth>();
         services.AddSingleton<Sweeps.Sweeps>().AddSingleton<EndTimes>().AddSingleton<Leftovers>().AddSingleton<Usage>().AddSingleton<Retention>();
-        services.AddSingleton<PublishTemplates>();
+        services.AddSingleton(TemplateFolders.Of(configuration)).AddSingleton<PublishTemplates>();
 
         // Stopped in reverse order: claiming ends first, then Hangfire (jobs hand back), the heartbeat last.
         services.AddHostedService<FirstWords>();
         services.AddSingleton<HeldRuns>().AddHostedService(p => p.GetRequiredService<HeldRuns>());
         services.AddPortalHangfire(configuration.GetConnectionString("portal")!, configuration.GetSection("Runs").Get<RunOptions>() ?? new());
-        services.AddHostedService<Schedule>().AddHostedService<NodeWatch>().AddHostedService<RunListener>().AddHostedService<Dispatcher>();
+        services.AddHostedService<CatalogWatch>().AddHostedService<Schedule>().AddHostedService<NodeWatch>().AddHostedService<RunListener>().AddHostedService<Dispatcher>();
         return services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromSeconds(30));
     }
 }

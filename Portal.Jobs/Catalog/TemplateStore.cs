@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Portal.Core.Catalog;
 
 namespace Portal.Jobs.Catalog;
@@ -8,31 +10,77 @@ namespace Portal.Jobs.Catalog;
 /// </summary>
 public sealed class TemplateStore(string folder)
 {
-    /// <summary>Keeps a copy of a template's folder, readable by all; done twice it changes nothing.</summary>
-    public void Keep(string source, string hash)
+    /// <summary>Most files of a template and bytes of all of them: examples bring small data, larger data is made by them.</summary>
+    public const int MostFiles = 1000, MostBytes = 64 << 20;
+
+    private const string Unnamed = ".new";
+
+    private const UnixFileMode AllRead = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+
+    /// <summary>A copy of a folder as it is now, which has no name yet. Called by one at a time; throws <see cref="InvalidDataException"/> with the reason where it is too large.</summary>
+    public string Stage(string source)
     {
-        var kept = Path.Combine(folder, hash);
-        if (Directory.Exists(kept)) return;
         Directory.CreateDirectory(folder, AllRead);
-        var half = kept + ".new";
-        if (Directory.Exists(half)) Directory.Delete(half, recursive: true); // left by a crash
-        Copy(new DirectoryInfo(source), half);
-        Directory.Move(half, kept);
+        foreach (var left in Directory.EnumerateDirectories(folder, $"*{Unnamed}")) Directory.Delete(left, recursive: true); // by a crash
+        var files = Files(new(source)).Take(MostFiles + 1).ToList();
+        if (files.Count > MostFiles) throw new InvalidDataException($"more than {MostFiles} files in one template");
+        if (files.Sum(f => f.Length) > MostBytes) throw new InvalidDataException($"more than {MostBytes >> 20} MiB in one template");
+        var staged = Path.Combine(folder, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)) + Unnamed);
+        Directory.CreateDirectory(staged, AllRead);
+        var room = (long)MostBytes;
+        foreach (var file in files)
+        {
+            var to = Path.Combine(staged, Path.GetRelativePath(source, file.FullName));
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!, AllRead);
+            room -= Copy(file, to, room);
+        }
+        return staged;
     }
+
+    /// <summary>Keeps a staged copy under the hash of its content, which it answers; done twice it changes nothing.</summary>
+    public string Keep(string staged)
+    {
+        var hash = HashOf(staged);
+        var kept = Path.Combine(folder, hash);
+        if (Directory.Exists(kept)) Drop(staged);
+        else Directory.Move(staged, kept);
+        return hash;
+    }
+
+    public static void Drop(string staged) => Directory.Delete(staged, recursive: true);
 
     /// <summary>Where the version's example notebooks lie; null where it has none.</summary>
     public string? Examples(TemplateVersion version) => Path.Combine(folder, version.Hash, "examples") is var path && Directory.Exists(path) ? path : null;
 
-    private const UnixFileMode AllRead = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+    /// <summary>What belongs to a template: no links, and nothing whose name begins with a dot.</summary>
+    internal static IEnumerable<FileInfo> Files(DirectoryInfo from) => from.EnumerateFileSystemInfos().Where(f => f.LinkTarget is null && !f.Name.StartsWith('.'))
+        .SelectMany(f => f is DirectoryInfo below ? Files(below) : [(FileInfo)f]);
 
-    private static void Copy(DirectoryInfo from, string to)
+    /// <summary>Bytes copied. What has no length is not opened: it may be a pipe or a device.</summary>
+    private static long Copy(FileInfo file, string to, long room)
     {
-        Directory.CreateDirectory(to, AllRead);
-        foreach (var file in from.EnumerateFiles().Where(f => f.LinkTarget is null))
+        using (var target = File.Create(to))
+            if (file.Length > 0)
+            {
+                using var source = file.OpenRead();
+                var buffer = new byte[81920];
+                for (int got; (got = source.Read(buffer)) > 0; target.Write(buffer, 0, got))
+                    if (target.Length + got > room) throw new InvalidDataException($"more than {MostBytes >> 20} MiB in one template");
+            }
+        File.SetUnixFileMode(to, AllRead & ~(UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute));
+        return new FileInfo(to).Length;
+    }
+
+    /// <summary>Of every file's name and content.</summary>
+    private static string HashOf(string staged)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var file in Files(new(staged)).Select(f => (Path: f.FullName, Name: Path.GetRelativePath(staged, f.FullName))).OrderBy(f => f.Name, StringComparer.Ordinal))
         {
-            file.CopyTo(Path.Combine(to, file.Name));
-            File.SetUnixFileMode(Path.Combine(to, file.Name), AllRead & ~(UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute));
+            var content = File.ReadAllBytes(file.Path);
+            hash.AppendData(Encoding.UTF8.GetBytes($"{file.Name}\n{content.Length}\n"));
+            hash.AppendData(content);
         }
-        foreach (var below in from.EnumerateDirectories().Where(d => d.LinkTarget is null)) Copy(below, Path.Combine(to, below.Name));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

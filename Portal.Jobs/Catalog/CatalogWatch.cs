@@ -1,0 +1,22 @@
+namespace Portal.Jobs.Catalog;
+
+/// <summary>Looks at the folders of templates again and again, so that a new one needs no restart.</summary>
+public sealed class CatalogWatch(PublishTemplates templates, TemplateFolders folders, TimeProvider clock, ILogger<CatalogWatch> log) : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(folders.Every, clock);
+        while (await timer.WaitForNextTickAsync(stoppingToken).AsTask().ContinueWith(static t => t.IsCompletedSuccessfully && t.Result, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default))
+        {
+            try
+            {
+                await templates.RunAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
+            catch (Exception e)
+            {
+                log.LogWarning("Looking at the templates stopped, again in {Every}: {Error}", folders.Every, e.Message);
+            }
+        }
+    }
+}

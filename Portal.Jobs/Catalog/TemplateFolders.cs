@@ -1,0 +1,63 @@
+using System.Globalization;
+using System.Text;
+
+namespace Portal.Jobs.Catalog;
+
+/// <summary>Where templates are looked for: the folder that is shipped, and those that operators name in <c>Catalog:Folders</c>.</summary>
+public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Operators)
+{
+    /// <summary>How often they are looked at.</summary>
+    public TimeSpan Every { get; init; } = TimeSpan.FromSeconds(10);
+
+    public static TemplateFolders Of(IConfiguration configuration) =>
+        new(configuration["Catalog:Templates"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates"), configuration.GetSection("Catalog:Folders").Get<string[]>() ?? [])
+        {
+            Every = configuration.GetValue("Catalog:Every", TimeSpan.FromSeconds(10)),
+        };
+
+    /// <summary>
+    /// Every folder that may be a template, the shipped ones first, and what stands in the way of others. Not complete: a folder could not be
+    /// looked into, so that what is not in the answer may still be there.
+    /// </summary>
+    internal (IReadOnlyList<TemplateFolder> Found, IReadOnlyList<TemplateFault> Faults, bool Complete) Look()
+    {
+        var (found, faults, complete) = (new List<TemplateFolder>(), new List<TemplateFault>(), true);
+        foreach (var (root, shipped) in Operators.Select(o => (o, false)).Prepend((Shipped, true)))
+        {
+            try
+            {
+                foreach (var below in new DirectoryInfo(root).EnumerateDirectories().Where(d => !d.Name.StartsWith('.')).OrderBy(d => d.Name, StringComparer.Ordinal))
+                {
+                    var folder = new TemplateFolder(below.FullName, below.Name, shipped ? $"{below.Name}/{TemplateFolder.File}" : Path.Combine(root, below.Name, TemplateFolder.File), shipped);
+                    var taken = found.Find(f => f.Id == folder.Id);
+                    if (below.LinkTarget is not null) faults.Add(new(folder.FaultFile, 0, "", "the folder is a link; put the folder itself here"));
+                    else if (taken is not null) faults.Add(new(folder.FaultFile, 0, "id", taken.Shipped ? $"{folder.Id} is the name of a template that the portal brings; take another" : $"{folder.Id} is there already, in {taken.FaultFile}"));
+                    else found.Add(folder);
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                complete = false;
+                faults.Add(new(root, 0, "", $"the folder cannot be looked into: {e.Message}"));
+            }
+        }
+        return (found, faults, complete);
+    }
+}
+
+/// <summary>A folder that may be a template.</summary>
+/// <param name="Id">Name of the folder, and so of the template.</param>
+/// <param name="FaultFile">How its template.yaml is named to whoever mends it.</param>
+internal sealed record TemplateFolder(string Path, string Id, string FaultFile, bool Shipped)
+{
+    public const string File = "template.yaml";
+
+    /// <summary>Names, lengths and times of all that is in it: the same twice means that nobody is writing.</summary>
+    public string Stamp()
+    {
+        var stamp = new StringBuilder();
+        foreach (var file in TemplateStore.Files(new(Path)).OrderBy(f => f.FullName, StringComparer.Ordinal))
+            stamp.Append(CultureInfo.InvariantCulture, $"{file.FullName}\n{file.Length}\n{file.LastWriteTimeUtc.Ticks}\n");
+        return stamp.ToString();
+    }
+}
