@@ -14,5 +14,6 @@ public static class PortalCoreServices
         .AddSingleton<Changes>().AddHostedService(p => p.GetRequiredService<Changes>())
         .AddSingleton<LaunchWorkspace>().AddSingleton<LaunchPreview>()
         .AddSingleton<StopWorkspace>().AddSingleton<StartWorkspace>().AddSingleton<ExtendWorkspace>().AddSingleton<DeleteWorkspace>()
-        .AddSingleton<WorkspaceFeed>().AddSingleton<CatalogFeed>().AddSingleton<OperationsFeed>();
+        .AddSingleton<DeprecateTemplate>().AddSingleton<OfferTemplate>().AddSingleton<RestrictTemplate>()
+        .AddSingleton<WorkspaceFeed>().AddSingleton<CatalogFeed>().AddSingleton<TemplatesFeed>().AddSingleton<OperationsFeed>();
 }

@@ -1,8 +1,11 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Data;
 using Portal.Core.Live;
 using Portal.Core.Operations;
+using Portal.Core.People;
+using Portal.Core.Policy;
 using Portal.Core.Runs;
 
 namespace Portal.Core.Catalog;
@@ -14,12 +17,19 @@ public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotA
 {
     /// <summary>Markdown of whoever wrote the template; empty where there is none.</summary>
     public string Guide { get; init; } = "";
+
+    /// <summary>The classes that may launch it; empty for all.</summary>
+    public ImmutableArray<Guid> Classes { get; init; } = [];
 }
 
 /// <param name="Troubles">What Jobs drives and cannot use now; nothing can be launched meanwhile.</param>
-public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudState> Troubles);
+public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudState> Troubles)
+{
+    /// <summary>The viewer may decide what is offered.</summary>
+    public bool MayDecide { get; init; }
+}
 
-/// <summary>What can be launched, live: image builds show their progress.</summary>
+/// <summary>What somebody can launch, live: image builds show their progress. Read once for all, shown to each as far as it is theirs.</summary>
 public sealed class CatalogFeed
 {
     private readonly IDbContextFactory<PortalDb> _databases;
@@ -31,13 +41,27 @@ public sealed class CatalogFeed
         _feed = new(changes, (_, cancel) => ReadAsync(cancel)!, (_, _, what) => what is "images" or "clouds" or "templates");
     }
 
-    public async Task<Live<CatalogView?>> WatchAsync(CancellationToken goodbye) => await _feed.WatchAsync("all", goodbye);
+    public async Task<Live<CatalogView?>> WatchAsync(Actor actor, CancellationToken goodbye)
+    {
+        var viewer = await ViewerAsync(actor, goodbye);
+        var all = await _feed.WatchAsync("all", goodbye);
+        return new(viewer.Of(all.Now), LaterAsync(all.Later, viewer, goodbye));
+    }
 
     /// <summary>The same, once.</summary>
-    public async Task<CatalogView> ReadAsync(CancellationToken cancel)
+    public async Task<CatalogView> ReadAsync(Actor actor, CancellationToken cancel) => (await ViewerAsync(actor, cancel)).Of(await ReadAsync(cancel))!;
+
+    private static async IAsyncEnumerable<CatalogView?> LaterAsync(IAsyncEnumerable<CatalogView?> all, Viewer viewer, [EnumeratorCancellation] CancellationToken goodbye)
+    {
+        await foreach (var next in all.WithCancellation(goodbye)) yield return viewer.Of(next);
+    }
+
+    private async Task<CatalogView> ReadAsync(CancellationToken cancel)
     {
         await using var db = await _databases.CreateDbContextAsync(cancel);
         var versions = await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired).OrderBy(t => t.TemplateId).Take(200).ToListAsync(cancel);
+        var offers = await db.TemplateOffers.AsNoTracking().ToDictionaryAsync(o => o.TemplateId, StringComparer.Ordinal, cancel);
+        var classes = (await db.TemplateClasses.AsNoTracking().ToListAsync(cancel)).ToLookup(c => c.TemplateId, c => c.ClassId, StringComparer.Ordinal);
         var images = await db.Images.AsNoTracking().ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
         var bad = await db.CloudStates.AsNoTracking().Where(c => !c.Ok).OrderBy(c => c.Name).ToListAsync(cancel);
         var notReady = images.Where(i => i.Value.State != ImageState.Ready).ToDictionary(i => i.Key, i => i.Value, StringComparer.Ordinal);
@@ -46,7 +70,22 @@ public sealed class CatalogFeed
         return new([.. versions.Select(v =>
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
-            return new CatalogCard(v.Id, v.Spec, Availability.Reason(v.Spec, bad, notReady), building?.Percent, building?.Says, start) { Guide = v.Guide };
+            var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? $"Nothing new is launched from it. {offer.Says}".TrimEnd() : Availability.Reason(v.Spec, bad, notReady);
+            return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, start) { Guide = v.Guide, Classes = [.. classes[v.TemplateId]] };
         })], [.. bad]);
+    }
+
+    private async Task<Viewer> ViewerAsync(Actor actor, CancellationToken cancel)
+    {
+        await using var db = await _databases.CreateDbContextAsync(cancel);
+        var decider = await TemplateDecider.ReadAsync(db, actor, Verb.SeeTemplates, cancel);
+        var mine = await db.Memberships.Where(m => m.PersonId == actor.PersonId && m.ClassId != null).Select(m => m.ClassId!.Value).ToListAsync(cancel);
+        var managed = decider is null ? [] : await decider.Classes(db).Select(c => c.Id).ToListAsync(cancel);
+        return new([.. mine, .. managed], decider is not null);
+    }
+
+    private sealed record Viewer(ImmutableHashSet<Guid> Classes, bool MayDecide)
+    {
+        public CatalogView? Of(CatalogView? all) => all is null ? null : all with { Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.Contains))], MayDecide = MayDecide };
     }
 }

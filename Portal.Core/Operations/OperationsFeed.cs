@@ -16,7 +16,11 @@ public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string Works
 /// <summary>The site at a glance.</summary>
 /// <param name="Unfinished">Oldest first.</param>
 /// <param name="Failures">Newest first.</param>
-public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudState> Clouds, ImmutableArray<ImageRow> Images, SiteState? Site, Amounts Claimed);
+public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudState> Clouds, ImmutableArray<ImageRow> Images, SiteState? Site, Amounts Claimed)
+{
+    /// <summary>Folders of templates that could not be published.</summary>
+    public ImmutableArray<TemplateFaultRow> TemplateFaults { get; init; } = [];
+}
 
 /// <summary>Runs, queue, failures and health, for operators.</summary>
 public sealed class OperationsFeed
@@ -53,7 +57,8 @@ public sealed class OperationsFeed
             [.. await db.CloudStates.AsNoTracking().OrderBy(c => c.Name).ToListAsync(cancel)],
             [.. await db.Images.AsNoTracking().OrderBy(i => i.Name).ToListAsync(cancel)],
             await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel),
-            claims is null ? Amounts.None : new(claims.Vcpu, claims.Memory, 0, claims.Count));
+            claims is null ? Amounts.None : new(claims.Vcpu, claims.Memory, 0, claims.Count))
+        { TemplateFaults = [.. await db.TemplateFaults.AsNoTracking().OrderBy(f => f.File).Take(Most).ToListAsync(cancel)] };
     }
 
     private static async Task<List<RunRow>> RowsAsync(PortalDb db, IQueryable<Run> runs, CancellationToken cancel)

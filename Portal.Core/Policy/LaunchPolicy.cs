@@ -18,12 +18,19 @@ public sealed record Fit(string SizeId, int Workers);
 public sealed record LaunchFacts(
     bool MayLaunch, bool TemplateOffered, bool SizeKnown, bool WorkersKnown, bool NameFree, ParameterFault? Parameter, string? NotAvailable,
     double Hours, int LongestHours, Amounts Wanted, ImmutableArray<QuotaState> Levels, Amounts? Capacity, long? StorageLeftGib,
-    ImmutableArray<(Fit Choice, Amounts Wanted)> Others);
+    ImmutableArray<(Fit Choice, Amounts Wanted)> Others)
+{
+    /// <summary>Why nothing new is launched from the template, in words of whoever decided; null while it is offered.</summary>
+    public string? Deprecated { get; init; }
+
+    /// <summary>The class is one of those that may launch it.</summary>
+    public bool ForThisClass { get; init; } = true;
+}
 
 /// <summary>Why a launch is refused; the page has the words.</summary>
 public enum RefusalReason
 {
-    NotAMember, TemplateGone, SizeUnknown, WorkersUnknown, ParameterWrong, NameTaken, NotAvailable, DiskNearlyFull, EndInThePast, EndTooLate, NeverPossible, OverQuota, NameInvalid, IdTaken,
+    NotAMember, TemplateGone, SizeUnknown, WorkersUnknown, ParameterWrong, NameTaken, NotAvailable, DiskNearlyFull, EndInThePast, EndTooLate, NeverPossible, OverQuota, NameInvalid, IdTaken, Deprecated, NotForClass,
 }
 
 /// <param name="Field">Of the form: "name", "size", "workers", "end", "template", or "p." and a parameter's id; null where no field helps.</param>
@@ -43,6 +50,8 @@ public static class LaunchPolicy
     {
         { MayLaunch: false } => new(RefusalReason.NotAMember, null),
         { TemplateOffered: false } => new(RefusalReason.TemplateGone, "template"),
+        { ForThisClass: false } => new(RefusalReason.NotForClass, "template"),
+        { Deprecated: { } why } => new(RefusalReason.Deprecated, "template", Detail: why),
         { SizeKnown: false } => new(RefusalReason.SizeUnknown, "size"),
         { WorkersKnown: false } => new(RefusalReason.WorkersUnknown, "workers"),
         { Parameter: { } fault } => new(RefusalReason.ParameterWrong, "p." + fault.Id) { Parameter = fault },

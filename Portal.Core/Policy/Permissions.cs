@@ -7,6 +7,7 @@ public enum Verb
 {
     LaunchWorkspace, LookAtWorkspace, OpenApp, StopWorkspace, StartWorkspace, ExtendWorkspace, DeleteWorkspace,
     SeeCatalog, SeeOperations,
+    SeeTemplates, DeprecateTemplate, OfferTemplate, RestrictTemplate,
 }
 
 /// <summary>What someone is to a thing: several at once.</summary>
@@ -46,6 +47,8 @@ public static class Permissions
             // Files are kept, but what runs is lost: not for staff of the class.
             Verb.DeleteWorkspace => owner || (standing & (Standing.TenantAdmin | Standing.Operator)) != Standing.None,
             Verb.SeeOperations => standing.HasFlag(Standing.Operator),
+            // What is offered: of the site, and of a tenant as far as it concerns nobody else.
+            Verb.SeeTemplates or Verb.DeprecateTemplate or Verb.OfferTemplate or Verb.RestrictTemplate => (standing & (Standing.TenantAdmin | Standing.Operator)) != Standing.None,
             _ => throw new ArgumentOutOfRangeException(nameof(verb)),
         };
     }

@@ -25,6 +25,7 @@ internal static class LaunchFactsReader
         var standing = await db.StandingAsync(request.Actor, tenant.Id, @class.Id, owner: null, cancel);
         var taken = await db.Workspaces.AnyAsync(w => w.PersonId == request.Actor.PersonId && w.Name == request.Name && w.DeletedAt == null && w.Id != request.Id, cancel);
         var workers = request.Workers ?? version?.Spec.DefaultWorkers() ?? 0;
+        var (deprecated, classes) = await TemplateDecisions.ReadAsync(db, request.TemplateId, cancel);
         var beside = new Amounts(0, 0, folder is null ? @class.WorkFolderGib : 0, 1);
         var facts = new LaunchFacts(
             MayLaunch: Permissions.May(Verb.LaunchWorkspace, standing),
@@ -40,7 +41,8 @@ internal static class LaunchFactsReader
             Levels: await db.QuotasAsync(tenant, @class, request.Actor.PersonId, cancel),
             Capacity: await CapacityAsync(db, cancel),
             StorageLeftGib: await StorageLeft.ReadAsync(db, cancel),
-            Others: version is null ? [] : OtherChoices.Of(version.Spec, new(request.SizeId, workers), beside));
+            Others: version is null ? [] : OtherChoices.Of(version.Spec, new(request.SizeId, workers), beside))
+        { Deprecated = deprecated, ForThisClass = classes.Count == 0 || classes.Contains(@class.Id) };
         return new(facts, tenant, @class, version, folder, workers);
     }
 

@@ -40,6 +40,7 @@ public static class PortalApi
         var api = routes.MapGroup(Prefix).RequireAuthorization().DisableAntiforgery();
         MeApi.Map(api);
         WorkspacesApi.Map(api);
+        TemplatesApi.Map(api);
         routes.MapOpenApi($"{Prefix}/openapi.json").AllowAnonymous();
     }
 }

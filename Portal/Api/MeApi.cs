@@ -23,9 +23,9 @@ internal static class MeApi
         return TypedResults.Ok(new MeShape(me.Actor().PersonId, me.Identity!.Name ?? "", [.. me.FindAll(PortalClaims.Role).Select(c => c.Value)], [.. classes.Select(c => new ClassShape(c.Id, c.Title, c.LongestHours))]));
     }
 
-    private static async Task<IResult> TemplatesAsync(CatalogFeed catalog, CancellationToken cancel)
+    private static async Task<IResult> TemplatesAsync(ClaimsPrincipal me, CatalogFeed catalog, CancellationToken cancel)
     {
-        var view = await catalog.ReadAsync(cancel);
+        var view = await catalog.ReadAsync(me.Actor(), cancel);
         return TypedResults.Ok<IReadOnlyList<TemplateShape>>([.. view.Cards.Select(c => new TemplateShape(
             c.Spec.Id, c.Spec.Title, c.Spec.Version,
             [.. c.Spec.Sizes.Select(s => new SizeShape(s.Id, s.Title, s.Vcpu, s.MemoryMib))],

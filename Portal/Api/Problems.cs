@@ -12,7 +12,7 @@ internal static class Problems
     {
         var status = why.Reason switch
         {
-            RefusalReason.NameInvalid or RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.TemplateGone or RefusalReason.EndInThePast or RefusalReason.EndTooLate or RefusalReason.NeverPossible => StatusCodes.Status422UnprocessableEntity,
+            RefusalReason.NameInvalid or RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.TemplateGone or RefusalReason.Deprecated or RefusalReason.NotForClass or RefusalReason.EndInThePast or RefusalReason.EndTooLate or RefusalReason.NeverPossible => StatusCodes.Status422UnprocessableEntity,
             RefusalReason.NotAMember => StatusCodes.Status404NotFound,
             RefusalReason.NotAvailable or RefusalReason.DiskNearlyFull => StatusCodes.Status503ServiceUnavailable,
             _ => StatusCodes.Status409Conflict,
@@ -36,6 +36,8 @@ internal static class Problems
         RefusalReason.WorkersUnknown => "The template cannot have that many workers.",
         RefusalReason.ParameterWrong => $"The value of {why.Field?[2..]} is not allowed: {why.Parameter?.Mistake}{(why.Parameter?.Detail is { } detail ? $" ({detail})" : "")}.",
         RefusalReason.TemplateGone => "There is no such template.",
+        RefusalReason.Deprecated => $"The template is no longer offered. {why.Detail}".TrimEnd(),
+        RefusalReason.NotForClass => "The template is not offered to this class.",
         RefusalReason.EndInThePast => "The end time has passed.",
         RefusalReason.EndTooLate => "The end time is later than the class allows.",
         RefusalReason.NeverPossible => $"This site can never run that: it has too little {why.Resource}.",

@@ -1,3 +1,4 @@
+using Portal.Features.Templates;
 using Portal.Features.Workspaces;
 
 namespace Portal.Features;
@@ -5,5 +6,5 @@ namespace Portal.Features;
 public static class PortalFeatures
 {
     /// <summary>What pages of several features share beyond controls.</summary>
-    public static IServiceCollection AddPortalFeatures(this IServiceCollection services) => services.AddScoped<WorkspaceDesk>();
+    public static IServiceCollection AddPortalFeatures(this IServiceCollection services) => services.AddScoped<WorkspaceDesk>().AddScoped<TemplateDesk>();
 }

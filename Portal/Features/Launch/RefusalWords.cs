@@ -15,6 +15,8 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
         RefusalReason.OverQuota => text[$"Refused.OverQuota.{refusal.Wall}", text[$"Resource.{refusal.Resource}"].Value, @class.Title, @class.TenantName],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{refusal.Resource}"].Value],
         RefusalReason.NotAvailable => text["Refused.NotAvailable", refusal.Detail ?? ""],
+        RefusalReason.Deprecated => text["Refused.Deprecated", refusal.Detail ?? ""],
+        RefusalReason.NotForClass => text["Refused.NotForClass", @class.Title],
         RefusalReason.EndTooLate => text["Refused.EndTooLate", @class.LongestHours],
         RefusalReason.NameInvalid => text["Refused.NameInvalid", WorkspaceName.Longest],
         RefusalReason.WorkersUnknown when template.WorkerRole()?.Workers is { } range => text["Refused.WorkersRange", template.Title, range.Min, range.Max],
@@ -36,6 +38,7 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
         RefusalReason.OverQuota => text[refusal.Fits is null ? $"WayOut.OverQuota.{refusal.Wall}" : "WayOut.Smaller"].Value,
         RefusalReason.NeverPossible when refusal.Fits is not null => text["WayOut.Smaller"].Value,
         RefusalReason.NotAMember or RefusalReason.DiskNearlyFull or RefusalReason.TemplateGone or RefusalReason.IdTaken or RefusalReason.ParameterWrong => text[$"WayOut.{refusal.Reason}"].Value,
+        RefusalReason.Deprecated or RefusalReason.NotForClass => text["WayOut.TemplateGone"].Value,
         _ => null,
     };
 

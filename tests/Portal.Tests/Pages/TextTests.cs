@@ -5,12 +5,14 @@ using Microsoft.Extensions.Localization;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Portal.Controls;
+using Portal.Core.Catalog;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Features.Launch;
 using Portal.Features.Operations;
+using Portal.Features.Templates;
 using Portal.Features.Workspaces;
 
 namespace Portal.Tests.Pages;
@@ -56,6 +58,8 @@ public sealed partial class TextTests
         Each<LaunchTexts, QuotaLevel>(l => $"Refused.OverQuota.{l}");
         Each<LaunchTexts, QuotaLevel>(l => $"WayOut.OverQuota.{l}");
         Each<LaunchTexts, ParameterMistake>(m => $"Mistake.{m}");
+        Each<TemplatesTexts, TemplateRefusal>(r => $"Refused.{r}");
+        Each<TemplatesTexts, TemplateAct>(a => $"Done.{a}");
         Each<OperationsTexts, RunPhase>(p => $"Phase.{p}");
         Each<OperationsTexts, RunKind>(k => $"Kind.{k}");
     }

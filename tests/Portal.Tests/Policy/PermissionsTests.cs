@@ -22,6 +22,10 @@ public sealed class PermissionsTests
     [InlineData(Verb.ExtendWorkspace, "0 0 0 0 0 0", "0 1 1 1 0 0")]
     [InlineData(Verb.DeleteWorkspace, "0 0 0 0 1 1", "1 1 1 1 1 1")]
     [InlineData(Verb.SeeOperations, "0 0 0 0 0 1", "0 0 0 0 0 1")]
+    [InlineData(Verb.SeeTemplates, "0 0 0 0 1 1", "0 0 0 0 1 1")]
+    [InlineData(Verb.DeprecateTemplate, "0 0 0 0 1 1", "0 0 0 0 1 1")]
+    [InlineData(Verb.OfferTemplate, "0 0 0 0 1 1", "0 0 0 0 1 1")]
+    [InlineData(Verb.RestrictTemplate, "0 0 0 0 1 1", "0 0 0 0 1 1")]
     public void May_VerbRoleOwnership_IsTheTable(Verb verb, string others, string own)
     {
         foreach (var (cells, owner) in new[] { (others, Other), (own, Me) })

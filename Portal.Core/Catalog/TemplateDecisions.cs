@@ -1,0 +1,91 @@
+using System.Collections.Immutable;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Audit;
+using Portal.Core.Classes;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Policy;
+
+namespace Portal.Core.Catalog;
+
+/// <summary>Answer of the verbs that decide what is offered.</summary>
+public abstract record TemplateOutcome
+{
+    private TemplateOutcome() { }
+
+    public sealed record Done : TemplateOutcome;
+
+    /// <summary>No such template, or nobody who may decide about it: which of both is not told.</summary>
+    public sealed record NotFound : TemplateOutcome;
+
+    public sealed record Refused(TemplateRefusal Why) : TemplateOutcome;
+}
+
+/// <summary>Why a decision about a template is refused.</summary>
+public enum TemplateRefusal
+{
+    /// <summary>It would change what other departments can launch.</summary>
+    ConcernsOthers,
+
+    /// <summary>Students are told why; there were no words, or too many.</summary>
+    ReasonMissing,
+
+    /// <summary>A class that there is not, or of another department.</summary>
+    ClassUnknown,
+}
+
+/// <summary>What was decided about a template, and the frame that the verbs share.</summary>
+internal static class TemplateDecisions
+{
+    /// <summary>Why nothing new is launched from it, null while it is offered; and the classes that may, none for all.</summary>
+    public static async Task<(string? Deprecated, IReadOnlyList<Guid> Classes)> ReadAsync(PortalDb db, string template, CancellationToken cancel)
+    {
+        var offer = await db.TemplateOffers.AsNoTracking().SingleOrDefaultAsync(o => o.TemplateId == template, cancel);
+        return (offer is { Deprecated: true } ? offer.Says ?? "" : null, await db.TemplateClasses.Where(c => c.TemplateId == template).Select(c => c.ClassId).ToListAsync(cancel));
+    }
+
+    /// <summary>Finds who decides, keeps other decisions about the template waiting, and writes down what came of this one.</summary>
+    public static async Task<TemplateOutcome> DecideAsync(PortalDb db, Actor actor, string template, Verb verb, Func<TemplateDecider, Task<TemplateRefusal?>> decideLocked, CancellationToken cancel)
+    {
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        if (await TemplateDecider.ReadAsync(db, actor, verb, cancel) is not { } decider || !await db.TemplateVersions.AnyAsync(t => t.TemplateId == template, cancel)) return new TemplateOutcome.NotFound();
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"template " + template}, 0))", cancel);
+        var refusal = await decideLocked(decider);
+        db.Audit.Add(new AuditEntry { TenantId = decider.Tenant, ActorId = actor.PersonId, Verb = verb.ToString(), Outcome = $"{refusal?.ToString() ?? "accepted"}: {template}" });
+        await db.SaveChangesAsync(cancel);
+        await transaction.CommitAsync(cancel);
+        return refusal is { } why ? new TemplateOutcome.Refused(why) : new TemplateOutcome.Done();
+    }
+
+    /// <summary>Says whether new ones may be launched, whatever was said before.</summary>
+    public static Task SayLockedAsync(PortalDb db, string template, bool deprecated, string? says, Actor actor, CancellationToken cancel) =>
+        db.Database.ExecuteSqlAsync($"""
+            insert into portal.template_offers (template_id, deprecated, says, changed_by, changed_at) values ({template}, {deprecated}, {says}, {actor.PersonId}, clock_timestamp())
+            on conflict (template_id) do update set deprecated = excluded.deprecated, says = excluded.says, changed_by = excluded.changed_by, changed_at = excluded.changed_at
+            """, cancel);
+}
+
+/// <summary>Somebody who may decide about templates.</summary>
+/// <param name="Everywhere">For all departments: an operator, or the admin where there is no other department.</param>
+/// <param name="Tenants">The departments of an admin; empty for an operator.</param>
+internal sealed record TemplateDecider(bool Operator, bool Everywhere, ImmutableArray<Guid> Tenants)
+{
+    public Guid? Tenant => Tenants is [var only] ? only : null;
+
+    /// <summary>Null for whoever may not.</summary>
+    public static async Task<TemplateDecider?> ReadAsync(PortalDb db, Actor actor, Verb verb, CancellationToken cancel)
+    {
+        var memberships = await db.Memberships.AsNoTracking().Where(m => m.PersonId == actor.PersonId).ToListAsync(cancel);
+        bool May(Guid? tenant) => Permissions.May(verb, Permissions.StandingOf(actor.PersonId, memberships, tenant, null, null));
+        if (May(null)) return new(Operator: true, Everywhere: true, []);
+        var tenants = memberships.Where(m => m.TenantId is { } t && May(t)).Select(m => m.TenantId!.Value).Distinct().ToImmutableArray();
+        return tenants.IsEmpty ? null : new(Operator: false, Everywhere: !await db.Tenants.AnyAsync(t => !tenants.AsEnumerable().Contains(t.Id), cancel), tenants);
+    }
+
+    /// <summary>The classes that this person decides for.</summary>
+    public IQueryable<Class> Classes(PortalDb db)
+    {
+        var tenants = Tenants.ToArray();
+        return Operator ? db.Classes : db.Classes.Where(c => tenants.Contains(c.TenantId));
+    }
+}
