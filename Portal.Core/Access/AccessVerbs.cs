@@ -7,5 +7,5 @@ public static class AccessVerbs
     /// <summary>Sessions, tickets and the demo's people. Wants <c>AddPortalData</c>.</summary>
     public static IServiceCollection AddAccessVerbs(this IServiceCollection services) => services
         .AddSingleton<BeginSession>().AddSingleton<EndSession>().AddSingleton<FindSession>().AddSingleton<DemoPeople>()
-        .AddSingleton<OpenApp>().AddSingleton<EnterApp>();
+        .AddSingleton<FindApp>().AddSingleton<OpenApp>().AddSingleton<EnterApp>();
 }

@@ -12,7 +12,27 @@ namespace Portal.Core.Access;
 /// <param name="SessionHash">The portal session behind it; null for Jobs' own proof.</param>
 /// <param name="Path">Where a person begins.</param>
 /// <param name="Address">Of the node of the present generation; null while none of them runs.</param>
-public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int Generation, string App, string? SessionHash, string Path, IPEndPoint? Address);
+public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int Generation, string App, string? SessionHash, string Path, IPEndPoint? Address)
+{
+    /// <summary>The app whose token this one's node was given; null where it asks for none.</summary>
+    public string? TokenApp { get; init; }
+
+    /// <summary>It speaks Jupyter's kernel protocol.</summary>
+    public bool Kernels { get; init; }
+
+    /// <summary>Every app of the workspace, as its nodes name each other. Changes while the access stays: see <see cref="IsSame"/>.</summary>
+    public IReadOnlyList<AppLink> Links { get; init; } = [];
+
+    /// <summary>The same access, whatever else runs in the workspace.</summary>
+    public bool IsSame(AppAccess other) => this with { Links = other.Links } == other;
+}
+
+/// <summary>An app at its address inside the workspace's own network.</summary>
+/// <param name="Node">Host name there, such as worker0.</param>
+/// <param name="Address">Null while the node does not run.</param>
+/// <param name="App">As in host names.</param>
+/// <param name="AsksForToken">Its node was given a token, as notebooks are.</param>
+public sealed record AppLink(string Node, IPAddress? Address, int Port, string App, bool AsksForToken);
 
 /// <summary>
 /// Who may use which app right now: the portal session lives, the person is still a member, the workspace is ready and
@@ -46,7 +66,12 @@ public static class AppAccessReader
                 : r.Run is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded }
                   && Permissions.May(Verb.OpenApp, Permissions.StandingOf(r.s.PersonId, memberships[r.s.PersonId], r.w.TenantId, r.w.ClassId, r.w.PersonId));
             if (!may) continue;
-            found.Add(new(r.s.Hash, r.w.Id, r.w.Slug, r.w.Generation, app.Id, r.s.SessionHash, app.Spec.Path, AddressOf(nodes[r.w.Id], r.w.Generation, app.Node, app.Spec.Port)));
+            found.Add(new(r.s.Hash, r.w.Id, r.w.Slug, r.w.Generation, app.Id, r.s.SessionHash, app.Spec.Path, AddressOf(nodes[r.w.Id], r.w.Generation, app.Node) is { } address ? new(address, app.Spec.Port) : null)
+            {
+                TokenApp = r.Spec.TokenApp(app.Spec),
+                Kernels = app.Spec.Kernels,
+                Links = [.. r.Spec.AppsOnNodes(r.w.Workers).Select(a => new AppLink(a.Node, AddressOf(nodes[r.w.Id], r.w.Generation, a.Node), a.Spec.Port, a.Id, r.Spec.TokenApp(a.Spec) is not null))],
+            });
         }
         return found;
     }
@@ -54,6 +79,6 @@ public static class AppAccessReader
     /// <summary>Jobs proves what is being launched, and may prove again what runs.</summary>
     private static bool IsBeingProved(Run run) => run is { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) };
 
-    private static IPEndPoint? AddressOf(IEnumerable<NodeRow> nodes, int generation, string name, int port) =>
-        nodes.FirstOrDefault(n => n.Generation == generation && n.Name == name) is { } node && IPAddress.TryParse(node.Address, out var address) ? new(address, port) : null;
+    private static IPAddress? AddressOf(IEnumerable<NodeRow> nodes, int generation, string name) =>
+        nodes.FirstOrDefault(n => n.Generation == generation && n.Name == name) is { } node && IPAddress.TryParse(node.Address, out var address) ? address : null;
 }

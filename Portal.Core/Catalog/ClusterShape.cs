@@ -47,6 +47,10 @@ public static class ClusterShape
                : new AppOnNode(string.Create(CultureInfo.InvariantCulture, $"{app.Id}-{node.at}"), $"{app.Title} {node.name}", app, node.name),
     ];
 
+    /// <summary>The app whose token the node of this app was given: the first of its role; null where the role asks for none.</summary>
+    public static string? TokenApp(this TemplateSpec spec, AppSpec app) =>
+        spec.Roles.First(r => r.Name == app.Role).Token is null ? null : spec.Apps.First(a => a.Role == app.Role).Id;
+
     private static IEnumerable<string> Names(this RoleSpec role, int workers) =>
         role.Workers is null ? [role.Name] : Enumerable.Range(0, workers).Select(i => string.Create(CultureInfo.InvariantCulture, $"{role.Name}{i}"));
 }

@@ -42,6 +42,7 @@ public static class AccessEndpoints
         routes.MapPost("/sign-in/demo", SignInAsync).AllowAnonymous();
         routes.MapPost("/sign-out", SignOutAsync).AllowAnonymous();
         routes.MapPost("/workspaces/{id:guid}/apps/{app}/open", OpenAsync).RequireAuthorization();
+        routes.MapGet("/workspaces/{slug}/open/{app}", OfferAsync).RequireAuthorization();
         routes.MapGet(OpenAppPage.Script, () => Results.Text(OpenAppPage.ScriptText, "text/javascript")).AllowAnonymous();
     }
 
@@ -60,14 +61,16 @@ public static class AccessEndpoints
 
     private static async Task<IResult> OpenAsync(Guid id, string app, IFormCollection form, OpenApp open, OpenAppPage page, ClaimsPrincipal me, HttpContext http)
     {
-        _ = form; // read under antiforgery
         return await open.RunAsync(me.Actor(), me.SessionHash(), id, app, http.RequestAborted) switch
         {
-            OpenAppOutcome.Opened opened => page.Result(http, opened),
+            OpenAppOutcome.Opened opened => page.Result(http, opened, form["path"]),
             OpenAppOutcome.NotReady notReady => SeeOther(http, $"/workspaces/{notReady.Slug}"),
             _ => NotFound("There is no such app, or it is not yours."),
         };
     }
+
+    private static async Task<IResult> OfferAsync(string slug, string app, string? path, FindApp find, OpenAppPage page, ClaimsPrincipal me, HttpContext http) =>
+        await find.RunAsync(me.Actor(), slug, app, http.RequestAborted) is { } found ? page.Offer(http, found, path) : NotFound("There is no such app, or it is not yours.");
 
     private static IResult SeeOther(HttpContext http, string path)
     {

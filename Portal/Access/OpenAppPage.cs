@@ -1,4 +1,5 @@
 using System.Text.Encodings.Web;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.Extensions.Localization;
 using Portal.Core.Access;
 using Portal.Theme;
@@ -9,15 +10,47 @@ namespace Portal.Access;
 /// The tiny page that makes the browser post its ticket to the app's host. Only a POST from the portal's origin is taken there:
 /// an address that somebody sends carries no ticket, and a page of somebody else has another origin.
 /// </summary>
-public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IStringLocalizer<AccessTexts> texts)
+public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery antiforgery, IStringLocalizer<AccessTexts> texts)
 {
+    private const int LongestPath = 2000;
+
     public const string Script = "/open-app.js";
     public const string ScriptText = "document.forms[0].submit();\n";
 
     /// <summary>Where a ticket is posted to, on every app's host.</summary>
     public const string EnterPath = "/.portal/enter";
 
-    public IResult Result(HttpContext http, OpenAppOutcome.Opened opened)
+    /// <summary>The portal's page that offers to open an app at a path, as a link that anybody may follow.</summary>
+    public static string Address(AppHost app, string path) => $"/workspaces/{app.Slug}/open/{app.App}{(PathInApp(path) is { } known ? $"?path={Uri.EscapeDataString(known)}" : "")}";
+
+    /// <summary>A path of the app's own host and none of the proxy's; null for anything else.</summary>
+    public static string? PathInApp(string? path) =>
+        path is { Length: > 1 and <= LongestPath } && LocalUrl.OrHome(path) == path && !path.StartsWith("/.portal", StringComparison.OrdinalIgnoreCase) ? path : null;
+
+    /// <summary>
+    /// Offers to open an app for whoever came by a link: nothing happens before the person clicks, since links come from anywhere and the pages
+    /// of engines have addresses that do things.
+    /// </summary>
+    public IResult Offer(HttpContext http, AppFound app, string? path)
+    {
+        var headers = http.Response.Headers;
+        headers.ContentSecurityPolicy = "default-src 'none'; style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+        headers.CacheControl = "no-store";
+        var token = antiforgery.GetAndStoreTokens(http);
+        static string E(string s) => HtmlEncoder.Default.Encode(s);
+        return Results.Text($"""
+            <!DOCTYPE html>
+            <html lang="en" data-theme="system">
+            <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{E(texts["Offer.Title", app.Title])}</title><link rel="stylesheet" href="/{sheet.Href}"></head>
+            <body><div class="plain"><main><h1>{E(texts["Offer.Title", app.Title])}</h1>
+            <form method="post" action="/workspaces/{app.Workspace}/apps/{E(app.App)}/open"><input type="hidden" name="{E(token.FormFieldName)}" value="{E(token.RequestToken!)}"><input type="hidden" name="path" value="{E(PathInApp(path) ?? "")}"><p>{E(texts["Offer.Says", app.Title, app.WorkspaceName])}</p>{(PathInApp(path) is { } known ? $"<p><code>{E(known)}</code></p>" : "")}<p class="people"><button type="submit">{E(texts["Open.Button", app.Title])}</button></p></form>
+            </main></div></body>
+            </html>
+            """, "text/html; charset=utf-8");
+    }
+
+    /// <param name="path">Where in the app to begin; null for where it begins by itself.</param>
+    public IResult Result(HttpContext http, OpenAppOutcome.Opened opened, string? path = null)
     {
         var app = site.AppOrigin(new(opened.App, opened.Slug));
         var headers = http.Response.Headers;
@@ -32,7 +65,7 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IStringLocaliz
             <html lang="en" data-theme="system">
             <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{E(texts["Open.Title", opened.Title])}</title><link rel="stylesheet" href="/{sheet.Href}"></head>
             <body><div class="plain"><main><h1>{E(texts["Open.Title", opened.Title])}</h1>
-            <form method="post" action="{E(app)}{EnterPath}"><input type="hidden" name="ticket" value="{E(opened.Ticket)}"><p>{E(texts["Open.Says"])}</p><p class="people"><button type="submit">{E(texts["Open.Button", opened.Title])}</button></p></form>
+            <form method="post" action="{E(app)}{EnterPath}"><input type="hidden" name="ticket" value="{E(opened.Ticket)}">{(PathInApp(path) is { } known ? $"<input type=\"hidden\" name=\"path\" value=\"{E(known)}\">" : "")}<p>{E(texts["Open.Says"])}</p><p class="people"><button type="submit">{E(texts["Open.Button", opened.Title])}</button></p></form>
             </main></div><script src="{Script}"></script></body>
             </html>
             """, "text/html; charset=utf-8");

@@ -13,6 +13,15 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts)
 
     public Task AwayAsync(HttpContext http, AppHost host, int status) => SayAsync(http, status, "App.Away", host);
 
+    /// <summary>To the portal's page that opens this app, and comes back to this path.</summary>
+    public void LeadToPortal(HttpContext http, AppHost host)
+    {
+        AppTransformer.Protect(http.Response.Headers);
+        http.Response.Headers.CacheControl = "no-store";
+        http.Response.StatusCode = StatusCodes.Status303SeeOther;
+        http.Response.Headers.Location = site.Origin + OpenAppPage.Address(host, http.Request.Path.Value + http.Request.QueryString.Value);
+    }
+
     private async Task SayAsync(HttpContext http, int status, string text, AppHost? host)
     {
         http.Response.Clear();

@@ -44,8 +44,8 @@ internal sealed class AppDoors(IDbContextFactory<PortalDb> databases, FindSessio
             var now = (await AppAccessReader.ReadAsync(db, [.. known.Select(k => k.Key)], cancel)).ToDictionary(a => a.Hash, StringComparer.Ordinal);
             foreach (var (hash, door) in known)
             {
-                if (!now.TryGetValue(hash, out var access) || access != door.Access || door.IsIdle(asked - Forgotten)) Close(hash, door);
-                else door.AskedAt = asked;
+                if (!now.TryGetValue(hash, out var access) || !access.IsSame(door.Access) || door.IsIdle(asked - Forgotten)) Close(hash, door);
+                else door.StillOpen(access, asked);
             }
             // Whoever works in an app is not idle in the portal.
             var behind = known.Select(k => k.Value).Where(d => d.Access.SessionHash is not null && !d.IsIdle(asked - Forgotten)).Select(d => d.Access.SessionHash!).ToHashSet(StringComparer.Ordinal);
@@ -67,15 +67,15 @@ internal sealed class AppDoors(IDbContextFactory<PortalDb> databases, FindSessio
         var access = (await AppAccessReader.ReadAsync(db, [hash], cancel)).SingleOrDefault();
         if (_open.TryGetValue(hash, out var there))
         {
-            if (access == there.Access)
+            if (access is not null && access.IsSame(there.Access))
             {
-                there.AskedAt = asked;
+                there.StillOpen(access, asked);
                 return there;
             }
             Close(hash, there);
         }
         if (access is null) return null;
-        var door = new AppDoor(access, tokens.Of(access.WorkspaceId, access.Generation, access.App), asked);
+        var door = new AppDoor(access, access.TokenApp is { } app ? tokens.Of(access.WorkspaceId, access.Generation, app) : null, asked);
         var kept = _open.GetOrAdd(hash, door);
         if (kept != door) door.Close();
         // A change that was told while the rows were read has been looked at without this door.
@@ -96,14 +96,16 @@ internal sealed class AppDoor : IDisposable
     private long _asked, _used;
     private int _inUse;
 
-    public AppDoor(AppAccess access, string token, DateTimeOffset asked)
+    public AppDoor(AppAccess access, string? token, DateTimeOffset asked)
     {
         (Access, Token, Watches, Ends) = (access, token, $"w:{access.WorkspaceId}", _ends.Token);
         _asked = _used = asked.UtcTicks;
     }
 
-    public AppAccess Access { get; }
-    public string Token { get; }
+    public AppAccess Access { get; private set; }
+
+    /// <summary>Of the app; null where it asks for none.</summary>
+    public string? Token { get; }
 
     /// <summary>How notifications about its workspace begin.</summary>
     public string Watches { get; }
@@ -126,7 +128,14 @@ internal sealed class AppDoor : IDisposable
     public DateTimeOffset AskedAt
     {
         get => new(Interlocked.Read(ref _asked), TimeSpan.Zero);
-        set => Interlocked.Exchange(ref _asked, value.UtcTicks);
+        private set => Interlocked.Exchange(ref _asked, value.UtcTicks);
+    }
+
+    /// <summary>The rows say the same as before; what else runs in the workspace may have changed.</summary>
+    public void StillOpen(AppAccess access, DateTimeOffset asked)
+    {
+        Access = access;
+        AskedAt = asked;
     }
 
     public void Enter(DateTimeOffset now)

@@ -19,10 +19,39 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
     public async Task HandleAsync(HttpContext http)
     {
         if (!site.TryApp(http.Request.Host, out var host)) await answers.NotFoundAsync(http, null);
+        else if (http.Request.Path.StartsWithSegments(AppLinks.Through, StringComparison.OrdinalIgnoreCase, out var through)) await ThroughAsync(http, host, through);
         else if (http.Request.Path.StartsWithSegments("/.portal", StringComparison.OrdinalIgnoreCase)) await EnterAsync(http, host);
-        else if (await FindAsync(http, host) is not { } door) await answers.NotFoundAsync(http, host);
+        else if (await FindAsync(http, host) is not { } door) await NotOpenAsync(http, host);
         else if (!MayAsk(http, site.AppOrigin(host))) await answers.RefusedAsync(http);
-        else await ForwardAsync(http, host, door);
+        else await ForwardAsync(http, host, door, door.Access.Address, door.Token);
+    }
+
+    /// <summary>A person who follows a link to an app that is not open in this browser is led to where it can be opened. The same whether there is such a workspace or not.</summary>
+    private Task NotOpenAsync(HttpContext http, AppHost host)
+    {
+        var navigates = HttpMethods.IsGet(http.Request.Method) && http.Request.Headers["Sec-Fetch-Mode"] == "navigate" && http.Request.Headers["Sec-Fetch-Dest"] == "document";
+        if (!navigates) return answers.NotFoundAsync(http, host);
+        answers.LeadToPortal(http, host);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>
+    /// A script of an engine's page asks another node of its own workspace, as HDFS does when a file is uploaded. It asks its own host, so that no
+    /// page ever needs to be allowed to read another host; only a script's request is answered, never one that would be shown or run as a page,
+    /// and no node that was given a token is asked or may ask.
+    /// </summary>
+    private async Task ThroughAsync(HttpContext http, AppHost host, PathString rest)
+    {
+        var cut = rest.Value!.IndexOf('/', 1) is var at and > 0 ? at : rest.Value.Length;
+        if (cut < 2 || await FindAsync(http, host) is not { } door || new AppLinks(site, door.Access) is not { Any: true } links || links.Find(rest.Value[1..cut]) is not { AsksForToken: false } link)
+            await answers.NotFoundAsync(http, host);
+        else if (!MayAsk(http, site.AppOrigin(host)) || http.IsUpgrade() || http.Request.Headers["Sec-Fetch-Dest"] != "empty" || http.Request.Headers["Sec-Fetch-Site"] != "same-origin")
+            await answers.RefusedAsync(http);
+        else
+        {
+            http.Request.Path = rest.Value[cut..] is { Length: > 0 } path ? path : "/";
+            await ForwardAsync(http, host, door, link.Address is { } address ? new(address, link.Port) : null, token: null, through: true);
+        }
     }
 
     private Task<AppDoor?> FindAsync(HttpContext http, AppHost host) =>
@@ -51,10 +80,11 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
             return;
         }
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = LargestTicketForm;
-        string? ticket;
+        string? ticket, path;
         try
         {
-            ticket = (await http.Request.ReadFormAsync(http.RequestAborted))["ticket"];
+            var form = await http.Request.ReadFormAsync(http.RequestAborted);
+            (ticket, path) = (form["ticket"], form["path"]);
         }
         catch (Exception e) when (e is BadHttpRequestException or InvalidDataException)
         {
@@ -70,12 +100,12 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
         http.Response.Headers.CacheControl = "no-store";
         http.Response.Cookies.Append(site.AppCookie, entered.Key, new() { Path = "/", Secure = true, HttpOnly = true, SameSite = SameSiteMode.Lax, IsEssential = true });
         http.Response.StatusCode = StatusCodes.Status303SeeOther;
-        http.Response.Headers.Location = LocalUrl.OrHome(entered.Path);
+        http.Response.Headers.Location = LocalUrl.OrHome(string.IsNullOrEmpty(path) ? entered.Path : OpenAppPage.PathInApp(path));
     }
 
-    private async Task ForwardAsync(HttpContext http, AppHost host, AppDoor door)
+    private async Task ForwardAsync(HttpContext http, AppHost host, AppDoor door, IPEndPoint? node, string? token, bool through = false)
     {
-        if (door.Access.Address is not { } address)
+        if (node is not { } address)
         {
             await answers.AwayAsync(http, host, StatusCodes.Status503ServiceUnavailable);
             return;
@@ -84,7 +114,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
         door.Enter(clock.GetUtcNow());
         try
         {
-            var error = await forwarder.SendAsync(http, $"http://{address}", door.Client, Config, new AppTransformer(site, door.Token), door.Ends);
+            var error = await forwarder.SendAsync(http, $"http://{address}", door.Client, Config, new AppTransformer(site, token, new(site, door.Access), through), door.Ends);
             if (error is not ForwarderError.None && !http.Response.HasStarted) await answers.AwayAsync(http, host, StatusCodes.Status502BadGateway);
         }
         finally

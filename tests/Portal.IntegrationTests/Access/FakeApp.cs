@@ -24,10 +24,12 @@ public sealed class FakeApp : IAsyncDisposable
     /// <summary>Headers of the newest request.</summary>
     public IReadOnlyDictionary<string, string> Heard { get; private set; } = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
 
-    public static async Task<FakeApp> StartAsync()
+    /// <param name="address">Where it listens; 0.0.0.0 to be several nodes at once.</param>
+    /// <param name="more">What it answers besides.</param>
+    public static async Task<FakeApp> StartAsync(string address = "127.0.0.1", Action<WebApplication>? more = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Configuration["urls"] = "http://127.0.0.1:0";
+        builder.Configuration["urls"] = $"http://{address}:0";
         builder.Logging.ClearProviders();
         builder.Services.Configure<KestrelServerOptions>(o => o.Limits.MaxRequestBodySize = null);
         var app = builder.Build();
@@ -39,6 +41,7 @@ public sealed class FakeApp : IAsyncDisposable
             fake.Heard = http.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase);
             return next(http);
         });
+        more?.Invoke(app);
         app.Map("/ws", EchoAsync);
         app.Map("/slow", DripAsync);
         app.Map("/count", async (HttpContext http) =>

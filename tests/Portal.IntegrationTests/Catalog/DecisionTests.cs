@@ -39,7 +39,7 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
     }
 
     [Fact]
-    public async Task Api_SamesDecisions_WithProblemsInWords()
+    public async Task Api_SameDecisions_WithProblemsInWords()
     {
         var template = await TemplateAsync();
         using var ada = web.Visit();
@@ -49,7 +49,7 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
         using var ken = web.Visit();
         await ken.SignInAsync("Ken");
         (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/deprecate", new { reason = "" })).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
-        (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/deprecate", new { reason = "   " })).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/deprecate", new { reason = "   " })).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/restrict", new { classes = new[] { Guid.CreateVersion7() } })).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
         (await ken.PostJsonAsync("/api/v1/managed-templates/nothing/offer", new { })).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/deprecate", new { reason = "Take notebook." })).StatusCode.ShouldBe(HttpStatusCode.NoContent);

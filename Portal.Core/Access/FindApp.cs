@@ -1,0 +1,26 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Policy;
+
+namespace Portal.Core.Access;
+
+/// <param name="Title">Of the app.</param>
+public sealed record AppFound(Guid Workspace, string WorkspaceName, string App, string Title);
+
+/// <summary>An app by what its host is named after. Opens nothing: that takes a click, and <see cref="OpenApp"/>.</summary>
+public sealed class FindApp(IDbContextFactory<PortalDb> databases)
+{
+    /// <summary>Null where there is none, or none of this person's: which of both is not told.</summary>
+    public async Task<AppFound?> RunAsync(Actor actor, string slug, string app, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var found = await (from w in db.Workspaces
+                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
+                           where w.Slug == slug && w.DeletedAt == null
+                           select new { w, t.Spec }).AsNoTracking().SingleOrDefaultAsync(cancel);
+        if (found is null || !Permissions.May(Verb.OpenApp, await db.StandingAsync(actor, found.w.TenantId, found.w.ClassId, found.w.PersonId, cancel))) return null;
+        return found.Spec.AppsOnNodes(found.w.Workers).FirstOrDefault(a => a.Id == app) is { } there ? new(found.w.Id, found.w.Name, there.Id, there.Title) : null;
+    }
+}

@@ -1,0 +1,67 @@
+using System.Net;
+using Portal.Access;
+using Portal.Core.Access;
+
+namespace Portal.Proxy;
+
+/// <summary>
+/// Leads links between the nodes of one workspace to the hosts of their apps: a page of one node names another as http://worker0:8042/…,
+/// which no browser finds. Addresses that belong to no app of this workspace are left alone.
+/// </summary>
+internal sealed class AppLinks(Site site, AppAccess access)
+{
+    /// <summary>Below it, a page's own scripts reach the other nodes of its workspace; see <see cref="AppProxy"/>.</summary>
+    public const string Through = "/.portal/to";
+
+    private const int LongestName = 60, LongestPort = 5;
+
+    /// <summary>There is something to lead to, and the page is an engine's: what a notebook shows is what somebody wrote.</summary>
+    public bool Any => !access.Kernels && access.TokenApp is null && access.Links.Count > 1;
+
+    /// <summary>Longest text from "http:" to the end of a port.</summary>
+    public const int Longest = 5 + 2 + LongestName + 1 + LongestPort;
+
+    /// <summary>The app at a host and port of the workspace's own network; null for none.</summary>
+    public AppLink? Find(string host, int port) =>
+        access.Links.FirstOrDefault(l => l.Port == port && (string.Equals(l.Node, host, StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out var address) && address.Equals(l.Address))));
+
+    public AppLink? Find(string app) => access.Links.FirstOrDefault(l => l.App == app);
+
+    public string OriginOf(AppLink link) => site.AppOrigin(new(link.App, access.Slug));
+
+    /// <summary>
+    /// Where a redirect or an answer's link leads instead; null where it is to stay. A browser's own navigation goes to the other app's host, a
+    /// script's request stays on this one, because browsers send it no cookie of the other.
+    /// </summary>
+    public string? Lead(string? location, bool navigates)
+    {
+        if (!Any || location is null) return null;
+        if (!Uri.TryCreate(location.StartsWith("//", StringComparison.Ordinal) ? "http:" + location : location, UriKind.Absolute, out var url) || url.Scheme != Uri.UriSchemeHttp || url.UserInfo.Length > 0) return null;
+        if (Find(url.Host, url.Port) is not { } link) return null;
+        if (navigates || link.AsksForToken) return OriginOf(link) + url.PathAndQuery + url.Fragment;
+        return $"{OriginOf(Find(access.App)!)}{Through}/{link.App}{url.PathAndQuery}";
+    }
+
+    /// <summary>Where the scheme-less rest of a link ends that begins with "//" at <paramref name="at"/>: the app it names, and the position behind its port; a negative one when more must be seen first.</summary>
+    public (AppLink? Link, int End) Read(ReadOnlySpan<byte> text, int at, bool last)
+    {
+        var end = at + 2;
+        while (end < text.Length && end - at - 2 <= LongestName && IsName(text[end])) end++;
+        var host = text[(at + 2)..end];
+        if (host.Length is 0 or > LongestName) return (null, end);
+        var port = 80;
+        if (end < text.Length && text[end] == ':')
+        {
+            var digits = ++end;
+            while (end < text.Length && end - digits < LongestPort && char.IsAsciiDigit((char)text[end])) end++;
+            if (end > digits && !int.TryParse(text[digits..end], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out port)) return (null, end);
+            if (end == digits && end < text.Length) return (null, end);
+        }
+        if (end == text.Length && !last) return (null, -1);
+        // Whoever writes http://worker0:8042@elsewhere means elsewhere.
+        if (end < text.Length && (IsName(text[end]) || text[end] is (byte)'@' or (byte)':' or (byte)'%' or (byte)'_' or >= 0x80)) return (null, end);
+        return (Find(System.Text.Encoding.ASCII.GetString(host), port), end);
+    }
+
+    private static bool IsName(byte b) => b is (byte)'.' or (byte)'-' || char.IsAsciiLetterOrDigit((char)b);
+}

@@ -1,0 +1,348 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.WebSockets;
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Portal.Core.Workspaces;
+using Portal.IntegrationTests.Access;
+using Portal.TestKit;
+
+namespace Portal.IntegrationTests.Proxy;
+
+/// <summary>Apps of several nodes: each a host of its own, links between them led there, and nothing else let through.</summary>
+public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture<ClusterFixture>
+{
+    private WebFixture Web => cluster.Web;
+    private int Port => cluster.Engine.Port;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private async Task<(Visitor Visitor, Workspace Workspace, int Block)> OpenAsync(string owner, params string[] apps)
+    {
+        var visitor = Web.Visit();
+        await visitor.SignInAsync(owner);
+        var (workspace, block) = await cluster.ClusterAsync(owner);
+        foreach (var app in apps) await visitor.OpenAsync(workspace.Id, app);
+        return (visitor, workspace, block);
+    }
+
+    [Fact]
+    public async Task Apps_OfEveryNode_HaveAHostAndAreThatNode()
+    {
+        var (visitor, w, block) = await OpenAsync("Ada", "hdfs", "node-0", "node-1");
+        using var _ = visitor;
+        foreach (var (app, at) in new[] { ("hdfs", 2), ("node-0", 3), ("node-1", 4) })
+            (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, app) + "/where"))).ShouldBe($"127.1.{block}.{at}");
+        (await visitor.GetAsync(Web.AppUrl(w.Slug, "node-2") + "/where")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        using var refused = await visitor.PostFormAsync($"/workspaces/{w.Id}/apps/node-2/open", Web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
+        refused.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task Token_IsSentOnlyToTheNodeThatWasGivenIt()
+    {
+        var (visitor, w, _) = await OpenAsync("Ada", "hdfs", "lab", "node-0");
+        using var _ = visitor;
+        foreach (var app in (string[])["hdfs", "node-0"])
+        {
+            await visitor.GetAsync(Web.AppUrl(w.Slug, app) + "/x", h => h.TryAddWithoutValidation("Authorization", "token of-the-browser"));
+            cluster.Engine.Heard.ContainsKey("Authorization").ShouldBeFalse(app);
+            cluster.Engine.Heard["Host"].ShouldBe(new Uri(Web.AppUrl(w.Slug, app)).Authority);
+        }
+        await visitor.GetAsync(Web.AppUrl(w.Slug, "lab") + "/x");
+        Web.App.Heard["Authorization"].ShouldBe($"token {Web.Tokens.Of(w.Id, 1, "lab")}");
+        using var socket = await visitor.SocketAsync(Web.AppUrl(w.Slug, "hdfs") + "/ws", Web.AppUrl(w.Slug, "hdfs"));
+        await socket.SendAsync("bokeh"u8.ToArray(), WebSocketMessageType.Text, true, Cancel);
+        var buffer = new byte[10];
+        (await socket.ReceiveAsync(buffer, Cancel)).Count.ShouldBe(5);
+    }
+
+    [Theory]
+    [InlineData("page")]
+    [InlineData("chunked")]
+    [InlineData("gzip")]
+    [InlineData("br")]
+    [InlineData("deflate")]
+    public async Task Html_LinksToOwnNodes_LeadToTheirHosts(string how)
+    {
+        var (visitor, w, block) = await OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        string Node(int n) => Web.AppUrl(w.Slug, $"node-{n}");
+        var hdfs = Web.AppUrl(w.Slug, "hdfs");
+        (string From, string To)[] links =
+        [
+            ($"<a href=\"http://worker0:{Port}/node?a=1#b\">", $"<a href=\"{Node(0)}/node?a=1#b\">"), ($"<a href='//worker1:{Port}/x'>", $"<a href='{Node(1)}/x'>"), ($"<a href=//master:{Port}>", $"<a href={hdfs}>"),
+            ($"HTTP://WORKER0:{Port}/", $"{Node(0)}/"), ($"http://127.1.{block}.4:{Port}", Node(1)), ($"url(//worker0:{Port}/a.png)", $"url({Node(0)}/a.png)"), ($"http://worker1:{Port}\"", $"{Node(1)}\""),
+            ($"http://notebook:{Web.App.Port}/lab", $"{Web.AppUrl(w.Slug, "lab")}/lab"), ($"\"http://worker0:{Port}\"+\"http://worker1:{Port}\"", $"\"{Node(0)}\"+\"{Node(1)}\""),
+        ];
+        string[] left =
+        [
+            $"http://worker2:{Port}/", $"http://worker00:{Port}/", "http://worker0:1/", "http://worker0/", $"https://worker0:{Port}/", $"ftp://worker0:{Port}/", $"http://worker0:{Port}@evil.example/", $"http://worker0:{Port}0/", $"http://worker0:{Port}.evil.example/",
+            $"http://worker0.evil.example:{Port}/", $"http://127.1.{block + 100}.3:{Port}/", $"http://127.0.0.1:{Port}/", $"// worker0:{Port}", $"x//worker0:{Port}/", $"xhttp://worker0:{Port}/", "http://", "//", "http:/", "hhttp:////", $"http:/worker0:{Port}", "ünï ☃", $"http://worker0%00:{Port}/", $"http://u@worker0:{Port}/",
+        ];
+        var all = links.Concat(left.Select(l => (From: l, To: l))).ToList();
+        // In the middle of a page and at the seam of what is read at once.
+        cluster.Html = string.Join('\n', all.Select(l => l.From)) + (how == "chunked" ? "" : new string(' ', 20_000 - 7)) + string.Join('\n', all.Select(l => l.From));
+        using var answer = await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + $"/{how}", h => h.AcceptEncoding.ParseAdd("gzip, br"));
+        answer.Content.Headers.ContentEncoding.ShouldBeEmpty();
+        cluster.Engine.Heard["Accept-Encoding"].ShouldBe("identity");
+        var lines = (await TextAsync(answer)).Replace(new string(' ', 20_000 - 7), "\n", StringComparison.Ordinal).Split('\n');
+        var expected = all.Select(l => l.To).ToList();
+        lines.Take(all.Count - 1).ShouldBe(expected.Take(all.Count - 1));
+        lines.TakeLast(all.Count - 1).ShouldBe(expected.TakeLast(all.Count - 1));
+        answer.Headers.GetValues("Referrer-Policy").ShouldBe(["no-referrer"]);
+    }
+
+    [Fact]
+    public async Task Html_CutAtEveryPosition_IsTheSame()
+    {
+        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        for (var pad = 16_384 - 60; pad <= 16_384 + 2; pad++)
+        {
+            cluster.Html = new string('x', pad) + $"\"http://worker0:{Port}/a\"";
+            (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/page"))).ShouldEndWith($"x\"{Web.AppUrl(w.Slug, "node-0")}/a\"");
+        }
+    }
+
+    [Theory]
+    [InlineData("text", "hdfs")]
+    [InlineData("script", "hdfs")]
+    [InlineData("json", "hdfs")]
+    [InlineData("json?noredirect=true", "hdfs")]
+    public async Task NotHtml_IsLeftAlone(string path, string app)
+    {
+        var (visitor, w, _) = await OpenAsync("Ada", app);
+        using var _ = visitor;
+        cluster.Html = $"[\"http://worker0:{Port}/\"]" + new string(' ', path.Contains("noredirect", StringComparison.Ordinal) ? 200_000 : 0);
+        (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, app) + "/" + path))).ShouldBe(cluster.Html);
+    }
+
+    [Fact]
+    public async Task Html_OfAnotherWorkspacesNodes_IsNeverMapped()
+    {
+        var (other, theirs, block) = await OpenAsync("Alan", "hdfs");
+        using var _ = other;
+        var (visitor, w, mine) = await OpenAsync("Ada", "hdfs");
+        using var __ = visitor;
+        cluster.Html = $"\"http://127.1.{block}.3:{Port}/\" \"http://127.1.{mine}.3:{Port}/\"";
+        var seen = await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/page"));
+        seen.ShouldBe($"\"http://127.1.{block}.3:{Port}/\" \"{Web.AppUrl(w.Slug, "node-0")}/\"");
+        seen.ShouldNotContain(theirs.Slug);
+    }
+
+    [Fact]
+    public async Task Html_Long_FlowsThroughAndIsNotKept()
+    {
+        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        cluster.Html = $"\"http://worker0:{Port}/\"";
+        var led = $"\"{Web.AppUrl(w.Slug, "node-0")}/\"";
+        cluster.Rest = new();
+        using var answer = await visitor.SendAsync(HttpMethod.Get, Web.AppUrl(w.Slug, "hdfs") + "/long", until: HttpCompletionOption.ResponseHeadersRead);
+        await using var body = await answer.Content.ReadAsStreamAsync(Cancel);
+        var buffer = new byte[1 << 16];
+        await body.ReadExactlyAsync(buffer.AsMemory(0, led.Length), Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancel);
+        Encoding.ASCII.GetString(buffer, 0, led.Length).ShouldBe(led);
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        cluster.Rest.SetResult();
+        var (sum, most, tail) = (0L, 0L, new byte[200]);
+        for (int got; (got = await body.ReadAsync(buffer, Cancel)) > 0;)
+        {
+            sum += got;
+            if (sum % (8 << 20) < got) most = Math.Max(most, GC.GetTotalMemory(forceFullCollection: true) - before);
+            if (got >= tail.Length) buffer.AsSpan(got - tail.Length, tail.Length).CopyTo(tail);
+            else { tail.AsSpan(got).CopyTo(tail); buffer.AsSpan(0, got).CopyTo(tail.AsSpan(tail.Length - got)); }
+        }
+        sum.ShouldBe((100L << 20) + led.Length);
+        Encoding.ASCII.GetString(tail).ShouldEndWith(led);
+        most.ShouldBeLessThan(32 << 20);
+        TestContext.Current.TestOutputHelper!.WriteLine($"100 MiB of slashes through the rewriter; at most {most >> 10} KiB more in use");
+    }
+
+    [Theory]
+    [InlineData("http://worker0:{0}/webhdfs/v1/f?op=OPEN&x=%2F#y", "node-0", "/webhdfs/v1/f?op=OPEN&x=%2F#y")]
+    [InlineData("//worker1:{0}/node", "node-1", "/node")]
+    [InlineData("http://127.1.{1}.2:{0}/", "hdfs", "/")]
+    [InlineData("http://worker9:{0}/", null, null)]
+    [InlineData("http://evil.example/", null, null)]
+    [InlineData("http://worker0:{0}@evil.example/", null, null)]
+    [InlineData("https://worker0:{0}/", null, null)]
+    [InlineData("/local?x=//worker0:{0}/", null, null)]
+    public async Task Redirect_ToOwnNode_LeadsToItsHost(string location, string? app, string? path)
+    {
+        var (visitor, w, block) = await OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        cluster.Location = string.Format(System.Globalization.CultureInfo.InvariantCulture, location, Port, block);
+        using var answer = await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/led");
+        answer.Headers.GetValues("Location").Single().ShouldBe(app is null ? cluster.Location : Web.AppUrl(w.Slug, app) + path);
+    }
+
+    [Fact]
+    public async Task Download_ByALink_GoesByThePortalAndAClickToTheOtherNode()
+    {
+        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        cluster.Location = $"http://worker0:{Port}/webhdfs/v1/a%20b?op=OPEN&q='x'";
+        using var redirect = await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/webhdfs/v1/a%20b?op=OPEN", Navigates);
+        redirect.StatusCode.ShouldBe(HttpStatusCode.RedirectKeepVerb);
+        var node = redirect.Headers.Location!;
+        node.AbsoluteUri.ShouldStartWith(Web.AppUrl(w.Slug, "node-0") + "/webhdfs/v1/a%20b?op=OPEN");
+        using var closed = await visitor.GetAsync(node.OriginalString, Navigates);
+        closed.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
+        var portal = closed.Headers.Location!.OriginalString;
+        portal.ShouldStartWith($"{Web.Origin}/workspaces/{w.Slug}/open/node-0?path=");
+        using var offer = await visitor.GetAsync(portal);
+        offer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        var html = await TextAsync(offer);
+        html.ShouldNotContain("<script");
+        cluster.Engine.Arrived.ShouldNotContain(a => a.Contains("q=", StringComparison.Ordinal) && a.Contains("/webhdfs/v1/a b?op=OPEN&q=", StringComparison.Ordinal), "nothing happens before the click");
+        using var clicked = await visitor.PostFormAsync(Action().Match(html).Groups["to"].Value, Web.Origin, ("__RequestVerificationToken", Field(html, "__RequestVerificationToken")), ("path", Field(html, "path")));
+        var page = await TextAsync(clicked);
+        using var entered = await visitor.PostFormAsync(Action().Match(page).Groups["to"].Value, Web.Origin, ("ticket", Field(page, "ticket")), ("path", Field(page, "path")));
+        entered.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
+        var arrived = entered.Headers.Location!.OriginalString;
+        arrived.ShouldStartWith("/webhdfs/v1/a%20b?op=OPEN");
+        (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "node-0") + arrived, Navigates))).ShouldStartWith("GET /webhdfs/v1/a b?op=OPEN");
+    }
+
+    [Fact]
+    public async Task NotOpen_IsTheSameWhetherThereIsSuchAWorkspaceOrNot_AndOnlyForAPersonsNavigation()
+    {
+        var (visitor, w, _) = await OpenAsync("Ada");
+        using var _ = visitor;
+        foreach (var slug in (string[])[w.Slug, "zzzzzzzzzz"])
+        {
+            using var led = await visitor.GetAsync(Web.AppUrl(slug, "hdfs") + "/x?y=1", Navigates);
+            led.Headers.Location!.OriginalString.ShouldBe($"{Web.Origin}/workspaces/{slug}/open/hdfs?path=%2Fx%3Fy%3D1");
+            led.Headers.Contains("Set-Cookie").ShouldBeFalse();
+            foreach (var (mode, dest) in new[] { ("cors", "empty"), ("navigate", "iframe"), ("no-cors", "image") })
+                (await visitor.GetAsync(Web.AppUrl(slug, "hdfs") + "/x", h => Fetch(h, mode, dest))).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            using var post = await visitor.SendAsync(HttpMethod.Post, Web.AppUrl(slug, "hdfs") + "/x", new StringContent(""), headers: Navigates);
+            post.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        }
+        using var stranger = Web.Visit();
+        await stranger.SignInAsync("Alan");
+        (await stranger.GetAsync($"/workspaces/{w.Slug}/open/hdfs")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        (await visitor.GetAsync($"/workspaces/{w.Slug}/open/node-9")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        using var nobody = Web.Visit();
+        (await nobody.GetAsync($"/workspaces/{w.Slug}/open/hdfs?path=%2Fx")).Headers.Location!.OriginalString.ShouldContain("sign-in?returnUrl=");
+    }
+
+    [Theory]
+    [InlineData("//evil.example/")]
+    [InlineData("/\\evil.example/")]
+    [InlineData("https://evil.example/")]
+    [InlineData("/.portal/enter")]
+    [InlineData("/.PORTAL/to/node-0/")]
+    [InlineData("javascript:alert(1)")]
+    [InlineData("/\"><script>alert(1)</script>")]
+    public async Task Path_NotOfTheApp_IsForgotten(string path)
+    {
+        var (visitor, w, _) = await OpenAsync("Ada");
+        using var _ = visitor;
+        var html = await TextAsync(await visitor.GetAsync($"/workspaces/{w.Slug}/open/hdfs?path={Uri.EscapeDataString(path)}"));
+        html.ShouldContain("name=\"path\" value=\"\"");
+        html.ShouldNotContain("<script");
+        // Also where somebody leaves the pages out.
+        var (ticket, address) = await visitor.TicketAsync(w.Id, "hdfs");
+        using var entered = await visitor.PostFormAsync(address, Web.Origin, ("ticket", ticket), ("path", path));
+        entered.Headers.Location!.OriginalString.ShouldBe("/");
+    }
+
+    [Fact]
+    public async Task Upload_ByAScript_GoesThroughItsOwnHost()
+    {
+        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        var own = Web.AppUrl(w.Slug, "hdfs");
+        cluster.Location = $"http://worker0:{Port}/webhdfs/v1/f?op=CREATE&noredirect=true";
+        using var asked = await visitor.SendAsync(HttpMethod.Put, $"{own}/webhdfs/v1/f?op=CREATE&noredirect=true", origin: own, headers: Scripts);
+        var next = JsonDocument.Parse(await TextAsync(asked)).RootElement.GetProperty("Location").GetString()!;
+        next.ShouldBe($"{own}/.portal/to/node-0/webhdfs/v1/f?op=CREATE&noredirect=true");
+        using var sent = await visitor.SendAsync(HttpMethod.Put, next, new StringContent("data"), own, Scripts);
+        (await TextAsync(sent)).ShouldBe("PUT /webhdfs/v1/f?op=CREATE&noredirect=true data");
+        cluster.Engine.Heard.ContainsKey("Cookie").ShouldBeFalse();
+        // A redirect that a script follows stays on its host, too.
+        using var read = await visitor.SendAsync(HttpMethod.Get, $"{own}/webhdfs/v1/f?op=OPEN", headers: Scripts);
+        read.Headers.Location!.OriginalString.ShouldStartWith($"{own}/.portal/to/node-0/webhdfs/v1/f");
+        sent.Headers.Contains("Access-Control-Allow-Origin").ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Through_AnythingButAScriptOfThatEnginesOwnPage_IsRefused()
+    {
+        var (visitor, w, _) = await OpenAsync("Ada", "hdfs", "lab", "node-0");
+        using var _ = visitor;
+        var (own, lab) = (Web.AppUrl(w.Slug, "hdfs"), Web.AppUrl(w.Slug, "lab"));
+        async Task<HttpStatusCode> Ask(string url, Action<HttpRequestHeaders>? headers, string? origin = null, HttpMethod? method = null)
+        {
+            using var answer = await visitor.SendAsync(method ?? HttpMethod.Get, url, origin: origin, headers: headers);
+            return answer.StatusCode;
+        }
+        (await Ask($"{own}/.portal/to/node-0/where", Scripts)).ShouldBe(HttpStatusCode.OK);
+        var (engine, notebook) = (cluster.Engine.Arrived.Count, Web.App.Arrived.Count);
+        (await Ask($"{own}/.portal/to/node-0/where", null)).ShouldBe(HttpStatusCode.Forbidden);
+        (await Ask($"{own}/.portal/to/node-0/where", Navigates)).ShouldBe(HttpStatusCode.Forbidden);
+        (await Ask($"{own}/.portal/to/node-0/where", h => Fetch(h, "no-cors", "script"))).ShouldBe(HttpStatusCode.Forbidden);
+        (await Ask($"{own}/.portal/to/node-0/where", h => Fetch(h, "cors", "empty", "same-site"))).ShouldBe(HttpStatusCode.Forbidden);
+        foreach (var origin in (string[])[Web.AppUrl(w.Slug, "node-0"), lab, Web.Origin, "null", "http://evil.example"])
+            (await Ask($"{own}/.portal/to/node-0/webhdfs/v1/f", Scripts, origin, HttpMethod.Put)).ShouldBe(HttpStatusCode.Forbidden, origin);
+        (await Ask($"{own}/.portal/to/lab/api/contents", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no way to the notebook");
+        (await Ask($"{lab}/.portal/to/node-0/where", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no way from the notebook");
+        (await Ask($"{own}/.portal/to/node-9/where", Scripts)).ShouldBe(HttpStatusCode.NotFound);
+        (await Ask($"{own}/.portal/to/", Scripts)).ShouldBe(HttpStatusCode.NotFound);
+        (await Ask($"{own}/.portal/to", Scripts)).ShouldBe(HttpStatusCode.NotFound);
+        using var stranger = Web.Visit();
+        await stranger.SignInAsync("Alan");
+        (await stranger.SendAsync(HttpMethod.Get, $"{own}/.portal/to/node-0/where", headers: Scripts)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        (cluster.Engine.Arrived.Count, Web.App.Arrived.Count).ShouldBe((engine, notebook));
+    }
+
+    [Fact]
+    public async Task Between_OpenAppsOfOneWorkspace_NoScriptReachesTheOtherHost()
+    {
+        var (visitor, w, _) = await OpenAsync("Ada", "hdfs", "node-0", "lab");
+        using var _ = visitor;
+        var before = cluster.Engine.Arrived.Count;
+        foreach (var method in (HttpMethod[])[HttpMethod.Get, HttpMethod.Put, HttpMethod.Options])
+        {
+            using var answer = await visitor.SendAsync(method, Web.AppUrl(w.Slug, "node-0") + "/webhdfs/v1/f", origin: Web.AppUrl(w.Slug, "hdfs"), headers: h => Fetch(h, "cors", "empty", "same-site"));
+            answer.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+            answer.Headers.Contains("Access-Control-Allow-Origin").ShouldBeFalse();
+        }
+        cluster.Engine.Arrived.Count.ShouldBe(before);
+    }
+
+    [Fact]
+    public async Task Links_WhenANodeMoves_FollowAndNothingOpenIsCut()
+    {
+        var (visitor, w, block) = await OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        using var socket = await visitor.SocketAsync(Web.AppUrl(w.Slug, "hdfs") + "/ws", Web.AppUrl(w.Slug, "hdfs"));
+        await Web.Database.ExecuteAsync($"update portal.nodes set address = {$"127.1.{block}.9"} where workspace_id = {w.Id} and name = 'worker0'", Cancel);
+        cluster.Html = $"\"http://127.1.{block}.9:{Port}/\"";
+        await Until.TrueAsync("the new address is known", async () => (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/page"))).Contains("node-0", StringComparison.Ordinal), Cancel);
+        await socket.SendAsync("x"u8.ToArray(), WebSocketMessageType.Text, true, Cancel);
+        (await socket.ReceiveAsync(new byte[9], Cancel)).Count.ShouldBe(1);
+    }
+
+    private static void Navigates(HttpRequestHeaders headers) => Fetch(headers, "navigate", "document", "same-site");
+
+    private static void Scripts(HttpRequestHeaders headers) => Fetch(headers, "cors", "empty");
+
+    private static void Fetch(HttpRequestHeaders headers, string mode, string dest, string site = "same-origin")
+    {
+        headers.Add("Sec-Fetch-Site", site);
+        headers.Add("Sec-Fetch-Mode", mode);
+        headers.Add("Sec-Fetch-Dest", dest);
+    }
+
+    private static Task<string> TextAsync(HttpResponseMessage answer) => answer.Content.ReadAsStringAsync(Cancel);
+
+    private static string Field(string html, string name) => WebUtility.HtmlDecode(Regex.Match(html, $"name=\"{name}\" value=\"(?<v>[^\"]*)\"", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["v"].Value);
+
+    [GeneratedRegex("<form method=\"post\" action=\"(?<to>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Action();
+}
