@@ -27,8 +27,8 @@ public static class PortalJobsServices
             .AddSingleton<IStep, CheckOrder>().AddSingleton<IStep, EnsureWorkFolder>().AddSingleton<IStep, EnsureAccess>().AddSingleton<IStep, EnsureCluster>().AddSingleton<IStep, ProveEngine>().AddSingleton<IStep, ProveNotebook>()
             .AddSingleton<IStep, StopNodes>().AddSingleton<IStep, Unmount>().AddSingleton<IStep, DenyAccess>().AddSingleton<IStep, DropNetwork>().AddSingleton<IStep, DropScratch>().AddSingleton<IStep, Forget>();
         services.AddSingleton<ClusterPlans>().AddSingleton<EngineCounts>().AddSingleton(new TemplateStore(configuration["Catalog:Store"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Published")));
-        services.AddSingleton<AdvanceRun>().AddSingleton<NodeRows>().AddSingleton<CloudHealth>();
-        services.AddSingleton<Sweeps.Sweeps>().AddSingleton<EndTimes>().AddSingleton<Leftovers>().AddSingleton<Usage>().AddSingleton<Retention>();
+        services.AddSingleton<AdvanceRun>().AddSingleton<NodeRows>().AddSingleton<CloudHealth>().AddSingleton<Readings>().AddSingleton<SampleRows>();
+        services.AddSingleton<Sweeps.Sweeps>().AddSingleton<EndTimes>().AddSingleton<Leftovers>().AddSingleton<Usage>().AddSingleton<Retention>().AddSingleton<Coarser>();
         services.AddSingleton(TemplateFolders.Of(configuration)).AddSingleton<PublishTemplates>();
 
         // Stopped in reverse order: claiming ends first, then Hangfire (jobs hand back), the heartbeat last.

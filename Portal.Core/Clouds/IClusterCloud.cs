@@ -93,7 +93,18 @@ public enum NodeState { Created, Running, Exited }
 /// <param name="MemoryBytes">Working set: without page cache that can be dropped.</param>
 /// <param name="Throttled">Time in which it wanted CPU above its limit, since start.</param>
 /// <param name="Vcpus">Its CPU limit in cores.</param>
-public sealed record NodeSample(Guid Workspace, string Node, int Generation, DateTimeOffset At, TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills, int Pids, double Vcpus);
+public sealed record NodeSample(Guid Workspace, string Node, int Generation, DateTimeOffset At, TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills, int Pids, double Vcpus)
+{
+    /// <summary>Bytes over its network since it started; null where they cannot be read.</summary>
+    public Traffic? Net { get; init; }
+
+    /// <summary>Bytes from and to disks since it started; null where they cannot be read. With cgroup v1 the kernel counts only writes that bypass the page cache.</summary>
+    public Traffic? Disk { get; init; }
+}
+
+/// <param name="In">Received, or read; bytes.</param>
+/// <param name="Out">Sent, or written; bytes.</param>
+public readonly record struct Traffic(long In, long Out);
 
 public enum ClusterHappening { LookAgain, Away, Started, Died, OutOfMemory, Removed }
 

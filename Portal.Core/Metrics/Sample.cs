@@ -26,7 +26,11 @@ public sealed class Sample
 
     /// <summary>Processes that were ended within the span because memory ran out, those of children included.</summary>
     public long OutOfMemoryKills { get; init; }
+
+    /// <summary>How often it had been begun again by the end of the span, since its workspace was started.</summary>
     public int Restarts { get; init; }
+
+    /// <summary>Processes and threads, the most of the span.</summary>
     public int Pids { get; init; }
 
     /// <summary>Bytes within the span.</summary>

@@ -36,7 +36,7 @@ public sealed class NodeRows(NpgsqlDataSource data)
     {
         if (readings.Count == 0) return;
         await using var batch = data.CreateBatch();
-        foreach (var (sample, cpu, throttled) in readings)
+        foreach (var (sample, cpu, throttled) in readings.Select(r => (r.Sample, r.Cpu, r.Throttled)))
             batch.BatchCommands.Add(new($"""
                 update portal.nodes set cpu_history = (cpu_history || $1::float8)[greatest(1, cardinality(cpu_history) + 2 - {History}):], throttled = $2, memory_bytes = $3, memory_limit_bytes = $4,
                   out_of_memory_kills = greatest(out_of_memory_kills, $5), pids = $6, seen_at = clock_timestamp()
@@ -52,7 +52,3 @@ public sealed class NodeRows(NpgsqlDataSource data)
 
     private static NpgsqlParameter P(object? value, NpgsqlDbType type) => new() { Value = value ?? DBNull.Value, NpgsqlDbType = type };
 }
-
-/// <param name="Cpu">Share of the CPU limit since the reading before, 0 to 1.</param>
-/// <param name="Throttled">Share of that time in which it was held back, 0 to 1.</param>
-public sealed record Reading(NodeSample Sample, double Cpu, double Throttled);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
@@ -7,11 +6,11 @@ using Portal.Core.Workspaces;
 namespace Portal.Jobs.Watch;
 
 /// <summary>Follows the cloud's events, so that a node that dies is on the page within moments, and reads all nodes every few seconds.</summary>
-public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, IDbContextFactory<PortalDb> databases, TimeProvider clock, ILogger<NodeWatch> log) : BackgroundService
+public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases, TimeProvider clock, ILogger<NodeWatch> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(4), AfterFault = TimeSpan.FromSeconds(3);
     private const int LastLines = 15;
-    private readonly ConcurrentDictionary<(Guid, string, int), NodeSample> _last = new();
+    private readonly RawSpans _spans = new();
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.WhenAll(AgainAsync(FollowAsync, stoppingToken), AgainAsync(MeasureAsync, stoppingToken));
@@ -69,21 +68,10 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, IDbContextF
         using var tick = new PeriodicTimer(Every, clock);
         do
         {
-            var samples = await clusters.SamplesAsync(cancel);
-            await rows.MeasureAsync([.. samples.Select(Compare)], cancel);
-            foreach (var gone in _last.Keys.Except(samples.Select(Key)).ToList()) _last.TryRemove(gone, out _);
+            var now = readings.Take(await clusters.SamplesAsync(cancel));
+            await rows.MeasureAsync(now, cancel);
+            await samples.WriteAsync(_spans.Add(now, clock.GetUtcNow()), cancel);
         }
         while (await tick.WaitForNextTickAsync(cancel));
-    }
-
-    private static (Guid, string, int) Key(NodeSample s) => (s.Workspace, s.Node, s.Generation);
-
-    private Reading Compare(NodeSample now)
-    {
-        var before = _last.GetValueOrDefault(Key(now));
-        _last[Key(now)] = now;
-        if (before is null || now.At <= before.At) return new(now, 0, 0);
-        var passed = now.At - before.At;
-        return new(now, Math.Clamp((now.Cpu - before.Cpu) / passed / Math.Max(0.01, now.Vcpus), 0, 1), Math.Clamp((now.Throttled - before.Throttled) / passed, 0, 1));
     }
 }

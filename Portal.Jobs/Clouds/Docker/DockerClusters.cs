@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
 
@@ -31,7 +32,21 @@ public sealed class DockerClusters(
 
     public async Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel) => (await look.SeeAsync(workspace, cancel)).SingleOrDefault();
 
-    public IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel) => new DockerEvents(engine, owned, time).FollowAsync(cancel);
+    public async IAsyncEnumerable<ClusterEvent> EventsAsync([EnumeratorCancellation] CancellationToken cancel)
+    {
+        try
+        {
+            await foreach (var happened in new DockerEvents(engine, owned, time).FollowAsync(cancel))
+            {
+                readings.Hear(followed: happened.What is not ClusterHappening.Away);
+                yield return happened;
+            }
+        }
+        finally
+        {
+            readings.Hear(followed: false);
+        }
+    }
 
     public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => RemoveNodesAsync(workspace, labels => ClusterLook.GenerationOf(labels) <= upTo, cancel);
 

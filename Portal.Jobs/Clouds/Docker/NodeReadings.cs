@@ -8,14 +8,30 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>
 /// Readings of running nodes, from the kernel's own files: the engine's answer comes only at its next whole second (20.10), and it does not know
 /// how often a child was killed for want of memory. Where the files are not to be seen (an engine in another cgroup namespace) the engine is asked.
+/// While the engine's events are followed, a list of containers serves until an event says that it changed: a tick then asks the engine nothing.
 /// </summary>
 public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
 {
+    /// <summary>Events are hints, and one that is lost must not hide a container for ever.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
     private readonly ConcurrentDictionary<string, CgroupFiles> _files = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
+    private Listed? _listed;
+    private int _version;
+    private bool _followed;
+
+    private sealed record Listed(DateTimeOffset At, IReadOnlyList<ContainerListResponse> Running);
+
+    /// <summary>What was listed no longer holds.</summary>
+    /// <param name="followed">Whether later changes will be told as well.</param>
+    public void Hear(bool followed)
+    {
+        lock (_gate) (_listed, _followed, _version) = (null, followed, _version + 1);
+    }
 
     public async Task<IReadOnlyList<NodeSample>> ReadAsync(CancellationToken cancel)
     {
-        var running = (await engine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => ClusterLook.StateOf(c) == NodeState.Running).ToList();
+        var running = await RunningAsync(cancel);
         var samples = new ConcurrentBag<NodeSample>();
         await engine.EachAsync(running, async c =>
         {
@@ -30,6 +46,25 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
         }
 
         return [.. samples.OrderBy(s => s.Workspace).ThenBy(s => s.Node, StringComparer.Ordinal)];
+    }
+
+    private async Task<IReadOnlyList<ContainerListResponse>> RunningAsync(CancellationToken cancel)
+    {
+        int version;
+        lock (_gate)
+        {
+            if (_listed is { } last && time.GetUtcNow() - last.At < Longest) return last.Running;
+            version = _version;
+        }
+
+        List<ContainerListResponse> running = [.. (await engine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => ClusterLook.StateOf(c) == NodeState.Running)];
+        lock (_gate)
+        {
+            // An event that came meanwhile may tell of something that this list lacks.
+            if (_followed && version == _version) _listed = new(time.GetUtcNow(), running);
+        }
+
+        return running;
     }
 
     private NodeSample? FromFiles(ContainerListResponse container)
@@ -62,7 +97,7 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
                 {
                     var cache = parts.TryGetValue("total_inactive_file", out var v1) ? v1 : parts.TryGetValue("inactive_file", out var v2) ? v2 : 0;
                     var throttled = s.CPUStats.ThrottlingData?.ThrottledTime ?? 0;
-                    sample = Sample(container, time.GetUtcNow(), new CgroupFiles.Values(Nanoseconds(cpu), Nanoseconds(throttled), (long)(usage - Math.Min(usage, cache)), (long)(s.MemoryStats.Limit ?? 0), 0, (int)(s.PidsStats?.Current ?? 0)));
+                    sample = Sample(container, time.GetUtcNow(), new CgroupFiles.Values(Nanoseconds(cpu), Nanoseconds(throttled), (long)(usage - Math.Min(usage, cache)), (long)(s.MemoryStats.Limit ?? 0), 0, (int)(s.PidsStats?.Current ?? 0), NetOf(s), DiskOf(s)));
                 }
             }), cancel), cancel);
             killed = (await engine.AskAsync(c => c.Containers.InspectContainerAsync(container.ID, cancel), cancel)).State?.OOMKilled ?? false;
@@ -70,77 +105,18 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
         return killed && sample is not null ? sample with { OutOfMemoryKills = 1 } : sample;
     }
 
+    private static Traffic? NetOf(ContainerStatsResponse s) =>
+        s.Networks is { Count: > 0 } all ? new((long)all.Values.Sum(n => (decimal)n.RxBytes), (long)all.Values.Sum(n => (decimal)n.TxBytes)) : null;
+
+    private static Traffic? DiskOf(ContainerStatsResponse s)
+    {
+        return s.BlkioStats?.IoServiceBytesRecursive is { Count: > 0 } all ? new(Of("read"), Of("write")) : null;
+
+        long Of(string what) => (long)all.Where(e => string.Equals(e.Op, what, StringComparison.OrdinalIgnoreCase)).Sum(e => (decimal)e.Value);
+    }
+
     private static TimeSpan Nanoseconds(ulong value) => TimeSpan.FromTicks((long)(value / 100));
 
     private static NodeSample Sample(ContainerListResponse c, DateTimeOffset at, CgroupFiles.Values v) =>
-        new(ClusterLook.WorkspaceOf(c.Labels), ClusterLook.NodeOf(c.Labels), ClusterLook.GenerationOf(c.Labels), at, v.Cpu, v.Throttled, v.MemoryBytes, v.LimitBytes, v.OutOfMemoryKills, v.Pids, double.Parse(c.Labels[Owned.Vcpus], CultureInfo.InvariantCulture));
-}
-
-/// <summary>The files of one container's control groups, version 1 or 2, whichever driver made them.</summary>
-/// <param name="Memory">Folder of the memory controller; with version 2 the one folder of all.</param>
-internal sealed record CgroupFiles(bool Unified, string Memory, string Cpu, string CpuAccount, string Processes)
-{
-    private const string Root = "/sys/fs/cgroup";
-
-    internal sealed record Values(TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long LimitBytes, long OutOfMemoryKills, int Pids);
-
-    /// <summary>Null when they cannot be seen from here.</summary>
-    public static CgroupFiles? Find(string container)
-    {
-        foreach (var below in new[] { $"docker/{container}", $"system.slice/docker-{container}.scope" })
-        {
-            if (Directory.Exists($"{Root}/memory/{below}"))
-            {
-                return new CgroupFiles(false, $"{Root}/memory/{below}", Either("cpu", "cpu,cpuacct", below), Either("cpuacct", "cpu,cpuacct", below), $"{Root}/pids/{below}");
-            }
-
-            if (File.Exists($"{Root}/{below}/memory.current"))
-            {
-                var folder = $"{Root}/{below}";
-                return new CgroupFiles(true, folder, folder, folder, folder);
-            }
-        }
-
-        return null;
-    }
-
-    /// <summary>Null when the container ended.</summary>
-    public Values? Read()
-    {
-        try
-        {
-            return Unified
-                ? new Values(Microseconds(Field($"{Cpu}/cpu.stat", "usage_usec")), Microseconds(Field($"{Cpu}/cpu.stat", "throttled_usec")),
-                    Math.Max(0, Number($"{Memory}/memory.current") - Field($"{Memory}/memory.stat", "inactive_file")), Number($"{Memory}/memory.max"),
-                    Field($"{Memory}/memory.events", "oom_kill"), (int)Number($"{Processes}/pids.current"))
-                : new Values(Nanoseconds(Number($"{CpuAccount}/cpuacct.usage")), Nanoseconds(Field($"{Cpu}/cpu.stat", "throttled_time")),
-                    Math.Max(0, Number($"{Memory}/memory.usage_in_bytes") - Field($"{Memory}/memory.stat", "total_inactive_file")), Number($"{Memory}/memory.limit_in_bytes"),
-                    Field($"{Memory}/memory.oom_control", "oom_kill"), (int)Number($"{Processes}/pids.current"));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null; // removed under our hands; ENODEV is an IOException too
-        }
-    }
-
-    private static string Either(string one, string other, string below) => Directory.Exists($"{Root}/{one}/{below}") ? $"{Root}/{one}/{below}" : $"{Root}/{other}/{below}";
-
-    private static long Number(string file) => long.TryParse(File.ReadAllText(file).AsSpan().Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : 0; // "max": none
-
-    private static long Field(string file, string name)
-    {
-        foreach (var line in File.ReadLines(file))
-        {
-            if (line.StartsWith(name, StringComparison.Ordinal) && line.Length > name.Length && line[name.Length] == ' ')
-            {
-                return long.TryParse(line.AsSpan(name.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : 0;
-            }
-        }
-
-        return 0;
-    }
-
-    private static TimeSpan Microseconds(long value) => TimeSpan.FromTicks(value * 10);
-
-    private static TimeSpan Nanoseconds(long value) => TimeSpan.FromTicks(value / 100);
+        new(ClusterLook.WorkspaceOf(c.Labels), ClusterLook.NodeOf(c.Labels), ClusterLook.GenerationOf(c.Labels), at, v.Cpu, v.Throttled, v.MemoryBytes, v.LimitBytes, v.OutOfMemoryKills, v.Pids, double.Parse(c.Labels[Owned.Vcpus], CultureInfo.InvariantCulture)) { Net = v.Net, Disk = v.Disk };
 }

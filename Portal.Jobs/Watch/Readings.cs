@@ -1,0 +1,57 @@
+using System.Collections.Concurrent;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Watch;
+
+/// <param name="Cpu">Share of the CPU limit since the reading before, 0 to 1.</param>
+/// <param name="Throttled">Share of that time in which it was held back, 0 to 1.</param>
+public sealed record Reading(NodeSample Sample, double Cpu, double Throttled)
+{
+    /// <summary>False for the first reading of a node: there is nothing to compare it with, and only what it is counts.</summary>
+    public bool Compared { get; init; }
+
+    /// <summary>Since the reading before.</summary>
+    public long OutOfMemoryKills { get; init; }
+    public Traffic Net { get; init; }
+    public Traffic Disk { get; init; }
+}
+
+/// <summary>The newest reading of every node, and what happened since the one before.</summary>
+public sealed class Readings
+{
+    private readonly ConcurrentDictionary<(Guid Workspace, string Node, int Generation), Reading> _last = new();
+
+    /// <summary>Of every node that ran at the last tick.</summary>
+    public IReadOnlyCollection<Reading> Newest => [.. _last.Values];
+
+    /// <summary>Compares with the tick before, and forgets nodes that are not seen any more.</summary>
+    public IReadOnlyList<Reading> Take(IReadOnlyList<NodeSample> samples)
+    {
+        List<Reading> readings = [.. samples.Select(now => Compare(_last.GetValueOrDefault(Key(now))?.Sample, now))];
+        foreach (var reading in readings) _last[Key(reading.Sample)] = reading;
+        foreach (var gone in _last.Keys.Except(samples.Select(Key)).ToList()) _last.TryRemove(gone, out _);
+        return readings;
+    }
+
+    /// <summary>Counters of a container that was made again begin at nothing: what is less than before counts from there.</summary>
+    private static Reading Compare(NodeSample? before, NodeSample now)
+    {
+        // What could not be read this time is as it was, so that the next reading is not taken for a flood.
+        if (before is not null) now = now with { Net = now.Net ?? before.Net, Disk = now.Disk ?? before.Disk };
+        if (before is null || now.At <= before.At) return new(now, 0, 0);
+        var passed = now.At - before.At;
+        return new(now, Math.Clamp((now.Cpu - before.Cpu) / passed / Math.Max(0.01, now.Vcpus), 0, 1), Math.Clamp((now.Throttled - before.Throttled) / passed, 0, 1))
+        {
+            Compared = true,
+            OutOfMemoryKills = Since(before.OutOfMemoryKills, now.OutOfMemoryKills),
+            Net = Since(before.Net, now.Net),
+            Disk = Since(before.Disk, now.Disk),
+        };
+    }
+
+    private static Traffic Since(Traffic? before, Traffic? now) => before is { } then && now is { } at ? new(Since(then.In, at.In), Since(then.Out, at.Out)) : default;
+
+    private static long Since(long before, long now) => now >= before ? now - before : now;
+
+    private static (Guid, string, int) Key(NodeSample s) => (s.Workspace, s.Node, s.Generation);
+}

@@ -1,0 +1,76 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Portal.Core.Clouds;
+using Portal.Core.Workspaces;
+using Portal.IntegrationTests.Clouds;
+using Portal.Jobs.Watch;
+using Portal.TestKit;
+using Portal.TestKit.Clouds;
+using Portal.TestKit.Scripted;
+
+namespace Portal.IntegrationTests.Metrics;
+
+/// <summary>Real containers, the kernel's own files, rows.</summary>
+public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixture>
+{
+    private const int Uid = 300_401;
+    private CloudLab Lab => fixture.Lab;
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Samples_NetworkAndDisk_AreCounted()
+    {
+        var (mount, _, _) = await Lab.WorkAsync(CloudLab.New(), Uid);
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(uid: Uid, work: mount), await Lab.NodeAsync("neighbour", command: ["python3", "-m", "http.server", "--directory", "/usr/lib", "9000"])]);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        var before = await SampleAsync(plan, "notebook");
+
+        var (said, code) = await Lab.PythonInsideAsync(plan, "notebook", """
+            import mmap, os, time, urllib.request
+            for i in range(100):
+                try: urllib.request.urlopen("http://neighbour:9000/").read(); break
+                except OSError: time.sleep(.1)
+            for i in range(200): urllib.request.urlopen("http://neighbour:9000/").read()
+            # Past the page cache, on whole pages: what version 1 of the kernel's control groups counts.
+            page = mmap.mmap(-1, 1 << 20)
+            file = os.open("/home/student/work/direct", os.O_WRONLY | os.O_CREAT | os.O_DIRECT)
+            for i in range(8): os.write(file, page)
+            """);
+
+        code.ShouldBe(0, said);
+        var after = await SampleAsync(plan, "notebook");
+        (after.Net!.Value.In - before.Net!.Value.In).ShouldBeGreaterThan(200_000);
+        (after.Net.Value.Out - before.Net.Value.Out).ShouldBeInRange(20_000, 10_000_000);
+        (after.Disk!.Value.Out - before.Disk!.Value.Out).ShouldBeInRange(8L << 20, 40L << 20);
+        (await SampleAsync(plan, "neighbour")).Net!.Value.Out.ShouldBeGreaterThan(200_000);
+    }
+
+    [Fact]
+    public async Task Watch_ChildOutOfMemory_IsInTheRowsOfItsSpan()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, students: 1, new(4, 4096, 4, 4), Cancel);
+        var workspace = TestSite.NewId();
+        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0], id: workspace), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await using var jobs = NpgsqlDataSource.Create(database.Jobs);
+        var plan = await Lab.PlanAsync(workspace, nodes: await Lab.NodeAsync(memoryMib: 64));
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        var (readings, spans, rows) = (new Readings(), new RawSpans(), new SampleRows(jobs));
+        async Task TickAsync(TimeSpan later = default) =>
+            await rows.WriteAsync(spans.Add(readings.Take([.. (await Lab.Clusters.SamplesAsync(Cancel)).Where(s => s.Workspace == workspace)]), TimeProvider.System.GetUtcNow() + later), Cancel);
+        await TickAsync();
+
+        var (_, code) = await Lab.PythonInsideAsync(plan, "notebook", "b = [bytearray(8 << 20) for _ in range(100)]");
+        code.ShouldBe(137);
+        await TickAsync();
+        await TickAsync(TimeSpan.FromSeconds(20));
+        await TickAsync(TimeSpan.FromSeconds(40));
+
+        await using var db = database.Open();
+        var samples = await db.Samples.AsNoTracking().Where(s => s.WorkspaceId == workspace).ToListAsync(Cancel);
+        samples.Sum(s => s.OutOfMemoryKills).ShouldBe(1);
+        samples.ShouldAllBe(s => s.Node == "notebook" && s.MemoryLimitBytes == 64L << 20 && s.Pids >= 1);
+    }
+
+    private async Task<NodeSample> SampleAsync(ClusterPlan plan, string node) => (await Lab.Clusters.SamplesAsync(Cancel)).Single(s => s.Workspace == plan.Workspace && s.Node == node);
+}
