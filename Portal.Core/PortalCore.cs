@@ -15,5 +15,6 @@ public static class PortalCoreServices
         .AddSingleton<LaunchWorkspace>().AddSingleton<LaunchPreview>()
         .AddSingleton<StopWorkspace>().AddSingleton<StartWorkspace>().AddSingleton<ExtendWorkspace>().AddSingleton<DeleteWorkspace>()
         .AddSingleton<DeprecateTemplate>().AddSingleton<OfferTemplate>().AddSingleton<RestrictTemplate>()
+        .AddSingleton<Metrics.MetricsReader>()
         .AddSingleton<WorkspaceFeed>().AddSingleton<CatalogFeed>().AddSingleton<TemplatesFeed>().AddSingleton<OperationsFeed>();
 }

@@ -41,6 +41,7 @@ public static class PortalApi
         MeApi.Map(api);
         WorkspacesApi.Map(api);
         TemplatesApi.Map(api);
+        MetricsApi.Map(api);
         routes.MapOpenApi($"{Prefix}/openapi.json").AllowAnonymous();
     }
 }

@@ -14,6 +14,7 @@ window.portal = {
     return zone;
   },
   submit(form) { document.getElementById(form)?.requestSubmit(); },
+  hidden() { return document.visibilityState === "hidden"; },
   async copy(text) { await navigator.clipboard.writeText(text); },
 };
 

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Portal.Controls;
 using Portal.Core.Catalog;
+using Portal.Core.Metrics;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
@@ -60,6 +61,9 @@ public sealed partial class TextTests
         Each<LaunchTexts, ParameterMistake>(m => $"Mistake.{m}");
         Each<TemplatesTexts, TemplateRefusal>(r => $"Refused.{r}");
         Each<TemplatesTexts, TemplateAct>(a => $"Done.{a}");
+        Each<WorkspaceTexts, MetricsWindow>(w => $"Metrics.{w}");
+        Each<WorkspaceTexts, MetricsWindow>(w => $"Metrics.Span.{w}");
+        Each<WorkspaceTexts, MetricsWindow>(w => $"Metrics.None.{w}");
         Each<OperationsTexts, RunPhase>(p => $"Phase.{p}");
         Each<OperationsTexts, RunKind>(k => $"Kind.{k}");
     }
