@@ -27,15 +27,15 @@ public static class PortalJobsServices
             .AddSingleton<IStep, CheckOrder>().AddSingleton<IStep, EnsureWorkFolder>().AddSingleton<IStep, EnsureAccess>().AddSingleton<IStep, EnsureCluster>().AddSingleton<IStep, ProveEngine>().AddSingleton<IStep, ProveNotebook>()
             .AddSingleton<IStep, StopNodes>().AddSingleton<IStep, Unmount>().AddSingleton<IStep, DenyAccess>().AddSingleton<IStep, DropNetwork>().AddSingleton<IStep, DropScratch>().AddSingleton<IStep, Forget>();
         services.AddSingleton<ClusterPlans>().AddSingleton<EngineCounts>().AddSingleton(new TemplateStore(configuration["Catalog:Store"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Published")));
-        services.AddSingleton<AdvanceRun>().AddSingleton<NodeRows>().AddSingleton<CloudHealth>().AddSingleton<Readings>().AddSingleton<SampleRows>();
-        services.AddSingleton<Sweeps.Sweeps>().AddSingleton<EndTimes>().AddSingleton<Leftovers>().AddSingleton<Usage>().AddSingleton<Retention>().AddSingleton<Coarser>();
+        services.AddSingleton<AdvanceRun>().AddSingleton<NodeRows>().AddSingleton<CloudHealth>().AddSingleton<Readings>().AddSingleton<SampleRows>().AddSingleton<NotebookStates>().AddSingleton<Signals>();
+        services.AddSingleton<Sweeps.Sweeps>().AddSingleton<EndTimes>().AddSingleton<Leftovers>().AddSingleton<Usage>().AddSingleton<Retention>().AddSingleton<Coarser>().AddSingleton<Idle>();
         services.AddSingleton(TemplateFolders.Of(configuration)).AddSingleton<PublishTemplates>();
 
         // Stopped in reverse order: claiming ends first, then Hangfire (jobs hand back), the heartbeat last.
         services.AddHostedService<FirstWords>();
         services.AddSingleton<HeldRuns>().AddHostedService(p => p.GetRequiredService<HeldRuns>());
         services.AddPortalHangfire(configuration.GetConnectionString("portal")!, configuration.GetSection("Runs").Get<RunOptions>() ?? new());
-        services.AddHostedService<CatalogWatch>().AddHostedService<Schedule>().AddHostedService<NodeWatch>().AddHostedService<RunListener>().AddHostedService<Dispatcher>();
+        services.AddHostedService<CatalogWatch>().AddHostedService<Schedule>().AddHostedService<NodeWatch>().AddHostedService<SignalWatch>().AddHostedService<RunListener>().AddHostedService<Dispatcher>();
         return services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromSeconds(30));
     }
 }

@@ -98,7 +98,7 @@ public sealed record NodeSample(Guid Workspace, string Node, int Generation, Dat
     /// <summary>Bytes over its network since it started; null where they cannot be read.</summary>
     public Traffic? Net { get; init; }
 
-    /// <summary>Bytes from and to disks since it started; null where they cannot be read. With cgroup v1 the kernel counts only writes that bypass the page cache.</summary>
+    /// <summary>Bytes from and to disks since it started; null where they cannot be read. With cgroup v1 the kernel ascribes most writes to nobody, those on btrfs above all.</summary>
     public Traffic? Disk { get; init; }
 }
 

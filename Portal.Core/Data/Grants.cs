@@ -20,7 +20,7 @@ public static class Grants
     public static readonly IReadOnlyList<Grant> Table =
     [
         Reads("tenants", Web), Reads("tenants", Jobs),
-        Reads("classes", Web), Reads("classes", Jobs),
+        new("classes", Web, true, None, ["idle_minutes"], false), Reads("classes", Jobs),
         Reads("persons", Web), Reads("persons", Jobs),
         Reads("memberships", Web), Reads("memberships", Jobs),
         Reads("template_versions", Web), new("template_versions", Jobs, true, All, ["retired"], false),

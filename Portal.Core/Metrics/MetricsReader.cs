@@ -45,7 +45,7 @@ public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimePro
               sum(out_of_memory_kills)::bigint as out_of_memory_kills, max(restarts) as restarts, max(pids) as pids, (sum(span))::float8 as seconds,
               sum(net_in)::float8 as net_in, sum(net_out)::float8 as net_out, sum(disk_read)::float8 as disk_read, sum(disk_written)::float8 as disk_written
             from portal.samples where workspace_id = {workspace} and span = {span} and at >= {from}
-            group by node, date_bin({step}, at, 'epoch')
+            group by 1, 2
             """).ToListAsync(cancel);
         return [.. rows.GroupBy(r => r.Node, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => new NodeMetrics(g.Key, [.. g.OrderBy(r => r.At).Select(Point)]))];
     }
@@ -59,7 +59,7 @@ public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimePro
         var rows = await db.Database.SqlQuery<CountBin>($"""
             select name, date_bin({step}, at, 'epoch') as at, avg(value) as value, max(most) as most
             from portal.counts where workspace_id = {workspace} and span = {span} and at >= {from} and name <> {CountNames.Signals}
-            group by name, date_bin({step}, at, 'epoch')
+            group by 1, 2
             """).ToListAsync(cancel);
         return [.. rows.GroupBy(r => r.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal)
             .Select(g => new CountMetrics(g.Key, titles.GetValueOrDefault(g.Key), [.. g.OrderBy(r => r.At).Select(r => new CountPoint(r.At, r.Value, r.Most))]))];

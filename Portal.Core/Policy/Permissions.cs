@@ -5,8 +5,8 @@ namespace Portal.Core.Policy;
 /// <summary>Everything that someone may want to do; each verb checks its own entry.</summary>
 public enum Verb
 {
-    LaunchWorkspace, LookAtWorkspace, OpenApp, StopWorkspace, StartWorkspace, ExtendWorkspace, DeleteWorkspace,
-    SeeCatalog, SeeOperations,
+    LaunchWorkspace, LookAtWorkspace, OpenApp, StopWorkspace, StartWorkspace, ExtendWorkspace, KeepWorkspace, DeleteWorkspace,
+    SetIdleRule, SeeCatalog, SeeOperations,
     SeeTemplates, DeprecateTemplate, OfferTemplate, RestrictTemplate,
 }
 
@@ -41,11 +41,13 @@ public static class Permissions
             // Whoever belongs to the class that pays.
             Verb.LaunchWorkspace or Verb.SeeCatalog => member,
             // Work in progress is private: nobody but its owner opens it or changes how long it lives, and only while still in the class.
-            Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace => owner && member,
+            Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace or Verb.KeepWorkspace => owner && member,
             // Staff sees and stops, so that a lesson can go on; the owner also after leaving the class.
             Verb.LookAtWorkspace or Verb.StopWorkspace => owner || (standing & (Standing.Assistant | Standing.Instructor | Standing.TenantAdmin | Standing.Operator)) != Standing.None,
             // Files are kept, but what runs is lost: not for staff of the class.
             Verb.DeleteWorkspace => owner || (standing & (Standing.TenantAdmin | Standing.Operator)) != Standing.None,
+            // A rule of the class: those who answer for it.
+            Verb.SetIdleRule => (standing & (Standing.Instructor | Standing.TenantAdmin)) != Standing.None,
             Verb.SeeOperations => standing.HasFlag(Standing.Operator),
             // What is offered: of the site, and of a tenant as far as it concerns nobody else.
             Verb.SeeTemplates or Verb.DeprecateTemplate or Verb.OfferTemplate or Verb.RestrictTemplate => (standing & (Standing.TenantAdmin | Standing.Operator)) != Standing.None,

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Data;
+using Portal.Core.Policy;
 using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
@@ -20,7 +21,7 @@ internal static class WorkspaceReader
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                           join f in db.WorkFolders on w.WorkFolderId equals f.Id
                           orderby w.CreatedAt descending
-                          select new { w, c.Title, c.LongestHours, p.Name, t.TemplateId, t.Spec, f.UsedBytes, f.LimitGib }).AsNoTracking().ToListAsync(cancel);
+                          select new { w, c.Title, c.LongestHours, c.IdleMinutes, p.Name, t.TemplateId, t.Spec, f.UsedBytes, f.LimitGib }).AsNoTracking().ToListAsync(cancel);
         if (rows.Count == 0) return [];
         var ids = rows.ConvertAll(r => r.w.Id);
         var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId))
@@ -44,6 +45,7 @@ internal static class WorkspaceReader
                 Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters, Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId)?.Spec, Generation = r.w.Generation,
                 Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(run.Kind, run.Phase, run.Releasing, NodesWell.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
                 Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt, EndAt = r.w.EndAt, LongestHours = r.LongestHours, Wish = r.w.Wish,
+                Idle = IdleOf(r.w, run, r.IdleMinutes),
                 Run = View(run, r.Spec, steps[run.Id].ToDictionary(s => s.Key), usual),
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Level, l.Text))],
                 Nodes = [.. mine.Select(n => new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids, n.SeenAt) { Restarts = n.Restarts })],
@@ -51,6 +53,14 @@ internal static class WorkspaceReader
                 Queue = run.Phase == RunPhase.Queued ? queue?.Of(run.Id) : null,
             };
         })];
+    }
+
+    private static IdleView IdleOf(Workspace w, Run run, int? minutes)
+    {
+        var ready = run is { Kind: not (RunKind.Stop or RunKind.Delete), Phase: RunPhase.Succeeded, EndedAt: { } ended } ? ended : (DateTimeOffset?)null;
+        var activity = w.ActiveAt is { } at && at >= ready ? new Activity(at, w.ActiveBy) : null;
+        // Before anybody looked there is no evidence, so nothing is announced.
+        return new(minutes, activity?.At, activity?.By, ready is { } since && activity is not null ? IdlePolicy.StopAt(minutes, since, activity, w.KeepUntil) : null, w.KeepUntil);
     }
 
     private static RunView View(Run run, TemplateSpec spec, Dictionary<StepKey, RunStep> done, IReadOnlyDictionary<(RunKind, StepKey), TimeSpan> usual)

@@ -45,6 +45,9 @@ public sealed record WorkspaceView
     /// <summary>What somebody wants next while the run is unfinished.</summary>
     public RunKind? Wish { get; init; }
     public required RunView Run { get; init; }
+
+    /// <summary>What keeps it, and when it stops for want of work.</summary>
+    public IdleView Idle { get; init; } = IdleView.None;
     public ImmutableArray<LogLineView> Log { get; init; } = [];
     public ImmutableArray<NodeView> Nodes { get; init; } = [];
     public required FolderView Folder { get; init; }
@@ -68,6 +71,15 @@ public sealed record NodeView(string Name, string Role, bool Running, int? ExitC
 {
     /// <summary>How often it was begun again since the workspace was started, after it had ended by itself.</summary>
     public int Restarts { get; init; }
+}
+
+/// <param name="Minutes">Rule of the class; null: it never stops for want of work.</param>
+/// <param name="ActiveBy">What was last seen to work: a signal's name, "?" before the name of one that gave no answer; null for nothing yet.</param>
+/// <param name="StopAt">When it stops if nothing works in it until then; null while it does not run, or where there is no such rule.</param>
+/// <param name="KeepUntil">Its owner wants it kept until then.</param>
+public sealed record IdleView(int? Minutes, DateTimeOffset? ActiveAt, string? ActiveBy, DateTimeOffset? StopAt, DateTimeOffset? KeepUntil)
+{
+    public static readonly IdleView None = new(null, null, null, null, null);
 }
 
 /// <param name="Enforced">False: counted only, nothing stops a writer.</param>

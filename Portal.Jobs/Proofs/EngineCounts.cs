@@ -22,16 +22,24 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
 
     /// <summary>True when the node's address answers below 400.</summary>
     public async Task<bool> AnswersAsync(IReadOnlyList<NodeNow> nodes, string node, HealthSpec health, CancellationToken cancel) =>
-        await AskAsync(nodes, node, health.Port, health.Path, async answer => { await answer.Content.LoadIntoBufferAsync(cancel); return true; }, cancel);
+        await AskAsync(nodes, node, health.Port, health.Path, token: null, async answer => { await answer.Content.LoadIntoBufferAsync(cancel); return true; }, cancel);
 
     /// <summary>The number; null while nobody answers, or answers with something else.</summary>
     public async Task<double?> CountAsync(IReadOnlyList<NodeNow> nodes, CountSpec count, CancellationToken cancel)
     {
-        double? found = null;
-        await AskAsync(nodes, count.Role, count.Port, count.Path, async answer =>
+        var found = await ReadAsync(nodes, count.Role, count.Port, count.Path, token: null, json => Number(json, count.Value) is { } value ? new Found(value) : null, cancel);
+        return found?.Value;
+    }
+
+    /// <summary>What is made of a node's JSON; null while nobody answers, or answers with something else.</summary>
+    /// <param name="token">Of the app that is asked.</param>
+    public async Task<T?> ReadAsync<T>(IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token, Func<JsonElement, T?> read, CancellationToken cancel) where T : class
+    {
+        T? found = null;
+        await AskAsync(nodes, node, port, path, token, async answer =>
         {
             using var json = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(cancel));
-            found = Number(json.RootElement, count.Value);
+            found = read(json.RootElement);
             return true;
         }, cancel);
         return found;
@@ -57,14 +65,18 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<bool> AskAsync(IReadOnlyList<NodeNow> nodes, string node, int port, string path, Func<HttpResponseMessage, Task<bool>> read, CancellationToken cancel)
+    private sealed record Found(double Value);
+
+    private async Task<bool> AskAsync(IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token, Func<HttpResponseMessage, Task<bool>> read, CancellationToken cancel)
     {
         if (nodes.FirstOrDefault(n => n.Name == node)?.Address is not { } text || !IPAddress.TryParse(text, out var address)) return false;
         using var own = new CancellationTokenSource(Patience, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
         try
         {
-            using var answer = await _http.GetAsync(new Uri($"http://{new IPEndPoint(address, port)}{path}"), HttpCompletionOption.ResponseContentRead, until.Token);
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://{new IPEndPoint(address, port)}{path}"));
+            if (token is not null) request.Headers.TryAddWithoutValidation("Authorization", $"token {token}");
+            using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseContentRead, until.Token);
             return (int)answer.StatusCode < 400 && await read(answer);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or JsonException || (e is OperationCanceledException && !cancel.IsCancellationRequested))

@@ -6,7 +6,7 @@ namespace Portal.Jobs.Sweeps;
 
 /// <summary>Timed work. Hangfire makes one job a tick for the whole installation and retries it; each sweep may run twice.</summary>
 [Queue(HangfireSetup.SweepsQueue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
-public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers leftovers, Usage usage, Retention retention, Coarser coarser)
+public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers leftovers, Usage usage, Retention retention, Coarser coarser, Idle idle)
 {
     [JobDisplayName("sweep: workspaces at their end time")]
     public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
@@ -22,6 +22,9 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers lefto
 
     [JobDisplayName("sweep: coarser spans of what was measured")]
     public Task MetricsAsync(CancellationToken cancel) => AloneAsync(7415, coarser.RunAsync, cancel);
+
+    [JobDisplayName("sweep: workspaces in which nothing works")]
+    public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
 
     /// <summary>Not Hangfire's lock: its row is never renewed. This one ends with the connection.</summary>
     private async Task AloneAsync(long name, Func<CancellationToken, Task> sweep, CancellationToken cancel)
@@ -43,8 +46,9 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
         recurring.AddOrUpdate<Sweeps>("usage", HangfireSetup.SweepsQueue, s => s.UsageAsync(CancellationToken.None), "*/10 * * * * *", options);
         recurring.AddOrUpdate<Sweeps>("retention", HangfireSetup.SweepsQueue, s => s.RetentionAsync(CancellationToken.None), "0 */10 * * * *", options);
         recurring.AddOrUpdate<Sweeps>("metrics", HangfireSetup.SweepsQueue, s => s.MetricsAsync(CancellationToken.None), "40 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("idle", HangfireSetup.SweepsQueue, s => s.IdleAsync(CancellationToken.None), "*/30 * * * * *", options);
         using var connection = storage.GetReadOnlyConnection();
-        foreach (var id in connection.GetAllItemsFromSet("recurring-jobs").Except(["end-times", "leftovers", "usage", "retention", "metrics"], StringComparer.Ordinal)) recurring.RemoveIfExists(id);
+        foreach (var id in connection.GetAllItemsFromSet("recurring-jobs").Except(["end-times", "leftovers", "usage", "retention", "metrics", "idle"], StringComparer.Ordinal)) recurring.RemoveIfExists(id);
         return Task.CompletedTask;
     }
 

@@ -42,6 +42,7 @@ public static class PortalApi
         WorkspacesApi.Map(api);
         TemplatesApi.Map(api);
         MetricsApi.Map(api);
+        ClassesApi.Map(api);
         routes.MapOpenApi($"{Prefix}/openapi.json").AllowAnonymous();
     }
 }

@@ -28,6 +28,12 @@ public sealed record NewWorkspace(
 /// <summary>A new end time.</summary>
 public sealed record NewEnd([property: Required] DateTimeOffset? EndAt);
 
+/// <summary>How long a workspace is kept although nothing works in it, hours from now.</summary>
+public sealed record KeepFor([property: Required, Range(1, KeepWorkspace.MostHours)] int? Hours);
+
+/// <summary>After how many minutes without work workspaces of a class are stopped; absent or null: never for that reason.</summary>
+public sealed record IdleRule([property: Range(Core.Policy.IdlePolicy.Shortest, Core.Policy.IdlePolicy.Longest)] int? Minutes);
+
 /// <summary>When a workspace that is started again is to stop; absent keeps its end time where that lies ahead.</summary>
 /// <param name="Size">Another size from now on.</param>
 /// <param name="Workers">Another number of workers from now on.</param>
@@ -59,9 +65,21 @@ public sealed record WorkspaceShape(
     Guid Id, string Slug, string Name, string Template, string Size, WorkspaceStatus Status, DateTimeOffset CreatedAt, DateTimeOffset EndAt,
     int? Place, string? Said, string? Cause, string? Remedy, IReadOnlyList<StepShape> Steps)
 {
+    /// <summary>What was last seen to work in it, and when; "?" before a name: that one gave no answer.</summary>
+    public string? ActiveBy { get; init; }
+    public DateTimeOffset? ActiveAt { get; init; }
+
+    /// <summary>When it stops if nothing works in it until then; null: not for that reason.</summary>
+    public DateTimeOffset? IdleStopAt { get; init; }
+
     public static WorkspaceShape Of(WorkspaceView view) => new(
         view.Id, view.Slug, view.Name, view.Template.Id, view.Size.Id, view.Status, view.CreatedAt, view.EndAt,
-        view.Queue?.Place, view.Run.Said, view.Run.Cause, view.Run.Remedy, [.. view.Run.Steps.Select(s => new StepShape(s.Key.ToString(), s.Began, s.Ended, s.Failed))]);
+        view.Queue?.Place, view.Run.Said, view.Run.Cause, view.Run.Remedy, [.. view.Run.Steps.Select(s => new StepShape(s.Key.ToString(), s.Began, s.Ended, s.Failed))])
+    {
+        ActiveBy = view.Idle.ActiveBy,
+        ActiveAt = view.Idle.ActiveAt,
+        IdleStopAt = view.Idle.StopAt,
+    };
 }
 
 /// <summary>A step of the newest run.</summary>

@@ -5,7 +5,7 @@ using Portal.Core.Workspaces;
 namespace Portal.Features.Workspaces;
 
 /// <summary>What a person can do with a workspace from a page.</summary>
-public enum WorkspaceAct { Open, Start, StartNewest, StartOtherwise, TryAgain, Cancel, Stop, Extend, Delete }
+public enum WorkspaceAct { Open, Start, StartNewest, StartOtherwise, TryAgain, Cancel, Stop, Extend, Delete, Keep }
 
 /// <summary>Which acts to offer. The verbs decide for themselves; this only keeps buttons away that would be refused.</summary>
 public static class WorkspaceActs
@@ -40,4 +40,8 @@ public static class WorkspaceActs
 
 /// <summary>What a person asked for.</summary>
 /// <param name="EndAt">For <see cref="WorkspaceAct.Extend"/>: the new end.</param>
-public sealed record WorkspaceAsk(WorkspaceAct Act, DateTimeOffset? EndAt = null);
+public sealed record WorkspaceAsk(WorkspaceAct Act, DateTimeOffset? EndAt = null)
+{
+    /// <summary>For <see cref="WorkspaceAct.Keep"/>: how long.</summary>
+    public int Hours { get; init; }
+}

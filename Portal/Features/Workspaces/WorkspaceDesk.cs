@@ -9,7 +9,7 @@ namespace Portal.Features.Workspaces;
 
 /// <summary>Asks back where something is lost, calls the verb, and says what became of it. Used by every page that shows a workspace.</summary>
 public sealed class WorkspaceDesk(
-    StopWorkspace stop, StartWorkspace start, ExtendWorkspace extend, DeleteWorkspace delete,
+    StopWorkspace stop, StartWorkspace start, ExtendWorkspace extend, KeepWorkspace keep, DeleteWorkspace delete,
     IDialogService dialogs, Messages messages, IStringLocalizer<WorkspaceTexts> text)
 {
     public async Task DoAsync(Actor actor, WorkspaceView workspace, WorkspaceAsk ask)
@@ -28,6 +28,7 @@ public sealed class WorkspaceDesk(
             WorkspaceAct.Start or WorkspaceAct.TryAgain or WorkspaceAct.StartNewest or WorkspaceAct.StartOtherwise => await start.RunAsync(actor, workspace.Id, changes, CancellationToken.None),
             WorkspaceAct.Stop or WorkspaceAct.Cancel => await stop.RunAsync(actor, workspace.Id, CancellationToken.None),
             WorkspaceAct.Extend when ask.EndAt is { } end => await extend.RunAsync(actor, workspace.Id, end, CancellationToken.None),
+            WorkspaceAct.Keep => await keep.RunAsync(actor, workspace.Id, ask.Hours, CancellationToken.None),
             WorkspaceAct.Delete => await delete.RunAsync(actor, workspace.Id, CancellationToken.None),
             _ => throw new ArgumentOutOfRangeException(nameof(ask)),
         };

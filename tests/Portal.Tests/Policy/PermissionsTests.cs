@@ -20,6 +20,8 @@ public sealed class PermissionsTests
     [InlineData(Verb.OpenApp, "0 0 0 0 0 0", "0 1 1 1 0 0")]
     [InlineData(Verb.StartWorkspace, "0 0 0 0 0 0", "0 1 1 1 0 0")]
     [InlineData(Verb.ExtendWorkspace, "0 0 0 0 0 0", "0 1 1 1 0 0")]
+    [InlineData(Verb.KeepWorkspace, "0 0 0 0 0 0", "0 1 1 1 0 0")]
+    [InlineData(Verb.SetIdleRule, "0 0 0 1 1 0", "0 0 0 1 1 0")]
     [InlineData(Verb.DeleteWorkspace, "0 0 0 0 1 1", "1 1 1 1 1 1")]
     [InlineData(Verb.SeeOperations, "0 0 0 0 0 1", "0 0 0 0 0 1")]
     [InlineData(Verb.SeeTemplates, "0 0 0 0 1 1", "0 0 0 0 1 1")]

@@ -1,0 +1,38 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Policy;
+
+namespace Portal.Core.Classes;
+
+public abstract record SetIdleRuleOutcome
+{
+    private SetIdleRuleOutcome() { }
+
+    public sealed record Accepted : SetIdleRuleOutcome;
+
+    /// <summary>No such class, or none that this actor may rule: which of both is not told.</summary>
+    public sealed record NotFound : SetIdleRuleOutcome;
+
+    /// <summary>Not within <see cref="IdlePolicy.Shortest"/> and <see cref="IdlePolicy.Longest"/> minutes.</summary>
+    public sealed record OutOfRange : SetIdleRuleOutcome;
+}
+
+/// <summary>After how many minutes without work workspaces of a class are stopped, or never for that reason. Holds at once, for those that run too.</summary>
+public sealed class SetIdleRule(IDbContextFactory<PortalDb> databases)
+{
+    /// <param name="minutes">Null switches it off.</param>
+    public async Task<SetIdleRuleOutcome> RunAsync(Actor actor, Guid classId, int? minutes, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        if (await db.Classes.SingleOrDefaultAsync(c => c.Id == classId, cancel) is not { } @class) return new SetIdleRuleOutcome.NotFound();
+        if (!Permissions.May(Verb.SetIdleRule, await db.StandingAsync(actor, @class.TenantId, @class.Id, owner: null, cancel))) return new SetIdleRuleOutcome.NotFound();
+        if (minutes is < IdlePolicy.Shortest or > IdlePolicy.Longest) return new SetIdleRuleOutcome.OutOfRange();
+        @class.IdleMinutes = minutes;
+        db.Audit.Add(new() { TenantId = @class.TenantId, ActorId = actor.PersonId, Verb = nameof(SetIdleRule), Outcome = "accepted" });
+        await db.SaveChangesAsync(cancel);
+        await transaction.CommitAsync(cancel);
+        return new SetIdleRuleOutcome.Accepted();
+    }
+}

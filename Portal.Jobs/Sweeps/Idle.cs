@@ -1,0 +1,59 @@
+using System.Globalization;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.Metrics;
+using Portal.Core.Policy;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Runs;
+
+namespace Portal.Jobs.Sweeps;
+
+/// <summary>Stops, never deletes, workspaces in which nothing has worked for as long as their class allows. The warning is what pages make of the same facts.</summary>
+public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, TimeProvider clock)
+{
+    private const int Most = 500;
+
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        List<Guid> candidates;
+        await using (var db = await databases.CreateDbContextAsync(cancel))
+        {
+            // Shortest first cut: whoever was active within the shortest rule that there is is no candidate.
+            var quiet = clock.GetUtcNow().AddMinutes(-IdlePolicy.Shortest);
+            candidates = await (from w in db.Workspaces
+                                join c in db.Classes on w.ClassId equals c.Id
+                                where w.DeletedAt == null && w.Wish == null && c.IdleMinutes != null && w.ActiveAt < quiet
+                                orderby w.ActiveAt
+                                select w.Id).Take(Most).ToListAsync(cancel);
+        }
+        var stopped = false;
+        foreach (var id in candidates) stopped |= await DecideAsync(id, cancel);
+        if (stopped) await runs.RingAsync(cancel);
+    }
+
+    /// <summary>Under the workspace's lock, from facts read under it: a click that keeps it is either seen here or comes too late.</summary>
+    private async Task<bool> DecideAsync(Guid id, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        await db.LockWorkspaceAsync(id, cancel);
+        var row = await (from w in db.Workspaces.AsNoTracking()
+                         join c in db.Classes on w.ClassId equals c.Id
+                         from r in db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)
+                         where w.Id == id && w.DeletedAt == null && w.Wish == null && r.Phase == RunPhase.Succeeded && r.EndedAt != null && r.Kind != RunKind.Stop && r.Kind != RunKind.Delete
+                         select new { w, c.IdleMinutes, r.EndedAt, r.Number, LookedAt = db.Counts.Where(x => x.WorkspaceId == id && x.Span == (int)Spans.RawCounts.TotalSeconds && x.Name == CountNames.Signals).Max(x => (DateTimeOffset?)x.At) })
+            .SingleOrDefaultAsync(cancel);
+        if (row is null) return false;
+        var activity = row.w.ActiveAt is { } at ? new Activity(at, row.w.ActiveBy) : null;
+        if (IdlePolicy.Decide(new(clock.GetUtcNow(), row.IdleMinutes, row.EndedAt!.Value, activity, row.LookedAt, row.w.KeepUntil)) is not IdleDecision.Stop stop) return false;
+        db.Runs.Add(new() { WorkspaceId = id, Number = row.Number + 1, Kind = RunKind.Stop });
+        db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = Why(stop, activity!) });
+        await db.SaveChangesAsync(cancel);
+        await transaction.CommitAsync(cancel);
+        return true;
+    }
+
+    private static string Why(IdleDecision.Stop stop, Activity last) => string.Create(CultureInfo.InvariantCulture,
+        $"Nothing has worked in it for {stop.Idle.TotalMinutes:0} minutes{(last.By is { } by && !by.StartsWith(IdlePolicy.Unknown, StringComparison.Ordinal) ? $" (the last were its {by}, at {last.At:HH:mm} UTC)" : "")}: it is stopped, the files are kept.");
+}

@@ -1,0 +1,121 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using NpgsqlTypes;
+using Portal.Core.Access;
+using Portal.Core.Catalog;
+using Portal.Core.Clouds;
+using Portal.Core.Data;
+using Portal.Core.Metrics;
+using Portal.Core.Policy;
+using Portal.Core.Runs;
+using Portal.Jobs.Proofs;
+
+namespace Portal.Jobs.Watch;
+
+/// <summary>
+/// Asks every workspace that is ready what works in it, writes what was counted, and when something was last seen to work. Side by side, a bounded
+/// number at once, each question with a deadline of its own; those that gave no answer last time come last, so that they delay nobody.
+/// </summary>
+public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks, AppToken tokens, SampleRows rows, TimeProvider clock)
+{
+    private const int AtOnce = 32, Most = 2000;
+    private HashSet<Guid> _silent = [];
+
+    private sealed record Watched(Guid Id, int Generation, int Workers, TemplateSpec Spec, DateTimeOffset ReadyAt, Activity? Activity, DateTimeOffset? LookedAt)
+    {
+        public IReadOnlyList<NodeNow> Nodes { get; init; } = [];
+    }
+
+    private sealed record Answer(Watched Of, IReadOnlyList<Signal> Signals, IReadOnlyList<(string Name, double Value)> Counts);
+
+    /// <summary>One look at all.</summary>
+    public async Task LookAsync(CancellationToken cancel)
+    {
+        var watched = await WatchedAsync(cancel);
+        var answers = new Answer[watched.Count];
+        await Parallel.ForEachAsync(watched.OrderBy(w => _silent.Contains(w.Id)).Select((w, i) => (w, i)), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
+            async (one, token) => answers[one.i] = await AskAsync(one.w, token));
+        _silent = [.. answers.Where(a => a.Signals.Any(s => !s.Answered)).Select(a => a.Of.Id)];
+        var now = clock.GetUtcNow();
+        await rows.WriteAsync([.. answers.SelectMany(a => a.Counts.Select(c => Count(a.Of.Id, c.Name, c.Value, now)))], cancel);
+        await WriteAsync([.. answers.Select(a => (a.Of.Id, IdlePolicy.Seen(a.Signals, a.Of.Activity, a.Of.LookedAt, now)))], cancel);
+    }
+
+    private static Count Count(Guid workspace, string name, double value, DateTimeOffset now) =>
+        new() { WorkspaceId = workspace, Name = name, At = Spans.Begin(now, Spans.RawCounts), Span = (int)Spans.RawCounts.TotalSeconds, Value = value, Most = value };
+
+    /// <summary>Ready ones with the nodes of their present generation: from rows, no call of the engine.</summary>
+    private async Task<IReadOnlyList<Watched>> WatchedAsync(CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var found = await (from w in db.Workspaces.AsNoTracking()
+                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
+                           from r in db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)
+                           where w.DeletedAt == null && r.Phase == RunPhase.Succeeded && r.EndedAt != null && r.Kind != RunKind.Stop && r.Kind != RunKind.Delete
+                           orderby w.CreatedAt
+                           select new { w, t.Spec, r.EndedAt, LookedAt = db.Counts.Where(c => c.WorkspaceId == w.Id && c.Span == (int)Spans.RawCounts.TotalSeconds && c.Name == CountNames.Signals).Max(c => (DateTimeOffset?)c.At) })
+            .Take(Most).ToListAsync(cancel);
+        var ids = found.ConvertAll(f => f.w.Id);
+        var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId) && n.Running).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
+        return [.. found.Select(f => new Watched(f.w.Id, f.w.Generation, f.w.Workers, f.Spec, f.EndedAt!.Value,
+            f.w.ActiveAt >= f.EndedAt ? new(f.w.ActiveAt.Value, f.w.ActiveBy) : null, f.LookedAt >= f.EndedAt ? f.LookedAt : null)
+        {
+            Nodes = [.. nodes[f.w.Id].Where(n => n.Generation == f.w.Generation).Select(n => new NodeNow(n.Name, n.Role, n.Generation, NodeState.Running, null, false, n.Address, ""))],
+        })];
+    }
+
+    private async Task<Answer> AskAsync(Watched of, CancellationToken cancel)
+    {
+        var apps = Task.WhenAll(of.Spec.AppsOnNodes(of.Workers).Where(a => a.Spec.Kernels).Select(a => notebooks.AskAsync(of.Nodes, a, tokens.Of(of.Id, of.Generation, a.Id), cancel)));
+        var counted = Task.WhenAll(of.Spec.Counts.Select(async c => (Spec: c, Value: await engines.CountAsync(of.Nodes, c, cancel))));
+        List<Signal> signals = [];
+        List<(string, double)> counts = [];
+        foreach (var app in await apps)
+        {
+            signals.Add(new(CountNames.Kernels, app is not null, app?.Busy > 0, app?.KernelsAt));
+            signals.Add(new(CountNames.Terminals, app is not null, Busy: false, app?.TerminalsAt));
+        }
+        var known = (await apps).OfType<NotebookState>().ToList();
+        if (known.Count > 0) counts.AddRange([(CountNames.Kernels, known.Sum(k => k.Kernels)), (CountNames.BusyKernels, known.Sum(k => k.Busy)), (CountNames.Terminals, known.Sum(k => k.Terminals))]);
+        foreach (var (spec, value) in await counted)
+        {
+            if (spec.Busy) signals.Add(new(spec.Id, value is not null, value > 0));
+            if (value is { } number && double.IsFinite(number)) counts.Add((spec.Id, number));
+        }
+        counts.Add((CountNames.Signals, signals.Count(s => s.Answered)));
+        return new(of, signals, counts);
+    }
+
+    /// <summary>Only what is new by a minute, or by another signal: each write is told to pages.</summary>
+    private async Task WriteAsync(IReadOnlyList<(Guid Id, Activity Activity)> seen, CancellationToken cancel)
+    {
+        if (seen.Count == 0) return;
+        await using var write = data.CreateCommand("""
+            update portal.workspaces w set active_at = a.at, active_by = a.by from unnest($1, $2, $3) as a(id, at, by)
+            where w.id = a.id and w.deleted_at is null and (w.active_at is null or w.active_by is distinct from a.by or a.at >= w.active_at + $4)
+            """);
+        write.Parameters.Add(new() { Value = seen.Select(s => s.Id).ToArray() });
+        write.Parameters.Add(new() { Value = seen.Select(s => s.Activity.At.UtcDateTime).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.TimestampTz });
+        write.Parameters.Add(new() { Value = seen.Select(s => s.Activity.By).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        write.Parameters.Add(new() { Value = IdlePolicy.Precision });
+        await write.ExecuteNonQueryAsync(cancel);
+    }
+}
+
+/// <summary>Looks every quarter of a minute.</summary>
+public sealed class SignalWatch(Signals signals, TimeProvider clock, ILogger<SignalWatch> log) : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var tick = new PeriodicTimer(Spans.RawCounts, clock);
+        try
+        {
+            while (await tick.WaitForNextTickAsync(stoppingToken))
+            {
+                try { await signals.LookAsync(stoppingToken); }
+                catch (Exception e) when (e is not OperationCanceledException) { log.LogWarning("Asking workspaces what works in them failed: {Error}", e.Message); }
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { }
+    }
+}

@@ -1,0 +1,62 @@
+using Bunit;
+using Microsoft.AspNetCore.Components;
+using Portal.Core.Catalog;
+using Portal.Core.Workspaces;
+using Portal.Features.Workspaces;
+
+namespace Portal.Tests.Pages;
+
+public sealed class IdleTests : PageTest
+{
+    private readonly List<WorkspaceAsk> _asked = [];
+
+    private static WorkspaceView With(IdleView idle, WorkspaceStatus status = WorkspaceStatus.Ready) => Views.Workspace(status) with { Idle = idle };
+
+    private IRenderedComponent<IdleNotice> Notice(WorkspaceView workspace, bool owner = true, bool tells = true) =>
+        Render<IdleNotice>(p => p.Add(n => n.Workspace, workspace).Add(n => n.Owner, owner).Add(n => n.Tells, tells).Add(n => n.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
+
+    [Fact]
+    public void Notice_FifteenMinutesBefore_WarnsAndKeepsInOneClick()
+    {
+        var notice = Notice(With(new(60, Now.AddMinutes(-40), "kernels", Now.AddMinutes(21), null)));
+        notice.FindAll(".notice").ShouldBeEmpty();
+
+        Clock.Advance(TimeSpan.FromMinutes(6));
+
+        notice.WaitForAssertion(() => notice.Find(".notice").TextContent.ShouldContain("Nothing works in it any more. It stops in 15 min; your files stay."));
+        notice.Find("button").TextContent.Trim().ShouldBe("Keep it for 4 hours");
+        notice.Find("button").Click();
+        _asked.ShouldBe([new(WorkspaceAct.Keep) { Hours = 4 }]);
+    }
+
+    [Fact]
+    public void Notice_SomebodyElses_WarnsWithoutTheButton() =>
+        Notice(With(new(60, Now.AddMinutes(-50), "kernels", Now.AddMinutes(5), null)), owner: false).FindAll("button").ShouldBeEmpty();
+
+    [Theory]
+    [InlineData("kernels", 1, "Kept awake by: a kernel. It stops after 60 s without work.", 1)]
+    [InlineData("kernels", 20, "Last work: a kernel, 09:40. It stops after 60 min without work.", 60)]
+    [InlineData("?kernels", 0, "Kept, because the notebook did not answer. It stops after 60 min without work.", 60)]
+    [InlineData("?unwatched", 0, "Kept, because nobody watched it for a while. It stops after 60 min without work.", 60)]
+    [InlineData("tasks", 0, "Kept awake by: Running tasks. It stops after 60 min without work.", 60)]
+    [InlineData("?tasks", 0, "Kept, because Running tasks did not answer. It stops after 60 min without work.", 60)]
+    [InlineData(null, 0, "Nothing has worked in it yet. It stops after 60 min without work.", 60)]
+    public void Notice_NoStopNear_SaysWhatKeepsIt(string? by, int minutesAgo, string words, int rule)
+    {
+        var workspace = With(new(rule, Now.AddMinutes(-minutesAgo), by, Now.AddHours(1), null));
+        workspace = workspace with { Template = workspace.Template with { Counts = [new CountSpec("tasks", "Running tasks", "notebook", 1, "/", "", true)] } };
+        Notice(workspace).Find("p").TextContent.ShouldBe(words);
+    }
+
+    [Fact]
+    public void Notice_KeptByItsOwner_SaysUntilWhen() =>
+        Notice(With(new(60, Now.AddMinutes(-90), "kernels", Now.AddHours(3), Now.AddHours(3)))).Find("p").TextContent.ShouldStartWith("Kept until 13:00.");
+
+    [Fact]
+    public void Notice_OffForTheClassOrNotRunning_SaysNothing()
+    {
+        Notice(With(IdleView.None)).Markup.Trim().ShouldBeEmpty();
+        Notice(With(new(60, null, null, Now.AddMinutes(1), null), WorkspaceStatus.Stopped)).Markup.Trim().ShouldBeEmpty();
+        Notice(With(new(60, Now, "kernels", Now.AddHours(1), null)), tells: false).Markup.Trim().ShouldBeEmpty();
+    }
+}
