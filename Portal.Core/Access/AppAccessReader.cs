@@ -36,7 +36,7 @@ public sealed record AppLink(string Node, IPAddress? Address, int Port, string A
 
 /// <summary>
 /// Who may use which app right now: the portal session lives, the person is still a member, the workspace is ready and
-/// of the generation that was opened. Whatever is not in the answer has no access any more.
+/// of the generation that was opened. A Resize, under way or ended, takes nobody's access. Whatever is not in the answer has no access any more.
 /// </summary>
 public static class AppAccessReader
 {
@@ -51,7 +51,7 @@ public static class AppAccessReader
                           join w in db.Workspaces on s.WorkspaceId equals w.Id
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                           where w.DeletedAt == null && w.Generation == s.Generation
-                          select new { s, w, t.Spec, Run = db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).First() }).AsNoTracking().ToListAsync(cancel);
+                          select new { s, w, t.Spec, Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First() }).AsNoTracking().ToListAsync(cancel);
         if (rows.Count == 0) return [];
         var persons = rows.ConvertAll(r => r.s.PersonId);
         var workspaces = rows.ConvertAll(r => r.w.Id);

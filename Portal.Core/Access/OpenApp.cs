@@ -21,7 +21,7 @@ public abstract record OpenAppOutcome
     public sealed record NotReady(string Slug, WorkspaceStatus Status) : OpenAppOutcome;
 }
 
-/// <summary>Gives a ticket for one app of one workspace to the browser of its owner.</summary>
+/// <summary>While it is resized, and however that ended, its apps stay open. Gives a ticket for one app of one workspace to the browser of its owner.</summary>
 public sealed class OpenApp(IDbContextFactory<PortalDb> databases)
 {
     /// <param name="sessionHash">The portal session that asks: what the ticket opens ends with it.</param>
@@ -31,7 +31,7 @@ public sealed class OpenApp(IDbContextFactory<PortalDb> databases)
         var found = await (from w in db.Workspaces
                            join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                            where w.Id == workspaceId && w.DeletedAt == null
-                           select new { w, t.Spec, Run = db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).First() }).AsNoTracking().SingleOrDefaultAsync(cancel);
+                           select new { w, t.Spec, Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First() }).AsNoTracking().SingleOrDefaultAsync(cancel);
         if (found is null) return new OpenAppOutcome.NotFound();
         var standing = await db.StandingAsync(actor, found.w.TenantId, found.w.ClassId, found.w.PersonId, cancel);
         if (!Permissions.May(Verb.OpenApp, standing)) return new OpenAppOutcome.NotFound();

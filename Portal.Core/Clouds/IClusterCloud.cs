@@ -57,7 +57,11 @@ public sealed record CloudReport(string Summary, int Vcpus, long MemoryMib);
 
 /// <param name="Generation">Raised by each Launch or Start; nodes of older generations are swept.</param>
 /// <param name="Subnet">A /27 of our pool, CIDR.</param>
-public sealed record ClusterPlan(Guid Workspace, int Generation, string Subnet, IReadOnlyList<NodePlan> Nodes);
+public sealed record ClusterPlan(Guid Workspace, int Generation, string Subnet, IReadOnlyList<NodePlan> Nodes)
+{
+    /// <summary>Nodes of this generation that are there stay as they are, even where they differ from the plan: somebody works in them.</summary>
+    public bool KeepsWhatIsThere { get; init; }
+}
 
 /// <param name="Name">Host name and alias inside the workspace's network: notebook, worker0 …</param>
 /// <param name="Image">Image id (sha256:…), never a tag.</param>

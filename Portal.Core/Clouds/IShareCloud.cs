@@ -26,6 +26,12 @@ public interface IShareCloud
 
     /// <summary>Takes the rules of this generation and older ones back. Only after the host has unmounted. Look at <see cref="AccessAsync"/> until they are gone.</summary>
     Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel);
+
+    /// <summary>Unmounts the scratch folders of these nodes, of whatever generation, and nothing else of the workspace. Only after none of them is seen.</summary>
+    Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel);
+
+    /// <summary>Takes back the rules for the scratch folders of these nodes, after the host has unmounted them. Look at <see cref="AccessAsync"/> until they are gone.</summary>
+    Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel);
 }
 
 /// <summary>Folders inside shares with limits of their own. A limit is in bytes; one that was never set, or that the storage cannot hold, reads as 0.</summary>

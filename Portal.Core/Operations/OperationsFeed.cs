@@ -49,7 +49,7 @@ public sealed class OperationsFeed
         var unfinished = db.Runs.AsNoTracking().Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled).OrderBy(r => r.Id).Take(Most);
         var failed = db.Runs.AsNoTracking().Where(r => r.Phase == RunPhase.Failed).OrderByDescending(r => r.Id).Take(MostFailures);
         var open = await RowsAsync(db, unfinished, cancel);
-        var queue = open.Where(r => r.Phase == RunPhase.Queued && r.Kind is RunKind.Launch or RunKind.Start).Where(r => r.Phase == RunPhase.Queued).OrderBy(r => r.Id).Select(r => r.Id).ToList();
+        var queue = open.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => r.Id).ToList();
         var claims = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib), Count = g.Count() }).FirstOrDefaultAsync(cancel);
         return new(
             [.. open.OrderBy(r => r.Id).Select(r => queue.IndexOf(r.Id) is var at and >= 0 ? r with { Place = at + 1 } : r)],

@@ -14,6 +14,9 @@ public sealed record NodeOrder(string Name, Amounts Wanted);
 /// <param name="Nodes">Those that hold no room yet.</param>
 public sealed record QueuedOrder(long RunId, Guid WorkspaceId, ImmutableArray<NodeOrder> Nodes)
 {
+    /// <summary>Room that the workspace holds already, and keeps while it waits for more.</summary>
+    public Amounts Held { get; init; } = Amounts.None;
+
     public Amounts Wanted => Nodes.Aggregate(Amounts.None, (sum, n) => sum + n.Wanted);
 }
 
@@ -28,7 +31,7 @@ public static class AdmissionPolicy
     {
         var admitted = ImmutableArray.CreateBuilder<QueuedOrder>();
         var claimed = room.Claimed;
-        foreach (var order in queue.Where(o => o.Wanted.FirstAbove(room.Capacity) is null))
+        foreach (var order in queue.Where(o => (o.Wanted + o.Held).FirstAbove(room.Capacity) is null))
         {
             var after = claimed + order.Wanted;
             if (admitted.Count >= room.Starts || (order.Nodes.Length > 0 && after.FirstAbove(room.Capacity) is not null)) break;

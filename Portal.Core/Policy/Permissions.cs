@@ -5,7 +5,7 @@ namespace Portal.Core.Policy;
 /// <summary>Everything that someone may want to do; each verb checks its own entry.</summary>
 public enum Verb
 {
-    LaunchWorkspace, LookAtWorkspace, OpenApp, StopWorkspace, StartWorkspace, ExtendWorkspace, KeepWorkspace, DeleteWorkspace,
+    LaunchWorkspace, LookAtWorkspace, OpenApp, StopWorkspace, StartWorkspace, ExtendWorkspace, KeepWorkspace, ResizeWorkspace, DeleteWorkspace,
     SetIdleRule, SeeCatalog, SeeOperations,
     SeeTemplates, DeprecateTemplate, OfferTemplate, RestrictTemplate,
 }
@@ -41,7 +41,7 @@ public static class Permissions
             // Whoever belongs to the class that pays.
             Verb.LaunchWorkspace or Verb.SeeCatalog => member,
             // Work in progress is private: nobody but its owner opens it or changes how long it lives, and only while still in the class.
-            Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace or Verb.KeepWorkspace => owner && member,
+            Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace or Verb.KeepWorkspace or Verb.ResizeWorkspace => owner && member,
             // Staff sees and stops, so that a lesson can go on; the owner also after leaving the class.
             Verb.LookAtWorkspace or Verb.StopWorkspace => owner || (standing & (Standing.Assistant | Standing.Instructor | Standing.TenantAdmin | Standing.Operator)) != Standing.None,
             // Files are kept, but what runs is lost: not for staff of the class.

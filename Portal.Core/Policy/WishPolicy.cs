@@ -7,6 +7,8 @@ public enum WishDecision
 {
     /// <summary>Record it; Jobs ends the unfinished run and begins the wished one.</summary>
     Record,
+    /// <summary>Record it; Jobs takes back what the unfinished run has begun and leaves the workspace as it was.</summary>
+    TakeBack,
     /// <summary>The unfinished run does that already.</summary>
     UnderWay,
     /// <summary>It must end first.</summary>
@@ -23,12 +25,16 @@ public static class WishPolicy
         // Delete is always accepted.
         (RunKind.Delete, RunKind.Delete) => WishDecision.UnderWay,
         (_, RunKind.Delete) => WishDecision.Record,
-        (RunKind.Launch or RunKind.Start, RunKind.Stop) => WishDecision.Record,
+        (RunKind.Launch or RunKind.Start or RunKind.Resize, RunKind.Stop) => WishDecision.Record,
         (RunKind.Launch or RunKind.Start, RunKind.Launch or RunKind.Start) => WishDecision.UnderWay,
         (RunKind.Stop, RunKind.Stop) => WishDecision.UnderWay,
         // What is being released must be seen gone before it is made again.
         (RunKind.Stop, RunKind.Launch or RunKind.Start) => WishDecision.Refuse,
         (RunKind.Delete, _) => WishDecision.Refuse,
+        // One change of the number at a time; what is wanted again is the number that it had.
+        (RunKind.Resize, RunKind.Resize) => WishDecision.TakeBack,
+        (RunKind.Resize, RunKind.Launch or RunKind.Start) => WishDecision.Refuse,
+        (_, RunKind.Resize) => WishDecision.Refuse,
         _ => throw new ArgumentOutOfRangeException(nameof(wanted)),
     };
 }

@@ -8,6 +8,7 @@ public enum StepKey
     CheckOrder, EnsureWorkFolder, EnsureAccess, EnsureCluster, ProveEngine, ProveNotebook,
     StopNodes, Unmount, DenyAccess, DropNetwork,
     DropScratch, Forget,
+    CheckResize, DrainWorkers, DropWorkers, UnmountWorkers, DropWorkerScratch, KeepWorkers,
 }
 
 /// <summary>Which steps each kind of run has, in order. Jobs executes exactly these and pages list exactly these.</summary>
@@ -21,19 +22,39 @@ public static class PlanSteps
     /// </summary>
     public static readonly IReadOnlyList<StepKey> Release = [StepKey.StopNodes, StepKey.Unmount, StepKey.DenyAccess, StepKey.DropNetwork];
 
+    /// <summary>
+    /// How workers leave: asked to, then seen gone, then their folders disconnected and removed, in the order of every release. Going back
+    /// from a Resize that failed is the same with the workers that had come. Nothing else of the workspace is touched.
+    /// </summary>
+    private static readonly StepKey[] Leave = [StepKey.DrainWorkers, StepKey.DropWorkers, StepKey.UnmountWorkers, StepKey.DropWorkerScratch];
+    private static readonly StepKey[] Join = [StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster];
+
+    /// <summary>One plan both ways: what a smaller number leaves undone passes at once, and so does what a larger one does.</summary>
+    private static readonly StepKey[] Resize = [StepKey.CheckResize, .. Leave, .. Join, StepKey.ProveEngine, StepKey.KeepWorkers];
+
+    /// <summary>True where a step that meets a lasting fault fails its run, and what it has made is taken back. All else is repeated until it is done.</summary>
+    public static bool GivesUp(RunKind kind, bool releasing, StepKey step) => !releasing && (kind is RunKind.Launch or RunKind.Start || (kind is RunKind.Resize && !Leave.Contains(step)));
+
+    /// <summary>Whether a Resize to that many workers has this step to do; workers may be the new number already.</summary>
+    public static bool HasWork(StepKey step, int workers, int target) => target > workers ? !Leave.Contains(step) : !Join.Contains(step);
+
     /// <summary>False for a step that passes at once with this template: pages leave it out.</summary>
     public static bool HasWork(StepKey step, TemplateSpec spec) => step switch
     {
         StepKey.ProveEngine => spec.Roles.Any(r => r.Workers is not null || r.Health is not null),
+        StepKey.DrainWorkers => spec.WorkerRole()?.Drain is not null,
+        StepKey.UnmountWorkers or StepKey.DropWorkerScratch => spec.WorkerRole() is { ScratchGib: > 0 },
         StepKey.DropScratch => spec.Roles.Any(r => r.ScratchGib > 0),
         _ => true,
     };
 
-    /// <summary>The steps of a kind. <paramref name="releasing"/>: what a failed Launch or Start still does.</summary>
+    /// <summary>The steps of a kind. <paramref name="releasing"/>: what a failed Launch, Start or Resize still does.</summary>
     public static IReadOnlyList<StepKey> Of(RunKind kind, bool releasing) => (kind, releasing) switch
     {
         (RunKind.Launch or RunKind.Start, false) => BringUp,
         (RunKind.Launch or RunKind.Start, true) => Release,
+        (RunKind.Resize, false) => Resize,
+        (RunKind.Resize, true) => Leave,
         (RunKind.Stop, _) => Release,
         (RunKind.Delete, _) => [.. Release, StepKey.DropScratch, StepKey.Forget],
         _ => throw new ArgumentOutOfRangeException(nameof(kind)),

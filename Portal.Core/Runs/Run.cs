@@ -1,7 +1,18 @@
 namespace Portal.Core.Runs;
 
 /// <summary>What a run changes.</summary>
-public enum RunKind { Launch, Start, Stop, Delete }
+public enum RunKind
+{
+    Launch, Start, Stop, Delete,
+    /// <summary>Another number of workers, while it runs.</summary>
+    Resize,
+}
+
+public static class RunKinds
+{
+    /// <summary>What waits in the launch queue for room; a Resize only while it grows.</summary>
+    public static readonly RunKind[] Queued = [RunKind.Launch, RunKind.Start, RunKind.Resize];
+}
 
 /// <summary>Where a run is. Only Jobs writes it; the web's order begins as <see cref="Queued"/> by the column's default.</summary>
 public enum RunPhase

@@ -35,7 +35,7 @@ internal static class ChangeWorkspace
         if (workspace is null) return null;
         var standing = await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel);
         if (!Permissions.May(verb, standing)) return null;
-        if (verb is Verb.StartWorkspace) await db.LockQuotaAsync(workspace.TenantId, workspace.ClassId, cancel);
+        if (verb is Verb.StartWorkspace or Verb.ResizeWorkspace) await db.LockQuotaAsync(workspace.TenantId, workspace.ClassId, cancel);
         await db.LockWorkspaceAsync(id, cancel);
         return await db.Workspaces.SingleOrDefaultAsync(w => w.Id == id && w.DeletedAt == null, cancel);
     }
@@ -56,7 +56,7 @@ internal static class ChangeWorkspace
             switch (WishPolicy.Decide(newest.Kind, wanted))
             {
                 case WishDecision.UnderWay: return new ChangeOutcome.Already();
-                case WishDecision.Refuse: return new ChangeOutcome.Refused(newest.Kind == RunKind.Delete ? ChangeRefusal.BeingDeleted : ChangeRefusal.StoppingFirst);
+                case WishDecision.Refuse: return new ChangeOutcome.Refused(newest.Kind switch { RunKind.Delete => ChangeRefusal.BeingDeleted, RunKind.Stop => ChangeRefusal.StoppingFirst, _ => ChangeRefusal.NotNow });
             }
             // A wish to delete stands above a wish to stop.
             if (workspace.Wish == RunKind.Delete || workspace.Wish == wanted) return new ChangeOutcome.Already();
@@ -67,7 +67,7 @@ internal static class ChangeWorkspace
         {
             db.Runs.Add(new() { WorkspaceId = workspace.Id, Number = newest.Number + 1, Kind = wanted, OrderedBy = actor.PersonId, SizeId = order.SizeId, Workers = order.Workers, TemplateVersionId = order.TemplateVersionId });
         }
-        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"{wanted} asked for." });
+        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = wanted is RunKind.Resize ? $"Resize to {order.Workers} workers asked for." : $"{wanted} asked for." });
         db.Audit.Add(new() { TenantId = workspace.TenantId, ActorId = actor.PersonId, Verb = wanted + "Workspace", WorkspaceId = workspace.Id, Outcome = "accepted" });
         return new ChangeOutcome.Accepted();
     }

@@ -20,7 +20,7 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel) is not { } situation) return null;
-        var before = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start), cancel);
+        var before = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind), cancel);
         var usual = (await StepHistory.UsualAsync(db, cancel)).Where(u => u.Key.Item1 == RunKind.Launch).ToList();
         var wall = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(situation.Facts) : new Refusal(RefusalReason.NameInvalid, "name");
         return new(situation.Facts.Wanted, situation.Facts.Levels, wall, before,

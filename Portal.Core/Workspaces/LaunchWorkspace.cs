@@ -67,7 +67,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
 
         var slug = Insert(db, request, situation);
         await db.SaveChangesAsync(cancel);
-        var place = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start), cancel);
+        var place = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind), cancel);
         await transaction.CommitAsync(cancel);
         return new LaunchOutcome.Accepted(slug, place);
     }

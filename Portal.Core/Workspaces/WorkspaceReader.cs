@@ -11,7 +11,6 @@ namespace Portal.Core.Workspaces;
 internal static class WorkspaceReader
 {
     private const int LogLines = 200;
-    private static readonly RunKind[] Admitted = [RunKind.Launch, RunKind.Start];
 
     public static async Task<ImmutableArray<WorkspaceView>> ReadAsync(PortalDb db, IQueryable<Workspace> which, bool withLog, CancellationToken cancel)
     {
@@ -26,29 +25,34 @@ internal static class WorkspaceReader
         var ids = rows.ConvertAll(r => r.w.Id);
         var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId))
             .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, cancel);
+        var resized = runs.Values.Where(r => r.Kind is RunKind.Resize && r.Phase.IsFinished()).Select(r => r.WorkspaceId).ToList();
+        var standing = resized.Count == 0 ? [] : await db.StandingRunsAsync(resized, cancel);
         var runIds = runs.Values.Select(r => r.Id).ToList();
         var steps = (await db.RunSteps.AsNoTracking().Where(s => runIds.Contains(s.RunId)).ToListAsync(cancel)).ToLookup(s => s.RunId);
         var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId)).OrderBy(n => n.Name).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
         var log = withLog ? (await db.LogLines.AsNoTracking().Where(l => ids.Contains(l.WorkspaceId)).OrderByDescending(l => l.Id).Take(LogLines).ToListAsync(cancel)).ToLookup(l => l.WorkspaceId) : null;
         var templates = rows.Select(r => r.TemplateId).Distinct(StringComparer.Ordinal).ToList();
         var offered = (await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired && templates.Contains(t.TemplateId)).Select(t => new { t.Id, t.TemplateId, t.Spec }).ToListAsync(cancel)).ToLookup(t => t.TemplateId, StringComparer.Ordinal);
+        var mends = await MendsAsync(db, [.. nodes.SelectMany(n => n).Where(n => !n.Running || n.Restarts > 0).Select(n => n.WorkspaceId).Distinct()], cancel);
         var usual = await StepHistory.UsualAsync(db, cancel);
         var enforced = await db.Site.Select(s => (bool?)s.BlocksEnforced).SingleOrDefaultAsync(cancel) ?? true;
-        var queue = runs.Values.Any(r => r.Phase == RunPhase.Queued && Admitted.Contains(r.Kind)) ? await LaunchQueue.ReadAsync(db, usual, cancel) : null;
+        var queue = runs.Values.Any(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)) ? await LaunchQueue.ReadAsync(db, usual, cancel) : null;
         return [.. rows.Select(r =>
         {
             var run = runs[r.w.Id];
+            var decides = standing.GetValueOrDefault(r.w.Id, run);
             var mine = nodes[r.w.Id].Where(n => n.Generation == r.w.Generation).ToList();
             return new WorkspaceView
             {
                 Id = r.w.Id, Slug = r.w.Slug, Name = r.w.Name, TenantId = r.w.TenantId, ClassId = r.w.ClassId, ClassTitle = r.Title, OwnerId = r.w.PersonId, OwnerName = r.Name,
                 Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters, Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId)?.Spec, Generation = r.w.Generation,
-                Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(run.Kind, run.Phase, run.Releasing, NodesWell.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
+                Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(decides.Kind, decides.Phase, decides.Releasing, NodesWell.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
                 Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt, EndAt = r.w.EndAt, LongestHours = r.LongestHours, Wish = r.w.Wish,
                 Idle = IdleOf(r.w, run, r.IdleMinutes),
-                Run = View(run, r.Spec, steps[run.Id].ToDictionary(s => s.Key), usual),
+                Run = View(run, r.Spec, r.w.Workers, steps[run.Id].ToDictionary(s => s.Key), usual),
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Level, l.Text))],
                 Nodes = [.. mine.Select(n => new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids, n.SeenAt) { Restarts = n.Restarts })],
+                Mending = MendOf(r.Spec, r.w, mine, mends.GetValueOrDefault(r.w.Id)),
                 Folder = new(r.UsedBytes, (long)r.LimitGib << 30, enforced),
                 Queue = run.Phase == RunPhase.Queued ? queue?.Of(run.Id) : null,
             };
@@ -63,11 +67,26 @@ internal static class WorkspaceReader
         return new(minutes, activity?.At, activity?.By, ready is { } since && activity is not null ? IdlePolicy.StopAt(minutes, since, activity, w.KeepUntil) : null, w.KeepUntil);
     }
 
-    private static RunView View(Run run, TemplateSpec spec, Dictionary<StepKey, RunStep> done, IReadOnlyDictionary<(RunKind, StepKey), TimeSpan> usual)
+    /// <summary>What was last done about workers that ended.</summary>
+    private static async Task<Dictionary<Guid, string>> MendsAsync(PortalDb db, Guid[] ids, CancellationToken cancel) => ids.Length == 0 ? [] :
+        await db.Audit.AsNoTracking().Where(a => ids.Contains(a.WorkspaceId!.Value) && a.Verb == Mending.Verb)
+            .GroupBy(a => a.WorkspaceId!.Value).Select(g => g.OrderByDescending(a => a.Id).First()).ToDictionaryAsync(a => a.WorkspaceId!.Value, a => a.Outcome, cancel);
+
+    /// <summary>While everything but a worker runs.</summary>
+    private static MendState MendOf(TemplateSpec spec, Workspace w, List<NodeRow> seen, string? last)
+    {
+        var ended = spec.Nodes(w.SizeId, w.Workers).Where(n => !seen.Exists(s => s.Name == n.Name && s.Running)).ToList();
+        return ended.Count == 0 || ended.Exists(n => n.Role.Workers is null) ? MendState.None : last == Mending.GivenUp ? MendState.GivenUp : MendState.Again;
+    }
+
+    private static RunView View(Run run, TemplateSpec spec, int workers, Dictionary<StepKey, RunStep> done, IReadOnlyDictionary<(RunKind, StepKey), TimeSpan> usual)
     {
         IEnumerable<StepKey> keys = PlanSteps.Of(run.Kind, releasing: false);
-        if (run.Releasing) keys = keys.TakeWhile(k => done.ContainsKey(k)).Concat(PlanSteps.Of(run.Kind, releasing: true));
-        var steps = keys.Where(k => PlanSteps.HasWork(k, spec)).Select(k => new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.TryGetValue((run.Kind, k), out var t) ? t : null, run.FailedStep == k));
-        return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Said, run.Cause, run.Remedy, run.FailedStep, run.CreatedAt, run.EndedAt);
+        if (run.Releasing) keys = keys.TakeWhile(k => done.ContainsKey(k)).Concat(PlanSteps.Of(run.Kind, releasing: true)).Distinct();
+        // A step that ended the moment it began had nothing to do.
+        bool Passed(StepKey key) => done.TryGetValue(key, out var s) && s.EndedAt == s.BeganAt;
+        bool HasWork(StepKey key) => PlanSteps.HasWork(key, spec) && !Passed(key) && (run.Kind is not RunKind.Resize || done.ContainsKey(key) || run.Releasing || PlanSteps.HasWork(key, workers, run.Workers ?? workers));
+        var steps = keys.Where(HasWork).Select(k => new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.TryGetValue((run.Kind, k), out var t) ? t : null, run.FailedStep == k));
+        return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Said, run.Cause, run.Remedy, run.FailedStep, run.CreatedAt, run.EndedAt) { Workers = run.Workers };
     }
 }

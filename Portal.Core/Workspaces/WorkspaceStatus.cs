@@ -4,11 +4,12 @@ using Portal.Core.Runs;
 namespace Portal.Core.Workspaces;
 
 /// <summary>What a person is told about a workspace.</summary>
-public enum WorkspaceStatus { Queued, Starting, Ready, Attention, Stopping, Stopped, Failed, Deleting, Deleted }
+public enum WorkspaceStatus { Queued, Starting, Ready, Resizing, Attention, Stopping, Stopped, Failed, Deleting, Deleted }
 
 public static class StatusOf
 {
     /// <summary>Derived from the newest run, and from whether all nodes run; never stored.</summary>
+    /// <remarks>A Resize changes nothing of whether a workspace is up: once it has ended, the run before it says more, see <see cref="StandingRuns"/>.</remarks>
     /// <param name="releasing">The forward steps failed and what was made is being released.</param>
     /// <param name="nodesWell">No node of the present generation has ended by itself.</param>
     public static WorkspaceStatus Run(RunKind kind, RunPhase phase, bool releasing, bool nodesWell) => (kind, phase) switch
@@ -19,6 +20,9 @@ public static class StatusOf
         (RunKind.Launch or RunKind.Start, RunPhase.Failed) => WorkspaceStatus.Failed,
         // A cancelled run is followed by the run that was wished for; alone it stands only when nothing had been made.
         (RunKind.Launch or RunKind.Start, RunPhase.Cancelled) => WorkspaceStatus.Stopped,
+        (RunKind.Resize, RunPhase.Queued or RunPhase.Waiting or RunPhase.Handed or RunPhase.Active) => WorkspaceStatus.Resizing,
+        // However it ended, the cluster is there as it was or as it was ordered.
+        (RunKind.Resize, RunPhase.Succeeded or RunPhase.Failed or RunPhase.Cancelled) => nodesWell ? WorkspaceStatus.Ready : WorkspaceStatus.Attention,
         (RunKind.Stop, RunPhase.Succeeded) => WorkspaceStatus.Stopped,
         (RunKind.Stop, RunPhase.Queued or RunPhase.Waiting or RunPhase.Handed or RunPhase.Active or RunPhase.Cancelled) => WorkspaceStatus.Stopping,
         (RunKind.Delete, RunPhase.Succeeded) => WorkspaceStatus.Deleted,

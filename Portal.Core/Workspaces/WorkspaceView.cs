@@ -50,6 +50,9 @@ public sealed record WorkspaceView
     public IdleView Idle { get; init; } = IdleView.None;
     public ImmutableArray<LogLineView> Log { get; init; } = [];
     public ImmutableArray<NodeView> Nodes { get; init; } = [];
+
+    /// <summary>What becomes of workers that ended by themselves.</summary>
+    public MendState Mending { get; init; }
     public required FolderView Folder { get; init; }
 
     /// <summary>Set while it waits for its turn.</summary>
@@ -59,7 +62,11 @@ public sealed record WorkspaceView
 /// <param name="Said">Why it waits.</param>
 /// <param name="Cause">Why it failed.</param>
 /// <param name="Remedy">What helps.</param>
-public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, bool Releasing, ImmutableArray<StepView> Steps, string? Said, string? Cause, string? Remedy, StepKey? FailedStep, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt);
+public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, bool Releasing, ImmutableArray<StepView> Steps, string? Said, string? Cause, string? Remedy, StepKey? FailedStep, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt)
+{
+    /// <summary>The number of workers that it orders; null where it stays.</summary>
+    public int? Workers { get; init; }
+}
 
 /// <param name="Usual">Median of what this step took lately; null before it was ever measured.</param>
 public sealed record StepView(StepKey Key, DateTimeOffset? Began, DateTimeOffset? Ended, TimeSpan? Usual, bool Failed);

@@ -24,10 +24,10 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         if (!await db.Runs.AnyAsync(r => r.Phase == RunPhase.Queued, cancel)) return 0;
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({OneDispatcher})", cancel);
-        // What releases needs no room, nor does what will be cancelled at its first claim.
+        // What releases or shrinks needs no room, nor does what will be cancelled at its first claim.
         var admitted = await db.Database.ExecuteSqlAsync($"""
             update portal.runs r set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() from portal.workspaces w
-            where w.id = r.workspace_id and r.phase = 'Queued' and (r.kind in ('Stop', 'Delete') or w.wish is not null)
+            where w.id = r.workspace_id and r.phase = 'Queued' and (r.kind in ('Stop', 'Delete') or w.wish is not null or (r.kind = 'Resize' and coalesce(r.workers, 0) <= w.workers))
             """, cancel);
         var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         if (site is not null)
@@ -48,7 +48,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
     private static async Task<Room> RoomAsync(PortalDb db, int launchesAtOnce, Amounts capacity, CancellationToken cancel)
     {
         var claimed = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib) }).FirstOrDefaultAsync(cancel);
-        var starting = await db.Runs.CountAsync(r => (r.Kind == RunKind.Launch || r.Kind == RunKind.Start) && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active), cancel);
+        var starting = await db.Runs.CountAsync(r => (r.Kind == RunKind.Launch || r.Kind == RunKind.Start || (r.Kind == RunKind.Resize && r.Workers > db.Workspaces.First(w => w.Id == r.WorkspaceId).Workers)) && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active), cancel);
         return new(capacity, claimed is null ? Amounts.None : new(claimed.Vcpu, claimed.Memory, 0, 0), launchesAtOnce - starting);
     }
 
@@ -58,13 +58,14 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         var rows = await (from r in db.Runs
                           join w in db.Workspaces on r.WorkspaceId equals w.Id
                           join t in db.TemplateVersions on r.TemplateVersionId ?? w.TemplateVersionId equals t.Id
-                          where r.Phase == RunPhase.Queued && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start)
+                          where r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)
                           orderby r.Id
-                          select new { r.Id, Workspace = w.Id, SizeId = r.SizeId ?? w.SizeId, Workers = r.Workers ?? w.Workers, t.Spec }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
+                          select new { r.Id, Workspace = w.Id, SizeId = r.Kind == RunKind.Resize ? w.SizeId : r.SizeId ?? w.SizeId, Workers = r.Workers ?? w.Workers, t.Spec }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
         var workspaces = rows.ConvertAll(r => r.Workspace);
-        var held = (await db.CapacityClaims.Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId)).Select(c => new { c.WorkspaceId, c.Node }).ToListAsync(cancel)).ToLookup(c => c.WorkspaceId, c => c.Node);
+        var held = (await db.CapacityClaims.Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId)).Select(c => new { c.WorkspaceId, c.Node, c.Vcpu, c.MemoryMib }).ToListAsync(cancel)).ToLookup(c => c.WorkspaceId);
         // What the version does not have is admitted with nothing: the run's first step refuses it.
         return [.. rows.Select(r => new QueuedOrder(r.Id, r.Workspace,
-            [.. (r.Spec.Allows(r.Workers) ? r.Spec.Nodes(r.SizeId, r.Workers) : []).Where(n => !held[r.Workspace].Contains(n.Name, StringComparer.Ordinal)).Select(n => new NodeOrder(n.Name, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0)))]))];
+            [.. (r.Spec.Allows(r.Workers) ? r.Spec.Nodes(r.SizeId, r.Workers) : []).Where(n => held[r.Workspace].All(h => h.Node != n.Name)).Select(n => new NodeOrder(n.Name, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0)))])
+        { Held = held[r.Workspace].Aggregate(Amounts.None, (sum, h) => sum + new Amounts(h.Vcpu, h.MemoryMib, 0, 0)) })];
     }
 }

@@ -61,21 +61,26 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         while (true)
         {
             var run = mine.Run;
-            if (run.Wish is { } wish && WishPolicy.Decide(run.Kind, wish) == WishDecision.Record)
+            switch (run.Wish is { } wish ? WishPolicy.Decide(run.Kind, wish) : (WishDecision?)null)
             {
-                await runs.EndAsync(run, RunTrigger.Cancel, mine.Token);
-                return $"ended for {wish}";
+                case WishDecision.Record:
+                    await runs.EndAsync(run, RunTrigger.Cancel, mine.Token);
+                    return $"ended for {run.Wish}";
+                case WishDecision.TakeBack when !run.Releasing:
+                    mine.Run = await runs.BeginTakeBackAsync(run, mine.Token);
+                    continue;
+                case not null:
+                    await runs.DropWishAsync(run, mine.Token);
+                    break;
             }
-            if (run.Wish is not null) await runs.DropWishAsync(run, mine.Token);
-            if (run.Next is not { } key)
-            {
-                await runs.EndAsync(run, run.Releasing ? RunTrigger.Fail : RunTrigger.Succeed, mine.Token);
-                return run.Releasing ? "failed, released" : "done";
-            }
+            if (run.Next is not { } key) return await EndAsync(mine);
             switch (await plan.Step(key).RunAsync(new(run, known), mine.Token))
             {
                 case StepAnswer.Done:
                     mine.Run = await runs.SaveStepAsync(run, mine.Token);
+                    break;
+                case StepAnswer.Nothing:
+                    mine.Run = await runs.PassStepAsync(run, mine.Token);
                     break;
                 case StepAnswer.LookAgainIn wait:
                     await runs.WaitAsync(run, wait.Time, run.Attempts, wait.Why, mine.Token);
@@ -88,11 +93,18 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
     }
 
+    private async Task<string> EndAsync(HeldRuns.Held mine)
+    {
+        var run = mine.Run;
+        await runs.EndAsync(run, run switch { { Releasing: false } => RunTrigger.Succeed, { TakenBack: true } => RunTrigger.Cancel, _ => RunTrigger.Fail }, mine.Token);
+        return run switch { { Releasing: false } => "done", { TakenBack: true } => "taken back", _ => "failed, released" };
+    }
+
     /// <summary>Waits and tries again; gives up bringing up after the last back-off, and releasing never.</summary>
     private async Task<string> FaultAsync(HeldRuns.Held mine, string cause, string remedy, bool mayPass)
     {
         var run = mine.Run;
-        var forward = run is { Releasing: false, Kind: RunKind.Launch or RunKind.Start };
+        var forward = run.Next is { } step && PlanSteps.GivesUp(run.Kind, run.Releasing, step);
         try
         {
             if (forward && (!mayPass || run.Attempts >= BackOff.Length))

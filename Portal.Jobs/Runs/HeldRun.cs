@@ -4,7 +4,8 @@ namespace Portal.Jobs.Runs;
 
 /// <summary>A run that this process holds, as the row said when it was last read.</summary>
 /// <param name="Wish">What a person wants next; read with every save.</param>
-public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind, int Step, bool Releasing, long Version, int Attempts, RunKind? Wish)
+/// <param name="TakenBack">It releases what it made because somebody wanted so, not because it failed.</param>
+public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind, int Step, bool Releasing, long Version, int Attempts, RunKind? Wish, bool TakenBack)
 {
     public IReadOnlyList<StepKey> Steps => PlanSteps.Of(Kind, Releasing);
 
@@ -36,6 +37,10 @@ public sealed class RunOptions
 
     /// <summary>Longest time from a node's start to a kernel that computes.</summary>
     public TimeSpan ProofDeadline { get; init; } = TimeSpan.FromMinutes(3);
+
+    /// <summary>How often workers of one workspace that ended by themselves are started again within <see cref="MendWithin"/>.</summary>
+    public int MendMost { get; init; } = 3;
+    public TimeSpan MendWithin { get; init; } = TimeSpan.FromMinutes(10);
 }
 
 /// <summary>This process's name in leases.</summary>

@@ -1,5 +1,6 @@
 using Npgsql;
 using Portal.Core.Runs;
+using Portal.Core.Workspaces;
 
 namespace Portal.Jobs.Runs;
 
@@ -7,7 +8,7 @@ namespace Portal.Jobs.Runs;
 public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker worker)
 {
     private static readonly bool[] Both = [false, true];
-    private const string Back = "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.wish";
+    private const string Back = "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.wish, r.releasing and r.cause is null";
 
     /// <summary>Claims due, wished-for and abandoned runs, as many as this process has room for, and says when the next is due.</summary>
     public async Task<(IReadOnlyList<long> Handed, TimeSpan? NextIn)> HandOverAsync(CancellationToken cancel)
@@ -56,6 +57,25 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
              begun as ({Begin})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), StepWords.Done(run.Next!.Value)) ?? throw new LeaseLostException(run.Id);
+
+    /// <summary>The step had nothing to do: as a finished one, but it leaves no line in the log, and pages leave it out.</summary>
+    public async Task<HeldRun> PassStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
+        with r as (update portal.runs set step = step + 1, attempts = 0, said = null, lease_until = clock_timestamp() + $1
+                   where id = $2 and version = $3 and phase = 'Active' returning *),
+             ended as (update portal.run_steps s set ended_at = s.began_at from r where s.run_id = r.id and s.key = $4),
+             begun as ({Begin})
+        select {Back} from r join portal.workspaces w on w.id = r.workspace_id
+        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString()) ?? throw new LeaseLostException(run.Id);
+
+    /// <summary>Somebody wants what was there before: what the run has made is released next, and the wish is fulfilled by that.</summary>
+    public async Task<HeldRun> BeginTakeBackAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
+        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null, lease_until = clock_timestamp() + $1
+                   where id = $2 and version = $3 and phase = 'Active' returning *),
+             wished as (update portal.workspaces w set wish = null, wish_by = null from r where w.id = r.workspace_id and w.wish = 'Resize'),
+             told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Info', 'The change of the number of workers is taken back.' from r),
+             begun as ({Begin})
+        select {Back} from r join portal.workspaces w on w.id = r.workspace_id
+        """, cancel, options.Lease, run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
 
     /// <summary>The forward steps ended in a failure: what was made is released next, by the same run.</summary>
     public async Task<HeldRun> BeginReleaseAsync(HeldRun run, string cause, string? remedy, CancellationToken cancel) => await OneAsync($"""
@@ -129,6 +149,14 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         await command.ExecuteNonQueryAsync(cancel);
     }
 
+    /// <summary>A line for the workspace's owner, unless the run is no longer ours.</summary>
+    public async Task TellAsync(HeldRun run, LogLevelOfLine level, string text, CancellationToken cancel)
+    {
+        await using var command = data.CreateCommand("insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, $1, $2 from portal.runs where id = $3 and version = $4 and phase = 'Active'");
+        foreach (var value in (object[])[level.ToString(), text, run.Id, run.Version]) command.Parameters.Add(P(value));
+        if (await command.ExecuteNonQueryAsync(cancel) == 0) throw new LeaseLostException(run.Id);
+    }
+
     /// <summary>When the step that comes next began; kept over a take-over, so that times on the page are what the person waited.</summary>
     private static readonly string Begin = $"insert into portal.run_steps (run_id, key, began_at) select r.id, k.key, clock_timestamp() from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step on conflict do nothing";
 
@@ -146,7 +174,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         await using var reader = await command.ExecuteReaderAsync(cancel);
         return await reader.ReadAsync(cancel)
             ? new(reader.GetInt64(0), reader.GetGuid(1), reader.GetInt32(2), Enum.Parse<RunKind>(reader.GetString(3)), reader.GetInt32(4), reader.GetBoolean(5), reader.GetInt64(6), reader.GetInt32(7),
-                await reader.IsDBNullAsync(8, cancel) ? null : Enum.Parse<RunKind>(reader.GetString(8)))
+                await reader.IsDBNullAsync(8, cancel) ? null : Enum.Parse<RunKind>(reader.GetString(8)), reader.GetBoolean(9))
             : null;
     }
 

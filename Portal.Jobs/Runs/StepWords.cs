@@ -19,6 +19,12 @@ internal static class StepWords
         StepKey.DropNetwork => "The network is gone and its addresses are given back.",
         StepKey.DropScratch => "What the engine kept for itself is removed.",
         StepKey.Forget => "It is deleted; your files stay.",
+        StepKey.CheckResize => "The new number of workers was checked.",
+        StepKey.DrainWorkers => "The workers that go have left the engine.",
+        StepKey.DropWorkers => "The workers that go are gone, and what they held is given back.",
+        StepKey.UnmountWorkers => "Their folders are no longer mounted.",
+        StepKey.DropWorkerScratch => "Their folders are removed.",
+        StepKey.KeepWorkers => "It has its new number of workers.",
         _ => throw new ArgumentOutOfRangeException(nameof(step)),
     };
 }

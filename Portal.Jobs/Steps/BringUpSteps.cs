@@ -11,6 +11,7 @@ public sealed class EnsureWorkFolder(IShareCloud shares, IFilesetCloud filesets)
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         var facts = context.Facts;
+        if (facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
         var (_, @class, _, person, _, folder, _) = facts;
         await shares.EnsureShareAsync(@class.Id, (long)@class.Limits.StorageGib << 30, cancel);
         await filesets.EnsureAsync(@class.Id, person.Id, person.Uid, (long)folder.LimitGib << 30, cancel);
@@ -27,6 +28,7 @@ public sealed class EnsureAccess(ClusterPlans plans, RunFactsReader facts) : ISt
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
+        if (context.Facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
         await plans.MountAsync(context.Facts, await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel), cancel);
         return StepAnswer.IsDone;
     }
@@ -39,7 +41,9 @@ public sealed class EnsureCluster(IClusterCloud clusters, ClusterPlans plans, Ru
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
-        await clusters.EnsureAsync(await plans.MakeAsync(context.Facts, await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel), cancel), cancel);
+        if (context.Facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
+        var plan = await plans.MakeAsync(context.Facts, await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel), cancel);
+        await clusters.EnsureAsync(plan with { KeepsWhatIsThere = context.Run.Kind is RunKind.Resize }, cancel);
         return StepAnswer.IsDone;
     }
 }

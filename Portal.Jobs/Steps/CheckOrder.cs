@@ -13,19 +13,25 @@ namespace Portal.Jobs.Steps;
 /// Rows are requests, not commands: checks again what the verb checked, from rows that the web cannot write, before anything is made.
 /// Then begins a new generation and takes an address block for it.
 /// </summary>
-public sealed class CheckOrder(IDbContextFactory<PortalDb> databases, Generations generations, IShareCloud shares) : IStep
+public sealed class CheckOrder(IDbContextFactory<PortalDb> databases, Generations generations, OrderChecks checks) : IStep
 {
     public StepKey Key => StepKey.CheckOrder;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        if (Mismatch(context.Facts) is { } mismatch) return mismatch;
-        if (await NotReservedAsync(db, context.Facts, cancel) is { } unreserved) return unreserved;
-        if (await NoRoomAsync(db, cancel) is { } full) return full;
+        if (await checks.RefusalAsync(db, context.Facts, cancel) is { } refusal) return refusal;
         await generations.BeginAsync(context.Run, context.Facts, cancel);
         return StepAnswer.IsDone;
     }
+}
+
+/// <summary>What must be so before anything is made for an order, whether it brings up or makes larger.</summary>
+public sealed class OrderChecks(IShareCloud shares)
+{
+    /// <summary>Why nothing may be made; null when all is well.</summary>
+    public async Task<StepAnswer.Fail?> RefusalAsync(PortalDb db, RunFacts facts, CancellationToken cancel) =>
+        Mismatch(facts) ?? await NotReservedAsync(db, facts, cancel) ?? await NoRoomAsync(db, cancel);
 
     private static StepAnswer.Fail? Mismatch(RunFacts facts)
     {

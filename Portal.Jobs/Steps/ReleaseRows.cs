@@ -17,6 +17,23 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id, pg_notify('portal_runs', '') from mine
         """, cancel);
 
+    /// <summary>Of nodes that are neither wanted nor seen; each ends by itself.</summary>
+    /// <param name="keep">Names of those that are.</param>
+    public Task NodesGoneAsync(HeldRun run, IReadOnlyCollection<string> keep, CancellationToken cancel) => FencedAsync(run, $"""
+        with {Mine},
+          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.kind = 'Compute' and r.ended_at is null and r.node <> all($3)),
+          room as (update portal.capacity_claims c set ended_at = clock_timestamp() from mine where c.workspace_id = mine.workspace_id and c.ended_at is null and c.node <> all($3)),
+          nodes as (delete from portal.nodes n using mine where n.workspace_id = mine.workspace_id and n.name <> all($3))
+        select workspace_id, pg_notify('portal_runs', '') from mine
+        """, cancel, keep.ToArray());
+
+    /// <summary>The number of workers from now on.</summary>
+    public Task KeepWorkersAsync(HeldRun run, int workers, CancellationToken cancel) => FencedAsync(run, $"""
+        with {Mine},
+          kept as (update portal.workspaces w set workers = $3 from mine where w.id = mine.workspace_id and w.workers <> $3)
+        select workspace_id from mine
+        """, cancel, workers);
+
     public Task AddressFreeAsync(HeldRun run, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
           held as (update portal.subnets s set released_at = clock_timestamp() from mine where s.workspace_id = mine.workspace_id and s.released_at is null),
@@ -30,6 +47,13 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id from mine
         """, cancel);
 
+    /// <summary>Of nodes that are not wanted and whose scratch folder was seen removed.</summary>
+    public Task ScratchGoneAsync(HeldRun run, IReadOnlyCollection<string> keep, CancellationToken cancel) => FencedAsync(run, $"""
+        with {Mine},
+          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.kind = 'Scratch' and r.ended_at is null and r.node <> all($3))
+        select workspace_id from mine
+        """, cancel, keep.ToArray());
+
     public Task ForgetAsync(HeldRun run, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
           quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.ended_at is null),
@@ -38,11 +62,12 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id from mine
         """, cancel);
 
-    private async Task FencedAsync(HeldRun run, string sql, CancellationToken cancel)
+    private async Task FencedAsync(HeldRun run, string sql, CancellationToken cancel, params object[] more)
     {
         await using var command = data.CreateCommand(sql);
         command.Parameters.Add(new() { Value = run.Id });
         command.Parameters.Add(new() { Value = run.Version });
+        foreach (var value in more) command.Parameters.Add(new() { Value = value });
         if (await command.ExecuteScalarAsync(cancel) is null) throw new LeaseLostException(run.Id);
     }
 }

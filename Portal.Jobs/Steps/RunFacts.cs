@@ -22,6 +22,9 @@ public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, P
     /// <summary>Null when the order names a size that its version does not have.</summary>
     public SizeSpec? Size => Spec.Size(SizeId);
 
+    /// <summary>A Resize to no more workers than there are: nothing is to be made.</summary>
+    public bool Shrinks(HeldRun run) => run.Kind is Core.Runs.RunKind.Resize && Workers <= Workspace.Workers;
+
     /// <summary>Every node that there is to be.</summary>
     public IReadOnlyList<NodeShape> Nodes => Spec.Nodes(SizeId, Workers);
 }
@@ -31,17 +34,30 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
     public async Task<RunFacts> ReadAsync(HeldRun run, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
+        var order = await db.Runs.AsNoTracking().SingleAsync(r => r.Id == run.Id, cancel);
+        return await ReadAsync(db, run.WorkspaceId, order, cancel);
+    }
+
+    /// <summary>Of a workspace as it is, for work that nobody ordered.</summary>
+    public async Task<RunFacts> ReadAsync(Guid workspace, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await ReadAsync(db, workspace, null, cancel);
+    }
+
+    private static async Task<RunFacts> ReadAsync(PortalDb db, Guid workspace, Core.Runs.Run? order, CancellationToken cancel)
+    {
+        var orderedVersion = order?.TemplateVersionId;
         var row = await (from w in db.Workspaces
                          join c in db.Classes on w.ClassId equals c.Id
                          join t in db.Tenants on c.TenantId equals t.Id
                          join p in db.Persons on w.PersonId equals p.Id
-                         join r in db.Runs on w.Id equals r.WorkspaceId
-                         join v in db.TemplateVersions on r.TemplateVersionId ?? w.TemplateVersionId equals v.Id
+                         join v in db.TemplateVersions on orderedVersion ?? w.TemplateVersionId equals v.Id
                          join f in db.WorkFolders on w.WorkFolderId equals f.Id
-                         where r.Id == run.Id
-                         select new { w, c, t, p, v, f, r.SizeId, r.Workers }).AsNoTracking().SingleAsync(cancel);
+                         where w.Id == workspace
+                         select new { w, c, t, p, v, f }).AsNoTracking().SingleAsync(cancel);
         var images = await db.Images.AsNoTracking().Where(i => i.State == ImageState.Ready && i.ImageId != null).ToDictionaryAsync(i => i.Name, i => i.ImageId!, StringComparer.Ordinal, cancel);
-        return new(row.w, row.c, row.t, row.p, row.v, row.f, images) { SizeId = row.SizeId ?? row.w.SizeId, Workers = row.Workers ?? row.w.Workers };
+        return new(row.w, row.c, row.t, row.p, row.v, row.f, images) { SizeId = order?.SizeId ?? row.w.SizeId, Workers = order?.Workers ?? row.w.Workers };
     }
 
     /// <summary>With generation and subnet as they are now: the first step changes them.</summary>

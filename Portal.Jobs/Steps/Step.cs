@@ -11,13 +11,16 @@ public abstract record StepAnswer
     /// <summary>Seen as wanted; the next step may begin.</summary>
     public sealed record Done : StepAnswer;
 
+    /// <summary>There is nothing to do here this time; the next step may begin.</summary>
+    public sealed record Nothing : StepAnswer;
+
     /// <summary>Not yet so. Costs nothing meanwhile: it is a row with a time.</summary>
     public sealed record LookAgainIn(TimeSpan Time, string Why) : StepAnswer;
 
     /// <summary>Will not become so: why, and what helps, for a person.</summary>
     public sealed record Fail(string Cause, string Remedy) : StepAnswer;
 
-    public static readonly StepAnswer IsDone = new Done();
+    public static readonly StepAnswer IsDone = new Done(), IsNothing = new Nothing();
 
     /// <summary>Look again soon: something is on its way.</summary>
     public static StepAnswer Soon(string why) => new LookAgainIn(TimeSpan.FromMilliseconds(400), why);
@@ -33,4 +36,8 @@ public interface IStep
 
 /// <param name="Run">As held now.</param>
 /// <param name="Facts">As read when the run was taken.</param>
-public sealed record StepContext(HeldRun Run, RunFacts Facts);
+public sealed record StepContext(HeldRun Run, RunFacts Facts)
+{
+    /// <summary>A Resize that makes workers; none goes.</summary>
+    public bool Grows => Run is { Kind: RunKind.Resize, Releasing: false } && !Facts.Shrinks(Run);
+}

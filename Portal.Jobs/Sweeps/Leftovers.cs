@@ -9,11 +9,12 @@ namespace Portal.Jobs.Sweeps;
 /// Whatever a call that landed late has made of workspaces that are released or unknown: the same order as a release, nodes first.
 /// Only what was released a while ago, and under the workspace's lock, so that no new run begins meanwhile.
 /// </summary>
-public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterCloud clusters, IShareCloud shares, RunOptions options, ILogger<Leftovers> log)
+public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, Surplus surplus, RunOptions options, ILogger<Leftovers> log)
 {
     public async Task RunAsync(CancellationToken cancel)
     {
         var seen = (await clusters.LookAsync(cancel)).Select(c => c.Workspace).Concat((await shares.AccessAsync(cancel)).Select(a => a.Workspace)).ToHashSet();
+        seen.UnionWith(await DeletedWithScratchAsync(cancel));
         foreach (var id in await ReleasedAsync(seen, cancel))
         {
             await using var db = await databases.CreateDbContextAsync(cancel);
@@ -24,6 +25,15 @@ public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterClo
             log.LogWarning("Workspace {Workspace} is released, yet something of it is there: removing.", id);
             await RemoveAsync(id, cancel);
         }
+        await surplus.RunAsync(cancel);
+    }
+
+    /// <summary>A scratch folder stays over a stop: only of a workspace that was deleted is it left over.</summary>
+    private async Task<IReadOnlyList<Guid>> DeletedWithScratchAsync(CancellationToken cancel)
+    {
+        var with = (await filesets.ScratchAsync(cancel)).Select(f => f.Workspace).Distinct().ToList();
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Workspaces.Where(w => with.Contains(w.Id) && w.DeletedAt != null).Select(w => w.Id).ToListAsync(cancel);
     }
 
     /// <summary>Those of which no row wants anything, or whose newest run released them a while ago.</summary>
@@ -32,7 +42,7 @@ public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterClo
         await using var db = await databases.CreateDbContextAsync(cancel);
         return await db.Database.SqlQuery<Guid>($"""
             select s.id as "Value" from unnest({seen.ToArray()}) s(id)
-            left join lateral (select kind, phase, ended_at from portal.runs where workspace_id = s.id order by number desc limit 1) r on true
+            left join lateral (select kind, phase, ended_at from portal.runs where workspace_id = s.id and kind <> 'Resize' order by number desc limit 1) r on true
             where r.kind is null
                or (r.ended_at < clock_timestamp() - {options.Settled} and ((r.kind in ('Stop', 'Delete') and r.phase = 'Succeeded') or (r.kind in ('Launch', 'Start') and r.phase = 'Failed')))
             """).ToListAsync(cancel);
@@ -49,5 +59,7 @@ public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterClo
         await shares.UnmountAsync(id, cancel);
         await shares.DenyAsync(id, cancel);
         await clusters.RemoveNetworkAsync(id, cancel);
+        if (!(await DeletedWithScratchAsync(cancel)).Contains(id)) return;
+        foreach (var folder in (await filesets.ScratchAsync(cancel)).Where(f => f.Workspace == id)) await filesets.RemoveScratchAsync(folder.ClassId, id, [folder.Node], cancel);
     }
 }

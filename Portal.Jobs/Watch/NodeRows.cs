@@ -9,18 +9,24 @@ public sealed class NodeRows(NpgsqlDataSource data)
 {
     private const int History = 40;
 
-    /// <summary>What is seen of one workspace now. Rows of nodes that are not seen are removed, and nothing is written where nothing changed: each write is told to pages. Null: nothing is seen.</summary>
+    /// <summary>
+    /// What is seen of one workspace now. Rows of nodes that are not seen are removed, but for those that are being started again, whose count
+    /// is kept for the container that comes; and nothing is written where nothing changed: each write is told to pages. Null: nothing is seen.
+    /// </summary>
     public async Task SeeAsync(Guid workspace, ClusterNow? now, CancellationToken cancel)
     {
         var nodes = now?.Nodes ?? [];
         await using var batch = data.CreateBatch();
-        batch.BatchCommands.Add(new("delete from portal.nodes where workspace_id = $1 and name <> all($2)") { Parameters = { P(workspace), P(nodes.Select(n => n.Name).ToArray()) } });
+        var names = nodes.Select(n => n.Name).ToArray();
+        batch.BatchCommands.Add(new("delete from portal.nodes n using portal.workspaces w where n.workspace_id = $1 and w.id = $1 and n.name <> all($2) and not (n.restarts > 0 and n.generation = w.generation)") { Parameters = { P(workspace), P(names) } });
+        batch.BatchCommands.Add(new("update portal.nodes set running = false, address = null where workspace_id = $1 and name <> all($2) and running") { Parameters = { P(workspace), P(names) } });
         foreach (var n in nodes)
             batch.BatchCommands.Add(new("""
                 insert into portal.nodes as n (workspace_id, name, role, generation, running, address, exit_code, out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, seen_at)
                 select $1, $2, $3, $4, $5, $6, $7, $8, '{}', 0, 0, 0, 0, clock_timestamp() from portal.workspaces w where w.id = $1
                 on conflict (workspace_id, name) do update set role = excluded.role, running = excluded.running, address = excluded.address, exit_code = excluded.exit_code, seen_at = excluded.seen_at,
                   out_of_memory_kills = case when n.generation = excluded.generation then greatest(n.out_of_memory_kills, excluded.out_of_memory_kills) else excluded.out_of_memory_kills end,
+                  restarts = case when n.generation = excluded.generation then n.restarts else 0 end,
                   cpu_history = case when n.generation = excluded.generation then n.cpu_history else '{}' end, generation = excluded.generation
                 where (n.role, n.running, n.address, n.exit_code, n.generation) is distinct from (excluded.role, excluded.running, excluded.address, excluded.exit_code, excluded.generation)
                    or excluded.out_of_memory_kills > n.out_of_memory_kills
@@ -29,6 +35,19 @@ public sealed class NodeRows(NpgsqlDataSource data)
                 Parameters = { P(workspace), P(n.Name), P(n.Role), P(n.Generation), P(n.State == NodeState.Running), P(n.State == NodeState.Running ? n.Address : null, NpgsqlDbType.Text), P(n.ExitCode, NpgsqlDbType.Integer), P(n.OutOfMemory ? 1L : 0L) },
             });
         await batch.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>A node that ended by itself is about to be made anew; answers the how manieth time of this generation that is.</summary>
+    public async Task<int> BeginAgainAsync(Guid workspace, string node, string role, int generation, CancellationToken cancel)
+    {
+        await using var write = data.CreateCommand("""
+            insert into portal.nodes as n (workspace_id, name, role, generation, running, out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, restarts, seen_at)
+            values ($1, $2, $3, $4, false, 0, '{}', 0, 0, 0, 0, 1, clock_timestamp())
+            on conflict (workspace_id, name) do update set running = false, address = null, restarts = case when n.generation = excluded.generation then n.restarts + 1 else 1 end, generation = excluded.generation
+            returning restarts
+            """);
+        foreach (var value in (object[])[workspace, node, role, generation]) write.Parameters.Add(P(value));
+        return (int)(await write.ExecuteScalarAsync(cancel))!;
     }
 
     /// <summary>Readings with the share of the CPU limit that was used since the last one.</summary>

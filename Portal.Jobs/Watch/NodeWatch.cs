@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 
 namespace Portal.Jobs.Watch;
@@ -55,12 +57,21 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
     private async Task TellAsync(Guid id, string node, int? exitCode, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        var releasing = await db.Runs.AnyAsync(r => r.WorkspaceId == id && r.Number == db.Runs.Where(o => o.WorkspaceId == id).Max(o => o.Number)
-            && (r.Kind == Core.Runs.RunKind.Stop || r.Kind == Core.Runs.RunKind.Delete || r.Releasing), cancel);
-        if (releasing || !await db.Workspaces.AnyAsync(w => w.Id == id, cancel)) return;
+        if (await IsWantedAsync(db, id, node, cancel)) return;
         db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Fail, Text = $"The node {node} ended by itself (exit code {exitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
         foreach (var line in await clusters.LogTailAsync(id, node, LastLines, cancel)) db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {(line.Length > 500 ? line[..500] : line)}" });
         await db.SaveChangesAsync(cancel);
+    }
+
+    /// <summary>It was to end: of a workspace that is released, or a worker beyond the number that there is to be.</summary>
+    private static async Task<bool> IsWantedAsync(PortalDb db, Guid id, string node, CancellationToken cancel)
+    {
+        var row = await db.Workspaces.AsNoTracking().Where(w => w.Id == id).Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (w, t) => new { w, t.Spec }).SingleOrDefaultAsync(cancel);
+        var run = await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
+        if (row is null || run is null) return true;
+        if (run.Kind is not RunKind.Resize) return run.Kind is RunKind.Stop or RunKind.Delete || run.Releasing;
+        var workers = Math.Min(row.w.Workers, run.Phase.IsFinished() ? int.MaxValue : run.Workers ?? int.MaxValue);
+        return row.Spec.Nodes(row.w.SizeId, workers).All(n => n.Name != node);
     }
 
     private async Task MeasureAsync(CancellationToken cancel)

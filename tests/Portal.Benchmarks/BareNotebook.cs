@@ -35,7 +35,7 @@ internal sealed class BareNotebook : IDisposable
         var (role, size, token) = (spec.Roles[0], spec.Size("s")!, Guid.CreateVersion7(Bench.Now).ToString("n"));
         var (mount, _, _) = await lab.WorkAsync(Guid.CreateVersion7(Bench.Now), Uid);
         var node = new NodePlan(role.Name, role.Name, image, Uid, role.Command, role.Environment, new Dictionary<string, string>(StringComparer.Ordinal) { [role.Token!] = token },
-            [new(mount, Portal.Jobs.Steps.EnsureCluster.WorkFolder, ReadOnly: false)], size.MemoryMib, size.Vcpu);
+            [new(mount, Portal.Jobs.Steps.ClusterPlans.WorkFolder, ReadOnly: false)], size.MemoryMib, size.Vcpu);
         return new(lab, node, await lab.Get<EngineProbe>().ProveAsync(image, cancel), token);
     }
 

@@ -25,7 +25,7 @@ public sealed class DockerClusters(
 
         var current = (await SweepAsync(plan, there, held, cancel)).ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
         await EnsureNetworkAsync(plan, cancel);
-        await engine.EachAsync(plan.Nodes, n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), cancel), cancel);
+        await engine.EachAsync(plan.Nodes, n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel), cancel);
     }
 
     public Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel) => look.SeeAsync(null, cancel);
@@ -122,9 +122,9 @@ public sealed class DockerClusters(
     }
 
     /// <summary>A node that has ended stays as it is: that it ended must be seen, and what to do about it is for the run.</summary>
-    private async Task EnsureNodeAsync(CreateContainerParameters wanted, ContainerListResponse? there, CancellationToken cancel)
+    private async Task EnsureNodeAsync(CreateContainerParameters wanted, ContainerListResponse? there, bool keep, CancellationToken cancel)
     {
-        if (there is not null && (!there.Labels.TryGetValue(Owned.State, out var state) || state != wanted.Labels[Owned.State]))
+        if (there is not null && !keep && (!there.Labels.TryGetValue(Owned.State, out var state) || state != wanted.Labels[Owned.State]))
         {
             await engine.RemoveAsync(there.ID, cancel);
             there = null;

@@ -92,9 +92,17 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         return Task.FromResult<IReadOnlyList<ShareAccess>>([.. Rules().Select(r => r.Access)]);
     }
 
-    public async Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => await storage.AloneAsync(() =>
+    public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => UnmountAsync(a => a.Workspace == workspace && a.Generation <= upTo, cancel);
+
+    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => UnmountAsync(a => a.Workspace == workspace && a.Scratch is { } node && nodes.Contains(node, StringComparer.Ordinal), cancel);
+
+    public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => DenyAsync(a => a.Workspace == workspace && a.Generation <= upTo, cancel);
+
+    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => DenyAsync(a => a.Workspace == workspace && a.Scratch is { } node && nodes.Contains(node, StringComparer.Ordinal), cancel);
+
+    private async Task UnmountAsync(Func<ShareAccess, bool> which, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
-        foreach (var (_, path) in Rules().Where(r => r.Access.Workspace == workspace && r.Access.Generation <= upTo))
+        foreach (var (_, path) in Rules().Where(r => which(r.Access)))
         {
             Kernel.Unmount(path);
         }
@@ -102,10 +110,10 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         return Task.FromResult(true);
     }, cancel);
 
-    public async Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => await storage.AloneAsync(() =>
+    private async Task DenyAsync(Func<ShareAccess, bool> which, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
         var mounted = Mountinfo.Read().Select(m => m.Point).ToHashSet(StringComparer.Ordinal);
-        foreach (var (_, path) in Rules().Where(r => r.Access.Workspace == workspace && r.Access.Generation <= upTo))
+        foreach (var (_, path) in Rules().Where(r => which(r.Access)))
         {
             if (mounted.Contains(path))
             {

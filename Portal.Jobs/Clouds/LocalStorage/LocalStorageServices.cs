@@ -38,6 +38,10 @@ public sealed class NoStorage : IShareCloud, IFilesetCloud
 
     public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => Task.FromException(Missing());
 
+    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => Task.FromException(Missing());
+
+    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => Task.FromException(Missing());
+
     public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => Task.FromException(Missing());
 
     public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<FilesetUsage>>(Missing());

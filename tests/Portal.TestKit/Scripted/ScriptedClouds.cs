@@ -33,6 +33,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     private readonly List<TaskCompletionSource> _dead = [];
     private readonly List<Action> _late = [];
     private ImmutableArray<string> _broken = [];
+    private int _made;
 
     /// <summary>Rules of release that were broken, with the act that broke them.</summary>
     public ImmutableArray<string> Broken => _broken;
@@ -46,7 +47,8 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     {
         /// <summary>Generation that holds it; 0 for none.</summary>
         public int Network, Mounted, Rule;
-        public int Going;
+        public ImmutableDictionary<string, int> Going = ImmutableDictionary<string, int>.Empty;
+        public ImmutableHashSet<string> ScratchMounts = [], ScratchRules = [];
         public ImmutableArray<NodeNow> Nodes = [];
         public ImmutableHashSet<ScratchFolder> Scratch = [];
     }
@@ -57,7 +59,29 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         lock (_gate)
         {
             if (!_sites.TryGetValue(workspace, out var s)) return "";
-            return string.Join(' ', new[] { s.Nodes.Length > 0 ? "nodes" : "", s.Mounted > 0 ? "mount" : "", s.Rule > 0 ? "rule" : "", s.Network > 0 ? "network" : "", s.Scratch.Count > 0 ? "scratch" : "" }.Where(w => w.Length > 0));
+            return string.Join(' ', new[] { s.Nodes.Length > 0 ? "nodes" : "", s.Mounted > 0 ? "mount" : "", s.Rule > 0 ? "rule" : "", s.Network > 0 ? "network" : "", s.Scratch.Count > 0 ? "scratch" : "", s.ScratchMounts.Count + s.ScratchRules.Count > 0 ? "scratch-access" : "" }.Where(w => w.Length > 0));
+        }
+    }
+
+    /// <summary>Nodes that are there, with what tells one container from the next of the same name.</summary>
+    public IReadOnlyList<NodeNow> NodesOf(Guid workspace)
+    {
+        lock (_gate) return _sites.TryGetValue(workspace, out var s) ? s.Nodes : [];
+    }
+
+    /// <summary>Nodes whose scratch folder is there, and those whose folder is still trusted or mounted.</summary>
+    public (string[] Folders, string[] Trusted) ScratchOf(Guid workspace)
+    {
+        lock (_gate) return _sites.TryGetValue(workspace, out var s) ? ([.. s.Scratch.Select(f => f.Node).Order(StringComparer.Ordinal)], [.. s.ScratchMounts.Union(s.ScratchRules).Order(StringComparer.Ordinal)]) : ([], []);
+    }
+
+    /// <summary>A node ends by itself, or is taken away from outside.</summary>
+    public void Kill(Guid workspace, string node, int? exitCode = 137, bool outOfMemory = false)
+    {
+        lock (_gate)
+        {
+            var s = _sites[workspace];
+            s.Nodes = [.. s.Nodes.Where(n => n.Name != node || exitCode is not null).Select(n => n.Name == node ? n with { State = NodeState.Exited, ExitCode = exitCode, OutOfMemory = outOfMemory, Address = null } : n)];
         }
     }
 
@@ -86,16 +110,24 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public long FreeBytes { get; set; } = 1L << 49;
 
-    public Task EnsureAsync(ClusterPlan plan, CancellationToken cancel) => ActAsync("ensure", plan.Workspace, s =>
+    public Task EnsureAsync(ClusterPlan plan, CancellationToken cancel)
     {
-        if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation)) throw Fault(CloudFault.Conflict, "a newer generation is there");
-        // Like an engine whose bind source is missing.
-        if (s.Mounted == 0) throw Fault(CloudFault.Refused, "bind source path does not exist");
-        s.Network = plan.Generation;
-        if (s.Nodes.Any(n => n.Generation == plan.Generation)) return;
-        s.Going = 0;
-        s.Nodes = [.. plan.Nodes.Select(n => new NodeNow(n.Name, n.Role, plan.Generation, NodeState.Running, null, false, "10.0.0.2", "hash"))];
-    }, cancel);
+        // As on an engine: what is swept was seen at the call. What lands late makes what is missing and takes nothing that came since.
+        var seen = NodesOf(plan.Workspace).Select(n => n.StateHash).ToHashSet(StringComparer.Ordinal);
+        return ActAsync("ensure", plan.Workspace, s =>
+        {
+            if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation)) throw Fault(CloudFault.Conflict, "a newer generation is there");
+            // Like an engine whose bind source is missing.
+            if (s.Mounted == 0) throw Fault(CloudFault.Refused, "bind source path does not exist");
+            s.Network = plan.Generation;
+            s.Nodes = [.. s.Nodes.Where(n => !seen.Contains(n.StateHash) || (n.Generation == plan.Generation && plan.Nodes.Any(p => p.Name == n.Name)))];
+            foreach (var n in plan.Nodes.Where(p => s.Nodes.All(n => n.Name != p.Name)))
+            {
+                if (n.Folders.Any(f => f.Target == "/scratch") && !s.ScratchMounts.Contains(n.Name)) throw Fault(CloudFault.Refused, "bind source path does not exist");
+                s.Nodes = s.Nodes.Add(new(n.Name, n.Role, plan.Generation, NodeState.Running, null, false, "10.0.0.2", $"made-{Interlocked.Increment(ref _made)}"));
+            }
+        }, cancel);
+    }
 
     public Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ClusterNow>>(() => [.. _sites.Where(s => s.Value.Network > 0 || s.Value.Nodes.Length > 0).Select(s => new ClusterNow(s.Key, s.Value.Network > 0, s.Value.Nodes))]);
 
@@ -103,7 +135,8 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     {
         if (!_sites.TryGetValue(workspace, out var s) || (s.Network == 0 && s.Nodes.Length == 0)) return null;
         // Going down takes two looks.
-        if (s.Going > 0 && --s.Going == 0) s.Nodes = [];
+        foreach (var (node, looks) in s.Going) s.Going = looks > 1 ? s.Going.SetItem(node, looks - 1) : s.Going.Remove(node);
+        s.Nodes = [.. s.Nodes.Where(n => !s.Gone.Remove(n.StateHash) || s.Going.ContainsKey(n.StateHash))];
         return s.Network > 0 || s.Nodes.Length > 0 ? new ClusterNow(workspace, s.Network > 0, s.Nodes) : null;
     });
 

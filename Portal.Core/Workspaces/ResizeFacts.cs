@@ -1,0 +1,42 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Data;
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>What more workers would need and meet: only what is not held yet counts.</summary>
+/// <param name="Missing">What the new nodes want reserved.</param>
+internal sealed record Growth(LaunchFacts Facts, IReadOnlyList<Reservation> Missing);
+
+/// <summary>Reads the facts of a growing workspace. The verb reads them under the quota's locks, the dialog without.</summary>
+internal static class ResizeFacts
+{
+    public static async Task<Growth> ReadAsync(PortalDb db, Workspace workspace, TemplateVersion version, int workers, CancellationToken cancel)
+    {
+        var spec = version.Spec;
+        var held = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == workspace.Id && r.EndedAt == null).ToListAsync(cancel);
+        List<Reservation> Missing(int count) => [.. spec.Nodes(workspace.SizeId, count).SelectMany(n => NodeReservations.Of(workspace, n)).Where(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node))];
+        var missing = Missing(workers);
+        var asked = Sum(missing);
+        var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
+        var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
+        var own = Sum(held) with { StorageGib = 0 };
+        var facts = new LaunchFacts(
+            MayLaunch: true, TemplateOffered: true, SizeKnown: true, WorkersKnown: spec.Allows(workers), NameFree: true, Parameter: null,
+            NotAvailable: await Availability.ReasonAsync(db, version, cancel), Hours: 1, LongestHours: 1,
+            Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
+            // What it has it keeps: the site must hold both.
+            Capacity: await LaunchFactsReader.CapacityAsync(db, cancel) is { } all ? all - own : null,
+            StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
+            Others: [.. Fewer(workspace.Workers, workers).Select(n => (new Fit(workspace.SizeId, n), Sum(Missing(n))))]);
+        return new(facts, missing);
+    }
+
+    /// <summary>Numbers between the present and the asked one, the nearest to what was asked first.</summary>
+    private static IEnumerable<int> Fewer(int present, int asked) => Enumerable.Range(present + 1, Math.Max(0, asked - present - 1)).Reverse();
+
+    private static Amounts Sum(IEnumerable<Reservation> reservations) => reservations.Where(r => r.Kind is ReservationKind.Compute or ReservationKind.Scratch)
+        .Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, 0));
+}

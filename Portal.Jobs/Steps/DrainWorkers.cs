@@ -1,0 +1,59 @@
+using Npgsql;
+using Portal.Core.Catalog;
+using Portal.Core.Clouds;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Runs;
+
+namespace Portal.Jobs.Steps;
+
+/// <summary>
+/// Asks the workers that go to leave their engine, so that nothing they hold is lost, and waits for it as long as the template says.
+/// Nothing is taken from anybody here.
+/// </summary>
+public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunStore runs, NpgsqlDataSource data, TimeProvider clock) : IStep
+{
+    private const int Left = 0, NotYet = 75; // as sysexits.h calls a failure that passes
+    private static readonly TimeSpan Between = TimeSpan.FromSeconds(2), OneCommand = TimeSpan.FromSeconds(20);
+
+    public StepKey Key => StepKey.DrainWorkers;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        if (context.Grows) return StepAnswer.IsNothing;
+        var kept = await leavers.KeptAsync(context.Run.WorkspaceId, context.Run.Releasing ? null : context.Facts.Workers, cancel);
+        var there = await leavers.SeenAsync(kept, cancel);
+        if (kept.Spec.WorkerRole() is not { Drain: { } drain } role || there.Count == 0) return StepAnswer.IsNothing;
+        var stay = new List<(string Node, string Why)>();
+        // One that has ended by itself has left.
+        foreach (var node in there.Where(n => n.State == NodeState.Running))
+            if (await WhyNotLeftAsync(kept, role, drain, node.Name, cancel) is { } why) stay.Add((node.Name, why));
+        if (stay.Count == 0) return StepAnswer.IsDone;
+        var names = string.Join(", ", stay.Select(s => s.Node));
+        if (!await StepAge.IsOlderAsync(data, context.Run, Key, TimeSpan.FromMinutes(drain.Minutes), cancel)) return new StepAnswer.LookAgainIn(Between, $"{names}: {stay[0].Why}");
+        await runs.TellAsync(context.Run, LogLevelOfLine.Warn, $"{names} did not leave within {drain.Minutes} minutes and is stopped all the same: {stay[0].Why}", cancel);
+        return StepAnswer.IsDone;
+    }
+
+    /// <summary>Why it has not left, for a person; null when it has.</summary>
+    private async Task<string?> WhyNotLeftAsync(Kept kept, RoleSpec role, DrainSpec drain, string node, CancellationToken cancel)
+    {
+        var where = drain.Role == role.Name ? node : drain.Role;
+        using var own = new CancellationTokenSource(OneCommand, clock);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
+        try
+        {
+            var result = await clusters.ExecuteAsync(kept.Workspace.Id, where, [.. drain.Command.Select(a => a == "{node}" ? node : a)], until.Token);
+            return result.ExitCode switch
+            {
+                Left => null,
+                NotYet => "it finishes what it does and hands over what it holds.",
+                var code => $"it could not be asked to leave (exit code {code}): {LastLine(result.Said)}",
+            };
+        }
+        catch (CloudException e) when (e.Fault is CloudFault.Missing) { return $"{where} does not run at the moment."; }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return $"{where} does not answer."; }
+    }
+
+    private static string LastLine(string said) => said.Split('\n').LastOrDefault(l => l.Trim().Length > 0) switch { null => "it said nothing", { Length: > 200 } l => l[..200], var l => l };
+}

@@ -1,0 +1,86 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Data;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+
+namespace Portal.Jobs.Steps;
+
+/// <summary>Rows are requests: checks again that the workspace is up, what may be changed of it, and for more workers what any order is checked for.</summary>
+public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChecks checks) : IStep
+{
+    public StepKey Key => StepKey.CheckResize;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        var facts = context.Facts;
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        if (await db.StandingRunAsync(facts.Workspace.Id, cancel) is not { } standing || !standing.IsUp()) return new StepAnswer.Fail("The workspace does not run.", "Start it first.");
+        if (facts.SizeId != facts.Workspace.SizeId || facts.Version.Id != facts.Workspace.TemplateVersionId) return new StepAnswer.Fail("Only the number of workers can change while it runs.", "Stop it to choose another size or version.");
+        if (facts.Spec.WorkerRole() is null || !facts.Spec.Allows(facts.Workers)) return new StepAnswer.Fail($"The template cannot have {facts.Workers} workers.", "Choose another number.");
+        if (facts.Shrinks(context.Run)) return StepAnswer.IsDone;
+        return await checks.RefusalAsync(db, facts, cancel) is { } refusal ? refusal with { Remedy = "Choose fewer workers, or ask the operator." } : StepAnswer.IsDone;
+    }
+}
+
+/// <summary>Ends the workers that go and, one by one as each is seen gone, what it held of quota and capacity. From here on there is no way back to more.</summary>
+public sealed class DropWorkers(Leavers leavers, ReleaseRows rows) : IStep
+{
+    public StepKey Key => StepKey.DropWorkers;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        if (context.Grows) return StepAnswer.IsNothing;
+        if (!context.Run.Releasing) await rows.KeepWorkersAsync(context.Run, context.Facts.Workers, cancel);
+        var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
+        var left = await leavers.RemoveAsync(kept, cancel);
+        await rows.NodesGoneAsync(context.Run, [.. kept.Names, .. left.Select(n => n.Name)], cancel);
+        return left.Count > 0 ? StepAnswer.Soon($"{left.Count} worker(s) are still going down.") : StepAnswer.IsDone;
+    }
+}
+
+/// <summary>Mounts and rules of their scratch folders, after none of them is there.</summary>
+public sealed class UnmountWorkers(Leavers leavers) : IStep
+{
+    public StepKey Key => StepKey.UnmountWorkers;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        if (context.Grows) return StepAnswer.IsNothing;
+        var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
+        if (!kept.HasScratch) return StepAnswer.IsNothing;
+        // A call of a worker that died may have landed since they were seen gone.
+        if ((await leavers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker came up late and is going down again.");
+        return await leavers.DisconnectAsync(kept, cancel) ? StepAnswer.IsDone : StepAnswer.Soon("An access rule is still seen.");
+    }
+}
+
+/// <summary>Their scratch folders, and then what was promised for them.</summary>
+public sealed class DropWorkerScratch(Leavers leavers, ReleaseRows rows) : IStep
+{
+    public StepKey Key => StepKey.DropWorkerScratch;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        if (context.Grows) return StepAnswer.IsNothing;
+        var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
+        if (!kept.HasScratch) return StepAnswer.IsNothing;
+        if (!await leavers.DisconnectAsync(kept, cancel)) return StepAnswer.Soon("An access rule is still seen.");
+        if (!await leavers.DropFoldersAsync(kept, cancel)) return StepAnswer.Soon("Their folders are still being removed.");
+        await rows.ScratchGoneAsync(context.Run, kept.Names, cancel);
+        return StepAnswer.IsDone;
+    }
+}
+
+/// <summary>The larger number, once every new worker has registered. A smaller one was kept when they went.</summary>
+public sealed class KeepWorkers(ReleaseRows rows) : IStep
+{
+    public StepKey Key => StepKey.KeepWorkers;
+
+    public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
+    {
+        if (!context.Grows) return StepAnswer.IsNothing;
+        await rows.KeepWorkersAsync(context.Run, context.Facts.Workers, cancel);
+        return StepAnswer.IsDone;
+    }
+}

@@ -1,0 +1,66 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Jobs.Runs;
+using Portal.Jobs.Steps;
+
+namespace Portal.Jobs.Sweeps;
+
+/// <summary>
+/// Workers that a Resize left behind: it was ended by a stop before it had gone its way, or a call of a worker that died landed after it.
+/// Only of workspaces whose runs ended a while ago, and under their locks, so that no new run begins meanwhile.
+/// </summary>
+public sealed class Surplus(IDbContextFactory<PortalDb> databases, Leavers leavers, RunOptions options, ILogger<Surplus> log)
+{
+    private const int AtOnce = 200;
+
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        foreach (var id in await ResizedAsync(null, cancel))
+        {
+            var kept = await leavers.KeptAsync(id, null, cancel);
+            if (!await leavers.AnythingAsync(kept, cancel) && !await HoldsAsync(kept, cancel)) continue;
+            await using var db = await databases.CreateDbContextAsync(cancel);
+            await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+            await db.LockWorkspaceAsync(id, cancel);
+            if ((await ResizedAsync(id, cancel)).Count == 0) continue;
+            log.LogWarning("Workspace {Workspace} has more than its workers: removing.", id);
+            await RemoveLockedAsync(db, await leavers.KeptAsync(id, null, cancel), cancel);
+            await transaction.CommitAsync(cancel);
+        }
+    }
+
+    /// <summary>
+    /// Those that settled after a Resize. Not those that were started since with another number by choice: their folders are kept for the
+    /// day when the number is larger again.
+    /// </summary>
+    private async Task<IReadOnlyList<Guid>> ResizedAsync(Guid? one, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Database.SqlQuery<Guid>($"""
+            select w.id as "Value" from portal.workspaces w
+            join lateral (select phase, ended_at from portal.runs where workspace_id = w.id order by number desc limit 1) r on true
+            join lateral (select max(number) as number from portal.runs where workspace_id = w.id and kind = 'Resize') z on z.number is not null
+            where w.deleted_at is null and ({one}::uuid is null or w.id = {one}) and r.ended_at < clock_timestamp() - {options.Settled}
+              and not exists (select 1 from portal.runs s where s.workspace_id = w.id and s.number > z.number and s.kind = 'Start' and s.workers is not null)
+            order by r.ended_at desc limit {AtOnce}
+            """).ToListAsync(cancel);
+    }
+
+    private async Task<bool> HoldsAsync(Kept kept, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Reservations.AnyAsync(r => r.WorkspaceId == kept.Workspace.Id && r.EndedAt == null && r.Node != "" && !kept.Names.Contains(r.Node), cancel)
+            || await db.CapacityClaims.AnyAsync(c => c.WorkspaceId == kept.Workspace.Id && c.EndedAt == null && !kept.Names.Contains(c.Node), cancel);
+    }
+
+    private async Task RemoveLockedAsync(PortalDb db, Kept kept, CancellationToken cancel)
+    {
+        var (id, keep) = (kept.Workspace.Id, kept.Names.ToArray());
+        // What is still seen now is left to the next sweep: storage waits until no node is seen.
+        if ((await leavers.RemoveAsync(kept, cancel)).Count > 0) return;
+        await db.Database.ExecuteSqlAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id} and kind = 'Compute' and ended_at is null and node <> all({keep})", cancel);
+        await db.Database.ExecuteSqlAsync($"update portal.capacity_claims set ended_at = clock_timestamp() where workspace_id = {id} and ended_at is null and node <> all({keep})", cancel);
+        if (!await leavers.DisconnectAsync(kept, cancel) || !await leavers.DropFoldersAsync(kept, cancel)) return;
+        await db.Database.ExecuteSqlAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id} and kind = 'Scratch' and ended_at is null and node <> all({keep})", cancel);
+    }
+}

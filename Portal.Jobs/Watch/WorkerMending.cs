@@ -1,0 +1,138 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Clouds;
+using Portal.Core.Data;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Runs;
+using Portal.Jobs.Steps;
+
+namespace Portal.Jobs.Watch;
+
+/// <summary>
+/// Makes workers anew that ended by themselves, by the same plan, a bounded number of times. Under the workspace's lock and only while no run
+/// is unfinished, so that it never races one. What else ended is for its owner: a notebook that is begun again has lost what it computed.
+/// </summary>
+public sealed class WorkerMending(
+    IDbContextFactory<PortalDb> databases, IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NodeRows rows, RunOptions options, TimeProvider clock, ILogger<WorkerMending> log) : BackgroundService
+{
+    private const int AtOnce = 100, Looks = 20;
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(2), BetweenLooks = TimeSpan.FromMilliseconds(250);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var tick = new PeriodicTimer(Every, clock);
+        while (await tick.WaitForNextTickAsync(stoppingToken))
+        {
+            try { await RunAsync(stoppingToken); }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
+            catch (Exception e) { log.LogWarning("Workers that ended were not started again: {Error}", e.Message); }
+        }
+    }
+
+    /// <summary>Once over all workspaces of which a worker's row does not run, while all else does. Asks the database only, until one is found.</summary>
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        foreach (var id in await SickAsync(cancel))
+        {
+            try { await MendAsync(id, cancel); }
+            catch (CloudException e) { log.LogWarning("A worker of workspace {Workspace} was not started again: {Error}", id, e.Message); }
+        }
+    }
+
+    private async Task<IReadOnlyList<Guid>> SickAsync(CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Database.SqlQuery<Guid>($"""
+            select w.id as "Value" from portal.workspaces w
+            join portal.template_versions t on t.id = w.template_version_id
+            join lateral (select max(r ->> 'name') filter (where jsonb_typeof(r -> 'workers') = 'object') as worker, count(*) filter (where jsonb_typeof(r -> 'workers') is distinct from 'object') as singles
+                          from jsonb_array_elements(t.spec -> 'roles') r) roles on true
+            join lateral (select count(*) filter (where n.role = roles.worker) as workers, count(*) filter (where n.role <> roles.worker) as singles
+                          from portal.nodes n where n.workspace_id = w.id and n.generation = w.generation and n.running) runs on true
+            where w.workers > 0 and w.deleted_at is null and w.subnet is not null and runs.workers < w.workers and runs.singles = roles.singles
+              and not exists (select 1 from portal.runs r where r.workspace_id = w.id and r.phase not in ('Succeeded', 'Failed', 'Cancelled'))
+            order by w.id limit {AtOnce}
+            """).ToListAsync(cancel);
+    }
+
+    private async Task MendAsync(Guid id, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        await db.LockWorkspaceAsync(id, cancel);
+        if (await db.Runs.AnyAsync(r => r.WorkspaceId == id && !RunPhases.Finished.Contains(r.Phase), cancel)) return;
+        if (await db.StandingRunAsync(id, cancel) is not { } standing || !standing.IsUp()) return;
+        var may = await MayAsync(id, cancel);
+        if (!may && await LastAsync(id, cancel) == Mending.GivenUp) return;
+        var known = await facts.ReadAsync(id, cancel);
+        var cluster = await clusters.LookAsync(id, cancel);
+        await rows.SeeAsync(id, cluster, cancel);
+        var seen = cluster?.Nodes.Where(n => n.Generation == known.Workspace.Generation).ToDictionary(n => n.Name, StringComparer.Ordinal) ?? [];
+        var ended = known.Nodes.Where(n => seen.GetValueOrDefault(n.Name) is not { State: NodeState.Running }).ToList();
+        if (ended.Count == 0 || ended.Exists(n => n.Role.Workers is null)) return;
+        if (may) await AgainLockedAsync(known, ended, seen, cancel);
+        else await GiveUpAsync(known, ended, cancel);
+    }
+
+    /// <summary>Whether the bound leaves one more; counted by the database's clock over all processes.</summary>
+    private async Task<bool> MayAsync(Guid id, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Database.SqlQuery<int>($"select count(*)::int as \"Value\" from portal.audit where workspace_id = {id} and verb = {Mending.Verb} and outcome = {Mending.Again} and at > clock_timestamp() - {options.MendWithin}").SingleAsync(cancel) < options.MendMost;
+    }
+
+    private async Task<string?> LastAsync(Guid id, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Audit.AsNoTracking().Where(a => a.WorkspaceId == id && a.Verb == Mending.Verb).OrderByDescending(a => a.Id).Select(a => a.Outcome).FirstOrDefaultAsync(cancel);
+    }
+
+    private async Task AgainLockedAsync(RunFacts known, IReadOnlyList<NodeShape> ended, Dictionary<string, NodeNow> seen, CancellationToken cancel)
+    {
+        var now = known.Workspace;
+        var names = ended.Select(n => n.Name).ToList();
+        // Told and counted before anything is done: whoever dies in between has used up one time.
+        await using (var db = await databases.CreateDbContextAsync(cancel))
+        {
+            foreach (var node in ended)
+            {
+                var times = await rows.BeginAgainAsync(now.Id, node.Name, node.Role.Name, now.Generation, cancel);
+                db.LogLines.Add(new() { WorkspaceId = now.Id, Level = LogLevelOfLine.Warn, Text = $"The worker {node.Name} ended by itself ({Why(seen.GetValueOrDefault(node.Name))}) and is started again, for the {times}. time since the workspace came up." });
+            }
+            db.Audit.Add(new() { TenantId = now.TenantId, Verb = Mending.Verb, WorkspaceId = now.Id, Outcome = Mending.Again });
+            await db.SaveChangesAsync(cancel);
+        }
+        await clusters.RemoveNodesAsync(now.Id, names, cancel);
+        for (var looks = Looks; (await clusters.LookAsync(now.Id, cancel))?.Nodes.Any(n => names.Contains(n.Name)) == true; looks--)
+        {
+            if (looks == 0) return; // still going: seen again at the next tick
+            await Task.Delay(BetweenLooks, clock, cancel);
+        }
+        await clusters.EnsureAsync(await plans.MakeAsync(known, now, cancel) with { KeepsWhatIsThere = true }, cancel);
+        await rows.SeeAsync(now.Id, await clusters.LookAsync(now.Id, cancel), cancel);
+    }
+
+    /// <summary>Said once; when the time is over, it is tried again.</summary>
+    private async Task GiveUpAsync(RunFacts known, IReadOnlyList<NodeShape> ended, CancellationToken cancel)
+    {
+        var now = known.Workspace;
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        db.LogLines.Add(new()
+        {
+            WorkspaceId = now.Id,
+            Level = LogLevelOfLine.Fail,
+            Text = $"{string.Join(", ", ended.Select(n => n.Name))} ended again. Workers were started again {options.MendMost} times within {options.MendWithin.TotalMinutes:0} minutes, so it is left alone for now. Use less memory at once, or stop the workspace and start it with a larger size.",
+        });
+        db.Audit.Add(new() { TenantId = now.TenantId, Verb = Mending.Verb, WorkspaceId = now.Id, Outcome = Mending.GivenUp });
+        await db.SaveChangesAsync(cancel);
+    }
+
+    private static string Why(NodeNow? node) => node switch
+    {
+        null => "somebody removed it from outside",
+        { OutOfMemory: true } => "out of memory",
+        { State: NodeState.Created } => "it had not started",
+        _ => $"exit code {node.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"}",
+    };
+}
