@@ -42,7 +42,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     private static IEnumerable<Blow> Blows(int number, int seed)
     {
         var random = new Random(seed);
-        var plans = Enum.GetValues<RunKind>();
+        // A Resize needs workers: see ResizeCrashTests.
+        var plans = Enum.GetValues<RunKind>().Where(k => k is not RunKind.Resize).ToArray();
         var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new Blow(plan, step, victim)).ToList();
         var special = (string[])["pause", "database", "jobs", "web"];
         var chosen = number >= all.Count * 2 ? all : [.. all.OrderBy(_ => random.Next()).Take(number * 3 / 5)];

@@ -41,6 +41,9 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Answer of the proof; proven unless the test says otherwise.</summary>
     public Func<ProofOrder, ProofOutcome> Proof { get; set; } = _ => new ProofOutcome.Proven();
 
+    /// <summary>What becomes of a node once it was started.</summary>
+    public Func<string, NodeState> Born { get; set; } = _ => NodeState.Running;
+
     public bool IsAway { get; set; }
 
     private sealed class Site
@@ -120,11 +123,11 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             // Like an engine whose bind source is missing.
             if (s.Mounted == 0) throw Fault(CloudFault.Refused, "bind source path does not exist");
             s.Network = plan.Generation;
-            s.Nodes = [.. s.Nodes.Where(n => !seen.Contains(n.StateHash) || (n.Generation == plan.Generation && plan.Nodes.Any(p => p.Name == n.Name)))];
+            s.Nodes = [.. s.Nodes.Where(n => n.Generation == plan.Generation && (!seen.Contains(n.StateHash) || plan.Nodes.Any(p => p.Name == n.Name)))];
             foreach (var n in plan.Nodes.Where(p => s.Nodes.All(n => n.Name != p.Name)))
             {
                 if (n.Folders.Any(f => f.Target == "/scratch") && !s.ScratchMounts.Contains(n.Name)) throw Fault(CloudFault.Refused, "bind source path does not exist");
-                s.Nodes = s.Nodes.Add(new(n.Name, n.Role, plan.Generation, NodeState.Running, null, false, "10.0.0.2", $"made-{Interlocked.Increment(ref _made)}"));
+                s.Nodes = s.Nodes.Add(new(n.Name, n.Role, plan.Generation, Born(n.Name), Born(n.Name) is NodeState.Exited ? 1 : null, false, "10.0.0.2", $"made-{Interlocked.Increment(ref _made)}"));
             }
         }, cancel);
     }
@@ -135,14 +138,22 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     {
         if (!_sites.TryGetValue(workspace, out var s) || (s.Network == 0 && s.Nodes.Length == 0)) return null;
         // Going down takes two looks.
-        foreach (var (node, looks) in s.Going) s.Going = looks > 1 ? s.Going.SetItem(node, looks - 1) : s.Going.Remove(node);
-        s.Nodes = [.. s.Nodes.Where(n => !s.Gone.Remove(n.StateHash) || s.Going.ContainsKey(n.StateHash))];
+        foreach (var (node, looks) in s.Going)
+        {
+            s.Going = looks > 1 ? s.Going.SetItem(node, looks - 1) : s.Going.Remove(node);
+            if (looks <= 1) s.Nodes = [.. s.Nodes.Where(n => n.StateHash != node)];
+        }
         return s.Network > 0 || s.Nodes.Length > 0 ? new ClusterNow(workspace, s.Network > 0, s.Nodes) : null;
     });
 
-    public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove nodes", workspace, s => { if (s.Nodes.Any(n => n.Generation <= upTo) && s.Going == 0) s.Going = 2; }, cancel);
+    public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove nodes", workspace, s => Go(s, n => n.Generation <= upTo), cancel);
 
-    public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("remove some nodes", workspace, s => s.Nodes = [.. s.Nodes.Where(n => !nodes.Contains(n.Name, StringComparer.Ordinal))], cancel);
+    public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("remove some nodes", workspace, s => Go(s, n => nodes.Contains(n.Name, StringComparer.Ordinal)), cancel);
+
+    private static void Go(Site s, Func<NodeNow, bool> which)
+    {
+        foreach (var node in s.Nodes.Where(which).Where(n => !s.Going.ContainsKey(n.StateHash))) s.Going = s.Going.Add(node.StateHash, 2);
+    }
 
     /// <summary>Answer of commands inside nodes, such as those that make a worker leave.</summary>
     public Func<string, IReadOnlyList<string>, CommandResult> Command { get; set; } = (_, _) => new(0, "");
@@ -173,25 +184,45 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel)
     {
-        await ActAsync("allow", access.Workspace, s => { if (access.Generation >= s.Rule) (s.Rule, s.Mounted) = (access.Generation, access.Generation); }, cancel);
-        return $"/mounts/{access.Workspace:n}-{access.Generation}";
+        await ActAsync("allow", access.Workspace, s =>
+        {
+            if (access.Scratch is { } node)
+            {
+                if (!s.Scratch.Any(f => f.Node == node)) throw Fault(CloudFault.Missing, "there is no folder to mount");
+                (s.ScratchRules, s.ScratchMounts) = (s.ScratchRules.Add(node), s.ScratchMounts.Add(node));
+            }
+            else if (access.Generation >= s.Rule) (s.Rule, s.Mounted) = (access.Generation, access.Generation);
+        }, cancel);
+        return $"/mounts/{access.Workspace:n}-{access.Generation}-{access.Scratch}";
     }
 
-    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.Where(s => s.Value.Rule > 0 || s.Value.Mounted > 0).Select(s => new ShareAccess(s.Key, 1, Guid.Empty, Guid.Empty))]);
+    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => (s.Value.Rule > 0 || s.Value.Mounted > 0 ? [null] : Array.Empty<string?>()).Concat(s.Value.ScratchRules.Union(s.Value.ScratchMounts)).Select(node => new ShareAccess(s.Key, 1, Guid.Empty, Guid.Empty, node)))]);
 
     public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("unmount", workspace, s =>
     {
-        if (s.Mounted == 0 || s.Mounted > upTo) return;
+        if (s.Mounted > upTo || s is { Mounted: 0, ScratchMounts.Count: 0 }) return;
         if (s.Nodes.Length > 0) Break($"mount of {workspace} taken while a node uses it");
-        s.Mounted = 0;
+        (s.Mounted, s.ScratchMounts) = (0, []);
+    }, cancel);
+
+    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("unmount some", workspace, s =>
+    {
+        if (s.Nodes.Any(n => nodes.Contains(n.Name, StringComparer.Ordinal))) Break($"scratch mount of {workspace} taken while its node is there");
+        s.ScratchMounts = s.ScratchMounts.Except(nodes);
+    }, cancel);
+
+    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("deny some", workspace, s =>
+    {
+        if (nodes.Any(s.ScratchMounts.Contains)) throw Fault(CloudFault.Conflict, "still mounted");
+        s.ScratchRules = s.ScratchRules.Except(nodes);
     }, cancel);
 
     public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("deny", workspace, s =>
     {
-        if (s.Rule == 0 || s.Rule > upTo) return;
-        if (s.Mounted > 0) throw Fault(CloudFault.Conflict, "still mounted");
+        if (s.Rule > upTo || s is { Rule: 0, ScratchRules.Count: 0 }) return;
+        if (s.Mounted > 0 || s.ScratchMounts.Count > 0) throw Fault(CloudFault.Conflict, "still mounted");
         if (s.Nodes.Length > 0) Break($"rule of {workspace} taken while a node is there");
-        s.Rule = 0;
+        (s.Rule, s.ScratchRules) = (0, []);
     }, cancel);
 
     public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => IsAway ? Task.FromException(Fault(CloudFault.Away, "away")) : Task.CompletedTask;
@@ -203,7 +234,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     {
         var going = s.Scratch.Where(f => nodes is null || nodes.Contains(f.Node, StringComparer.Ordinal)).ToList();
         if (going.Exists(f => s.Nodes.Any(n => n.Name == f.Node))) Break($"scratch of {workspace} removed while its node is there");
-        if (nodes is null && s.Mounted > 0) Break($"scratch of {workspace} removed while it is mounted");
+        if (going.Exists(f => s.ScratchMounts.Contains(f.Node))) throw Fault(CloudFault.Conflict, "device or resource busy");
         s.Scratch = s.Scratch.Except(going);
     }, cancel);
 

@@ -58,6 +58,23 @@ public sealed class TestSite : IAsyncDisposable
         [new("notebook", "python", ["start-notebook"], new Dictionary<string, string>(StringComparer.Ordinal), "TOKEN")],
         [new("lab", "Notebook", "", "notebook", 8888, "/lab", Kernels: true)]);
 
+    /// <summary>A notebook with workers that have scratch folders and leave in order.</summary>
+    public static TemplateSpec Cluster { get; } = new("cluster", "Cluster", "A cluster.", "Sleepers", "1",
+        [new("s", "Small", "", 1, 1024), new("l", "Large", "", 4, 4096)],
+        [
+            new("notebook", "python", ["start-notebook"], new Dictionary<string, string>(StringComparer.Ordinal), "TOKEN"),
+            new("worker", "python", ["sleep", "infinity"], new Dictionary<string, string>(StringComparer.Ordinal), null) { Workers = new(1, 6, 2), ScratchGib = 1, Drain = new("notebook", ["leave", "{node}"]) },
+        ],
+        [new("lab", "Notebook", "", "notebook", 8888, "/lab", Kernels: true)]);
+
+    /// <summary>Publishes another template, as Jobs would.</summary>
+    public async Task PublishAsync(TemplateSpec spec, CancellationToken cancel)
+    {
+        await using var db = Database.Open();
+        db.TemplateVersions.Add(new() { Id = NewId(), TemplateId = spec.Id, Hash = "test", Spec = spec });
+        await db.SaveChangesAsync(cancel);
+    }
+
     public LaunchRequest Order(Guid student, string? name = null, string size = "s", Guid? id = null) =>
         new(id ?? NewId(), new(student), Class, "notebook", size, name ?? $"w {NewId().ToString()[^12..]}", TimeProvider.System.GetUtcNow().AddHours(2));
 

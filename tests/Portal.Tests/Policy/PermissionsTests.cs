@@ -22,6 +22,7 @@ public sealed class PermissionsTests
     [InlineData(Verb.ExtendWorkspace, "0 0 0 0 0 0", "0 1 1 1 0 0")]
     [InlineData(Verb.KeepWorkspace, "0 0 0 0 0 0", "0 1 1 1 0 0")]
     [InlineData(Verb.SetIdleRule, "0 0 0 1 1 0", "0 0 0 1 1 0")]
+    [InlineData(Verb.ResizeWorkspace, "0 0 0 0 0 0", "0 1 1 1 0 0")]
     [InlineData(Verb.DeleteWorkspace, "0 0 0 0 1 1", "1 1 1 1 1 1")]
     [InlineData(Verb.SeeOperations, "0 0 0 0 0 1", "0 0 0 0 0 1")]
     [InlineData(Verb.SeeTemplates, "0 0 0 0 1 1", "0 0 0 0 1 1")]

@@ -39,11 +39,12 @@ public sealed class RunTableTests
     }
 
     [Theory]
-    //                               wanted: Launch Start Stop Delete
-    [InlineData(RunKind.Launch, "UnderWay UnderWay Record Record")]
-    [InlineData(RunKind.Start, "UnderWay UnderWay Record Record")]
-    [InlineData(RunKind.Stop, "Refuse Refuse UnderWay Record")]
-    [InlineData(RunKind.Delete, "Refuse Refuse Refuse UnderWay")]
+    //                               wanted: Launch Start Stop Delete Resize
+    [InlineData(RunKind.Launch, "UnderWay UnderWay Record Record Refuse")]
+    [InlineData(RunKind.Start, "UnderWay UnderWay Record Record Refuse")]
+    [InlineData(RunKind.Stop, "Refuse Refuse UnderWay Record Refuse")]
+    [InlineData(RunKind.Delete, "Refuse Refuse Refuse UnderWay Refuse")]
+    [InlineData(RunKind.Resize, "Refuse Refuse Record Record TakeBack")]
     public void Wish_KindByKind_IsTheTable(RunKind unfinished, string expected) =>
         string.Join(' ', Enum.GetValues<RunKind>().Select(wanted => WishPolicy.Decide(unfinished, wanted))).ShouldBe(expected);
 
@@ -56,6 +57,16 @@ public sealed class RunTableTests
         PlanSteps.Of(RunKind.Delete, false).Take(order.Length).ShouldBe(order);
         PlanSteps.Of(RunKind.Launch, releasing: true).ShouldBe(order);
         PlanSteps.Of(RunKind.Start, releasing: true).ShouldBe(order);
+    }
+
+    [Fact]
+    public void Resize_BothWays_ReleasesTheWorkersThatGoInTheOrderOfEveryReleaseAndNothingElse()
+    {
+        StepKey[] leave = [StepKey.DrainWorkers, StepKey.DropWorkers, StepKey.UnmountWorkers, StepKey.DropWorkerScratch];
+        PlanSteps.Of(RunKind.Resize, releasing: true).ShouldBe(leave);
+        PlanSteps.Of(RunKind.Resize, releasing: false).ShouldBe([StepKey.CheckResize, .. leave, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster, StepKey.ProveEngine, StepKey.KeepWorkers]);
+        PlanSteps.Of(RunKind.Resize, false).Concat(PlanSteps.Of(RunKind.Resize, true)).Intersect(PlanSteps.Release).ShouldBeEmpty();
+        foreach (var step in leave) PlanSteps.GivesUp(RunKind.Resize, false, step).ShouldBeFalse($"{step} is repeated until it is done");
     }
 
     [Fact]
