@@ -25,7 +25,7 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
           room as (update portal.capacity_claims c set ended_at = clock_timestamp() from mine where c.workspace_id = mine.workspace_id and c.ended_at is null and c.node <> all($3)),
           nodes as (delete from portal.nodes n using mine where n.workspace_id = mine.workspace_id and n.name <> all($3))
         select workspace_id, pg_notify('portal_runs', '') from mine
-        """, cancel, keep.ToArray());
+        """, cancel, (object)keep.ToArray());
 
     /// <summary>The number of workers from now on.</summary>
     public Task KeepWorkersAsync(HeldRun run, int workers, CancellationToken cancel) => FencedAsync(run, $"""
@@ -52,7 +52,7 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         with {Mine},
           quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.kind = 'Scratch' and r.ended_at is null and r.node <> all($3))
         select workspace_id from mine
-        """, cancel, keep.ToArray());
+        """, cancel, (object)keep.ToArray());
 
     public Task ForgetAsync(HeldRun run, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
