@@ -34,6 +34,9 @@ public sealed record KeepFor([property: Required, Range(1, KeepWorkspace.MostHou
 /// <summary>After how many minutes without work workspaces of a class are stopped; absent or null: never for that reason.</summary>
 public sealed record IdleRule([property: Range(Core.Policy.IdlePolicy.Shortest, Core.Policy.IdlePolicy.Longest)] int? Minutes);
 
+/// <summary>Another number of workers.</summary>
+public sealed record NewNumber([property: Required] int? Workers);
+
 /// <summary>When a workspace that is started again is to stop; absent keeps its end time where that lies ahead.</summary>
 /// <param name="Size">Another size from now on.</param>
 /// <param name="Workers">Another number of workers from now on.</param>
@@ -57,7 +60,7 @@ public sealed record SizeShape(string Id, string Title, int Vcpu, int MemoryMib)
 /// <param name="Kernels">It speaks Jupyter's kernel protocol.</param>
 public sealed record AppShape(string Id, string Title, bool Kernels);
 
-/// <param name="Status">Queued, Starting, Ready, Attention, Stopping, Stopped, Failed, Deleting or Deleted.</param>
+/// <param name="Status">Queued, Starting, Ready, Resizing, Attention, Stopping, Stopped, Failed, Deleting or Deleted.</param>
 /// <param name="Place">In the launch queue, 1 is next; null when it does not wait there.</param>
 /// <param name="Said">Why it waits.</param>
 /// <param name="Cause">Why it failed, and <paramref name="Remedy"/>: what helps.</param>
@@ -79,7 +82,11 @@ public sealed record WorkspaceShape(
         ActiveBy = view.Idle.ActiveBy,
         ActiveAt = view.Idle.ActiveAt,
         IdleStopAt = view.Idle.StopAt,
+        Workers = view.Workers,
     };
+
+    /// <summary>Number of workers; 0 where the template has none.</summary>
+    public int Workers { get; init; }
 }
 
 /// <summary>A step of the newest run.</summary>

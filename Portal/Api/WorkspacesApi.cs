@@ -18,6 +18,7 @@ internal static class WorkspacesApi
         workspaces.MapPost("/{id:guid}/start", StartAsync).WithSummary("Starts it again").Produces(202).ProducesProblem(404).ProducesProblem(409);
         workspaces.MapPost("/{id:guid}/extend", ExtendAsync).WithSummary("Moves its end time").Produces(202).ProducesProblem(404).ProducesProblem(422);
         workspaces.MapPost("/{id:guid}/keep", KeepAsync).WithSummary("Keeps it for some hours although nothing works in it").Produces(202).ProducesProblem(404).ProducesProblem(422);
+        workspaces.MapPost("/{id:guid}/resize", ResizeAsync).WithSummary("Changes its number of workers while it runs; the present number takes back a change that is under way").Produces(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
         workspaces.MapDelete("/{id:guid}", DeleteAsync).WithSummary("Deletes it; the work folder stays").Produces(202).ProducesProblem(404);
         workspaces.MapPost("/{id:guid}/apps/{app}/ticket", TicketAsync).WithSummary("A ticket for one of its apps").Produces<TicketShape>().ProducesProblem(404).ProducesProblem(409);
     }
@@ -46,6 +47,8 @@ internal static class WorkspacesApi
     private static async Task<IResult> ExtendAsync(Guid id, NewEnd end, ClaimsPrincipal me, ExtendWorkspace extend, CancellationToken cancel) => Answer(await extend.RunAsync(me.Actor(), id, end.EndAt!.Value, cancel), id);
 
     private static async Task<IResult> KeepAsync(Guid id, KeepFor wanted, ClaimsPrincipal me, KeepWorkspace keep, CancellationToken cancel) => Answer(await keep.RunAsync(me.Actor(), id, wanted.Hours!.Value, cancel), id);
+
+    private static async Task<IResult> ResizeAsync(Guid id, NewNumber wanted, ClaimsPrincipal me, ResizeWorkspace resize, CancellationToken cancel) => Answer(await resize.RunAsync(me.Actor(), id, wanted.Workers!.Value, cancel), id);
 
     private static async Task<IResult> DeleteAsync(Guid id, ClaimsPrincipal me, DeleteWorkspace delete, CancellationToken cancel) => Answer(await delete.RunAsync(me.Actor(), id, cancel), id);
 

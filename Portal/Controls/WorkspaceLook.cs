@@ -9,13 +9,16 @@ public static class WorkspaceLook
     {
         WorkspaceStatus.Ready => StatusTone.Ready,
         WorkspaceStatus.Queued => StatusTone.Waiting,
-        WorkspaceStatus.Starting or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting => StatusTone.Working,
+        WorkspaceStatus.Starting or WorkspaceStatus.Resizing or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting => StatusTone.Working,
         WorkspaceStatus.Attention => StatusTone.Attention,
         WorkspaceStatus.Failed => StatusTone.Failed,
         WorkspaceStatus.Stopped or WorkspaceStatus.Deleted => StatusTone.Stopped,
         _ => throw new ArgumentOutOfRangeException(nameof(status)),
     };
 
+    /// <summary>Its apps can be opened.</summary>
+    public static bool IsOpen(this WorkspaceStatus status) => status is WorkspaceStatus.Ready or WorkspaceStatus.Resizing;
+
     /// <summary>Something is under way.</summary>
-    public static bool IsMoving(this WorkspaceStatus status) => status is WorkspaceStatus.Queued or WorkspaceStatus.Starting or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting;
+    public static bool IsMoving(this WorkspaceStatus status) => status is WorkspaceStatus.Queued or WorkspaceStatus.Starting or WorkspaceStatus.Resizing or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting;
 }

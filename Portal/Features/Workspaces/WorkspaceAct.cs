@@ -5,7 +5,7 @@ using Portal.Core.Workspaces;
 namespace Portal.Features.Workspaces;
 
 /// <summary>What a person can do with a workspace from a page.</summary>
-public enum WorkspaceAct { Open, Start, StartNewest, StartOtherwise, TryAgain, Cancel, Stop, Extend, Delete, Keep }
+public enum WorkspaceAct { Open, Start, StartNewest, StartOtherwise, TryAgain, Cancel, Resize, TakeBack, Stop, Extend, Delete, Keep }
 
 /// <summary>Which acts to offer. The verbs decide for themselves; this only keeps buttons away that would be refused.</summary>
 public static class WorkspaceActs
@@ -18,8 +18,12 @@ public static class WorkspaceActs
         IReadOnlyList<WorkspaceAct> all = workspace.Status switch
         {
             WorkspaceStatus.Queued or WorkspaceStatus.Starting => workspace.Wish is null ? [WorkspaceAct.Cancel, WorkspaceAct.Delete] : [WorkspaceAct.Delete],
+            WorkspaceStatus.Ready when workspace.Template.WorkerRole() is { Workers: { } range } && range.Max > range.Min => [WorkspaceAct.Open, WorkspaceAct.Resize, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Ready => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
-            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start => [WorkspaceAct.TryAgain, WorkspaceAct.Stop, WorkspaceAct.Delete],
+            // What may still be taken back: workers that have begun to go do not come back.
+            WorkspaceStatus.Resizing when workspace.Wish is null && !workspace.Run.Releasing && workspace.Run.Workers != workspace.Workers => [WorkspaceAct.Open, WorkspaceAct.TakeBack, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
+            WorkspaceStatus.Resizing => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
+            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize => [WorkspaceAct.TryAgain, WorkspaceAct.Stop, WorkspaceAct.Delete],
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Stop => [WorkspaceAct.Stop, WorkspaceAct.Delete],
             WorkspaceStatus.Attention => [WorkspaceAct.Delete],
             WorkspaceStatus.Stopping => [WorkspaceAct.Delete],
@@ -40,7 +44,8 @@ public static class WorkspaceActs
 
 /// <summary>What a person asked for.</summary>
 /// <param name="EndAt">For <see cref="WorkspaceAct.Extend"/>: the new end.</param>
-public sealed record WorkspaceAsk(WorkspaceAct Act, DateTimeOffset? EndAt = null)
+/// <param name="Workers">For <see cref="WorkspaceAct.Resize"/>: the new number; null asks the person.</param>
+public sealed record WorkspaceAsk(WorkspaceAct Act, DateTimeOffset? EndAt = null, int? Workers = null)
 {
     /// <summary>For <see cref="WorkspaceAct.Keep"/>: how long.</summary>
     public int Hours { get; init; }

@@ -9,7 +9,7 @@ namespace Portal.Features.Workspaces;
 
 /// <summary>Asks back where something is lost, calls the verb, and says what became of it. Used by every page that shows a workspace.</summary>
 public sealed class WorkspaceDesk(
-    StopWorkspace stop, StartWorkspace start, ExtendWorkspace extend, KeepWorkspace keep, DeleteWorkspace delete,
+    StopWorkspace stop, StartWorkspace start, ExtendWorkspace extend, KeepWorkspace keep, ResizeWorkspace resize, DeleteWorkspace delete,
     IDialogService dialogs, Messages messages, IStringLocalizer<WorkspaceTexts> text)
 {
     public async Task DoAsync(Actor actor, WorkspaceView workspace, WorkspaceAsk ask)
@@ -22,6 +22,8 @@ public sealed class WorkspaceDesk(
             _ => new StartChanges(ask.EndAt),
         };
         if (changes is null) return;
+        var workers = ask.Act is WorkspaceAct.Resize ? ask.Workers ?? await ResizeDialog.AskAsync(dialogs, text["Resize.Title", workspace.Name], actor, workspace) : workspace.Workers;
+        if (workers is not { } number) return;
         // The person may leave the page while it is being ordered: an order is not taken back by that.
         var outcome = ask.Act switch
         {
@@ -29,6 +31,7 @@ public sealed class WorkspaceDesk(
             WorkspaceAct.Stop or WorkspaceAct.Cancel => await stop.RunAsync(actor, workspace.Id, CancellationToken.None),
             WorkspaceAct.Extend when ask.EndAt is { } end => await extend.RunAsync(actor, workspace.Id, end, CancellationToken.None),
             WorkspaceAct.Keep => await keep.RunAsync(actor, workspace.Id, ask.Hours, CancellationToken.None),
+            WorkspaceAct.Resize or WorkspaceAct.TakeBack => await resize.RunAsync(actor, workspace.Id, number, CancellationToken.None),
             WorkspaceAct.Delete => await delete.RunAsync(actor, workspace.Id, CancellationToken.None),
             _ => throw new ArgumentOutOfRangeException(nameof(ask)),
         };
@@ -50,7 +53,7 @@ public sealed class WorkspaceDesk(
         ChangeOutcome.Accepted => text[$"Done.{act}", w.Name],
         ChangeOutcome.Already => text["Done.Already", w.Name],
         ChangeOutcome.NotFound => text["Refused.NotFound", w.Name],
-        ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } => Says(quota),
+        ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } => quota.Fits is not null && act is WorkspaceAct.Resize ? RefusalText.Of(quota, w.Name, text) : Says(quota),
         ChangeOutcome.Refused refused => text[$"Refused.{refused.Why}", w.Name],
         _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
     };

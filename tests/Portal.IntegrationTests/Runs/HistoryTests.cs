@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
@@ -10,7 +11,7 @@ using Portal.TestKit.Scripted;
 namespace Portal.IntegrationTests.Runs;
 
 /// <summary>
-/// Random histories of launch, stop, start, delete, cancel and crash on scripted clouds that lose answers, refuse, go away and let calls
+/// Random histories of launch, resize, stop, start, delete, cancel and crash on scripted clouds that lose answers, refuse, go away and let calls
 /// land late. Two processes of Jobs compete with short leases. Whatever happened: storage is released last, and nothing is left.
 /// </summary>
 public sealed class HistoryTests(ITestOutputHelper output)
@@ -22,13 +23,16 @@ public sealed class HistoryTests(ITestOutputHelper output)
     public async Task Runs_RandomHistories_ReleaseInOrderAndLeaveNothing()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
-        await using var site = await TestSite.CreateAsync(database, Students, new(10_000, 10_000_000, 100, 10_000), Cancel);
+        await using var site = await TestSite.CreateAsync(database, Students, new(10_000, 10_000_000, 10_000, 10_000), Cancel);
+        await site.PublishAsync(TestSite.Cluster, Cancel);
         var dice = new ConcurrentDictionary<Guid, Random>();
+        var drains = new Random(7);
         var calm = false; // at the end the clouds are well: what is judged is what is left, not whether the last sweep met a fault
         var clouds = new ScriptedClouds((_, workspace) => calm ? Mood.Well : Roll(dice.GetOrAdd(workspace, w => new Random(w.GetHashCode()))));
         await using var one = site.Process(clouds, TimeSpan.FromMilliseconds(900));
         await using var two = site.Process(clouds, TimeSpan.FromMilliseconds(900));
         using var over = new CancellationTokenSource();
+        clouds.Command = (node, _) => { lock (drains) return new(drains.Next(4) == 0 ? 75 : 0, ""); };
         var crews = new[] { ClaimForEverAsync(one, over.Token), ClaimForEverAsync(two, over.Token) };
 
         var ids = new ConcurrentBag<Guid>();
@@ -43,13 +47,13 @@ public sealed class HistoryTests(ITestOutputHelper output)
         await Task.WhenAll(crews);
 
         clouds.Broken.ShouldBeEmpty();
-        await CheckAsync(database, clouds);
+        await CheckAsync(database, clouds, swept: false);
         // What a dead process had asked for may land at any time later: the sweep finds it.
         clouds.LandLateCalls();
         calm = true;
         for (var i = 0; i < 3; i++) await one.Get<Leftovers>().RunAsync(Cancel);
         clouds.Broken.ShouldBeEmpty();
-        await CheckAsync(database, clouds);
+        await CheckAsync(database, clouds, swept: true);
         clouds.Bury();
         ids.Distinct().Count().ShouldBe(Histories);
     }
@@ -74,13 +78,15 @@ public sealed class HistoryTests(ITestOutputHelper output)
     /// <summary>One workspace's life as its owner makes it, without waiting for anything to finish.</summary>
     private static async Task<Guid> LiveAsync(TestSite site, Random random, Guid student, CancellationToken cancel)
     {
-        var order = site.Order(student);
+        var cluster = random.Next(2) == 0;
+        var order = cluster ? site.Order(student) with { TemplateId = "cluster", Workers = random.Next(1, 5) } : site.Order(student);
         (await site.Get<LaunchWorkspace>().RunAsync(order, cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
         for (var left = random.Next(5); left > 0; left--)
         {
             await Task.Delay(random.Next(40), cancel);
-            _ = random.Next(5) switch
+            _ = random.Next(cluster ? 10 : 5) switch
             {
+                > 4 => await ResizeAsync(site, random.Next(1, 7), student, order.Id, cancel),
                 0 or 1 => await site.Get<StopWorkspace>().RunAsync(new(student), order.Id, cancel),
                 2 or 3 => await site.Get<StartWorkspace>().RunAsync(new(student), order.Id, null, cancel),
                 _ => await site.Get<DeleteWorkspace>().RunAsync(new(student), order.Id, cancel),
@@ -89,22 +95,50 @@ public sealed class HistoryTests(ITestOutputHelper output)
         return order.Id;
     }
 
-    private async Task CheckAsync(TestDatabase database, ScriptedClouds clouds)
+    /// <summary>Mostly of one that is ready: else a resize is only refused.</summary>
+    private static async Task<ChangeOutcome> ResizeAsync(TestSite site, int workers, Guid student, Guid id, CancellationToken cancel)
+    {
+        var feed = site.Get<WorkspaceFeed>();
+        for (var looks = 0; looks < 40 && await feed.LookAsync(new(student), id, cancel) is { Status: not (WorkspaceStatus.Ready or WorkspaceStatus.Resizing or WorkspaceStatus.Stopped or WorkspaceStatus.Failed or WorkspaceStatus.Deleted) }; looks++) await Task.Delay(25, cancel);
+        return await site.Get<ResizeWorkspace>().RunAsync(new(student), id, workers, cancel);
+    }
+
+    private async Task CheckAsync(TestDatabase database, ScriptedClouds clouds, bool swept)
     {
         await using var db = database.Open();
+        var workspaces = await db.Workspaces.AsNoTracking().ToDictionaryAsync(w => w.Id, Cancel);
+        var specs = await db.TemplateVersions.AsNoTracking().ToDictionaryAsync(t => t.Id, t => t.Spec, Cancel);
         var newest = await db.Runs.AsNoTracking().Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToListAsync(Cancel);
+        var standing = await db.StandingRunsAsync(workspaces.Keys, Cancel);
         var open = (await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null && r.WorkspaceId != null).ToListAsync(Cancel)).ToLookup(r => r.WorkspaceId!.Value);
-        var claims = (await db.CapacityClaims.AsNoTracking().Where(c => c.EndedAt == null).Select(c => c.WorkspaceId).ToListAsync(Cancel)).ToHashSet();
+        var claims = (await db.CapacityClaims.AsNoTracking().Where(c => c.EndedAt == null).ToListAsync(Cancel)).ToLookup(c => c.WorkspaceId);
         var subnets = (await db.Subnets.AsNoTracking().Where(s => s.ReleasedAt == null).Select(s => s.WorkspaceId).ToListAsync(Cancel)).ToHashSet();
         var wrong = new List<string>();
         foreach (var run in newest)
         {
             var id = run.WorkspaceId;
-            var ready = run is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded };
-            var compute = open[id].Any(r => r.Kind == ReservationKind.Compute);
-            if (ready ? !clouds.Runs(id) : clouds.LeftOf(id).Length > 0) wrong.Add($"{id} {run.Kind} {run.Phase}: seen \"{clouds.LeftOf(id)}\"");
-            if (compute != ready || claims.Contains(id) != ready || subnets.Contains(id) != ready) wrong.Add($"{id} {run.Kind} {run.Phase}: quota {compute}, room {claims.Contains(id)}, address {subnets.Contains(id)}");
-            if (open[id].Any(r => r.Kind == ReservationKind.Workspace) != (run is not { Kind: RunKind.Delete, Phase: RunPhase.Succeeded })) wrong.Add($"{id} {run.Kind} {run.Phase}: its place in the quota is wrong");
+            var (w, spec) = (workspaces[id], specs[workspaces[id].TemplateVersionId]);
+            var (ready, deleted) = (standing[id].IsUp(), run is { Kind: RunKind.Delete, Phase: RunPhase.Succeeded });
+            var nodes = spec.Nodes(w.SizeId, w.Workers);
+            var said = $"{id} {run.Kind} {run.Phase}, {w.Workers} workers";
+            string Sorted(IEnumerable<string> names) => string.Join(' ', names.Order(StringComparer.Ordinal));
+            void Same(string what, IEnumerable<string> seen, IEnumerable<string> wanted)
+            {
+                if (Sorted(seen) != Sorted(wanted)) wrong.Add($"{said}: {what} is \"{Sorted(seen)}\", not \"{Sorted(wanted)}\"");
+            }
+            var running = ready ? nodes.ToList() : [];
+            var left = string.Join(' ', clouds.LeftOf(id).Split(' ').Where(l => l != "scratch" || deleted));
+            // What a call that landed late has made is for the sweep.
+            if (ready ? !clouds.Runs(id) : left.Length > 0) wrong.Add($"{said}: seen \"{clouds.LeftOf(id)}\"");
+            if (swept) Same("what runs", clouds.NodesOf(id).Select(n => n.Name), running.Select(n => n.Name));
+            Same("quota", open[id].Where(r => r.Kind == ReservationKind.Compute).Select(r => $"{r.Node}:{r.Vcpu}:{r.MemoryMib}"), running.Select(n => $"{n.Name}:{n.Size.Vcpu}:{n.Size.MemoryMib}"));
+            Same("room", claims[id].Select(c => $"{c.Node}:{c.Vcpu}:{c.MemoryMib}"), running.Select(n => $"{n.Name}:{n.Size.Vcpu}:{n.Size.MemoryMib}"));
+            // Workers whose going a stop has ended are for the sweep too.
+            var scratch = deleted ? [] : nodes.Where(n => n.Role.ScratchGib > 0).Select(n => n.Name).ToList();
+            if (swept) Same("quota of scratch", open[id].Where(r => r.Kind == ReservationKind.Scratch).Select(r => r.Node), scratch);
+            if (clouds.ScratchOf(id).Folders.Except(open[id].Where(r => r.Kind == ReservationKind.Scratch).Select(r => r.Node)).ToList() is { Count: > 0 } unpaid && swept) wrong.Add($"{said}: folders without quota {Sorted(unpaid)}");
+            if (subnets.Contains(id) != ready) wrong.Add($"{said}: address {subnets.Contains(id)}");
+            if (open[id].Any(r => r.Kind == ReservationKind.Workspace) == deleted) wrong.Add($"{said}: its place in the quota is wrong");
         }
         output.WriteLine(string.Join(", ", newest.GroupBy(r => (r.Kind, r.Phase)).OrderBy(g => g.Key).Select(g => $"{g.Key.Kind} {g.Key.Phase}: {g.Count()}")));
         wrong.ShouldBeEmpty();

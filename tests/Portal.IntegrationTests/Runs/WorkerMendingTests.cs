@@ -1,0 +1,129 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Watch;
+using Portal.TestKit.Scripted;
+
+namespace Portal.IntegrationTests.Runs;
+
+/// <summary>Workers that end by themselves are made anew, within a bound, and counted; nothing else is touched.</summary>
+public sealed class WorkerMendingTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>What is seen becomes rows, as the watch does it; then one round of mending.</summary>
+    private static async Task MendAsync(ResizeSite it, Guid id)
+    {
+        await it.Jobs.Get<NodeRows>().SeeAsync(id, await it.Clouds.LookAsync(id, Cancel), Cancel);
+        await it.Jobs.Get<WorkerMending>().RunAsync(Cancel);
+    }
+
+    [Theory]
+    [InlineData(137, true, "out of memory")]
+    [InlineData(3, false, "exit code 3")]
+    [InlineData(null, false, "removed it from outside")]
+    public async Task Worker_EndedByItself_IsMadeAnewCountedAndTold(int? exitCode, bool outOfMemory, string why)
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel);
+        var id = await it.LaunchAsync(workers: 2);
+        var before = it.Containers(id);
+        it.Clouds.Kill(id, "worker1", exitCode, outOfMemory);
+        await MendAsync(it, id);
+
+        var after = it.Containers(id);
+        after["worker1"].ShouldNotBe(before["worker1"]);
+        (after["notebook"], after["worker0"]).ShouldBe((before["notebook"], before["worker0"]));
+        await it.HoldsAsync(id, workers: 2);
+        var view = await it.LookAsync(id);
+        view.Status.ShouldBe(WorkspaceStatus.Ready);
+        view.Nodes.Select(n => (n.Name, n.Restarts)).ShouldBe([("notebook", 0), ("worker0", 0), ("worker1", 1)]);
+        view.Log.ShouldContain(l => l.Level == LogLevelOfLine.Warn && l.Text.Contains("worker1 ended by itself") && l.Text.Contains(why));
+
+        // Seen gone and seen again: the count is of the generation, not of the container.
+        it.Clouds.Kill(id, "worker1", exitCode: null);
+        await it.Jobs.Get<NodeRows>().SeeAsync(id, await it.Clouds.LookAsync(id, Cancel), Cancel);
+        (await it.LookAsync(id)).Mending.ShouldBe(MendState.Again);
+        await it.Jobs.Get<WorkerMending>().RunAsync(Cancel);
+        (await it.LookAsync(id)).Nodes.Single(n => n.Name == "worker1").Restarts.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Worker_EndsAgainAndAgain_IsLeftAloneAndSaidSo()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel);
+        var id = await it.LaunchAsync(workers: 2);
+        for (var times = 0; times < 3; times++)
+        {
+            it.Clouds.Kill(id, "worker0");
+            await MendAsync(it, id);
+        }
+        (await it.LookAsync(id)).Status.ShouldBe(WorkspaceStatus.Ready);
+        it.Clouds.Kill(id, "worker0");
+        var dead = it.Containers(id)["worker0"];
+        for (var rounds = 0; rounds < 3; rounds++) await MendAsync(it, id);
+
+        it.Containers(id)["worker0"].ShouldBe(dead);
+        var view = await it.LookAsync(id);
+        (view.Status, view.Mending).ShouldBe((WorkspaceStatus.Attention, MendState.GivenUp));
+        view.Nodes.Single(n => n.Name == "worker0").Restarts.ShouldBe(3);
+        view.Log.Count(l => l.Level == LogLevelOfLine.Fail && l.Text.Contains("left alone for now")).ShouldBe(1);
+
+        // Ten minutes later it is tried again.
+        await it.Site.Database.ExecuteAsync($"update portal.audit set at = at - interval '11 minutes' where workspace_id = {id}", Cancel);
+        await MendAsync(it, id);
+        it.Containers(id)["worker0"].ShouldNotBe(dead);
+    }
+
+    [Fact]
+    public async Task Notebook_EndedByItself_IsLeftToItsOwner()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel);
+        var id = await it.LaunchAsync(workers: 2);
+        it.Clouds.Kill(id, "notebook");
+        it.Clouds.Kill(id, "worker0", exitCode: null);
+        var before = it.Containers(id);
+        await MendAsync(it, id);
+        it.Containers(id).ShouldBe(before, ignoreOrder: true);
+        var view = await it.LookAsync(id);
+        (view.Status, view.Mending).ShouldBe((WorkspaceStatus.Attention, MendState.None));
+    }
+
+    [Fact]
+    public async Task Worker_EndedDuringARun_IsLeftToTheRun()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel);
+        var id = await it.LaunchAsync(workers: 3);
+        it.Clouds.Command = (_, _) => new(75, "");
+        await it.ResizeAsync(id, 2);
+        await it.ClaimUntilAsync(id, r => r.Said is not null);
+        it.Clouds.Kill(id, "worker0");
+        var before = it.Containers(id);
+        await MendAsync(it, id);
+        it.Containers(id).ShouldBe(before, ignoreOrder: true);
+
+        // The smaller number is kept, the run says what happened, and then the worker is made anew.
+        it.Clouds.Command = (_, _) => new(0, "");
+        await it.Jobs.UntilSettledAsync(Cancel);
+        (await it.LookAsync(id)).Run.Phase.ShouldBe(RunPhase.Failed);
+        await MendAsync(it, id);
+        await it.HoldsAsync(id, workers: 2);
+        (await it.LookAsync(id)).Status.ShouldBe(WorkspaceStatus.Ready);
+    }
+
+    [Fact]
+    public async Task Workers_OfAWorkspaceThatIsStopped_StayAway()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel);
+        var id = await it.LaunchAsync(workers: 2);
+        it.Clouds.Kill(id, "worker0");
+        await MendAsync(it, id);
+        await it.Site.Get<StopWorkspace>().RunAsync(new(it.Owner), id, Cancel);
+        await it.Jobs.UntilSettledAsync(Cancel);
+        await MendAsync(it, id);
+        await it.HoldsAsync(id, workers: 2, stopped: true);
+        await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, null, Cancel);
+        await it.Jobs.UntilSettledAsync(Cancel);
+        (await it.LookAsync(id)).Nodes.ShouldAllBe(n => n.Restarts == 0);
+    }
+}
