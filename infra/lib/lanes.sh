@@ -3,9 +3,9 @@
 # (measured: 17 on two idle cores). A lane that reaches its limit is ended, with all that it started (timeout signals its
 # process group), and counts as failed.
 
-prepare_build() { # 300
+prepare_build() { # 270
   step "restores and builds"
-  timeout 120 dotnet restore --locked-mode -v quiet && timeout 180 dotnet build --no-restore -warnaserror -v quiet -nologo
+  timeout 90 dotnet restore --locked-mode -v quiet && timeout 180 dotnet build --no-restore -warnaserror -v quiet -nologo
 }
 
 lane_format() {
@@ -15,7 +15,7 @@ lane_format() {
   return $code
 }
 
-lane_unit() { run_project unit 120 tests/Portal.Tests --filter-not-trait Lane=long; }
+lane_unit() { run_project unit 90 tests/Portal.Tests --filter-not-trait Lane=long; }
 
 lane_integration() {
   get_packages tests || true
@@ -24,12 +24,12 @@ lane_integration() {
 }
 
 # The pages, in a browser, over an installation made by infra/run as anybody would; then what infra/run itself promises.
-lane_e2e() { # 120 + 480 + 180
+lane_e2e() { # 120 + 480 + 240
   local code=0
   get_packages browser || { write_trx e2e chromium 1 0; return 1; }
   start_installation 120 || { write_trx e2e "infra/run" 1 0; return 1; }
   run_project e2e 480 e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
-  check_installation 180 || code=$?
+  check_installation 240 || code=$?
   end_installation || { code=$?; write_trx e2e "infra/run reset" 1 0; }
   return $code
 }

@@ -45,10 +45,11 @@ temporary_state() {
   echo "$folder"
 }
 
-# copy_checkout PLACE: what git knows of this checkout, and what is new in it.
+# copy_checkout PLACE: what git knows of this checkout, and what is new in it; all of a copy that git does not know.
 copy_checkout() {
   mkdir -p "$1"
-  git -C "$ROOT" ls-files -z --cached --others --exclude-standard | (cd "$ROOT" && tar --null -T - --ignore-failed-read -cf -) | tar -xf - -C "$1"
+  if [ ! -e "$ROOT/.git" ]; then cp -R "$ROOT/." "$1"; return; fi
+  git -c safe.directory="$ROOT" -C "$ROOT" ls-files -z --cached --others --exclude-standard | (cd "$ROOT" && tar --null -T - --ignore-failed-read -cf -) | tar -xf - -C "$1"
 }
 
 # start_installation SECONDS: from a checkout below a closed folder, as in somebody's home.
