@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Portal.Benchmarks;
 using Portal.Benchmarks.Figures;
 
-// Portal.Benchmarks [--quick] [name…]: what infra/bench starts. Prints one line a figure with its goal; ends with 1 when one was missed, with 2 when it was asked for something unknown.
+// Portal.Benchmarks [--quick] [name…]: what infra/bench starts. Prints one line a figure with its goal; ends with 1 when one was missed, with 2 when something could not be measured or is unknown.
 IReadOnlyList<Figure> all = [new PickUp(), new Cancel(), new Launch(), new Page(), new Takeover(), new Idle(), new Burst()];
 var quick = args.Contains("--quick");
 var names = args.Where(a => a != "--quick").ToList();
@@ -34,5 +34,10 @@ try
 catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
 {
     return 130;
+}
+catch (Exception e) when (e is TimeoutException or InvalidOperationException or IOException or HttpRequestException or Npgsql.NpgsqlException or Microsoft.Playwright.PlaywrightException or Portal.Core.Clouds.CloudException or Portal.Jobs.Proofs.SmokeException)
+{
+    await Console.Error.WriteLineAsync($"Could not measure: {e.Message}");
+    return 2;
 }
 return report.Missed == 0 ? 0 : 1;
