@@ -37,6 +37,7 @@ builder.WebHost.ListenOnSocket(builder.Configuration);
 
 var app = builder.Build();
 app.MapOperatorsDashboard();
+app.MapNodeLogs();
 app.MapGet("/health", () => "ok");
 app.Run();
 return 0;

@@ -42,6 +42,7 @@ public static class Program
         app.MapPortalShell();
         app.MapPortalAccess();
         app.MapJobsDashboard();
+        app.MapNodeLogs();
         app.MapPortalApi();
         return app;
     }

@@ -39,6 +39,11 @@ public interface IClusterCloud
     /// <summary>The last lines that a node wrote, oldest first, stdout and stderr together. Empty when the node is not there.</summary>
     Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel);
 
+    /// <summary>What a node wrote, oldest first, each line with its time in front; ends with the node, or where it is not followed with what is there. Nothing when the node is not there.</summary>
+    /// <param name="tail">So many of the last lines; null for all that is kept.</param>
+    /// <param name="follow">Goes on with what is written later.</param>
+    IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, CancellationToken cancel);
+
     /// <summary>Runs a command in a running node as its own user, without a shell, and answers its exit code and the last that it said.</summary>
     Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel);
 

@@ -8,7 +8,7 @@ public static class PortalProxy
     {
         services.AddHttpForwarder();
         services.AddSingleton<AppDoors>().AddHostedService(p => p.GetRequiredService<AppDoors>());
-        services.AddSingleton<AppAnswers>().AddSingleton<AppProxy>().AddSingleton<JobsDashboard>();
+        services.AddSingleton<AppAnswers>().AddSingleton<AppProxy>().AddSingleton<JobsLine>().AddSingleton<JobsDashboard>().AddSingleton<NodeLogs>();
         return services;
     }
 
@@ -26,4 +26,8 @@ public static class PortalProxy
         var dashboard = routes.ServiceProvider.GetRequiredService<JobsDashboard>();
         routes.Map($"{JobsDashboard.Path}/{{**rest}}", dashboard.HandleAsync).AllowAnonymous().DisableAntiforgery();
     }
+
+    /// <summary>The end of a node's log as a file.</summary>
+    public static void MapNodeLogs(this IEndpointRouteBuilder routes) =>
+        routes.MapGet("/workspaces/{id:guid}/nodes/{node}/log", (Guid id, string node, HttpContext http, NodeLogs logs) => logs.DownloadAsync(http, id, node)).RequireAuthorization();
 }

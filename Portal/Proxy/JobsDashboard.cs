@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using System.Security.Claims;
 using Microsoft.EntityFrameworkCore;
 using Portal.Access;
@@ -13,30 +12,9 @@ namespace Portal.Proxy;
 /// Operators look at the background jobs: pages that Jobs serves on its Unix socket, forwarded read-only.
 /// To everybody else the address does not exist.
 /// </summary>
-internal sealed class JobsDashboard(IConfiguration configuration, IHttpForwarder forwarder, IDbContextFactory<PortalDb> databases, ILogger<JobsDashboard> log) : IDisposable
+internal sealed class JobsDashboard(JobsLine jobs, IHttpForwarder forwarder, IDbContextFactory<PortalDb> databases, ILogger<JobsDashboard> log)
 {
     public const string Path = "/operations/jobs", OperatorHeader = "X-Portal-Operator";
-    private readonly HttpMessageInvoker _client = new(new SocketsHttpHandler
-    {
-        UseProxy = false,
-        UseCookies = false,
-        AllowAutoRedirect = false,
-        ActivityHeadersPropagator = null,
-        ConnectCallback = async (_, cancel) =>
-        {
-            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            try
-            {
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(configuration["Jobs:Socket"] ?? throw new InvalidOperationException("Jobs:Socket is not set.")), cancel);
-                return new NetworkStream(socket, ownsSocket: true);
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
-            }
-        },
-    });
 
     public async Task HandleAsync(HttpContext http)
     {
@@ -51,14 +29,12 @@ internal sealed class JobsDashboard(IConfiguration configuration, IHttpForwarder
             http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
             return;
         }
-        var error = await forwarder.SendAsync(http, "http://jobs", _client, ForwarderRequestConfig.Empty, Transformer.Instance, http.RequestAborted);
+        var error = await forwarder.SendAsync(http, JobsLine.Address, jobs.Invoker, ForwarderRequestConfig.Empty, Transformer.Instance, http.RequestAborted);
         if (error is ForwarderError.None || http.Response.HasStarted) return;
         log.LogWarning("Jobs does not answer on its socket: {Error}", error);
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         await http.Response.WriteAsync("The background jobs do not answer. They may be starting again.", http.RequestAborted);
     }
-
-    public void Dispose() => _client.Dispose();
 
     private async Task<bool> MayAsync(ClaimsPrincipal user, CancellationToken cancel)
     {

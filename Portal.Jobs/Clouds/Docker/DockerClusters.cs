@@ -89,6 +89,12 @@ public sealed class DockerClusters(
     public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) =>
         await NewestAsync(workspace, node, cancel) is { } newest ? await NodeLogs.TailAsync(engine, newest.ID, lines, cancel) : [];
 
+    public async IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        if (await NewestAsync(workspace, node, cancel) is not { } newest) yield break;
+        await foreach (var line in NodeLogs.ReadAsync(engine, newest.ID, tail, follow, cancel)) yield return line;
+    }
+
     public async Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
         await NewestAsync(workspace, node, cancel) is { } newest && ClusterLook.StateOf(newest) == NodeState.Running
             ? await NodeCommand.RunAsync(engine, newest.ID, command, cancel)

@@ -25,6 +25,8 @@ public sealed class NoClusterCloud : IClusterCloud
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<NodeSample>>(Missing());
 
+    public IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, CancellationToken cancel) => throw Missing();
+
     public Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
 
     public Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) => Task.FromException<CommandResult>(Missing());

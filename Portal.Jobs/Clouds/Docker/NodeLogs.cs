@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.RegularExpressions;
 using Docker.DotNet;
@@ -27,6 +28,37 @@ public static partial class NodeLogs
         catch (CloudException e) when (e.Fault == CloudFault.Missing)
         {
             return [];
+        }
+    }
+
+    /// <summary>Line by line with the time in front of each, both streams together. Nothing when the container is gone.</summary>
+    /// <param name="tail">So many of the last lines; null for all that the engine keeps.</param>
+    public static async IAsyncEnumerable<string> ReadAsync(Engine engine, string container, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Timestamps = true, Follow = follow, Tail = tail?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "all" };
+        MultiplexedStream? opened = null;
+        await EngineTasks.IfThereAsync(async () => opened = await engine.AskAsync(c => c.Containers.GetContainerLogsAsync(container, parameters, cancel), cancel));
+        if (opened is null) yield break;
+        using var stream = opened;
+        var (said, complained) = (new LogLines(), new LogLines());
+        var buffer = new byte[64 * 1024];
+        while (await NextAsync(stream, buffer, cancel) is { EOF: false } read)
+        {
+            foreach (var line in (read.Target is MultiplexedStream.TargetStream.StandardError ? complained : said).Add(buffer.AsSpan(0, read.Count))) yield return line;
+        }
+
+        foreach (var line in said.End().Concat(complained.End())) yield return line;
+    }
+
+    private static async Task<MultiplexedStream.ReadResult> NextAsync(MultiplexedStream stream, byte[] buffer, CancellationToken cancel)
+    {
+        try
+        {
+            return await stream.ReadOutputAsync(buffer, 0, buffer.Length, cancel);
+        }
+        catch (Exception e) when (e is not OperationCanceledException && EngineFaults.From(e, cancel) is { } fault)
+        {
+            throw fault;
         }
     }
 

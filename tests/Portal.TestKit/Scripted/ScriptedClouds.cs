@@ -178,6 +178,11 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<NodeSample>>([]);
     public Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) => Task.FromResult<IReadOnlyList<string>>(["its last words"]);
+    public async IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        foreach (var line in await LogTailAsync(workspace, node, tail ?? 1, cancel)) yield return $"2026-11-26T10:00:00.000000000Z {line}";
+    }
+
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<string>>(["0.0.0.0/0"]);
 
     public Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => Task.CompletedTask;

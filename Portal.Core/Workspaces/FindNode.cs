@@ -1,0 +1,19 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Policy;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>Whether a workspace has this node now, and whether this actor may look at it.</summary>
+public sealed class FindNode(IDbContextFactory<PortalDb> databases)
+{
+    public async Task<bool> RunAsync(Actor actor, Guid workspaceId, string node, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var workspace = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == workspaceId && w.DeletedAt == null, cancel);
+        return workspace is not null
+            && Permissions.May(Verb.LookAtWorkspace, await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel))
+            && await db.Nodes.AnyAsync(n => n.WorkspaceId == workspaceId && n.Name == node, cancel);
+    }
+}

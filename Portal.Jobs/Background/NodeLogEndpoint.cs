@@ -1,0 +1,70 @@
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Background;
+
+/// <summary>
+/// Logs of nodes on the Unix socket that only the web's user may open; the web decides who reads which. Lines of text, each with its time in front.
+/// </summary>
+public static class NodeLogEndpoint
+{
+    /// <summary>Of a log that is not followed: its end.</summary>
+    public const int MostBytes = 5 << 20;
+
+    /// <summary>Lines a second of a log that is followed: nobody reads faster, and a node that writes without end costs no more.</summary>
+    public const int MostLines = 500;
+    private const int MostAtOnce = 64, MostDownloads = 4;
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    public static void MapNodeLogs(this IEndpointRouteBuilder routes)
+    {
+        var (following, downloading) = (new SemaphoreSlim(MostAtOnce), new SemaphoreSlim(MostDownloads));
+        routes.MapGet("/logs/{workspace:guid}/{node}", async (Guid workspace, string node, int? tail, bool? follow, IClusterCloud clusters, TimeProvider clock, HttpContext http) =>
+        {
+            var (room, cancel) = (follow == true ? following : downloading, http.RequestAborted);
+            if (!await room.WaitAsync(follow == true ? TimeSpan.Zero : TimeSpan.FromSeconds(30), cancel))
+            {
+                http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                return;
+            }
+            try
+            {
+                http.Response.ContentType = "text/plain; charset=utf-8";
+                var lines = clusters.LogAsync(workspace, node, tail, follow == true, cancel);
+                if (follow == true) await FollowAsync(lines, http.Response, clock, cancel);
+                else foreach (var line in await EndOfAsync(lines)) await http.Response.WriteAsync(line + "\n", cancel);
+            }
+            catch (CloudException) when (!http.Response.HasStarted) { http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable; }
+            catch (Exception e) when (e is CloudException or OperationCanceledException) { http.Abort(); }
+            finally { room.Release(); }
+        });
+    }
+
+    private static async Task FollowAsync(IAsyncEnumerable<string> lines, HttpResponse response, TimeProvider clock, CancellationToken cancel)
+    {
+        // The head at once: whoever follows a silent node waits for lines, not for an answer.
+        await response.StartAsync(cancel);
+        await response.Body.FlushAsync(cancel);
+        var (count, since) = (0, clock.GetTimestamp());
+        await foreach (var line in lines.WithCancellation(cancel))
+        {
+            await response.WriteAsync(line + "\n", cancel);
+            if (++count < MostLines) continue;
+            var left = Second - clock.GetElapsedTime(since);
+            if (left > TimeSpan.Zero) await Task.Delay(left, clock, cancel);
+            (count, since) = (0, clock.GetTimestamp());
+        }
+    }
+
+    private static async Task<IReadOnlyCollection<string>> EndOfAsync(IAsyncEnumerable<string> lines)
+    {
+        var kept = new Queue<string>();
+        var size = 0;
+        await foreach (var line in lines)
+        {
+            kept.Enqueue(line);
+            size += System.Text.Encoding.UTF8.GetByteCount(line) + 1;
+            while (size > MostBytes) size -= System.Text.Encoding.UTF8.GetByteCount(kept.Dequeue()) + 1;
+        }
+        return kept;
+    }
+}

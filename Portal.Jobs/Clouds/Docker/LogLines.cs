@@ -1,0 +1,47 @@
+using System.Text;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>Cuts a stream of bytes into lines fit for a page. However long a line without an end is, it costs no more than its first part.</summary>
+public sealed class LogLines
+{
+    /// <summary>Of one line; what follows until its end is dropped.</summary>
+    private const int MostBytes = 8 * 1024;
+    private readonly byte[] _open = new byte[MostBytes];
+    private int _length;
+
+    /// <summary>Lines that these bytes end; empty ones are left out.</summary>
+    public IReadOnlyList<string> Add(ReadOnlySpan<byte> bytes)
+    {
+        var lines = new List<string>();
+        while (bytes.IndexOf((byte)'\n') is var end and >= 0)
+        {
+            Keep(bytes[..end]);
+            Close(lines);
+            bytes = bytes[(end + 1)..];
+        }
+        Keep(bytes);
+        return lines;
+    }
+
+    /// <summary>What is left when the stream ends.</summary>
+    public IReadOnlyList<string> End()
+    {
+        var lines = new List<string>();
+        Close(lines);
+        return lines;
+    }
+
+    private void Keep(ReadOnlySpan<byte> bytes)
+    {
+        var some = bytes[..Math.Min(bytes.Length, MostBytes - _length)];
+        some.CopyTo(_open.AsSpan(_length));
+        _length += some.Length;
+    }
+
+    private void Close(List<string> lines)
+    {
+        lines.AddRange(NodeLogs.Lines(Encoding.UTF8.GetString(_open, 0, _length), 1));
+        _length = 0;
+    }
+}

@@ -1,0 +1,25 @@
+using System.Globalization;
+using Portal.Controls;
+
+namespace Portal.Features.Workspaces;
+
+/// <summary>A line of a node's log as a list shows it.</summary>
+public static class NodeLogRow
+{
+    /// <param name="line">With its time in front, as engines write it; a line without is of now.</param>
+    public static LogRow Of(long number, string line, DateTimeOffset now)
+    {
+        var space = line.IndexOf(' ', StringComparison.Ordinal);
+        return space > 0 && DateTimeOffset.TryParse(line.AsSpan(0, space), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
+            ? new(number, at, SeverityOf(line[(space + 1)..]), line[(space + 1)..])
+            : new(number, now, SeverityOf(line), line);
+    }
+
+    /// <summary>By the word that programs put before a line that matters.</summary>
+    private static LogSeverity SeverityOf(string text)
+    {
+        var begin = text.Length > 80 ? text[..80] : text;
+        return begin.Contains("ERROR", StringComparison.Ordinal) || begin.Contains("FATAL", StringComparison.Ordinal) || begin.StartsWith("Traceback", StringComparison.Ordinal) ? LogSeverity.Fail
+            : begin.Contains("WARN", StringComparison.Ordinal) ? LogSeverity.Warn : LogSeverity.Info;
+    }
+}

@@ -1,0 +1,34 @@
+using System.Net.Sockets;
+
+namespace Portal.Proxy;
+
+/// <summary>The web's way to Jobs: HTTP over the Unix socket <c>Jobs:Socket</c>. Whoever sends anything here has checked that it may be sent.</summary>
+internal sealed class JobsLine(IConfiguration configuration) : IDisposable
+{
+    /// <summary>A name for requests; the socket is all there is.</summary>
+    public const string Address = "http://jobs";
+
+    public HttpMessageInvoker Invoker { get; } = new(new SocketsHttpHandler
+    {
+        UseProxy = false,
+        UseCookies = false,
+        AllowAutoRedirect = false,
+        ActivityHeadersPropagator = null,
+        ConnectCallback = async (_, cancel) =>
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(configuration["Jobs:Socket"] ?? throw new InvalidOperationException("Jobs:Socket is not set.")), cancel);
+                return new NetworkStream(socket, ownsSocket: true);
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        },
+    });
+
+    public void Dispose() => Invoker.Dispose();
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Portal.Access;
+using Portal.Core.People;
+using Portal.Core.Workspaces;
+
+namespace Portal.Proxy;
+
+/// <summary>Logs of nodes, which Jobs serves; whether somebody may read one is asked of the rows each time.</summary>
+internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
+{
+    /// <summary>Lines that were there before one begins to follow.</summary>
+    private const int Tail = 200;
+
+    /// <summary>Line by line, for as long as the node runs and somebody listens. Ends at once where there is nothing that this person may read. Throws <see cref="HttpRequestException"/> while Jobs is away.</summary>
+    public async IAsyncEnumerable<string> FollowAsync(Actor actor, Guid workspace, string node, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        if (!await nodes.RunAsync(actor, workspace, node, cancel)) yield break;
+        using var answer = await AskAsync(workspace, node, string.Create(CultureInfo.InvariantCulture, $"tail={Tail}&follow=true"), cancel);
+        using var lines = new StreamReader(await answer.EnsureSuccessStatusCode().Content.ReadAsStreamAsync(cancel));
+        while (await lines.ReadLineAsync(cancel) is { } line) yield return line;
+    }
+
+    /// <summary>The end of it as a file.</summary>
+    public async Task DownloadAsync(HttpContext http, Guid id, string node)
+    {
+        if (!await nodes.RunAsync(http.User.Actor(), id, node, http.RequestAborted))
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+        try
+        {
+            using var answer = await AskAsync(id, node, "follow=false", http.RequestAborted);
+            http.Response.StatusCode = answer.IsSuccessStatusCode ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+            if (!answer.IsSuccessStatusCode) return;
+            http.Response.ContentType = "text/plain; charset=utf-8";
+            // The name of a node is one of ours, and no header is made of anything else.
+            http.Response.Headers.ContentDisposition = $"attachment; filename=\"{node}.log\"";
+            http.Response.Headers.CacheControl = "no-store";
+            await answer.Content.CopyToAsync(http.Response.Body, http.RequestAborted);
+        }
+        catch (HttpRequestException) when (!http.Response.HasStarted)
+        {
+            http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        }
+    }
+
+    private async Task<HttpResponseMessage> AskAsync(Guid workspace, string node, string query, CancellationToken cancel)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"{JobsLine.Address}/logs/{workspace:D}/{Uri.EscapeDataString(node)}?{query}");
+        return await jobs.Invoker.SendAsync(request, cancel);
+    }
+}
