@@ -42,14 +42,15 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
     /// </summary>
     private async Task ThroughAsync(HttpContext http, AppHost host, PathString rest)
     {
-        var cut = rest.Value!.IndexOf('/', 1) is var at and > 0 ? at : rest.Value.Length;
-        if (cut < 2 || await FindAsync(http, host) is not { } door || new AppLinks(site, door.Access) is not { Any: true } links || links.Find(rest.Value[1..cut]) is not { AsksForToken: false } link)
+        var asked = rest.Value is { Length: > 1 } some ? some : "/";
+        var cut = asked.IndexOf('/', 1) is var at and > 0 ? at : asked.Length;
+        if (cut < 2 || await FindAsync(http, host) is not { } door || new AppLinks(site, door.Access) is not { Any: true } links || links.Find(asked[1..cut]) is not { AsksForToken: false } link)
             await answers.NotFoundAsync(http, host);
         else if (!MayAsk(http, site.AppOrigin(host)) || http.IsUpgrade() || http.Request.Headers["Sec-Fetch-Dest"] != "empty" || http.Request.Headers["Sec-Fetch-Site"] != "same-origin")
             await answers.RefusedAsync(http);
         else
         {
-            http.Request.Path = rest.Value[cut..] is { Length: > 0 } path ? path : "/";
+            http.Request.Path = asked[cut..] is { Length: > 0 } path ? path : "/";
             await ForwardAsync(http, host, door, link.Address is { } address ? new(address, link.Port) : null, token: null, through: true);
         }
     }

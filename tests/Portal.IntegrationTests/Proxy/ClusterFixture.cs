@@ -51,6 +51,7 @@ public sealed class ClusterFixture : IAsyncLifetime
         var launched = await ((LaunchWorkspace)Web.Services.GetService(typeof(LaunchWorkspace))!).RunAsync(new(id, new(Web.Person(owner)), Web.Class, "cluster", "s", $"cluster {Interlocked.Increment(ref _names)}", TimeProvider.System.GetUtcNow().AddHours(2)), Cancel);
         launched.ShouldBeOfType<LaunchOutcome.Accepted>();
         await Web.ReadyAsync(id, 1);
+        await Web.Database.ExecuteAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id}", Cancel); // room for the next test's
         await using var db = Web.Database.Open();
         foreach (var (name, role, at) in ((string, string, int)[])[("master", "master", 2), ("worker0", "worker", 3), ("worker1", "worker", 4)])
             db.Nodes.Add(new() { WorkspaceId = id, Name = name, Role = role, Generation = 1, Running = true, Address = $"127.1.{block}.{at}", SeenAt = TimeProvider.System.GetUtcNow() });
@@ -95,7 +96,7 @@ public sealed class ClusterFixture : IAsyncLifetime
         app.MapMethods("/webhdfs/v1/{**file}", ["GET", "PUT"], async (HttpContext http) =>
         {
             if (http.Connection.LocalIpAddress!.ToString().EndsWith(".3", StringComparison.Ordinal)) return Results.Text($"{http.Request.Method} {http.Request.Path}{http.Request.QueryString} {await new StreamReader(http.Request.Body).ReadToEndAsync(http.RequestAborted)}");
-            return http.Request.Query.ContainsKey("noredirect") ? Results.Json(new { Location }) : Results.Redirect(Location!, preserveMethod: true);
+            return http.Request.Query.ContainsKey("noredirect") ? Results.Text(System.Text.Json.JsonSerializer.Serialize(new { Location }), "application/json") : Results.Redirect(Location!, preserveMethod: true);
         });
         app.MapGet("/led", (HttpContext http) =>
         {
