@@ -6,19 +6,49 @@ namespace Portal.Jobs.Sweeps;
 /// <summary>At its end time a workspace is stopped, never deleted.</summary>
 public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
 {
+    private const int AtOnce = 500;
+
+    private const string Over = """
+        select w.id, r.number, r.phase, w.wish from portal.workspaces w
+        join lateral (select * from portal.runs where workspace_id = w.id order by number desc limit 1) r on true
+        where w.end_at <= clock_timestamp() and w.deleted_at is null and (r.kind = 'Resize' or (r.kind in ('Launch', 'Start') and r.phase not in ('Failed', 'Cancelled'))) and coalesce(w.wish, 'Resize') = 'Resize'
+        """;
+
     public async Task RunAsync(CancellationToken cancel)
     {
-        // Ready ones get a Stop of their own; those that are still coming up or being resized get the wish, which their run reads.
-        await using var stop = data.CreateCommand("""
-            with over as (select w.id, r.number, r.phase, r.kind from portal.workspaces w
-                          join lateral (select * from portal.runs where workspace_id = w.id order by number desc limit 1) r on true
-                          where w.end_at <= clock_timestamp() and w.deleted_at is null and (r.kind = 'Resize' or (r.kind in ('Launch', 'Start') and r.phase not in ('Failed', 'Cancelled'))) and coalesce(w.wish, 'Resize') = 'Resize'
-                          order by w.end_at limit 500),
-              locked as (select o.*, pg_try_advisory_xact_lock(hashtextextended('workspace ' || o.id, 0)) as mine from over o),
-              ordered as (insert into portal.runs (workspace_id, number, kind) select id, number + 1, 'Stop' from locked where mine and phase in ('Succeeded', 'Failed', 'Cancelled') on conflict do nothing),
-              wished as (update portal.workspaces w set wish = 'Stop' from locked l where l.mine and w.id = l.id and l.phase not in ('Succeeded', 'Failed', 'Cancelled'))
-            insert into portal.log_lines (workspace_id, level, text) select id, 'Warn', 'Its end time has come: it is stopped, the files are kept.' from locked where mine
-            """);
-        if (await stop.ExecuteNonQueryAsync(cancel) > 0) await runs.RingAsync(cancel);
+        var stopped = false;
+        foreach (var id in await OverAsync(cancel)) stopped |= await StopAsync(id, cancel);
+        if (stopped) await runs.RingAsync(cancel);
+    }
+
+    private async Task<IReadOnlyList<Guid>> OverAsync(CancellationToken cancel)
+    {
+        await using var read = data.CreateCommand($"select id from ({Over} order by w.end_at limit {AtOnce}) o");
+        await using var reader = await read.ExecuteReaderAsync(cancel);
+        var over = new List<Guid>();
+        while (await reader.ReadAsync(cancel)) over.Add(reader.GetGuid(0));
+        return over;
+    }
+
+    /// <summary>
+    /// A Stop of its own for what is ready; for what still comes up or is being resized the wish, which its run reads. Looked at again under the workspace's lock:
+    /// a run that ended meanwhile reads no wish, and a person's wish stands above this one.
+    /// </summary>
+    private async Task<bool> StopAsync(Guid id, CancellationToken cancel)
+    {
+        await using var connection = await data.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await using (var take = new NpgsqlCommand("select pg_advisory_xact_lock(hashtextextended('workspace ' || $1, 0))", connection, transaction) { Parameters = { new() { Value = id.ToString() } } })
+            await take.ExecuteNonQueryAsync(cancel);
+        await using var stop = new NpgsqlCommand($"""
+            with over as ({Over} and w.id = $1),
+              ordered as (insert into portal.runs (workspace_id, number, kind) select id, number + 1, 'Stop' from over where phase in ('Succeeded', 'Failed', 'Cancelled')),
+              wished as (update portal.workspaces w set wish = 'Stop' from over o where w.id = o.id and o.phase not in ('Succeeded', 'Failed', 'Cancelled'))
+            insert into portal.log_lines (workspace_id, level, text) select id, 'Warn', 'Its end time has come: it is stopped, the files are kept.' from over
+            """, connection, transaction)
+        { Parameters = { new() { Value = id } } };
+        var stopped = await stop.ExecuteNonQueryAsync(cancel) > 0;
+        await transaction.CommitAsync(cancel);
+        return stopped;
     }
 }

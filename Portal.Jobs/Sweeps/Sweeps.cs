@@ -26,11 +26,12 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers lefto
     [JobDisplayName("sweep: workspaces in which nothing works")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
 
-    /// <summary>Not Hangfire's lock: its row is never renewed. This one ends with the connection.</summary>
+    /// <summary>Not Hangfire's lock: its row is never renewed. This one ends with its transaction: one of the session would live on in the pool, and others would skip their sweeps.</summary>
     private async Task AloneAsync(long name, Func<CancellationToken, Task> sweep, CancellationToken cancel)
     {
         await using var connection = await data.OpenConnectionAsync(cancel);
-        await using var one = new NpgsqlCommand("select pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = name } } };
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await using var one = new NpgsqlCommand("select pg_try_advisory_xact_lock($1)", connection, transaction) { Parameters = { new() { Value = name } } };
         if (await one.ExecuteScalarAsync(cancel) is true) await sweep(cancel);
     }
 }

@@ -7,10 +7,15 @@ namespace Portal.Jobs.Sweeps;
 /// <summary>Health of the clouds and what folders use, as rows.</summary>
 public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHealth health)
 {
-    public async Task RunAsync(CancellationToken cancel)
+    /// <summary>Side by side: an engine that is away, or slow to say so, keeps nobody from the figures of the folders.</summary>
+    public Task RunAsync(CancellationToken cancel) => Task.WhenAll(health.LookAsync(cancel), FoldersAsync(cancel));
+
+    private async Task FoldersAsync(CancellationToken cancel)
     {
-        if (!await health.LookAsync(cancel)) return;
-        var usage = (await filesets.UsageAsync(cancel)).Where(u => u.PersonId is not null).ToList();
+        IReadOnlyList<FilesetUsage> seen;
+        try { seen = await filesets.UsageAsync(cancel); }
+        catch (CloudException) { return; } // its health says why; the last figures stay
+        var usage = seen.Where(u => u.PersonId is not null).ToList();
         await using var write = data.CreateCommand("""
             update portal.work_folders f set used_bytes = u.used, seen_at = clock_timestamp()
             from unnest($1, $2, $3) as u(class_id, person_id, used) where f.class_id = u.class_id and f.person_id = u.person_id

@@ -44,7 +44,20 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>What becomes of a node once it was started.</summary>
     public Func<string, NodeState> Born { get; set; } = _ => NodeState.Running;
 
+    /// <summary>Nothing answers.</summary>
     public bool IsAway { get; set; }
+
+    /// <summary>Clusters do not answer, storage does.</summary>
+    public bool EngineIsAway { get; set; }
+
+    /// <summary>Address blocks that somebody else on the host holds.</summary>
+    public Func<string, bool> Foreign { get; set; } = _ => false;
+
+    /// <summary>What the folders use.</summary>
+    public IReadOnlyList<FilesetUsage> Folders { get; set; } = [];
+
+    /// <summary>How the nodes of a workspace come up; null: they run.</summary>
+    public Func<Guid, (int ExitCode, bool OutOfMemory)?> Dies { get; set; } = _ => null;
 
     private sealed class Site
     {
@@ -107,9 +120,9 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         foreach (var dead in _dead) dead.TrySetCanceled();
     }
 
-    public Task<CloudReport> PrepareAsync(CancellationToken cancel) => Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
+    public Task<CloudReport> PrepareAsync(CancellationToken cancel) => IsAway || EngineIsAway ? Task.FromException<CloudReport>(Fault(CloudFault.Away, "away")) : Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
 
-    Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) => Task.FromResult(new StorageReport("scripted", true, 1L << 50, FreeBytes));
+    Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) => IsAway ? Task.FromException<StorageReport>(Fault(CloudFault.Away, "away")) : Task.FromResult(new StorageReport("scripted", true, 1L << 50, FreeBytes));
 
     public long FreeBytes { get; set; } = 1L << 49;
 
@@ -122,12 +135,14 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation)) throw Fault(CloudFault.Conflict, "a newer generation is there");
             // Like an engine whose bind source is missing.
             if (s.Mounted == 0) throw Fault(CloudFault.Refused, "bind source path does not exist");
+            if (s.Network == 0 && Foreign(plan.Subnet)) throw Fault(CloudFault.AddressesTaken, "the block overlaps with another one");
             s.Network = plan.Generation;
             s.Nodes = [.. s.Nodes.Where(n => n.Generation == plan.Generation && (!seen.Contains(n.StateHash) || plan.Nodes.Any(p => p.Name == n.Name)))];
             foreach (var n in plan.Nodes.Where(p => s.Nodes.All(n => n.Name != p.Name)))
             {
                 if (n.Folders.Any(f => f.Target == "/scratch") && !s.ScratchMounts.Contains(n.Name)) throw Fault(CloudFault.Refused, "bind source path does not exist");
-                s.Nodes = s.Nodes.Add(new(n.Name, n.Role, plan.Generation, Born(n.Name), Born(n.Name) is NodeState.Exited ? 1 : null, false, "10.0.0.2", $"made-{Interlocked.Increment(ref _made)}"));
+                var end = Dies(plan.Workspace) ?? (Born(n.Name) is NodeState.Exited ? (ExitCode: 1, OutOfMemory: false) : ((int ExitCode, bool OutOfMemory)?)null);
+                s.Nodes = s.Nodes.Add(new(n.Name, n.Role, plan.Generation, end is null ? NodeState.Running : NodeState.Exited, end?.ExitCode, end?.OutOfMemory ?? false, end is null ? "10.0.0.2" : null, $"made-{Interlocked.Increment(ref _made)}"));
             }
         }, cancel);
     }
@@ -243,7 +258,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         s.Scratch = s.Scratch.Except(going);
     }, cancel);
 
-    public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<FilesetUsage>>([]);
+    public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => AskAsync(() => Folders);
     public Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel) => Task.FromResult(Proof(order));
 
     private Task<T> AskAsync<T>(Func<T> ask)

@@ -79,7 +79,7 @@ public sealed class TestSite : IAsyncDisposable
         new(id ?? NewId(), new(student), Class, "notebook", size, name ?? $"w {NewId().ToString()[^12..]}", TimeProvider.System.GetUtcNow().AddHours(2));
 
     /// <summary>One process of Jobs without its loops, driven by the test: see <see cref="JobsProcess"/>.</summary>
-    public JobsProcess Process(ScriptedClouds clouds, TimeSpan lease) => new(Database, clouds, lease);
+    public JobsProcess Process(ScriptedClouds clouds, TimeSpan lease, params (string Key, string Value)[] settings) => new(Database, clouds, lease, settings);
 
     public static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
 
@@ -92,8 +92,9 @@ public sealed class TestSite : IAsyncDisposable
         .AddPortalCore()
         .BuildServiceProvider();
 
+    /// <summary>Of one key that is named twice the later value holds.</summary>
     internal static IConfiguration Configuration(string connection, params (string Key, string Value)[] more) => new ConfigurationBuilder()
-        .AddInMemoryCollection(more.Append(("ConnectionStrings:portal", connection)).Select(m => KeyValuePair.Create(m.Item1, (string?)m.Item2))).Build();
+        .AddInMemoryCollection(more.Append(("ConnectionStrings:portal", connection)).GroupBy(m => m.Item1, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, (string?)m.Last().Item2))).Build();
 }
 
 /// <summary>
@@ -104,9 +105,9 @@ public sealed class JobsProcess : IAsyncDisposable
 {
     private readonly ServiceProvider _services;
 
-    internal JobsProcess(TestDatabase database, ScriptedClouds clouds, TimeSpan lease)
+    internal JobsProcess(TestDatabase database, ScriptedClouds clouds, TimeSpan lease, (string Key, string Value)[] settings)
     {
-        var configuration = TestSite.Configuration(database.Jobs, ("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "20"), ("Runs:Settled", "00:00:00"));
+        var configuration = TestSite.Configuration(database.Jobs, [("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "20"), ("Runs:Settled", "00:00:00"), .. settings]);
         _services = new ServiceCollection()
             .AddLogging(l => l.SetMinimumLevel(LogLevel.Error))
             .AddSingleton(configuration)

@@ -1,0 +1,276 @@
+using Hangfire;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Portal.Core.Clouds;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Sweeps;
+using Portal.TestKit;
+using Portal.TestKit.Scripted;
+
+namespace Portal.IntegrationTests.Sweeps;
+
+/// <summary>Timed work, each sweep by itself, and that the schedule is exactly these.</summary>
+public sealed class SweepTests
+{
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(4);
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private static ScriptedClouds Clouds() => new((_, _) => Mood.Well);
+
+    [Fact]
+    public async Task Sweep_AfterAnotherProcessDidIt_IsDoneAgain()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        await using var one = site.Process(Clouds(), Lease);
+        await using var two = site.Process(Clouds(), Lease);
+        var id = await ReadyAsync(site, one);
+        // Whoever swept keeps its connection in the pool, and nothing else.
+        await one.Get<Jobs.Sweeps.Sweeps>().EndTimesAsync(Cancel);
+        await EndedAsync(database, id);
+
+        await two.Get<Jobs.Sweeps.Sweeps>().EndTimesAsync(Cancel);
+
+        (await NewestAsync(database, id)).Kind.ShouldBe(RunKind.Stop);
+    }
+
+    [Fact]
+    public async Task Sweep_WhileAnotherProcessDoesIt_IsLeftToThat()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var clouds = Clouds();
+        await using var one = site.Process(clouds, Lease);
+        await using var two = site.Process(clouds, Lease);
+        var id = await ReadyAsync(site, one);
+        await EndedAsync(database, id);
+        // The first is held up in the middle of its sweep: somebody changes the very workspace.
+        await using var busy = database.Open();
+        await using var transaction = await busy.Database.BeginTransactionAsync(Cancel);
+        await Core.Data.Locks.LockWorkspaceAsync(busy, id, Cancel);
+        var first = one.Get<Jobs.Sweeps.Sweeps>().EndTimesAsync(Cancel);
+        await Until.TrueAsync("the first waits for the workspace", () => WaitsAsync(database), Cancel);
+
+        await two.Get<Jobs.Sweeps.Sweeps>().EndTimesAsync(Cancel);
+
+        first.IsCompleted.ShouldBeFalse();
+        await transaction.RollbackAsync(Cancel);
+        await first;
+        (await NewestAsync(database, id)).Kind.ShouldBe(RunKind.Stop);
+    }
+
+    [Fact]
+    public async Task EndTimes_ReadyWorkspaceAtItsEnd_IsStoppedAndKeepsItsFiles()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var clouds = Clouds();
+        await using var jobs = site.Process(clouds, Lease);
+        var (over, runsOn) = (await ReadyAsync(site, jobs), await ReadyAsync(site, jobs));
+        await EndedAsync(database, over);
+
+        await jobs.Get<EndTimes>().RunAsync(Cancel);
+        await jobs.Get<EndTimes>().RunAsync(Cancel);
+        await jobs.UntilSettledAsync(Cancel);
+
+        var view = (await site.Get<WorkspaceFeed>().LookAsync(new(site.Students[0]), over, Cancel))!;
+        view.Status.ShouldBe(WorkspaceStatus.Stopped);
+        view.Log.ShouldContain(l => l.Text.Contains("end time has come"));
+        clouds.LeftOf(over).ShouldBeEmpty();
+        clouds.Runs(runsOn).ShouldBeTrue();
+        await using var db = database.Open();
+        (await db.Runs.Where(r => r.WorkspaceId == over).OrderBy(r => r.Number).Select(r => r.Kind).ToListAsync(Cancel)).ShouldBe([RunKind.Launch, RunKind.Stop]);
+        (await db.Workspaces.CountAsync(w => w.DeletedAt != null, Cancel)).ShouldBe(0);
+        (await db.Reservations.CountAsync(r => r.EndedAt == null && r.Kind == Core.Quotas.ReservationKind.Storage, Cancel)).ShouldBe(1);
+        // Stopped already: nothing is ordered again.
+        await jobs.Get<EndTimes>().RunAsync(Cancel);
+        (await NewestAsync(database, over)).Number.ShouldBe(2);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task EndTimes_StillStartingAtItsEnd_IsStoppedNeverDeleted(bool claimed)
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var clouds = Clouds();
+        clouds.Proof = _ => new Jobs.Proofs.ProofOutcome.NotYet("It is still starting.", WebAway: false);
+        await using var jobs = site.Process(clouds, Lease);
+        var order = site.Order(site.Students[0]);
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        if (claimed)
+        {
+            await Task.WhenAll(await jobs.ClaimAsync(Cancel));
+            clouds.Runs(order.Id).ShouldBeTrue();
+        }
+        await EndedAsync(database, order.Id);
+
+        await jobs.Get<EndTimes>().RunAsync(Cancel);
+        await jobs.UntilSettledAsync(Cancel);
+
+        (await site.Get<WorkspaceFeed>().LookAsync(new(site.Students[0]), order.Id, Cancel))!.Status.ShouldBe(WorkspaceStatus.Stopped);
+        clouds.LeftOf(order.Id).ShouldBeEmpty();
+        await using var db = database.Open();
+        (await db.Runs.Where(r => r.WorkspaceId == order.Id).OrderBy(r => r.Number).Select(r => r.Kind).ToListAsync(Cancel)).ShouldBe([RunKind.Launch, RunKind.Stop]);
+        (await db.Workspaces.SingleAsync(Cancel)).DeletedAt.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task EndTimes_ItsRunEndsMeanwhile_OrdersAStopInsteadOfAWishThatNobodyReads()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        await using var jobs = site.Process(Clouds(), Lease);
+        var order = site.Order(site.Students[0]);
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await EndedAsync(database, order.Id);
+        // Found as one that still starts; then its run ends, under the workspace's lock as all runs do.
+        await using var end = database.Open();
+        await using var transaction = await end.Database.BeginTransactionAsync(Cancel);
+        await Core.Data.Locks.LockWorkspaceAsync(end, order.Id, Cancel);
+        var sweep = jobs.Get<EndTimes>().RunAsync(Cancel);
+        await Until.TrueAsync("the sweep waits for the workspace", () => WaitsAsync(database), Cancel);
+        await end.Database.ExecuteSqlAsync($"update portal.runs set phase = 'Succeeded', ended_at = clock_timestamp() where workspace_id = {order.Id}", Cancel);
+        await transaction.CommitAsync(Cancel);
+        await sweep;
+
+        (await NewestAsync(database, order.Id)).Kind.ShouldBe(RunKind.Stop);
+        await using var db = database.Open();
+        (await db.Workspaces.SingleAsync(Cancel)).Wish.ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Usage_WhetherTheEngineAnswersOrNot_IsReadAndHealthIsTold(bool engineAway)
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel);
+        var clouds = Clouds();
+        await using var jobs = site.Process(clouds, Lease);
+        await ReadyAsync(site, jobs);
+        clouds.EngineIsAway = engineAway;
+        clouds.Folders = [new(site.Class, null, 9 << 20, 1 << 30), new(site.Class, site.Students[0], 7 << 20, 1 << 30), new(site.Class, site.Students[1], 1 << 20, 1 << 30)];
+
+        await jobs.Get<Usage>().RunAsync(Cancel);
+
+        await using var db = database.Open();
+        var folder = await db.WorkFolders.SingleAsync(Cancel);
+        folder.UsedBytes.ShouldBe(7 << 20);
+        folder.SeenAt.ShouldNotBeNull();
+        var states = await db.CloudStates.ToDictionaryAsync(c => c.Name, c => c.Ok, Cancel);
+        states.ShouldBe(new Dictionary<string, bool>(StringComparer.Ordinal) { ["engine"] = !engineAway, ["storage"] = true }, ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task Usage_StorageAway_KeepsWhatWasSeenAndSaysWhy()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var clouds = Clouds();
+        await using var jobs = site.Process(clouds, Lease);
+        await ReadyAsync(site, jobs);
+        clouds.Folders = [new(site.Class, site.Students[0], 7 << 20, 1 << 30)];
+        await jobs.Get<Usage>().RunAsync(Cancel);
+        clouds.IsAway = true;
+
+        await jobs.Get<Usage>().RunAsync(Cancel);
+
+        await using var db = database.Open();
+        (await db.WorkFolders.SingleAsync(Cancel)).UsedBytes.ShouldBe(7 << 20);
+        var storage = await db.CloudStates.SingleAsync(c => c.Name == "storage", Cancel);
+        storage.Ok.ShouldBeFalse();
+        storage.Says.ShouldContain("away");
+        storage.Remedy.ShouldNotBeNullOrEmpty();
+    }
+
+    [Fact]
+    public async Task Leftovers_OfReleasedAndUnknownWorkspaces_GoInOrder_OthersStay()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var clouds = Clouds();
+        await using var jobs = site.Process(clouds, Lease);
+        await using var patient = site.Process(clouds, Lease, ("Runs:Settled", "01:00:00"));
+        var (runs, released, unknown) = (await ReadyAsync(site, jobs), await ReadyAsync(site, jobs), TestSite.NewId());
+        (await site.Get<StopWorkspace>().RunAsync(new(site.Students[0]), released, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await jobs.UntilSettledAsync(Cancel);
+        foreach (var late in (Guid[])[released, unknown]) await LandAsync(clouds, site, late);
+
+        // Who was released a moment ago may still have a call under way; who is not known at all never has.
+        for (var i = 0; i < 3; i++) await patient.Get<Leftovers>().RunAsync(Cancel);
+        clouds.LeftOf(unknown).ShouldBeEmpty();
+        clouds.LeftOf(released).ShouldBe("nodes mount rule network");
+        for (var i = 0; i < 3; i++) await jobs.Get<Leftovers>().RunAsync(Cancel);
+
+        clouds.LeftOf(released).ShouldBeEmpty();
+        clouds.Runs(runs).ShouldBeTrue();
+        clouds.Broken.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Schedule_AtStart_IsExactlyTheseAndForgetsOthers()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        await using var jobs = site.Process(Clouds(), Lease);
+        var schedule = ActivatorUtilities.CreateInstance<Schedule>(jobs.Get<IServiceProvider>());
+        await schedule.StartAsync(Cancel);
+        await using var admin = NpgsqlDataSource.Create(database.Admin);
+        await using (var old = admin.CreateCommand("insert into hangfire.set (key, score, value) values ('recurring-jobs', 1, 'of-last-year'); insert into hangfire.hash (key, field, value) values ('recurring-job:of-last-year', 'Cron', '* * * * *')"))
+            await old.ExecuteNonQueryAsync(Cancel);
+
+        await schedule.StartAsync(Cancel);
+
+        var entries = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        await using var read = admin.CreateCommand("""
+            select s.value, concat_ws(' ', job ->> 't', job ->> 'm', job ->> 'q', cron.value) from hangfire.set s
+            join hangfire.hash cron on cron.key = 'recurring-job:' || s.value and cron.field = 'Cron'
+            join lateral (select value::jsonb as job from hangfire.hash where key = cron.key and field = 'Job') j on true
+            where s.key = 'recurring-jobs'
+            """);
+        await using var rows = await read.ExecuteReaderAsync(Cancel);
+        while (await rows.ReadAsync(Cancel)) entries[rows.GetString(0)] = rows.GetString(1);
+        entries.ShouldBe(new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["end-times"] = "Sweeps EndTimesAsync sweeps */10 * * * * *",
+            ["leftovers"] = "Sweeps LeftoversAsync sweeps */30 * * * * *",
+            ["retention"] = "Sweeps RetentionAsync sweeps 0 */10 * * * *",
+            ["usage"] = "Sweeps UsageAsync sweeps */10 * * * * *",
+        }, ignoreOrder: true);
+    }
+
+    /// <summary>As a call of a process that died: storage allowed and nodes started for a workspace that nobody wants any more.</summary>
+    private static async Task LandAsync(ScriptedClouds clouds, TestSite site, Guid workspace)
+    {
+        await clouds.AllowAsync(new(workspace, 1, site.Class, site.Students[0]), Cancel);
+        var none = new Dictionary<string, string>(StringComparer.Ordinal);
+        await clouds.EnsureAsync(new ClusterPlan(workspace, 1, "10.0.0.0/27", [new("notebook", "notebook", "sha256:test", 300_001, [], none, none, [], 1024, 1)]), Cancel);
+    }
+
+    private static async Task<Guid> ReadyAsync(TestSite site, JobsProcess jobs)
+    {
+        var order = site.Order(site.Students[0]);
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await jobs.UntilSettledAsync(Cancel);
+        (await NewestAsync(site.Database, order.Id)).Phase.ShouldBe(RunPhase.Succeeded);
+        return order.Id;
+    }
+
+    private static Task<int> EndedAsync(TestDatabase database, Guid id) => database.ExecuteAsync($"update portal.workspaces set end_at = clock_timestamp() - interval '1 second' where id = {id}", Cancel);
+
+    private static async Task<Run> NewestAsync(TestDatabase database, Guid id)
+    {
+        await using var db = database.Open();
+        return await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstAsync(Cancel);
+    }
+
+    private static async Task<bool> WaitsAsync(TestDatabase database)
+    {
+        await using var db = database.Open();
+        return await db.Database.SqlQuery<bool>($"select exists (select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())) as \"Value\"").SingleAsync(Cancel);
+    }
+}
