@@ -2,10 +2,11 @@ using Microsoft.EntityFrameworkCore;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
+using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Moves the end time of a workspace, at most the class's longest from now.</summary>
+/// <summary>Moves the end time of a workspace that runs or comes up, at most the class's longest from now. What is stopped names a new end when it starts.</summary>
 public sealed class ExtendWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
     public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, DateTimeOffset endAt, CancellationToken cancel)
@@ -13,6 +14,8 @@ public sealed class ExtendWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.ExtendWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
+        var newest = (await ChangeWorkspace.NewestRunAsync(db, workspaceId, cancel))!;
+        if (workspace.Wish is not null || newest is not { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) }) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
         var now = clock.GetUtcNow();
         var longest = await db.Classes.Where(c => c.Id == workspace.ClassId).Select(c => c.LongestHours).SingleAsync(cancel);
         if (endAt <= now) return new ChangeOutcome.Refused(ChangeRefusal.EndInThePast);
