@@ -12,6 +12,8 @@ public enum CloudFault
     Missing,
     /// <summary>Something else holds this name, address or state: look again.</summary>
     Conflict,
+    /// <summary>Since they were chosen, somebody else on the host took these addresses: choose others.</summary>
+    AddressesTaken,
     /// <summary>The cloud will not do this, however often it is asked.</summary>
     Refused,
     /// <summary>No room: disk, addresses, capacity.</summary>
@@ -28,5 +30,5 @@ public sealed class CloudException(string service, CloudFault fault, string mess
     public string WhatToDo { get; } = whatToDo;
 
     /// <summary>True where asking again later may help; false where a person must act first.</summary>
-    public bool MayPass => Fault is CloudFault.Away or CloudFault.TimedOut or CloudFault.Conflict or CloudFault.Full or CloudFault.Broken;
+    public bool MayPass => Fault is CloudFault.Away or CloudFault.TimedOut or CloudFault.Conflict or CloudFault.AddressesTaken or CloudFault.Full or CloudFault.Broken;
 }

@@ -12,7 +12,7 @@ namespace Portal.Jobs.Runs;
 /// order and back-off; Hangfire holds the worker and, after a surprise, the stack trace.
 /// </summary>
 [AutomaticRetry(Attempts = 0)]
-public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, DispatchBell bell)
+public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, Generations generations, DispatchBell bell)
 {
     private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
 
@@ -46,7 +46,8 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
         catch (CloudException e)
         {
-            return await FaultAsync(mine, e.Message, e.WhatToDo, e.MayPass);
+            var told = e.Fault is CloudFault.AddressesTaken ? await OtherAddressesAsync(mine, e) : e;
+            return await FaultAsync(mine, told.Message, told.WhatToDo, told.MayPass);
         }
         catch (Exception e)
         {
@@ -98,6 +99,18 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         var run = mine.Run;
         await runs.EndAsync(run, run switch { { Releasing: false } => RunTrigger.Succeed, { TakenBack: true } => RunTrigger.Cancel, _ => RunTrigger.Fail }, mine.Token);
         return run switch { { Releasing: false } => "done", { TakenBack: true } => "taken back", _ => "failed, released" };
+    }
+
+    /// <summary>Asked again with the same addresses, the cloud would say the same again. Answers what is to be told.</summary>
+    private async Task<CloudException> OtherAddressesAsync(HeldRuns.Held mine, CloudException taken)
+    {
+        try
+        {
+            await generations.TakeOtherAddressesAsync(mine.Run, CancellationToken.None);
+            return taken;
+        }
+        catch (CloudException e) { return e; }
+        catch (LeaseLostException) { return taken; } // the wait that follows finds it out too
     }
 
     /// <summary>Waits and tries again; gives up bringing up after the last back-off, and releasing never.</summary>

@@ -14,16 +14,12 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
     /// <remarks>What the run ordered becomes what the workspace is, with the same statement.</remarks>
     public async Task BeginAsync(HeldRun run, RunFacts ordered, CancellationToken cancel)
     {
-        var foreign = (await clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse).ToList();
+        var foreign = await ForeignAsync(cancel);
         await using var connection = await data.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
-        await using (var fence = new NpgsqlCommand("select 1 from portal.runs where id = $1 and version = $2 and phase = 'Active' for update", connection) { Parameters = { new() { Value = run.Id }, new() { Value = run.Version } } })
-            if (await fence.ExecuteScalarAsync(cancel) is null) throw new LeaseLostException(run.Id);
-        await using (var one = new NpgsqlCommand("select pg_advisory_xact_lock($1)", connection) { Parameters = { new() { Value = OneChooser } } }) await one.ExecuteNonQueryAsync(cancel);
-
+        await FenceAsync(connection, run, cancel);
         var (mine, taken) = await HeldAsync(connection, run.WorkspaceId, cancel);
-        var block = mine ?? pool.Choose(taken, foreign)
-            ?? throw new CloudException("address pool", CloudFault.Full, "every address block is in use", "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.");
+        var block = mine ?? Choose(taken, foreign);
         await using var hold = new NpgsqlCommand("""
             with held as (insert into portal.subnets (block, workspace_id) select $1, $2 where not exists (select 1 from portal.subnets where workspace_id = $2 and released_at is null))
             update portal.workspaces set generation = generation + 1, subnet = $1, size_id = $3, workers = $4, template_version_id = $5, active_at = null, active_by = null, keep_until = null where id = $2
@@ -31,6 +27,43 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
         { Parameters = { new() { Value = block }, new() { Value = run.WorkspaceId }, new() { Value = ordered.SizeId }, new() { Value = ordered.Workers }, new() { Value = ordered.Version.Id } } };
         await hold.ExecuteNonQueryAsync(cancel);
         await transaction.CommitAsync(cancel);
+    }
+
+    /// <summary>
+    /// Gives the present generation another block, after somebody else on the host was faster with the one it had: two installations choose from
+    /// one pool, and neither sees the other's choice before its network is there. Nothing was made under the block that is given up.
+    /// </summary>
+    public async Task TakeOtherAddressesAsync(HeldRun run, CancellationToken cancel)
+    {
+        var foreign = await ForeignAsync(cancel);
+        await using var connection = await data.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await FenceAsync(connection, run, cancel);
+        var (_, taken) = await HeldAsync(connection, run.WorkspaceId, cancel);
+        await using var change = new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                new("update portal.subnets set released_at = clock_timestamp() where workspace_id = $1 and released_at is null") { Parameters = { new() { Value = run.WorkspaceId } } },
+                new("with held as (insert into portal.subnets (block, workspace_id) values ($1, $2)) update portal.workspaces set subnet = $1 where id = $2") { Parameters = { new() { Value = Choose(taken, foreign) }, new() { Value = run.WorkspaceId } } },
+            },
+        };
+        await change.ExecuteNonQueryAsync(cancel);
+        await transaction.CommitAsync(cancel);
+    }
+
+    private string Choose(IReadOnlySet<string> taken, IReadOnlyList<IPNetwork> foreign) => pool.Choose(taken, foreign)
+        ?? throw new CloudException("address pool", CloudFault.Full, "every address block is in use", "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.");
+
+    private async Task<IReadOnlyList<IPNetwork>> ForeignAsync(CancellationToken cancel) => [.. (await clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse)];
+
+    /// <summary>Until the transaction ends the run stays ours, and nobody else chooses.</summary>
+    private static async Task FenceAsync(NpgsqlConnection connection, HeldRun run, CancellationToken cancel)
+    {
+        await using (var fence = new NpgsqlCommand("select 1 from portal.runs where id = $1 and version = $2 and phase = 'Active' for update", connection) { Parameters = { new() { Value = run.Id }, new() { Value = run.Version } } })
+            if (await fence.ExecuteScalarAsync(cancel) is null) throw new LeaseLostException(run.Id);
+        await using var one = new NpgsqlCommand("select pg_advisory_xact_lock($1)", connection) { Parameters = { new() { Value = OneChooser } } };
+        await one.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>The workspace's block, and all blocks that are held or rest.</summary>

@@ -33,12 +33,13 @@ public static class EngineFaults
             400 when Says("client version") => Make(CloudFault.Broken, message, "The engine was replaced by another version: the next call speaks its version.", cause),
             _ when Says("no space left") || Says("disk quota exceeded") => Make(CloudFault.Full, message, "Free disk space below the engine's data folder.", cause),
             _ when Says("non-overlapping IPv4") || Says("no available IPv4") => Make(CloudFault.Full, message, "Give the portal a larger address pool (Clouds:Docker:Pool).", cause),
+            _ when Says("overlaps") => Make(CloudFault.AddressesTaken, message, "Another installation on this host was faster: other addresses are taken.", cause),
             404 => Make(CloudFault.Missing, message, Says("image") ? "Build the image first." : "Look again: it is gone.", cause),
             409 => Make(CloudFault.Conflict, message, "Look again, then repeat.", cause),
-            403 when Says("overlaps") || Says("active endpoints") || Says("in use") || Says("bridge name") || Says("already exists")
+            403 when Says("active endpoints") || Says("in use") || Says("bridge name") || Says("already exists")
                 => Make(CloudFault.Conflict, message, "Something else holds this network, address or name: look again, or take another.", cause),
             400 or 403 => Make(CloudFault.Refused, message, "The request is not one this engine grants: mend the template.", cause),
-            _ when Says("overlaps") || Says("address already in use") => Make(CloudFault.Conflict, message, "Something else holds this network or address: take another.", cause),
+            _ when Says("address already in use") => Make(CloudFault.Conflict, message, "Something else holds this address: take another.", cause),
             _ => Make(CloudFault.Broken, message, "Read the engine's log.", cause),
         };
     }

@@ -171,14 +171,14 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
     }
 
     [Fact]
-    public async Task Ensure_SubnetOfAnotherWorkspace_IsConflict()
+    public async Task Ensure_SubnetOfAnotherWorkspace_IsAddressesTaken()
     {
         var one = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(one, Cancel);
 
         var fault = await Should.ThrowAsync<CloudException>(() => Lab.Clusters.EnsureAsync(one with { Workspace = CloudLab.New() }, Cancel));
 
-        fault.Fault.ShouldBe(CloudFault.Conflict);
+        fault.Fault.ShouldBe(CloudFault.AddressesTaken);
     }
 
     [Theory]
