@@ -57,7 +57,8 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     {
         // Jupyter's own refusals: it is up, and will say the same next time.
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ProofOutcome.Broken("The notebook does not accept its own token.", "Delete the workspace and launch it again."),
-        HttpStatusCode.InternalServerError => new ProofOutcome.Broken("The notebook cannot start a kernel.", "Look at the node's log. A full work folder or a broken image are the usual causes."),
+        // Also what passes, such as memory that is short for a moment: the deadline decides.
+        HttpStatusCode.InternalServerError => new ProofOutcome.NotYet("It cannot start a kernel (500). A full work folder or a broken image are the usual causes; the node's log has more.", WebAway: false),
         // The proxy's: nothing listens yet.
         { } status => new ProofOutcome.NotYet($"The notebook answers with {(int)status}.", WebAway: false),
         null => new ProofOutcome.Broken(e.Message, "Look at the node's log, then try again."),

@@ -38,14 +38,26 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
     }
 
     [Theory]
-    [InlineData(500, typeof(ProofOutcome.Broken))]
+    [InlineData(500, typeof(ProofOutcome.NotYet))]
     [InlineData(403, typeof(ProofOutcome.Broken))]
     [InlineData(404, typeof(ProofOutcome.NotYet))]
     [InlineData(503, typeof(ProofOutcome.NotYet))]
     public async Task Proof_NotebookThatStartsNoKernel_SaysWhich(int status, Type outcome)
     {
-        await using var jupyter = await Jupyter.StartAsync(_ => "42", status);
+        await using var jupyter = await Jupyter.StartAsync(_ => "42", () => status);
         (await ProveAsync(jupyter.Port)).ShouldBeOfType(outcome);
+    }
+
+    [Fact]
+    public async Task Proof_NotebookThatFailsOnce_IsProvenTheNextTime()
+    {
+        var status = 500;
+        await using var jupyter = await Jupyter.StartAsync(_ => "42", () => status);
+        var first = (await ProveAsync(jupyter.Port)).ShouldBeOfType<ProofOutcome.NotYet>();
+        first.WebAway.ShouldBeFalse(); // its deadline runs
+        first.Why.ShouldContain("500");
+        status = 201;
+        (await ProveAsync(jupyter.Port)).ShouldBeOfType<ProofOutcome.Proven>();
     }
 
     [Fact]
@@ -99,7 +111,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
         public int Port => new Uri(_app.Urls.First()).Port;
         public int Kernels => Volatile.Read(ref _kernels);
 
-        public static async Task<Jupyter> StartAsync(Func<string, string> compute, int startStatus = 201)
+        public static async Task<Jupyter> StartAsync(Func<string, string> compute, Func<int>? startStatus = null)
         {
             var builder = WebApplication.CreateSlimBuilder();
             builder.Configuration["urls"] = "http://127.0.0.1:0";
@@ -109,7 +121,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
             app.UseWebSockets();
             app.MapPost("/api/kernels", () =>
             {
-                if (startStatus != 201) return Results.StatusCode(startStatus);
+                if (startStatus?.Invoke() is { } status and not 201) return Results.StatusCode(status);
                 Interlocked.Increment(ref jupyter._kernels);
                 return Results.Json(new { id = Guid.CreateVersion7(), name = "python3" }, statusCode: 201);
             });
