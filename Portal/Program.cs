@@ -12,15 +12,15 @@ namespace Portal;
 /// <summary>The web, as a table of contents.</summary>
 public static class Program
 {
-    public static Task Main(string[] args) => Build(args).RunAsync();
+#pragma warning disable RS0030 // the one place that names the real clock
+    public static Task Main(string[] args) => Build(args, TimeProvider.System).RunAsync();
+#pragma warning restore RS0030
 
-    /// <summary>Composed and not started: tests run it with settings of their own.</summary>
-    public static WebApplication Build(string[] args)
+    /// <summary>Composed and not started: tests run it with settings, and where time matters a clock, of their own.</summary>
+    public static WebApplication Build(string[] args, TimeProvider clock)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ApplicationName = typeof(Program).Assembly.GetName().Name });
-#pragma warning disable RS0030 // the one place that names the real clock
-        builder.Services.AddSingleton(TimeProvider.System);
-#pragma warning restore RS0030
+        builder.Services.AddSingleton(clock);
         builder.Services.AddPortalData(builder.Configuration);
         builder.Services.AddPortalCore();
         builder.Services.AddAppTokens(builder.Configuration);

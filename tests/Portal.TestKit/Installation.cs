@@ -145,6 +145,23 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
         File.WriteAllLines(log, _lines);
     }
 
+    /// <summary>Waits until it ends by itself; its exit code, when all that it said has arrived. Ends it and throws after the deadline.</summary>
+    public async Task<int> EndAsync(TimeSpan deadline, CancellationToken cancel)
+    {
+        using var most = new CancellationTokenSource(deadline, TimeProvider.System);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, most.Token);
+        try
+        {
+            await _process!.WaitForExitAsync(either.Token);
+            return _process.ExitCode;
+        }
+        catch (OperationCanceledException e)
+        {
+            Kill();
+            throw new TimeoutException($"{program} still ran after {deadline.TotalSeconds:F0} s: {LastWords}", e);
+        }
+    }
+
     public void Pause() => Signal(19);
 
     public void Resume() => Signal(18);

@@ -191,16 +191,16 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
     [InlineData("http://*:0")]
     [InlineData("http://127.0.0.1:0;http://[::]:0")]
     public void DemoSignIn_BoundBeyondLoopback_DoesNotStart(string urls) =>
-        Should.Throw<InvalidOperationException>(() => Portal.Program.Build(web.Arguments(urls))).Message.ShouldContain("SignIn:Demo");
+        Should.Throw<InvalidOperationException>(() => Portal.Program.Build(web.Arguments(urls), TimeProvider.System)).Message.ShouldContain("SignIn:Demo");
 
     [Fact]
     public void Site_AppsOnThePortalsSite_DoesNotStart() =>
-        Should.Throw<InvalidOperationException>(() => Portal.Program.Build(web.Arguments("http://127.0.0.1:0", "--Site:PublicUrl=https://portal.uni.edu", "--Site:AppsDomain=apps.uni.edu"))).Message.ShouldContain("Site:AppsDomain");
+        Should.Throw<InvalidOperationException>(() => Portal.Program.Build(web.Arguments("http://127.0.0.1:0", "--Site:PublicUrl=https://portal.uni.edu", "--Site:AppsDomain=apps.uni.edu"), TimeProvider.System)).Message.ShouldContain("Site:AppsDomain");
 
     [Fact]
     public async Task DemoSignIn_SwitchedOff_IsNotThere()
     {
-        await using var other = Portal.Program.Build(web.Arguments("http://127.0.0.1:0", "--SignIn:Demo=false"));
+        await using var other = Portal.Program.Build(web.Arguments("http://127.0.0.1:0", "--SignIn:Demo=false"), TimeProvider.System);
         await other.StartAsync(Cancel);
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Get, other.Urls.First() + "/sign-in");

@@ -12,13 +12,16 @@ using Portal.TestKit;
 namespace Portal.IntegrationTests.Access;
 
 /// <summary>The web itself on Kestrel, as role portal_web, with a database of its own, two classes and an app to open.</summary>
-public sealed class WebFixture : IAsyncLifetime
+public class WebFixture : IAsyncLifetime
 {
     public const string Installation = "t1e2s3t4id";
     private readonly string _folder = Directory.CreateTempSubdirectory("portal-web-").FullName;
     private readonly Dictionary<string, Guid> _persons = new(StringComparer.Ordinal);
     private WebApplication _web = null!;
     private int _names;
+
+    /// <summary>What the web takes for the time.</summary>
+    protected virtual TimeProvider Clock => TimeProvider.System;
 
     public TestDatabase Database { get; private set; } = null!;
     public FakeApp App { get; private set; } = null!;
@@ -35,7 +38,7 @@ public sealed class WebFixture : IAsyncLifetime
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
+    public virtual async ValueTask InitializeAsync()
     {
         Database = await TestDatabase.CreateAsync(Cancel);
         App = await FakeApp.StartAsync();
@@ -43,7 +46,7 @@ public sealed class WebFixture : IAsyncLifetime
         Tokens = new(key);
         await File.WriteAllTextAsync(Path.Combine(_folder, "installation.key"), Convert.ToHexStringLower(key), Cancel);
         await SeedAsync();
-        _web = Portal.Program.Build(Arguments($"http://127.0.0.1:{Port}"));
+        _web = Portal.Program.Build(Arguments($"http://127.0.0.1:{Port}"), Clock);
         await _web.StartAsync(Cancel);
     }
 
@@ -53,6 +56,7 @@ public sealed class WebFixture : IAsyncLifetime
         if (App is not null) await App.DisposeAsync();
         if (Database is not null) await Database.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
+        GC.SuppressFinalize(this);
     }
 
     public string[] Arguments(string urls, params string[] more) =>
@@ -96,6 +100,15 @@ public sealed class WebFixture : IAsyncLifetime
     {
         await using var db = Database.Open();
         db.Memberships.Add(new() { Id = Guid.CreateVersion7(), PersonId = Person(name), Role = MemberRole.Student, TenantId = Tenant, ClassId = Class });
+        await db.SaveChangesAsync(Cancel);
+    }
+
+    /// <summary>Somebody who may sign in and belongs nowhere.</summary>
+    public async Task StrangerAsync(string name)
+    {
+        if (_persons.ContainsKey(name)) return;
+        await using var db = Database.Open();
+        db.Persons.Add(new() { Id = _persons[name] = Guid.CreateVersion7(), Issuer = DemoPeople.Issuer, Subject = name, Name = name });
         await db.SaveChangesAsync(Cancel);
     }
 

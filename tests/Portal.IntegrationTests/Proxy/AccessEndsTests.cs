@@ -39,7 +39,7 @@ public sealed class AccessEndsTests(WebFixture web) : IClassFixture<WebFixture>
 
         var clock = TimeProvider.System;
         var start = clock.GetTimestamp();
-        await EndAsync(why, visitor, w, token);
+        await EndAsync(web, why, visitor, w, token);
         await Should.ThrowAsync<WebSocketException>(async () => { while (true) await socket.ReceiveAsync(buffer, Cancel); });
         var socketCut = clock.GetElapsedTime(start);
         await Should.ThrowAsync<Exception>(async () => { while (await drip.ReadAsync(buffer, Cancel) > 0) { } throw new HttpIOException(HttpRequestError.ResponseEnded); });
@@ -69,7 +69,7 @@ public sealed class AccessEndsTests(WebFixture web) : IClassFixture<WebFixture>
         }
     }
 
-    private async Task EndAsync(string why, Visitor visitor, Workspace w, string token)
+    internal static async Task EndAsync(WebFixture web, string why, Visitor visitor, Workspace w, string token)
     {
         var alan = web.Person("Alan");
         switch (why)
