@@ -133,17 +133,18 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
 
         private async Task ReadOnceAsync(CancellationToken end)
         {
+            var reading = Reading; // whoever tries again while this one is under way waits for the next
             try
             {
                 var next = await _read(Key, end);
                 _newest = next;
-                Reading.TrySetResult();
+                reading.TrySetResult();
                 foreach (var watcher in _watchers) watcher.Writer.TryWrite(next);
             }
             catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or TimeoutException || e.InnerException is Npgsql.NpgsqlException)
             {
                 // The first reading has somebody to tell. Later ones are repeated when the connection is back: Changes then tells everything.
-                Reading.TrySetException(e);
+                reading.TrySetException(e);
             }
         }
 

@@ -48,19 +48,17 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
     protected override async Task OnParametersSetAsync()
     {
         if (Equals(_key, Key)) return;
-        if (_key is not null)
-        {
-            await _goodbye.CancelAsync();
-            _goodbye.Dispose();
-            _goodbye = new();
-        }
         _key = Key;
         await TryAgainAsync();
     }
 
-    /// <summary>Begins anew, as after a fault.</summary>
+    /// <summary>Begins anew, as after a fault. Whatever watched until now says goodbye first.</summary>
     protected async Task TryAgainAsync()
     {
+        var before = _goodbye;
+        _goodbye = new();
+        await before.CancelAsync();
+        before.Dispose();
         (Current, Fault, Missing) = (null, null, false);
         var goodbye = _goodbye.Token;
         try

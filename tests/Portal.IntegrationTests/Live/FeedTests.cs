@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using Npgsql;
 using Portal.Core.Live;
 using Portal.Core.Workspaces;
 using Portal.TestKit;
@@ -30,5 +32,111 @@ public sealed class FeedTests
         second.Now!.Workspaces.Length.ShouldBe(1);
         await leave.CancelAsync();
         await site.Get<Changes>().StopAsync(Cancel);
+    }
+
+    [Fact]
+    public async Task Changes_ConnectionLost_TellsEverythingAgainAndHearsWhatComesAfter()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, students: 1, new(4, 4096, 4, 4), Cancel);
+        var changes = site.Get<Changes>();
+        var heard = new ConcurrentQueue<string>();
+        using var hearing = changes.Subscribe(heard.Enqueue);
+        await changes.StartAsync(Cancel);
+        await Until.TrueAsync("it listens", () => heard.Contains(Changes.Everything), Cancel);
+        heard.Clear();
+
+        (await EndListenersAsync(database)).ShouldBe(1);
+        await Until.TrueAsync("everything is told again", () => heard.Contains(Changes.Everything), Cancel);
+        heard.Clear();
+        await database.ExecuteAsync($"select pg_notify({Changes.Channel}, 'after the loss')", Cancel);
+        await Until.TrueAsync("what comes after is heard", () => heard.Contains("after the loss"), Cancel);
+        await changes.StopAsync(Cancel);
+    }
+
+    [Fact]
+    public async Task Watch_OverALostConnection_MissesNothing()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, students: 1, new(4, 4096, 4, 4), Cancel);
+        await site.Get<Changes>().StartAsync(Cancel);
+        var (feed, student) = (site.Get<WorkspaceFeed>(), site.Students[0]);
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var home = await feed.WatchHomeAsync(new(student), leave.Token);
+        // Told to nobody: no trigger of the order fires, so only the reading after the loss can show it.
+        foreach (var table in (string[])["workspaces", "runs", "log_lines"]) await database.ExecuteAsync(System.Runtime.CompilerServices.FormattableStringFactory.Create($"alter table portal.{table} disable trigger user"), Cancel);
+        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(student), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+
+        (await EndListenersAsync(database)).ShouldBe(1);
+
+        using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(20), TimeProvider.System);
+        await foreach (var later in home.Later.WithCancellation(soon.Token))
+            if (later!.Workspaces.Length == 1) break;
+        await leave.CancelAsync();
+        await site.Get<Changes>().StopAsync(Cancel);
+    }
+
+    [Fact]
+    public async Task Watch_FirstReadingFails_SaysSoAndWorksWhenTriedAgain()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, students: 1, new(4, 4096, 4, 4), Cancel);
+        await site.Get<Changes>().StartAsync(Cancel);
+        var away = true;
+        await using var nowhere = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.Web) { Database = "not_there" });
+        await using var there = NpgsqlDataSource.Create(database.Web);
+        var feed = new Feed<string, string>(site.Get<Changes>(), async (key, cancel) =>
+        {
+            await using var connection = await (away ? nowhere : there).OpenConnectionAsync(cancel);
+            return key;
+        }, (_, _, _) => false);
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+
+        await Should.ThrowAsync<PostgresException>(() => feed.WatchAsync("a", leave.Token));
+        await Should.ThrowAsync<PostgresException>(() => feed.WatchAsync("a", leave.Token));
+        away = false;
+
+        (await feed.WatchAsync("a", leave.Token)).Now.ShouldBe("a");
+        await leave.CancelAsync();
+        await site.Get<Changes>().StopAsync(Cancel);
+    }
+
+    [Fact]
+    public async Task Watch_TriedAgainWhileAnOldReadingStillFails_WaitsForItsOwn()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, students: 1, new(4, 4096, 4, 4), Cancel);
+        var heard = new ConcurrentQueue<string>();
+        var changes = site.Get<Changes>();
+        using var hearing = changes.Subscribe(heard.Enqueue);
+        await changes.StartAsync(Cancel);
+        await Until.TrueAsync("it listens", () => heard.Contains(Changes.Everything), Cancel);
+        var (away, late, underWay) = (true, new TaskCompletionSource(), new TaskCompletionSource());
+        var feed = new Feed<string, string>(changes, async (key, _) =>
+        {
+            if (away) throw new NpgsqlException("away");
+            if (!underWay.TrySetResult()) return key;
+            await late.Task;
+            throw new NpgsqlException("away still");
+        }, (_, _, what) => what == "again");
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        await Should.ThrowAsync<NpgsqlException>(() => feed.WatchAsync("a", leave.Token));
+        away = false;
+        await database.ExecuteAsync($"select pg_notify({Changes.Channel}, 'again')", Cancel);
+        await underWay.Task.WaitAsync(Cancel);
+
+        var tried = feed.WatchAsync("a", leave.Token);
+        late.SetResult();
+
+        (await tried).Now.ShouldBe("a");
+        await leave.CancelAsync();
+        await changes.StopAsync(Cancel);
+    }
+
+    private static async Task<long> EndListenersAsync(TestDatabase database)
+    {
+        await using var admin = NpgsqlDataSource.Create(database.Admin);
+        await using var end = admin.CreateCommand("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and lower(query) like 'listen portal_changes%'");
+        return (long)(await end.ExecuteScalarAsync(Cancel))!;
     }
 }

@@ -1,0 +1,59 @@
+using Bunit;
+using Microsoft.AspNetCore.Components.Rendering;
+using Portal.Controls;
+using Portal.Core.Live;
+
+namespace Portal.Tests.Pages;
+
+/// <summary>What a live view holds on to, and what it lets go.</summary>
+public sealed class LiveComponentTests : PageTest
+{
+    [Fact]
+    public async Task TryAgain_EachTime_LetsTheWatcherBeforeGo()
+    {
+        var view = Render<Probe>();
+        for (var click = 0; click < 3; click++) await view.InvokeAsync(view.Instance.AgainAsync);
+
+        view.Instance.Opened.Count.ShouldBe(4);
+        view.Instance.Opened.Count(t => !t.IsCancellationRequested).ShouldBe(1);
+        view.Instance.Opened[^1].IsCancellationRequested.ShouldBeFalse();
+        view.Markup.ShouldBe("value 4");
+        await DisposeComponentsAsync();
+        view.Instance.Opened.ShouldAllBe(t => t.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task TryAgain_AfterAFault_ShowsTheValue()
+    {
+        var view = Render<Probe>(p => p.Add(x => x.Fails, 1));
+        view.Markup.ShouldBe("fault");
+
+        await view.InvokeAsync(view.Instance.AgainAsync);
+
+        view.Markup.ShouldBe("value 2");
+    }
+
+    public sealed class Probe : LiveComponent<string>
+    {
+        [Microsoft.AspNetCore.Components.Parameter] public int Fails { get; set; }
+        public List<CancellationToken> Opened { get; } = [];
+
+        public Task AgainAsync() => TryAgainAsync();
+
+        protected override Task<Live<string?>?> OpenAsync(CancellationToken goodbye)
+        {
+            Opened.Add(goodbye);
+            return Opened.Count <= Fails ? Task.FromException<Live<string?>?>(new IOException("away")) : Task.FromResult<Live<string?>?>(new($"value {Opened.Count}", Never(goodbye)));
+        }
+
+        protected override void BuildRenderTree(RenderTreeBuilder builder) => builder.AddContent(0, Fault is null ? Current : "fault");
+
+        private static async IAsyncEnumerable<string?> Never([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken goodbye)
+        {
+            var never = new TaskCompletionSource();
+            await using var end = goodbye.Register(() => never.TrySetCanceled(goodbye));
+            await never.Task;
+            yield break;
+        }
+    }
+}
