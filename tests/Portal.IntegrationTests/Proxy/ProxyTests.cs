@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.WebSockets;
 using System.Text;
+using System.Text.RegularExpressions;
 using Portal.IntegrationTests.Access;
 using Portal.TestKit;
 
@@ -190,5 +191,23 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         const int size = 40 << 20;
         using var answer = await visitor.SendAsync(HttpMethod.Post, web.AppUrl(w.Slug) + "/count", new ByteArrayContent(new byte[size]), web.AppUrl(w.Slug));
         (await answer.Content.ReadAsStringAsync(Cancel)).ShouldBe($"{size}");
+    }
+
+    /// <summary>What a person meets on an app's host that is not open looks like the portal, in both themes, and nothing else may load or run there.</summary>
+    [Fact]
+    public async Task Answers_OfTheProxyItself_HaveThePortalsLookUnderAStrictPolicy()
+    {
+        using var visitor = web.Visit();
+        using var answer = await visitor.GetAsync(web.AppUrl("a123456789") + "/lab");
+        answer.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        var html = await answer.Content.ReadAsStringAsync(Cancel);
+        var style = Regex.Match(html, "<style>(?<css>.*?)</style>", RegexOptions.Singleline | RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["css"].Value;
+        foreach (var token in (string[])[Portal.Theme.Tokens.Light.Ground, Portal.Theme.Tokens.Light.Accent, Portal.Theme.Tokens.Dark.Ground, Portal.Theme.Tokens.Dark.Accent]) style.ShouldContain(token);
+        var policy = answer.Headers.GetValues("Content-Security-Policy").ShouldHaveSingleItem();
+        var hash = Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(style)));
+        policy.Split("; ").ShouldBe(["default-src 'none'", $"style-src-elem 'sha256-{hash}'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"], ignoreOrder: true);
+        html.ShouldNotContain("<script");
+        html.ShouldNotContain("style=\"");
+        html.ShouldContain("Campus");
     }
 }
