@@ -52,6 +52,31 @@ public sealed class OperationsTests : PageTest
     }
 
     [Theory]
+    [InlineData(59, "Works")]
+    [InlineData(61, "Not heard from")]
+    public void Health_WorkerSilent_IsSaidInsteadOfItsLastWord(int seconds, string word)
+    {
+        CloudState State(string name) => new() { Name = name, Ok = true, Says = "20.10", SeenAt = Now.AddSeconds(-seconds) };
+        var body = Body(new([], [], [State("engine"), State("storage")], [], Site, Amounts.None));
+
+        body.Find("[aria-label='Container engine'] .badge").TextContent.Trim().ShouldBe(word);
+        body.Find("[aria-label=Storage] .badge").TextContent.Trim().ShouldBe(word);
+        body.FindAll("[aria-label='Worker process']").Count.ShouldBe(word == "Works" ? 0 : 1);
+    }
+
+    [Fact]
+    public void Health_WorkerFallsSilentWhileThePageIsOpen_IsSaidWithoutAnyChange()
+    {
+        var body = Body(new([], [], [new() { Name = "engine", Ok = true, Says = "20.10", SeenAt = Now }], [], Site, Amounts.None));
+        body.FindAll("[aria-label='Worker process']").ShouldBeEmpty();
+
+        for (var i = 0; i < 61; i++) Clock.Advance(TimeSpan.FromSeconds(1));
+
+        body.WaitForAssertion(() => body.Find("[aria-label='Worker process']").TextContent.ShouldContain("Does not work"));
+        body.Find("[aria-label='Worker process']").TextContent.ShouldContain("start");
+    }
+
+    [Theory]
     [InlineData(30, "Enough room")]
     [InlineData(7, "Nearly full")]
     [InlineData(2, "Full")]
