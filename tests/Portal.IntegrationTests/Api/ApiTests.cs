@@ -2,6 +2,10 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Access;
 
 namespace Portal.IntegrationTests.Api;
@@ -123,6 +127,46 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         }
     }
 
+    /// <summary>Every verb that there is, read from the routes themselves: one that is added later is tried too.</summary>
+    [Theory]
+    [InlineData("Alan")]
+    [InlineData("Stranger")]
+    public async Task Others_IdsAtEveryVerb_AreNotFoundAndChangeNothing(string name)
+    {
+        if (name == "Stranger") await web.StrangerAsync(name);
+        using var other = web.Visit();
+        await other.SignInAsync(name);
+        var w = await web.WorkspaceAsync("Ada");
+        var verbs = web.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .Where(e => e.RoutePattern.RawText?.StartsWith("/api/v1/", StringComparison.Ordinal) == true && e.RoutePattern.Parameters.Any(p => p.Name == "id"))
+            .SelectMany(e => e.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods, (e, method) => (Path: "/" + string.Join('/', e.RoutePattern.PathSegments.Select(s => Part(s.Parts[0], w.Id))), Method: new HttpMethod(method))).ToList();
+        verbs.Count.ShouldBeGreaterThanOrEqualTo(6);
+
+        foreach (var (path, method) in verbs)
+        {
+            using var body = method == HttpMethod.Get || method == HttpMethod.Delete ? null : JsonContent.Create(new { endAt = TimeProvider.System.GetUtcNow().AddHours(1) });
+            using var answer = await other.SendAsync(method, path, body, web.Origin, h => h.Add("X-Portal-Csrf", "1"));
+            answer.StatusCode.ShouldBe(HttpStatusCode.NotFound, $"{method} {path}");
+            answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
+        }
+        // The id of somebody else's workspace launches nothing either, and tells nothing about it.
+        using var again = await other.PostJsonAsync("/api/v1/workspaces", Order(w.Id, "of others"));
+        again.StatusCode.ShouldBe(name == "Stranger" ? HttpStatusCode.NotFound : HttpStatusCode.Conflict);
+        (await again.Content.ReadAsStringAsync(Cancel)).ShouldNotContain(w.Slug);
+
+        var view = (await web.Services.GetRequiredService<WorkspaceFeed>().LookAsync(new(web.Person("Ada")), w.Id, Cancel))!;
+        (view.Run.Number, view.Wish, view.Status).ShouldBe((1, null, WorkspaceStatus.Ready));
+        view.EndAt.ShouldBe(w.EndAt);
+
+        static string Part(Microsoft.AspNetCore.Routing.Patterns.RoutePatternPart part, Guid id) => part switch
+        {
+            Microsoft.AspNetCore.Routing.Patterns.RoutePatternLiteralPart literal => literal.Content,
+            Microsoft.AspNetCore.Routing.Patterns.RoutePatternParameterPart { Name: "id" } => id.ToString(),
+            Microsoft.AspNetCore.Routing.Patterns.RoutePatternParameterPart { Name: "app" } => "notebook",
+            _ => throw new InvalidOperationException($"A route has the part {part}, which this test cannot fill."),
+        };
+    }
+
     [Fact]
     public async Task Class_NotTheirs_IsNotFound()
     {
@@ -150,6 +194,24 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
             h.TransferEncodingChunked = true;
         });
         chunked.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+    }
+
+    [Theory]
+    [InlineData("/api/v1/workspaces/{0}/extend")]
+    [InlineData("/api/v1/workspaces/{0}/start")]
+    public async Task Body_OversizedAtAVerb_Is413AndChangesNothing(string path)
+    {
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        var w = await web.WorkspaceAsync("Ada");
+        using var answer = await ada.SendAsync(HttpMethod.Post, string.Format(System.Globalization.CultureInfo.InvariantCulture, path, w.Id), new StringContent($"{{\"endAt\":\"{new string('x', 2 << 20)}\"}}", Encoding.UTF8, "application/json"), web.Origin, h =>
+        {
+            h.Add("X-Portal-Csrf", "1");
+            h.ExpectContinue = true;
+        });
+        answer.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+        var view = (await web.Services.GetRequiredService<WorkspaceFeed>().LookAsync(new(web.Person("Ada")), w.Id, Cancel))!;
+        (view.Run.Number, view.EndAt).ShouldBe((1, w.EndAt));
     }
 
     [Fact]

@@ -175,4 +175,19 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         await web.ReadyAsync(w.Id, generation: 2);
         await TestKit.Until.TrueAsync("the proof's access ends with its generation", async () => (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode == HttpStatusCode.NotFound, Cancel);
     }
+
+    [Fact]
+    public async Task Ticket_InAnOversizedForm_IsRefusedAndNotSpent()
+    {
+        using var visitor = web.Visit();
+        await visitor.SignInAsync("Ada");
+        var w = await web.WorkspaceAsync("Ada");
+        var (ticket, address) = await visitor.TicketAsync(w.Id);
+        using var large = await visitor.PostFormAsync(address, web.Origin, ("padding", new string('x', 8 << 10)), ("ticket", ticket));
+        large.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        using var endless = await visitor.SendAsync(HttpMethod.Post, address, new FormUrlEncodedContent([new("padding", new string('x', 8 << 10)), new("ticket", ticket)]), web.Origin, h => h.TransferEncodingChunked = true);
+        endless.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        using var right = await visitor.EnterAsync(address, ticket, web.Origin);
+        right.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
+    }
 }

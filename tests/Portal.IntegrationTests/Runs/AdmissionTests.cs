@@ -27,7 +27,7 @@ public sealed class AdmissionTests
         await Until.TrueAsync("ten are ready", async () =>
         {
             await Task.WhenAll(await jobs.ClaimAsync(Cancel));
-            await NeverAboveAsync(database, capacity: Room);
+            await NeverAboveAsync(database, capacity: new(Room, Room * 1024, 0, 0));
             return await db.Runs.CountAsync(r => r.Phase == RunPhase.Succeeded, Cancel) == Room;
         }, Cancel);
         var runs = await db.Runs.AsNoTracking().OrderBy(r => r.Id).ToListAsync(Cancel);
@@ -54,7 +54,7 @@ public sealed class AdmissionTests
         await Until.TrueAsync("the eleventh is ready", async () =>
         {
             await Task.WhenAll(await jobs.ClaimAsync(Cancel));
-            await NeverAboveAsync(database, capacity: Room);
+            await NeverAboveAsync(database, capacity: new(Room, Room * 1024, 0, 0));
             return await db.Runs.AnyAsync(r => r.Id == runs[Room].Id && r.Phase == RunPhase.Succeeded, Cancel);
         }, Cancel);
         (await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued, Cancel)).ShouldBe(Launches - Room - 1);
@@ -71,20 +71,70 @@ public sealed class AdmissionTests
         var refused = outcomes.OfType<LaunchOutcome.Refused>().Select(r => r.Why).ToList();
         refused.Count.ShouldBe(20);
         refused.ShouldAllBe(r => r.Reason == RefusalReason.OverQuota && r.Wall == QuotaLevel.Class && r.Resource == Resource.Vcpu && r.Field == "size" && r.Fits == new Fit("s", 0));
-        await NeverAboveAsync(database, capacity: int.MaxValue);
+        await NeverAboveAsync(database, capacity: new(int.MaxValue, int.MaxValue, 0, 0));
         await using var db = database.Open();
         (await db.Workspaces.CountAsync(Cancel)).ShouldBe(30);
         (await db.Audit.CountAsync(a => a.Outcome == nameof(RefusalReason.OverQuota), Cancel)).ShouldBe(20);
     }
 
+    /// <summary>Whichever resource a level has least of, that many are accepted and the others meet exactly that wall.</summary>
+    [Theory]
+    [InlineData(QuotaLevel.Tenant, Resource.Vcpu)]
+    [InlineData(QuotaLevel.Tenant, Resource.Memory)]
+    [InlineData(QuotaLevel.Tenant, Resource.Storage)]
+    [InlineData(QuotaLevel.Tenant, Resource.Workspaces)]
+    [InlineData(QuotaLevel.Class, Resource.Vcpu)]
+    [InlineData(QuotaLevel.Class, Resource.Memory)]
+    [InlineData(QuotaLevel.Class, Resource.Storage)]
+    [InlineData(QuotaLevel.Class, Resource.Workspaces)]
+    [InlineData(QuotaLevel.Member, Resource.Vcpu)]
+    [InlineData(QuotaLevel.Member, Resource.Memory)]
+    [InlineData(QuotaLevel.Member, Resource.Workspaces)]
+    public async Task Launch_ManyAtOnce_NoLevelPromisesMoreOfAnythingThanItHas(QuotaLevel level, Resource resource)
+    {
+        const int people = 8, fits = 3;
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, people, new(100, 100_000, 100, 100), Cancel);
+        var tight = resource switch
+        {
+            Resource.Vcpu => new Amounts(fits, 100_000, 100, 100),
+            Resource.Memory => new(100, fits * 1024, 100, 100),
+            Resource.Storage => new(100, 100_000, fits, 100),
+            _ => new(100, 100_000, 100, fits),
+        };
+        await using (var db = database.Open())
+        {
+            if (level == QuotaLevel.Tenant) (await db.Tenants.SingleAsync(Cancel)).Limits = tight;
+            else if (level == QuotaLevel.Class) (await db.Classes.SingleAsync(Cancel)).Limits = tight;
+            else (await db.Classes.SingleAsync(Cancel)).MemberLimits = tight;
+            await db.SaveChangesAsync(Cancel);
+        }
+
+        // A member's wall is met by one member's own launches, the others' by everybody's.
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, people).Select(n => Task.Run(() => site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[level == QuotaLevel.Member ? 0 : n]), Cancel))));
+
+        outcomes.Count(o => o is LaunchOutcome.Accepted).ShouldBe(fits);
+        outcomes.OfType<LaunchOutcome.Refused>().ShouldAllBe(r => r.Why.Reason == RefusalReason.OverQuota && r.Why.Wall == level && r.Why.Resource == resource);
+        await NeverAboveAsync(database, capacity: new(int.MaxValue, int.MaxValue, 0, 0));
+    }
+
     private static Task<LaunchOutcome[]> LaunchAsync(TestSite site, string size = "s") =>
         Task.WhenAll(site.Students.Select(s => Task.Run(() => site.Get<LaunchWorkspace>().RunAsync(site.Order(s, size: size), Cancel))));
 
-    private static async Task NeverAboveAsync(TestDatabase database, int capacity)
+    /// <summary>Of every resource: what is promised at tenant, class and each member, and what runs on the site. Summed here, not by the product's reader.</summary>
+    private static async Task NeverAboveAsync(TestDatabase database, Amounts capacity)
     {
         await using var db = database.Open();
-        var limit = await db.Classes.Select(c => c.Limits).SingleAsync(Cancel);
-        (await db.Reservations.Where(r => r.EndedAt == null).SumAsync(r => r.Vcpu, Cancel)).ShouldBeLessThanOrEqualTo(limit.Vcpu);
-        (await db.CapacityClaims.Where(c => c.EndedAt == null).SumAsync(c => c.Vcpu, Cancel)).ShouldBeLessThanOrEqualTo(capacity);
+        await using var still = await db.Database.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, Cancel); // rows of one moment
+        var tenants = await db.Tenants.ToDictionaryAsync(t => t.Id, t => t.Limits, Cancel);
+        var classes = await db.Classes.ToDictionaryAsync(c => c.Id, Cancel);
+        var open = await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null).ToListAsync(Cancel);
+        foreach (var tenant in open.GroupBy(r => r.TenantId)) Sum(tenant).FirstAbove(tenants[tenant.Key]).ShouldBeNull("tenant");
+        foreach (var @class in open.GroupBy(r => r.ClassId)) Sum(@class).FirstAbove(classes[@class.Key].Limits).ShouldBeNull("class");
+        foreach (var member in open.GroupBy(r => (r.ClassId, r.PersonId))) Sum(member).FirstAbove(classes[member.Key.ClassId].MemberLimits).ShouldBeNull("member");
+        var claims = await db.CapacityClaims.AsNoTracking().Where(c => c.EndedAt == null).ToListAsync(Cancel);
+        claims.Aggregate(Amounts.None, (sum, c) => sum + new Amounts(c.Vcpu, c.MemoryMib, 0, 0)).FirstAbove(capacity).ShouldBeNull("site");
+
+        static Amounts Sum(IEnumerable<Reservation> of) => of.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, r.Workspaces));
     }
 }

@@ -1,5 +1,8 @@
+using Hangfire;
+using Hangfire.Common;
 using Npgsql;
 using Portal.TestKit;
+using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.TakenOver;
 
@@ -44,6 +47,36 @@ public sealed class ForgedJobsTests
         }
         finally
         {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>
+    /// The guard taken away: the same rows in the same storage under Hangfire's own idea of what a job may be. If this ever fails, the forged
+    /// rows above do nothing for another reason than the allow-list.
+    /// </summary>
+    [Fact]
+    public async Task WithoutTheAllowList_ForgedJobAndRecurringEntryRun_WhichIsWhyThereIsOne()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, students: 1, new(4, 4096, 4, 4), Cancel);
+        await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(4));
+        var folder = Directory.CreateTempSubdirectory("portal-forged-").FullName;
+        await using var source = NpgsqlDataSource.Create(database.Admin);
+        var storage = jobs.Get<JobStorage>();
+        var (resolver, serializer) = (TypeHelper.CurrentTypeResolver, TypeHelper.CurrentTypeSerializer);
+        try
+        {
+            (TypeHelper.CurrentTypeResolver, TypeHelper.CurrentTypeSerializer) = (TypeHelper.DefaultTypeResolver, TypeHelper.DefaultTypeSerializer);
+            using var server = new BackgroundJobServer(new BackgroundJobServerOptions { Queues = [Jobs.Background.HangfireSetup.SweepsQueue], WorkerCount = 1, SchedulePollingInterval = TimeSpan.FromSeconds(1) }, storage);
+            await ForgeJobAsync(source, Path.Combine(folder, "job"));
+            await ForgeRecurringAsync(source, Path.Combine(folder, "recurring"));
+
+            await Until.TrueAsync("both forged rows have run", () => File.Exists(Path.Combine(folder, "job")) && File.Exists(Path.Combine(folder, "recurring")), Cancel, TimeSpan.FromMinutes(1));
+        }
+        finally
+        {
+            (TypeHelper.CurrentTypeResolver, TypeHelper.CurrentTypeSerializer) = (resolver, serializer);
             Directory.Delete(folder, recursive: true);
         }
     }
