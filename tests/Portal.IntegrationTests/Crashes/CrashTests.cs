@@ -36,6 +36,22 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     [Fact, Trait("Lane", "long")]
     public Task Kill_EveryPlanStepAndProcess_EndsReadyOrReleased() => SampleAsync(InLong, seed: 40);
 
+    /// <summary>Stopped with a lease in its hand, overtaken, woken: what it still does with what it holds changes nothing.</summary>
+    [Theory]
+    [InlineData(StepKey.EnsureAccess)]
+    [InlineData(StepKey.EnsureCluster)]
+    public async Task Pause_HoldingALease_TheWokenProcessChangesNothingAndWorksOn(StepKey after)
+    {
+        var owner = It.Site.Students[0];
+        var order = It.Site.Order(owner);
+        await BeginAsync(RunKind.Launch, owner, order);
+        await SavedAsync(order.Id, RunKind.Launch, after);
+        await PauseAsync(holdingLeaseOf: order.Id);
+        await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), order.Id, Cancel);
+        await SettleAsync();
+        await CheckAsync();
+    }
+
     private sealed record Blow(RunKind Plan, StepKey? After, string Victim);
 
     /// <summary>Every (plan, step, process) first; what is left of the number at random moments, some of them pauses and database kills.</summary>
@@ -110,17 +126,55 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         }
     }
 
-    /// <summary>Past its lease, beside another process that takes over; then it wakes and finds that nothing is its own any more.</summary>
-    private async Task PauseAsync()
+    /// <summary>Past its lease, beside another process that takes over; then it wakes and finds that nothing is its own any more. Checked only when it visibly works again.</summary>
+    /// <param name="holdingLeaseOf">A workspace whose run the stopped process must hold; null where it may hold nothing.</param>
+    private async Task PauseAsync(Guid? holdingLeaseOf = null)
     {
-        It.Jobs.Pause();
+        if (holdingLeaseOf is { } workspace) await PauseHoldingAsync(workspace);
+        else It.Jobs.Pause();
+        var beats = await HeartbeatsAsync(It.Jobs.Id);
         var other = It.SecondJobs();
         other.Start();
-        await SettleAsync();
+        await SettleAsync(); // nobody but the other can have done that
+        var version = await VersionsAsync();
         It.Jobs.Resume();
+        // Both its servers beat again: what it had begun fell due with their timers, and comes before them.
+        await Until.TrueAsync("the woken process works", async () => (await HeartbeatsAsync(It.Jobs.Id)).Count(b => b > beats.Max()) == 2, Cancel, Settles);
         await SettleAsync();
+        (await VersionsAsync()).ShouldBe(version, "the woken process wrote nothing under its old version");
         await CheckAsync();
         other.Kill();
+    }
+
+    /// <summary>Stops it at a moment at which it holds the run: between two looks of a step nobody does.</summary>
+    private Task<TimeSpan> PauseHoldingAsync(Guid workspace) => Until.TrueAsync("it is stopped with the lease in its hand", async () =>
+    {
+        It.Jobs.Pause();
+        if (await HeldByAsync(workspace) == It.Jobs.Id) return true;
+        It.Jobs.Resume();
+        return false;
+    }, Cancel, Settles);
+
+    /// <summary>The process id in the name of whoever holds the workspace's run; null when nobody does.</summary>
+    private async Task<int?> HeldByAsync(Guid workspace)
+    {
+        await using var db = It.Database.Open();
+        var owner = await db.Runs.Where(r => r.WorkspaceId == workspace && (r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active)).Select(r => r.Owner).SingleOrDefaultAsync(Cancel);
+        return owner is null ? null : int.Parse(owner.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>When the Hangfire servers of a process, two of them, last said that they live.</summary>
+    private async Task<IReadOnlyList<double>> HeartbeatsAsync(int process)
+    {
+        await using var db = It.Database.Open();
+        var named = $"%:{process}:%";
+        return await db.Database.SqlQuery<double>($"select extract(epoch from lastheartbeat)::float8 as \"Value\" from hangfire.server where id like {named}").ToListAsync(Cancel);
+    }
+
+    private async Task<string> VersionsAsync()
+    {
+        await using var db = It.Database.Open();
+        return string.Join(' ', await db.Runs.OrderBy(r => r.Id).Select(r => r.Id + ":" + r.Version + ":" + r.Phase + ":" + r.Step).ToListAsync(Cancel));
     }
 
     private async Task KillDatabaseAsync()
