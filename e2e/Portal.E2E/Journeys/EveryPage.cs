@@ -43,14 +43,55 @@ public sealed class EveryPage(Site site)
     [Theory]
     [InlineData("light")]
     [InlineData("dark")]
-    public async Task SignIn_BothThemes_IsClean(string theme)
+    public async Task SignIn_BothThemesAndWidths_IsClean(string theme)
     {
         await using var visit = await site.OpenAsync(theme);
         await visit.GoAsync("/");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Sign in" })).ToBeVisibleAsync();
 
-        await Looks.CheckAsync(visit, $"sign-in-1280-{theme}");
+        await CheckWidthsAsync(visit, "sign-in", theme);
         visit.Complaints.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("light")]
+    [InlineData("dark")]
+    public async Task SignedOut_BothThemesAndWidths_IsCleanAndLeadsBack(string theme)
+    {
+        await using var visit = await site.OpenAsync(theme);
+        await visit.GoAsync("/signed-out");
+        await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "You are signed out" })).ToBeVisibleAsync();
+
+        await CheckWidthsAsync(visit, "signed-out", theme);
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Sign in again" }).ClickAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Sign in" })).ToBeVisibleAsync();
+        visit.Complaints.ShouldBeEmpty();
+    }
+
+    /// <summary>On an app's host nothing of the portal's is served but this answer; the theme is the machine's.</summary>
+    [Theory]
+    [InlineData(ColorScheme.Light, "rgb(247, 249, 251)")]
+    [InlineData(ColorScheme.Dark, "rgb(21, 28, 38)")]
+    public async Task App_ThatIsNotOpen_LooksLikeThePortalAndLeadsThere(ColorScheme scheme, string ground)
+    {
+        await using var visit = await site.OpenAsync();
+        await visit.Page.EmulateMediaAsync(new() { ColorScheme = scheme });
+        await visit.Page.GotoAsync($"http://lab--aaaaaaaaaa.apps.localhost:{site.Address.Port}/lab", new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Not open here" })).ToBeVisibleAsync();
+        (await visit.Page.EvaluateAsync<string>("() => getComputedStyle(document.body).backgroundColor")).ShouldBe(ground);
+
+        await CheckWidthsAsync(visit, "app-not-open", scheme == ColorScheme.Dark ? "dark" : "light");
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Go to the workspace" }).ClickAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Sign in" })).ToBeVisibleAsync();
+    }
+
+    private static async Task CheckWidthsAsync(Visit visit, string picture, string theme)
+    {
+        foreach (var width in (int[])[1280, 390])
+        {
+            await visit.Page.SetViewportSizeAsync(width, width < 500 ? 844 : 900);
+            await Looks.CheckAsync(visit, $"{picture}-{width}-{theme}");
+        }
     }
 
     [Fact]

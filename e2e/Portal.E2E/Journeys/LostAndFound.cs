@@ -27,6 +27,32 @@ public sealed class LostAndFound(Site site)
     }
 
     [Fact]
+    public async Task Web_EndsWhileANotebookIsOpen_TheSameTabAndKernelComputeAgain()
+    {
+        Assert.SkipUnless(Site.MayCrash, "PORTAL_STATE is not set: this test may not end the web.");
+        await site.WaitForNotebooksAsync();
+        await using var alan = await site.VisitAsync("Alan Turing");
+        await new HomePage(alan).ClearAsync();
+        var page = await (await LaunchPage.OpenAsync(alan, "?size=s&name=survivor")).LaunchAsync();
+        await page.WaitForStatusAsync("Ready");
+        var lab = await page.OpenLabAsync();
+        await lab.ForgetLayoutAsync();
+        await lab.NewNotebookAsync();
+        await lab.ComputeAsync("a = 40; a + 1", "41");
+        await lab.Tab.EvaluateAsync("() => { window.neverReloaded = true; }");
+
+        Site.CrashWeb();
+        await lab.WaitUntilCutAsync();
+
+        await lab.ComputeAsync("a + 2", "42");
+        (await lab.Tab.EvaluateAsync<bool>("() => window.neverReloaded === true")).ShouldBeTrue();
+        await lab.Tab.CloseAsync();
+        await page.WaitForStatusAsync("Ready");
+        await page.DeleteAsync("survivor");
+        await page.WaitForStatusAsync("Deleted");
+    }
+
+    [Fact]
     public async Task Tab_HiddenForLong_SleepsAndWakesWhenSeen()
     {
         await using var visit = await site.VisitAsync("Grace Hopper");

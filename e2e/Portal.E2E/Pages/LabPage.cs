@@ -61,6 +61,9 @@ public sealed class LabPage(IPage tab)
         await Expect(panel.Locator(".jp-OutputArea-output").Last).ToHaveTextAsync(output, new() { Timeout = Long });
     }
 
+    /// <summary>Until JupyterLab has noticed that its kernel does not answer.</summary>
+    public Task WaitUntilCutAsync() => Expect(Tab.GetByRole(AriaRole.Button, new() { Name = "| Idle" })).ToHaveCountAsync(0, new() { Timeout = Long });
+
     public async Task UploadAsync(string name, string content)
     {
         var chooser = await Tab.RunAndWaitForFileChooserAsync(() => Tab.GetByRole(AriaRole.Button, new() { Name = "Upload Files" }).First.ClickAsync());
