@@ -8,7 +8,7 @@ start_program() {
   shift
   if alive "$RUN/$name.supervisor"; then return 0; fi
   end "$RUN/$name.process" 20 # left behind when its supervisor was killed
-  mapfile -t settings <<< "$SETTINGS"
+  mapfile -t settings < <(grep . <<< "$SETTINGS")
   (
     [ -z "${STATE_LOCK:-}" ] || exec {STATE_LOCK}>&-
     cd /
@@ -41,7 +41,7 @@ STOP_SIGNAL=INT" start_program db "${prefix[@]}" "$PGBIN/postgres" -D "$STATE/pg
 jobs_verb() { # DATABASE_USER VERB…
   local user=$1 settings
   shift
-  mapfile -t settings <<< "$(jobs_settings "$user")"
+  mapfile -t settings < <(jobs_settings "$user" | grep .)
   (cd / && env -i "${settings[@]}" "$DOTNET" "$STATE/app/jobs/Portal.Jobs.dll" "$@")
 }
 

@@ -48,6 +48,7 @@ Clouds__Docker__ProbeUser=$(id -u "$WEB")
 Clouds__LocalStorage__Folder=${DISK:-}
 Clouds__LocalStorage__Mounts=$RUN/mounts
 Catalog__Store=$STATE/templates
+${PORTAL_TEMPLATES:+Catalog__Templates=$PORTAL_TEMPLATES}
 Images__Recipes=$STATE/app/images
 Images__Engines=$(engines_folder)
 Images__AptSources=$SOURCES

@@ -91,7 +91,18 @@ public sealed class Installation : IAsyncDisposable
         settings["SignIn:Demo"] = "true";
         settings["DataProtection:KeysFolder"] = Path.Combine(_folder, "keys");
         settings["Jobs:Socket"] = socket;
+        settings["Catalog:Templates"] = OnlyNotebook(_folder);
         return settings;
+    }
+
+    /// <summary>The images of engines would be built beside every test.</summary>
+    private static string OnlyNotebook(string below)
+    {
+        var to = Path.Combine(below, "templates", "notebook");
+        if (Directory.Exists(to)) return Path.GetDirectoryName(to)!;
+        Directory.CreateDirectory(to);
+        File.Copy(Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates", "notebook", "template.yaml"), Path.Combine(to, "template.yaml"));
+        return Path.GetDirectoryName(to)!;
     }
 
     private static int FreePort()
