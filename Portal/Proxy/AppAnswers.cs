@@ -21,7 +21,7 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
         AppTransformer.Protect(http.Response.Headers);
         http.Response.Headers.CacheControl = "no-store";
         http.Response.StatusCode = StatusCodes.Status303SeeOther;
-        http.Response.Headers.Location = site.Origin + OpenAppPage.Address(host, http.Request.Path.Value + http.Request.QueryString.Value);
+        http.Response.Headers.Location = site.Origin + OpenAppPage.Address(host, http.Request.Path.ToUriComponent() + http.Request.QueryString.ToUriComponent());
     }
 
     private async Task SayAsync(HttpContext http, int status, string text, AppHost? host)
