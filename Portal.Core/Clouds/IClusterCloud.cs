@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Portal.Core.Clouds;
 
 /// <summary>
@@ -113,6 +115,7 @@ public sealed record NodeSample(Guid Workspace, string Node, int Generation, Dat
 
 /// <param name="In">Received, or read; bytes.</param>
 /// <param name="Out">Sent, or written; bytes.</param>
+[StructLayout(LayoutKind.Auto)]
 public readonly record struct Traffic(long In, long Out);
 
 public enum ClusterHappening { LookAgain, Away, Started, Died, OutOfMemory, Removed }

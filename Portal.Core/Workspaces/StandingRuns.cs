@@ -11,8 +11,8 @@ public static class StandingRuns
         db.Runs.AsNoTracking().Where(r => r.WorkspaceId == workspace && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
 
     /// <summary>The same of several workspaces.</summary>
-    public static Task<Dictionary<Guid, Run>> StandingRunsAsync(this PortalDb db, IReadOnlyCollection<Guid> workspaces, CancellationToken cancel) =>
-        db.Runs.AsNoTracking().Where(r => workspaces.Contains(r.WorkspaceId) && r.Kind != RunKind.Resize)
+    public static async Task<IReadOnlyDictionary<Guid, Run>> StandingRunsAsync(this PortalDb db, IReadOnlyCollection<Guid> workspaces, CancellationToken cancel) =>
+        await db.Runs.AsNoTracking().Where(r => workspaces.Contains(r.WorkspaceId) && r.Kind != RunKind.Resize)
             .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId && o.Kind != RunKind.Resize).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, cancel);
 
     /// <summary>Something of it was brought up and not released since.</summary>

@@ -26,7 +26,7 @@ internal static class WorkspaceReader
         var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId))
             .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, cancel);
         var resized = runs.Values.Where(r => r.Kind is RunKind.Resize && r.Phase.IsFinished()).Select(r => r.WorkspaceId).ToList();
-        var standing = resized.Count == 0 ? [] : await db.StandingRunsAsync(resized, cancel);
+        var standing = resized.Count == 0 ? new Dictionary<Guid, Run>() : await db.StandingRunsAsync(resized, cancel);
         var runIds = runs.Values.Select(r => r.Id).ToList();
         var steps = (await db.RunSteps.AsNoTracking().Where(s => runIds.Contains(s.RunId)).ToListAsync(cancel)).ToLookup(s => s.RunId);
         var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId)).OrderBy(n => n.Name).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);

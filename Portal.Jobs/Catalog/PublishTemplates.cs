@@ -105,7 +105,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Temp
     private async Task TellLockedAsync(PortalDb db, IReadOnlyList<TemplateFault> faults, CancellationToken cancel)
     {
         var rows = await db.TemplateFaults.ToDictionaryAsync(f => f.File, StringComparer.Ordinal, cancel);
-        foreach (var fault in faults.DistinctBy(NameOf))
+        foreach (var fault in faults.DistinctBy(NameOf, StringComparer.Ordinal))
         {
             if (!rows.Remove(NameOf(fault), out var row)) db.TemplateFaults.Add(row = new() { File = NameOf(fault), Reason = "", SeenAt = clock.GetUtcNow() });
             if ((row.Line, row.Field, row.Reason) == (fault.Line, Short(fault.Field), Short(fault.Reason))) continue;

@@ -30,20 +30,20 @@ public sealed class Coarser(NpgsqlDataSource data)
 
     // now(), not the clock: all statements of the batch are one transaction and mean the same moment, else ten minutes might be made before their last minute is.
     // From the last coarse span on, at most as far back as fine ones are kept; up to the last that is whole.
-    private const string Window = "at >= greatest(coalesce((select max(at) from portal.{0} where span = $2), '-infinity'), date_bin($3, now() - $4, 'epoch') + $3) and at < date_bin($3, now() - $5, 'epoch')";
+    private static string Window(string table) => $"at >= greatest(coalesce((select max(at) from portal.{table} where span = $2), '-infinity'), date_bin($3, now() - $4, 'epoch') + $3) and at < date_bin($3, now() - $5, 'epoch')";
 
     private static readonly string Samples = $"""
         insert into portal.samples (workspace_id, node, at, span, cpu, cpu_most, throttled, memory_bytes, memory_most, memory_limit_bytes, out_of_memory_kills, restarts, pids, net_in, net_out, disk_read, disk_written)
         select workspace_id, node, date_bin($3, at, 'epoch'), $2, avg(cpu), max(cpu_most), avg(throttled), avg(memory_bytes)::bigint, max(memory_most), max(memory_limit_bytes), sum(out_of_memory_kills)::bigint,
           max(restarts), max(pids), sum(net_in)::bigint, sum(net_out)::bigint, sum(disk_read)::bigint, sum(disk_written)::bigint
-        from portal.samples where span = $1 and {string.Format(System.Globalization.CultureInfo.InvariantCulture, Window, "samples")}
+        from portal.samples where span = $1 and {Window("samples")}
         group by workspace_id, node, date_bin($3, at, 'epoch') on conflict do nothing
         """;
 
     private static readonly string Counts = $"""
         insert into portal.counts (workspace_id, name, at, span, value, most)
         select workspace_id, name, date_bin($3, at, 'epoch'), $2, avg(value), max(most)
-        from portal.counts where span = $1 and {string.Format(System.Globalization.CultureInfo.InvariantCulture, Window, "counts")}
+        from portal.counts where span = $1 and {Window("counts")}
         group by workspace_id, name, date_bin($3, at, 'epoch') on conflict do nothing
         """;
 

@@ -58,7 +58,7 @@ public static partial class NodeLogs
         }
         catch (Exception e) when (e is not OperationCanceledException && EngineFaults.From(e, cancel) is { } fault)
         {
-            throw fault;
+            throw;
         }
     }
 

@@ -129,7 +129,7 @@ public sealed class PublishTests
         TestCatalog.Write(catalog.Shipped, "piped", file: "guide.md", content: "x");
         (await PipeAsync(Path.Combine(catalog.Shipped, "piped", "template.yaml"))).ShouldBe(0);
 
-        var faults = await catalog.Publisher.RunAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        var faults = await catalog.Publisher.RunAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Cancel);
         faults.Select(f => f.File).Order(StringComparer.Ordinal).ShouldBe(["large/template.yaml", "linked/template.yaml", "piped/template.yaml"]);
         var version = (await catalog.OfferedAsync(Cancel)).ShouldHaveSingleItem();
         Directory.GetFileSystemEntries(Path.Combine(catalog.Store, version.Hash)).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["pipe", "template.yaml"]);

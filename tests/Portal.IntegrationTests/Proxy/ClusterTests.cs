@@ -143,7 +143,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         using var answer = await visitor.SendAsync(HttpMethod.Get, Web.AppUrl(w.Slug, "hdfs") + "/long", until: HttpCompletionOption.ResponseHeadersRead);
         await using var body = await answer.Content.ReadAsStreamAsync(Cancel);
         var buffer = new byte[1 << 16];
-        await body.ReadExactlyAsync(buffer.AsMemory(0, led.Length), Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(10), Cancel);
+        await body.ReadExactlyAsync(buffer.AsMemory(0, led.Length), Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancel);
         Encoding.ASCII.GetString(buffer, 0, led.Length).ShouldBe(led);
         var before = GC.GetTotalMemory(forceFullCollection: true);
         cluster.Rest.SetResult();

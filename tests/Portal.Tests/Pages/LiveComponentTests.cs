@@ -36,9 +36,14 @@ public sealed class LiveComponentTests : PageTest
     public sealed class Probe : LiveComponent<string>
     {
         [Microsoft.AspNetCore.Components.Parameter] public int Fails { get; set; }
-        public List<CancellationToken> Opened { get; } = [];
+        public IList<CancellationToken> Opened { get; } = new List<CancellationToken>();
 
-        public Task AgainAsync() => TryAgainAsync();
+        // As a click does: whoever handles it is drawn anew.
+        public async Task AgainAsync()
+        {
+            await TryAgainAsync();
+            StateHasChanged();
+        }
 
         protected override Task<Live<string?>?> OpenAsync(CancellationToken goodbye)
         {
