@@ -151,7 +151,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         }
         // The id of somebody else's workspace launches nothing either, and tells nothing about it.
         using var again = await other.PostJsonAsync("/api/v1/workspaces", Order(w.Id, "of others"));
-        again.StatusCode.ShouldBe(name == "Stranger" ? HttpStatusCode.NotFound : HttpStatusCode.Conflict);
+        again.StatusCode.ShouldBe(HttpStatusCode.Conflict);
         (await again.Content.ReadAsStringAsync(Cancel)).ShouldNotContain(w.Slug);
 
         var view = (await web.Services.GetRequiredService<WorkspaceFeed>().LookAsync(new(web.Person("Ada")), w.Id, Cancel))!;
