@@ -61,10 +61,6 @@ public sealed class Leavers(IDbContextFactory<PortalDb> databases, IClusterCloud
         return (await FoldersAsync(kept, cancel)).Count == 0;
     }
 
-    /// <summary>Any of them, or of their folders, is there.</summary>
-    public async Task<bool> AnythingAsync(Kept kept, CancellationToken cancel) =>
-        (await SeenAsync(kept, cancel)).Count > 0 || (await TrustedAsync(kept, cancel)).Count > 0 || (await FoldersAsync(kept, cancel)).Count > 0;
-
     private async Task<IReadOnlyList<string>> TrustedAsync(Kept kept, CancellationToken cancel) =>
         [.. (await shares.AccessAsync(cancel)).Where(a => a.Workspace == kept.Workspace.Id && a.Scratch is { } node && kept.Leaves(node)).Select(a => a.Scratch!).Distinct(StringComparer.Ordinal)];
 

@@ -15,6 +15,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
+        if (!PlanSteps.HasWork(Key, context.Facts.Spec)) return StepAnswer.IsNothing;
         var now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
         var cluster = await clusters.LookAsync(now.Id, cancel);
         await rows.SeeAsync(now.Id, cluster, cancel);

@@ -3,7 +3,6 @@ using Microsoft.EntityFrameworkCore;
 using Portal.Core.Data;
 using Portal.Core.Metrics;
 using Portal.Core.Policy;
-using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Runs;
 
@@ -41,15 +40,16 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
         var row = await (from w in db.Workspaces.AsNoTracking()
                          join c in db.Classes on w.ClassId equals c.Id
                          from r in db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)
-                         where w.Id == id && w.DeletedAt == null && w.Wish == null && r.Phase == RunPhase.Succeeded && r.EndedAt != null && r.Kind != RunKind.Stop && r.Kind != RunKind.Delete
+                         where w.Id == id && w.DeletedAt == null && w.Wish == null && r.EndedAt != null
                          select new { w, c.IdleMinutes, r.EndedAt, r.Number, LookedAt = db.Counts.Where(x => x.WorkspaceId == id && x.Span == (int)Spans.RawCounts.TotalSeconds && x.Name == CountNames.Signals).Max(x => (DateTimeOffset?)x.At) })
             .SingleOrDefaultAsync(cancel);
-        if (row is null) return false;
+        // A Resize that failed or was cancelled has left it running.
+        if (row is null || await db.StandingRunAsync(id, cancel) is not { } standing || !standing.IsUp()) return false;
         var activity = row.w.ActiveAt is { } at ? new Activity(at, row.w.ActiveBy) : null;
         if (IdlePolicy.Decide(new(clock.GetUtcNow(), row.IdleMinutes, row.EndedAt!.Value, activity, row.LookedAt, row.w.KeepUntil)) is not IdleDecision.Stop stop) return false;
-        db.Runs.Add(new() { WorkspaceId = id, Number = row.Number + 1, Kind = RunKind.Stop });
-        db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = Why(stop, activity!) });
-        await db.SaveChangesAsync(cancel);
+        // In words of its own: this role may fill no other column of a run.
+        await db.Database.ExecuteSqlAsync($"insert into portal.runs (workspace_id, number, kind) values ({id}, {row.Number + 1}, 'Stop')", cancel);
+        await db.Database.ExecuteSqlAsync($"insert into portal.log_lines (workspace_id, level, text) values ({id}, 'Warn', {Why(stop, activity!)})", cancel);
         await transaction.CommitAsync(cancel);
         return true;
     }

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Jobs.Runs;
 using Portal.Jobs.Steps;
@@ -9,16 +10,17 @@ namespace Portal.Jobs.Sweeps;
 /// Workers that a Resize left behind: it was ended by a stop before it had gone its way, or a call of a worker that died landed after it.
 /// Only of workspaces whose runs ended a while ago, and under their locks, so that no new run begins meanwhile.
 /// </summary>
-public sealed class Surplus(IDbContextFactory<PortalDb> databases, Leavers leavers, RunOptions options, ILogger<Surplus> log)
+public sealed class Surplus(IDbContextFactory<PortalDb> databases, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, Leavers leavers, RunOptions options, ILogger<Surplus> log)
 {
-    private const int AtOnce = 200;
-
     public async Task RunAsync(CancellationToken cancel)
     {
-        foreach (var id in await ResizedAsync(null, cancel))
+        var resized = await ResizedAsync(null, cancel);
+        if (resized.Count == 0) return;
+        var there = await ThereAsync(resized, cancel);
+        foreach (var id in resized.Where(id => there[id].Any()))
         {
             var kept = await leavers.KeptAsync(id, null, cancel);
-            if (!await leavers.AnythingAsync(kept, cancel) && !await HoldsAsync(kept, cancel)) continue;
+            if (!there[id].Any(kept.Leaves)) continue;
             await using var db = await databases.CreateDbContextAsync(cancel);
             await using var transaction = await db.Database.BeginTransactionAsync(cancel);
             await db.LockWorkspaceAsync(id, cancel);
@@ -42,15 +44,20 @@ public sealed class Surplus(IDbContextFactory<PortalDb> databases, Leavers leave
             join lateral (select max(number) as number from portal.runs where workspace_id = w.id and kind = 'Resize') z on z.number is not null
             where w.deleted_at is null and ({one}::uuid is null or w.id = {one}) and r.ended_at < clock_timestamp() - {options.Settled}
               and not exists (select 1 from portal.runs s where s.workspace_id = w.id and s.number > z.number and s.kind = 'Start' and s.workers is not null)
-            order by r.ended_at desc limit {AtOnce}
+            order by r.ended_at
             """).ToListAsync(cancel);
     }
 
-    private async Task<bool> HoldsAsync(Kept kept, CancellationToken cancel)
+    /// <summary>Names of nodes of which something is there, or promised, by workspace. One look at each cloud and two statements, however many workspaces there are.</summary>
+    private async Task<ILookup<Guid, string>> ThereAsync(IReadOnlyCollection<Guid> workspaces, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        return await db.Reservations.AnyAsync(r => r.WorkspaceId == kept.Workspace.Id && r.EndedAt == null && r.Node != "" && !kept.Names.Contains(r.Node), cancel)
-            || await db.CapacityClaims.AnyAsync(c => c.WorkspaceId == kept.Workspace.Id && c.EndedAt == null && !kept.Names.Contains(c.Node), cancel);
+        var promised = await db.Reservations.Where(r => r.EndedAt == null && r.Node != "" && r.WorkspaceId != null && workspaces.Contains(r.WorkspaceId.Value)).Select(r => new { Workspace = r.WorkspaceId!.Value, r.Node }).ToListAsync(cancel);
+        var claimed = await db.CapacityClaims.Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId)).Select(c => new { Workspace = c.WorkspaceId, c.Node }).ToListAsync(cancel);
+        var nodes = (await clusters.LookAsync(cancel)).SelectMany(c => c.Nodes.Select(n => new { c.Workspace, Node = n.Name }));
+        var mounts = (await shares.AccessAsync(cancel)).Where(a => a.Scratch is not null).Select(a => new { a.Workspace, Node = a.Scratch! });
+        var folders = (await filesets.ScratchAsync(cancel)).Select(f => new { f.Workspace, f.Node });
+        return promised.Concat(claimed).Concat(nodes).Concat(mounts).Concat(folders).ToLookup(t => t.Workspace, t => t.Node);
     }
 
     private async Task RemoveLockedAsync(PortalDb db, Kept kept, CancellationToken cancel)

@@ -24,12 +24,12 @@ lane_integration() {
 }
 
 # The pages, in a browser, over an installation made by infra/run as anybody would; then what infra/run itself promises.
-lane_e2e() { # 120 + 480 + 240
+lane_e2e() { # 120 + 600 + 120
   local code=0
   get_packages browser || { write_trx e2e chromium 1 0; return 1; }
   start_installation 120 || { write_trx e2e "infra/run" 1 0; return 1; }
-  run_project e2e 480 e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
-  check_installation 240 || code=$?
+  run_project e2e 600 e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
+  check_installation 120 || code=$?
   end_installation || { code=$?; write_trx e2e "infra/run reset" 1 0; }
   return $code
 }
@@ -37,7 +37,7 @@ lane_e2e() { # 120 + 480 + 240
 # check_installation SECONDS: in all; each check counts as one test.
 check_installation() {
   local check until=$((SECONDS + $1)) left code=0
-  for check in again status crash smoke beside bare rootless; do
+  for check in again status crash smoke rootless; do
     left=$((until - SECONDS))
     run_script e2e $((left > 1 ? left : 1)) "$E2E_CHECKOUT/infra/lib/check-run" "$check" || code=1
   done

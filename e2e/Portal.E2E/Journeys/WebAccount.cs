@@ -54,7 +54,8 @@ public sealed class WebAccount
     {
         string[] ask = ["curl", "-sS", "--max-time", "10", "--unix-socket", Machine.Setting("web", "Jobs__Socket"), "http://jobs/health"];
 
-        Machine.AsTheWeb(ask).Words.ShouldBe("ok");
+        // Jobs listen a little later than the web, which is what infra/run waits for.
+        Machine.AsTheWeb([.. ask, "--retry", "30", "--retry-delay", "1", "--retry-all-errors", "--silent", "--no-show-error"]).Words.ShouldBe("ok");
         Machine.As("65534", "65534", ask).Code.ShouldBe(7);
     }
 

@@ -70,6 +70,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
             Apps = [TestSite.Spec.Apps[0] with { Port = server.Port }],
             Counts = [new("tasks", "Running tasks", "notebook", server.Port, "/tasks", "running", Busy: true)],
         };
+        await _database.ExecuteAsync($"update portal.template_versions set retired = true where not retired", Cancel);
         db.TemplateVersions.Add(new() { Id = version, TemplateId = "notebook", Hash = id.ToString("n"), Spec = spec });
         db.Nodes.Add(new() { WorkspaceId = id, Name = "notebook", Role = "notebook", Generation = 1, Running = true, Address = "127.0.0.1", SeenAt = Now });
         if (lookedMinutesAgo is { } looked) db.Counts.Add(new() { WorkspaceId = id, Name = CountNames.Signals, At = Spans.Begin(Now.AddMinutes(-looked), Spans.RawCounts), Span = 15 });
@@ -98,6 +99,26 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         newest.Kind.ShouldBe(RunKind.Launch);
         workspace.ActiveBy.ShouldBe(by);
         workspace.ActiveAt!.Value.ShouldBeGreaterThan(Now.AddMinutes(-1));
+    }
+
+    [Theory]
+    [InlineData(RunPhase.Failed, RunKind.Stop)]
+    [InlineData(RunPhase.Cancelled, RunKind.Stop)]
+    [InlineData(RunPhase.Queued, RunKind.Resize)]
+    public async Task Sweep_AfterAResize_StopsOnceThatHasEnded(RunPhase phase, RunKind newest)
+    {
+        var (id, _) = await ReadyAsync();
+        await using (var db = _database.Open())
+        {
+            db.Runs.Add(new() { WorkspaceId = id, Number = 2, Kind = RunKind.Resize });
+            await db.SaveChangesAsync(Cancel);
+        }
+        if (phase != RunPhase.Queued) await _database.ExecuteAsync($"update portal.runs set phase = {phase.ToString()}, ended_at = {Now.AddMinutes(-200)} where workspace_id = {id} and number = 2", Cancel);
+
+        await LookAndSweepAsync();
+        await LookAndSweepAsync();
+
+        (await RowsAsync(id)).Newest.Kind.ShouldBe(newest);
     }
 
     [Fact]

@@ -204,7 +204,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         entered.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
         var arrived = entered.Headers.Location!.OriginalString;
         arrived.ShouldStartWith("/webhdfs/v1/a%20b?op=OPEN");
-        (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "node-0") + arrived, Navigates))).ShouldStartWith("GET /webhdfs/v1/a b?op=OPEN");
+        (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "node-0") + arrived, Navigates))).ShouldStartWith("GET /webhdfs/v1/a%20b?op=OPEN");
     }
 
     [Fact]

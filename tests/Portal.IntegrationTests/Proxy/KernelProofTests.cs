@@ -146,6 +146,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
                 }
                 await Say("status", new JsonObject { ["execution_state"] = "busy" });
                 await Say("execute_result", new JsonObject { ["data"] = new JsonObject { ["text/plain"] = compute(asked["content"]!["code"]!.GetValue<string>()) } });
+                await Say("status", new JsonObject { ["execution_state"] = "idle" });
                 while (socket.State == WebSocketState.Open) await socket.ReceiveAsync(buffer, http.RequestAborted);
             });
             await app.StartAsync();

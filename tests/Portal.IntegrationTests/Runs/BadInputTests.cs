@@ -63,14 +63,15 @@ public sealed class BadInputTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
-        await database.ExecuteAsync($"update portal.site set storage_free_bytes = storage_reserve_bytes - 1", Cancel);
+        // The order wants a work folder of 1 GiB beside the reserve.
+        await database.ExecuteAsync($"update portal.site set storage_free_bytes = storage_reserve_bytes + {(1L << 30) - 1}", Cancel);
 
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(RefusalReason.DiskNearlyFull);
 
         await using var db = database.Open();
         (await db.Runs.AnyAsync(Cancel)).ShouldBeFalse();
         (await db.Reservations.AnyAsync(Cancel)).ShouldBeFalse();
-        await database.ExecuteAsync($"update portal.site set storage_free_bytes = storage_reserve_bytes", Cancel);
+        await database.ExecuteAsync($"update portal.site set storage_free_bytes = storage_reserve_bytes + {1L << 30}", Cancel);
         await LaunchAsync(site);
     }
 

@@ -16,11 +16,16 @@ namespace Portal.IntegrationTests.Runs;
 /// </summary>
 public sealed class HistoryTests(ITestOutputHelper output)
 {
-    private const int Histories = 2000, Students = 100, Drivers = 12;
+    private const int Students = 100, Drivers = 12;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Runs_RandomHistories_ReleaseInOrderAndLeaveNothing()
+    public Task Runs_RandomHistories_ReleaseInOrderAndLeaveNothing() => RunAsync(histories: 200);
+
+    [Fact, Trait("Lane", "long")]
+    public Task Runs_ThousandsOfRandomHistories_ReleaseInOrderAndLeaveNothing() => RunAsync(histories: 2000);
+
+    private async Task RunAsync(int histories)
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, Students, new(10_000, 10_000_000, 10_000, 10_000), Cancel);
@@ -36,7 +41,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         var crews = new[] { ClaimForEverAsync(one, over.Token), ClaimForEverAsync(two, over.Token) };
 
         var ids = new ConcurrentBag<Guid>();
-        await Parallel.ForEachAsync(Enumerable.Range(0, Histories), new ParallelOptions { MaxDegreeOfParallelism = Drivers, CancellationToken = Cancel },
+        await Parallel.ForEachAsync(Enumerable.Range(0, histories), new ParallelOptions { MaxDegreeOfParallelism = Drivers, CancellationToken = Cancel },
             async (n, cancel) => ids.Add(await LiveAsync(site, new Random(n), site.Students[n % Students], cancel)));
         await Until.TrueAsync("every run has ended", async () =>
         {
@@ -55,7 +60,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         clouds.Broken.ShouldBeEmpty();
         await CheckAsync(database, clouds, swept: true);
         clouds.Bury();
-        ids.Distinct().Count().ShouldBe(Histories);
+        ids.Distinct().Count().ShouldBe(histories);
     }
 
     private static Mood Roll(Random random)

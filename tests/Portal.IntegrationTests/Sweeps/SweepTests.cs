@@ -237,6 +237,8 @@ public sealed class SweepTests
         entries.ShouldBe(new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["end-times"] = "Sweeps EndTimesAsync sweeps */10 * * * * *",
+            ["idle"] = "Sweeps IdleAsync sweeps */30 * * * * *",
+            ["metrics"] = "Sweeps MetricsAsync sweeps 40 * * * * *",
             ["leftovers"] = "Sweeps LeftoversAsync sweeps */30 * * * * *",
             ["retention"] = "Sweeps RetentionAsync sweeps 0 */10 * * * *",
             ["usage"] = "Sweeps UsageAsync sweeps */10 * * * * *",

@@ -22,12 +22,12 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
         await PythonAsync(node, """
             import os
             for name, bite in (("big", 1000 << 20), ("mid", 1 << 20), ("small", 64 << 10), ("last", 4 << 10)):
-                with open("/home/student/work/" + name, "wb", buffering=0) as f:
-                    try:
+                try:
+                    with open("/home/student/work/" + name, "wb", buffering=0) as f:
                         if name == "big": os.posix_fallocate(f.fileno(), 0, bite)
                         else:
                             while True: f.write(b"x" * bite); os.fsync(f.fileno())
-                    except OSError as e: print(name, e.errno)
+                except OSError as e: print(name, e.errno)
             """);
         (await WriteAsync(node)).ShouldContain("Disk quota exceeded");
 

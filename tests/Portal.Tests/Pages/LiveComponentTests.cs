@@ -12,14 +12,15 @@ public sealed class LiveComponentTests : PageTest
     public async Task TryAgain_EachTime_LetsTheWatcherBeforeGo()
     {
         var view = Render<Probe>();
+        var opened = view.Instance.Opened;
         for (var click = 0; click < 3; click++) await view.InvokeAsync(view.Instance.AgainAsync);
 
-        view.Instance.Opened.Count.ShouldBe(4);
-        view.Instance.Opened.Count(t => !t.IsCancellationRequested).ShouldBe(1);
-        view.Instance.Opened[^1].IsCancellationRequested.ShouldBeFalse();
+        opened.Count.ShouldBe(4);
+        opened.Count(t => !t.IsCancellationRequested).ShouldBe(1);
+        opened[^1].IsCancellationRequested.ShouldBeFalse();
         view.Markup.ShouldBe("value 4");
         await DisposeComponentsAsync();
-        view.Instance.Opened.ShouldAllBe(t => t.IsCancellationRequested);
+        opened.ShouldAllBe(t => t.IsCancellationRequested);
     }
 
     [Fact]
