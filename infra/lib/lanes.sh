@@ -15,20 +15,20 @@ lane_format() {
   return $code
 }
 
-lane_unit() { run_project unit 90 tests/Portal.Tests --filter-not-trait Lane=long; }
+lane_unit() { run_project unit 40 tests/Portal.Tests --filter-not-trait Lane=long; }
 
 lane_integration() {
   get_packages tests || true
   make_testbed
-  run_project integration 1080 tests/Portal.IntegrationTests --filter-not-trait Lane=long
+  run_project integration 1190 tests/Portal.IntegrationTests --filter-not-trait Lane=long
 }
 
 # The pages, in a browser, over an installation made by infra/run as anybody would; then what infra/run itself promises.
-lane_e2e() { # 120 + 600 + 120
+lane_e2e() { # 120 + 540 + 120
   local code=0
   get_packages browser || { write_trx e2e chromium 1 0; return 1; }
   start_installation 120 || { write_trx e2e "infra/run" 1 0; return 1; }
-  run_project e2e 600 e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
+  run_project e2e 540 e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
   check_installation 120 || code=$?
   end_installation || { code=$?; write_trx e2e "infra/run reset" 1 0; }
   return $code

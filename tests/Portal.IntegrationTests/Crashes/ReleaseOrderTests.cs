@@ -15,7 +15,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
     private Installation It => site.It;
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Stop_OnTheRealEngine_ReleasesInOrder()
     {
         var order = await ReadyAsync(It.Site.Students[0]);
@@ -28,7 +28,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
         await site.EndedAsync(order.Id, RunKind.Delete, RunPhase.Succeeded);
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Delete_OnTheRealEngine_ReleasesInOrder()
     {
         var order = await ReadyAsync(It.Site.Students[1]);
@@ -39,7 +39,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
         await CheckAsync(record);
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Launch_WhoseContainerDies_FailsWithItsLastWordsAndReleasesInOrder()
     {
         await OfferAsync("doomed", ["sh", "-c", "echo the spring in the clock broke >&2; exit 3"]);
@@ -56,7 +56,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
         view.Run.Remedy.ShouldNotBeNullOrEmpty();
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Cancel_InTheMiddleOfALaunch_ReleasesInOrder()
     {
         // It never proves itself, so the cancel finds it with everything made.

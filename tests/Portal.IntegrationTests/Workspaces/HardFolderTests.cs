@@ -13,7 +13,7 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
     private Installation It => site.It;
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Folder_Full_NotebookStillOpensAndItsOwnerCanMakeRoom()
     {
         var order = It.Site.Order(It.Site.Students[0]);
@@ -39,7 +39,7 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
         await DeleteAsync(order);
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Folder_OfHostileNames_SurvivesStopAndStartAndIsListed()
     {
         var order = It.Site.Order(It.Site.Students[1]);
