@@ -48,6 +48,7 @@ internal sealed class AppLinks(Site site, AppAccess access)
         var end = at + 2;
         while (end < text.Length && end - at - 2 <= LongestName && IsName(text[end])) end++;
         var host = text[(at + 2)..end];
+        if (host.Length == 0 && end == text.Length && !last) return (null, -1);
         if (host.Length is 0 or > LongestName) return (null, end);
         var port = 80;
         if (end < text.Length && text[end] == ':')
