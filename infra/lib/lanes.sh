@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What each lane does. Limits are in seconds; those of format, unit, integration and e2e with the build sum up to 40 minutes
-# (measured: 17 on two idle cores). A lane that reaches its limit is ended, with all that it started (timeout signals its
+# (not measured since clusters came). A lane that reaches its limit is ended, with all that it started (timeout signals its
 # process group), and counts as failed.
 
 prepare_build() { # 270
