@@ -20,7 +20,7 @@ make_testbed() {
   echo "portal $(id -un) portal_web" >> "$STATE/pg/pg_ident.conf"
   echo 'select pg_reload_conf()' | sql "$RUN/pg" postgres > /dev/null
   use_engine "$ID"
-  PORTAL_DISK=${PORTAL_DISK:-8G} mount_disk "$STATE/shares.btrfs" "$STATE/shares"
+  PORTAL_DISK=${PORTAL_DISK:-24G} mount_disk "$STATE/shares.btrfs" "$STATE/shares"
   get_seccomp "$STATE/seccomp-default.json" || true
   debian_sources trixie > "$STATE/apt-trixie.sources" || true
   export PORTAL_TEST_ADMIN="Host=$RUN/pg;Username=postgres;Database=postgres"
@@ -64,7 +64,7 @@ start_installation() {
   mkdir "$PORTAL_TEMPLATES"
   cp -R "$E2E_CHECKOUT"/Portal.Jobs/Catalog/Templates/{notebook,dask} "$PORTAL_TEMPLATES/"
   export PORTAL_ENGINES PORTAL_TEMPLATES PORTAL_STATE=$E2E_STATE
-  PORTAL_DISK=${PORTAL_DISK:-8G} timeout --kill-after=10 "$1" "$E2E_CHECKOUT/infra/run" >&2 || return 1
+  PORTAL_DISK=${PORTAL_DISK:-16G} timeout --kill-after=10 "$1" "$E2E_CHECKOUT/infra/run" >&2 || return 1
   PORTAL_URL=http://portal.localhost:$(cat "$E2E_STATE/port")
   export PORTAL_URL
 }

@@ -72,11 +72,11 @@ public sealed class EveryPage(Site site)
     [Theory]
     [InlineData(ColorScheme.Light, "rgb(247, 249, 251)")]
     [InlineData(ColorScheme.Dark, "rgb(21, 28, 38)")]
-    public async Task App_ThatIsNotOpen_LooksLikeThePortalAndLeadsThere(ColorScheme scheme, string ground)
+    public async Task App_AnswerOfThePortalsOwn_LooksLikeItAndLeadsThere(ColorScheme scheme, string ground)
     {
         await using var visit = await site.OpenAsync();
         await visit.Page.EmulateMediaAsync(new() { ColorScheme = scheme });
-        await visit.Page.GotoAsync($"http://lab--aaaaaaaaaa.apps.localhost:{site.Address.Port}/lab", new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        await visit.Page.GotoAsync($"http://lab--aaaaaaaaaa.apps.localhost:{site.Address.Port}/.portal/nothing", new() { WaitUntil = WaitUntilState.DOMContentLoaded });
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Not open here" })).ToBeVisibleAsync();
         (await visit.Page.EvaluateAsync<string>("() => getComputedStyle(document.body).backgroundColor")).ShouldBe(ground);
 

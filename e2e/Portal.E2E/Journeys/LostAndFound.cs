@@ -44,7 +44,7 @@ public sealed class LostAndFound(Site site)
         Site.CrashWeb();
         await lab.WaitUntilCutAsync();
 
-        await lab.ComputeAsync("a + 2", "42");
+        await lab.RunAsync("a + 2", "42");
         (await lab.Tab.EvaluateAsync<bool>("() => window.neverReloaded === true")).ShouldBeTrue();
         await lab.Tab.CloseAsync();
         await page.WaitForStatusAsync("Ready");

@@ -50,9 +50,15 @@ public sealed class LabPage(IPage tab)
     /// <summary>Runs code in the last cell and waits for its output.</summary>
     public async Task ComputeAsync(string code, string output)
     {
-        var panel = Tab.Locator(".jp-NotebookPanel:not(.lm-mod-hidden)");
         // Before its kernel is there a new notebook is drawn once more, and what was typed is gone.
         await Expect(Tab.GetByRole(AriaRole.Button, new() { Name = "| Idle" })).ToBeVisibleAsync(new() { Timeout = Long });
+        await RunAsync(code, output);
+    }
+
+    /// <summary>The same without waiting for the kernel: JupyterLab keeps what is run while it joins its kernel again, and may call an idle one "Unknown" then.</summary>
+    public async Task RunAsync(string code, string output)
+    {
+        var panel = Tab.Locator(".jp-NotebookPanel:not(.lm-mod-hidden)");
         var cell = panel.Locator(".jp-CodeCell .cm-content").Last;
         await cell.ClickAsync();
         await cell.PressSequentiallyAsync(code);

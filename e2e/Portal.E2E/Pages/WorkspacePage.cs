@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -27,7 +28,13 @@ public sealed class WorkspacePage(Visit visit)
     public string Slug => new Uri(visit.Page.Url).Segments[^1];
 
     /// <summary>By the page's own push; nothing is loaded again.</summary>
-    public Task WaitForStatusAsync(string word) => Expect(Status).ToHaveTextAsync(word, new() { Timeout = Long });
+    public async Task WaitForStatusAsync(string word)
+    {
+        // A failure will not become anything else: what the page says of it is worth more than two minutes.
+        await Expect(Status).ToHaveTextAsync(new Regex($@"^\s*({word}|Failed)\s*$", RegexOptions.None, TimeSpan.FromSeconds(1)), new() { Timeout = Long });
+        var shown = (await Status.InnerTextAsync()).Trim();
+        if (shown != word) shown.ShouldBe(word, await visit.Page.Locator("main").InnerTextAsync());
+    }
 
     public ILocator Act(string name) => Header.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 

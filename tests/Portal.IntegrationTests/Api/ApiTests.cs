@@ -144,7 +144,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
 
         foreach (var (path, method) in verbs)
         {
-            using var body = method == HttpMethod.Get || method == HttpMethod.Delete ? null : JsonContent.Create(new { endAt = TimeProvider.System.GetUtcNow().AddHours(1) });
+            using var body = method == HttpMethod.Get || method == HttpMethod.Delete ? null : JsonContent.Create(new { endAt = TimeProvider.System.GetUtcNow().AddHours(1), hours = 1, workers = 1 });
             using var answer = await other.SendAsync(method, path, body, web.Origin, h => h.Add("X-Portal-Csrf", "1"));
             answer.StatusCode.ShouldBe(HttpStatusCode.NotFound, $"{method} {path}");
             answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");

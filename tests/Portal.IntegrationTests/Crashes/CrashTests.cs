@@ -90,7 +90,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     /// <summary>Brings the workspace to where the plan begins, and orders it.</summary>
     private async Task BeginAsync(RunKind plan, Guid owner, LaunchRequest order)
     {
-        (await It.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        var outcome = await It.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel);
+        outcome.ShouldBeOfType<LaunchOutcome.Accepted>(outcome.ToString());
         if (plan == RunKind.Launch) return;
         await SettleAsync();
         if (plan is RunKind.Start)
