@@ -36,6 +36,10 @@ public static class ClusterShape
     /// <summary>What a choice asks of quotas, all nodes and their scratch folders together.</summary>
     public static Amounts Amounts(this TemplateSpec spec, string size, int workers) => spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (sum, n) => sum + n.Amounts);
 
+    /// <summary>The most processors and the most memory that any one node of a choice wants.</summary>
+    public static Amounts LargestNode(this TemplateSpec spec, string size, int workers) =>
+        spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (most, n) => new(Math.Max(most.Vcpu, n.Size.Vcpu), Math.Max(most.MemoryMib, n.Size.MemoryMib), 0, 0));
+
     /// <summary>Every app; an app of the worker role once for each worker.</summary>
     public static IReadOnlyList<AppOnNode> AppsOnNodes(this TemplateSpec spec, int workers) =>
     [

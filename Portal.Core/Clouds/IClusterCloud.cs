@@ -58,7 +58,7 @@ public interface IClusterCloud
 
 /// <summary>What a cloud is, for the Operations page.</summary>
 /// <param name="Summary">One line: kind, version, size.</param>
-/// <param name="Vcpus">Cores of the host, before any over-commitment.</param>
+/// <param name="Vcpus">Cores of the host, before any over-commitment: no single node can have more.</param>
 /// <param name="MemoryMib">Memory of the host, MiB.</param>
 public sealed record CloudReport(string Summary, int Vcpus, long MemoryMib);
 

@@ -1,3 +1,5 @@
+using Portal.Core.Quotas;
+
 namespace Portal.Core.Operations;
 
 /// <summary>Health of one thing that Jobs drives: "engine", "storage". Written by Jobs, shown by the web.</summary>
@@ -21,6 +23,12 @@ public sealed class SiteState
     public int CapacityVcpu { get; set; }
     public int CapacityMemoryMib { get; set; }
 
+    /// <summary>vCPU of the largest node that there is a machine for; 0 while unknown.</summary>
+    public int NodeVcpu { get; set; }
+
+    /// <summary>MiB of the largest node that there is a machine for; 0 while unknown.</summary>
+    public int NodeMemoryMib { get; set; }
+
     /// <summary>Launches that may be starting at once.</summary>
     public int LaunchesAtOnce { get; set; }
     public long StorageTotalBytes { get; set; }
@@ -32,4 +40,10 @@ public sealed class SiteState
     /// <summary>Below this many free bytes no launch is accepted.</summary>
     public long StorageReserveBytes { get; set; }
     public DateTimeOffset UpdatedAt { get; set; }
+
+    /// <summary>What may run at once, vCPU and memory.</summary>
+    public Amounts Capacity => new(CapacityVcpu, CapacityMemoryMib, 0, 0);
+
+    /// <summary>The largest single node; null while unknown.</summary>
+    public Amounts? LargestNode => NodeVcpu > 0 ? new(NodeVcpu, NodeMemoryMib, 0, 0) : null;
 }

@@ -6,6 +6,13 @@ namespace Portal.Core.Policy;
 /// <summary>A size and a number of workers.</summary>
 public sealed record Fit(string SizeId, int Workers);
 
+/// <summary>Another choice of the template, and what it would want in all.</summary>
+public sealed record OtherChoice(Fit Choice, Amounts Wanted)
+{
+    /// <summary>The most that any one of its nodes wants.</summary>
+    public Amounts Node { get; init; } = Amounts.None;
+}
+
 /// <summary>All that decides about a launch, read in one transaction.</summary>
 /// <param name="WorkersKnown">The template can have that many workers.</param>
 /// <param name="Parameter">The first value of a parameter that is not allowed; null when all are.</param>
@@ -18,8 +25,14 @@ public sealed record Fit(string SizeId, int Workers);
 public sealed record LaunchFacts(
     bool MayLaunch, bool TemplateOffered, bool SizeKnown, bool WorkersKnown, bool NameFree, ParameterFault? Parameter, string? NotAvailable,
     double Hours, int LongestHours, Amounts Wanted, ImmutableArray<QuotaState> Levels, Amounts? Capacity, long? StorageLeftGib,
-    ImmutableArray<(Fit Choice, Amounts Wanted)> Others)
+    ImmutableArray<OtherChoice> Others)
 {
+    /// <summary>The most that any one node of what is asked for wants.</summary>
+    public Amounts Node { get; init; } = Amounts.None;
+
+    /// <summary>The largest single node that the site has a machine for; null while unknown.</summary>
+    public Amounts? LargestNode { get; init; }
+
     /// <summary>Why nothing new is launched from the template, in words of whoever decided; null while it is offered.</summary>
     public string? Deprecated { get; init; }
 
@@ -59,13 +72,13 @@ public static class LaunchPolicy
         { Hours: <= 0 } => new(RefusalReason.EndInThePast, "end"),
         _ when facts.Hours > facts.LongestHours => new(RefusalReason.EndTooLate, "end"),
         { NotAvailable: { } why } => new(RefusalReason.NotAvailable, "template", Detail: why),
-        _ => Fits(facts.Wanted, facts),
+        _ => Fits(facts.Wanted, facts.Node, facts),
     };
 
     /// <summary>The wall that amounts meet: what the site can never run, a quota, or a disk that could not keep its promises.</summary>
-    private static Refusal? Fits(Amounts wanted, LaunchFacts facts)
+    private static Refusal? Fits(Amounts wanted, Amounts node, LaunchFacts facts)
     {
-        if (facts.Capacity is { } capacity && Compute(wanted).FirstAbove(capacity) is { } never)
+        if ((Above(wanted, facts.Capacity) ?? Above(node, facts.LargestNode)) is { } never)
             return new(RefusalReason.NeverPossible, "size", Resource: never, Fits: NearestFit(facts));
         // The innermost wall is named first: it is the one that the person can do something about.
         foreach (var level in facts.Levels.OrderByDescending(l => l.Level))
@@ -74,8 +87,8 @@ public static class LaunchPolicy
         return wanted.StorageGib > facts.StorageLeftGib ? new(RefusalReason.DiskNearlyFull, null, Fits: NearestFit(facts)) : null;
     }
 
-    private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o.Wanted, facts with { Others = [] }) is null).Choice;
+    private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o.Wanted, o.Node, facts with { Others = [] }) is null)?.Choice;
 
-    /// <summary>Capacity counts what runs; storage and the number of workspaces are counted elsewhere.</summary>
-    private static Amounts Compute(Amounts a) => a with { StorageGib = 0, Workspaces = 0 };
+    /// <summary>What machines are short of; storage and the number of workspaces are counted elsewhere.</summary>
+    private static Resource? Above(Amounts wanted, Amounts? machines) => machines is null ? null : (wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(machines);
 }

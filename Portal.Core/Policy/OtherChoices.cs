@@ -9,7 +9,7 @@ public static class OtherChoices
 {
     /// <summary>Every other choice, the nearest first: fewer workers of the same size, then smaller nodes with as many workers as possible.</summary>
     /// <param name="beside">What is wanted besides nodes, whatever the choice.</param>
-    public static ImmutableArray<(Fit Choice, Amounts Wanted)> Of(TemplateSpec spec, Fit asked, Amounts beside)
+    public static ImmutableArray<OtherChoice> Of(TemplateSpec spec, Fit asked, Amounts beside)
     {
         var range = spec.WorkerRole()?.Workers;
         var counts = range is null ? [0] : Enumerable.Range(range.Min, range.Max - range.Min + 1).Reverse().ToArray();
@@ -17,7 +17,7 @@ public static class OtherChoices
                       from workers in counts
                       let choice = new Fit(size.Id, workers)
                       where choice != asked
-                      select (Choice: choice, Wanted: spec.Amounts(size.Id, workers) + beside);
+                      select new OtherChoice(choice, spec.Amounts(size.Id, workers) + beside) { Node = spec.LargestNode(size.Id, workers) };
         return [.. choices.Where(c => c.Choice.Workers <= asked.Workers || asked.Workers < (range?.Min ?? 0))
             .OrderByDescending(c => c.Choice.SizeId == asked.SizeId).ThenByDescending(c => c.Wanted.Vcpu).ThenByDescending(c => c.Wanted.MemoryMib)];
     }

@@ -27,6 +27,7 @@ internal static class LaunchFactsReader
         var workers = request.Workers ?? version?.Spec.DefaultWorkers() ?? 0;
         var (deprecated, classes) = await TemplateDecisions.ReadAsync(db, request.TemplateId, cancel);
         var beside = new Amounts(0, 0, folder is null ? @class.WorkFolderGib : 0, 1);
+        var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         var facts = new LaunchFacts(
             MayLaunch: Permissions.May(Verb.LaunchWorkspace, standing),
             TemplateOffered: version is not null,
@@ -39,13 +40,15 @@ internal static class LaunchFactsReader
             LongestHours: @class.LongestHours,
             Wanted: version is null ? Amounts.None : version.Spec.Amounts(request.SizeId, workers) + beside,
             Levels: await db.QuotasAsync(tenant, @class, request.Actor.PersonId, cancel),
-            Capacity: await CapacityAsync(db, cancel),
+            Capacity: machines?.Capacity,
             StorageLeftGib: await StorageLeft.ReadAsync(db, cancel),
             Others: version is null ? [] : OtherChoices.Of(version.Spec, new(request.SizeId, workers), beside))
-        { Deprecated = deprecated, ForThisClass = classes.Count == 0 || classes.Contains(@class.Id) };
+        {
+            Deprecated = deprecated,
+            ForThisClass = classes.Count == 0 || classes.Contains(@class.Id),
+            Node = version?.Spec.LargestNode(request.SizeId, workers) ?? Amounts.None,
+            LargestNode = machines?.LargestNode,
+        };
         return new(facts, tenant, @class, version, folder, workers);
     }
-
-    public static async Task<Amounts?> CapacityAsync(PortalDb db, CancellationToken cancel) =>
-        await db.Site.AsNoTracking().Select(s => new Amounts(s.CapacityVcpu, s.CapacityMemoryMib, 0, 0)).SingleOrDefaultAsync(cancel);
 }

@@ -23,14 +23,17 @@ internal static class ResizeFacts
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
         var own = Sum(held) with { StorageGib = 0 };
+        var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
+        var node = spec.LargestNode(workspace.SizeId, workers);
         var facts = new LaunchFacts(
             MayLaunch: true, TemplateOffered: true, SizeKnown: true, WorkersKnown: spec.Allows(workers), NameFree: true, Parameter: null,
             NotAvailable: await Availability.ReasonAsync(db, version, cancel), Hours: 1, LongestHours: 1,
             Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
             // What it has it keeps: the site must hold both.
-            Capacity: await LaunchFactsReader.CapacityAsync(db, cancel) is { } all ? all - own : null,
+            Capacity: machines?.Capacity is { } all ? all - own : null,
             StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
-            Others: [.. Fewer(workspace.Workers, workers).Select(n => (new Fit(workspace.SizeId, n), Sum(Missing(n))))]);
+            Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n))) { Node = node })])
+        { Node = node, LargestNode = machines?.LargestNode };
         return new(facts, missing);
     }
 

@@ -67,11 +67,13 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         var asked = missing.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, 0));
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
+        var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         var facts = new LaunchFacts(
             MayLaunch: true, TemplateOffered: true, SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
             Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters), NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
             Hours: 1, LongestHours: 1, Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
-            Capacity: await LaunchFactsReader.CapacityAsync(db, cancel), StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: []);
+            Capacity: machines?.Capacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: [])
+        { Node = version.Spec.LargestNode(choice.SizeId, choice.Workers), LargestNode = machines?.LargestNode };
         if (LaunchPolicy.Decide(facts) is { } refusal) return refusal;
         db.Reservations.AddRange(missing);
         return null;

@@ -32,7 +32,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         if (site is not null)
         {
-            var room = await RoomAsync(db, site.LaunchesAtOnce, new(site.CapacityVcpu, site.CapacityMemoryMib, 0, 0), cancel);
+            var room = await RoomAsync(db, site.LaunchesAtOnce, site.Capacity, cancel);
             foreach (var order in AdmissionPolicy.Admit(room, await QueuedAsync(db, cancel)))
             {
                 await db.Database.ExecuteSqlAsync($"update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() where id = {order.RunId} and phase = 'Queued'", cancel);

@@ -31,7 +31,7 @@ public sealed class OrderChecks(IShareCloud shares)
 {
     /// <summary>Why nothing may be made; null when all is well.</summary>
     public async Task<StepAnswer.Fail?> RefusalAsync(PortalDb db, RunFacts facts, CancellationToken cancel) =>
-        Mismatch(facts) ?? await NotReservedAsync(db, facts, cancel) ?? await NoRoomAsync(db, cancel);
+        Mismatch(facts) ?? await NotReservedAsync(db, facts, cancel) ?? await NoRoomAsync(db, facts, cancel);
 
     private static StepAnswer.Fail? Mismatch(RunFacts facts)
     {
@@ -64,11 +64,13 @@ public sealed class OrderChecks(IShareCloud shares)
         return null;
     }
 
-    private async Task<StepAnswer.Fail?> NoRoomAsync(PortalDb db, CancellationToken cancel)
+    private async Task<StepAnswer.Fail?> NoRoomAsync(PortalDb db, RunFacts facts, CancellationToken cancel)
     {
         // As it is now, not as the last look says. What is promised includes this order.
         var storage = await shares.PrepareAsync(cancel);
         var site = await db.Site.AsNoTracking().SingleAsync(cancel);
+        if (site.LargestNode is { } largest && facts.Spec.LargestNode(facts.SizeId, facts.Workers).FirstAbove(largest) is { } never)
+            return new($"No machine here has this much {Words(never)} for one node.", "Start it in a smaller size.");
         (site.StorageTotalBytes, site.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
         var promised = await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
         var written = await db.WorkFolders.SumAsync(f => f.UsedBytes, cancel);

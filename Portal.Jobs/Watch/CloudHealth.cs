@@ -65,6 +65,7 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, NpgsqlDat
         var set = capacity.Value;
         site.CapacityVcpu = set.Vcpu ?? engine?.Vcpus * VcpusPerCore ?? site.CapacityVcpu;
         site.CapacityMemoryMib = set.MemoryMib ?? (engine is null ? site.CapacityMemoryMib : (int)(engine.MemoryMib * MemoryShare));
+        if (engine is not null) (site.NodeVcpu, site.NodeMemoryMib) = (engine.Vcpus, (int)engine.MemoryMib);
         site.LaunchesAtOnce = set.LaunchesAtOnce ?? engine?.Vcpus * LaunchesPerCore ?? site.LaunchesAtOnce;
         site.StorageReserveBytes = (long)set.StorageReserveGib << 30;
         if (storage is not null) (site.StorageTotalBytes, site.StorageFreeBytes, site.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);

@@ -707,6 +707,14 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("launches_at_once");
 
+                    b.Property<int>("NodeMemoryMib")
+                        .HasColumnType("integer")
+                        .HasColumnName("node_memory_mib");
+
+                    b.Property<int>("NodeVcpu")
+                        .HasColumnType("integer")
+                        .HasColumnName("node_vcpu");
+
                     b.Property<long>("StorageFreeBytes")
                         .HasColumnType("bigint")
                         .HasColumnName("storage_free_bytes");

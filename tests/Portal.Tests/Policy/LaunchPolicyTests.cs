@@ -10,7 +10,7 @@ public sealed class LaunchPolicyTests
     private static readonly Amounts Small = new(1, 1024, 0, 1), Medium = new(2, 2048, 0, 1), Large = new(4, 4096, 0, 1);
 
     private static readonly LaunchFacts Fits = new(true, true, true, true, true, null, null, 2, 12, Medium,
-        [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)], new(64, 65536, 0, 0), StorageLeftGib: 50, [(new("l", 0), Large), (new("s", 0), Small)]);
+        [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)], new(64, 65536, 0, 0), StorageLeftGib: 50, [new(new("l", 0), Large) { Node = Large }, new(new("s", 0), Small) { Node = Small }]);
 
     [Fact]
     public void Decide_EverythingFits_Allows() => LaunchPolicy.Decide(Fits).ShouldBeNull();
@@ -29,6 +29,14 @@ public sealed class LaunchPolicyTests
         Reason(Fits with { Parameter = new("memory", ParameterMistake.TooLarge) }).ShouldBe((RefusalReason.ParameterWrong, "p.memory"));
         Reason(Fits with { StorageLeftGib = 1, Wanted = Medium with { StorageGib = 2 } }).ShouldBe((RefusalReason.DiskNearlyFull, null));
         Reason(Fits with { Capacity = new(1, 65536, 0, 0) }).ShouldBe((RefusalReason.NeverPossible, "size"));
+    }
+
+    [Fact]
+    public void Decide_NodeLargerThanAnyMachine_IsRefusedThoughTheSiteHasRoom()
+    {
+        var refusal = LaunchPolicy.Decide(Fits with { Node = new(4, 1024, 0, 0), LargestNode = new(2, 8192, 0, 0) })!;
+        (refusal.Reason, refusal.Field, refusal.Resource, refusal.Fits).ShouldBe((RefusalReason.NeverPossible, "size", Resource.Vcpu, new Fit("s", 0)));
+        LaunchPolicy.Decide(Fits with { Node = new(2, 8192, 0, 0), LargestNode = new(2, 8192, 0, 0) }).ShouldBeNull();
     }
 
     [Fact]
