@@ -15,6 +15,6 @@ public static class PortalCoreServices
         .AddSingleton<LaunchWorkspace>().AddSingleton<LaunchPreview>()
         .AddSingleton<StopWorkspace>().AddSingleton<StartWorkspace>().AddSingleton<ExtendWorkspace>().AddSingleton<KeepWorkspace>().AddSingleton<FindNode>().AddSingleton<ResizeWorkspace>().AddSingleton<ResizePreview>().AddSingleton<Classes.SetIdleRule>().AddSingleton<DeleteWorkspace>()
         .AddSingleton<DeprecateTemplate>().AddSingleton<OfferTemplate>().AddSingleton<RestrictTemplate>()
-        .AddSingleton<Metrics.MetricsReader>()
+        .AddSingleton<Metrics.MetricsReader>().AddSingleton<Metrics.FiguresReader>()
         .AddSingleton<WorkspaceFeed>().AddSingleton<CatalogFeed>().AddSingleton<TemplatesFeed>().AddSingleton<OperationsFeed>();
 }

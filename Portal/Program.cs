@@ -29,6 +29,7 @@ public static class Program
         builder.Services.AddPortalAccess(builder.Configuration);
         builder.Services.AddPortalProxy();
         builder.Services.AddPortalApi();
+        builder.Services.AddMetricsExport();
 
         var app = builder.Build();
         app.UseHealth();
@@ -37,6 +38,7 @@ public static class Program
         app.UsePortalShell();
         app.UsePortalApi();
         app.UsePortalAccess();
+        app.UseMetricsExport();
         app.UseAuthorization();
         app.UseAntiforgery();
         app.MapPortalShell();

@@ -45,6 +45,7 @@ public class WebFixture : IAsyncLifetime
         var key = RandomNumberGenerator.GetBytes(32);
         Tokens = new(key);
         await File.WriteAllTextAsync(Path.Combine(_folder, "installation.key"), Convert.ToHexStringLower(key), Cancel);
+        await File.WriteAllTextAsync(Path.Combine(_folder, "metrics.token"), MetricsToken + "\n", Cancel);
         await SeedAsync();
         _web = Portal.Program.Build(Arguments($"http://127.0.0.1:{Port}"), Clock);
         await _web.StartAsync(Cancel);
@@ -59,10 +60,13 @@ public class WebFixture : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>What a monitoring system brings.</summary>
+    public const string MetricsToken = "a-token-of-twenty-and-more";
+
     public string[] Arguments(string urls, params string[] more) =>
     [
         $"--urls={urls}", $"--ConnectionStrings:portal={Database.Web}", $"--Installation:Id={Installation}", $"--Installation:KeyFile={_folder}/installation.key",
-        $"--Site:PublicUrl={Url}", "--Site:AppsDomain=apps.localhost", "--SignIn:Demo=true", $"--DataProtection:KeysFolder={_folder}/keys", $"--Jobs:Socket={JobsSocket}",
+        $"--Site:PublicUrl={Url}", "--Site:AppsDomain=apps.localhost", "--SignIn:Demo=true", $"--DataProtection:KeysFolder={_folder}/keys", $"--Jobs:Socket={JobsSocket}", $"--Metrics:TokenFile={_folder}/metrics.token",
         "--Logging:LogLevel:Default=Warning", "--HostOptions:ShutdownTimeout=00:00:02", .. more,
     ];
 

@@ -1,0 +1,54 @@
+using System.Collections.Immutable;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
+
+namespace Portal.Core.Metrics;
+
+/// <summary>What a monitoring system collects of the whole site. Workspaces by their slug and template; no name of a person.</summary>
+/// <param name="Nodes">Those that run, with their newest reading.</param>
+/// <param name="Counts">Kernels, terminals and what engines count, the newest of each.</param>
+/// <param name="Runs">Unfinished ones by kind and phase.</param>
+/// <param name="Site">Null before Jobs measured it.</param>
+/// <param name="Claimed">Of the capacity, what runs or starts.</param>
+public sealed record Figures(ImmutableArray<NodeFigures> Nodes, ImmutableArray<CountFigures> Counts, ImmutableArray<RunFigures> Runs, Operations.SiteState? Site, Amounts Claimed);
+
+/// <summary>Newest reading of a node: shares of its limits, bytes, bytes a second; network and disk are null where nothing was measured within a minute.</summary>
+public sealed record NodeFigures(
+    string Slug, string Template, string Node, double Cpu, double Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills, int Restarts, int Pids,
+    double? NetIn, double? NetOut, double? DiskRead, double? DiskWritten);
+
+public sealed record CountFigures(string Slug, string Template, string Name, double Value);
+
+public sealed record RunFigures(RunKind Kind, RunPhase Phase, int Number);
+
+/// <summary>Reads <see cref="Figures"/>: five statements, whatever the number of workspaces. Who may ask is decided where it is served.</summary>
+public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
+{
+    /// <summary>Of nodes, and of counts: more than a site of this kind runs.</summary>
+    private const int Most = 10_000;
+
+    public async Task<Figures> ReadAsync(CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var nodes = await db.Database.SqlQuery<NodeFigures>($"""
+            select w.slug, t.template_id as template, n.name as node, coalesce(n.cpu_history[cardinality(n.cpu_history)], 0) as cpu, n.throttled, n.memory_bytes, n.memory_limit_bytes,
+              n.out_of_memory_kills, n.restarts, n.pids, s.net_in / s.span::float8 as net_in, s.net_out / s.span::float8 as net_out, s.disk_read / s.span::float8 as disk_read, s.disk_written / s.span::float8 as disk_written
+            from portal.nodes n join portal.workspaces w on w.id = n.workspace_id join portal.template_versions t on t.id = w.template_version_id
+            left join lateral (select * from portal.samples s where s.workspace_id = n.workspace_id and s.node = n.name and s.span = {(int)Spans.Raw.TotalSeconds}
+              and s.at > clock_timestamp() - interval '1 minute' order by s.at desc limit 1) s on true
+            where n.running order by w.slug, n.name limit {Most}
+            """).ToListAsync(cancel);
+        var counts = await db.Database.SqlQuery<CountFigures>($"""
+            select distinct on (w.slug, c.name) w.slug, t.template_id as template, c.name, c.value
+            from portal.counts c join portal.workspaces w on w.id = c.workspace_id join portal.template_versions t on t.id = w.template_version_id
+            where c.span = {(int)Spans.RawCounts.TotalSeconds} and c.at > clock_timestamp() - interval '1 minute' and c.name <> {CountNames.Signals}
+            order by w.slug, c.name, c.at desc limit {Most}
+            """).ToListAsync(cancel);
+        var runs = await db.Runs.Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled)
+            .GroupBy(r => new { r.Kind, r.Phase }).Select(g => new RunFigures(g.Key.Kind, g.Key.Phase, g.Count())).ToListAsync(cancel);
+        var claims = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib) }).FirstOrDefaultAsync(cancel);
+        return new([.. nodes], [.. counts], [.. runs], await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), claims is null ? Amounts.None : new(claims.Vcpu, claims.Memory, 0, 0));
+    }
+}

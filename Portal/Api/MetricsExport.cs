@@ -1,0 +1,120 @@
+using System.Diagnostics.Metrics;
+using System.Security.Claims;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.EntityFrameworkCore;
+using OpenTelemetry.Metrics;
+using Portal.Access;
+using Portal.Core.Data;
+using Portal.Core.Metrics;
+using Portal.Core.People;
+using Portal.Core.Policy;
+
+namespace Portal.Api;
+
+/// <summary>
+/// GET /metrics in the form of Prometheus: every node's figures, what engines count, runs, capacity, and this process. For a monitoring
+/// system that brings the token of <c>Metrics:TokenFile</c>, and for operators who are signed in; to other people the address does not exist.
+/// </summary>
+internal sealed class MetricsExport : IDisposable
+{
+    public const string Path = "/metrics", MeterName = "Portal";
+
+    private readonly FiguresReader _reader;
+    private readonly IDbContextFactory<PortalDb> _databases;
+    private readonly byte[]? _token;
+    private readonly Meter _meter;
+    private Figures _now = new([], [], [], null, Core.Quotas.Amounts.None);
+
+    public MetricsExport(FiguresReader reader, IDbContextFactory<PortalDb> databases, IMeterFactory meters, IConfiguration configuration)
+    {
+        (_reader, _databases) = (reader, databases);
+        if (configuration["Metrics:TokenFile"] is { Length: > 0 } file)
+        {
+            _token = Encoding.UTF8.GetBytes(File.ReadAllText(file).Trim());
+            if (_token.Length < 20) throw new InvalidOperationException("Metrics:TokenFile names a file with less than 20 characters: too little for a secret.");
+        }
+        _meter = meters.Create(MeterName);
+        Node("cpu_ratio", "Share of the CPU limit that is used.", n => n.Cpu);
+        Node("throttled_ratio", "Share of the time in which the CPU limit held it back.", n => n.Throttled);
+        Node("memory_working_set_bytes", "Memory without page cache that can be dropped.", n => n.MemoryBytes);
+        Node("memory_limit_bytes", "Hard limit of memory.", n => n.MemoryLimitBytes);
+        Node("oom_kills", "Processes ended for want of memory, those of children included, since it was started.", n => n.OutOfMemoryKills);
+        Node("restarts", "How often it was begun again after it had ended by itself.", n => n.Restarts);
+        Node("pids", "Processes and threads.", n => n.Pids);
+        Node("network_receive_bytes_per_second", "Received from its network.", n => n.NetIn);
+        Node("network_transmit_bytes_per_second", "Sent to its network.", n => n.NetOut);
+        Node("disk_read_bytes_per_second", "Read from disks.", n => n.DiskRead);
+        Node("disk_written_bytes_per_second", "Written to disks, as far as the kernel ascribes it.", n => n.DiskWritten);
+        Gauge("portal_workspace_count", "What the engine of a workspace counts, kernels and terminals.", f => f.Counts.Select(c => new Measurement<double>(c.Value, [new("workspace", c.Slug), new("template", c.Template), new("what", c.Name)])));
+        Gauge("portal_runs", "Unfinished runs.", f => f.Runs.Select(r => new Measurement<double>(r.Number, [new("kind", r.Kind.ToString()), new("phase", r.Phase.ToString())])));
+        Site("capacity_vcpu", "vCPU that may run at once.", (s, _) => s.CapacityVcpu);
+        Site("capacity_memory_bytes", "Memory that may be given at once.", (s, _) => (double)s.CapacityMemoryMib * (1 << 20));
+        Site("claimed_vcpu", "vCPU of what runs or starts.", (_, c) => c.Vcpu);
+        Site("claimed_memory_bytes", "Memory of what runs or starts.", (_, c) => (double)c.MemoryMib * (1 << 20));
+        Site("storage_bytes", "Size of the disk for students' work.", (s, _) => s.StorageTotalBytes);
+        Site("storage_free_bytes", "What of it is free.", (s, _) => s.StorageFreeBytes);
+    }
+
+    /// <summary>Refuses, or reads what the exporter then says.</summary>
+    public async Task HandleAsync(HttpContext http, RequestDelegate next)
+    {
+        if (!HttpMethods.IsGet(http.Request.Method) || !(HasToken(http) || await IsOperatorAsync(http.User, http.RequestAborted)))
+        {
+            // For programs: no page of ours in place of the status.
+            if (http.Features.Get<IStatusCodePagesFeature>() is { } pages) pages.Enabled = false;
+            var known = http.User.Identity?.IsAuthenticated == true;
+            if (!known) http.Response.Headers.WWWAuthenticate = "Bearer";
+            http.Response.StatusCode = known ? StatusCodes.Status404NotFound : StatusCodes.Status401Unauthorized;
+            return;
+        }
+        Volatile.Write(ref _now, await _reader.ReadAsync(http.RequestAborted));
+        http.Response.Headers.CacheControl = "no-store";
+        await next(http);
+    }
+
+    public void Dispose() => _meter.Dispose();
+
+    private bool HasToken(HttpContext http) => _token is not null && http.Request.Headers.Authorization is [{ } header] && header.StartsWith("Bearer ", StringComparison.Ordinal)
+        && CryptographicOperations.FixedTimeEquals(_token, Encoding.UTF8.GetBytes(header["Bearer ".Length..]));
+
+    private async Task<bool> IsOperatorAsync(ClaimsPrincipal user, CancellationToken cancel)
+    {
+        if (user.Identity?.IsAuthenticated != true) return false;
+        await using var db = await _databases.CreateDbContextAsync(cancel);
+        return Permissions.May(Verb.SeeOperations, await db.StandingAsync(user.Actor(), null, null, null, cancel));
+    }
+
+    private void Gauge(string name, string description, Func<Figures, IEnumerable<Measurement<double>>> values) =>
+        _meter.CreateObservableGauge(name, () => values(Volatile.Read(ref _now)), unit: null, description);
+
+    private void Node(string name, string description, Func<NodeFigures, double?> value) => Gauge($"portal_node_{name}", description, f =>
+        from n in f.Nodes
+        let v = value(n)
+        where v is not null
+        select new Measurement<double>(v.Value, [new("workspace", n.Slug), new("template", n.Template), new("node", n.Node)]));
+
+    private void Site(string name, string description, Func<Core.Operations.SiteState, Core.Quotas.Amounts, double> value) =>
+        Gauge($"portal_site_{name}", description, f => f.Site is { } site ? [new(value(site, f.Claimed))] : []);
+}
+
+public static class MetricsExports
+{
+    public static IServiceCollection AddMetricsExport(this IServiceCollection services)
+    {
+        services.AddSingleton<MetricsExport>();
+        services.AddOpenTelemetry().WithMetrics(m => m
+            .AddMeter(MetricsExport.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql", "System.Runtime")
+            // Each scrape reads rows of its own: an answer that is kept for a moment would show those of the one before.
+            .AddPrometheusExporter(o => o.ScrapeResponseCacheDurationMilliseconds = 0));
+        return services;
+    }
+
+    /// <summary>After who asks is known.</summary>
+    public static void UseMetricsExport(this IApplicationBuilder app)
+    {
+        var export = app.ApplicationServices.GetRequiredService<MetricsExport>();
+        app.UseOpenTelemetryPrometheusScrapingEndpoint(meterProvider: null, predicate: null, path: MetricsExport.Path, configureBranchedPipeline: branch => branch.Use(export.HandleAsync), optionsName: null);
+    }
+}
