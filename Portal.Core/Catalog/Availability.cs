@@ -10,22 +10,23 @@ public static class Availability
     {
         if (version is null) return null;
         var bad = await db.CloudStates.AsNoTracking().Where(c => !c.Ok).OrderBy(c => c.Name).ToListAsync(cancel);
-        var images = await db.Images.AsNoTracking().Where(i => i.State != ImageState.Ready).ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
+        var images = await db.Images.AsNoTracking().ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
         return Reason(version.Spec, bad, images);
     }
 
     /// <inheritdoc cref="ReasonAsync"/>
-    public static string? Reason(TemplateSpec spec, IReadOnlyList<Operations.CloudState> bad, IReadOnlyDictionary<string, ImageRow> notReady)
+    public static string? Reason(TemplateSpec spec, IReadOnlyList<Operations.CloudState> bad, IReadOnlyDictionary<string, ImageRow> images)
     {
         if (bad.Count > 0) return $"{bad[0].Says} {bad[0].Remedy}".TrimEnd();
         foreach (var role in spec.Roles)
-            if (notReady.TryGetValue(role.Image, out var image))
-                return image.State switch
-                {
-                    ImageState.Failed => $"Its image could not be built: {image.Says} {image.Remedy}".TrimEnd(),
-                    ImageState.Building => $"Its image is being built ({image.Percent} %). It can be launched as soon as that is done.",
-                    _ => "Its image has not been built yet. The operator sees why on the Operations page.",
-                };
+            switch (images.GetValueOrDefault(role.Image))
+            {
+                case { State: ImageState.Ready }: break;
+                case { State: ImageState.Failed } image: return $"Its image could not be built: {image.Says} {image.Remedy}".TrimEnd();
+                case { State: ImageState.Building } image: return $"Its image is being built ({image.Percent} %). It can be launched as soon as that is done.";
+                // One that nobody spoke of is a template that was published a moment ago.
+                default: return "Its image has not been built yet. The operator sees why on the Operations page.";
+            }
         return null;
     }
 }

@@ -8,7 +8,7 @@ namespace Portal.Proxy;
 /// Leads links between the nodes of one workspace to the hosts of their apps: a page of one node names another as http://worker0:8042/…,
 /// which no browser finds. Addresses that belong to no app of this workspace are left alone.
 /// </summary>
-internal sealed class AppLinks(Site site, AppAccess access)
+public sealed class AppLinks(Site site, AppAccess access)
 {
     /// <summary>Below it, a page's own scripts reach the other nodes of its workspace; see <see cref="AppProxy"/>.</summary>
     public const string Through = "/.portal/to";

@@ -60,7 +60,7 @@ internal sealed class AppTransformer(Site site, string? token, AppLinks links, b
         if (string.Equals(type, "text/html", StringComparison.OrdinalIgnoreCase))
         {
             if (Decoded(await answer.Content.ReadAsStreamAsync(cancel), answer.Content.Headers.ContentEncoding) is not { } page) return;
-            answer.Content = new StreamContent(new LinkRewriter(page, links));
+            answer.Content = new StreamContent(new LinkStream(page, links));
             headers.ContentLength = null;
             headers.Remove(HeaderNames.ContentEncoding);
         }

@@ -77,6 +77,20 @@ public sealed class AdmissionTests
         (await db.Audit.CountAsync(a => a.Outcome == nameof(RefusalReason.OverQuota), Cancel)).ShouldBe(20);
     }
 
+    /// <summary>The site has room for many, and no machine for one that large.</summary>
+    [Fact]
+    public async Task Launch_NodeLargerThanAnyMachine_IsRefusedWithWhatFits()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(100, 100_000, 100, 100), Cancel);
+        await using var db = database.Open();
+        await db.Site.ExecuteUpdateAsync(s => s.SetProperty(x => x.NodeVcpu, 1).SetProperty(x => x.NodeMemoryMib, 65_536), Cancel);
+
+        var refused = (await LaunchAsync(site, "m"))[0].ShouldBeOfType<LaunchOutcome.Refused>().Why;
+
+        (refused.Reason, refused.Field, refused.Resource, refused.Fits).ShouldBe((RefusalReason.NeverPossible, "size", Resource.Vcpu, new Fit("s", 0)));
+    }
+
     /// <summary>Whichever resource a level has least of, that many are accepted and the others meet exactly that wall.</summary>
     [Theory]
     [InlineData(QuotaLevel.Tenant, Resource.Vcpu)]

@@ -7,7 +7,7 @@ namespace Portal.Proxy;
 /// An engine's page on its way to the browser, with the links to its workspace's other nodes led to their apps' hosts. It flows through: nothing
 /// is kept but the few bytes that may be the beginning of a link, however long the page is.
 /// </summary>
-internal sealed class LinkRewriter(Stream page, AppLinks links) : Stream
+public sealed class LinkStream(Stream page, AppLinks links) : Stream
 {
     private const int Piece = 16 << 10;
     private readonly byte[] _seen = new byte[Piece];

@@ -1,0 +1,26 @@
+using Portal.Core.Catalog;
+
+namespace Portal.Tests;
+
+public sealed class AvailabilityTests
+{
+    private static readonly TemplateSpec Spec = new("notebook", "Notebook", "", "jupyter", "1", [], [new("notebook", "python", [], new Dictionary<string, string>(StringComparer.Ordinal), null)], []);
+
+    private static Dictionary<string, ImageRow> Images(ImageState state) => new(StringComparer.Ordinal) { ["python"] = new() { Name = "python", State = state, Percent = 40, Says = "no space left" } };
+
+    [Fact]
+    public void Reason_ImageReady_IsNone() => Availability.Reason(Spec, [], Images(ImageState.Ready)).ShouldBeNull();
+
+    [Theory]
+    [InlineData(ImageState.Missing, "not been built yet")]
+    [InlineData(ImageState.Building, "40 %")]
+    [InlineData(ImageState.Failed, "no space left")]
+    public void Reason_ImageNotReady_SaysHowItStands(ImageState state, string words) => Availability.Reason(Spec, [], Images(state))!.ShouldContain(words);
+
+    [Fact]
+    public void Reason_ImageThatNobodySpokeOfYet_IsNotBuilt() => Availability.Reason(Spec, [], new Dictionary<string, ImageRow>(StringComparer.Ordinal))!.ShouldContain("not been built yet");
+
+    [Fact]
+    public void Reason_CloudThatIsAway_ComesFirst() =>
+        Availability.Reason(Spec, [new() { Name = "engine", Ok = false, Says = "It does not answer.", Remedy = "Start it." }], Images(ImageState.Building)).ShouldBe("It does not answer. Start it.");
+}

@@ -1,0 +1,73 @@
+using System.Net;
+using System.Text;
+using Portal.Access;
+using Portal.Core.Access;
+using Portal.Proxy;
+
+namespace Portal.Tests.Proxy;
+
+/// <summary>Wherever the network cuts a page, its links are led alike.</summary>
+public sealed class LinkStreamTests
+{
+    private static readonly Site Site = new("http://portal.localhost:8080", "apps.localhost", "abcdefghij");
+
+    private static readonly AppAccess Access = new("hash", Guid.Empty, "slug123456", 1, "hdfs", null, "/", new(IPAddress.Parse("10.213.0.2"), 9870))
+    {
+        Links = [new("master", IPAddress.Parse("10.213.0.2"), 9870, "hdfs", false), new("worker0", IPAddress.Parse("10.213.0.3"), 9864, "node-0", false), new("notebook", null, 8888, "lab", true)],
+    };
+
+    private const string Page = """
+        <a href="http://worker0:9864/logs?x=1">node</a> <a href='//master:9870/'>master</a> (http://10.213.0.3:9864) http://worker0:9864
+        https://worker0:9864/ http://elsewhere:9864/ http://worker0:9864@elsewhere/ http://worker0:98640/ ahttp://worker0:9864/ // a comment http:// https:// {"h":"http://WORKER0:9864/"} src=//worker0:9864/x http:
+        """;
+
+    private const string Led = """
+        <a href="http://node-0--slug123456.apps.localhost:8080/logs?x=1">node</a> <a href='http://hdfs--slug123456.apps.localhost:8080/'>master</a> (http://node-0--slug123456.apps.localhost:8080) http://node-0--slug123456.apps.localhost:8080
+        https://worker0:9864/ http://elsewhere:9864/ http://worker0:9864@elsewhere/ http://worker0:98640/ ahttp://worker0:9864/ // a comment http:// https:// {"h":"http://node-0--slug123456.apps.localhost:8080/"} src=http://node-0--slug123456.apps.localhost:8080/x http:
+        """;
+
+    [Fact]
+    public async Task Read_CutAtEverySeam_LeadsTheSameLinks()
+    {
+        var page = Encoding.UTF8.GetBytes(Page);
+        for (var seam = 0; seam <= page.Length; seam++)
+            (await ThroughAsync([page[..seam], page[seam..]])).ShouldBe(Led, $"cut after {seam} bytes");
+    }
+
+    [Fact]
+    public async Task Read_ByteByByte_LeadsTheSameLinks() => (await ThroughAsync([.. Encoding.UTF8.GetBytes(Page).Select(b => new[] { b })])).ShouldBe(Led);
+
+    [Fact]
+    public async Task Read_EndsInsideALink_GivesAllThatCame()
+    {
+        for (var end = 0; end <= "http://worker0:9864".Length; end++)
+        {
+            var text = "x " + "http://worker0:9864"[..end];
+            var through = await ThroughAsync([Encoding.UTF8.GetBytes(text)]);
+            if (end == "http://worker0:9864".Length) through.ShouldBe("x http://node-0--slug123456.apps.localhost:8080");
+            else through.ShouldBe(text);
+        }
+    }
+
+    private static async Task<string> ThroughAsync(byte[][] pieces)
+    {
+        await using var rewriter = new LinkStream(new Pieces(pieces), new AppLinks(Site, Access));
+        using var all = new MemoryStream();
+        await rewriter.CopyToAsync(all, TestContext.Current.CancellationToken);
+        return Encoding.UTF8.GetString(all.ToArray());
+    }
+
+    /// <summary>A page that comes in these pieces, one a read.</summary>
+    private sealed class Pieces(byte[][] pieces) : MemoryStream
+    {
+        private int _next;
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            while (_next < pieces.Length && pieces[_next].Length == 0) _next++;
+            if (_next == pieces.Length) return ValueTask.FromResult(0);
+            pieces[_next].CopyTo(buffer);
+            return ValueTask.FromResult(pieces[_next++].Length);
+        }
+    }
+}
