@@ -69,5 +69,5 @@ public sealed record StorageReport(string Summary, bool BlocksEnforced, long Tot
 /// <summary>A folder of one node, for the engine's own data.</summary>
 public sealed record ScratchFolder(Guid ClassId, Guid Workspace, string Node);
 
-/// <param name="PersonId">Null for the class share as a whole.</param>
+/// <param name="PersonId">Null for the class share as a whole, scratch folders in it included.</param>
 public sealed record FilesetUsage(Guid ClassId, Guid? PersonId, long UsedBytes, long LimitBytes);

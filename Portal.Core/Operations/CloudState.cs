@@ -34,6 +34,9 @@ public sealed class SiteState
     public long StorageTotalBytes { get; set; }
     public long StorageFreeBytes { get; set; }
 
+    /// <summary>What students' folders hold, work and scratch together.</summary>
+    public long StorageWrittenBytes { get; set; }
+
     /// <summary>False: usage of folders is counted only, nothing stops a writer; pages say so.</summary>
     public bool BlocksEnforced { get; set; }
 

@@ -14,10 +14,9 @@ public static class StorageLeft
     {
         if (await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel) is not { } site) return null;
         var promised = await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
-        var written = await db.WorkFolders.SumAsync(f => f.UsedBytes, cancel);
-        return Of(site, promised, written) >> 30;
+        return Of(site, promised) >> 30;
     }
 
     /// <summary>The same in bytes, from figures in hand; may be below zero.</summary>
-    public static long Of(SiteState site, long promised, long written) => site.StorageFreeBytes - site.StorageReserveBytes - Math.Max(0, promised - written);
+    public static long Of(SiteState site, long promised) => site.StorageFreeBytes - site.StorageReserveBytes - Math.Max(0, promised - site.StorageWrittenBytes);
 }

@@ -14,8 +14,9 @@ public sealed class ExtendWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.ExtendWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
-        var newest = (await ChangeWorkspace.NewestRunAsync(db, workspaceId, cancel))!;
-        if (workspace.Wish is not null || newest is not { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) }) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
+        // A Resize, under way or ended, leaves it running.
+        var standing = await db.StandingRunAsync(workspaceId, cancel);
+        if (workspace.Wish is not (null or RunKind.Resize) || standing is not { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) }) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
         var now = clock.GetUtcNow();
         var longest = await db.Classes.Where(c => c.Id == workspace.ClassId).Select(c => c.LongestHours).SingleAsync(cancel);
         if (endAt <= now) return new ChangeOutcome.Refused(ChangeRefusal.EndInThePast);

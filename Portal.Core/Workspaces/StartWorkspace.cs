@@ -52,17 +52,20 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         if (workspace.EndAt <= now) return new(ChangeRefusal.EndInThePast);
         if (workspace.EndAt > now.AddHours(@class.LongestHours)) return new(ChangeRefusal.EndTooLate);
         var choice = new Fit(changes.SizeId ?? workspace.SizeId, changes.Workers ?? workspace.Workers);
-        return await ReserveLockedAsync(db, workspace, version, choice, cancel) is { } refusal ? new(ChangeRefusal.OverQuota, refusal) : null;
+        return await ReserveLockedAsync(db, workspace, version, choice, cancel);
     }
 
     /// <summary>
     /// Reserves at all levels whatever of the choice is not held yet, or says which wall is met. A workspace that is broken but not released
     /// still holds its nodes, and a stopped one its scratch folders.
     /// </summary>
-    private static async Task<Refusal?> ReserveLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, CancellationToken cancel)
+    private static async Task<ChangeOutcome.Refused?> ReserveLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, CancellationToken cancel)
     {
         var wanted = version.Spec.Nodes(choice.SizeId, choice.Workers);
         var held = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == workspace.Id && r.EndedAt == null).ToListAsync(cancel);
+        // What runs, or keeps its files, keeps its size: only after a stop is it another.
+        var changed = wanted.SelectMany(n => NodeReservations.Of(workspace, n)).Any(r => held.Exists(h => h.Kind == r.Kind && h.Node == r.Node && (h.Vcpu, h.MemoryMib, h.StorageGib) != (r.Vcpu, r.MemoryMib, r.StorageGib)));
+        if (changed || held.Exists(h => h.Kind == ReservationKind.Compute && wanted.All(n => n.Name != h.Node))) return new(ChangeRefusal.NotNow);
         var missing = wanted.SelectMany(n => NodeReservations.Of(workspace, n)).Where(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node)).ToList();
         var asked = missing.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, 0));
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
@@ -74,7 +77,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
             Hours: 1, LongestHours: 1, Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
             Capacity: machines?.Capacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: [])
         { Node = version.Spec.LargestNode(choice.SizeId, choice.Workers), LargestNode = machines?.LargestNode };
-        if (LaunchPolicy.Decide(facts) is { } refusal) return refusal;
+        if (LaunchPolicy.Decide(facts) is { } refusal) return new(ChangeRefusal.OverQuota, refusal);
         db.Reservations.AddRange(missing);
         return null;
     }

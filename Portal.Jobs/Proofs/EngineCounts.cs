@@ -79,7 +79,8 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
             using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseContentRead, until.Token);
             return (int)answer.StatusCode < 400 && await read(answer);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or JsonException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        // A text that is no text, such as half of a surrogate pair, is found when it is read: InvalidOperationException.
+        catch (Exception e) when (e is HttpRequestException or IOException or JsonException or InvalidOperationException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             return false; // not yet, or not any more
         }

@@ -27,7 +27,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         // What releases or shrinks needs no room, nor does what will be cancelled at its first claim.
         var admitted = await db.Database.ExecuteSqlAsync($"""
             update portal.runs r set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() from portal.workspaces w
-            where w.id = r.workspace_id and r.phase = 'Queued' and (r.kind in ('Stop', 'Delete') or w.wish is not null or (r.kind = 'Resize' and coalesce(r.workers, 0) <= w.workers))
+            where w.id = r.workspace_id and r.phase = 'Queued' and (r.kind in ('Stop', 'Delete') or w.wish in ('Stop', 'Delete') or (w.wish = 'Resize' and r.kind = 'Resize') or (r.kind = 'Resize' and coalesce(r.workers, 0) <= w.workers))
             """, cancel);
         var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         if (site is not null)
@@ -48,7 +48,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
     private static async Task<Room> RoomAsync(PortalDb db, int launchesAtOnce, Amounts capacity, CancellationToken cancel)
     {
         var claimed = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib) }).FirstOrDefaultAsync(cancel);
-        var starting = await db.Runs.CountAsync(r => (r.Kind == RunKind.Launch || r.Kind == RunKind.Start || (r.Kind == RunKind.Resize && r.Workers > db.Workspaces.First(w => w.Id == r.WorkspaceId).Workers)) && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active), cancel);
+        var starting = await db.StartingRuns().CountAsync(cancel);
         return new(capacity, claimed is null ? Amounts.None : new(claimed.Vcpu, claimed.Memory, 0, 0), launchesAtOnce - starting);
     }
 

@@ -8,7 +8,17 @@ public sealed class HeldRuns(RunStore runs, RunOptions options, TimeProvider clo
     private readonly ConcurrentDictionary<long, Held> _held = new();
 
     /// <summary>Renewed until it is disposed of.</summary>
-    public Held Hold(HeldRun run, CancellationToken stopping) => _held[run.Id] = new(run, this, stopping);
+    public Held Hold(HeldRun run, CancellationToken stopping)
+    {
+        var held = new Held(run, this, stopping);
+        // Taken again by this very process: what it did under the version before is over, and nobody else would tell it.
+        _held.AddOrUpdate(run.Id, held, (_, before) =>
+        {
+            before.Lose();
+            return held;
+        });
+        return held;
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -73,7 +73,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              wished as (update portal.workspaces w set wish = null, wish_by = null from r where w.id = r.workspace_id and w.wish = 'Resize'),
              told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Info', 'The change of the number of workers is taken back.' from r),
-             begun as ({Begin})
+             begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
 
@@ -83,7 +83,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
              told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Fail', $5 from r),
-             begun as ({Begin})
+             begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), cause, (object?)remedy ?? DBNull.Value) ?? throw new LeaseLostException(run.Id);
 
@@ -116,6 +116,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
             select w.id, $2 + 1, w.wish, w.wish_by from portal.workspaces w where w.id = $1 and w.wish in ('Stop', 'Delete') and w.deleted_at is null and not (w.wish = 'Stop' and $3)
             """, cancel, run.WorkspaceId, run.Number, run.Kind == RunKind.Stop && phase == RunPhase.Succeeded);
         await ExecuteAsync(connection, "update portal.workspaces set wish = null, wish_by = null where id = $1 and wish is not null", cancel, run.WorkspaceId);
+        // Its place among those that start is free: whoever waits for one begins now.
+        await ExecuteAsync(connection, "select pg_notify('portal_runs', '')", cancel);
         await transaction.CommitAsync(cancel);
     }
 
@@ -159,6 +161,9 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
 
     /// <summary>When the step that comes next began; kept over a take-over, so that times on the page are what the person waited.</summary>
     private static readonly string Begin = $"insert into portal.run_steps (run_id, key, began_at) select r.id, k.key, clock_timestamp() from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step on conflict do nothing";
+
+    /// <summary>The same for the first step of a way back: the way there may have had it too, and its time is not this one's.</summary>
+    private static readonly string BeginAgain = Begin.Replace("on conflict do nothing", "on conflict (run_id, key) do update set began_at = excluded.began_at, ended_at = null", StringComparison.Ordinal);
 
     private static string StepNames() => string.Join(", ", from kind in Enum.GetValues<RunKind>()
                                                            from releasing in Both

@@ -73,8 +73,7 @@ public sealed class OrderChecks(IShareCloud shares)
             return new($"No machine here has this much {Words(never)} for one node.", "Start it in a smaller size.");
         (site.StorageTotalBytes, site.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
         var promised = await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
-        var written = await db.WorkFolders.SumAsync(f => f.UsedBytes, cancel);
-        return StorageLeft.Of(site, promised, written) < 0
+        return StorageLeft.Of(site, promised) < 0
             ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more is promised already.", "Ask the operator to make room, then try again.") : null;
     }
 

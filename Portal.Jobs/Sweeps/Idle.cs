@@ -22,7 +22,7 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
             var quiet = clock.GetUtcNow().AddMinutes(-IdlePolicy.Shortest);
             candidates = await (from w in db.Workspaces
                                 join c in db.Classes on w.ClassId equals c.Id
-                                where w.DeletedAt == null && w.Wish == null && c.IdleMinutes != null && w.ActiveAt < quiet
+                                where w.DeletedAt == null && w.Wish == null && c.IdleMinutes != null && w.ActiveAt < quiet && w.Subnet != null // what was released holds no address
                                 orderby w.ActiveAt
                                 select w.Id).Take(Most).ToListAsync(cancel);
         }

@@ -13,7 +13,10 @@ public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterClo
 {
     public async Task RunAsync(CancellationToken cancel)
     {
-        var seen = (await clusters.LookAsync(cancel)).Select(c => c.Workspace).Concat((await shares.AccessAsync(cancel)).Select(a => a.Workspace)).ToHashSet();
+        IReadOnlyList<ClusterNow> there;
+        try { there = await clusters.LookAsync(cancel); }
+        catch (CloudException e) when (e.Fault == CloudFault.Away) { return; } // its health says so
+        var seen = there.Select(c => c.Workspace).Concat((await shares.AccessAsync(cancel)).Select(a => a.Workspace)).ToHashSet();
         seen.UnionWith(await DeletedWithScratchAsync(cancel));
         foreach (var id in await ReleasedAsync(seen, cancel))
         {
@@ -23,7 +26,9 @@ public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterClo
             // Once more under the lock: somebody may have ordered a start meanwhile.
             if ((await ReleasedAsync([id], cancel)).Count == 0) continue;
             log.LogWarning("Workspace {Workspace} is released, yet something of it is there: removing.", id);
-            await RemoveAsync(id, cancel);
+            // What cannot be removed stays for the next time, and keeps nobody else from being cleaned up.
+            try { await RemoveAsync(id, cancel); }
+            catch (CloudException e) { log.LogWarning("Workspace {Workspace} could not be cleaned up: {Error}", id, e.Message); }
         }
         await surplus.RunAsync(cancel);
     }

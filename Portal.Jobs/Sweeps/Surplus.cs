@@ -26,7 +26,8 @@ public sealed class Surplus(IDbContextFactory<PortalDb> databases, IClusterCloud
             await db.LockWorkspaceAsync(id, cancel);
             if ((await ResizedAsync(id, cancel)).Count == 0) continue;
             log.LogWarning("Workspace {Workspace} has more than its workers: removing.", id);
-            await RemoveLockedAsync(db, await leavers.KeptAsync(id, null, cancel), cancel);
+            try { await RemoveLockedAsync(db, await leavers.KeptAsync(id, null, cancel), cancel); }
+            catch (CloudException e) { log.LogWarning("Workspace {Workspace} could not be rid of what it has too much: {Error}", id, e.Message); }
             await transaction.CommitAsync(cancel);
         }
     }

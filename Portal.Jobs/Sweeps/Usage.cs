@@ -24,5 +24,9 @@ public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHe
         write.Parameters.Add(new() { Value = usage.ConvertAll(u => u.PersonId!.Value).ToArray() });
         write.Parameters.Add(new() { Value = usage.ConvertAll(u => u.UsedBytes).ToArray() });
         await write.ExecuteNonQueryAsync(cancel);
+        // A share holds the scratch folders of its class too.
+        await using var all = data.CreateCommand("update portal.site set storage_written_bytes = $1");
+        all.Parameters.Add(new() { Value = seen.Where(u => u.PersonId is null).Sum(u => u.UsedBytes) });
+        await all.ExecuteNonQueryAsync(cancel);
     }
 }

@@ -16,12 +16,12 @@ namespace Portal.Jobs.Watch;
 /// Asks every workspace that is ready what works in it, writes what was counted, and when something was last seen to work. Side by side, a bounded
 /// number at once, each question with a deadline of its own; those that gave no answer last time come last, so that they delay nobody.
 /// </summary>
-public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks, AppToken tokens, SampleRows rows, TimeProvider clock)
+public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks, AppToken tokens, SampleRows rows, TimeProvider clock, ILogger<Signals> log)
 {
     private const int AtOnce = 32, Most = 2000;
     private HashSet<Guid> _silent = [];
 
-    private sealed record Watched(Guid Id, int Generation, int Workers, TemplateSpec Spec, DateTimeOffset ReadyAt, Activity? Activity, DateTimeOffset? LookedAt)
+    private sealed record Watched(Guid Id, int Generation, int Workers, TemplateSpec Spec, Activity? Activity, DateTimeOffset? LookedAt)
     {
         public IReadOnlyList<NodeNow> Nodes { get; init; } = [];
     }
@@ -34,7 +34,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         var watched = await WatchedAsync(cancel);
         var answers = new Answer[watched.Count];
         await Parallel.ForEachAsync(watched.OrderBy(w => _silent.Contains(w.Id)).Select((w, i) => (w, i)), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
-            async (one, token) => answers[one.i] = await AskAsync(one.w, token));
+            async (one, token) => answers[one.i] = await AskOrSilentAsync(one.w, token));
         _silent = [.. answers.Where(a => a.Signals.Any(s => !s.Answered)).Select(a => a.Of.Id)];
         var now = clock.GetUtcNow();
         await rows.WriteAsync([.. answers.SelectMany(a => a.Counts.Select(c => Count(a.Of.Id, c.Name, c.Value, now)))], cancel);
@@ -50,18 +50,29 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         await using var db = await databases.CreateDbContextAsync(cancel);
         var found = await (from w in db.Workspaces.AsNoTracking()
                            join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
-                           from r in db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)
-                           where w.DeletedAt == null && r.Phase == RunPhase.Succeeded && r.EndedAt != null && r.Kind != RunKind.Stop && r.Kind != RunKind.Delete
+                           from r in db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).Take(1)
+                           where w.DeletedAt == null && r.Phase == RunPhase.Succeeded && r.EndedAt != null && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start)
                            orderby w.CreatedAt
                            select new { w, t.Spec, r.EndedAt, LookedAt = db.Counts.Where(c => c.WorkspaceId == w.Id && c.Span == (int)Spans.RawCounts.TotalSeconds && c.Name == CountNames.Signals).Max(c => (DateTimeOffset?)c.At) })
             .Take(Most).ToListAsync(cancel);
         var ids = found.ConvertAll(f => f.w.Id);
         var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId) && n.Running).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
-        return [.. found.Select(f => new Watched(f.w.Id, f.w.Generation, f.w.Workers, f.Spec, f.EndedAt!.Value,
+        return [.. found.Select(f => new Watched(f.w.Id, f.w.Generation, f.w.Workers, f.Spec,
             f.w.ActiveAt >= f.EndedAt ? new(f.w.ActiveAt.Value, f.w.ActiveBy) : null, f.LookedAt >= f.EndedAt ? f.LookedAt : null)
         {
             Nodes = [.. nodes[f.w.Id].Where(n => n.Generation == f.w.Generation).Select(n => new NodeNow(n.Name, n.Role, n.Generation, NodeState.Running, null, false, n.Address, ""))],
         })];
+    }
+
+    /// <summary>Whatever one workspace answers, the others are asked.</summary>
+    private async Task<Answer> AskOrSilentAsync(Watched of, CancellationToken cancel)
+    {
+        try { return await AskAsync(of, cancel); }
+        catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
+        {
+            log.LogWarning("What works in workspace {Workspace} could not be understood: {Error}", of.Id, e.Message);
+            return new(of, [new(CountNames.Kernels, Answered: false)], [(CountNames.Signals, 0)]);
+        }
     }
 
     private async Task<Answer> AskAsync(Watched of, CancellationToken cancel)

@@ -36,7 +36,7 @@ public sealed class WorkerMending(
         foreach (var id in await SickAsync(cancel))
         {
             try { await MendAsync(id, cancel); }
-            catch (CloudException e) { log.LogWarning("A worker of workspace {Workspace} was not started again: {Error}", id, e.Message); }
+            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested) { log.LogWarning("A worker of workspace {Workspace} was not started again: {Error}", id, e.Message); }
         }
     }
 
@@ -92,6 +92,7 @@ public sealed class WorkerMending(
     {
         var now = known.Workspace;
         var names = ended.Select(n => n.Name).ToList();
+        var plan = await plans.MakeAsync(known, now, cancel) with { KeepsWhatIsThere = true }; // an image that is being built again uses up no time
         // Told and counted before anything is done: whoever dies in between has used up one time.
         await using (var db = await databases.CreateDbContextAsync(cancel))
         {
@@ -109,7 +110,7 @@ public sealed class WorkerMending(
             if (looks == 0) return; // still going: seen again at the next tick
             await Task.Delay(BetweenLooks, clock, cancel);
         }
-        await clusters.EnsureAsync(await plans.MakeAsync(known, now, cancel) with { KeepsWhatIsThere = true }, cancel);
+        await clusters.EnsureAsync(plan, cancel);
         await rows.SeeAsync(now.Id, await clusters.LookAsync(now.Id, cancel), cancel);
     }
 

@@ -37,6 +37,8 @@ internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
         builder.NotWrittenHere(w => w.DeletedAt);
         // Slugs become host names: nothing else may come from whoever writes rows.
         builder.ToTable(t => t.HasCheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'"));
+        // Jobs reads it as one of these, under a lease.
+        builder.ToTable(t => t.HasCheckConstraint("wish_known", $"wish in ({string.Join(", ", Enum.GetNames<RunKind>().Select(k => $"'{k}'"))})"));
     }
 }
 

@@ -727,6 +727,10 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("storage_total_bytes");
 
+                    b.Property<long>("StorageWrittenBytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("storage_written_bytes");
+
                     b.Property<DateTimeOffset>("UpdatedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("updated_at");
@@ -1533,6 +1537,8 @@ namespace Portal.Core.Data.Migrations
                     b.ToTable("workspaces", "portal", t =>
                         {
                             t.HasCheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'");
+
+                            t.HasCheckConstraint("wish_known", "wish in ('Launch', 'Start', 'Stop', 'Delete', 'Resize')");
                         });
                 });
 

@@ -123,7 +123,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         foreach (var (classId, share) in Named(storage.Options.Folder))
         {
             var people = Named(share).Select(p => new FilesetUsage(classId, p.Id, Size(p.Path, cancel), 0)).ToList();
-            usage.Add(new FilesetUsage(classId, null, people.Sum(p => p.UsedBytes), 0));
+            usage.Add(new FilesetUsage(classId, null, Size(share, cancel), 0));
             usage.AddRange(people);
         }
 

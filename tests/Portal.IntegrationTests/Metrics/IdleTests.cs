@@ -77,7 +77,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         await db.SaveChangesAsync(Cancel);
         await _database.ExecuteAsync($"update portal.runs set phase = 'Succeeded', ended_at = {Now.AddMinutes(-minutesAgo)} where workspace_id = {id}", Cancel);
         var (at, by) = activeMinutesAgo is { } active ? (Now.AddMinutes(-active), "kernels") : ((DateTimeOffset?)null, (string?)null);
-        await _database.ExecuteAsync($"update portal.workspaces set generation = 1, template_version_id = {version}, active_at = {at}, active_by = {by} where id = {id}", Cancel);
+        await _database.ExecuteAsync($"update portal.workspaces set generation = 1, subnet = '10.213.0.0/27', template_version_id = {version}, active_at = {at}, active_by = {by} where id = {id}", Cancel);
         return (id, server);
     }
 
@@ -107,7 +107,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
     [InlineData(RunPhase.Queued, RunKind.Resize)]
     public async Task Sweep_AfterAResize_StopsOnceThatHasEnded(RunPhase phase, RunKind newest)
     {
-        var (id, _) = await ReadyAsync();
+        var (id, server) = await ReadyAsync();
         await using (var db = _database.Open())
         {
             db.Runs.Add(new() { WorkspaceId = id, Number = 2, Kind = RunKind.Resize });
@@ -119,6 +119,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         await LookAndSweepAsync();
 
         (await RowsAsync(id)).Newest.Kind.ShouldBe(newest);
+        server.Asked.ShouldBeGreaterThan(0);
     }
 
     [Fact]
@@ -161,12 +162,16 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
     [InlineData("garbage", "?kernels")]
     [InlineData("no time", "?kernels")]
     [InlineData("tasks", "?tasks")]
+    [InlineData("half a pair", "?tasks")]
+    [InlineData("half a state", "?kernels")]
     [InlineData("hangs", "?kernels")]
     [InlineData("gone", "?kernels")]
     public async Task Sweep_NoAnswer_IsNoEvidence(string how, string by)
     {
         var (id, server) = await ReadyAsync();
         server.Kernels = how switch { "garbage" => "<html>", "no time" => """[{"id": "1", "execution_state": "idle"}]""", _ => FakeNotebook.Kernel(Now.AddMinutes(-200)) };
+        if (how == "half a pair") server.Tasks = """{"running": "\ud800"}""";
+        if (how == "half a state") server.Kernels = """[{"id": "1", "last_activity": "2026-01-01T00:00:00Z", "execution_state": "\ud800"}]""";
         if (how == "tasks") server.Tasks = """{"running": "many"}""";
         server.Hangs = how == "hangs";
         if (how == "gone") await _database.ExecuteAsync($"update portal.nodes set address = null where workspace_id = {id}", Cancel);

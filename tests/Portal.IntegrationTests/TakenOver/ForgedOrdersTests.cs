@@ -72,6 +72,19 @@ public sealed class ForgedOrdersTests
         await using var db = database.Open();
         (await db.Runs.SingleAsync(Cancel)).Phase.ShouldBe(RunPhase.Succeeded);
         (await db.Workspaces.SingleAsync(Cancel)).Wish.ShouldBeNull();
+        // It was admitted as every launch: with room of its own.
+        (await db.CapacityClaims.CountAsync(c => c.EndedAt == null, Cancel)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Wish_ThatIsNone_IsRefusedByTheDatabase()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel);
+        await using var web = NpgsqlDataSource.Create(database.Web);
+        await using var forge = web.CreateCommand("update portal.workspaces set wish = 'x'");
+        (await Should.ThrowAsync<PostgresException>(() => forge.ExecuteNonQueryAsync(Cancel))).SqlState.ShouldBe(PostgresErrorCodes.CheckViolation);
     }
 
     /// <summary>An order written by hand as role portal_web: right in everything but what is named.</summary>

@@ -32,6 +32,29 @@ public sealed class ExtendTests
         (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
         await database.ExecuteAsync($"update portal.runs set kind = {kind.ToString()}, phase = {phase.ToString()}, releasing = {releasing}", Cancel);
         await database.ExecuteAsync($"update portal.workspaces set wish = {wish?.ToString()}", Cancel);
+        await ExtendAsync(database, site, order, accepted);
+    }
+
+    /// <summary>Whatever became of a Resize, or is becoming of it, the workspace runs.</summary>
+    [Theory]
+    [InlineData(RunPhase.Active, null)]
+    [InlineData(RunPhase.Active, RunKind.Resize)]
+    [InlineData(RunPhase.Succeeded, null)]
+    [InlineData(RunPhase.Failed, null)]
+    public async Task Extend_AfterAResize_IsAccepted(RunPhase phase, RunKind? wish)
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var order = site.Order(site.Students[0]);
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await database.ExecuteAsync($"update portal.runs set phase = 'Succeeded', ended_at = clock_timestamp()", Cancel);
+        await database.ExecuteAsync($"insert into portal.runs (workspace_id, number, kind, phase) values ({order.Id}, 2, 'Resize', {phase.ToString()})", Cancel);
+        await database.ExecuteAsync($"update portal.workspaces set wish = {wish?.ToString()}", Cancel);
+        await ExtendAsync(database, site, order, accepted: true);
+    }
+
+    private static async Task ExtendAsync(TestDatabase database, TestSite site, LaunchRequest order, bool accepted)
+    {
         var later = order.EndAt.AddHours(1);
 
         var outcome = await site.Get<ExtendWorkspace>().RunAsync(new(site.Students[0]), order.Id, later, Cancel);

@@ -13,8 +13,8 @@ using Portal.Core.Data;
 namespace Portal.Core.Data.Migrations
 {
     [DbContext(typeof(PortalDb))]
-    [Migration("20261126100636_LargestNode")]
-    partial class LargestNode
+    [Migration("20261126105158_Limits")]
+    partial class Limits
     {
         /// <inheritdoc />
         protected override void BuildTargetModel(ModelBuilder modelBuilder)
@@ -729,6 +729,10 @@ namespace Portal.Core.Data.Migrations
                     b.Property<long>("StorageTotalBytes")
                         .HasColumnType("bigint")
                         .HasColumnName("storage_total_bytes");
+
+                    b.Property<long>("StorageWrittenBytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("storage_written_bytes");
 
                     b.Property<DateTimeOffset>("UpdatedAt")
                         .HasColumnType("timestamp with time zone")
@@ -1536,6 +1540,8 @@ namespace Portal.Core.Data.Migrations
                     b.ToTable("workspaces", "portal", t =>
                         {
                             t.HasCheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'");
+
+                            t.HasCheckConstraint("wish_known", "wish in ('Launch', 'Start', 'Stop', 'Delete', 'Resize')");
                         });
                 });
 

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 namespace Portal.Core.Data.Migrations
 {
     /// <inheritdoc />
-    public partial class LargestNode : Migration
+    public partial class Limits : Migration
     {
         /// <inheritdoc />
         protected override void Up(MigrationBuilder migrationBuilder)
@@ -25,11 +25,30 @@ namespace Portal.Core.Data.Migrations
                 type: "integer",
                 nullable: false,
                 defaultValue: 0);
+
+            migrationBuilder.AddColumn<long>(
+                name: "storage_written_bytes",
+                schema: "portal",
+                table: "site",
+                type: "bigint",
+                nullable: false,
+                defaultValue: 0L);
+
+            migrationBuilder.AddCheckConstraint(
+                name: "wish_known",
+                schema: "portal",
+                table: "workspaces",
+                sql: "wish in ('Launch', 'Start', 'Stop', 'Delete', 'Resize')");
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
+            migrationBuilder.DropCheckConstraint(
+                name: "wish_known",
+                schema: "portal",
+                table: "workspaces");
+
             migrationBuilder.DropColumn(
                 name: "node_memory_mib",
                 schema: "portal",
@@ -37,6 +56,11 @@ namespace Portal.Core.Data.Migrations
 
             migrationBuilder.DropColumn(
                 name: "node_vcpu",
+                schema: "portal",
+                table: "site");
+
+            migrationBuilder.DropColumn(
+                name: "storage_written_bytes",
                 schema: "portal",
                 table: "site");
         }
