@@ -121,4 +121,5 @@ public readonly record struct Traffic(long In, long Out);
 public enum ClusterHappening { LookAgain, Away, Started, Died, OutOfMemory, Removed }
 
 /// <summary>A hint that something changed; the workspace is null when it may concern all.</summary>
-public sealed record ClusterEvent(ClusterHappening What, Guid? Workspace = null, string? Node = null, int? ExitCode = null);
+/// <param name="Generation">Of the node; 0 where no node is named.</param>
+public sealed record ClusterEvent(ClusterHappening What, Guid? Workspace = null, string? Node = null, int? ExitCode = null, int Generation = 0);

@@ -37,12 +37,18 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
                 case { What: ClusterHappening.LookAgain }: await SeeAllAsync(cancel); break;
                 case { What: ClusterHappening.Away }: break;
                 case { Workspace: { } id }:
-                    await rows.SeeAsync(id, await clusters.LookAsync(id, cancel), cancel);
-                    if (happened is { What: ClusterHappening.Died, Node: { } node }) await TellAsync(id, node, happened.ExitCode, cancel);
+                    await rows.SeeAsync(id, After(happened, await clusters.LookAsync(id, cancel)), cancel);
+                    if (happened is { What: ClusterHappening.Died, Node: not null }) await TellAsync(id, happened, cancel);
                     break;
             }
         }
     }
+
+    /// <summary>An engine tells of a death before its own list knows: who died does not run, whatever the list says.</summary>
+    private static ClusterNow? After(ClusterEvent happened, ClusterNow? now) => happened.What is not ClusterHappening.Died || now is null ? now : now with
+    {
+        Nodes = [.. now.Nodes.Select(n => n.State is NodeState.Running && n.Name == happened.Node && n.Generation == happened.Generation ? n with { State = NodeState.Exited, ExitCode = happened.ExitCode, Address = null } : n)],
+    };
 
     private async Task SeeAllAsync(CancellationToken cancel)
     {
@@ -54,24 +60,25 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
     }
 
     /// <summary>A node that ended although nobody stopped it: its last words go into the log that the owner sees.</summary>
-    private async Task TellAsync(Guid id, string node, int? exitCode, CancellationToken cancel)
+    private async Task TellAsync(Guid id, ClusterEvent died, CancellationToken cancel)
     {
+        var node = died.Node!;
         await using var db = await databases.CreateDbContextAsync(cancel);
-        if (await IsWantedAsync(db, id, node, cancel)) return;
-        db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Fail, Text = $"The node {node} ended by itself (exit code {exitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
+        if (await IsWantedAsync(db, id, died, cancel)) return;
+        db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Fail, Text = $"The node {node} ended by itself (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
         foreach (var line in await clusters.LogTailAsync(id, node, LastLines, cancel)) db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {(line.Length > 500 ? line[..500] : line)}" });
         await db.SaveChangesAsync(cancel);
     }
 
-    /// <summary>It was to end: of a workspace that is released, or a worker beyond the number that there is to be.</summary>
-    private static async Task<bool> IsWantedAsync(PortalDb db, Guid id, string node, CancellationToken cancel)
+    /// <summary>It was to end: of a workspace that is released or begun anew, or a worker beyond the number that there is to be.</summary>
+    private static async Task<bool> IsWantedAsync(PortalDb db, Guid id, ClusterEvent died, CancellationToken cancel)
     {
         var row = await db.Workspaces.AsNoTracking().Where(w => w.Id == id).Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (w, t) => new { w, t.Spec }).SingleOrDefaultAsync(cancel);
         var run = await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
-        if (row is null || run is null) return true;
+        if (row is null || run is null || died.Generation < row.w.Generation) return true;
         if (run.Kind is not RunKind.Resize) return run.Kind is RunKind.Stop or RunKind.Delete || run.Releasing;
         var workers = Math.Min(row.w.Workers, run.Phase.IsFinished() ? int.MaxValue : run.Workers ?? int.MaxValue);
-        return row.Spec.Nodes(row.w.SizeId, workers).All(n => n.Name != node);
+        return row.Spec.Nodes(row.w.SizeId, workers).All(n => n.Name != died.Node);
     }
 
     private async Task MeasureAsync(CancellationToken cancel)

@@ -91,18 +91,21 @@ public sealed class Installation : IAsyncDisposable
         settings["SignIn:Demo"] = "true";
         settings["DataProtection:KeysFolder"] = Path.Combine(_folder, "keys");
         settings["Jobs:Socket"] = socket;
-        settings["Catalog:Templates"] = OnlyNotebook(_folder);
+        settings["Catalog:Templates"] = OfThePythonImage(_folder);
         return settings;
     }
 
-    /// <summary>The images of engines would be built beside every test.</summary>
-    private static string OnlyNotebook(string below)
+    /// <summary>Those made of the one image that tests need anyway: the images of other engines would be built beside every test.</summary>
+    private static string OfThePythonImage(string below)
     {
-        var to = Path.Combine(below, "templates", "notebook");
-        if (Directory.Exists(to)) return Path.GetDirectoryName(to)!;
-        Directory.CreateDirectory(to);
-        File.Copy(Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates", "notebook", "template.yaml"), Path.Combine(to, "template.yaml"));
-        return Path.GetDirectoryName(to)!;
+        var templates = Path.Combine(below, "templates");
+        foreach (var name in (string[])["notebook", "dask"])
+        {
+            if (Directory.Exists(Path.Combine(templates, name))) continue;
+            Directory.CreateDirectory(Path.Combine(templates, name));
+            File.Copy(Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates", name, "template.yaml"), Path.Combine(templates, name, "template.yaml"));
+        }
+        return templates;
     }
 
     private static int FreePort()

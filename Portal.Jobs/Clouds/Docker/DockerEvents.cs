@@ -101,7 +101,7 @@ internal sealed class DockerEvents(Engine engine, Owned owned, TimeProvider time
 
         var said = m.Actor.Attributes;
         return Meaning(m.Action) is { } what && ClusterLook.WorkspaceOf(said) is var workspace && workspace != Guid.Empty
-            ? new ClusterEvent(what, workspace, ClusterLook.NodeOf(said), said.TryGetValue("exitCode", out var code) ? int.Parse(code, CultureInfo.InvariantCulture) : null)
+            ? new ClusterEvent(what, workspace, ClusterLook.NodeOf(said), said.TryGetValue("exitCode", out var code) ? int.Parse(code, CultureInfo.InvariantCulture) : null, ClusterLook.GenerationOf(said))
             : null;
     }
 

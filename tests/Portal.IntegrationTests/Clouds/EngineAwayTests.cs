@@ -43,7 +43,7 @@ public sealed class EngineAwayTests
         away.Fault.ShouldBe(CloudFault.Away);
         away.WhatToDo.ShouldNotBeEmpty();
         happened.Count(e => e is { What: ClusterHappening.Died, Node: "worker0" }).ShouldBe(1);
-        happened.Single(e => e is { What: ClusterHappening.Died, Node: "worker0" }).ShouldBe(new ClusterEvent(ClusterHappening.Died, plan.Workspace, "worker0", 137));
+        happened.Single(e => e is { What: ClusterHappening.Died, Node: "worker0" }).ShouldBe(new ClusterEvent(ClusterHappening.Died, plan.Workspace, "worker0", 137, 1));
         var order = happened.Select(e => e.What).ToList();
         order.LastIndexOf(ClusterHappening.LookAgain).ShouldBeGreaterThan(order.IndexOf(ClusterHappening.Away));
         order.LastIndexOf(ClusterHappening.LookAgain).ShouldBeLessThan(order.IndexOf(ClusterHappening.Died));
