@@ -41,12 +41,17 @@ public sealed class WorkspaceFeed
     /// <summary>The same, once; null when there is no such person.</summary>
     public Task<HomeView?> LookHomeAsync(Actor actor, CancellationToken cancel) => ReadHomeAsync(actor.PersonId, cancel);
 
-    private async Task<Guid?> FindAsync(Actor actor, string slug, CancellationToken cancel)
+    /// <summary>Whether the page may offer this; the verb decides for itself.</summary>
+    public async Task<bool> MayAsync(Verb verb, Actor actor, string slug, CancellationToken cancel) => await FindAsync(verb, actor, slug, cancel) is not null;
+
+    private Task<Guid?> FindAsync(Actor actor, string slug, CancellationToken cancel) => FindAsync(Verb.LookAtWorkspace, actor, slug, cancel);
+
+    private async Task<Guid?> FindAsync(Verb verb, Actor actor, string slug, CancellationToken cancel)
     {
         await using var db = await _databases.CreateDbContextAsync(cancel);
         var w = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Slug == slug, cancel);
         if (w is null) return null;
-        return Permissions.May(Verb.LookAtWorkspace, await db.StandingAsync(actor, w.TenantId, w.ClassId, w.PersonId, cancel)) ? w.Id : null;
+        return Permissions.May(verb, await db.StandingAsync(actor, w.TenantId, w.ClassId, w.PersonId, cancel)) ? w.Id : null;
     }
 
     private async Task<WorkspaceView?> ReadOneAsync(Guid id, CancellationToken cancel)

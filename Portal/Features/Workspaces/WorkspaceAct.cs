@@ -12,8 +12,8 @@ public static class WorkspaceActs
 {
     /// <summary>The most useful act first.</summary>
     /// <param name="owner">The workspace is this person's own.</param>
-    /// <param name="operates">This person runs the site.</param>
-    public static IReadOnlyList<WorkspaceAct> Of(WorkspaceView workspace, bool owner, bool operates)
+    /// <param name="mayDelete">Of somebody else's: this person runs the department or the site.</param>
+    public static IReadOnlyList<WorkspaceAct> Of(WorkspaceView workspace, bool owner, bool mayDelete)
     {
         IReadOnlyList<WorkspaceAct> all = workspace.Status switch
         {
@@ -32,7 +32,7 @@ public static class WorkspaceActs
             _ => [],
         };
         if (workspace.Wish is RunKind.Delete) all = [.. all.Where(a => a is not WorkspaceAct.Delete)];
-        return owner ? all : [.. all.Where(a => a is WorkspaceAct.Stop or WorkspaceAct.Cancel || (a is WorkspaceAct.Delete && operates))];
+        return owner ? all : [.. all.Where(a => a is WorkspaceAct.Stop or WorkspaceAct.Cancel || (a is WorkspaceAct.Delete && mayDelete))];
     }
 
     private static WorkspaceAct[] Newest(WorkspaceView workspace) => workspace.Newer is null ? [] : [WorkspaceAct.StartNewest];

@@ -174,8 +174,10 @@ public sealed class ClusterWorkspaceTests : PageTest
     {
         var plain = Views.Workspace(WorkspaceStatus.Stopped);
 
-        WorkspaceActs.Of(plain, owner: true, operates: false).ShouldContain(WorkspaceAct.StartOtherwise);
-        WorkspaceActs.Of(plain with { Template = Views.Notebook with { Sizes = [Views.Notebook.Sizes[1]] } }, owner: true, operates: false).ShouldBe([WorkspaceAct.Start, WorkspaceAct.Delete]);
+        WorkspaceActs.Of(plain, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.StartOtherwise);
+        WorkspaceActs.Of(plain, owner: false, mayDelete: false).ShouldBeEmpty();
+        WorkspaceActs.Of(plain, owner: false, mayDelete: true).ShouldBe([WorkspaceAct.Delete]);
+        WorkspaceActs.Of(plain with { Template = Views.Notebook with { Sizes = [Views.Notebook.Sizes[1]] } }, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.Start, WorkspaceAct.Delete]);
     }
 
     [Fact]
