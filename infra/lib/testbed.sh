@@ -59,11 +59,7 @@ start_installation() {
   E2E_CHECKOUT=$E2E_HOME/portal
   copy_checkout "$E2E_CHECKOUT"
   PORTAL_ENGINES=$(engines_folder)
-  # The images of the other engines take minutes of both cores; lane long has them all.
-  PORTAL_TEMPLATES=$E2E_HOME/templates
-  mkdir "$PORTAL_TEMPLATES"
-  cp -R "$E2E_CHECKOUT"/Portal.Jobs/Catalog/Templates/{notebook,dask} "$PORTAL_TEMPLATES/"
-  export PORTAL_ENGINES PORTAL_TEMPLATES PORTAL_STATE=$E2E_STATE
+  export PORTAL_ENGINES PORTAL_STATE=$E2E_STATE
   PORTAL_DISK=${PORTAL_DISK:-16G} timeout --kill-after=10 "$1" "$E2E_CHECKOUT/infra/run" >&2 || return 1
   PORTAL_URL=http://portal.localhost:$(cat "$E2E_STATE/port")
   export PORTAL_URL
