@@ -26,11 +26,13 @@ public sealed class Site : IAsyncLifetime
         _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = Arguments });
     }
 
-    /// <summary>Until notebooks can be launched: their image may still be built when the first test begins.</summary>
-    public async Task WaitForNotebooksAsync()
+    public Task WaitForNotebooksAsync() => WaitForAsync("Notebook");
+
+    /// <summary>Until this template can be launched: images are still being built when the first test begins, one after the other.</summary>
+    public async Task WaitForAsync(string template)
     {
         await using var visit = await VisitAsync("Grace Hopper");
-        await new CatalogPage(visit).WaitForAsync("Notebook", TimeSpan.FromMinutes(8));
+        await new CatalogPage(visit).WaitForAsync(template, TimeSpan.FromMinutes(12));
     }
 
     public async ValueTask DisposeAsync()

@@ -70,6 +70,31 @@ public sealed class LabPage(IPage tab)
     /// <summary>Until JupyterLab has noticed that its kernel does not answer.</summary>
     public Task WaitUntilCutAsync() => Expect(Tab.GetByRole(AriaRole.Button, new() { Name = "| Idle" })).ToHaveCountAsync(0, new() { Timeout = Long });
 
+    /// <summary>Opens a file below the folder that the browser shows, folder by folder, as a person does.</summary>
+    public async Task OpenFileAsync(params string[] path)
+    {
+        foreach (var name in path) await Tab.Locator(".jp-DirListing-item").Filter(new() { Has = Tab.GetByText(name, new() { Exact = true }) }).DblClickAsync();
+    }
+
+    /// <summary>Runs every cell of the notebook in front, and answers the output that has these words, or the first error.</summary>
+    public async Task<string> RunAllAsync(string words, float milliseconds)
+    {
+        await Expect(Tab.GetByRole(AriaRole.Button, new() { Name = "| Idle" })).ToBeVisibleAsync(new() { Timeout = Long });
+        await ChooseAsync("Edit", "Clear Outputs of All Cells"); // an earlier run's, where it was saved
+        var outputs = Tab.Locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output");
+        await Expect(outputs).ToHaveCountAsync(0);
+        await ChooseAsync("Run", "Run All Cells");
+        var last = outputs.Filter(new() { HasTextString = words }).Or(outputs.And(Tab.Locator("[data-mime-type='application/vnd.jupyter.error']")));
+        await last.First.WaitForAsync(new() { Timeout = milliseconds });
+        return await last.First.InnerTextAsync();
+    }
+
+    private async Task ChooseAsync(string menu, string entry)
+    {
+        await Tab.GetByRole(AriaRole.Menuitem, new() { Name = menu, Exact = true }).ClickAsync();
+        await Tab.GetByRole(AriaRole.Menuitem, new() { Name = entry, Exact = true }).ClickAsync();
+    }
+
     public async Task UploadAsync(string name, string content)
     {
         var chooser = await Tab.RunAndWaitForFileChooserAsync(() => Tab.GetByRole(AriaRole.Button, new() { Name = "Upload Files" }).First.ClickAsync());

@@ -12,6 +12,13 @@ public sealed class WorkspacePage(Visit visit)
     public ILocator Status => Header.Locator(".badge");
     public ILocator Steps => visit.Page.GetByRole(AriaRole.List, new() { Name = "Steps" }).GetByRole(AriaRole.Listitem);
 
+    /// <summary>Its rows: a head, then one for each node.</summary>
+    public ILocator Nodes => visit.Page.GetByRole(AriaRole.Region, new() { Name = "Nodes" }).GetByRole(AriaRole.Row);
+    public ILocator Node(string name) => Nodes.Filter(new() { Has = visit.Page.GetByRole(AriaRole.Rowheader, new() { Name = name, Exact = true }) });
+
+    /// <summary>A number that the engine tells of itself, beside its chart.</summary>
+    public ILocator Count(string title) => visit.Page.GetByRole(AriaRole.Figure).Filter(new() { Has = visit.Page.GetByText(title, new() { Exact = true }) }).Locator(".chart-head .num");
+
     public static async Task<WorkspacePage> ArriveAsync(Visit visit)
     {
         await visit.Page.WaitForURLAsync("**/workspaces/*");
@@ -55,6 +62,33 @@ public sealed class WorkspacePage(Visit visit)
     {
         var tab = await visit.Context.RunAndWaitForPageAsync(() => Act("Open Notebook").ClickAsync());
         return await LabPage.ArriveAsync(tab);
+    }
+
+    /// <summary>Opens a page of the engine by its tile.</summary>
+    public Task<EnginePage> OpenEngineAsync(string title) =>
+        EnginePage.OpenAsync(visit, Slug, visit.Page.GetByRole(AriaRole.Region, new() { Name = "Apps" }).GetByRole(AriaRole.Button, new() { Name = $"Open {title}" }));
+
+    /// <summary>Opens a worker's own page, which is folded away.</summary>
+    public async Task<EnginePage> OpenWorkerAsync(string title, string worker)
+    {
+        var pages = visit.Page.Locator(".worker-apps");
+        if (await pages.GetAttributeAsync("open") is null) await pages.Locator("summary").ClickAsync();
+        return await EnginePage.OpenAsync(visit, Slug, pages.GetByRole(AriaRole.Button, new() { NameRegex = new($"Open {title}.*{worker}", RegexOptions.None, TimeSpan.FromSeconds(1)) }));
+    }
+
+    public async Task<ILocator> AskForResizeAsync()
+    {
+        await Act("Resize").ClickAsync();
+        return visit.Page.GetByRole(AriaRole.Dialog);
+    }
+
+    /// <summary>Another number of workers while it runs.</summary>
+    public async Task ResizeAsync(int workers)
+    {
+        var dialog = await AskForResizeAsync();
+        await dialog.GetByRole(AriaRole.Spinbutton, new() { Name = "Workers" }).FillAsync(workers.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await dialog.GetByRole(AriaRole.Button, new() { Name = workers == 1 ? "Change to 1 worker" : $"Change to {workers} workers", Exact = true }).ClickAsync();
+        await Expect(dialog).ToHaveCountAsync(0);
     }
 
     /// <summary>A stopped workspace once more with another number of workers.</summary>

@@ -1,0 +1,117 @@
+using Microsoft.Playwright;
+using Portal.E2E.Pages;
+using static Microsoft.Playwright.Assertions;
+
+namespace Portal.E2E.Journeys;
+
+/// <summary>A student launches each engine, computes the template's own example on it, looks at the engine's own pages, and releases it.</summary>
+public sealed class EngineJourneys(Site site)
+{
+    private const string Passed = "All checks passed";
+
+    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example)
+    {
+        public string Id => Title.ToLowerInvariant();
+        public string Name => $"{Title} journey";
+    }
+
+    [Fact]
+    public Task Dask_FromCatalogueToDeleted_ComputesAndIsSeenLive() =>
+        TravelAsync(new("Dask", "Ada Lovelace", "A lesson", "scheduler", "six-million-trips.ipynb"), async (_, page) =>
+        {
+            var dashboard = await page.OpenEngineAsync("Dashboard");
+            await dashboard.FollowAsync("Workers", "dashboard");
+            await Expect(dashboard.Text("worker1").First).ToBeVisibleAsync();
+            await ResizeAsync(page, dashboard, 3, 2);
+            await dashboard.CloseAsync();
+        });
+
+    [Fact]
+    public Task Spark_FromCatalogueToDeleted_ComputesAndShowsItsApplication() =>
+        TravelAsync(new("Spark", "Grace Hopper", "A lesson", "master", "six-million-trips.ipynb"), async (_, page) =>
+        {
+            var spark = await page.OpenEngineAsync("Spark");
+            await Expect(spark.Heading("Spark Master at")).ToBeVisibleAsync();
+            await spark.FollowAsync("app-", "spark");
+            await Expect(spark.Heading("Application: six-million-trips")).ToBeVisibleAsync();
+            await spark.CloseAsync();
+        });
+
+    [Fact]
+    public Task Hadoop_FromCatalogueToDeleted_ComputesAndLinksItsNodes() =>
+        TravelAsync(new("Hadoop", "Alan Turing", "A lesson", "master", "six-million-trips.ipynb"), async (_, page) =>
+        {
+            var hdfs = await page.OpenEngineAsync("HDFS");
+            await Expect(hdfs.Heading("Overview")).ToBeVisibleAsync();
+            await hdfs.CloseAsync();
+            var yarn = await page.OpenEngineAsync("YARN");
+            await Expect(yarn.Heading("All Applications")).ToBeVisibleAsync();
+            await yarn.CloseAsync();
+        });
+
+    [Fact]
+    public Task Slurm_FromCatalogueToDeleted_ComputesAndShowsItsNodes() =>
+        TravelAsync(new("Slurm", "Ada Lovelace", "A lesson", "controller", "sum-of-squares.ipynb"), async (_, page) =>
+        {
+            var queue = await page.OpenEngineAsync("Queue");
+            foreach (var node in (string[])["worker0", "worker1"]) await Expect(queue.Text(node).First).ToBeVisibleAsync();
+            await queue.CloseAsync();
+        });
+
+    private async Task TravelAsync(Engine engine, Func<Visit, WorkspacePage, Task> look)
+    {
+        await site.WaitForAsync(engine.Title);
+        await using var visit = await site.VisitAsync(engine.Student);
+        await new HomePage(visit).ClearAsync();
+
+        var page = await LaunchAsync(visit, engine);
+        await ComputeAsync(page, engine);
+        await look(visit, page);
+        await page.DeleteAsync(engine.Name);
+        await page.WaitForStatusAsync("Deleted");
+
+        visit.Complaints.ShouldBeEmpty();
+    }
+
+    private static async Task<WorkspacePage> LaunchAsync(Visit visit, Engine engine)
+    {
+        var form = await new CatalogPage(visit).ChooseAsync(engine.Title);
+        await form.ChooseWorkersAsync(1);
+        await form.TakePresetAsync(engine.Preset);
+        await Expect(form.Receipt.GetByRole(AriaRole.Button)).ToHaveTextAsync($"Launch {engine.Title} with 2 workers");
+        await form.CallItAsync(engine.Name);
+        var page = await form.LaunchAsync();
+        await Expect(page.Steps).Not.ToHaveCountAsync(0);
+        await page.WaitForStatusAsync("Ready");
+        await Expect(page.Nodes).ToHaveCountAsync(1 + 4);
+        foreach (var node in (string[])[engine.Main, "worker0", "worker1", "notebook"]) await Expect(page.Node(node)).ToContainTextAsync("Running");
+        return page;
+    }
+
+    private static async Task ComputeAsync(WorkspacePage page, Engine engine)
+    {
+        var lab = await page.OpenLabAsync();
+        await lab.ForgetLayoutAsync();
+        await lab.OpenFileAsync("examples", engine.Id, engine.Example);
+        var said = await lab.RunAllAsync(Passed, 300_000);
+        said.ShouldContain(Passed);
+        said.ShouldContain(engine.Title == "Slurm" ? "on 2 nodes" : "2 workers");
+        await lab.Tab.CloseAsync();
+    }
+
+    /// <summary>Up and back down: the workspace, the engine's count and the engine's own page, which nobody loads again, say so.</summary>
+    private static async Task ResizeAsync(WorkspacePage page, EnginePage dashboard, int more, int before)
+    {
+        var added = dashboard.Text($"worker{more - 1}");
+        await page.ResizeAsync(more);
+        await Expect(added.First).ToBeVisibleAsync(new() { Timeout = 120_000 });
+        await page.WaitForStatusAsync("Ready");
+        await Expect(page.Nodes).ToHaveCountAsync(1 + 2 + more);
+        await Expect(page.Count("Workers")).ToHaveTextAsync($"{more}", new() { Timeout = 120_000 });
+
+        await page.ResizeAsync(before);
+        await Expect(added).ToHaveCountAsync(0, new() { Timeout = 120_000 });
+        await page.WaitForStatusAsync("Ready");
+        await Expect(page.Nodes).ToHaveCountAsync(1 + 2 + before);
+    }
+}
