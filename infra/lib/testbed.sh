@@ -58,9 +58,11 @@ start_installation() {
   E2E_HOME=$(mktemp -d "$(dirname "$E2E_STATE")/portal-home.XXXXXX") # 0700
   E2E_CHECKOUT=$E2E_HOME/portal
   copy_checkout "$E2E_CHECKOUT"
+  # As much as one student may have: whatever the machine, a test can fill the site.
+  echo Site__Capacity__Vcpu=8 > "$E2E_STATE/settings.env"
   PORTAL_ENGINES=$(engines_folder)
   export PORTAL_ENGINES PORTAL_STATE=$E2E_STATE
-  PORTAL_DISK=${PORTAL_DISK:-16G} timeout --kill-after=10 "$1" "$E2E_CHECKOUT/infra/run" >&2 || return 1
+  PORTAL_DISK=${PORTAL_DISK:-24G} timeout --kill-after=10 "$1" "$E2E_CHECKOUT/infra/run" >&2 || return 1
   PORTAL_URL=http://portal.localhost:$(cat "$E2E_STATE/port")
   export PORTAL_URL
 }

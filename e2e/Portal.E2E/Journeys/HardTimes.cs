@@ -9,6 +9,46 @@ public sealed class HardTimes(Site site)
 {
     private const string Student = "Alan Turing";
 
+    /// <summary>One cluster takes all that the site has: the next launch waits in its place, says so, and begins when there is room.</summary>
+    [Fact]
+    public async Task Site_Full_NextLaunchWaitsInItsPlaceAndBegins()
+    {
+        await site.WaitForNotebooksAsync();
+        await using var grace = await site.VisitAsync("Grace Hopper");
+        await new HomePage(grace).ClearAsync();
+        await using var alan = await site.VisitAsync(Student);
+        await new HomePage(alan).ClearAsync();
+        var all = await (await LaunchPage.OpenAsync(grace, "?size=m&workers=3&name=takes%20all", "Dask")).LaunchAsync();
+        await all.WaitForStatusAsync("Ready");
+        var slug = all.Slug;
+
+        // What she asks besides meets the wall of her own quota, and the form says which.
+        var form = await LaunchPage.OpenAsync(grace, "?size=s&name=too-much");
+        await Expect(form.Receipt).ToContainTextAsync("You have not enough");
+        await Expect(form.LaunchButton).ToBeDisabledAsync();
+        await Looks.CheckEverywhereAsync(grace, "launch-wall");
+
+        var waits = await LaunchAsync(alan, "s", "waits");
+        await waits.WaitForStatusAsync("Waiting");
+        await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("next");
+        await Looks.CheckEverywhereAsync(alan, "workspace-queued");
+        await using (var ken = await site.VisitAsync("Ken Thompson"))
+        {
+            await ken.ShowAsync("/operations");
+            await Expect(ken.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("Number 1 in the queue");
+            await Expect(ken.Page.GetByRole(AriaRole.Link, new() { Name = "waits", Exact = true })).ToBeVisibleAsync();
+            await Looks.CheckEverywhereAsync(ken, "operations-runs");
+        }
+
+        await WorkspacePage.OpenAsync(grace, slug);
+        await all.DeleteAsync("takes all");
+        await waits.WaitForStatusAsync("Ready");
+        await waits.DeleteAsync("waits");
+        await waits.WaitForStatusAsync("Deleted");
+        alan.Complaints.ShouldBeEmpty();
+        grace.Complaints.ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task Student_CancelsAStart_KeepsItStoppedAndStartsItLater()
     {

@@ -10,10 +10,10 @@ public sealed class LaunchPage(Visit visit, string template = "Notebook")
     public ILocator Name => visit.Page.GetByLabel("Name", new() { Exact = true });
     public ILocator LaunchButton => Receipt.GetByRole(AriaRole.Button, new() { Name = $"Launch {template}" });
 
-    public static async Task<LaunchPage> OpenAsync(Visit visit, string query = "")
+    public static async Task<LaunchPage> OpenAsync(Visit visit, string query = "", string template = "Notebook")
     {
-        await visit.ShowAsync("/launch/notebook" + query);
-        var page = new LaunchPage(visit);
+        await visit.ShowAsync($"/launch/{template.ToLowerInvariant()}{query}");
+        var page = new LaunchPage(visit, template);
         await Expect(page.Receipt).ToBeVisibleAsync();
         return page;
     }
