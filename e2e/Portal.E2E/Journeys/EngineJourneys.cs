@@ -17,8 +17,9 @@ public sealed class EngineJourneys(Site site)
 
     [Fact]
     public Task Dask_FromCatalogueToDeleted_ComputesAndIsSeenLive() =>
-        TravelAsync(new("Dask", "Ada Lovelace", "A lesson", "scheduler", "six-million-trips.ipynb"), async (_, page) =>
+        TravelAsync(new("Dask", "Ada Lovelace", "A lesson", "scheduler", "six-million-trips.ipynb"), async (ada, page) =>
         {
+            await LookAsync(ada, page);
             var dashboard = await page.OpenEngineAsync("Dashboard");
             await dashboard.FollowAsync("Workers", "dashboard");
             await Expect(dashboard.Text("worker1").First).ToBeVisibleAsync();
@@ -34,6 +35,8 @@ public sealed class EngineJourneys(Site site)
             await Expect(spark.Heading("Spark Master at")).ToBeVisibleAsync();
             await spark.FollowAsync("app-", "spark");
             await Expect(spark.Heading("Application: six-million-trips")).ToBeVisibleAsync();
+            await spark.FollowAsync("worker-", "spark");
+            await Expect(spark.Heading("Spark Worker at")).ToBeVisibleAsync();
             await spark.CloseAsync();
         });
 
@@ -43,10 +46,22 @@ public sealed class EngineJourneys(Site site)
         {
             var hdfs = await page.OpenEngineAsync("HDFS");
             await Expect(hdfs.Heading("Overview")).ToBeVisibleAsync();
+            await hdfs.Tab.GetByRole(AriaRole.Link, new() { Name = "Datanodes", Exact = true }).ClickAsync();
+            await hdfs.FollowAsync("worker0:9864", "datanode-worker0");
+            await Expect(hdfs.Heading("DataNode on worker0")).ToBeVisibleAsync();
             await hdfs.CloseAsync();
             var yarn = await page.OpenEngineAsync("YARN");
             await Expect(yarn.Heading("All Applications")).ToBeVisibleAsync();
+            await yarn.FollowAsync("Nodes", "yarn");
+            await yarn.FollowAsync("worker1:8042", "nodemanager-worker1");
+            await Expect(yarn.Tab.GetByText("NodeManager information")).ToBeVisibleAsync();
             await yarn.CloseAsync();
+            var history = await page.OpenEngineAsync("Job history");
+            await Expect(history.Tab.GetByText("sum-trips")).ToBeVisibleAsync();
+            await history.CloseAsync();
+            var manager = await page.OpenWorkerAsync("Node manager", "worker0");
+            await Expect(manager.Tab.GetByText("NodeManager information")).ToBeVisibleAsync();
+            await manager.CloseAsync();
         });
 
     [Fact]
@@ -97,6 +112,18 @@ public sealed class EngineJourneys(Site site)
         said.ShouldContain(Passed);
         said.ShouldContain(engine.Title == "Slurm" ? "on 2 nodes" : "2 workers");
         await lab.Tab.CloseAsync();
+    }
+
+    private static async Task LookAsync(Visit visit, WorkspacePage page)
+    {
+        await Expect(page.Count("Workers")).ToHaveTextAsync("2");
+        await Looks.CheckEverywhereAsync(visit, "workspace-cluster");
+        var dialog = await page.AskForResizeAsync();
+        await dialog.GetByRole(AriaRole.Spinbutton, new() { Name = "Workers" }).FillAsync("3");
+        await Expect(dialog).ToContainTextAsync("It uses");
+        await Looks.CheckEverywhereAsync(visit, "resize", "region");
+        await visit.Page.Keyboard.PressAsync("Escape");
+        await Expect(dialog).ToHaveCountAsync(0);
     }
 
     /// <summary>Up and back down: the workspace, the engine's count and the engine's own page, which nobody loads again, say so.</summary>
