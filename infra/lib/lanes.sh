@@ -2,9 +2,9 @@
 # What each lane does. Limits are in seconds; those of format, unit, integration and e2e with the build sum up to 40 minutes.
 # A lane that reaches its limit is ended, with all that it started (timeout signals its process group), and counts as failed.
 
-prepare_build() { # 270
+prepare_build() { # 200
   step "restores and builds"
-  timeout 90 dotnet restore --locked-mode -v quiet && timeout 180 dotnet build --no-restore -warnaserror -v quiet -nologo
+  timeout 60 dotnet restore --locked-mode -v quiet && timeout 140 dotnet build --no-restore -warnaserror -v quiet -nologo
 }
 
 lane_format() {
@@ -19,16 +19,16 @@ lane_unit() { run_project unit 40 tests/Portal.Tests --filter-not-trait Lane=lon
 lane_integration() {
   get_packages tests || true
   make_testbed
-  run_project integration 900 tests/Portal.IntegrationTests --filter-not-trait Lane=long
+  run_project integration 780 tests/Portal.IntegrationTests --filter-not-trait Lane=long
 }
 
 # The pages, in a browser, over an installation made by infra/run as anybody would; then what infra/run itself promises.
-lane_e2e() { # 120 + 830 + 120
+lane_e2e() { # 120 + 1040 + 100
   local code=0
   get_packages browser || { write_trx e2e chromium 1 0; return 1; }
   start_installation 120 || { write_trx e2e "infra/run" 1 0; return 1; }
-  run_project e2e 830 e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
-  check_installation 120 || code=$?
+  run_project e2e 1040 e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
+  check_installation 100 || code=$?
   end_installation || { code=$?; write_trx e2e "infra/run reset" 1 0; }
   return $code
 }

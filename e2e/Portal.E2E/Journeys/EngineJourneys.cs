@@ -47,8 +47,7 @@ public sealed class EngineJourneys(Site site)
             var hdfs = await page.OpenEngineAsync("HDFS");
             await Expect(hdfs.Heading("Overview")).ToBeVisibleAsync();
             await hdfs.Tab.GetByRole(AriaRole.Link, new() { Name = "Datanodes", Exact = true }).ClickAsync();
-            await hdfs.FollowAsync("worker0:9864", "datanode-worker0");
-            await Expect(hdfs.Heading("DataNode on worker0")).ToBeVisibleAsync();
+            foreach (var node in (string[])["worker0", "worker1"]) await Expect(hdfs.Tab.GetByRole(AriaRole.Link, new() { Name = $"{node}:9864" })).ToBeVisibleAsync();
             await hdfs.CloseAsync();
             var yarn = await page.OpenEngineAsync("YARN");
             await Expect(yarn.Heading("All Applications")).ToBeVisibleAsync();
@@ -62,6 +61,9 @@ public sealed class EngineJourneys(Site site)
             var manager = await page.OpenWorkerAsync("Node manager", "worker0");
             await Expect(manager.Tab.GetByText("NodeManager information")).ToBeVisibleAsync();
             await manager.CloseAsync();
+            var data = await page.OpenWorkerAsync("Data node", "worker1");
+            await Expect(data.Heading("DataNode on worker1")).ToBeVisibleAsync();
+            await data.CloseAsync();
         });
 
     [Fact]
