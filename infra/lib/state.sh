@@ -32,7 +32,8 @@ installed() { [ -n "$ID" ]; }
 make_state() {
   mkdir -p "$STATE" || die "$STATE cannot be made" "Name a folder that you may write by PORTAL_STATE."
   if ! installed; then
-    [ -z "$(ls -A "$STATE")" ] || die "$STATE is not empty and is no installation" "Name another folder by PORTAL_STATE."
+    # Settings may lie there before the first start.
+    [ -z "$(ls -A -I settings.env "$STATE")" ] || die "$STATE is not empty and is no installation" "Name another folder by PORTAL_STATE."
     # The first five letters name accounts and bridges, so no other installation here may have them.
     while :; do
       ID=$(random_id)

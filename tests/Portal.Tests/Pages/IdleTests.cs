@@ -26,7 +26,7 @@ public sealed class IdleTests : PageTest
         notice.WaitForAssertion(() => notice.Find(".notice").TextContent.ShouldContain("Nothing works in it any more. It stops in 15 min; your files stay."));
         notice.Find("button").TextContent.Trim().ShouldBe("Keep it for 4 hours");
         notice.Find("button").Click();
-        _asked.ShouldBe([new(WorkspaceAct.Keep) { Hours = 4 }]);
+        notice.WaitForAssertion(() => _asked.ShouldBe([new(WorkspaceAct.Keep) { Hours = 4 }]));
     }
 
     [Fact]
