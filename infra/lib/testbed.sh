@@ -52,17 +52,24 @@ copy_checkout() {
   git -c safe.directory="$ROOT" -C "$ROOT" ls-files -z --cached --others --exclude-standard | (cd "$ROOT" && tar --null -T - --ignore-failed-read -cf -) | tar -xf - -C "$1"
 }
 
-# start_installation SECONDS: from a checkout below a closed folder, as in somebody's home.
+# start_installation SECONDS [TEMPLATE…]: from a checkout below a closed folder, as in somebody's home; it offers these, or all.
 start_installation() {
+  local limit=$1 template
+  shift
   E2E_STATE=$(temporary_state e2e)
   E2E_HOME=$(mktemp -d "$(dirname "$E2E_STATE")/portal-home.XXXXXX") # 0700
   E2E_CHECKOUT=$E2E_HOME/portal
   copy_checkout "$E2E_CHECKOUT"
   # As much as one student may have: whatever the machine, a test can fill the site.
   echo Site__Capacity__Vcpu=8 > "$E2E_STATE/settings.env"
+  if [ $# -gt 0 ]; then
+    export PORTAL_TEMPLATES=$E2E_HOME/templates
+    mkdir "$PORTAL_TEMPLATES"
+    for template; do cp -R "$E2E_CHECKOUT/Portal.Jobs/Catalog/Templates/$template" "$PORTAL_TEMPLATES/"; done
+  fi
   PORTAL_ENGINES=$(engines_folder)
   export PORTAL_ENGINES PORTAL_STATE=$E2E_STATE
-  PORTAL_DISK=${PORTAL_DISK:-24G} timeout --kill-after=10 "$1" "$E2E_CHECKOUT/infra/run" >&2 || return 1
+  PORTAL_DISK=${PORTAL_DISK:-24G} timeout --kill-after=10 "$limit" "$E2E_CHECKOUT/infra/run" >&2 || return 1
   PORTAL_URL=http://portal.localhost:$(cat "$E2E_STATE/port")
   export PORTAL_URL
 }
@@ -75,6 +82,7 @@ end_installation() {
   PORTAL_STATE=$E2E_STATE timeout --kill-after=10 120 "$E2E_CHECKOUT/infra/run" reset >&2 || code=$?
   [ ! -e "$E2E_STATE" ] || code=1
   rm -rf "$E2E_HOME"
+  unset PORTAL_TEMPLATES
   E2E_STATE=''
   return $code
 }

@@ -40,7 +40,7 @@ public sealed class EngineJourneys(Site site)
             await spark.CloseAsync();
         });
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public Task Hadoop_FromCatalogueToDeleted_ComputesAndLinksItsNodes() =>
         TravelAsync(new("Hadoop", "Alan Turing", "A lesson", "master", "six-million-trips.ipynb"), async (_, page) =>
         {

@@ -16,7 +16,7 @@ public sealed class EveryPage(Site site)
         { "launch-spark", "/launch/spark?preset=lesson&name=look", "Ada Lovelace" },
         { "launch-dask", "/launch/dask?preset=project&name=look", "Ada Lovelace" },
         { "guide", "/catalog/notebook", "Ada Lovelace" },
-        { "guide-hadoop", "/catalog/hadoop", "Ada Lovelace" },
+        { "guide-spark", "/catalog/spark", "Ada Lovelace" },
         { "templates", "/templates", "Margaret Hamilton" },
         { "templates-refused", "/templates", "Edsger Dijkstra" },
         { "guide-unknown", "/catalog/nothing", "Ada Lovelace" },
