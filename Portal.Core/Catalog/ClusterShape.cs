@@ -55,6 +55,7 @@ public static class ClusterShape
     public static string? TokenApp(this TemplateSpec spec, AppSpec app) =>
         spec.Roles.First(r => r.Name == app.Role).Token is null ? null : spec.Apps.First(a => a.Role == app.Role).Id;
 
+    // Callers and rows may say any number: what is counted out stays within what the role can have.
     private static IEnumerable<string> Names(this RoleSpec role, int workers) =>
-        role.Workers is null ? [role.Name] : Enumerable.Range(0, workers).Select(i => string.Create(CultureInfo.InvariantCulture, $"{role.Name}{i}"));
+        role.Workers is not { } range ? [role.Name] : Enumerable.Range(0, Math.Clamp(workers, 0, range.Max)).Select(i => string.Create(CultureInfo.InvariantCulture, $"{role.Name}{i}"));
 }

@@ -51,8 +51,9 @@ public static class ParameterPolicy
         return number > parameter.Max ? (ParameterMistake.TooLarge, Said(parameter.Max)) : null;
     }
 
-    private static (ParameterMistake, string?)? Text(ParameterSpec parameter, string value)
+    private static (ParameterMistake, string?)? Text(ParameterSpec parameter, string? value)
     {
+        if (value is null) return (ParameterMistake.NotAllowed, null); // JSON has a null where a program meant none
         if (value.Length > parameter.Longest) return (ParameterMistake.TooLong, Said(parameter.Longest));
         if (value.Any(char.IsControl)) return (ParameterMistake.NotAllowed, null);
         // Without backtracking: a pattern of an operator and a value of a student may not make the web think for ever.

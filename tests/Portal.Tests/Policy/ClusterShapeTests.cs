@@ -57,6 +57,17 @@ public sealed class ClusterShapeTests
     }
 
     [Theory]
+    [InlineData(int.MaxValue, 6)]
+    [InlineData(-1, 0)]
+    [InlineData(int.MinValue, 0)]
+    public void Shape_NumberBeyondAllMeasure_CountsOutNoMoreThanTheRoleCanHave(int workers, int counted)
+    {
+        Cluster.Nodes("s", workers).Count.ShouldBe(2 + counted);
+        Cluster.AppsOnNodes(workers).Count.ShouldBe(2 + counted);
+        OtherChoices.Of(Cluster, new("s", workers), Amounts.None).ShouldNotBeEmpty();
+    }
+
+    [Theory]
     [InlineData("mode", "plain", null)]
     [InlineData("mode", "other", ParameterMistake.NotAnOption)]
     [InlineData("level", "12", null)] // not used while the mode is plain
@@ -64,9 +75,11 @@ public sealed class ClusterShapeTests
     [InlineData("label", "a$(reboot)", ParameterMistake.NotAllowed)]
     [InlineData("label", "abc\n", ParameterMistake.NotAllowed)]
     [InlineData("label", "abcdefghijk", ParameterMistake.TooLong)]
+    [InlineData("label", null, ParameterMistake.NotAllowed)]
+    [InlineData("mode", null, ParameterMistake.NotAnOption)]
     [InlineData("PATH", "/tmp", ParameterMistake.Unknown)]
-    public void Fault_OneValue_IsItsMistake(string id, string value, ParameterMistake? mistake) =>
-        Assert.Equal(mistake, ParameterPolicy.Fault(Cluster, new Dictionary<string, string>(StringComparer.Ordinal) { [id] = value })?.Mistake);
+    public void Fault_OneValue_IsItsMistake(string id, string? value, ParameterMistake? mistake) =>
+        Assert.Equal(mistake, ParameterPolicy.Fault(Cluster, new Dictionary<string, string>(StringComparer.Ordinal) { [id] = value! })?.Mistake);
 
     [Theory]
     [InlineData("12", ParameterMistake.TooLarge)]
