@@ -23,7 +23,8 @@ public static class WorkspaceActs
             // What may still be taken back: workers that have begun to go do not come back.
             WorkspaceStatus.Resizing when workspace.Wish is null && !workspace.Run.Releasing && workspace.Run.Workers != workspace.Workers => [WorkspaceAct.Open, WorkspaceAct.TakeBack, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Resizing => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
-            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize => [WorkspaceAct.TryAgain, WorkspaceAct.Stop, WorkspaceAct.Delete],
+            // A worker that is being made again needs nobody, and trying again would end all that still runs.
+            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize => [.. workspace.Mending is MendState.Again ? Array.Empty<WorkspaceAct>() : [WorkspaceAct.TryAgain], WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Stop => [WorkspaceAct.Stop, WorkspaceAct.Delete],
             WorkspaceStatus.Attention => [WorkspaceAct.Delete],
             WorkspaceStatus.Stopping => [WorkspaceAct.Delete],

@@ -41,6 +41,8 @@ public sealed class WorkspaceDesk(
     private Task<bool> SureAsync(WorkspaceView w, WorkspaceAct act) => act switch
     {
         WorkspaceAct.Stop => AskAsync("Stop", w, grave: false),
+        // All nodes are made anew, the ones that are well too.
+        WorkspaceAct.TryAgain when w.Status is WorkspaceStatus.Attention => AskAsync("TryAgain", w, grave: false),
         WorkspaceAct.Delete => AskAsync("Delete", w, grave: true),
         _ => Task.FromResult(true),
     };

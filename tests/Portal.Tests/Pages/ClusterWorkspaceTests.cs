@@ -76,6 +76,26 @@ public sealed class ClusterWorkspaceTests : PageTest
     }
 
     [Fact]
+    public void WorkspaceActs_AWorkerIsBeingMadeAgain_OffersNotToEndTheOthers()
+    {
+        var attention = Views.Cluster(WorkspaceStatus.Attention, All[..3]);
+        WorkspaceActs.Of(attention, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.TryAgain, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
+        WorkspaceActs.Of(attention with { Mending = MendState.GivenUp }, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.TryAgain);
+        WorkspaceActs.Of(attention with { Mending = MendState.Again }, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
+    }
+
+    [Theory]
+    [InlineData(WorkspaceStatus.Ready)]
+    [InlineData(WorkspaceStatus.Resizing)]
+    [InlineData(WorkspaceStatus.Attention)]
+    public void Situation_EndsSoon_IsSaidWhateverElseIsTheMatter(WorkspaceStatus status)
+    {
+        var body = Body(Views.Cluster(status, All) with { EndAt = Now.AddMinutes(20) });
+        Notices(body).ShouldContain(n => n.Contains("It stops in 20 min."));
+        body.FindAll(".notice button").Count.ShouldBe(1);
+    }
+
+    [Fact]
     public void Situation_AllWorkersDied_DoesNotSayThatTheOthersGoOn() =>
         Notices(Body(Views.Cluster(WorkspaceStatus.Attention, All[..2])))[0].ShouldBe("2 of 2 workers ended by themselves: worker0, worker1. Your files are safe; try again to go on.");
 
