@@ -64,13 +64,12 @@ public sealed class CatalogFeed
         var classes = (await db.TemplateClasses.AsNoTracking().ToListAsync(cancel)).ToLookup(c => c.TemplateId, c => c.ClassId, StringComparer.Ordinal);
         var images = await db.Images.AsNoTracking().ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
         var bad = await db.CloudStates.AsNoTracking().Where(c => !c.Ok).OrderBy(c => c.Name).ToListAsync(cancel);
-        var usual = (await StepHistory.UsualAsync(db, cancel)).Where(u => u.Key.Item1 == RunKind.Launch).ToList();
-        TimeSpan? start = usual.Count == 0 ? null : usual.Aggregate(TimeSpan.Zero, (sum, u) => sum + u.Value);
+        var usual = await StepHistory.ReadAsync(db, cancel);
         return new([.. versions.Select(v =>
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
             var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? $"Nothing new is launched from it. {offer.Says}".TrimEnd() : Availability.Reason(v.Spec, bad, images);
-            return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, start) { Guide = v.Guide, Classes = [.. classes[v.TemplateId]] };
+            return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, usual.Launch(v.TemplateId)) { Guide = v.Guide, Classes = [.. classes[v.TemplateId]] };
         })], [.. bad]);
     }
 

@@ -20,14 +20,13 @@ internal sealed class LaunchQueue(ImmutableArray<long> order, QueueWait waitsFor
         return new(at + 1, waitsFor, expected);
     }
 
-    public static async Task<LaunchQueue> ReadAsync(PortalDb db, IReadOnlyDictionary<(RunKind, StepKey), TimeSpan> usual, CancellationToken cancel)
+    public static async Task<LaunchQueue> ReadAsync(PortalDb db, StepHistory usual, CancellationToken cancel)
     {
         var queued = await db.Runs.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => r.Id).Take(Longest).ToListAsync(cancel);
         var starting = await db.StartingRuns().CountAsync(cancel);
         var atOnce = await db.Site.Select(s => (int?)s.LaunchesAtOnce).SingleOrDefaultAsync(cancel) ?? 1;
         var ends = await db.Workspaces.Where(w => db.CapacityClaims.Any(c => c.WorkspaceId == w.Id && c.EndedAt == null)).Select(w => w.EndAt).OrderBy(e => e).Take(Longest).ToListAsync(cancel);
         var now = await db.Database.SqlQuery<DateTimeOffset>($"select clock_timestamp() as \"Value\"").SingleAsync(cancel);
-        var launch = usual.Where(u => u.Key.Item1 == RunKind.Launch).Aggregate(TimeSpan.Zero, (sum, u) => sum + u.Value);
-        return new([.. queued], starting >= atOnce ? QueueWait.Launches : QueueWait.Capacity, [.. ends], now, launch == TimeSpan.Zero ? TimeSpan.FromSeconds(10) : launch, atOnce);
+        return new([.. queued], starting >= atOnce ? QueueWait.Launches : QueueWait.Capacity, [.. ends], now, usual.AnyLaunch() ?? TimeSpan.FromSeconds(10), atOnce);
     }
 }

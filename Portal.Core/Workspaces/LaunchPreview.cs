@@ -10,7 +10,11 @@ namespace Portal.Core.Workspaces;
 /// <param name="Wall">Why it would be refused now; null when it would be accepted.</param>
 /// <param name="LaunchesBefore">Orders that wait already.</param>
 /// <param name="UsualStart">How long a launch usually takes here; null before the first.</param>
-public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? Wall, int LaunchesBefore, TimeSpan? UsualStart, bool NewFolder, int FolderGib, int Workers);
+public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? Wall, int LaunchesBefore, TimeSpan? UsualStart, bool NewFolder, int FolderGib, int Workers)
+{
+    /// <summary>The site's machines have room for it now; otherwise it waits in the queue until others stop.</summary>
+    public bool Room { get; init; } = true;
+}
 
 /// <summary>Answers what <see cref="LaunchWorkspace"/> would answer, without ordering anything.</summary>
 public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimeProvider clock)
@@ -21,10 +25,16 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel) is not { } situation) return null;
         var before = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind), cancel);
-        var usual = (await StepHistory.UsualAsync(db, cancel)).Where(u => u.Key.Item1 == RunKind.Launch).ToList();
+        var usual = (await StepHistory.ReadAsync(db, cancel)).Launch(request.TemplateId);
+        var capacity = situation.Facts.Capacity;
+        var claimed = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new Amounts(g.Sum(c => c.Vcpu), g.Sum(c => c.MemoryMib), 0, 0)).SingleOrDefaultAsync(cancel) ?? Amounts.None;
+        var room = capacity is null || (claimed + situation.Facts.Wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(capacity) is null;
         var wall = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(situation.Facts) : new Refusal(RefusalReason.NameInvalid, "name");
         return new(situation.Facts.Wanted, situation.Facts.Levels, wall, before,
-            usual.Count == 0 ? null : usual.Aggregate(TimeSpan.Zero, (sum, u) => sum + u.Value),
-            situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib, situation.Workers);
+            usual,
+            situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib, situation.Workers)
+        {
+            Room = room,
+        };
     }
 }

@@ -34,7 +34,7 @@ internal static class WorkspaceReader
         var templates = rows.Select(r => r.TemplateId).Distinct(StringComparer.Ordinal).ToList();
         var offered = (await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired && templates.Contains(t.TemplateId)).Select(t => new { t.Id, t.TemplateId, t.Spec }).ToListAsync(cancel)).ToLookup(t => t.TemplateId, StringComparer.Ordinal);
         var mends = await MendsAsync(db, [.. nodes.SelectMany(n => n).Where(n => !n.Running || n.Restarts > 0).Select(n => n.WorkspaceId).Distinct()], cancel);
-        var usual = await StepHistory.UsualAsync(db, cancel);
+        var usual = await StepHistory.ReadAsync(db, cancel);
         var enforced = await db.Site.Select(s => (bool?)s.BlocksEnforced).SingleOrDefaultAsync(cancel) ?? true;
         var queue = runs.Values.Any(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)) ? await LaunchQueue.ReadAsync(db, usual, cancel) : null;
         return [.. rows.Select(r =>
@@ -79,14 +79,14 @@ internal static class WorkspaceReader
         return ended.Count == 0 || ended.Exists(n => n.Role.Workers is null) ? MendState.None : last == Mending.GivenUp ? MendState.GivenUp : MendState.Again;
     }
 
-    private static RunView View(Run run, TemplateSpec spec, int workers, Dictionary<StepKey, RunStep> done, IReadOnlyDictionary<(RunKind, StepKey), TimeSpan> usual)
+    private static RunView View(Run run, TemplateSpec spec, int workers, Dictionary<StepKey, RunStep> done, StepHistory usual)
     {
         IEnumerable<StepKey> keys = PlanSteps.Of(run.Kind, releasing: false);
         if (run.Releasing) keys = keys.TakeWhile(k => done.ContainsKey(k)).Concat(PlanSteps.Of(run.Kind, releasing: true)).Distinct();
         // A step that ended the moment it began had nothing to do.
         bool Passed(StepKey key) => done.TryGetValue(key, out var s) && s.EndedAt == s.BeganAt;
         bool HasWork(StepKey key) => PlanSteps.HasWork(key, spec) && !Passed(key) && (run.Kind is not RunKind.Resize || done.ContainsKey(key) || run.Releasing || PlanSteps.HasWork(key, workers, run.Workers ?? workers));
-        var steps = keys.Where(HasWork).Select(k => new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.TryGetValue((run.Kind, k), out var t) ? t : null, run.FailedStep == k));
+        var steps = keys.Where(HasWork).Select(k => new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.Of(spec.Id, run.Kind, k), run.FailedStep == k));
         return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Said, run.Cause, run.Remedy, run.FailedStep, run.CreatedAt, run.EndedAt) { Workers = run.Workers };
     }
 }

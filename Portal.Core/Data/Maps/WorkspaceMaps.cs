@@ -117,7 +117,7 @@ internal sealed class RunStepMap : IEntityTypeConfiguration<RunStep>
     public void Configure(EntityTypeBuilder<RunStep> builder)
     {
         builder.HasKey(s => new { s.RunId, s.Key });
-        builder.HasIndex(s => new { s.Key, s.EndedAt });
+        builder.HasIndex(s => s.EndedAt); // the newest, for how long steps usually take
         builder.HasOne<Run>().WithMany().HasForeignKey(s => s.RunId).OnDelete(DeleteBehavior.Cascade);
     }
 }

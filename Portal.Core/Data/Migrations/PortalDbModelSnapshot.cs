@@ -1235,8 +1235,8 @@ namespace Portal.Core.Data.Migrations
                     b.HasKey("RunId", "Key")
                         .HasName("pk_run_steps");
 
-                    b.HasIndex("Key", "EndedAt")
-                        .HasDatabaseName("ix_run_steps_key_ended_at");
+                    b.HasIndex("EndedAt")
+                        .HasDatabaseName("ix_run_steps_ended_at");
 
                     b.ToTable("run_steps", "portal");
                 });

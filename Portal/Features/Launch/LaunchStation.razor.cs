@@ -10,6 +10,8 @@ namespace Portal.Features.Launch;
 /// <summary>The form with its receipt: asks Core what would happen at every change, and orders once.</summary>
 public sealed partial class LaunchStation
 {
+    private static readonly TimeSpan Again = TimeSpan.FromSeconds(5);
+
     private LaunchDraft? _draft;
     private IReadOnlyList<string> _leftOut = [];
     private Receipt? _receipt;
@@ -22,6 +24,7 @@ public sealed partial class LaunchStation
     [Inject] private LaunchPreview Preview { get; set; } = null!;
     [Inject] private LaunchWorkspace Launch { get; set; } = null!;
     [Inject] private ClassChoice Choice { get; set; } = null!;
+    [Inject] private ILogger<LaunchStation> Log { get; set; } = null!;
     [Inject] private NavigationManager Navigation { get; set; } = null!;
 
     [Parameter, EditorRequired] public Guid Id { get; set; }
@@ -39,6 +42,7 @@ public sealed partial class LaunchStation
         var actor = await ActorAsync();
         (_draft, _receipt, _refusal, _busy) = (null, null, null, false);
         _launched = await Workspaces.LookAsync(actor, Id, goodbye);
+        _ = LookAgainAsync(goodbye);
         return await Workspaces.WatchHomeAsync(actor, goodbye);
     }
 
@@ -69,6 +73,36 @@ public sealed partial class LaunchStation
         var asked = ++_asked;
         var receipt = await Preview.RunAsync(await RequestAsync(_draft), Goodbye);
         if (asked == _asked) _receipt = receipt;
+    }
+
+    // What others start and end moves a wall as well, and no change of this person's own tells of it.
+    private async Task LookAgainAsync(CancellationToken goodbye)
+    {
+        using var tick = new PeriodicTimer(Again, Clock);
+        try
+        {
+            while (await tick.WaitForNextTickAsync(goodbye))
+                if ((_refusal ?? _receipt?.Wall) is not null)
+                    await InvokeAsync(MoveWallAsync);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        {
+            // The form was left.
+        }
+    }
+
+    private async Task MoveWallAsync()
+    {
+        try
+        {
+            await AskAsync();
+            if (_receipt?.Wall is null) _refusal = null;
+            StateHasChanged();
+        }
+        catch (Exception fault) when (fault is not (OperationCanceledException or ObjectDisposedException))
+        {
+            Log.LogWarning(fault, "A receipt could not be read; the page keeps the last.");
+        }
     }
 
     private async Task LaunchAsync()

@@ -40,6 +40,12 @@ public sealed class HardTimes(Site site)
             await Looks.CheckEverywhereAsync(ken, "operations-runs");
         }
 
+        // The form says that the machines are full, and when room was made, its wall goes while she looks at it.
+        await using (var elsewhere = await site.VisitAsync("Ada Lovelace"))
+        {
+            var full = await LaunchPage.OpenAsync(elsewhere, "?size=s&name=later");
+            await Expect(full.Receipt).ToContainTextAsync("after the launch before it");
+        }
         await WorkspacePage.OpenAsync(grace, slug);
         await all.DeleteAsync("takes all");
         await waits.WaitForStatusAsync("Ready");

@@ -57,6 +57,9 @@ public sealed class LaunchTests : PageTest
     }
 
     [Fact]
+    public void Receipt_MachinesFull_DoesNotPromiseToStartAtOnce() => Panel(Receipt() with { Room = false }).Find(".facts").TextContent.ShouldContain("when others stop, since the machines are full");
+
+    [Fact]
     public void Receipt_OthersWaitBefore_SaysSo() => Panel(Receipt(before: 3)).Find(".facts").TextContent.ShouldContain("after the 3 launches before it");
 
     [Theory]

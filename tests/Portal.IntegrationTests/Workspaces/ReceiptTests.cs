@@ -1,0 +1,48 @@
+using Portal.Core.Workspaces;
+using Portal.TestKit;
+using Portal.TestKit.Scripted;
+
+namespace Portal.IntegrationTests.Workspaces;
+
+/// <summary>What the receipt says of the start: whether there is room now, and how long this template usually takes.</summary>
+public sealed class ReceiptTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Receipt_MachinesFull_SaysThatThereIsNoRoomUntilSomebodyStops()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel, capacity: new(2, 2048, 0, 0));
+        await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(10));
+        (await PreviewAsync(site, "m")).Room.ShouldBeTrue();
+        var order = site.Order(site.Students[0]);
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await jobs.UntilSettledAsync(Cancel);
+
+        (await PreviewAsync(site, "s")).Room.ShouldBeTrue();
+        var full = await PreviewAsync(site, "m");
+        (full.Room, full.Wall, full.LaunchesBefore).ShouldBe((false, null, 0));
+
+        (await site.Get<StopWorkspace>().RunAsync(order.Actor, order.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await jobs.UntilSettledAsync(Cancel);
+        (await PreviewAsync(site, "m")).Room.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Receipt_UsualStart_IsOfThisTemplateAlone()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel);
+        await site.PublishAsync(TestSite.Cluster, Cancel);
+        await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(10));
+        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await jobs.UntilSettledAsync(Cancel);
+
+        (await PreviewAsync(site, "s")).UsualStart.ShouldNotBeNull();
+        (await PreviewAsync(site, "s", "cluster")).UsualStart.ShouldBeNull();
+    }
+
+    private static async Task<Receipt> PreviewAsync(TestSite site, string size, string template = "notebook") =>
+        (await site.Get<LaunchPreview>().RunAsync(site.Order(site.Students[1], size: size) with { TemplateId = template }, Cancel))!;
+}
