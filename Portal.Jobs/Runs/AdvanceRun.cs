@@ -84,7 +84,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
                     mine.Run = await runs.PassStepAsync(run, mine.Token);
                     break;
                 case StepAnswer.LookAgainIn wait:
-                    await runs.WaitAsync(run, wait.Time, run.Attempts, wait.Why, mine.Token);
+                    await WaitAsync(run, wait.Time, run.Attempts, wait.Why, mine.Token);
                     return $"looks again in {wait.Time.TotalSeconds:0.##} s";
                 case StepAnswer.Fail fail:
                     mine.Run = await runs.BeginReleaseAsync(run, fail.Cause, fail.Remedy, mine.Token);
@@ -132,9 +132,16 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         catch (LeaseLostException) { return "lease lost"; }
     }
 
+    /// <summary>The dispatcher sleeps until what it last saw falls due: it must learn that this may be sooner.</summary>
+    private async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string said, CancellationToken cancel)
+    {
+        await runs.WaitAsync(run, dueIn, attempts, said, cancel);
+        bell.Ring();
+    }
+
     private async Task LetGoAsync(HeldRun run, TimeSpan dueIn, int attempts, string said)
     {
-        await runs.WaitAsync(run, dueIn, attempts, said, CancellationToken.None);
+        await WaitAsync(run, dueIn, attempts, said, CancellationToken.None);
         if (dueIn == TimeSpan.Zero) await runs.RingAsync(CancellationToken.None);
     }
 }

@@ -5,7 +5,7 @@ using Portal.Jobs.Background;
 
 namespace Portal.Jobs.Runs;
 
-/// <summary>Wakes the dispatcher: NOTIFY, a worker that became free, a timer.</summary>
+/// <summary>Wakes the dispatcher: NOTIFY, a worker that became free, a run that waits for a time, a timer.</summary>
 public sealed class DispatchBell : IDisposable
 {
     private readonly SemaphoreSlim _bell = new(0, 1);
@@ -19,7 +19,8 @@ public sealed class DispatchBell : IDisposable
         catch (SemaphoreFullException) { /* it rings already */ }
     }
 
-    public Task WaitAsync(TimeSpan atMost, CancellationToken cancel) => _bell.WaitAsync(atMost, cancel);
+    /// <summary>True when it rang.</summary>
+    public Task<bool> WaitAsync(TimeSpan atMost, CancellationToken cancel) => _bell.WaitAsync(atMost, cancel);
 
     public void Dispose() => _bell.Dispose();
 }
