@@ -40,12 +40,8 @@ public sealed class HardTimes(Site site)
             await Looks.CheckEverywhereAsync(ken, "operations-runs");
         }
 
-        // The form says that the machines are full, and when room was made, its wall goes while she looks at it.
-        await using (var elsewhere = await site.VisitAsync("Ada Lovelace"))
-        {
-            var full = await LaunchPage.OpenAsync(elsewhere, "?size=s&name=later");
-            await Expect(full.Receipt).ToContainTextAsync("after the launch before it");
-        }
+        await using (var ada = await site.VisitAsync("Ada Lovelace"))
+            await Expect((await LaunchPage.OpenAsync(ada, "?size=s&name=later")).Receipt).ToContainTextAsync("after the launch before it");
         await WorkspacePage.OpenAsync(grace, slug);
         await all.DeleteAsync("takes all");
         await waits.WaitForStatusAsync("Ready");
@@ -54,6 +50,36 @@ public sealed class HardTimes(Site site)
         alan.Complaints.ShouldBeEmpty();
         grace.Complaints.ShouldBeEmpty();
     }
+
+    /// <summary>Walls that others put up and take away: whoever looks at the form need not load it again.</summary>
+    [Fact]
+    public async Task Form_OpenWhileItsTemplateIsOfferedAgain_IsFreeByItself()
+    {
+        await site.WaitForNotebooksAsync();
+        await using var ken = await site.VisitAsync("Ken Thompson");
+        await using var alan = await site.VisitAsync(Student);
+        await new HomePage(alan).ClearAsync();
+        await ken.ShowAsync("/operations");
+        await DecideAsync(ken, "deprecate", """{ "reason": "A newer one comes tomorrow." }""");
+        try
+        {
+            var form = await LaunchPage.OpenAsync(alan, "?size=s&name=later");
+            await Expect(form.Receipt).ToContainTextAsync("A newer one comes tomorrow.");
+            await Expect(form.LaunchButton).ToBeDisabledAsync();
+
+            await DecideAsync(ken, "offer", "{}");
+            await Expect(form.LaunchButton).ToBeEnabledAsync();
+            await Expect(form.Receipt).Not.ToContainTextAsync("A newer one comes tomorrow.");
+        }
+        finally
+        {
+            await DecideAsync(ken, "offer", "{}");
+        }
+        alan.Complaints.ShouldBeEmpty();
+    }
+
+    private static async Task DecideAsync(Visit ken, string what, string body) =>
+        (await ken.Page.EvaluateAsync<int>("([what, body]) => fetch(`/api/v1/managed-templates/notebook/${what}`, { method: 'POST', body, headers: { 'Content-Type': 'application/json', 'X-Portal-Csrf': '1' } }).then(r => r.status)", new[] { what, body })).ShouldBe(204);
 
     [Fact]
     public async Task Student_CancelsAStart_KeepsItStoppedAndStartsItLater()
