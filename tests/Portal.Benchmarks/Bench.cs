@@ -42,12 +42,12 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>Enough samples for a tail, or few to see whether it works at all.</summary>
     public int Times(int full, int quick) => Quick ? quick : full;
 
-    public static async Task<Bench> StartAsync(bool quick, Report report, CancellationToken cancel)
+    public static async Task<Bench> StartAsync(bool quick, Report report, CancellationToken cancel, params (string Key, string Value)[] more)
     {
         // As infra/run starts the programs. Room for what is launched together; how many start at once stays the product's choice.
         var it = await Installation.StartAsync(Many, cancel,
-            ("Site:Capacity:Vcpu", "400"), ("Site:Capacity:MemoryMib", "4000000"), ("DOTNET_gcServer", "0"),
-            ("Logging:LogLevel:Microsoft", "Warning"), ("Logging:LogLevel:Npgsql", "Warning"), ("Logging:LogLevel:Yarp", "Warning"), ("Logging:LogLevel:Hangfire", "Warning"));
+            [("Site:Capacity:Vcpu", "400"), ("Site:Capacity:MemoryMib", "4000000"), ("DOTNET_gcServer", "0"),
+            ("Logging:LogLevel:Microsoft", "Warning"), ("Logging:LogLevel:Npgsql", "Warning"), ("Logging:LogLevel:Yarp", "Warning"), ("Logging:LogLevel:Hangfire", "Warning"), .. more]);
         var bench = new Bench(it, quick, report);
         try
         {
@@ -65,10 +65,13 @@ internal sealed class Bench : IAsyncDisposable
     }
 
     /// <summary>Orders a notebook over the API; returns when the order was accepted.</summary>
-    public async Task<Guid> OrderAsync(CancellationToken cancel)
+    public Task<Guid> OrderAsync(CancellationToken cancel) => OrderAsync("notebook", null, cancel);
+
+    /// <param name="workers">Null for the template's own number.</param>
+    public async Task<Guid> OrderAsync(string templateId, int? workers, CancellationToken cancel)
     {
         var id = Guid.CreateVersion7(Now);
-        await Portal.PostAsync("/workspaces", new { id, classId = It.Site.Class, templateId = "notebook", size = "s", name = NewName(), endAt = Now.AddHours(8) }, cancel);
+        await Portal.PostAsync("/workspaces", new { id, classId = It.Site.Class, templateId, workers, size = "s", name = NewName(), endAt = Now.AddHours(8) }, cancel);
         return id;
     }
 
@@ -128,8 +131,15 @@ internal sealed class Bench : IAsyncDisposable
     public async Task<(TemplateSpec Spec, string Image)> NotebookAsync(CancellationToken cancel)
     {
         await using var db = It.Database.Open();
-        var spec = (await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.TemplateId == "notebook" && !t.Retired, cancel)).Spec;
+        var spec = await SpecAsync("notebook", cancel);
         return (spec, (await db.Images.AsNoTracking().SingleAsync(i => i.Name == spec.Roles[0].Image, cancel)).ImageId!);
+    }
+
+    /// <summary>A template as it is published.</summary>
+    public async Task<TemplateSpec> SpecAsync(string template, CancellationToken cancel)
+    {
+        await using var db = It.Database.Open();
+        return (await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.TemplateId == template && !t.Retired, cancel)).Spec;
     }
 
     public NpgsqlCommand Command(string sql, params object[] values)

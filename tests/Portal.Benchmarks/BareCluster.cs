@@ -1,0 +1,118 @@
+using System.Globalization;
+using Docker.DotNet.Models;
+using Portal.Core.Catalog;
+using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Docker;
+using Portal.Jobs.Proofs;
+using Portal.Jobs.Steps;
+using Portal.TestKit.Clouds;
+
+namespace Portal.Benchmarks;
+
+/// <summary>
+/// The containers of a cluster that the product made, made once more by nothing but the engine's calls: same image, command, environment, limits
+/// and walls, on a network and empty folders of their own.
+/// </summary>
+internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList<ContainerInspectResponse> like)
+{
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10), Patience = TimeSpan.FromMinutes(4);
+
+    /// <summary>Time until every worker has registered and a kernel computed, and until the first result that workers computed. Removed when this returns.</summary>
+    /// <param name="question">Null: the engine is not asked for a result.</param>
+    public async Task<(TimeSpan Ready, TimeSpan? Result)> RunAsync((string Code, string Value)? question, CancellationToken cancel)
+    {
+        var workspace = CloudLab.New();
+        var network = lab.Owned.Network(workspace, 1);
+        var subnet = await lab.SubnetAsync();
+        var wanted = new List<CreateContainerParameters>();
+        foreach (var node in like) wanted.Add(await AgainAsync(node, workspace, network));
+        using var door = new NotebookDoor(TokenOf(spec, like));
+        using var counts = new EngineCounts(TimeProvider.System);
+
+        var start = TimeProvider.System.GetTimestamp();
+        await lab.Get<Networks>().CreateAsync(network, lab.Owned.Bridge(network), subnet, wayOut: false, lab.Owned.Labels(workspace, 1), cancel);
+        var made = await Task.WhenAll(wanted.Select(async w =>
+        {
+            var id = await lab.Engine.CreateAsync(w, cancel);
+            await lab.Engine.AskAsync(e => e.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
+            var now = await lab.Engine.AskAsync(e => e.Containers.InspectContainerAsync(id, cancel), cancel);
+            return new NodeNow(now.Config!.Hostname, "", 1, NodeState.Running, null, false, AddressOf(now), "");
+        }));
+        await RegisteredAsync(counts, made, cancel);
+        var notebook = made.Single(n => n.Name == NotebookOf(spec).Name).Address!;
+        await door.AnswersAsync(notebook, cancel);
+        await door.ComputesAsync(notebook, "6*7", "42", cancel);
+        var ready = TimeProvider.System.GetElapsedTime(start);
+        TimeSpan? result = null;
+        if (question is { } q)
+        {
+            await door.ComputesAsync(notebook, q.Code, q.Value, cancel);
+            result = TimeProvider.System.GetElapsedTime(start);
+        }
+        await lab.Engine.EachAsync(await lab.Engine.ListAsync(lab.Owned.Mine(workspace), cancel), c => lab.Engine.RemoveAsync(c.ID, cancel), cancel);
+        await lab.Get<Networks>().RemoveAsync(network, cancel);
+        return (ready, result);
+    }
+
+    /// <summary>What the engine says of the containers of a workspace.</summary>
+    public static async Task<IReadOnlyList<ContainerInspectResponse>> OfAsync(CloudLab lab, Guid workspace, CancellationToken cancel) =>
+        await Task.WhenAll((await lab.Engine.ListAsync(lab.Owned.Mine(workspace), cancel)).Select(c => lab.Engine.AskAsync(e => e.Containers.InspectContainerAsync(c.ID, cancel), cancel)));
+
+    public static RoleSpec NotebookOf(TemplateSpec spec) => spec.Roles.Single(r => r.Token is not null);
+
+    public static string TokenOf(TemplateSpec spec, IReadOnlyList<ContainerInspectResponse> nodes) =>
+        nodes.Single(n => n.Config!.Hostname == NotebookOf(spec).Name).Config!.Env!.Single(e => e.StartsWith($"{NotebookOf(spec).Token}=", StringComparison.Ordinal)).Split('=', 2)[1];
+
+    public static string AddressOf(ContainerInspectResponse node) => node.NetworkSettings!.Networks!.Values.Single().IPAddress;
+
+    private int Workers => like.Count(n => spec.WorkerRole() is { } role && n.Config!.Hostname.StartsWith(role.Name, StringComparison.Ordinal));
+
+    private async Task RegisteredAsync(EngineCounts counts, IReadOnlyList<NodeNow> nodes, CancellationToken cancel)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        foreach (var count in spec.Roles.SelectMany(r => r.Registered))
+            while (await counts.CountAsync(nodes, count, cancel) != Workers)
+            {
+                if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException($"Bare: {count.Title} is not {Workers}.");
+                await Task.Delay(Look, TimeProvider.System, cancel);
+            }
+    }
+
+    private async Task<CreateContainerParameters> AgainAsync(ContainerInspectResponse node, Guid workspace, string network)
+    {
+        var labels = lab.Owned.Labels(workspace, 1);
+        labels[Owned.Node] = node.Config!.Hostname;
+        var host = node.HostConfig!;
+        host.NetworkMode = network;
+        var mounts = new List<Mount>();
+        foreach (var mount in host.Mounts!)
+        {
+            var own = mount.Target is ClusterPlans.WorkFolder or ClusterPlans.ScratchFolder;
+            mounts.Add(new() { Type = mount.Type, Target = mount.Target, ReadOnly = mount.ReadOnly, BindOptions = mount.BindOptions, Source = own ? await FolderAsync(node) : mount.Source });
+        }
+        host.Mounts = mounts;
+        return new()
+        {
+            Name = lab.Owned.Container(workspace, 1, node.Config!.Hostname),
+            Image = node.Image,
+            Hostname = node.Config!.Hostname,
+            User = node.Config!.User,
+            Cmd = node.Config!.Cmd,
+            Env = node.Config!.Env,
+            Labels = labels,
+            HostConfig = host,
+            NetworkingConfig = new() { EndpointsConfig = new Dictionary<string, EndpointSettings>(StringComparer.Ordinal) { [network] = new() { Aliases = [node.Config!.Hostname] } } },
+        };
+    }
+
+    // Again where btrfs lists its groups while another installation removes one: the product's steps come again as well.
+    private async Task<string> FolderAsync(ContainerInspectResponse node)
+    {
+        var uid = int.Parse(node.Config!.User.Split(':')[0], CultureInfo.InvariantCulture);
+        for (var tries = 1; ; tries++)
+        {
+            try { return (await lab.WorkAsync(CloudLab.New(), uid, limit: 4L << 30, classLimit: 8L << 30)).Mount; }
+            catch (CloudException) when (tries < 5) { await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System); }
+        }
+    }
+}
