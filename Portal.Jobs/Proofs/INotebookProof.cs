@@ -24,4 +24,5 @@ public interface INotebookProof
     Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel);
 }
 
-public sealed record ProofOrder(Guid Workspace, string Slug, int Generation, Guid Person, AppSpec App);
+/// <param name="Address">Of the app's node; null while it has none.</param>
+public sealed record ProofOrder(Guid Workspace, string Slug, Guid Person, AppSpec App, string? Address);

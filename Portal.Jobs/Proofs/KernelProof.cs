@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Text.Json;
 
@@ -6,15 +7,19 @@ namespace Portal.Jobs.Proofs;
 
 /// <summary>
 /// Proves a workspace over the way that a person's browser takes: public address, ticket, proxy, notebook, kernel, WebSocket.
-/// For an app without kernels its first page must answer.
+/// For an app without kernels its first page must answer. While nothing listens at the node, none of that way is gone: launches that start together
+/// ask often.
 /// </summary>
 public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvider clock) : INotebookProof
 {
     /// <summary>Of one attempt. A first kernel imports for some seconds on a busy machine.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
+    private static readonly TimeSpan Knocking = TimeSpan.FromMilliseconds(500), BetweenKnocks = TimeSpan.FromMilliseconds(10);
+
     public async Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel)
     {
+        if (!await ListensAsync(order, cancel)) return new ProofOutcome.NotYet("The notebook does not answer yet.", WebAway: false);
         var ticket = await tickets.NewAsync(order.Workspace, order.App.Id, order.Person, cancel);
         using var own = new CancellationTokenSource(Deadline, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
@@ -39,6 +44,31 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         {
             return new ProofOutcome.NotYet(entered ? $"The notebook gave no answer within {Deadline.TotalSeconds:F0} s." : "The portal's web gave no answer.", WebAway: !entered);
         }
+    }
+
+    /// <summary>Knocks for a while, for what is about to listen.</summary>
+    private async Task<bool> ListensAsync(ProofOrder order, CancellationToken cancel)
+    {
+        if (!IPAddress.TryParse(order.Address, out var address)) return false;
+        using var own = new CancellationTokenSource(Knocking, clock);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
+        try
+        {
+            while (!await KnockAsync(new(address, order.App.Port), until.Token)) await Task.Delay(BetweenKnocks, clock, until.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return false; }
+    }
+
+    private static async Task<bool> KnockAsync(IPEndPoint door, CancellationToken cancel)
+    {
+        using var socket = new Socket(door.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await socket.ConnectAsync(door, cancel);
+            return true;
+        }
+        catch (SocketException) { return false; }
     }
 
     private async Task<ProofOutcome> ComputeAsync(AppVisit visit, CancellationToken cancel)

@@ -12,9 +12,12 @@ namespace Portal.Jobs.Runs;
 /// order and back-off; Hangfire holds the worker and, after a surprise, the stack trace.
 /// </summary>
 [AutomaticRetry(Attempts = 0)]
-public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, Generations generations, DispatchBell bell)
+public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, Generations generations, DispatchBell bell, TimeProvider clock)
 {
     private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
+
+    /// <summary>What looks again as soon as this stays in hand: a row for each of those looks would cost more than the looks.</summary>
+    private static readonly TimeSpan InHand = TimeSpan.FromMilliseconds(250);
 
     [JobDisplayName("runs {0}")]
     public async Task<string> AdvanceAsync(long[] ids, CancellationToken stopping)
@@ -82,6 +85,10 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
                     break;
                 case StepAnswer.Nothing:
                     mine.Run = await runs.PassStepAsync(run, mine.Token);
+                    break;
+                case StepAnswer.LookAgainIn wait when wait.Time <= InHand:
+                    await Task.Delay(wait.Time, clock, mine.Token);
+                    mine.Run = await runs.LookAsync(run, mine.Token);
                     break;
                 case StepAnswer.LookAgainIn wait:
                     await WaitAsync(run, wait.Time, run.Attempts, wait.Why, mine.Token);

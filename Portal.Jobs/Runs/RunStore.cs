@@ -48,6 +48,11 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, worker.Name, options.Lease, id);
 
+    /// <summary>The row of a run that is still held, as it now is: a wish travels with it.</summary>
+    public async Task<HeldRun> LookAsync(HeldRun run, CancellationToken cancel) =>
+        await OneAsync($"select {Back} from portal.runs r join portal.workspaces w on w.id = r.workspace_id where r.id = $1 and r.version = $2 and r.phase = 'Active'", cancel, run.Id, run.Version)
+        ?? throw new LeaseLostException(run.Id);
+
     /// <summary>Saves a finished step and keeps the hold. The row comes back as it now is: a wish travels with it.</summary>
     public async Task<HeldRun> SaveStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
         with r as (update portal.runs set step = step + 1, attempts = 0, said = null, lease_until = clock_timestamp() + $1

@@ -30,7 +30,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunSto
             if (await WhyNotLeftAsync(kept, role, drain, node.Name, cancel) is { } why) stay.Add((node.Name, why));
         if (stay.Count == 0) return StepAnswer.IsDone;
         var names = string.Join(", ", stay.Select(s => s.Node));
-        if (!await StepAge.IsOlderAsync(data, context.Run, Key, TimeSpan.FromMinutes(drain.Minutes), cancel)) return new StepAnswer.LookAgainIn(Between, $"{names}: {stay[0].Why}");
+        if (await StepAge.OfAsync(data, context.Run, Key, cancel) < TimeSpan.FromMinutes(drain.Minutes)) return new StepAnswer.LookAgainIn(Between, $"{names}: {stay[0].Why}");
         await runs.TellAsync(context.Run, LogLevelOfLine.Warn, $"{names} did not leave within {drain.Minutes} minutes and is stopped all the same: {stay[0].Why}", cancel);
         return StepAnswer.IsDone;
     }

@@ -22,9 +22,10 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
         var nodes = cluster?.Nodes.Where(n => n.Generation == now.Generation).ToList() ?? [];
         if (await DeadNodes.FirstAsync(clusters, context.Facts, now, nodes, cancel) is { } dead) return dead;
         if (await MissingAsync(context.Facts, nodes, cancel) is not { } missing) return StepAnswer.IsDone;
-        return await StepAge.IsOlderAsync(data, context.Run, Key, options.ProofDeadline, cancel)
+        var age = await StepAge.OfAsync(data, context.Run, Key, cancel);
+        return age > options.ProofDeadline
             ? new StepAnswer.Fail($"The engine was not complete within {options.ProofDeadline.TotalMinutes:0} minutes: {missing}", "Try again, or choose a larger size.")
-            : StepAnswer.Soon(missing);
+            : StepAnswer.Waits(age, missing);
     }
 
     /// <summary>What is not there yet, for a person; null when all is.</summary>
@@ -36,17 +37,6 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
         foreach (var check in role.Registered)
             if (await engine.CountAsync(nodes, check, cancel) is var count && count != facts.Workers) return $"{check.Title}: {count?.ToString("0", System.Globalization.CultureInfo.InvariantCulture) ?? "none"} of {facts.Workers}.";
         return null;
-    }
-}
-
-/// <summary>How long a step has been going on, over take-overs.</summary>
-internal static class StepAge
-{
-    public static async Task<bool> IsOlderAsync(NpgsqlDataSource data, HeldRun run, StepKey key, TimeSpan limit, CancellationToken cancel)
-    {
-        await using var command = data.CreateCommand("select began_at < clock_timestamp() - $1 from portal.run_steps where run_id = $2 and key = $3");
-        foreach (var value in (object[])[limit, run.Id, key.ToString()]) command.Parameters.Add(new() { Value = value });
-        return await command.ExecuteScalarAsync(cancel) is true;
     }
 }
 

@@ -18,15 +18,18 @@ public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebo
         var now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
         var cluster = await clusters.LookAsync(now.Id, cancel);
         await rows.SeeAsync(now.Id, cluster, cancel);
-        if (await DeadNodes.FirstAsync(clusters, context.Facts, now, cluster?.Nodes.Where(n => n.Generation == now.Generation).ToList() ?? [], cancel) is { } dead) return dead;
+        var nodes = cluster?.Nodes.Where(n => n.Generation == now.Generation).ToList() ?? [];
+        if (await DeadNodes.FirstAsync(clusters, context.Facts, now, nodes, cancel) is { } dead) return dead;
         if (context.Facts.Spec.Apps.FirstOrDefault(a => a.Kernels) is not { } app) return StepAnswer.IsDone;
-        return await proof.ProveAsync(new(now.Id, now.Slug, now.Generation, now.PersonId, app), cancel) switch
+        var outcome = await proof.ProveAsync(new(now.Id, now.Slug, now.PersonId, app, nodes.First(n => n.Name == app.Role).Address), cancel);
+        var age = await StepAge.OfAsync(data, context.Run, Key, cancel);
+        return outcome switch
         {
             ProofOutcome.Proven => StepAnswer.IsDone,
             ProofOutcome.Broken broken => new StepAnswer.Fail(broken.Cause, broken.Remedy),
             ProofOutcome.NotYet { WebAway: true } away => new StepAnswer.LookAgainIn(WhileWebIsAway, away.Why),
-            ProofOutcome.NotYet starting when await StepAge.IsOlderAsync(data, context.Run, Key, options.ProofDeadline, cancel) => new StepAnswer.Fail($"The notebook did not answer within {options.ProofDeadline.TotalMinutes:0} minutes: {starting.Why}", "Try again, or choose a larger size."),
-            ProofOutcome.NotYet starting => StepAnswer.Soon(starting.Why),
+            ProofOutcome.NotYet starting when age > options.ProofDeadline => new StepAnswer.Fail($"The notebook did not answer within {options.ProofDeadline.TotalMinutes:0} minutes: {starting.Why}", "Try again, or choose a larger size."),
+            ProofOutcome.NotYet starting => StepAnswer.Waits(age, starting.Why),
             _ => throw new InvalidOperationException("An outcome that nobody knows."),
         };
     }

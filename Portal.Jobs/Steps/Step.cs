@@ -14,7 +14,7 @@ public abstract record StepAnswer
     /// <summary>There is nothing to do here this time; the next step may begin.</summary>
     public sealed record Nothing : StepAnswer;
 
-    /// <summary>Not yet so. Costs nothing meanwhile: it is a row with a time.</summary>
+    /// <summary>Not yet so. Costs nothing meanwhile: it is a row with a time, unless that comes within a moment.</summary>
     public sealed record LookAgainIn(TimeSpan Time, string Why) : StepAnswer;
 
     /// <summary>Will not become so: why, and what helps, for a person.</summary>
@@ -24,6 +24,10 @@ public abstract record StepAnswer
 
     /// <summary>Look again soon: something is on its way.</summary>
     public static StepAnswer Soon(string why) => new LookAgainIn(TimeSpan.FromMilliseconds(400), why);
+
+    /// <summary>Look again after a thirtieth of the time that has gone by (50 ms to 2 s): what starts is seen at most that much late, however long it takes.</summary>
+    /// <param name="age">Of the step.</param>
+    public static StepAnswer Waits(TimeSpan age, string why) => new LookAgainIn(TimeSpan.FromMilliseconds(Math.Clamp(age.TotalMilliseconds / 30, 50, 2000)), why);
 }
 
 /// <summary>One step of a plan: looks, then makes; repeated after any crash it brings about the same. Names are computed, not remembered.</summary>

@@ -16,15 +16,18 @@ public sealed class DockerClusters(
     {
         NodeRecipe.Check(plan);
         var profile = await probe.ProveAsync(plan.Nodes.Count > 0 ? plan.Nodes[0].Image : null, cancel);
-        var there = await engine.ListAsync(owned.Mine(plan.Workspace), cancel);
-        var held = await networks.ListAsync(owned.Mine(plan.Workspace), cancel);
+        var (listing, holding) = (engine.ListAsync(owned.Mine(plan.Workspace), cancel), networks.ListAsync(owned.Mine(plan.Workspace), cancel));
+        await Task.WhenAll(listing, holding);
+        var (there, held) = (await listing, await holding);
         if (there.Select(c => c.Labels).Concat(held.Select(n => n.Labels)).Any(l => ClusterLook.GenerationOf(l) > plan.Generation))
         {
             throw EngineFaults.Make(CloudFault.Conflict, $"a newer generation than {plan.Generation} of this workspace is there", "Nothing was changed: whoever made the newer one goes on.");
         }
 
-        var current = (await SweepAsync(plan, there, held, cancel)).ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
-        await EnsureNetworkAsync(plan, cancel);
+        var (nodes, hasNetwork) = await SweepAsync(plan, there, held, cancel);
+        var current = nodes.ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
+        var name = owned.Network(plan.Workspace, plan.Generation);
+        if (!hasNetwork) await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, wayOut: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
         await engine.EachAsync(plan.Nodes, n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel), cancel);
     }
 
@@ -106,7 +109,7 @@ public sealed class DockerClusters(
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
 
     /// <summary>Older generations, nodes that are not in the plan, and a network of other addresses go before anything is made. Returns what stays.</summary>
-    private async Task<IReadOnlyList<ContainerListResponse>> SweepAsync(ClusterPlan plan, IEnumerable<ContainerListResponse> there, IEnumerable<NetworkResponse> held, CancellationToken cancel)
+    private async Task<(IReadOnlyList<ContainerListResponse> Nodes, bool Network)> SweepAsync(ClusterPlan plan, IEnumerable<ContainerListResponse> there, IList<NetworkResponse> held, CancellationToken cancel)
     {
         var names = plan.Nodes.Select(n => n.Name).ToHashSet(StringComparer.Ordinal);
         var stale = held.Where(n => ClusterLook.GenerationOf(n.Labels) != plan.Generation || n.IPAM?.Config?.FirstOrDefault()?.Subnet != plan.Subnet).ToList();
@@ -115,16 +118,7 @@ public sealed class DockerClusters(
         var parts = there.ToLookup(c => !all && ClusterLook.GenerationOf(c.Labels) == plan.Generation && names.Contains(ClusterLook.NodeOf(c.Labels)));
         await engine.EachAsync(parts[false], c => engine.RemoveAsync(c.ID, cancel), cancel);
         await engine.EachAsync(stale, n => networks.RemoveAsync(n.ID, cancel), cancel);
-        return [.. parts[true]];
-    }
-
-    private async Task EnsureNetworkAsync(ClusterPlan plan, CancellationToken cancel)
-    {
-        var name = owned.Network(plan.Workspace, plan.Generation);
-        if ((await networks.ListAsync(owned.Mine(plan.Workspace), cancel)).Count == 0)
-        {
-            await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, wayOut: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
-        }
+        return ([.. parts[true]], held.Count > stale.Count);
     }
 
     /// <summary>A node that has ended stays as it is: that it ended must be seen, and what to do about it is for the run.</summary>

@@ -65,8 +65,18 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
         (await ProveAsync(WebFixture.FreePort())).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeFalse();
 
     [Fact]
-    public async Task Proof_WebAway_Waits() =>
-        (await ProveAsync(1, connectTo: $"127.0.0.1:{WebFixture.FreePort()}")).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeTrue();
+    public async Task Proof_WebAway_Waits()
+    {
+        await using var jupyter = await Jupyter.StartAsync(_ => "42");
+        (await ProveAsync(jupyter.Port, connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeTrue();
+    }
+
+    // Launches that start ask often: the long way is gone when there is somebody to meet.
+    [Fact]
+    public async Task Proof_NothingListens_AsksTheWebForNothing() =>
+        (await ProveAsync(WebFixture.FreePort(), connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeFalse();
+
+    private static string NoWeb => $"127.0.0.1:{WebFixture.FreePort()}";
 
     private async Task<ProofOutcome> ProveAsync(int appPort, string? connectTo = null)
     {
@@ -82,7 +92,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
         }).Build();
         services.AddPortalData(settings).AddPortalProofs(settings);
         await using var provider = services.BuildServiceProvider();
-        return await provider.GetRequiredService<INotebookProof>().ProveAsync(new(w.Id, w.Slug, 1, w.PersonId, Notebook), Cancel);
+        return await provider.GetRequiredService<INotebookProof>().ProveAsync(new(w.Id, w.Slug, w.PersonId, Notebook with { Port = appPort }, "127.0.0.1"), Cancel);
     }
 
     /// <summary>A workspace in the middle of its launch, of a template of its own whose app listens at this port.</summary>

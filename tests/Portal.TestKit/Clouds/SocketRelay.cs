@@ -11,9 +11,12 @@ public sealed class SocketRelay : IAsyncDisposable
     private readonly ConcurrentDictionary<Socket, byte> _open = new();
     private readonly CancellationTokenSource _end = new();
     private Socket? _listener;
-    private long _budget = long.MaxValue;
+    private long _budget = long.MaxValue, _calls;
 
     private SocketRelay(string target) => _target = target;
+
+    /// <summary>How many requests went to the engine so far.</summary>
+    public long Calls => Interlocked.Read(ref _calls);
 
     public string Path => System.IO.Path.Combine(_folder, "engine.sock");
 
@@ -92,6 +95,7 @@ public sealed class SocketRelay : IAsyncDisposable
         {
             while (await from.ReceiveAsync(buffer, SocketFlags.None, _end.Token) is > 0 and var read)
             {
+                if (counted) Interlocked.Add(ref _calls, buffer.AsSpan(0, read).Count(" HTTP/1.1\r\n"u8));
                 if (counted && Interlocked.Add(ref _budget, -read) < 0)
                 {
                     await CutAsync();
