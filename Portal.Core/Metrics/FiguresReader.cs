@@ -48,7 +48,6 @@ public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
             """).ToListAsync(cancel);
         var runs = await db.Runs.Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled)
             .GroupBy(r => new { r.Kind, r.Phase }).Select(g => new RunFigures(g.Key.Kind, g.Key.Phase, g.Count())).ToListAsync(cancel);
-        var claims = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib) }).FirstOrDefaultAsync(cancel);
-        return new([.. nodes], [.. counts], [.. runs], await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), claims is null ? Amounts.None : new(claims.Vcpu, claims.Memory, 0, 0));
+        return new([.. nodes], [.. counts], [.. runs], await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), await db.ClaimedAsync(cancel));
     }
 }

@@ -16,6 +16,7 @@ public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string Works
 /// <summary>The site at a glance.</summary>
 /// <param name="Unfinished">Oldest first.</param>
 /// <param name="Failures">Newest first.</param>
+/// <param name="Claimed">Capacity that is taken, and by how many workspaces.</param>
 public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudState> Clouds, ImmutableArray<ImageRow> Images, SiteState? Site, Amounts Claimed)
 {
     /// <summary>Folders of templates that could not be published.</summary>
@@ -50,14 +51,14 @@ public sealed class OperationsFeed
         var failed = db.Runs.AsNoTracking().Where(r => r.Phase == RunPhase.Failed).OrderByDescending(r => r.Id).Take(MostFailures);
         var open = await RowsAsync(db, unfinished, cancel);
         var queue = open.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => r.Id).ToList();
-        var claims = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib), Count = g.Count() }).FirstOrDefaultAsync(cancel);
+        var running = await db.CapacityClaims.Where(c => c.EndedAt == null).Select(c => c.WorkspaceId).Distinct().CountAsync(cancel);
         return new(
             [.. open.OrderBy(r => r.Id).Select(r => queue.IndexOf(r.Id) is var at and >= 0 ? r with { Place = at + 1 } : r)],
             [.. (await RowsAsync(db, failed, cancel)).OrderByDescending(r => r.Id)],
             [.. await db.CloudStates.AsNoTracking().OrderBy(c => c.Name).ToListAsync(cancel)],
             [.. await db.Images.AsNoTracking().OrderBy(i => i.Name).ToListAsync(cancel)],
             await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel),
-            claims is null ? Amounts.None : new(claims.Vcpu, claims.Memory, 0, claims.Count))
+            await db.ClaimedAsync(cancel) with { Workspaces = running })
         { TemplateFaults = [.. await db.TemplateFaults.AsNoTracking().OrderBy(f => f.File).Take(Most).ToListAsync(cancel)] };
     }
 

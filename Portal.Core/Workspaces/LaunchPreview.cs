@@ -27,7 +27,7 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
         var before = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind), cancel);
         var usual = (await StepHistory.ReadAsync(db, cancel)).Launch(request.TemplateId);
         var capacity = situation.Facts.Capacity;
-        var claimed = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new Amounts(g.Sum(c => c.Vcpu), g.Sum(c => c.MemoryMib), 0, 0)).SingleOrDefaultAsync(cancel) ?? Amounts.None;
+        var claimed = await db.ClaimedAsync(cancel);
         var room = capacity is null || (claimed + situation.Facts.Wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(capacity) is null;
         var wall = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(situation.Facts) : new Refusal(RefusalReason.NameInvalid, "name");
         return new(situation.Facts.Wanted, situation.Facts.Levels, wall, before,

@@ -32,7 +32,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         if (site is not null)
         {
-            var room = await RoomAsync(db, site.LaunchesAtOnce, site.Capacity, cancel);
+            var room = new Room(site.Capacity, await db.ClaimedAsync(cancel), site.LaunchesAtOnce - await db.StartingRuns().CountAsync(cancel));
             foreach (var order in AdmissionPolicy.Admit(room, await QueuedAsync(db, cancel)))
             {
                 await db.Database.ExecuteSqlAsync($"update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() where id = {order.RunId} and phase = 'Queued'", cancel);
@@ -43,13 +43,6 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         }
         await transaction.CommitAsync(cancel);
         return admitted;
-    }
-
-    private static async Task<Room> RoomAsync(PortalDb db, int launchesAtOnce, Amounts capacity, CancellationToken cancel)
-    {
-        var claimed = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib) }).FirstOrDefaultAsync(cancel);
-        var starting = await db.StartingRuns().CountAsync(cancel);
-        return new(capacity, claimed is null ? Amounts.None : new(claimed.Vcpu, claimed.Memory, 0, 0), launchesAtOnce - starting);
     }
 
     /// <summary>The head of the queue. Amounts come from the published version, not from what the order says.</summary>

@@ -13,6 +13,9 @@ public sealed class AppLinks(Site site, AppAccess access)
     /// <summary>Below it, a page's own scripts reach the other nodes of its workspace; see <see cref="AppProxy"/>.</summary>
     public const string Through = "/.portal/to";
 
+    /// <summary>Before a whole address, as in <c>/.portal/at/http://worker0:8042/node</c>: leads a person there. For links that a page's own script makes, which nobody sees on the way.</summary>
+    public const string At = "/.portal/at";
+
     private const int LongestName = 60, LongestPort = 5;
 
     /// <summary>There is something to lead to, and the page is an engine's: what a notebook shows is what somebody wrote.</summary>

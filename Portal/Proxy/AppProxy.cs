@@ -20,6 +20,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
     {
         if (!site.TryApp(http.Request.Host, out var host)) await answers.NotFoundAsync(http, null);
         else if (http.Request.Path.StartsWithSegments(AppLinks.Through, StringComparison.OrdinalIgnoreCase, out var through)) await ThroughAsync(http, host, through);
+        else if (http.Request.Path.StartsWithSegments(AppLinks.At, StringComparison.OrdinalIgnoreCase, out var at)) await LeadAsync(http, host, at);
         else if (http.Request.Path.StartsWithSegments("/.portal", StringComparison.OrdinalIgnoreCase)) await EnterAsync(http, host);
         else if (await FindAsync(http, host) is not { } door) await NotOpenAsync(http, host);
         else if (!MayAsk(http, site.AppOrigin(host))) await answers.RefusedAsync(http);
@@ -53,6 +54,14 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
             http.Request.Path = asked[cut..] is { Length: > 0 } path ? path : "/";
             await ForwardAsync(http, host, door, link.Address is { } address ? new(address, link.Port) : null, token: null, through: true);
         }
+    }
+
+    /// <summary>A link to a node of the same workspace, by the node's own address: to its app's host, and nowhere else.</summary>
+    private async Task LeadAsync(HttpContext http, AppHost host, PathString address)
+    {
+        var wanted = address.Value?.TrimStart('/') + http.Request.QueryString;
+        if (await FindAsync(http, host) is { } door && new AppLinks(site, door.Access).Lead(wanted, navigates: true) is { } there) http.Response.Redirect(there);
+        else await answers.NotFoundAsync(http, host);
     }
 
     private Task<AppDoor?> FindAsync(HttpContext http, AppHost host) =>

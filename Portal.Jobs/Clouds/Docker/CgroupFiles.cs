@@ -11,6 +11,7 @@ public sealed class CgroupFiles
     private readonly bool _unified;
     private readonly string _memory, _cpu, _cpuAccount, _processes, _disk, _proc;
     private string? _network;
+    private Traffic _processesDisk;
 
     private CgroupFiles(bool unified, string memory, string cpu, string cpuAccount, string processes, string disk, string proc) =>
         (_unified, _memory, _cpu, _cpuAccount, _processes, _disk, _proc) = (unified, memory, cpu, cpuAccount, processes, disk, proc);
@@ -114,10 +115,33 @@ public sealed class CgroupFiles
             return File.Exists($"{_disk}/io.stat") ? Devices(File.ReadLines($"{_disk}/io.stat").Select(Unified)) : null;
         }
 
-        // Present below every container, and empty until it reads or writes.
+        // Present below every container, and empty until it reads or writes past the page cache: this version does not know who wrote what is
+        // flushed later. What its processes say of themselves includes that.
         var file = $"{_disk}/blkio.throttle.io_service_bytes_recursive";
-        return File.Exists(file) || File.Exists(file = $"{_disk}/blkio.throttle.io_service_bytes") ? Devices(File.ReadLines(file).Select(Separate)) : null;
+        if (!File.Exists(file) && !File.Exists(file = $"{_disk}/blkio.throttle.io_service_bytes")) return null;
+        return Larger(Devices(File.ReadLines(file).Select(Separate)), Processes());
     }
+
+    /// <summary>By the processes' own accounts: of one that ended it is in its parent's. What is lost with one whose parent is elsewhere does not come off.</summary>
+    private Traffic Processes()
+    {
+        Traffic all = default;
+        foreach (var id in File.ReadLines($"{_processes}/cgroup.procs"))
+        {
+            try
+            {
+                all = new(all.In + Field($"{_proc}/{id}/io", "read_bytes:"), all.Out + Field($"{_proc}/{id}/io", "write_bytes:"));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // this one ended between the list and the look, or we may not look
+            }
+        }
+
+        return _processesDisk = Larger(_processesDisk, all);
+    }
+
+    private static Traffic Larger(Traffic one, Traffic other) => new(Math.Max(one.In, other.In), Math.Max(one.Out, other.Out));
 
     /// <summary>"8:0 rbytes=4096 wbytes=0 rios=1 …"</summary>
     private static (string Device, Traffic Bytes) Unified(string line)
@@ -146,7 +170,7 @@ public sealed class CgroupFiles
             else disks = new(disks.In + bytes.In, disks.Out + bytes.Out);
         }
 
-        return new(Math.Max(disks.In, above.In), Math.Max(disks.Out, above.Out));
+        return Larger(disks, above);
     }
 
     private static long Number(string file) => Parse(File.ReadAllText(file).AsSpan().Trim());

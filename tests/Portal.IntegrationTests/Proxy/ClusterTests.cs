@@ -300,6 +300,29 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         (cluster.Engine.Arrived.Count, Web.App.Arrived.Count).ShouldBe((engine, notebook));
     }
 
+    // What a page's own script makes of a node's name is seen by nobody on the way.
+    [Fact]
+    public async Task At_AddressOfANode_LeadsToItsAppAndNowhereElse()
+    {
+        var (visitor, w, block) = await OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        var own = Web.AppUrl(w.Slug, "hdfs");
+        async Task<(HttpStatusCode, string?)> AskAsync(string address, Visitor? by = null)
+        {
+            using var answer = await (by ?? visitor).SendAsync(HttpMethod.Get, $"{own}/.portal/at/{address}", headers: Navigates);
+            return (answer.StatusCode, answer.Headers.Location?.OriginalString);
+        }
+        (await AskAsync($"http://worker0:{Port}")).ShouldBe((HttpStatusCode.Found, $"{Web.AppUrl(w.Slug, "node-0")}/"));
+        (await AskAsync($"http://worker0:{Port}/logs/a%20b?x=1")).ShouldBe((HttpStatusCode.Found, $"{Web.AppUrl(w.Slug, "node-0")}/logs/a%20b?x=1"));
+        var before = cluster.Engine.Arrived.Count;
+        foreach (var address in (string[])["", "http://", "http://evil.example", $"http://worker9:{Port}", $"http://worker0:{Port + 1}", $"http://a@worker0:{Port}", "javascript:alert(1)", $"https://worker0:{Port}", "//evil.example/"])
+            (await AskAsync(address)).ShouldBe((HttpStatusCode.NotFound, null), address);
+        using var stranger = Web.Visit();
+        await stranger.SignInAsync("Alan");
+        (await AskAsync($"http://worker0:{Port}", stranger)).Item1.ShouldBe(HttpStatusCode.NotFound);
+        cluster.Engine.Arrived.Count.ShouldBe(before);
+    }
+
     [Fact]
     public async Task Between_OpenAppsOfOneWorkspace_NoScriptReachesTheOtherHost()
     {

@@ -59,6 +59,39 @@ public sealed class CgroupFilesTests
     [Fact]
     public void Find_Unknown_IsNothing() => Find(new('0', 64)).ShouldBeNull();
 
+    // Version 1 does not know who wrote what is flushed later; the processes do.
+    [Fact]
+    public void Read_Version1_DiskIsNoLessThanItsProcessesSayAndNeverComesOff()
+    {
+        var folder = Directory.CreateTempSubdirectory("portal-test-cgroup").FullName;
+        try
+        {
+            void Write(string file, string text)
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName($"{folder}/{file}")!);
+                File.WriteAllText($"{folder}/{file}", text);
+            }
+
+            foreach (var (controller, file, text) in new[]
+            {
+                ("memory", "memory.usage_in_bytes", "1000"), ("memory", "memory.limit_in_bytes", "2000"), ("memory", "memory.stat", ""), ("memory", "memory.oom_control", ""),
+                ("cpu,cpuacct", "cpuacct.usage", "1"), ("cpu,cpuacct", "cpu.stat", ""), ("pids", "pids.current", "2"), ("pids", "cgroup.procs", "11\n12\n13\n"),
+                ("blkio", "blkio.throttle.io_service_bytes_recursive", "8:0 Read 5000\n8:0 Write 100\n8:0 Total 5100\n"),
+            }) Write($"groups/{controller}/docker/{Container}/{file}", text);
+            Write("proc/11/io", "rchar: 9\nwchar: 9\nread_bytes: 1000\nwrite_bytes: 4000\ncancelled_write_bytes: 7\n");
+            Write("proc/12/io", "read_bytes: 1\nwrite_bytes: 2000\n"); // 13 has ended
+            var files = CgroupFiles.Find(Container, $"{folder}/groups", $"{folder}/proc")!;
+            files.Read()!.Disk.ShouldBe(new Traffic(5000, 6000));
+
+            File.Delete($"{folder}/proc/12/io");
+            files.Read()!.Disk.ShouldBe(new Traffic(5000, 6000));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     /// <summary>The recorded files, to be changed.</summary>
     private sealed class Copy : IDisposable
     {

@@ -1,3 +1,4 @@
+using Microsoft.JSInterop;
 using Bunit;
 using Bunit.TestDoubles;
 using Microsoft.AspNetCore.Components;
@@ -76,6 +77,23 @@ public sealed class MetricsTests : PageTest
         Clock.Advance(TimeSpan.FromSeconds(10));
         await panel.WaitForAssertionAsync(() => hidden.Invocations.Count.ShouldBe(2));
         _read.Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Panel_BrowserOutOfReachForAWhile_ReadsAgainWhenItIsBack()
+    {
+        var hidden = JSInterop.Setup<bool>("portal.hidden");
+        hidden.SetException(new JSDisconnectedException("The connection is lost."));
+        var panel = Panel();
+        Clock.Advance(TimeSpan.FromSeconds(10));
+        await panel.WaitForAssertionAsync(() => hidden.Invocations.Count.ShouldBe(1));
+        _read.Count.ShouldBe(1);
+
+        hidden.SetResult(false);
+        _answer = w => Task.FromResult<MetricsView?>(View(w, Node("notebook", Point(0, .9))));
+        Clock.Advance(TimeSpan.FromSeconds(10));
+
+        await panel.WaitForAssertionAsync(() => panel.Find("svg").GetAttribute("aria-label")!.ShouldContain("now 90 %"));
     }
 
     [Fact]

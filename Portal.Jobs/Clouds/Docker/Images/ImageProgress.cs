@@ -19,6 +19,9 @@ internal sealed partial class BuildListener(string tag, int from, int to, IProgr
     private int _percent;
     private double _within;
 
+    /// <summary>What helps where the engine says no for a reason that neither time nor room mends.</summary>
+    public string WhenRefused { get; init; } = "Read the lines, mend the image's recipe; it is built again when the recipe changes or the portal starts.";
+
     /// <summary>What the engine reported as an error inside an answer that began well.</summary>
     public string? Error { get; private set; }
 
@@ -76,7 +79,7 @@ internal sealed partial class BuildListener(string tag, int from, int to, IProgr
             _ when Says("no space left") => (CloudFault.Full, "Free disk space below the engine's data folder and in /tmp, then it is tried again."),
             _ when Says("temporary failure resolving") || Says("could not connect") || Says("failed to fetch") || Says("unable to connect") || Says("no such host") || Says("connection refused")
                 => (CloudFault.Away, "The package source or registry cannot be reached from this machine: mend the network or the machine's apt sources, then it is tried again."),
-            _ => (CloudFault.Refused, "Read the lines, mend the image's recipe; it is built again when the recipe changes or the portal starts."),
+            _ => (CloudFault.Refused, WhenRefused),
         };
         return EngineFaults.Make(fault, $"image {tag}: {error}{(last.Length > 0 ? $" — after: {last}" : "")}", help);
     }

@@ -1,8 +1,11 @@
+using Microsoft.EntityFrameworkCore;
 using Portal.Core.Data;
+using Portal.Core.Quotas;
 
 namespace Portal.Core.Runs;
 
-public static class StartingRunsOfDb
+/// <summary>What of the site's room is taken.</summary>
+public static class RoomReader
 {
     /// <summary>
     /// What holds one of the places for what starts at once: admitted, and bringing something up. Also while it waits to try again, so that
@@ -11,4 +14,11 @@ public static class StartingRunsOfDb
     public static IQueryable<Run> StartingRuns(this PortalDb db) => db.Runs.Where(r =>
         !r.Releasing && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active)
         && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start || (r.Kind == RunKind.Resize && r.Workers > db.Workspaces.First(w => w.Id == r.WorkspaceId).Workers)));
+
+    /// <summary>Capacity that what runs, comes up or goes down has claimed.</summary>
+    public static async Task<Amounts> ClaimedAsync(this PortalDb db, CancellationToken cancel)
+    {
+        var sums = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib) }).SingleOrDefaultAsync(cancel);
+        return sums is null ? Amounts.None : new(sums.Vcpu, sums.Memory, 0, 0);
+    }
 }
