@@ -48,13 +48,13 @@ public sealed class EngineJourneys(Site site)
             await Expect(hdfs.Heading("Overview")).ToBeVisibleAsync();
             await hdfs.Tab.GetByRole(AriaRole.Link, new() { Name = "Datanodes", Exact = true }).ClickAsync();
             foreach (var node in (string[])["worker0", "worker1"]) await Expect(hdfs.Tab.GetByRole(AriaRole.Link, new() { Name = $"{node}:9864" })).ToBeVisibleAsync();
-            await hdfs.FollowAsync("http://worker0:9864", "datanode-worker0");
+            await hdfs.FollowToAsync("http://worker0:9864", "datanode-0");
             await Expect(hdfs.Heading("DataNode on worker0")).ToBeVisibleAsync();
             await hdfs.CloseAsync();
             var yarn = await page.OpenEngineAsync("YARN");
             await Expect(yarn.Heading("All Applications")).ToBeVisibleAsync();
             await yarn.FollowAsync("Nodes", "yarn");
-            await yarn.FollowAsync("worker1:8042", "nodemanager-worker1");
+            await yarn.FollowToAsync("worker1:8042", "nodemanager-1");
             await Expect(yarn.Tab.GetByText("NodeManager information")).ToBeVisibleAsync();
             await yarn.CloseAsync();
             var history = await page.OpenEngineAsync("Job history");

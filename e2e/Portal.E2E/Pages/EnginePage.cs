@@ -56,6 +56,16 @@ public sealed class EnginePage
         await Expect(Tab.Locator("body")).Not.ToBeEmptyAsync();
     }
 
+    /// <summary>Follows a link to another app, which is not open in this browser yet: the portal offers to open it, and the person does.</summary>
+    /// <param name="app">The app whose host the link leads to.</param>
+    public async Task FollowToAsync(string link, string app)
+    {
+        await Tab.GetByRole(AriaRole.Link, new() { Name = link }).First.ClickAsync();
+        await Tab.GetByRole(AriaRole.Button, new() { Name = "Open " }).ClickAsync();
+        await Tab.WaitForURLAsync(url => new Uri(url).Host == app + _hosts, new() { WaitUntil = WaitUntilState.Commit });
+        await Expect(Tab.Locator("body")).Not.ToBeEmptyAsync();
+    }
+
     public async Task CloseAsync()
     {
         await Tab.CloseAsync();
