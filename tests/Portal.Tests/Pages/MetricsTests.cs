@@ -1,8 +1,8 @@
-using Microsoft.JSInterop;
 using Bunit;
 using Bunit.TestDoubles;
 using Microsoft.AspNetCore.Components;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.JSInterop;
 using Portal.Api;
 using Portal.Core.Metrics;
 using Portal.Features.Workspaces;
