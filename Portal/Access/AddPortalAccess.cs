@@ -35,10 +35,14 @@ public static class PortalAccess
         return services;
     }
 
-    /// <summary>Always Secure, also over http on localhost, which browsers take; the framework's own setting would refuse to work there.</summary>
+    /// <summary>
+    /// Lax, since people come by links, also from pages of apps: without its cookie such a page would be given a new one, and the forms of
+    /// all pages that are open already would be refused. Forms of other origins are refused by their origin. Always Secure,
+    /// also over http on localhost, which browsers take; the framework's own setting would refuse to work there.
+    /// </summary>
     private sealed class SecureCookie : CookieBuilder
     {
-        public SecureCookie(string name) => (Name, Path, HttpOnly, SameSite, IsEssential) = (name, "/", true, SameSiteMode.Strict, true);
+        public SecureCookie(string name) => (Name, Path, HttpOnly, SameSite, IsEssential) = (name, "/", true, SameSiteMode.Lax, true);
 
         public override CookieOptions Build(HttpContext context, DateTimeOffset expiresFrom)
         {

@@ -55,13 +55,13 @@ public sealed class EngineJourneys(Site site)
             await Expect(yarn.Heading("All Applications")).ToBeVisibleAsync();
             await yarn.FollowAsync("Nodes", "yarn");
             await yarn.FollowToAsync("worker1:8042", "nodemanager-1");
-            await Expect(yarn.Tab.GetByText("NodeManager information")).ToBeVisibleAsync();
+            await Expect(yarn.Heading("NodeManager information")).ToBeVisibleAsync();
             await yarn.CloseAsync();
             var history = await page.OpenEngineAsync("Job history");
             await Expect(history.Tab.GetByText("sum-trips")).ToBeVisibleAsync();
             await history.CloseAsync();
             var manager = await page.OpenWorkerAsync("Node manager", "worker0");
-            await Expect(manager.Tab.GetByText("NodeManager information")).ToBeVisibleAsync();
+            await Expect(manager.Heading("NodeManager information")).ToBeVisibleAsync();
             await manager.CloseAsync();
             var data = await page.OpenWorkerAsync("Data node", "worker1");
             await Expect(data.Heading("DataNode on worker1")).ToBeVisibleAsync();

@@ -113,6 +113,18 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
         visitor.Session.ShouldNotBeNull();
     }
 
+    // A browser sends a strict cookie with no link from elsewhere: that page would be given another one, and the forms of every page that is open
+    // already would be refused.
+    [Fact]
+    public async Task Forms_PageOpenedByALinkFromElsewhere_LeavesThoseOfOpenPagesValid()
+    {
+        using var visitor = web.Visit();
+        using var page = await visitor.GetAsync("/sign-in");
+        var forms = page.Headers.GetValues("Set-Cookie").Single(c => c.Contains("__Host-form-", StringComparison.OrdinalIgnoreCase));
+        forms.ShouldContain("samesite=lax", Case.Insensitive);
+        forms.ShouldContain("httponly", Case.Insensitive);
+    }
+
     [Fact]
     public async Task Forms_OfAnotherOrigin_AreRefused()
     {
