@@ -33,12 +33,10 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
     /// <param name="image">Id of an image to probe with; null: the newest of the portal's own.</param>
     public async Task<SeccompProfile> ProveAsync(string? image, CancellationToken cancel)
     {
-        var walls = firewall.EnsureAsync(cancel);
-        var asked = InfoAsync(cancel);
-        await Task.WhenAll(asked, walls);
-        var info = await asked;
+        var info = await InfoAsync(cancel);
         Refuse(Lacking(info));
         var profile = await SeccompProfile.LoadAsync(options.SeccompBase, cancel);
+        await firewall.EnsureAsync(cancel);
         var key = $"{info.ID} {info.ServerVersion} {profile.Hash}";
         await _one.WaitAsync(cancel);
         try

@@ -116,7 +116,7 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
     // A browser sends a strict cookie with no link from elsewhere: that page would be given another one, and the forms of every page that is open
     // already would be refused.
     [Fact]
-    public async Task Forms_PageOpenedByALinkFromElsewhere_LeavesThoseOfOpenPagesValid()
+    public async Task Forms_TheirCookie_IsSentWithLinksFromElsewhere()
     {
         using var visitor = web.Visit();
         using var page = await visitor.GetAsync("/sign-in");
