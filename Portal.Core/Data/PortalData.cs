@@ -7,6 +7,12 @@ namespace Portal.Core.Data;
 
 public static class PortalData
 {
+    /// <summary>
+    /// A process that froze inside a transaction keeps its connection and its locks, and all others would wait for it. The database ends what
+    /// says nothing for longer than any pause of a healthy process. Calls to clouds are not made in silence: see LongLock in Portal.Jobs.
+    /// </summary>
+    public const string EndsSilentTransactions = "-c idle_in_transaction_session_timeout=10s";
+
     /// <summary>One data source a process, for EF and for LISTEN. <c>ConnectionStrings:portal</c> names the role.</summary>
     public static IServiceCollection AddPortalData(this IServiceCollection services, IConfiguration configuration)
     {
@@ -14,6 +20,7 @@ public static class PortalData
         services.AddNpgsqlDataSource(connection, source =>
         {
             source.ConnectionStringBuilder.ApplicationName ??= "portal";
+            source.ConnectionStringBuilder.Options ??= EndsSilentTransactions;
             source.ConnectionStringBuilder.KeepAlive = 30; // a LISTEN connection says nothing for hours
         });
         return services.AddDbContextFactory<PortalDb>((provider, db) => Configure(db, provider.GetRequiredService<NpgsqlDataSource>()));

@@ -6,6 +6,7 @@ using Hangfire.States;
 using Hangfire.Storage;
 using Newtonsoft.Json;
 using Npgsql;
+using Portal.Core.Data;
 using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Background;
@@ -44,7 +45,7 @@ public static class HangfireSetup
     {
         // Its rows are not the truth: a crash of the database may forget the last moments of history, never a run.
         // Without "No Reset On Close" each of its many short connections costs one more statement.
-        var connections = new NpgsqlConnectionStringBuilder(database) { NoResetOnClose = true, ApplicationName = "hangfire", Options = "-c synchronous_commit=off" };
+        var connections = new NpgsqlConnectionStringBuilder(database) { NoResetOnClose = true, ApplicationName = "hangfire", Options = "-c synchronous_commit=off " + PortalData.EndsSilentTransactions };
         return new(new DataSourceConnections(NpgsqlDataSource.Create(connections)), new PostgreSqlStorageOptions
         {
             SchemaName = Schema,

@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Jobs.Background;
 using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Sweeps;
@@ -9,7 +11,8 @@ namespace Portal.Jobs.Sweeps;
 /// Whatever a call that landed late has made of workspaces that are released or unknown: the same order as a release, nodes first.
 /// Only what was released a while ago, and under the workspace's lock, so that no new run begins meanwhile.
 /// </summary>
-public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, Surplus surplus, RunOptions options, ILogger<Leftovers> log)
+public sealed class Leftovers(
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, Surplus surplus, RunOptions options, TimeProvider clock, ILogger<Leftovers> log)
 {
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -20,14 +23,12 @@ public sealed class Leftovers(IDbContextFactory<PortalDb> databases, IClusterClo
         seen.UnionWith(await DeletedWithScratchAsync(cancel));
         foreach (var id in await ReleasedAsync(seen, cancel))
         {
-            await using var db = await databases.CreateDbContextAsync(cancel);
-            await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-            await db.LockWorkspaceAsync(id, cancel);
+            await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);
             // Once more under the lock: somebody may have ordered a start meanwhile.
-            if ((await ReleasedAsync([id], cancel)).Count == 0) continue;
+            if ((await ReleasedAsync([id], still.Token)).Count == 0) continue;
             log.LogWarning("Workspace {Workspace} is released, yet something of it is there: removing.", id);
             // What cannot be removed stays for the next time, and keeps nobody else from being cleaned up.
-            try { await RemoveAsync(id, cancel); }
+            try { await RemoveAsync(id, still.Token); }
             catch (CloudException e) { log.LogWarning("Workspace {Workspace} could not be cleaned up: {Error}", id, e.Message); }
         }
         await surplus.RunAsync(cancel);

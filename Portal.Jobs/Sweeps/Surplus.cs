@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Jobs.Background;
 using Portal.Jobs.Runs;
 using Portal.Jobs.Steps;
 
@@ -10,7 +12,8 @@ namespace Portal.Jobs.Sweeps;
 /// Workers that a Resize left behind: it was ended by a stop before it had gone its way, or a call of a worker that died landed after it.
 /// Only of workspaces whose runs ended a while ago, and under their locks, so that no new run begins meanwhile.
 /// </summary>
-public sealed class Surplus(IDbContextFactory<PortalDb> databases, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, Leavers leavers, RunOptions options, ILogger<Surplus> log)
+public sealed class Surplus(
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, Leavers leavers, RunOptions options, TimeProvider clock, ILogger<Surplus> log)
 {
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -21,14 +24,12 @@ public sealed class Surplus(IDbContextFactory<PortalDb> databases, IClusterCloud
         {
             var kept = await leavers.KeptAsync(id, null, cancel);
             if (!there[id].Any(kept.Leaves)) continue;
-            await using var db = await databases.CreateDbContextAsync(cancel);
-            await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-            await db.LockWorkspaceAsync(id, cancel);
-            if ((await ResizedAsync(id, cancel)).Count == 0) continue;
+            await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);
+            if ((await ResizedAsync(id, still.Token)).Count == 0) continue;
             log.LogWarning("Workspace {Workspace} has more than its workers: removing.", id);
-            try { await RemoveLockedAsync(db, await leavers.KeptAsync(id, null, cancel), cancel); }
+            try { await RemoveLockedAsync(still, await leavers.KeptAsync(id, null, still.Token)); }
             catch (CloudException e) { log.LogWarning("Workspace {Workspace} could not be rid of what it has too much: {Error}", id, e.Message); }
-            await transaction.CommitAsync(cancel);
+            await still.CommitAsync();
         }
     }
 
@@ -61,14 +62,14 @@ public sealed class Surplus(IDbContextFactory<PortalDb> databases, IClusterCloud
         return promised.Concat(claimed).Concat(nodes).Concat(mounts).Concat(folders).ToLookup(t => t.Workspace, t => t.Node);
     }
 
-    private async Task RemoveLockedAsync(PortalDb db, Kept kept, CancellationToken cancel)
+    private async Task RemoveLockedAsync(LongLock still, Kept kept)
     {
-        var (id, keep) = (kept.Workspace.Id, kept.Names.ToArray());
+        var (id, keep, cancel) = (kept.Workspace.Id, kept.Names.ToArray(), still.Token);
         // What is still seen now is left to the next sweep: storage waits until no node is seen.
         if ((await leavers.RemoveAsync(kept, cancel)).Count > 0) return;
-        await db.Database.ExecuteSqlAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id} and kind = 'Compute' and ended_at is null and node <> all({keep})", cancel);
-        await db.Database.ExecuteSqlAsync($"update portal.capacity_claims set ended_at = clock_timestamp() where workspace_id = {id} and ended_at is null and node <> all({keep})", cancel);
+        await still.ExecuteAsync("update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Compute' and ended_at is null and node <> all($2)", id, keep);
+        await still.ExecuteAsync("update portal.capacity_claims set ended_at = clock_timestamp() where workspace_id = $1 and ended_at is null and node <> all($2)", id, keep);
         if (!await leavers.DisconnectAsync(kept, cancel) || !await leavers.DropFoldersAsync(kept, cancel)) return;
-        await db.Database.ExecuteSqlAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id} and kind = 'Scratch' and ended_at is null and node <> all({keep})", cancel);
+        await still.ExecuteAsync("update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Scratch' and ended_at is null and node <> all($2)", id, keep);
     }
 }

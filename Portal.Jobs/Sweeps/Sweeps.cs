@@ -6,7 +6,7 @@ namespace Portal.Jobs.Sweeps;
 
 /// <summary>Timed work. Hangfire makes one job a tick for the whole installation and retries it; each sweep may run twice.</summary>
 [Queue(HangfireSetup.SweepsQueue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
-public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers leftovers, Usage usage, Retention retention, Coarser coarser, Idle idle)
+public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers leftovers, Usage usage, Retention retention, Coarser coarser, Idle idle, TimeProvider clock)
 {
     [JobDisplayName("sweep: workspaces at their end time")]
     public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
@@ -29,10 +29,10 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers lefto
     /// <summary>Not Hangfire's lock: its row is never renewed. This one ends with its transaction: one of the session would live on in the pool, and others would skip their sweeps.</summary>
     private async Task AloneAsync(long name, Func<CancellationToken, Task> sweep, CancellationToken cancel)
     {
-        await using var connection = await data.OpenConnectionAsync(cancel);
-        await using var transaction = await connection.BeginTransactionAsync(cancel);
-        await using var one = new NpgsqlCommand("select pg_try_advisory_xact_lock($1)", connection, transaction) { Parameters = { new() { Value = name } } };
-        if (await one.ExecuteScalarAsync(cancel) is true) await sweep(cancel);
+        await using var alone = await LongLock.TryAsync(data, name, clock, cancel);
+        if (alone is null) return;
+        try { await sweep(alone.Token); }
+        catch (OperationCanceledException) when (alone.Token.IsCancellationRequested && !cancel.IsCancellationRequested) { } // this process froze, or the database went: whoever has the lock now sweeps
     }
 }
 

@@ -1,9 +1,11 @@
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
+using Portal.Jobs.Background;
 using Portal.Jobs.Runs;
 using Portal.Jobs.Steps;
 
@@ -14,7 +16,7 @@ namespace Portal.Jobs.Watch;
 /// is unfinished, so that it never races one. What else ended is for its owner: a notebook that is begun again has lost what it computed.
 /// </summary>
 public sealed class WorkerMending(
-    IDbContextFactory<PortalDb> databases, IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NodeRows rows, RunOptions options, TimeProvider clock, ILogger<WorkerMending> log) : BackgroundService
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NodeRows rows, RunOptions options, TimeProvider clock, ILogger<WorkerMending> log) : BackgroundService
 {
     private const int AtOnce = 100, Looks = 20;
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(2), BetweenLooks = TimeSpan.FromMilliseconds(250);
@@ -56,11 +58,11 @@ public sealed class WorkerMending(
             """).ToListAsync(cancel);
     }
 
-    private async Task MendAsync(Guid id, CancellationToken cancel)
+    private async Task MendAsync(Guid id, CancellationToken stopping)
     {
+        await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, stopping);
+        var cancel = still.Token;
         await using var db = await databases.CreateDbContextAsync(cancel);
-        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        await db.LockWorkspaceAsync(id, cancel);
         if (await db.Runs.AnyAsync(r => r.WorkspaceId == id && !RunPhases.Finished.Contains(r.Phase), cancel)) return;
         if (await db.StandingRunAsync(id, cancel) is not { } standing || !standing.IsUp()) return;
         var may = await MayAsync(id, cancel);

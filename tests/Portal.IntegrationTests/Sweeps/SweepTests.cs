@@ -61,6 +61,64 @@ public sealed class SweepTests
         (await NewestAsync(database, id)).Kind.ShouldBe(RunKind.Stop);
     }
 
+    /// <summary>Calls of clouds last: the database ends silent transactions, and a sweep at work is not silent.</summary>
+    [Fact]
+    public async Task Sweep_ThatLastsLongerThanTheDatabaseBearsSilence_KeepsItsLock()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        using var hold = new ManualResetEventSlim();
+        var calls = 0;
+        var clouds = new ScriptedClouds((_, _) =>
+        {
+            if (Interlocked.Increment(ref calls) == 2) hold.Wait(Cancel); // the first call makes what is left over
+            return Mood.Well;
+        });
+        (string, string)[] impatient = [("ConnectionStrings:portal", database.Jobs + ";Options=-c idle_in_transaction_session_timeout=2s")];
+        await using var one = site.Process(clouds, Lease, impatient);
+        await using var two = site.Process(clouds, Lease, impatient);
+        var unknown = TestSite.NewId();
+        await LeaveAsync(clouds, site, unknown);
+        var first = Task.Run(() => one.Get<Jobs.Sweeps.Sweeps>().LeftoversAsync(Cancel), Cancel);
+        await Until.TrueAsync("the first calls its cloud", () => Task.FromResult(Volatile.Read(ref calls) == 2), Cancel);
+        await Task.Delay(TimeSpan.FromSeconds(4), TimeProvider.System, Cancel); // that is what the cloud takes
+
+        await two.Get<Jobs.Sweeps.Sweeps>().LeftoversAsync(Cancel);
+
+        (first.IsCompleted, calls).ShouldBe((false, 2), "the second left it to the first");
+        hold.Set();
+        await first;
+        clouds.LeftOf(unknown).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Sweep_ThatLostItsLock_DoesNotGoOn()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        using var hold = new ManualResetEventSlim();
+        var calls = 0;
+        var clouds = new ScriptedClouds((_, _) =>
+        {
+            if (Interlocked.Increment(ref calls) == 2) hold.Wait(Cancel);
+            return Mood.Well;
+        });
+        await using var one = site.Process(clouds, Lease);
+        var unknown = TestSite.NewId();
+        await LeaveAsync(clouds, site, unknown);
+        var first = Task.Run(() => one.Get<Jobs.Sweeps.Sweeps>().LeftoversAsync(Cancel), Cancel);
+        await Until.TrueAsync("it calls its cloud", () => Task.FromResult(Volatile.Read(ref calls) == 2), Cancel);
+
+        // As after a freeze: the database has ended what held the locks; the next beats find out.
+        await database.ExecuteAsync($"select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())", Cancel);
+        await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Cancel);
+        hold.Set();
+        await first;
+
+        calls.ShouldBe(2, "nothing was asked of a cloud after the lock was lost");
+        clouds.LeftOf(unknown).ShouldNotBeEmpty();
+    }
+
     [Fact]
     public async Task EndTimes_ReadyWorkspaceAtItsEnd_IsStoppedAndKeepsItsFiles()
     {
@@ -252,6 +310,9 @@ public sealed class SweepTests
         var none = new Dictionary<string, string>(StringComparer.Ordinal);
         await clouds.EnsureAsync(new ClusterPlan(workspace, 1, "10.0.0.0/27", [new("notebook", "notebook", "sha256:test", 300_001, [], none, none, [], 1024, 1)]), Cancel);
     }
+
+    /// <summary>Storage allowed for a workspace that nobody knows, by one call.</summary>
+    private static Task<string> LeaveAsync(ScriptedClouds clouds, TestSite site, Guid workspace) => clouds.AllowAsync(new(workspace, 1, site.Class, site.Students[0]), Cancel);
 
     private static async Task<Guid> ReadyAsync(TestSite site, JobsProcess jobs)
     {

@@ -94,7 +94,7 @@ public sealed class TestSite : IAsyncDisposable
 
     /// <summary>Of one key that is named twice the later value holds.</summary>
     internal static IConfiguration Configuration(string connection, params (string Key, string Value)[] more) => new ConfigurationBuilder()
-        .AddInMemoryCollection(more.Append(("ConnectionStrings:portal", connection)).GroupBy(m => m.Item1, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, (string?)m.Last().Item2))).Build();
+        .AddInMemoryCollection(more.Prepend(("ConnectionStrings:portal", connection)).GroupBy(m => m.Item1, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, (string?)m.Last().Item2))).Build();
 }
 
 /// <summary>

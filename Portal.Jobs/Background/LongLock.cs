@@ -1,0 +1,131 @@
+using Npgsql;
+
+namespace Portal.Jobs.Background;
+
+/// <summary>
+/// An advisory lock over work that lasts, such as calls to clouds: held by a transaction on a connection of its own, which says something each
+/// second, since the database ends transactions that are silent (<see cref="Core.Data.PortalData"/>). A process that froze loses it; once it
+/// wakes, <see cref="Token"/> falls, and what it wrote by <see cref="ExecuteAsync"/> comes to nothing.
+/// </summary>
+public sealed class LongLock : IAsyncDisposable
+{
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+    private readonly NpgsqlConnection _connection;
+    private readonly NpgsqlTransaction _transaction;
+    private readonly CancellationTokenSource _lost;
+    private readonly SemaphoreSlim _turn = new(1); // a connection does one thing at a time
+    private readonly Task _beating;
+
+    private LongLock(NpgsqlConnection connection, NpgsqlTransaction transaction, TimeProvider clock, CancellationToken cancel)
+    {
+        (_connection, _transaction) = (connection, transaction);
+        _lost = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        _beating = BeatAsync(clock);
+    }
+
+    /// <summary>For what is done under the lock: falls with the caller's token, and when the lock is lost.</summary>
+    public CancellationToken Token => _lost.Token;
+
+    /// <summary>Null when another process holds it.</summary>
+    public static async Task<LongLock?> TryAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel)
+    {
+        var (connection, transaction) = await BeginAsync(data, cancel);
+        try
+        {
+            await using var take = new NpgsqlCommand("select pg_try_advisory_xact_lock($1)", connection, transaction) { Parameters = { new() { Value = name } } };
+            if (await take.ExecuteScalarAsync(cancel) is true) return new(connection, transaction, clock, cancel);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+        await connection.DisposeAsync();
+        return null;
+    }
+
+    /// <summary>Waits for it: runs and wishes of this workspace stand still while it is held. The same lock as <see cref="Core.Data.Locks.LockWorkspaceAsync"/>.</summary>
+    public static async Task<LongLock> OfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel)
+    {
+        var (connection, transaction) = await BeginAsync(data, cancel);
+        try
+        {
+            await using var take = new NpgsqlCommand("select pg_advisory_xact_lock(hashtextextended('workspace ' || $1, 0))", connection, transaction) { Parameters = { new() { Value = workspace.ToString() } } };
+            await take.ExecuteNonQueryAsync(cancel);
+            return new(connection, transaction, clock, cancel);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Writes by the lock's own transaction; seen by others after <see cref="CommitAsync"/>.</summary>
+    public async Task ExecuteAsync(string sql, params object[] values)
+    {
+        await _turn.WaitAsync(Token);
+        try
+        {
+            await using var command = new NpgsqlCommand(sql, _connection, _transaction);
+            foreach (var value in values) command.Parameters.Add(new() { Value = value });
+            await command.ExecuteNonQueryAsync(Token);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Keeps what was written, and gives the lock back.</summary>
+    public async Task CommitAsync()
+    {
+        await _turn.WaitAsync(Token);
+        try
+        {
+            await _transaction.CommitAsync(Token);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _lost.CancelAsync();
+        await _beating;
+        await _transaction.DisposeAsync();
+        await _connection.DisposeAsync();
+        _lost.Dispose();
+        _turn.Dispose();
+    }
+
+    private static async Task<(NpgsqlConnection, NpgsqlTransaction)> BeginAsync(NpgsqlDataSource data, CancellationToken cancel)
+    {
+        var connection = await data.OpenConnectionAsync(cancel);
+        try
+        {
+            return (connection, await connection.BeginTransactionAsync(cancel));
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task BeatAsync(TimeProvider clock)
+    {
+        using var tick = new PeriodicTimer(Beat, clock);
+        try
+        {
+            while (await tick.WaitForNextTickAsync(Token)) await ExecuteAsync("select 1");
+        }
+        catch (OperationCanceledException) { } // it is over
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException or IOException)
+        {
+            await _lost.CancelAsync(); // whoever works under it meets its token
+        }
+    }
+}
