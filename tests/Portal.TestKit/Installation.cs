@@ -20,10 +20,11 @@ public sealed class Installation : IAsyncDisposable
 {
     private readonly string _folder;
     private readonly int _port;
+    private readonly string[] _templates;
 
-    private Installation(CloudLab lab, TestDatabase database, TestSite site, int port)
+    private Installation(CloudLab lab, TestDatabase database, TestSite site, int port, string[] templates)
     {
-        (Lab, Database, Site, _port) = (lab, database, site, port);
+        (Lab, Database, Site, _port, _templates) = (lab, database, site, port, templates);
         _folder = Path.GetDirectoryName(lab.Mounts)!;
         File.WriteAllText(Path.Combine(_folder, "key"), RandomNumberGenerator.GetHexString(64));
         Jobs = new("Portal.Jobs.dll", Path.Combine(_folder, "jobs.log"), Settings(database.Jobs, Path.Combine(_folder, "jobs.sock")));
@@ -41,14 +42,17 @@ public sealed class Installation : IAsyncDisposable
     /// <summary>Of this installation's own, for logs and sockets; gone with it.</summary>
     public string Folder => _folder;
 
-    /// <summary>Started, its images there, its clouds well.</summary>
-    public static async Task<Installation> StartAsync(int students, CancellationToken cancel, params (string Key, string Value)[] settings)
+    /// <summary>Started, the image of notebooks there, its clouds well. It offers what is made of that one image: others would be built beside every test.</summary>
+    public static Task<Installation> StartAsync(int students, CancellationToken cancel, params (string Key, string Value)[] settings) => StartAsync(students, ["notebook", "dask"], cancel, settings);
+
+    /// <param name="templates">Those that are offered, by id.</param>
+    public static async Task<Installation> StartAsync(int students, string[] templates, CancellationToken cancel, params (string Key, string Value)[] settings)
     {
         var lab = CloudLab.Open();
         await lab.PythonAsync();
         var database = await TestDatabase.CreateAsync(cancel);
         var site = await TestSite.CreateAsync(database, students, new(1000, 1_000_000, 1000, 1000), cancel);
-        var it = new Installation(lab, database, site, FreePort());
+        var it = new Installation(lab, database, site, FreePort(), templates);
         foreach (var (key, value) in settings)
         {
             it.Jobs.Set(key, value);
@@ -91,15 +95,14 @@ public sealed class Installation : IAsyncDisposable
         settings["SignIn:Demo"] = "true";
         settings["DataProtection:KeysFolder"] = Path.Combine(_folder, "keys");
         settings["Jobs:Socket"] = socket;
-        settings["Catalog:Templates"] = OfThePythonImage(_folder);
+        settings["Catalog:Templates"] = Offered(_folder);
         return settings;
     }
 
-    /// <summary>Those made of the one image that tests need anyway: the images of other engines would be built beside every test.</summary>
-    private static string OfThePythonImage(string below)
+    private string Offered(string below)
     {
         var templates = Path.Combine(below, "templates");
-        foreach (var name in (string[])["notebook", "dask"])
+        foreach (var name in _templates)
         {
             if (Directory.Exists(Path.Combine(templates, name))) continue;
             Directory.CreateDirectory(Path.Combine(templates, name));

@@ -203,15 +203,27 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         return await (from s in db.RunSteps join r in db.Runs on s.RunId equals r.Id where r.WorkspaceId == workspace && r.Kind == plan && s.Key == step && s.EndedAt != null select 1).AnyAsync(Cancel);
     }, Cancel, Settles);
 
-    private async Task SettleAsync() => await Until.TrueAsync("every run has ended", async () =>
+    private async Task SettleAsync()
     {
         try
         {
-            await using var db = It.Database.Open();
-            return !await db.Runs.AnyAsync(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled, Cancel);
+            await Until.TrueAsync("every run has ended", async () =>
+            {
+                try
+                {
+                    await using var db = It.Database.Open();
+                    return !await db.Runs.AnyAsync(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled, Cancel);
+                }
+                catch (Exception e) when (e is Npgsql.NpgsqlException || e.InnerException is Npgsql.NpgsqlException) { return false; }
+            }, Cancel, Settles);
         }
-        catch (Exception e) when (e is Npgsql.NpgsqlException || e.InnerException is Npgsql.NpgsqlException) { return false; }
-    }, Cancel, Settles);
+        catch (TimeoutException e)
+        {
+            await using var db = It.Database.Open();
+            var open = await db.Runs.AsNoTracking().Where(r => r.EndedAt == null).ToListAsync(Cancel);
+            throw new TimeoutException($"{e.Message}\n{string.Join('\n', open.Select(r => $"{r.Kind} {r.Phase} step {r.Step} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Said}"))}\nJobs {It.Jobs.Id} {It.Jobs.Runs}: {It.Jobs.LastWords}\nWeb {It.Web.Id} {It.Web.Runs}: {It.Web.LastWords}", e);
+        }
+    }
 
     private async Task CheckAsync()
     {
