@@ -23,7 +23,7 @@ public enum CloudFault
 
 /// <summary>The only exception that leaves a cloud adapter: which service, what kind of fault, and what helps, in words for a page.</summary>
 public sealed class CloudException(string service, CloudFault fault, string message, string whatToDo, Exception? cause = null)
-    : Exception($"{service}: {message}", cause)
+    : Exception($"{service}: {message}{(message is [.., '.' or '!' or '?' or '…'] ? "" : ".")}", cause)
 {
     public string Service { get; } = service;
     public CloudFault Fault { get; } = fault;

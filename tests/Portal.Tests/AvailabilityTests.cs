@@ -23,4 +23,11 @@ public sealed class AvailabilityTests
     [Fact]
     public void Reason_CloudThatIsAway_ComesFirst() =>
         Availability.Reason(Spec, [new() { Name = "engine", Ok = false, Says = "It does not answer.", Remedy = "Start it." }], Images(ImageState.Building)).ShouldBe("It does not answer. Start it.");
+
+    /// <summary>Pages put what helps behind the cause: two sentences.</summary>
+    [Theory]
+    [InlineData("image 'spark' needs an archive, which is not here", "engine: image 'spark' needs an archive, which is not here.")]
+    [InlineData("it said: stopped.", "engine: it said: stopped.")]
+    [InlineData("no route (110)", "engine: no route (110).")]
+    public void Fault_OfACloud_IsASentence(string message, string sentence) => new Core.Clouds.CloudException("engine", Core.Clouds.CloudFault.Refused, message, "Put it there.").Message.ShouldBe(sentence);
 }
