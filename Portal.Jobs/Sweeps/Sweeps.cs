@@ -36,10 +36,32 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers lefto
     }
 }
 
-/// <summary>Declares the schedule at start and removes what is no longer in it. Same ids, so many processes may do it.</summary>
-public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storage) : IHostedService
+/// <summary>
+/// Declares the schedule at start and removes what is no longer in it. Same ids, so many processes may do it. Beside the start, not before what
+/// follows: a kill inside one of Hangfire's locks leaves its row for half a minute, and no run may wait for that.
+/// </summary>
+public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storage, TimeProvider clock, ILogger<Schedule> log) : BackgroundService
 {
-    public Task StartAsync(CancellationToken cancellationToken)
+    private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(5);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await Task.Run(Declare, stoppingToken); // Hangfire's calls hold their thread
+                return;
+            }
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+            {
+                log.LogWarning("The schedule was not declared, again in {Wait}; what was declared before holds meanwhile: {Error}", AfterFault, e.Message);
+                await Task.Delay(AfterFault, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            }
+        }
+    }
+
+    private void Declare()
     {
         var options = new RecurringJobOptions { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
         recurring.AddOrUpdate<Sweeps>("end-times", HangfireSetup.SweepsQueue, s => s.EndTimesAsync(CancellationToken.None), "*/10 * * * * *", options);
@@ -50,8 +72,5 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
         recurring.AddOrUpdate<Sweeps>("idle", HangfireSetup.SweepsQueue, s => s.IdleAsync(CancellationToken.None), "*/30 * * * * *", options);
         using var connection = storage.GetReadOnlyConnection();
         foreach (var id in connection.GetAllItemsFromSet("recurring-jobs").Except(["end-times", "leftovers", "usage", "retention", "metrics", "idle"], StringComparer.Ordinal)) recurring.RemoveIfExists(id);
-        return Task.CompletedTask;
     }
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }

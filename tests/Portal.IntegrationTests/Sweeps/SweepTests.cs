@@ -275,13 +275,12 @@ public sealed class SweepTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
         await using var jobs = site.Process(Clouds(), Lease);
-        var schedule = ActivatorUtilities.CreateInstance<Schedule>(jobs.Get<IServiceProvider>());
-        await schedule.StartAsync(Cancel);
+        await DeclareAsync(jobs);
         await using var admin = NpgsqlDataSource.Create(database.Admin);
         await using (var old = admin.CreateCommand("insert into hangfire.set (key, score, value) values ('recurring-jobs', 1, 'of-last-year'); insert into hangfire.hash (key, field, value) values ('recurring-job:of-last-year', 'Cron', '* * * * *')"))
             await old.ExecuteNonQueryAsync(Cancel);
 
-        await schedule.StartAsync(Cancel);
+        await DeclareAsync(jobs);
 
         var entries = new SortedDictionary<string, string>(StringComparer.Ordinal);
         await using var read = admin.CreateCommand("""
@@ -301,6 +300,32 @@ public sealed class SweepTests
             ["retention"] = "Sweeps RetentionAsync sweeps 0 */10 * * * *",
             ["usage"] = "Sweeps UsageAsync sweeps */10 * * * * *",
         }, ignoreOrder: true);
+    }
+
+    /// <summary>A process killed while Hangfire's lock was its own leaves the lock's row; the next one works on its runs at once, and declares later.</summary>
+    [Fact]
+    public async Task Schedule_WhileALockOfAKilledProcessIsThere_HoldsUpNoStart()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        await using var jobs = site.Process(Clouds(), Lease);
+        using var schedule = ActivatorUtilities.CreateInstance<Schedule>(jobs.Get<IServiceProvider>());
+        using var killed = jobs.Get<JobStorage>().GetConnection();
+        var left = killed.AcquireDistributedLock("lock:recurring-job:end-times", TimeSpan.FromSeconds(1));
+
+        await schedule.StartAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(3), TimeProvider.System, Cancel);
+
+        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, Cancel);
+        schedule.ExecuteTask!.IsCompleted.ShouldBeFalse("it waits for the lock");
+        left.Dispose();
+        await schedule.ExecuteTask.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancel);
+    }
+
+    private static async Task DeclareAsync(JobsProcess jobs)
+    {
+        using var schedule = ActivatorUtilities.CreateInstance<Schedule>(jobs.Get<IServiceProvider>());
+        await schedule.StartAsync(Cancel);
+        await schedule.ExecuteTask!;
     }
 
     /// <summary>As a call of a process that died: storage allowed and nodes started for a workspace that nobody wants any more.</summary>
