@@ -17,5 +17,8 @@ public static class Locks
 
     /// <summary>Held until the transaction ends: runs and wishes of this workspace stand still. Taken after the quota's locks, if both.</summary>
     public static Task LockWorkspaceAsync(this PortalDb db, Guid workspace, CancellationToken cancel) =>
-        db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"workspace " + workspace}, 0))", cancel);
+        db.Database.ExecuteSqlRawAsync(TakeWorkspace.Replace("$1", "{0}", StringComparison.Ordinal), [workspace], cancel);
+
+    /// <summary>The same lock for statements without a context; $1 is the workspace.</summary>
+    public const string TakeWorkspace = "select pg_advisory_xact_lock(hashtextextended('workspace ' || $1::uuid, 0))";
 }

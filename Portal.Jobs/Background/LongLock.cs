@@ -1,10 +1,11 @@
 using Npgsql;
+using Portal.Core.Data;
 
 namespace Portal.Jobs.Background;
 
 /// <summary>
 /// An advisory lock over work that lasts, such as calls to clouds: held by a transaction on a connection of its own, which says something each
-/// second, since the database ends transactions that are silent (<see cref="Core.Data.PortalData"/>). A process that froze loses it; once it
+/// second, since the database ends transactions that are silent (<see cref="PortalData"/>). A process that froze loses it; once it
 /// wakes, <see cref="Token"/> falls, and what it wrote by <see cref="ExecuteAsync"/> comes to nothing.
 /// </summary>
 public sealed class LongLock : IAsyncDisposable
@@ -44,13 +45,18 @@ public sealed class LongLock : IAsyncDisposable
         return null;
     }
 
-    /// <summary>Waits for it: runs and wishes of this workspace stand still while it is held. The same lock as <see cref="Core.Data.Locks.LockWorkspaceAsync"/>.</summary>
-    public static async Task<LongLock> OfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel)
+    /// <summary>Waits until no other process holds it.</summary>
+    public static Task<LongLock> WaitAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) => TakeAsync(data, "select pg_advisory_xact_lock($1)", name, clock, cancel);
+
+    /// <summary>Waits for it: runs and wishes of this workspace stand still while it is held. The same lock as <see cref="Locks.LockWorkspaceAsync"/>.</summary>
+    public static Task<LongLock> OfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) => TakeAsync(data, Locks.TakeWorkspace, workspace, clock, cancel);
+
+    private static async Task<LongLock> TakeAsync(NpgsqlDataSource data, string sql, object name, TimeProvider clock, CancellationToken cancel)
     {
         var (connection, transaction) = await BeginAsync(data, cancel);
         try
         {
-            await using var take = new NpgsqlCommand("select pg_advisory_xact_lock(hashtextextended('workspace ' || $1, 0))", connection, transaction) { Parameters = { new() { Value = workspace.ToString() } } };
+            await using var take = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = name } } };
             await take.ExecuteNonQueryAsync(cancel);
             return new(connection, transaction, clock, cancel);
         }

@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 using Portal.Core.Catalog;
 using Portal.Core.Data;
+using Portal.Jobs.Background;
 
 namespace Portal.Jobs.Catalog;
 
@@ -8,7 +10,7 @@ namespace Portal.Jobs.Catalog;
 /// Publishes the folders of templates. Equal content is the same version; changed content is a new one, and the one before is no longer offered.
 /// What is broken is told and leaves the version before in place; what is gone is retired.
 /// </summary>
-public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, TemplateFolders folders, TemplateStore store, TimeProvider clock, ILogger<PublishTemplates> log)
+public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, TemplateFolders folders, TemplateStore store, TimeProvider clock, ILogger<PublishTemplates> log)
 {
     private const long OnePublisher = 7404;
     private const int LargestGuide = 256 * 1024, LongestFile = 400, LongestWords = 4000;
@@ -18,56 +20,50 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Temp
 
     /// <summary>
     /// Looks at all folders once. An operator's folder is published when it stood still between two looks: it may be being copied.
-    /// Writes nothing where nothing changed, since whatever is written is told to every page.
+    /// Folders may be slow, so all is read before the transaction begins. Writes nothing where nothing changed, since whatever is written is told to every page.
     /// </summary>
     public async Task<IReadOnlyList<TemplateFault>> RunAsync(CancellationToken cancel)
     {
+        await using var alone = await LongLock.WaitAsync(data, OnePublisher, clock, cancel);
         var (found, inTheWay, complete) = folders.Look();
-        var faults = new List<TemplateFault>(inTheWay);
-        await using var db = await databases.CreateDbContextAsync(cancel);
-        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({OnePublisher})", cancel);
-        var offered = await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired).ToDictionaryAsync(t => t.TemplateId, t => t.Hash, StringComparer.Ordinal, cancel);
+        await using var db = await databases.CreateDbContextAsync(alone.Token);
+        var offered = await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired).ToDictionaryAsync(t => t.TemplateId, t => t.Hash, StringComparer.Ordinal, alone.Token);
+        var (faults, offers) = (new List<TemplateFault>(inTheWay), new List<Offer>());
         foreach (var folder in found)
-            if (await LookLockedAsync(db, folder, offered.GetValueOrDefault(folder.Id), cancel) is { } fault) faults.Add(fault);
-        if (complete)
         {
-            foreach (var gone in offered.Keys.Where(id => found.All(f => f.Id != id)))
-            {
-                await db.Database.ExecuteSqlAsync($"update portal.template_versions set retired = true where template_id = {gone} and not retired", cancel);
-                log.LogInformation("{Template} is gone from its folder and no longer offered.", gone);
-            }
+            var (offer, fault) = await LookAsync(folder, offered.GetValueOrDefault(folder.Id), alone.Token);
+            if (offer is not null) offers.Add(offer);
+            if (fault is not null) faults.Add(fault);
         }
-        await TellLockedAsync(db, faults, cancel);
-        await transaction.CommitAsync(cancel);
+        await WriteAsync(db, offers, complete ? [.. offered.Keys.Where(id => found.All(f => f.Id != id))] : [], faults, alone.Token);
         foreach (var left in _known.Keys.Except(found.Select(f => f.Path), StringComparer.Ordinal).ToList()) _known.Remove(left);
         return faults;
     }
 
-    private async Task<TemplateFault?> LookLockedAsync(PortalDb db, TemplateFolder folder, string? offered, CancellationToken cancel)
+    private async Task<(Offer?, TemplateFault?)> LookAsync(TemplateFolder folder, string? offered, CancellationToken cancel)
     {
         var known = _known.TryGetValue(folder.Path, out var before) ? before : _known[folder.Path] = new();
         try
         {
             var stamp = folder.Stamp();
-            if (known.Done == stamp && (known.Fault is not null || known.Hash == offered)) return known.Fault;
+            if (known.Done == stamp && (known.Fault is not null || known.Hash == offered)) return (null, known.Fault);
             if (!folder.Shipped && known.Seen != stamp)
             {
                 known.Seen = stamp;
-                return known.Fault;
+                return (null, known.Fault);
             }
-            (known.Hash, known.Fault) = await PublishLockedAsync(db, folder, cancel);
-            known.Done = stamp;
-            return known.Fault;
+            (var offer, known.Fault) = await ReadAsync(folder, cancel);
+            (known.Hash, known.Done) = (offer?.Hash, stamp);
+            return (offer, known.Fault);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            return known.Fault = new(folder.FaultFile, 0, "", e is InvalidDataException ? e.Message : $"cannot be read: {e.Message}");
+            return (null, known.Fault = new(folder.FaultFile, 0, "", e is InvalidDataException ? e.Message : $"cannot be read: {e.Message}"));
         }
     }
 
     /// <summary>Read, checked and hashed from one copy, so that a version is exactly what was checked.</summary>
-    private async Task<(string? Hash, TemplateFault? Fault)> PublishLockedAsync(PortalDb db, TemplateFolder folder, CancellationToken cancel)
+    private async Task<(Offer? Offer, TemplateFault? Fault)> ReadAsync(TemplateFolder folder, CancellationToken cancel)
     {
         var staged = store.Stage(folder.Path);
         var file = new FileInfo(Path.Combine(staged, TemplateFolder.File));
@@ -76,11 +72,9 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Temp
         var (spec, fault) = TemplateFile.Read(folder.FaultFile, await File.ReadAllBytesAsync(file.FullName, cancel));
         if (fault is not null) return Dropped(fault);
         var guide = new FileInfo(Path.Combine(staged, "guide.md")) is { Exists: true, Length: <= LargestGuide } text ? await File.ReadAllTextAsync(text.FullName, cancel) : "";
-        var hash = store.Keep(staged);
-        await OfferLockedAsync(db, spec!, hash, guide, cancel);
-        return (hash, null);
+        return (new(spec!, store.Keep(staged), guide), null);
 
-        (string?, TemplateFault?) Dropped(TemplateFault fault)
+        (Offer?, TemplateFault?) Dropped(TemplateFault fault)
         {
             TemplateStore.Drop(staged);
             log.LogError("A template was not published: {Fault}", fault);
@@ -88,7 +82,20 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Temp
         }
     }
 
-    private async Task OfferLockedAsync(PortalDb db, TemplateSpec spec, string hash, string guide, CancellationToken cancel)
+    private async Task WriteAsync(PortalDb db, List<Offer> offers, IReadOnlyList<string> gone, List<TemplateFault> faults, CancellationToken cancel)
+    {
+        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
+        foreach (var (spec, hash, guide) in offers) await OfferAsync(db, spec, hash, guide, cancel);
+        foreach (var id in gone)
+        {
+            await db.Database.ExecuteSqlAsync($"update portal.template_versions set retired = true where template_id = {id} and not retired", cancel);
+            log.LogInformation("{Template} is gone from its folder and no longer offered.", id);
+        }
+        await TellAsync(db, faults, cancel);
+        await transaction.CommitAsync(cancel);
+    }
+
+    private async Task OfferAsync(PortalDb db, TemplateSpec spec, string hash, string guide, CancellationToken cancel)
     {
         await db.Database.ExecuteSqlAsync($"update portal.template_versions set retired = true where template_id = {spec.Id} and hash <> {hash} and not retired", cancel);
         if (await db.TemplateVersions.AnyAsync(t => t.TemplateId == spec.Id && t.Hash == hash, cancel))
@@ -102,7 +109,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Temp
     }
 
     /// <summary>The rows are what is wrong now; what was mended goes.</summary>
-    private async Task TellLockedAsync(PortalDb db, IReadOnlyList<TemplateFault> faults, CancellationToken cancel)
+    private async Task TellAsync(PortalDb db, IReadOnlyList<TemplateFault> faults, CancellationToken cancel)
     {
         var rows = await db.TemplateFaults.ToDictionaryAsync(f => f.File, StringComparer.Ordinal, cancel);
         foreach (var fault in faults.DistinctBy(NameOf, StringComparer.Ordinal))
@@ -118,6 +125,9 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Temp
         static string Short(string words) => Clean(words.Length > LongestWords ? words[..LongestWords] : words);
         static string Clean(string words) => words.Replace("\0", "", StringComparison.Ordinal); // the one character that PostgreSQL does not keep
     }
+
+    /// <summary>A version that its folder offers now.</summary>
+    private sealed record Offer(TemplateSpec Spec, string Hash, string Guide);
 
     private sealed class Known
     {

@@ -1,4 +1,5 @@
 using Npgsql;
+using Portal.Core.Data;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 
@@ -111,7 +112,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         var phase = RunPhases.Next(RunPhase.Active, end) ?? throw new InvalidOperationException($"{end} does not end a run.");
         await using var connection = await data.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
-        await ExecuteAsync(connection, "select pg_advisory_xact_lock(hashtextextended('workspace ' || $1, 0))", cancel, run.WorkspaceId.ToString());
+        await ExecuteAsync(connection, Locks.TakeWorkspace, cancel, run.WorkspaceId);
         var ended = await ExecuteAsync(connection, "update portal.runs set phase = $1, said = null, ended_at = clock_timestamp(), owner = null, lease_until = null where id = $2 and version = $3 and phase = 'Active'",
             cancel, phase.ToString(), run.Id, run.Version);
         if (ended == 0) throw new LeaseLostException(run.Id);

@@ -1,4 +1,5 @@
 using Npgsql;
+using Portal.Core.Data;
 using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Sweeps;
@@ -38,7 +39,7 @@ public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
     {
         await using var connection = await data.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
-        await using (var take = new NpgsqlCommand("select pg_advisory_xact_lock(hashtextextended('workspace ' || $1, 0))", connection, transaction) { Parameters = { new() { Value = id.ToString() } } })
+        await using (var take = new NpgsqlCommand(Locks.TakeWorkspace, connection, transaction) { Parameters = { new() { Value = id } } })
             await take.ExecuteNonQueryAsync(cancel);
         await using var stop = new NpgsqlCommand($"""
             with over as ({Over} and w.id = $1),

@@ -136,6 +136,21 @@ public sealed class PublishTests
         Directory.GetDirectories(catalog.Store).Length.ShouldBe(1);
     }
 
+    /// <summary>The database ends transactions that are silent, and an operator's folder may lie on a disk that is slow.</summary>
+    [Fact]
+    public async Task Look_NewFolder_IsReadToItsEndBeforeTheTransactionBegins()
+    {
+        await using var catalog = await TestCatalog.OpenAsync(Cancel);
+        TestCatalog.Write(catalog.Shipped, "one");
+        var read = new List<bool>();
+        catalog.OnTransaction = () => read.Add(Directory.Exists(catalog.Store) && Directory.GetDirectories(catalog.Store) is [var only] && !only.EndsWith(".new", StringComparison.Ordinal));
+
+        await catalog.Publisher.RunAsync(Cancel);
+
+        read.ShouldBe([true]);
+        (await catalog.OfferedAsync(Cancel)).Select(t => t.TemplateId).ShouldBe(["one"]);
+    }
+
     [Fact]
     public async Task Look_NothingChanged_TellsNobody()
     {

@@ -1,4 +1,6 @@
+using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -18,7 +20,8 @@ public sealed class TestCatalog : IAsyncDisposable
     private TestCatalog(TestDatabase database)
     {
         Database = database;
-        _services = new ServiceCollection().AddLogging().AddDbContextFactory<PortalDb>((_, db) => PortalData.Configure(db, NpgsqlDataSource.Create(database.Jobs))).BuildServiceProvider();
+        _services = new ServiceCollection().AddLogging().AddSingleton(NpgsqlDataSource.Create(database.Jobs))
+            .AddDbContextFactory<PortalDb>((services, db) => PortalData.Configure(db, services.GetRequiredService<NpgsqlDataSource>()).AddInterceptors(new Beginnings(this))).BuildServiceProvider();
         Directory.CreateDirectory(Shipped);
         Directory.CreateDirectory(Added);
         Restart();
@@ -31,10 +34,13 @@ public sealed class TestCatalog : IAsyncDisposable
     public TemplateFolders Folders => new(Shipped, [Added]) { Every = TimeSpan.FromMilliseconds(50) };
     public PublishTemplates Publisher { get; private set; } = null!;
 
+    /// <summary>Called when the publisher begins a transaction.</summary>
+    public Action OnTransaction { get; set; } = () => { };
+
     public static async Task<TestCatalog> OpenAsync(CancellationToken cancel, TestDatabase? database = null) => new(database ?? await TestDatabase.CreateAsync(cancel));
 
     /// <summary>As a process that has just begun: it knows only what the rows and folders say.</summary>
-    public void Restart() => Publisher = new(_services.GetRequiredService<IDbContextFactory<PortalDb>>(), Folders, new(Store), TimeProvider.System, NullLogger<PublishTemplates>.Instance);
+    public void Restart() => Publisher = new(_services.GetRequiredService<IDbContextFactory<PortalDb>>(), _services.GetRequiredService<NpgsqlDataSource>(), Folders, new(Store), TimeProvider.System, NullLogger<PublishTemplates>.Instance);
 
     /// <summary>Two looks, as many as a folder that stands still needs.</summary>
     public async Task<IReadOnlyList<TemplateFault>> LookTwiceAsync(CancellationToken cancel)
@@ -78,5 +84,14 @@ public sealed class TestCatalog : IAsyncDisposable
         await _services.DisposeAsync();
         await Database.DisposeAsync();
         Directory.Delete(_root, recursive: true);
+    }
+
+    private sealed class Beginnings(TestCatalog catalog) : DbTransactionInterceptor
+    {
+        public override ValueTask<DbTransaction> TransactionStartedAsync(DbConnection connection, TransactionEndEventData eventData, DbTransaction result, CancellationToken cancellationToken = default)
+        {
+            catalog.OnTransaction();
+            return base.TransactionStartedAsync(connection, eventData, result, cancellationToken);
+        }
     }
 }
