@@ -24,18 +24,18 @@ internal sealed class StepHistory
 
     public static async Task<StepHistory> ReadAsync(PortalDb db, CancellationToken cancel)
     {
-        var rows = await (from s in db.RunSteps
-                          join r in db.Runs on s.RunId equals r.Id
-                          join w in db.Workspaces on r.WorkspaceId equals w.Id
-                          join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
-                          where s.EndedAt != null && r.Phase == RunPhase.Succeeded
-                          orderby s.EndedAt descending
-                          select new { t.TemplateId, r.Kind, s.Key, s.BeganAt, EndedAt = s.EndedAt!.Value }).Take(Newest).ToListAsync(cancel);
-        return new(rows.GroupBy(r => (r.TemplateId, r.Kind, r.Key)).ToDictionary(g => g.Key, g => Median([.. g.Select(r => r.EndedAt - r.BeganAt).Order()])));
+        var steps = await db.Database.SqlQuery<UsualStep>($"""
+            select template_id, kind, key, percentile_disc(0.5) within group (order by took) as took from (
+              select t.template_id, r.kind, s.key, s.ended_at - s.began_at as took
+              from portal.run_steps s join portal.runs r on r.id = s.run_id join portal.workspaces w on w.id = r.workspace_id join portal.template_versions t on t.id = w.template_version_id
+              where s.ended_at is not null and r.phase = 'Succeeded' order by s.ended_at desc limit {Newest}) newest
+            group by template_id, kind, key
+            """).ToListAsync(cancel);
+        return new(steps.ToDictionary(s => (s.TemplateId, Enum.Parse<RunKind>(s.Kind), Enum.Parse<StepKey>(s.Key)), s => s.Took));
     }
 
     private static TimeSpan? Sum(IEnumerable<KeyValuePair<(string, RunKind, StepKey), TimeSpan>> steps) =>
         steps.ToList() is { Count: > 0 } some ? some.Aggregate(TimeSpan.Zero, (sum, u) => sum + u.Value) : null;
 
-    private static TimeSpan Median(TimeSpan[] sorted) => sorted[sorted.Length / 2];
+    private sealed record UsualStep(string TemplateId, string Kind, string Key, TimeSpan Took);
 }

@@ -12,8 +12,8 @@ namespace Portal.Core.Workspaces;
 /// <param name="UsualStart">How long a launch usually takes here; null before the first.</param>
 public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? Wall, int LaunchesBefore, TimeSpan? UsualStart, bool NewFolder, int FolderGib, int Workers)
 {
-    /// <summary>The site's machines have room for it now; otherwise it waits in the queue until others stop.</summary>
-    public bool Room { get; init; } = true;
+    /// <summary>What it waits for although nobody stands before it; null when it begins at once.</summary>
+    public QueueWait? WaitsFor { get; init; }
 }
 
 /// <summary>Answers what <see cref="LaunchWorkspace"/> would answer, without ordering anything.</summary>
@@ -26,15 +26,19 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
         if (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel) is not { } situation) return null;
         var before = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind), cancel);
         var usual = (await StepHistory.ReadAsync(db, cancel)).Launch(request.TemplateId);
-        var capacity = situation.Facts.Capacity;
-        var claimed = await db.ClaimedAsync(cancel);
-        var room = capacity is null || (claimed + situation.Facts.Wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(capacity) is null;
         var wall = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(situation.Facts) : new Refusal(RefusalReason.NameInvalid, "name");
         return new(situation.Facts.Wanted, situation.Facts.Levels, wall, before,
             usual,
             situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib, situation.Workers)
         {
-            Room = room,
+            WaitsFor = await WaitsForAsync(db, situation.Facts, cancel),
         };
+    }
+
+    private static async Task<QueueWait?> WaitsForAsync(PortalDb db, LaunchFacts facts, CancellationToken cancel)
+    {
+        if (facts.Capacity is not { } capacity) return null;
+        if ((await db.ClaimedAsync(cancel) + facts.Wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(capacity) is not null) return QueueWait.Capacity;
+        return await db.StartingRuns().CountAsync(cancel) >= await db.Site.Select(s => s.LaunchesAtOnce).SingleAsync(cancel) ? QueueWait.Launches : null;
     }
 }

@@ -61,13 +61,9 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
     /// </summary>
     private static async Task<ChangeOutcome.Refused?> ReserveLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, CancellationToken cancel)
     {
-        var wanted = version.Spec.Nodes(choice.SizeId, choice.Workers);
         var held = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == workspace.Id && r.EndedAt == null).ToListAsync(cancel);
-        // What runs, or keeps its files, keeps its size: only after a stop is it another.
-        var changed = wanted.SelectMany(n => NodeReservations.Of(workspace, n)).Any(r => held.Exists(h => h.Kind == r.Kind && h.Node == r.Node && (h.Vcpu, h.MemoryMib, h.StorageGib) != (r.Vcpu, r.MemoryMib, r.StorageGib)));
-        if (changed || held.Exists(h => h.Kind == ReservationKind.Compute && wanted.All(n => n.Name != h.Node))) return new(ChangeRefusal.NotNow);
-        var missing = wanted.SelectMany(n => NodeReservations.Of(workspace, n)).Where(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node)).ToList();
-        var asked = missing.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, 0));
+        if (Missing(choice) is not { } missing) return new(ChangeRefusal.NotNow);
+        var asked = Sum(missing);
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
         var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
@@ -75,10 +71,22 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
             MayLaunch: true, TemplateOffered: true, SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
             Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters), NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
             Hours: 1, LongestHours: 1, Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
-            Capacity: machines?.Capacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: [])
+            Capacity: machines?.Capacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
+            Others: [.. from other in OtherChoices.Of(version.Spec, choice, Amounts.None) let more = Missing(other.Choice) where more is not null select other with { Wanted = Sum(more) }])
         { Node = version.Spec.LargestNode(choice.SizeId, choice.Workers), LargestNode = machines?.LargestNode };
         if (LaunchPolicy.Decide(facts) is { } refusal) return new(ChangeRefusal.OverQuota, refusal);
         db.Reservations.AddRange(missing);
         return null;
+
+        // What runs, or keeps its files, keeps its size: only after a stop is it another. Null where the choice asks for that.
+        List<Reservation>? Missing(Fit of)
+        {
+            var wanted = version.Spec.Nodes(of.SizeId, of.Workers).SelectMany(n => NodeReservations.Of(workspace, n)).ToList();
+            var changed = wanted.Exists(r => held.Exists(h => h.Kind == r.Kind && h.Node == r.Node && (h.Vcpu, h.MemoryMib, h.StorageGib) != (r.Vcpu, r.MemoryMib, r.StorageGib)));
+            if (changed || held.Exists(h => h.Kind == ReservationKind.Compute && !wanted.Exists(r => r.Node == h.Node))) return null;
+            return wanted.FindAll(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node));
+        }
+
+        static Amounts Sum(List<Reservation> all) => all.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, 0));
     }
 }

@@ -1,18 +1,31 @@
 using Microsoft.Extensions.Localization;
+using Portal.Controls;
 using Portal.Core.Policy;
+using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <summary>Which wall a change of a workspace met, in words.</summary>
+/// <summary>Which wall a change of a workspace met, in words, and what would fit.</summary>
 public static class RefusalText
 {
-    public static string Of(Refusal why, string name, IStringLocalizer<WorkspaceTexts> text) => why.Reason switch
+    public static string OfResize(Refusal why, IStringLocalizer<WorkspaceTexts> text) => why is { Reason: RefusalReason.OverQuota, Fits: { Workers: > 0 and var fit } }
+        ? text["Refused.Fits", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value, fit]
+        : Of(why, text);
+
+    public static string OfStart(Refusal why, WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
+    {
+        if (why.Fits is not { } fit || (workspace.Template.Size(fit.SizeId) ?? workspace.Newer?.Size(fit.SizeId)) is not { } size) return Of(why, text);
+        var choice = fit.Workers == 0 ? size.Title : text["Refused.Choice", size.Title, WorkersChoice.Say(common, fit.Workers)].Value;
+        return $"{Of(why, text)} {text["Refused.Nearest", choice]}";
+    }
+
+    private static string Of(Refusal why, IStringLocalizer<WorkspaceTexts> text) => why.Reason switch
     {
         RefusalReason.NotAvailable => text["Refused.NotAvailable", why.Detail ?? ""],
-        RefusalReason.WorkersUnknown => text["Refused.WorkersUnknown"],
+        RefusalReason.OverQuota => text["Refused.OverQuota", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{why.Resource}"].Value],
-        RefusalReason.DiskNearlyFull => text["Refused.DiskNearlyFull"],
-        _ when why.Fits is { Workers: > 0 and var fit } => text["Refused.Fits", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value, fit],
-        _ => text["Refused.OverQuota", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value],
+        // The newest version may ask for what an old choice does not say.
+        RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.DiskNearlyFull => text[$"Refused.{why.Reason}"],
+        _ => throw new ArgumentOutOfRangeException(nameof(why)),
     };
 }

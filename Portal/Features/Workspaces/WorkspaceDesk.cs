@@ -2,7 +2,6 @@ using Microsoft.Extensions.Localization;
 using MudBlazor;
 using Portal.Controls;
 using Portal.Core.People;
-using Portal.Core.Policy;
 using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
@@ -10,7 +9,7 @@ namespace Portal.Features.Workspaces;
 /// <summary>Asks back where something is lost, calls the verb, and says what became of it. Used by every page that shows a workspace.</summary>
 public sealed class WorkspaceDesk(
     StopWorkspace stop, StartWorkspace start, ExtendWorkspace extend, KeepWorkspace keep, ResizeWorkspace resize, DeleteWorkspace delete,
-    IDialogService dialogs, Messages messages, IStringLocalizer<WorkspaceTexts> text)
+    IDialogService dialogs, Messages messages, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
 {
     public async Task DoAsync(Actor actor, WorkspaceView workspace, WorkspaceAsk ask)
     {
@@ -55,18 +54,8 @@ public sealed class WorkspaceDesk(
         ChangeOutcome.Accepted => text[$"Done.{act}", w.Name],
         ChangeOutcome.Already => text["Done.Already", w.Name],
         ChangeOutcome.NotFound => text["Refused.NotFound", w.Name],
-        ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } => quota.Fits is not null && act is WorkspaceAct.Resize ? RefusalText.Of(quota, w.Name, text) : Says(quota),
+        ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } => act is WorkspaceAct.Resize or WorkspaceAct.TakeBack ? RefusalText.OfResize(quota, text) : RefusalText.OfStart(quota, w, text, common),
         ChangeOutcome.Refused refused => text[$"Refused.{refused.Why}", w.Name],
         _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
-    };
-
-    private string Says(Refusal quota) => quota.Reason switch
-    {
-        RefusalReason.NotAvailable => text["Refused.NotAvailable", quota.Detail ?? ""],
-        RefusalReason.OverQuota => text["Refused.OverQuota", text[$"Level.{quota.Wall}"].Value, text[$"Resource.{quota.Resource}"].Value],
-        RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{quota.Resource}"].Value],
-        // The newest version may ask for what an old choice does not say.
-        RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.DiskNearlyFull => text[$"Refused.{quota.Reason}"],
-        _ => throw new ArgumentOutOfRangeException(nameof(quota)),
     };
 }

@@ -1,4 +1,5 @@
 using Portal.Core.Workspaces;
+using Portal.Jobs.Runs;
 using Portal.TestKit;
 using Portal.TestKit.Scripted;
 
@@ -15,18 +16,35 @@ public sealed class ReceiptTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel, capacity: new(2, 2048, 0, 0));
         await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(10));
-        (await PreviewAsync(site, "m")).Room.ShouldBeTrue();
+        (await PreviewAsync(site, "m")).WaitsFor.ShouldBeNull();
         var order = site.Order(site.Students[0]);
         (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
         await jobs.UntilSettledAsync(Cancel);
 
-        (await PreviewAsync(site, "s")).Room.ShouldBeTrue();
+        (await PreviewAsync(site, "s")).WaitsFor.ShouldBeNull();
         var full = await PreviewAsync(site, "m");
-        (full.Room, full.Wall, full.LaunchesBefore).ShouldBe((false, null, 0));
+        (full.WaitsFor, full.Wall, full.LaunchesBefore).ShouldBe((QueueWait.Capacity, null, 0));
 
         (await site.Get<StopWorkspace>().RunAsync(order.Actor, order.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await jobs.UntilSettledAsync(Cancel);
-        (await PreviewAsync(site, "m")).Room.ShouldBeTrue();
+        (await PreviewAsync(site, "m")).WaitsFor.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Receipt_AsManyAreStartingAsMay_SaysThatItWaitsForOneOfThem()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel, launchesAtOnce: 1);
+        await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(10));
+        (await PreviewAsync(site, "s")).WaitsFor.ShouldBeNull();
+        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await jobs.Get<Admission>().RunAsync(Cancel);
+
+        var starting = await PreviewAsync(site, "s");
+        (starting.WaitsFor, starting.LaunchesBefore).ShouldBe((QueueWait.Launches, 0));
+
+        await jobs.UntilSettledAsync(Cancel);
+        (await PreviewAsync(site, "s")).WaitsFor.ShouldBeNull();
     }
 
     [Fact]

@@ -1,7 +1,11 @@
 using Bunit;
 using Microsoft.AspNetCore.Components;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Localization;
 using MudBlazor;
+using Portal.Controls;
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Features.Home;
@@ -150,6 +154,14 @@ public sealed class ClusterWorkspaceTests : PageTest
     private string Act => Dialogs.FindAll(".mud-dialog-actions button")[1].TextContent.Trim();
 
     private Task CloseAsync() => Dialogs.FindAll(".mud-dialog-actions button")[1].ClickAsync();
+
+    [Theory]
+    [InlineData("s", 3, "It does not fit: your own share has no vCPU left. Stop something else first. Or start it otherwise: Small with 3 workers would fit.")]
+    [InlineData("gone", 3, "It does not fit: your own share has no vCPU left. Stop something else first.")]
+    [InlineData(null, 0, "It does not fit: your own share has no vCPU left. Stop something else first.")]
+    public void Start_Refused_SaysWhatWouldFit(string? size, int workers, string words) =>
+        RefusalText.OfStart(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, size is null ? null : new(size, workers)), Views.Cluster(WorkspaceStatus.Stopped),
+            Services.GetRequiredService<IStringLocalizer<WorkspaceTexts>>(), Services.GetRequiredService<IStringLocalizer<ControlTexts>>()).ShouldBe(words);
 
     [Fact]
     public async Task StartDialog_OtherSizeAndWorkers_AsksForJustThese()

@@ -56,8 +56,10 @@ public sealed class LaunchTests : PageTest
         taken.ShouldBe(new Fit("s", 0));
     }
 
-    [Fact]
-    public void Receipt_MachinesFull_DoesNotPromiseToStartAtOnce() => Panel(Receipt() with { Room = false }).Find(".facts").TextContent.ShouldContain("when others stop, since the machines are full");
+    [Theory]
+    [InlineData(QueueWait.Capacity, "when others stop, since the machines are full")]
+    [InlineData(QueueWait.Launches, "when a launch that is under way is ready")]
+    public void Receipt_SomethingToWaitFor_DoesNotPromiseToStartAtOnce(QueueWait wait, string words) => Panel(Receipt() with { WaitsFor = wait }).Find(".facts").TextContent.ShouldContain(words);
 
     [Fact]
     public void Receipt_OthersWaitBefore_SaysSo() => Panel(Receipt(before: 3)).Find(".facts").TextContent.ShouldContain("after the 3 launches before it");

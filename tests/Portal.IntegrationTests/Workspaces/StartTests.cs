@@ -1,0 +1,51 @@
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
+using Portal.Core.Workspaces;
+using Portal.IntegrationTests.Runs;
+
+namespace Portal.IntegrationTests.Workspaces;
+
+/// <summary>A stopped workspace whose quota others have taken meanwhile: which wall it meets, and as what it could be started.</summary>
+public sealed class StartTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Start_OverQuota_SaysWhichChoiceFits()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel, members: new(8, 8192, 20, 10));
+        var id = await it.LaunchAsync(workers: 6); // seven nodes of one vCPU
+        await StopAsync(it, id);
+        (await it.Site.Get<LaunchWorkspace>().RunAsync(it.Site.Order(it.Owner, size: "l"), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>(); // four of the eight
+
+        (await WallAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 3)));
+        (await WallAsync(it, id, new(SizeId: "l", Workers: 1))).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 1)));
+
+        (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, new(Workers: 3), Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await it.Jobs.UntilSettledAsync(Cancel);
+        (await it.LookAsync(id)).Workers.ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Start_NothingFits_SaysNoChoice()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel, members: new(4, 8192, 20, 10));
+        var id = await it.LaunchAsync(workers: 2);
+        await StopAsync(it, id);
+        (await it.Site.Get<LaunchWorkspace>().RunAsync(it.Site.Order(it.Owner, size: "l"), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+
+        (await WallAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, null));
+    }
+
+    private static async Task StopAsync(ResizeSite it, Guid id)
+    {
+        (await it.Site.Get<StopWorkspace>().RunAsync(new(it.Owner), id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await it.Jobs.UntilSettledAsync(Cancel);
+    }
+
+    private static async Task<(RefusalReason Reason, QuotaLevel? Wall, Resource? Resource, Fit? Fits)> WallAsync(ResizeSite it, Guid id, StartChanges? changes)
+    {
+        var quota = (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, changes, Cancel)).ShouldBeOfType<ChangeOutcome.Refused>().Quota!;
+        return (quota.Reason, quota.Wall, quota.Resource, quota.Fits);
+    }
+}
