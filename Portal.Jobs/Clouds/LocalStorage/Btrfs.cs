@@ -13,9 +13,13 @@ internal sealed class Btrfs(TimeProvider time)
     // The first look with --sync after much writing took 3.5 s; a hanging disk is told from a slow one after a minute.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
-    /// <summary>Every group of the file system and its usage, exact as of now, in one call.</summary>
-    public async Task<IReadOnlyList<QuotaGroup>> GroupsAsync(string folder, CancellationToken cancel) =>
+    /// <summary>Every group of the file system and its usage, exact as of now, in one call. Waits until what people wrote is on the disk.</summary>
+    public async Task<IReadOnlyList<QuotaGroup>> UsedNowAsync(string folder, CancellationToken cancel) =>
         Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", "--sync", folder], cancel));
+
+    /// <summary>Every group of the file system and its limit, without waiting for anybody's writes; its usage may be some seconds old.</summary>
+    public async Task<IReadOnlyList<QuotaGroup>> GroupsAsync(string folder, CancellationToken cancel) =>
+        Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", folder], cancel));
 
     /// <summary>The groups that limit this subvolume: its own and those above.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> GroupsOfAsync(string subvolume, CancellationToken cancel) =>

@@ -57,7 +57,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         }
 
         await storage.RecountsAsync(cancel);
-        var groups = await storage.Btrfs.GroupsAsync(storage.Options.Folder, cancel);
+        var groups = await storage.Btrfs.UsedNowAsync(storage.Options.Folder, cancel);
         var above = groups.Where(g => g.Path.Length == 0).ToDictionary(g => g.Id, StringComparer.Ordinal);
         var top = Mountinfo.Of(storage.Options.Folder, Mountinfo.Read()) is { } mount
             ? (mount.Root.TrimEnd('/') + storage.Options.Folder[mount.Point.TrimEnd('/').Length..]).Trim('/')

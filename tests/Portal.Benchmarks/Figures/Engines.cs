@@ -33,6 +33,7 @@ internal sealed class Engines() : Figure("engines")
         await using var lab = CloudLab.Open();
         var spec = await bench.SpecAsync(template, cancel);
         var (ready, results, bareReady, bareResults) = (new Series(), new Series(), new Series(), new Series());
+        var since = Bench.Now;
         for (var i = -1; i < bench.Times(5, 2); i++)
         {
             var click = Bench.Now;
@@ -56,6 +57,7 @@ internal sealed class Engines() : Figure("engines")
         }
         bench.Report.Spread($"{template}, bare: workers registered, a kernel computes", bareReady, "s");
         bench.Report.Spread($"{template}, {Workers} workers: click → Ready", ready, "s", Allowed * bareReady.Median, $"{Allowed} × {Report.N(bareReady.Median)}");
+        await bench.SayStepsAsync(template, since, cancel);
         if (results.Count == 0) return;
         bench.Report.Spread($"{template}, bare: first distributed result", bareResults, "s");
         bench.Report.Spread($"{template}, {Workers} workers: click → first result", results, "s", Allowed * bareResults.Median, $"{Allowed} × {Report.N(bareResults.Median)}");

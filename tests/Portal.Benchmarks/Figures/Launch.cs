@@ -28,7 +28,7 @@ internal sealed class Launch() : Figure("launch")
         bench.Report.Spread("bare: engine's calls, first HTTP 200", answers, "s");
         bench.Report.Spread("bare: then a first kernel computes", kernels, "s");
         bench.Report.Spread("click → Ready", product, "s", Allowed * answers.Median + kernels.Median, $"{Allowed} × {Report.N(answers.Median)} + {Report.N(kernels.Median)}");
-        await StepsAsync(bench, since, cancel);
+        await bench.SayStepsAsync("notebook", since, cancel);
     }
 
     private static async Task<double> ProductAsync(Bench bench, CancellationToken cancel)
@@ -38,18 +38,5 @@ internal sealed class Launch() : Figure("launch")
         var took = (await bench.EndedAsync(id, cancel) - click).TotalSeconds;
         await bench.DeleteAsync(id, cancel);
         return took;
-    }
-
-    /// <summary>Where the time of a launch goes; medians.</summary>
-    private static async Task StepsAsync(Bench bench, DateTimeOffset since, CancellationToken cancel)
-    {
-        var parts = new List<string>();
-        await using var ask = bench.Command("""
-            select s.key, percentile_cont(0.5) within group (order by 1000 * extract(epoch from s.ended_at - s.began_at))
-            from portal.run_steps s join portal.runs r on r.id = s.run_id where r.kind = 'Launch' and r.created_at >= $1 and s.ended_at is not null group by s.key order by min(s.began_at)
-            """, since);
-        await using var rows = await ask.ExecuteReaderAsync(cancel);
-        while (await rows.ReadAsync(cancel)) parts.Add($"{rows.GetString(0)} {Report.N(rows.GetDouble(1))}");
-        bench.Report.Say("steps of a launch, medians", string.Join("  ", parts) + " ms");
     }
 }
