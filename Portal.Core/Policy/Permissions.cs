@@ -6,7 +6,7 @@ namespace Portal.Core.Policy;
 public enum Verb
 {
     LaunchWorkspace, LookAtWorkspace, OpenApp, StopWorkspace, StartWorkspace, ExtendWorkspace, KeepWorkspace, ResizeWorkspace, DeleteWorkspace,
-    SetIdleRule, SeeCatalog, SeeOperations,
+    SetIdleRule, SeeOperations,
     SeeTemplates, DeprecateTemplate, OfferTemplate, RestrictTemplate,
 }
 
@@ -39,7 +39,7 @@ public static class Permissions
         return verb switch
         {
             // Whoever belongs to the class that pays.
-            Verb.LaunchWorkspace or Verb.SeeCatalog => member,
+            Verb.LaunchWorkspace => member,
             // Work in progress is private: nobody but its owner opens it or changes how long it lives, and only while still in the class.
             Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace or Verb.KeepWorkspace or Verb.ResizeWorkspace => owner && member,
             // Staff sees and stops, so that a lesson can go on; the owner also after leaving the class.

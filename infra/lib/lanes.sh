@@ -29,17 +29,18 @@ lane_e2e() { # 100 + 960 + 80
   # Hadoop's image takes minutes of both cores: lane long has it.
   start_installation 100 notebook dask spark slurm || { write_trx e2e "infra/run" 1 0; return 1; }
   run_project e2e 960 e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
-  check_installation 80 || code=$?
+  check_installation e2e 80 again status crash smoke rootless || code=$?
   end_installation || { code=$?; write_trx e2e "infra/run reset" 1 0; }
   return $code
 }
 
-# check_installation SECONDS: in all; each check counts as one test.
+# check_installation LANE SECONDS CHECK…: seconds in all; each check counts as one test.
 check_installation() {
-  local check until=$((SECONDS + $1)) left code=0
-  for check in again status crash smoke rootless; do
+  local lane=$1 check until=$((SECONDS + $2)) left code=0
+  shift 2
+  for check; do
     left=$((until - SECONDS))
-    run_script e2e $((left > 1 ? left : 1)) "$E2E_CHECKOUT/infra/lib/check-run" "$check" || code=1
+    run_script "$lane" $((left > 1 ? left : 1)) "$E2E_CHECKOUT/infra/lib/check-run" "$check" || code=1
   done
   return $code
 }
@@ -51,7 +52,9 @@ lane_long() {
   get_packages tests images browser || true
   make_testbed
   run_project long 14400 tests/Portal.IntegrationTests --filter-trait Lane=long || code=1
-  if start_installation 120; then run_project long 1800 e2e/Portal.E2E --filter-trait Lane=long || code=1
+  if start_installation 120; then
+    run_project long 1800 e2e/Portal.E2E --filter-trait Lane=long || code=1
+    check_installation long 300 beside bare || code=1
   else write_trx long "infra/run" 1 0; code=1; fi
   end_installation || code=1
   export PORTAL_STATE=$TESTBED

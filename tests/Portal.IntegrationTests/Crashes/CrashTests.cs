@@ -58,7 +58,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     private static IEnumerable<Blow> Blows(int number, int seed)
     {
         var random = new Random(seed);
-        // A Resize needs workers: no kill of one on the real engine is tried yet.
+        // A Resize needs workers: ClusterCrashTests and EngineCrashTests kill in its middle.
         var plans = Enum.GetValues<RunKind>().Where(k => k is not RunKind.Resize).ToArray();
         var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new Blow(plan, step, victim)).ToList();
         var special = (string[])["pause", "database", "jobs", "web"];

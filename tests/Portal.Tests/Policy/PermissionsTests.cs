@@ -14,7 +14,6 @@ public sealed class PermissionsTests
     //                                         others' thing          own thing
     //                                         - S A I T O            - S A I T O
     [InlineData(Verb.LaunchWorkspace, "0 1 1 1 0 0", "0 1 1 1 0 0")]
-    [InlineData(Verb.SeeCatalog, "0 1 1 1 0 0", "0 1 1 1 0 0")]
     [InlineData(Verb.LookAtWorkspace, "0 0 1 1 1 1", "1 1 1 1 1 1")]
     [InlineData(Verb.StopWorkspace, "0 0 1 1 1 1", "1 1 1 1 1 1")]
     [InlineData(Verb.OpenApp, "0 0 0 0 0 0", "0 1 1 1 0 0")]
