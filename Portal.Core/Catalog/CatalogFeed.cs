@@ -27,6 +27,9 @@ public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArr
 {
     /// <summary>The viewer may decide what is offered.</summary>
     public bool MayDecide { get; init; }
+
+    /// <summary>When Jobs last reported, which it does every ten seconds; null before the first time.</summary>
+    public DateTimeOffset? HeardAt { get; init; }
 }
 
 /// <summary>What somebody can launch, live: image builds show their progress. Read once for all, shown to each as far as it is theirs.</summary>
@@ -70,7 +73,8 @@ public sealed class CatalogFeed
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
             var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? $"Nothing new is launched from it. {offer.Says}".TrimEnd() : Availability.Reason(v.Spec, bad, images);
             return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, usual.Launch(v.TemplateId)) { Guide = v.Guide, Classes = [.. classes[v.TemplateId]] };
-        })], [.. bad]);
+        })], [.. bad])
+        { HeardAt = await db.Site.Select(s => (DateTimeOffset?)s.UpdatedAt).SingleOrDefaultAsync(cancel) };
     }
 
     private async Task<Viewer> ViewerAsync(Actor actor, CancellationToken cancel)

@@ -93,9 +93,9 @@ public sealed record IdleView(int? Minutes, DateTimeOffset? ActiveAt, string? Ac
 public sealed record FolderView(long UsedBytes, long LimitBytes, bool Enforced);
 
 /// <param name="Place">1 is next.</param>
-/// <param name="WaitsFor">"capacity" or "launches": room to run, or its turn to start.</param>
+/// <param name="WaitsFor">Room to run, or a place among those that start; null when nothing is in the way of whoever is next.</param>
 /// <param name="ExpectedAt">When it will probably start; null while unknown.</param>
-public sealed record QueueView(int Place, QueueWait WaitsFor, DateTimeOffset? ExpectedAt);
+public sealed record QueueView(int Place, QueueWait? WaitsFor, DateTimeOffset? ExpectedAt);
 
 public enum QueueWait { Capacity, Launches }
 

@@ -22,15 +22,34 @@ public sealed class EnsureWorkFolder(IShareCloud shares, IFilesetCloud filesets)
 }
 
 /// <summary>Lets the workspace's host reach those folders, and mounts them there.</summary>
-public sealed class EnsureAccess(ClusterPlans plans, RunFactsReader facts) : IStep
+public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, ClusterPlans plans, RunFactsReader facts) : IStep
 {
     public StepKey Key => StepKey.EnsureAccess;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         if (context.Facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
-        await plans.MountAsync(context.Facts, await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel), cancel);
+        var now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
+        if (await ClearAsync(now.Id, now.Generation - 1, cancel) is { } wait) return wait;
+        await plans.MountAsync(context.Facts, now, cancel);
         return StepAnswer.IsDone;
+    }
+
+    /// <summary>
+    /// Of earlier generations nothing is trusted any more. Something of one is still there when the database came back without what it had
+    /// committed last, and the generation was begun once more: it goes as in a release, the mount after its last user.
+    /// </summary>
+    private async Task<StepAnswer?> ClearAsync(Guid workspace, int upTo, CancellationToken cancel)
+    {
+        if (!(await shares.AccessAsync(cancel)).Any(a => a.Workspace == workspace && a.Generation <= upTo)) return null;
+        if (await clusters.LookAsync(workspace, cancel) is { } there && there.Nodes.Any(n => n.Generation <= upTo))
+        {
+            await clusters.RemoveNodesAsync(workspace, upTo, cancel);
+            return StepAnswer.Soon("What an earlier attempt made is going down.");
+        }
+        await shares.UnmountAsync(workspace, upTo, cancel);
+        await shares.DenyAsync(workspace, upTo, cancel);
+        return null;
     }
 }
 

@@ -6,8 +6,8 @@
 # runs the tests is one that can).
 make_testbed() {
   [ -z "${TESTBED:-}" ] || return 0
-  # Unless somebody measures, nothing here must outlive a power cut.
-  [ $# -gt 0 ] || set -- fsync=off synchronous_commit=off full_page_writes=off max_connections=200
+  # Unless somebody measures, nothing here must outlive a power cut; what is committed outlives a kill of the database, as it does elsewhere.
+  [ $# -gt 0 ] || set -- fsync=off full_page_writes=off max_connections=200
   get_packages engine disk images || true
   find_postgres || die "no PostgreSQL 15 or newer was found below /usr/lib/postgresql" "apt-get install --no-install-recommends postgresql-15"
   TESTBED=$(temporary_state test)

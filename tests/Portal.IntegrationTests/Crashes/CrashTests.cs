@@ -61,7 +61,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         // A Resize needs workers: ClusterCrashTests and EngineCrashTests kill in its middle.
         var plans = Enum.GetValues<RunKind>().Where(k => k is not RunKind.Resize).ToArray();
         var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new Blow(plan, step, victim)).ToList();
-        var special = (string[])["pause", "database", "jobs", "web"];
+        // A database that dies more than once a minute is started again later and later.
+        var special = (string[])["pause", "database", "jobs", "web", "pause", "jobs", "web", "jobs"];
         var chosen = number >= all.Count * 2 ? all : [.. all.OrderBy(_ => random.Next()).Take(number * 3 / 5)];
         return chosen.Concat(Enumerable.Range(0, number - chosen.Count).Select(i => new Blow(plans[random.Next(plans.Length)], null, special[i % special.Length])));
     }

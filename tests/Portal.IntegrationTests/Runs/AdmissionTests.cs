@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
@@ -13,6 +14,20 @@ public sealed class AdmissionTests
 {
     private const int Launches = 50, Room = 10;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>As while Jobs is away: whoever waits reads no reason that is not true, and when Jobs was last heard.</summary>
+    [Fact]
+    public async Task Launch_RoomForItAndNobodyAdmits_WaitsForItsTurnAlone()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(2, 2048, 1, 1), Cancel);
+        var order = site.Order(site.Students[0]);
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+
+        var queue = (await site.Get<WorkspaceFeed>().LookAsync(order.Actor, order.Id, Cancel))!.Queue!;
+        (queue.Place, queue.WaitsFor).ShouldBe((1, null));
+        (await site.Get<CatalogFeed>().ReadAsync(order.Actor, Cancel)).HeardAt.ShouldNotBeNull();
+    }
 
     [Fact]
     public async Task Launch_FiftyAtOnceWithRoomForTen_TenRunAndFortyQueueInOrder()

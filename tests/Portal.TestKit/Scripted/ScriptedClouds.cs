@@ -62,7 +62,10 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     private sealed class Site
     {
         /// <summary>Generation that holds it; 0 for none.</summary>
-        public int Network, Mounted, Rule;
+        public int Network;
+
+        /// <summary>Generations whose folder is mounted, and those that are trusted.</summary>
+        public ImmutableHashSet<int> Mounts = [], Rules = [];
         public ImmutableDictionary<string, int> Going = ImmutableDictionary<string, int>.Empty;
         public ImmutableHashSet<string> ScratchMounts = [], ScratchRules = [];
         public ImmutableArray<NodeNow> Nodes = [];
@@ -75,7 +78,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         lock (_gate)
         {
             if (!_sites.TryGetValue(workspace, out var s)) return "";
-            return string.Join(' ', new[] { s.Nodes.Length > 0 ? "nodes" : "", s.Mounted > 0 ? "mount" : "", s.Rule > 0 ? "rule" : "", s.Network > 0 ? "network" : "", s.Scratch.Count > 0 ? "scratch" : "", s.ScratchMounts.Count + s.ScratchRules.Count > 0 ? "scratch-access" : "" }.Where(w => w.Length > 0));
+            return string.Join(' ', new[] { s.Nodes.Length > 0 ? "nodes" : "", s.Mounts.Count > 0 ? "mount" : "", s.Rules.Count > 0 ? "rule" : "", s.Network > 0 ? "network" : "", s.Scratch.Count > 0 ? "scratch" : "", s.ScratchMounts.Count + s.ScratchRules.Count > 0 ? "scratch-access" : "" }.Where(w => w.Length > 0));
         }
     }
 
@@ -103,7 +106,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public bool Runs(Guid workspace)
     {
-        lock (_gate) return _sites.TryGetValue(workspace, out var s) && s.Nodes.Any(n => n.State == NodeState.Running) && s is { Mounted: > 0, Rule: > 0, Network: > 0 };
+        lock (_gate) return _sites.TryGetValue(workspace, out var s) && s.Nodes.Any(n => n.State == NodeState.Running) && s is { Mounts.Count: > 0, Rules.Count: > 0, Network: > 0 };
     }
 
     /// <summary>Calls whose callers died land now.</summary>
@@ -134,7 +137,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         {
             if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation)) throw Fault(CloudFault.Conflict, "a newer generation is there");
             // Like an engine whose bind source is missing.
-            if (s.Mounted == 0) throw Fault(CloudFault.Refused, "bind source path does not exist");
+            if (!s.Mounts.Contains(plan.Generation)) throw Fault(CloudFault.Refused, "bind source path does not exist");
             if (s.Network == 0 && Foreign(plan.Subnet)) throw Fault(CloudFault.AddressesTaken, "the block overlaps with another one");
             s.Network = plan.Generation;
             s.Nodes = [.. s.Nodes.Where(n => n.Generation == plan.Generation && (!seen.Contains(n.StateHash) || plan.Nodes.Any(p => p.Name == n.Name)))];
@@ -179,7 +182,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     {
         if (s.Network == 0 || s.Network > upTo) return;
         if (s.Nodes.Length > 0) throw Fault(CloudFault.Conflict, "has active endpoints");
-        if (s.Rule > 0 && s.Rule <= s.Network) Break($"address of {workspace} freed while a rule trusts it");
+        if (s.Rules.Any(r => r <= s.Network)) Break($"address of {workspace} freed while a rule trusts it");
         s.Network = 0;
     }, cancel);
 
@@ -211,18 +214,31 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
                 if (!s.Scratch.Any(f => f.Node == node)) throw Fault(CloudFault.Missing, "there is no folder to mount");
                 (s.ScratchRules, s.ScratchMounts) = (s.ScratchRules.Add(node), s.ScratchMounts.Add(node));
             }
-            else if (access.Generation >= s.Rule) (s.Rule, s.Mounted) = (access.Generation, access.Generation);
+            else (s.Rules, s.Mounts) = (s.Rules.Add(access.Generation), s.Mounts.Add(access.Generation));
         }, cancel);
         return $"/mounts/{access.Workspace:n}-{access.Generation}-{access.Scratch}";
     }
 
-    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => (s.Value.Rule > 0 || s.Value.Mounted > 0 ? [null] : Array.Empty<string?>()).Concat(s.Value.ScratchRules.Union(s.Value.ScratchMounts)).Select(node => new ShareAccess(s.Key, 1, Guid.Empty, Guid.Empty, node)))]);
+    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => AccessOf(s.Key, s.Value))]);
+
+    private static IEnumerable<ShareAccess> AccessOf(Guid workspace, Site s)
+    {
+        var generations = s.Rules.Union(s.Mounts);
+        foreach (var generation in generations) yield return new(workspace, generation, Guid.Empty, Guid.Empty);
+        foreach (var node in s.ScratchRules.Union(s.ScratchMounts)) yield return new(workspace, generations.DefaultIfEmpty(1).Max(), Guid.Empty, Guid.Empty, node);
+    }
+
+    /// <summary>Generations of a workspace that are trusted or mounted.</summary>
+    public int[] TrustedOf(Guid workspace)
+    {
+        lock (_gate) return _sites.TryGetValue(workspace, out var s) ? [.. s.Rules.Union(s.Mounts).Order()] : [];
+    }
 
     public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("unmount", workspace, s =>
     {
-        if (s.Mounted > upTo || s is { Mounted: 0, ScratchMounts.Count: 0 }) return;
-        if (s.Nodes.Length > 0) Break($"mount of {workspace} taken while a node uses it");
-        (s.Mounted, s.ScratchMounts) = (0, []);
+        if (s.Nodes.Any(n => n.Generation <= upTo) && (s.Mounts.Any(m => m <= upTo) || s.ScratchMounts.Count > 0)) Break($"mount of {workspace} taken while a node uses it");
+        if (s.Mounts.All(m => m <= upTo)) s.ScratchMounts = [];
+        s.Mounts = [.. s.Mounts.Where(m => m > upTo)];
     }, cancel);
 
     public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("unmount some", workspace, s =>
@@ -239,10 +255,11 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("deny", workspace, s =>
     {
-        if (s.Rule > upTo || s is { Rule: 0, ScratchRules.Count: 0 }) return;
-        if (s.Mounted > 0 || s.ScratchMounts.Count > 0) throw Fault(CloudFault.Conflict, "still mounted");
-        if (s.Nodes.Length > 0) Break($"rule of {workspace} taken while a node is there");
-        (s.Rule, s.ScratchRules) = (0, []);
+        var all = s.Rules.All(r => r <= upTo);
+        if (s.Mounts.Any(m => m <= upTo) || (all && s.ScratchMounts.Count > 0)) throw Fault(CloudFault.Conflict, "still mounted");
+        if (s.Nodes.Any(n => n.Generation <= upTo) && s.Rules.Any(r => r <= upTo)) Break($"rule of {workspace} taken while a node is there");
+        s.Rules = [.. s.Rules.Where(r => r > upTo)];
+        if (all) s.ScratchRules = [];
     }, cancel);
 
     public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => IsAway ? Task.FromException(Fault(CloudFault.Away, "away")) : Task.CompletedTask;

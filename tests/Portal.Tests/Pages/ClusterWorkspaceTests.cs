@@ -95,7 +95,7 @@ public sealed class ClusterWorkspaceTests : PageTest
     public void Situation_EndsSoon_IsSaidWhateverElseIsTheMatter(WorkspaceStatus status)
     {
         var body = Body(Views.Cluster(status, All) with { EndAt = Now.AddMinutes(20) });
-        Notices(body).ShouldContain(n => n.Contains("It stops in 20 min."));
+        Notices(body).ShouldContain(n => n.Contains("20 min left."));
         body.FindAll(".notice button").Count.ShouldBe(1);
     }
 

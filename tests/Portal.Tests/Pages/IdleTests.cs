@@ -23,7 +23,7 @@ public sealed class IdleTests : PageTest
 
         Clock.Advance(TimeSpan.FromMinutes(6));
 
-        notice.WaitForAssertion(() => notice.Find(".notice").TextContent.ShouldContain("Nothing works in it any more. It stops in 15 min; your files stay."));
+        notice.WaitForAssertion(() => notice.Find(".notice").TextContent.ShouldContain("Nothing works in it any more. It stops at 10:21; your files stay."));
         notice.Find("button").TextContent.Trim().ShouldBe("Keep it for 4 hours");
         notice.Find("button").Click();
         notice.WaitForAssertion(() => _asked.ShouldBe([new(WorkspaceAct.Keep) { Hours = 4 }]));

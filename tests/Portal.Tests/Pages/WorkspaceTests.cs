@@ -66,12 +66,18 @@ public sealed class WorkspaceTests : PageTest
         _asked.ShouldBe([new(WorkspaceAct.TryAgain)]);
     }
 
-    [Fact]
-    public void WorkspaceBody_Queued_SaysPlaceReasonAndExpectedStart()
+    [Theory]
+    [InlineData(QueueWait.Capacity, "The machines are full at the moment.")]
+    [InlineData(QueueWait.Launches, "Other launches are starting.")]
+    [InlineData(null, "Waiting for its turn.")]
+    public void WorkspaceBody_Queued_SaysPlaceReasonAndExpectedStart(QueueWait? wait, string reason)
     {
-        var queued = Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(3, QueueWait.Capacity, Now.AddMinutes(20)) };
+        var queued = Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(3, wait, Now.AddMinutes(20)) };
 
-        Body(queued).Find(".notice").TextContent.Trim().ShouldBe("The machines are full at the moment. It is number 3 in the queue. It probably starts in 20 min.");
+        var notice = Body(queued).Find(".notice");
+        notice.TextContent.Trim().ShouldBe($"{reason} It is number 3 in the queue. It probably starts in 20 min.");
+        // What counts down is not read out each time: a timer is not live, the rest of the notice is.
+        notice.QuerySelector("[role=timer]")!.TextContent.ShouldBe("It probably starts in 20 min.");
     }
 
     [Fact]
@@ -82,7 +88,7 @@ public sealed class WorkspaceTests : PageTest
 
         Clock.Advance(TimeSpan.FromMinutes(15));
 
-        body.WaitForAssertion(() => body.Find(".notice").TextContent.ShouldContain("It stops in 25 min."));
+        body.WaitForAssertion(() => body.Find(".notice").TextContent.ShouldContain("It stops at 10:40. Your files stay; what runs is lost. 25 min left."));
         body.Find(".notice button").Click();
         // A second notice of the clock may still be drawing.
         body.WaitForAssertion(() => _asked.ShouldBe([new(WorkspaceAct.Extend, Now.AddMinutes(100))]));

@@ -1,0 +1,45 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.TestKit;
+using Portal.TestKit.Scripted;
+
+namespace Portal.IntegrationTests.Runs;
+
+/// <summary>
+/// A database that came back without what it had committed last, as after a fail-over to a copy that was behind: the run does steps again whose
+/// results are there already, under a new generation.
+/// </summary>
+public sealed class LostCommitTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(StepKey.EnsureAccess)] // the folder was mounted and the rule was there
+    [InlineData(StepKey.ProveNotebook)] // and the node ran
+    public async Task Launch_StepsWereForgotten_NothingOfTheGenerationBeforeIsTrustedAnyMore(StepKey reached)
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var away = true;
+        var clouds = new ScriptedClouds((what, _) => away && reached is StepKey.EnsureAccess && what is "ensure" ? Mood.Away : Mood.Well)
+        {
+            Proof = _ => away ? new Jobs.Proofs.ProofOutcome.NotYet("It starts.", WebAway: true) : new Jobs.Proofs.ProofOutcome.Proven(),
+        };
+        await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(10));
+        var order = site.Order(site.Students[0]);
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await Task.WhenAll(await jobs.ClaimAsync(Cancel));
+        clouds.TrustedOf(order.Id).ShouldBe([1]);
+        await using (var db = database.Open()) (await db.RunSteps.CountAsync(s => s.Key == StepKey.EnsureAccess && s.EndedAt != null, Cancel)).ShouldBe(1);
+
+        await database.ExecuteAsync($"update portal.runs set step = 0, due_at = clock_timestamp()", Cancel);
+        away = false;
+        await jobs.UntilSettledAsync(Cancel);
+
+        clouds.Broken.ShouldBeEmpty();
+        clouds.TrustedOf(order.Id).ShouldBe([2]);
+        clouds.NodesOf(order.Id).Select(n => n.Generation).ShouldBe([2]);
+        (await site.Get<WorkspaceFeed>().LookAsync(order.Actor, order.Id, Cancel))!.Status.ShouldBe(WorkspaceStatus.Ready);
+    }
+}

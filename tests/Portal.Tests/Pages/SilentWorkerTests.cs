@@ -1,0 +1,25 @@
+using Bunit;
+using Portal.Shell;
+
+namespace Portal.Tests.Pages;
+
+/// <summary>A worker process that is gone tells nobody so: the page finds out by its own clock.</summary>
+public sealed class SilentWorkerTests : PageTest
+{
+    [Fact]
+    public void SilentWorker_NotHeardForAMinute_SaysSinceWhenUntilItIsHeardAgain()
+    {
+        var line = Render<SilentWorker>(p => p.Add(s => s.HeardAt, Now));
+        Clock.Advance(TimeSpan.FromSeconds(60));
+        line.FindAll(".banner-line").ShouldBeEmpty();
+
+        Clock.Advance(TimeSpan.FromSeconds(2));
+        line.WaitForAssertion(() => line.Find(".banner-line").TextContent.ShouldContain("has not reported since 10:00. What you order is kept"));
+
+        line.Render(p => p.Add(s => s.HeardAt, Clock.GetUtcNow()));
+        line.FindAll(".banner-line").ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void SilentWorker_NeverHeard_SaysNothing() => Render<SilentWorker>(p => p.Add(s => s.HeardAt, null)).FindAll(".banner-line").ShouldBeEmpty();
+}
