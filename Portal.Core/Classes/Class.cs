@@ -1,3 +1,4 @@
+using Portal.Core.Policy;
 using Portal.Core.Quotas;
 
 namespace Portal.Core.Classes;
@@ -27,7 +28,7 @@ public sealed class Class
     public int WorkFolderGib { get; set; }
 
     /// <summary>Minutes without any sign of work after which a workspace is stopped; null: never for that reason.</summary>
-    public int? IdleMinutes { get; set; }
+    public int? IdleMinutes { get; set; } = IdlePolicy.Usual;
 
     /// <summary>Longest time from now to a workspace's end, hours; an extension may again ask for as much.</summary>
     public int LongestHours { get; set; }

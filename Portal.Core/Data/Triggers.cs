@@ -44,4 +44,7 @@ public static class Triggers
         create trigger tell after insert or update or delete on portal.template_classes for each statement execute function portal.tell('portal_changes', 'templates');
         create trigger tell after insert or update or delete on portal.template_faults for each statement execute function portal.tell('portal_changes', 'templates');
         """;
+
+    /// <summary>Rules of a class are shown on its members' pages.</summary>
+    public const string Classes = "create trigger tell after update on portal.classes for each statement execute function portal.tell('portal_changes', 'classes');";
 }

@@ -5,7 +5,7 @@ using Npgsql;
 namespace Portal.Core.Live;
 
 /// <summary>
-/// The one LISTEN connection of a process. Triggers of the database say what changed: "w:workspace:person", "images", "clouds", "access".
+/// The one LISTEN connection of a process. Triggers of the database say what changed: "w:workspace:person", "images", "clouds", "templates", "classes", "queue", "access".
 /// Told at commit, so a reader that looks again sees the change. After a lost connection subscribers hear <see cref="Everything"/>.
 /// </summary>
 public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<Changes> log) : BackgroundService

@@ -41,6 +41,9 @@ public static class IdlePolicy
     /// <summary>Shortest and longest rule of a class, minutes: less than twice the warning would warn all the time.</summary>
     public const int Shortest = 30, Longest = 7 * 24 * 60;
 
+    /// <summary>Rule of a class of which nobody has said anything, minutes: a lunch is no reason to stop, a forgotten evening is.</summary>
+    public const int Usual = 120;
+
     /// <summary>From the warning to the stop.</summary>
     public static readonly TimeSpan Warning = TimeSpan.FromMinutes(15);
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Data;
+using Portal.Core.Policy;
 using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
@@ -15,8 +16,16 @@ public static class MyClasses
                           where db.Memberships.Any(m => m.PersonId == person && m.ClassId == c.Id)
                           orderby c.Title
                           select new { Class = c, Tenant = t }).AsNoTracking().ToListAsync(cancel);
+        var memberships = await db.Memberships.AsNoTracking().Where(m => m.PersonId == person).ToListAsync(cancel);
         var views = ImmutableArray.CreateBuilder<ClassView>();
-        foreach (var row in rows) views.Add(new(row.Class.Id, row.Class.Title, row.Tenant.Name, row.Class.LongestHours, row.Class.WorkFolderGib, await db.QuotasAsync(row.Tenant, row.Class, person, cancel)));
+        foreach (var (@class, tenant) in rows.Select(r => (r.Class, r.Tenant)))
+        {
+            views.Add(new(@class.Id, @class.Title, tenant.Name, @class.LongestHours, @class.WorkFolderGib, await db.QuotasAsync(tenant, @class, person, cancel))
+            {
+                IdleMinutes = @class.IdleMinutes,
+                MaySetIdleRule = Permissions.May(Verb.SetIdleRule, Permissions.StandingOf(person, memberships, tenant.Id, @class.Id, owner: null)),
+            });
+        }
         return views.ToImmutable();
     }
 }

@@ -104,4 +104,11 @@ public enum QueueWait { Capacity, Launches }
 public sealed record HomeView(Guid PersonId, string Name, ImmutableArray<ClassView> Classes, ImmutableArray<WorkspaceView> Workspaces, bool MaySeeOperations = false);
 
 /// <param name="Quotas">Tenant, class, member.</param>
-public sealed record ClassView(Guid Id, string Title, string TenantName, int LongestHours, int WorkFolderGib, ImmutableArray<QuotaState> Quotas);
+public sealed record ClassView(Guid Id, string Title, string TenantName, int LongestHours, int WorkFolderGib, ImmutableArray<QuotaState> Quotas)
+{
+    /// <summary>Minutes without work after which workspaces are stopped; null: never for that reason.</summary>
+    public int? IdleMinutes { get; init; }
+
+    /// <summary>Whether to offer to change that; the verb decides for itself.</summary>
+    public bool MaySetIdleRule { get; init; }
+}

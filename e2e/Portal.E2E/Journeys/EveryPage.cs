@@ -10,6 +10,7 @@ public sealed class EveryPage(Site site)
     public static TheoryData<string, string, string> Pages() => new()
     {
         { "home", "/", "Ada Lovelace" },
+        { "home-instructor", "/", "Edsger Dijkstra" },
         { "catalog", "/catalog", "Ada Lovelace" },
         { "launch", "/launch/notebook?size=m&name=look", "Ada Lovelace" },
         { "launch-odd-link", "/launch/notebook?id=junk&preset=none&size=huge&workers=many&hours=x&p.nothing=1&name=look", "Ada Lovelace" },

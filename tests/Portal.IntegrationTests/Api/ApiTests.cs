@@ -4,7 +4,9 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Policy;
 using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Access;
 
@@ -165,6 +167,34 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
             Microsoft.AspNetCore.Routing.Patterns.RoutePatternParameterPart { Name: "app" } => "notebook",
             _ => throw new InvalidOperationException($"A route has the part {part}, which this test cannot fill."),
         };
+    }
+
+    [Fact]
+    public async Task Idle_WhoAnswersForTheClass_ChangesTheRuleOfAll()
+    {
+        using var edsger = web.Visit();
+        await edsger.SignInAsync("Edsger");
+        async Task<HttpStatusCode> PutAsync(Visitor visitor, int? minutes)
+        {
+            using var answer = await visitor.SendAsync(HttpMethod.Put, $"/api/v1/classes/{web.Class}/idle", JsonContent.Create(new { minutes }), web.Origin, h => h.Add("X-Portal-Csrf", "1"));
+            return answer.StatusCode;
+        }
+        async Task<int?> RuleAsync()
+        {
+            await using var db = web.Database.Open();
+            return (await db.Classes.AsNoTracking().SingleAsync(c => c.Id == web.Class, Cancel)).IdleMinutes;
+        }
+
+        (await RuleAsync()).ShouldBe(IdlePolicy.Usual);
+        (await PutAsync(edsger, 45)).ShouldBe(HttpStatusCode.NoContent);
+        (await RuleAsync()).ShouldBe(45);
+        (await PutAsync(edsger, 5)).ShouldBe(HttpStatusCode.BadRequest);
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        (await PutAsync(ada, null)).ShouldBe(HttpStatusCode.NotFound);
+        (await RuleAsync()).ShouldBe(45);
+        (await PutAsync(edsger, null)).ShouldBe(HttpStatusCode.NoContent);
+        (await RuleAsync()).ShouldBeNull();
     }
 
     [Fact]

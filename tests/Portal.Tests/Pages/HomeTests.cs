@@ -1,5 +1,8 @@
 using Bunit;
 using Microsoft.AspNetCore.Components;
+using Microsoft.Extensions.DependencyInjection;
+using MudBlazor;
+using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Workspaces;
 using Portal.Features.Home;
@@ -53,6 +56,45 @@ public sealed class HomeTests : PageTest
             new(Resource.Workspaces, 2, 0, 4),
         ]);
     }
+
+    private IRenderedComponent<Allowance> AllowanceOf(ClassView @class, Action<ClassView>? change = null) =>
+        Render<Allowance>(p => p.Add(a => a.Home, Views.Home()).Add(a => a.Class, @class).Add(a => a.OnIdleRule, EventCallback.Factory.Create(this, change ?? (_ => { }))));
+
+    [Theory]
+    [InlineData(120, "Workspaces stop after 2 h without work; their files stay.")]
+    [InlineData(null, "Workspaces are not stopped for want of work.")]
+    public void Allowance_RuleOfTheClass_IsSaidAndOnlyWhoMayChangesIt(int? minutes, string words)
+    {
+        var rule = Views.Class with { IdleMinutes = minutes };
+        AllowanceOf(rule).Find(".idle-rule").TextContent.Trim().ShouldBe(words);
+        AllowanceOf(rule).FindAll(".idle-rule button").ShouldBeEmpty();
+
+        ClassView? asked = null;
+        AllowanceOf(rule with { MaySetIdleRule = true }, c => asked = c).Find(".idle-rule button").Click();
+        asked!.Id.ShouldBe(Views.ClassId);
+    }
+
+    private async Task<IdleRuleDialog.Choice?> RuleAsync(int? present, Func<Task> act)
+    {
+        Task<IdleRuleDialog.Choice?> answer = null!;
+        await Dialogs.InvokeAsync(() => { answer = IdleRuleDialog.AskAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = present }); });
+        await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("#idle-rule-says").Count.ShouldBe(1));
+        await act();
+        await Dialogs.FindAll(".mud-dialog-actions button")[1].ClickAsync();
+        return await answer;
+    }
+
+    [Fact]
+    public async Task IdleRule_Number_IsTaken() =>
+        (await RuleAsync(120, () => Dialogs.Find("input[type=number], input[inputmode=numeric]").InputAsync("90"))).ShouldBe(new(90));
+
+    [Fact]
+    public async Task IdleRule_SwitchedOff_MeansNever() =>
+        (await RuleAsync(120, () => Dialogs.Find("input[type=checkbox]").ChangeAsync(false))).ShouldBe(new(null));
+
+    [Fact]
+    public async Task IdleRule_SwitchedOn_BeginsWithTheUsual() =>
+        (await RuleAsync(null, () => Dialogs.Find("input[type=checkbox]").ChangeAsync(true))).ShouldBe(new(IdlePolicy.Usual));
 
     [Fact]
     public void Allowance_Hover_TellsTheChain() =>

@@ -1,0 +1,49 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Portal.E2E.Journeys;
+
+/// <summary>Rules of a class, made by whoever answers for it and read by its students.</summary>
+public sealed class ClassRules(Site site)
+{
+    [Fact]
+    public async Task IdleRule_InstructorSwitchesItOffAndOnAgain_StudentsReadIt()
+    {
+        const string On = "Workspaces stop after 2 h without work; their files stay.", Off = "Workspaces are not stopped for want of work.";
+        await using var edsger = await site.VisitAsync("Edsger Dijkstra");
+        await edsger.ShowAsync("/");
+        await Expect(Rule(edsger)).ToContainTextAsync(On);
+
+        await AskAsync(edsger);
+        await Looks.CheckEverywhereAsync(edsger, "idle-rule", "region");
+        await SwitchAsync(edsger);
+        await Expect(Rule(edsger)).ToContainTextAsync(Off);
+        await using (var ada = await site.VisitAsync("Ada Lovelace"))
+        {
+            await ada.ShowAsync("/");
+            await Expect(Rule(ada)).ToHaveTextAsync(Off);
+            ada.Complaints.ShouldBeEmpty();
+        }
+
+        await AskAsync(edsger);
+        await SwitchAsync(edsger);
+        await Expect(Rule(edsger)).ToContainTextAsync(On);
+        edsger.Complaints.ShouldBeEmpty();
+    }
+
+    private static ILocator Rule(Visit visit) => visit.Page.Locator(".idle-rule");
+
+    private static async Task AskAsync(Visit visit)
+    {
+        await Rule(visit).GetByRole(AriaRole.Button, new() { Name = "Change" }).ClickAsync();
+        await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
+    }
+
+    private static async Task SwitchAsync(Visit visit)
+    {
+        var dialog = visit.Page.GetByRole(AriaRole.Dialog);
+        await dialog.GetByRole(AriaRole.Switch).ClickAsync();
+        await dialog.GetByRole(AriaRole.Button, new() { Name = "Save the rule" }).ClickAsync();
+        await Expect(dialog).ToHaveCountAsync(0);
+    }
+}
