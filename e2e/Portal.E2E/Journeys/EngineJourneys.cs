@@ -9,15 +9,21 @@ public sealed class EngineJourneys(Site site)
 {
     private const string Passed = "All checks passed";
 
-    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example)
+    /// <param name="Code">What is computed after a stop and a start, on what was kept.</param>
+    /// <param name="Says">Its answer.</param>
+    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Says)
     {
         public string Id => Title.ToLowerInvariant();
         public string Name => $"{Title} journey";
+
+        /// <summary>Of what it is started in after the stop; null for the same.</summary>
+        public string? Size { get; init; }
     }
 
     [Fact]
     public Task Dask_FromCatalogueToDeleted_ComputesAndIsSeenLive() =>
-        TravelAsync(new("Dask", "Ada Lovelace", "A lesson", "scheduler", "six-million-trips.ipynb"), async (ada, page) =>
+        TravelAsync(new("Dask", "Ada Lovelace", "A lesson", "scheduler", "six-million-trips.ipynb",
+            "from distributed import Client; sorted(Client().nthreads().values())", "[2, 2]") { Size = "m" }, async (ada, page) =>
         {
             await LookAsync(ada, page);
             var dashboard = await page.OpenEngineAsync("Dashboard");
@@ -29,7 +35,8 @@ public sealed class EngineJourneys(Site site)
 
     [Fact]
     public Task Spark_FromCatalogueToDeleted_ComputesAndShowsItsApplication() =>
-        TravelAsync(new("Spark", "Grace Hopper", "A lesson", "master", "six-million-trips.ipynb"), async (_, page) =>
+        TravelAsync(new("Spark", "Grace Hopper", "A lesson", "master", "six-million-trips.ipynb",
+            "from pyspark.sql import SparkSession; SparkSession.builder.appName('kept').getOrCreate().table('trips').count()", "6042000"), async (_, page) =>
         {
             var spark = await page.OpenEngineAsync("Spark");
             await Expect(spark.Heading("Spark Master at")).ToBeVisibleAsync();
@@ -38,11 +45,24 @@ public sealed class EngineJourneys(Site site)
             await spark.FollowAsync("worker-", "spark");
             await Expect(spark.Heading("Spark Worker at")).ToBeVisibleAsync();
             await spark.CloseAsync();
+        }, async (grace, page) =>
+        {
+            // A session that is still open: the application's own pages, and what keeps the workspace although no kernel computes.
+            var spark = await page.OpenEngineAsync("Spark");
+            await spark.FollowAsync("app-", "spark");
+            await spark.FollowAsync("Application Detail UI", "spark");
+            await Expect(spark.Heading("Spark Jobs")).ToBeVisibleAsync();
+            await spark.FollowAsync("Executors", "spark");
+            foreach (var node in (string[])["worker0", "worker1"]) await Expect(spark.Tab.GetByText($"{node}:").First).ToBeVisibleAsync();
+            await spark.CloseAsync();
+            await Expect(page.Count("Running applications")).ToHaveTextAsync("1", new() { Timeout = 60_000 });
+            await Expect(grace.Page.GetByText("Kept awake by: Running applications.")).ToBeVisibleAsync(new() { Timeout = 120_000 });
         });
 
     [Fact, Trait("Lane", "long")]
     public Task Hadoop_FromCatalogueToDeleted_ComputesAndLinksItsNodes() =>
-        TravelAsync(new("Hadoop", "Alan Turing", "A lesson", "master", "six-million-trips.ipynb"), async (_, page) =>
+        TravelAsync(new("Hadoop", "Alan Turing", "A lesson", "master", "six-million-trips.ipynb",
+            "import subprocess; subprocess.run(\"hdfs dfs -cat 'examples-data/sums/part-*' | wc -l\", shell=True, capture_output=True, text=True).stdout.strip()", "'265'"), async (_, page) =>
         {
             var hdfs = await page.OpenEngineAsync("HDFS");
             await Expect(hdfs.Heading("Overview")).ToBeVisibleAsync();
@@ -70,14 +90,15 @@ public sealed class EngineJourneys(Site site)
 
     [Fact]
     public Task Slurm_FromCatalogueToDeleted_ComputesAndShowsItsNodes() =>
-        TravelAsync(new("Slurm", "Ada Lovelace", "A lesson", "controller", "sum-of-squares.ipynb"), async (_, page) =>
+        TravelAsync(new("Slurm", "Ada Lovelace", "A lesson", "controller", "sum-of-squares.ipynb",
+            "import subprocess; subprocess.run(['sbatch', '--wait', '--output=/dev/null', '--wrap=hostname'], capture_output=True, text=True).stdout.strip()", "'Submitted batch job 2'"), async (_, page) =>
         {
             var queue = await page.OpenEngineAsync("Queue");
             foreach (var node in (string[])["worker0", "worker1"]) await Expect(queue.Text(node).First).ToBeVisibleAsync();
             await queue.CloseAsync();
         });
 
-    private async Task TravelAsync(Engine engine, Func<Visit, WorkspacePage, Task> look)
+    private async Task TravelAsync(Engine engine, Func<Visit, WorkspacePage, Task> look, Func<Visit, WorkspacePage, Task>? again = null)
     {
         await site.WaitForAsync(engine.Title);
         await using var visit = await site.VisitAsync(engine.Student);
@@ -86,6 +107,7 @@ public sealed class EngineJourneys(Site site)
         var page = await LaunchAsync(visit, engine);
         await ComputeAsync(page, engine);
         await look(visit, page);
+        await KeepAsync(visit, page, engine, again);
         await page.DeleteAsync(engine.Name);
         await page.WaitForStatusAsync("Deleted");
 
@@ -115,6 +137,22 @@ public sealed class EngineJourneys(Site site)
         var said = await lab.RunAllAsync(Passed, 300_000);
         said.ShouldContain(Passed);
         said.ShouldContain(engine.Title == "Slurm" ? "on 2 nodes" : "2 workers");
+        await lab.Tab.CloseAsync();
+    }
+
+    /// <summary>Stopped and started again, in another size where one is asked for: the engine is whole, and what it kept is there.</summary>
+    private static async Task KeepAsync(Visit visit, WorkspacePage page, Engine engine, Func<Visit, WorkspacePage, Task>? again)
+    {
+        await page.StopAsync(engine.Name);
+        await page.WaitForStatusAsync("Stopped");
+        if (engine.Size is { } size) await page.StartInAsync(engine.Name, size, workers: 2);
+        else await page.Act("Start").ClickAsync();
+        await page.WaitForStatusAsync("Ready");
+        var lab = await page.OpenLabAsync();
+        await lab.ForgetLayoutAsync();
+        await lab.NewNotebookAsync();
+        await lab.ComputeAsync(engine.Code, engine.Says);
+        if (again is not null) await again(visit, page);
         await lab.Tab.CloseAsync();
     }
 

@@ -54,6 +54,8 @@ public sealed class NotebookJourney(Site site)
         await lab.UploadAsync(uploaded, "by hand");
         await lab.NewNotebookAsync();
         await lab.ComputeAsync("6 * 7", "42");
+        // The embedded default opens no way out, and what would need one says so.
+        await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:72]", "'This site opens no way out to package indexes, so pip can fetch nothing.'");
         await lab.ReloadAsync();
         await Expect(lab.File(uploaded)).ToBeVisibleAsync();
         (await ada.Context.CookiesAsync([lab.Tab.Url])).ShouldAllBe(c => c.Name.StartsWith("__Host-app-", StringComparison.Ordinal) || c.Name == "_xsrf" || c.Name.StartsWith("username-", StringComparison.Ordinal));

@@ -91,11 +91,12 @@ public sealed class WorkspacePage(Visit visit)
         await Expect(dialog).ToHaveCountAsync(0);
     }
 
-    /// <summary>A stopped workspace once more with another number of workers.</summary>
-    public async Task StartWithAsync(string name, int workers)
+    /// <summary>A stopped workspace once more in another size, with so many workers.</summary>
+    public async Task StartInAsync(string name, string size, int workers)
     {
         await Act("Start otherwise…").ClickAsync();
         var dialog = visit.Page.GetByRole(AriaRole.Dialog);
+        await dialog.Locator($"input[name=size][value={size}]").CheckAsync(new() { Force = true });
         await dialog.GetByRole(AriaRole.Slider, new() { Name = "Workers" }).FillAsync(workers.ToString(System.Globalization.CultureInfo.InvariantCulture));
         await dialog.GetByRole(AriaRole.Button, new() { Name = $"Start {name} with {(workers == 1 ? "1 worker" : $"{workers} workers")}", Exact = true }).ClickAsync();
         await Expect(dialog).ToHaveCountAsync(0);
