@@ -28,7 +28,7 @@ public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArr
     /// <summary>The viewer may decide what is offered.</summary>
     public bool MayDecide { get; init; }
 
-    /// <summary>When Jobs last reported, which it does every ten seconds; null before the first time.</summary>
+    /// <summary>When Jobs last reported how the clouds are; null before the first time.</summary>
     public DateTimeOffset? HeardAt { get; init; }
 }
 
@@ -74,7 +74,7 @@ public sealed class CatalogFeed
             var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? $"Nothing new is launched from it. {offer.Says}".TrimEnd() : Availability.Reason(v.Spec, bad, images);
             return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, usual.Launch(v.TemplateId)) { Guide = v.Guide, Classes = [.. classes[v.TemplateId]] };
         })], [.. bad])
-        { HeardAt = await db.Site.Select(s => (DateTimeOffset?)s.UpdatedAt).SingleOrDefaultAsync(cancel) };
+        { HeardAt = await db.CloudStates.MaxAsync(c => (DateTimeOffset?)c.SeenAt, cancel) };
     }
 
     private async Task<Viewer> ViewerAsync(Actor actor, CancellationToken cancel)

@@ -44,9 +44,6 @@ public sealed class SiteState
     public long StorageReserveBytes { get; set; }
     public DateTimeOffset UpdatedAt { get; set; }
 
-    /// <summary>Jobs reports every ten seconds; who has not for so long does not work.</summary>
-    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(60);
-
     /// <summary>What may run at once, vCPU and memory.</summary>
     public Amounts Capacity => new(CapacityVcpu, CapacityMemoryMib, 0, 0);
 

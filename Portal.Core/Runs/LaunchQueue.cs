@@ -17,8 +17,12 @@ internal sealed class LaunchQueue(ImmutableArray<long> order, QueueWait? waitsFo
         var at = order.IndexOf(run);
         if (at < 0) return null;
         // Waiting for its turn: so many launches before it, so many side by side. Waiting for room: the workspaces that end next make it.
-        DateTimeOffset? expected = waitsFor is not QueueWait.Capacity ? now + launch * (at / Math.Max(1, atOnce) + 1)
-            : at < roomAt.Length ? roomAt[at] : null;
+        DateTimeOffset? expected = waitsFor switch
+        {
+            QueueWait.Launches => now + launch * (at / Math.Max(1, atOnce) + 1),
+            QueueWait.Capacity when at < roomAt.Length => roomAt[at],
+            _ => null,
+        };
         return new(at + 1, waitsFor, expected);
     }
 
@@ -27,7 +31,7 @@ internal sealed class LaunchQueue(ImmutableArray<long> order, QueueWait? waitsFo
         var queued = await db.Runs.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => r.Id).Take(Longest).ToListAsync(cancel);
         var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         var atOnce = site?.LaunchesAtOnce ?? 1;
-        QueueWait? waitsFor = await db.StartingRuns().CountAsync(cancel) >= atOnce ? QueueWait.Launches : await FirstFitsAsync(db, site, queued, cancel) ? null : QueueWait.Capacity;
+        QueueWait? waitsFor = !await FirstFitsAsync(db, site, queued, cancel) ? QueueWait.Capacity : await db.StartingRuns().CountAsync(cancel) >= atOnce ? QueueWait.Launches : null;
         var ends = await db.Workspaces.Where(w => db.CapacityClaims.Any(c => c.WorkspaceId == w.Id && c.EndedAt == null)).Select(w => w.EndAt).OrderBy(e => e).Take(Longest).ToListAsync(cancel);
         var now = await db.Database.SqlQuery<DateTimeOffset>($"select clock_timestamp() as \"Value\"").SingleAsync(cancel);
         return new([.. queued], waitsFor, [.. ends], now, usual.AnyLaunch() ?? TimeSpan.FromSeconds(10), atOnce);

@@ -56,7 +56,7 @@ public sealed class LongLock : IAsyncDisposable
         var (connection, transaction) = await BeginAsync(data, cancel);
         try
         {
-            await using var take = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = name } } };
+            await using var take = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = name } }, CommandTimeout = 0 }; // whoever holds it may work for as long as it takes
             await take.ExecuteNonQueryAsync(cancel);
             return new(connection, transaction, clock, cancel);
         }

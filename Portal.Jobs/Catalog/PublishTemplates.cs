@@ -12,7 +12,7 @@ namespace Portal.Jobs.Catalog;
 /// </summary>
 public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, TemplateFolders folders, TemplateStore store, TimeProvider clock, ILogger<PublishTemplates> log)
 {
-    private const long OnePublisher = 7404;
+    private const long OnePublisher = 7404, OneWriter = 7405;
     private const int LargestGuide = 256 * 1024, LongestFile = 400, LongestWords = 4000;
 
     /// <summary>What is known of a folder since this process began, by its path.</summary>
@@ -27,7 +27,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         await using var alone = await LongLock.WaitAsync(data, OnePublisher, clock, cancel);
         var (found, inTheWay, complete) = folders.Look();
         await using var db = await databases.CreateDbContextAsync(alone.Token);
-        var offered = await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired).ToDictionaryAsync(t => t.TemplateId, t => t.Hash, StringComparer.Ordinal, alone.Token);
+        var offered = await OfferedAsync(db, alone.Token);
         var (faults, offers) = (new List<TemplateFault>(inTheWay), new List<Offer>());
         foreach (var folder in found)
         {
@@ -35,7 +35,12 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
             if (offer is not null) offers.Add(offer);
             if (fault is not null) faults.Add(fault);
         }
+        await using var transaction = await db.Database.BeginTransactionAsync(alone.Token);
+        await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({OneWriter})", alone.Token);
+        // A process that froze while it read has lost its lock: what another one published meanwhile stands, and the next look finds what is left.
+        if (!offered.ToHashSet().SetEquals(await OfferedAsync(db, alone.Token))) return faults;
         await WriteAsync(db, offers, complete ? [.. offered.Keys.Where(id => found.All(f => f.Id != id))] : [], faults, alone.Token);
+        await transaction.CommitAsync(alone.Token);
         foreach (var left in _known.Keys.Except(found.Select(f => f.Path), StringComparer.Ordinal).ToList()) _known.Remove(left);
         return faults;
     }
@@ -82,9 +87,12 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         }
     }
 
+    /// <summary>Hash of what is offered, by template.</summary>
+    private static Task<Dictionary<string, string>> OfferedAsync(PortalDb db, CancellationToken cancel) =>
+        db.TemplateVersions.AsNoTracking().Where(t => !t.Retired).ToDictionaryAsync(t => t.TemplateId, t => t.Hash, StringComparer.Ordinal, cancel);
+
     private async Task WriteAsync(PortalDb db, List<Offer> offers, IReadOnlyList<string> gone, List<TemplateFault> faults, CancellationToken cancel)
     {
-        await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         foreach (var (spec, hash, guide) in offers) await OfferAsync(db, spec, hash, guide, cancel);
         foreach (var id in gone)
         {
@@ -92,7 +100,6 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
             log.LogInformation("{Template} is gone from its folder and no longer offered.", id);
         }
         await TellAsync(db, faults, cancel);
-        await transaction.CommitAsync(cancel);
     }
 
     private async Task OfferAsync(PortalDb db, TemplateSpec spec, string hash, string guide, CancellationToken cancel)

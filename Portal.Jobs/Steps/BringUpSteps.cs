@@ -36,20 +36,24 @@ public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, Clu
     }
 
     /// <summary>
-    /// Of earlier generations nothing is trusted any more. Something of one is still there when the database came back without what it had
-    /// committed last, and the generation was begun once more: it goes as in a release, the mount after its last user.
+    /// Of earlier generations nothing is trusted any more. Something of one is there where a workspace that was broken is started without a stop
+    /// before, and where the database came back without what it had committed last and the generation was begun once more. It goes as in a
+    /// release: the mount after its last user.
     /// </summary>
     private async Task<StepAnswer?> ClearAsync(Guid workspace, int upTo, CancellationToken cancel)
     {
-        if (!(await shares.AccessAsync(cancel)).Any(a => a.Workspace == workspace && a.Generation <= upTo)) return null;
-        if (await clusters.LookAsync(workspace, cancel) is { } there && there.Nodes.Any(n => n.Generation <= upTo))
+        if (!await IsTrustedAsync()) return null;
+        if (await HasNodesAsync())
         {
             await clusters.RemoveNodesAsync(workspace, upTo, cancel);
-            return StepAnswer.Soon("What an earlier attempt made is going down.");
+            if (await HasNodesAsync()) return StepAnswer.Soon("What ran before is going down.");
         }
         await shares.UnmountAsync(workspace, upTo, cancel);
         await shares.DenyAsync(workspace, upTo, cancel);
-        return null;
+        return await IsTrustedAsync() ? StepAnswer.Soon("The access rule from before is still seen.") : null;
+
+        async Task<bool> IsTrustedAsync() => (await shares.AccessAsync(cancel)).Any(a => a.Workspace == workspace && a.Generation <= upTo);
+        async Task<bool> HasNodesAsync() => await clusters.LookAsync(workspace, cancel) is { } there && there.Nodes.Any(n => n.Generation <= upTo);
     }
 }
 

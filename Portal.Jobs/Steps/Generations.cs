@@ -10,7 +10,7 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
 {
     private const long OneChooser = 7403;
 
-    /// <summary>Raises the generation and holds a block of addresses. Repeated after a crash it raises once more; nothing was made of the one before, unless the database lost commits: EnsureAccess looks.</summary>
+    /// <summary>Raises the generation and holds a block of addresses. Repeated after a crash it raises once more; what an earlier one left, EnsureAccess clears.</summary>
     /// <remarks>What the run ordered becomes what the workspace is, with the same statement.</remarks>
     public async Task BeginAsync(HeldRun run, RunFacts ordered, CancellationToken cancel)
     {

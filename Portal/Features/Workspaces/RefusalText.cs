@@ -14,7 +14,8 @@ public static class RefusalText
 
     public static string OfStart(Refusal why, WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
     {
-        if (why.Fits is not { } fit || (workspace.Template.Size(fit.SizeId) ?? workspace.Newer?.Size(fit.SizeId)) is not { } size) return Of(why, text);
+        // A disk that is nearly full starts nothing, and says so.
+        if (why is not { Reason: RefusalReason.OverQuota or RefusalReason.NeverPossible, Fits: { } fit } || (workspace.Template.Size(fit.SizeId) ?? workspace.Newer?.Size(fit.SizeId)) is not { } size) return Of(why, text);
         var choice = fit.Workers == 0 ? size.Title : text["Refused.Choice", size.Title, WorkersChoice.Say(common, fit.Workers)].Value;
         return $"{Of(why, text)} {text["Refused.Nearest", choice]}";
     }

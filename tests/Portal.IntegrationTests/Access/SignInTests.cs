@@ -158,6 +158,22 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
         (await visitor.GetAsync("/api/v1/me")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
     }
 
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/sign-in")]
+    [InlineData("/nothing/here")]
+    public async Task Pages_EveryOne_RunsNoScriptAndNoStyleButOurFiles(string path)
+    {
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        using var page = await ada.GetAsync(path);
+        var policy = page.Headers.GetValues("Content-Security-Policy").ShouldHaveSingleItem().Split(';', StringSplitOptions.TrimEntries);
+        foreach (var rule in (string[])["default-src 'self'", "script-src 'self'", "style-src-elem 'self'", "connect-src 'self'", "object-src 'none'", "base-uri 'self'", "form-action 'self'", "frame-ancestors 'none'"]) policy.ShouldContain(rule);
+        policy.ShouldNotContain(rule => rule.Contains("unsafe", StringComparison.Ordinal) && !rule.StartsWith("style-src-attr", StringComparison.Ordinal));
+        page.Headers.GetValues("X-Content-Type-Options").ShouldBe(["nosniff"]);
+        (await page.Content.ReadAsStringAsync(Cancel)).ShouldNotContain("<style");
+    }
+
     [Fact]
     public async Task Pages_WithoutSession_LeadToTheSignIn()
     {

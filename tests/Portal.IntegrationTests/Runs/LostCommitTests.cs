@@ -31,6 +31,7 @@ public sealed class LostCommitTests
         (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
         await Task.WhenAll(await jobs.ClaimAsync(Cancel));
         clouds.TrustedOf(order.Id).ShouldBe([1]);
+        clouds.NodesOf(order.Id).Select(n => n.Generation).ShouldBe(reached is StepKey.EnsureAccess ? [] : [1]);
         await using (var db = database.Open()) (await db.RunSteps.CountAsync(s => s.Key == StepKey.EnsureAccess && s.EndedAt != null, Cancel)).ShouldBe(1);
 
         await database.ExecuteAsync($"update portal.runs set step = 0, due_at = clock_timestamp()", Cancel);

@@ -52,6 +52,16 @@ internal sealed class ResizeSite : IAsyncDisposable
 
     public Dictionary<string, string> Containers(Guid id) => Clouds.NodesOf(id).ToDictionary(n => n.Name, n => n.StateHash, StringComparer.Ordinal);
 
+    /// <summary>What its nodes have reserved, which is what they have claimed.</summary>
+    public async Task<Amounts> PromisedAsync(Guid id)
+    {
+        await using var db = _database.Open();
+        var reserved = await db.Reservations.Where(r => r.WorkspaceId == id && r.Kind == ReservationKind.Compute && r.EndedAt == null).OrderBy(r => r.Node).Select(r => new { r.Node, r.Vcpu, r.MemoryMib }).ToListAsync(_cancel);
+        var claimed = await db.CapacityClaims.Where(c => c.WorkspaceId == id && c.EndedAt == null).OrderBy(c => c.Node).Select(c => new { c.Node, c.Vcpu, c.MemoryMib }).ToListAsync(_cancel);
+        claimed.ShouldBe(reserved);
+        return new(reserved.Sum(r => r.Vcpu), reserved.Sum(r => r.MemoryMib), 0, 0);
+    }
+
     /// <summary>Claims until the newest run of a workspace is as wanted.</summary>
     public async Task ClaimUntilAsync(Guid id, Func<Run, bool> wanted)
     {

@@ -37,6 +37,23 @@ public sealed class StartTests
         (await WallAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, null));
     }
 
+    [Fact]
+    public async Task Start_InAnotherSize_HoldsAndRunsThatSize()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel);
+        var id = await it.LaunchAsync(workers: 2);
+        var before = it.Containers(id);
+        await StopAsync(it, id);
+
+        (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, new(SizeId: "l"), Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await it.Jobs.UntilSettledAsync(Cancel);
+
+        var now = await it.LookAsync(id);
+        (now.Status, now.Size.Id, now.Workers).ShouldBe((WorkspaceStatus.Ready, "l", 2));
+        it.Containers(id).Keys.Order(StringComparer.Ordinal).ShouldBe(before.Keys.Order(StringComparer.Ordinal));
+        (await it.PromisedAsync(id)).ShouldBe(new Amounts(3 * 4, 3 * 4096, 0, 0));
+    }
+
     private static async Task StopAsync(ResizeSite it, Guid id)
     {
         (await it.Site.Get<StopWorkspace>().RunAsync(new(it.Owner), id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();

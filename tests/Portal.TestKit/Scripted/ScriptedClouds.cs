@@ -196,9 +196,18 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<NodeSample>>([]);
     public Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) => Task.FromResult<IReadOnlyList<string>>(["its last words"]);
+
+    /// <summary>What nodes say.</summary>
+    public IReadOnlyList<string> Log { get; set; } = ["2026-11-26T10:00:00.000000000Z its last words"];
+
     public async IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
     {
-        foreach (var line in await LogTailAsync(workspace, node, tail ?? 1, cancel)) yield return $"2026-11-26T10:00:00.000000000Z {line}";
+        foreach (var line in Log.TakeLast(tail ?? int.MaxValue)) yield return line;
+        if (!follow) yield break;
+        // A node that runs on may say more.
+        var never = new TaskCompletionSource();
+        await using var end = cancel.Register(() => never.TrySetCanceled(cancel));
+        await never.Task;
     }
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<string>>(["0.0.0.0/0"]);

@@ -7,13 +7,12 @@ namespace Portal.Tests.Pages;
 public sealed class SilentWorkerTests : PageTest
 {
     [Fact]
-    public void SilentWorker_NotHeardForAMinute_SaysSinceWhenUntilItIsHeardAgain()
+    public void SilentWorker_NotHeardForMinutes_SaysSinceWhenUntilItIsHeardAgain()
     {
         var line = Render<SilentWorker>(p => p.Add(s => s.HeardAt, Now));
-        Clock.Advance(TimeSpan.FromSeconds(60));
         line.FindAll(".banner-line").ShouldBeEmpty();
 
-        Clock.Advance(TimeSpan.FromSeconds(2));
+        Clock.Advance(TimeSpan.FromSeconds(182));
         line.WaitForAssertion(() => line.Find(".banner-line").TextContent.ShouldContain("has not reported since 10:00. What you order is kept"));
 
         line.Render(p => p.Add(s => s.HeardAt, Clock.GetUtcNow()));

@@ -1,0 +1,134 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
+using Portal.Core.Clouds;
+using Portal.IntegrationTests.Access;
+using Portal.Jobs.Background;
+using Portal.TestKit.Scripted;
+
+namespace Portal.IntegrationTests.Proxy;
+
+/// <summary>What a node says, by way of Jobs' socket and the web: to whom, and no more than somebody can read.</summary>
+public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private readonly ScriptedClouds _clouds = new((_, _) => Mood.Well);
+    private readonly FakeTimeProvider _clock = new();
+
+    private async Task<WebApplication> JobsAsync()
+    {
+        File.Delete(web.JobsSocket);
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.ConfigureKestrel(k => k.ListenUnixSocket(web.JobsSocket));
+        builder.Services.AddSingleton<IClusterCloud>(_clouds).AddSingleton<TimeProvider>(_clock);
+        var jobs = builder.Build();
+        jobs.MapNodeLogs();
+        await jobs.StartAsync(Cancel);
+        return jobs;
+    }
+
+    [Fact]
+    public async Task Download_OwnerAndStaff_GetTheFile_OthersNothing()
+    {
+        await using var jobs = await JobsAsync();
+        var workspace = await web.WorkspaceAsync("Ada");
+        var log = $"/workspaces/{workspace.Id}/nodes/notebook/log";
+        foreach (var name in (string[])["Ada", "Barbara", "Edsger"])
+        {
+            using var reader = web.Visit();
+            await reader.SignInAsync(name);
+            using var file = await reader.GetAsync(log);
+            file.StatusCode.ShouldBe(HttpStatusCode.OK, name);
+            file.Content.Headers.ContentDisposition!.ToString().ShouldBe("attachment; filename=\"notebook.log\"");
+            (await file.Content.ReadAsStringAsync(Cancel)).ShouldBe("2026-11-26T10:00:00.000000000Z its last words\n");
+            using var nothing = await reader.GetAsync($"/workspaces/{workspace.Id}/nodes/another/log");
+            nothing.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        }
+        using var alan = web.Visit();
+        await alan.SignInAsync("Alan");
+        (await alan.GetAsync(log)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        using var nobody = web.Visit();
+        (await nobody.GetAsync(log)).StatusCode.ShouldNotBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Download_MoreThanAnybodyReads_IsItsEnd()
+    {
+        await using var jobs = await JobsAsync();
+        _clouds.Log = [.. Enumerable.Range(0, 8000).Select(i => $"{i:D8} {new string('x', 991)}")];
+        var workspace = await web.WorkspaceAsync("Ada");
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+
+        using var file = await ada.GetAsync($"/workspaces/{workspace.Id}/nodes/notebook/log");
+
+        var lines = (await file.Content.ReadAsStringAsync(Cancel)).TrimEnd('\n').Split('\n');
+        lines.Length.ShouldBe(NodeLogEndpoint.MostBytes / 1001);
+        lines[^1].ShouldStartWith("00007999 ");
+    }
+
+    [Fact]
+    public async Task Download_JobsAway_SaysSo()
+    {
+        File.Delete(web.JobsSocket);
+        var workspace = await web.WorkspaceAsync("Ada");
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        (await ada.GetAsync($"/workspaces/{workspace.Id}/nodes/notebook/log")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+    }
+
+    [Fact]
+    public async Task Follow_NodeThatWritesWithoutEnd_IsReadAsFastAsSomebodyCould()
+    {
+        await using var jobs = await JobsAsync();
+        _clouds.Log = [.. Enumerable.Range(1, NodeLogEndpoint.MostLines * 2).Select(i => $"line {i}")];
+        using var http = Http();
+        using var answer = await http.GetAsync(Logs, HttpCompletionOption.ResponseHeadersRead, Cancel);
+        using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(Cancel));
+        for (var i = 1; i <= NodeLogEndpoint.MostLines; i++) (await lines.ReadLineAsync(Cancel)).ShouldBe($"line {i}");
+
+        var next = lines.ReadLineAsync(Cancel).AsTask();
+        next.IsCompleted.ShouldBeFalse();
+        while (!next.IsCompleted)
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1)); // again where the endpoint had not begun to wait yet
+            await Task.WhenAny(next, Task.Delay(50, Cancel));
+        }
+        (await next).ShouldBe($"line {NodeLogEndpoint.MostLines + 1}");
+    }
+
+    [Fact]
+    public async Task Follow_MoreThanThereIsRoomFor_AreTurnedAwayAndTheRoomComesBack()
+    {
+        await using var jobs = await JobsAsync();
+        using var http = Http();
+        var followers = new List<HttpResponseMessage>();
+        HttpResponseMessage one;
+        while ((one = await http.GetAsync(Logs, HttpCompletionOption.ResponseHeadersRead, Cancel)).IsSuccessStatusCode) followers.Add(one);
+        (followers.Count, one.StatusCode).ShouldBe((64, HttpStatusCode.ServiceUnavailable));
+
+        foreach (var follower in followers) follower.Dispose();
+        await TestKit.Until.TrueAsync("there is room again", async () =>
+        {
+            using var again = await http.GetAsync(Logs, HttpCompletionOption.ResponseHeadersRead, Cancel);
+            return again.IsSuccessStatusCode;
+        }, Cancel);
+    }
+
+    private static readonly Uri Logs = new($"http://jobs/logs/{Guid.Empty}/notebook?follow=true");
+
+    /// <summary>Straight to the socket, as the web goes.</summary>
+    private HttpClient Http() => new(new SocketsHttpHandler
+    {
+        ConnectCallback = async (_, cancel) =>
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(web.JobsSocket), cancel);
+            return new NetworkStream(socket, ownsSocket: true);
+        },
+    });
+}
