@@ -11,19 +11,17 @@ public sealed class EngineJourneys(Site site)
 
     /// <param name="Code">What is computed after a stop and a start, on what was kept.</param>
     /// <param name="Says">Its answer.</param>
-    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Says)
+    /// <param name="Size">What it is started in after the stop; null for the same.</param>
+    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Says, string? Size = null)
     {
         public string Id => Title.ToLowerInvariant();
         public string Name => $"{Title} journey";
-
-        /// <summary>Of what it is started in after the stop; null for the same.</summary>
-        public string? Size { get; init; }
     }
 
     [Fact]
     public Task Dask_FromCatalogueToDeleted_ComputesAndIsSeenLive() =>
         TravelAsync(new("Dask", "Ada Lovelace", "A lesson", "scheduler", "six-million-trips.ipynb",
-            "from distributed import Client; sorted(Client().nthreads().values())", "[2, 2]") { Size = "m" }, async (ada, page) =>
+            "from distributed import Client; sorted(Client().nthreads().values())", "[2, 2]", "m"), async (ada, page) =>
         {
             await LookAsync(ada, page);
             var dashboard = await page.OpenEngineAsync("Dashboard");
