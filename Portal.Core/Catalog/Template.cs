@@ -96,7 +96,11 @@ public sealed record DrainSpec(string Role, IReadOnlyList<string> Command, int M
 /// <param name="Role">Its node; where the role has workers, each of them has this app.</param>
 /// <param name="Path">Where a person begins.</param>
 /// <param name="Kernels">It speaks Jupyter's kernel protocol, so that a computation can prove it.</param>
-public sealed record AppSpec(string Id, string Title, string Says, string Role, int Port, string Path, bool Kernels);
+public sealed record AppSpec(string Id, string Title, string Says, string Role, int Port, string Path, bool Kernels)
+{
+    /// <summary>A path of its port that answers below 400 when the app is well; nothing is Ready before. Null: nobody asks.</summary>
+    public string? Health { get; init; }
+}
 
 public enum ParameterType { Text, Number, Choice, Switch }
 

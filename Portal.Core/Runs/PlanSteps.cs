@@ -41,7 +41,7 @@ public static class PlanSteps
     /// <summary>False for a step that passes at once with this template: pages leave it out.</summary>
     public static bool HasWork(StepKey step, TemplateSpec spec) => step switch
     {
-        StepKey.ProveEngine => spec.Roles.Any(r => r.Workers is not null || r.Health is not null),
+        StepKey.ProveEngine => spec.Roles.Any(r => r.Workers is not null || r.Health is not null) || spec.Apps.Any(a => a.Health is not null),
         StepKey.DrainWorkers => spec.WorkerRole()?.Drain is not null,
         StepKey.UnmountWorkers or StepKey.DropWorkerScratch => spec.WorkerRole() is { ScratchGib: > 0 },
         StepKey.DropScratch => spec.Roles.Any(r => r.ScratchGib > 0),

@@ -109,9 +109,10 @@ internal sealed class TemplateYaml
         public string Role { get; set; } = "";
         public int Port { get; set; }
         public string Path { get; set; } = "/";
+        public string? Health { get; set; }
         public bool Kernels { get; set; }
 
-        public AppSpec Spec() => new(Id, Title, Says, Role, Port, Path, Kernels);
+        public AppSpec Spec() => new(Id, Title, Says, Role, Port, Path, Kernels) { Health = Health };
     }
 
     internal sealed class OptionYaml

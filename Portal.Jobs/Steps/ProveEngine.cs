@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
@@ -8,9 +9,12 @@ using Portal.Jobs.Watch;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Every node answers, and every worker has registered with its engine: asked of the engine itself, not of the containers.</summary>
-public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, NpgsqlDataSource data, RunOptions options) : IStep
+/// <summary>Every node and app answers, and every worker has registered with its engine: asked of the engine itself, not of the containers.</summary>
+public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, NpgsqlDataSource data, RunOptions options, TimeProvider clock) : IStep
 {
+    // What starts is asked often and looked at seldom: a look at the containers is work for the machine on which they start.
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(500), BetweenQuestions = TimeSpan.FromMilliseconds(40);
+
     public StepKey Key => StepKey.ProveEngine;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
@@ -21,21 +25,38 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
         await rows.SeeAsync(now.Id, cluster, cancel);
         var nodes = cluster?.Nodes.Where(n => n.Generation == now.Generation).ToList() ?? [];
         if (await DeadNodes.FirstAsync(clusters, context.Facts, now, nodes, cancel) is { } dead) return dead;
-        if (await MissingAsync(context.Facts, nodes, cancel) is not { } missing) return StepAnswer.IsDone;
+        if (await MissingAsync(Questions(context.Facts, nodes), cancel) is not { } missing) return StepAnswer.IsDone;
         var age = await StepAge.OfAsync(data, context.Run, Key, cancel);
         return age > options.ProofDeadline
             ? new StepAnswer.Fail($"The engine was not complete within {options.ProofDeadline.TotalMinutes:0} minutes: {missing}", "Try again, or choose a larger size.")
             : StepAnswer.Waits(age, missing);
     }
 
-    /// <summary>What is not there yet, for a person; null when all is.</summary>
-    private async Task<string?> MissingAsync(RunFacts facts, IReadOnlyList<NodeNow> nodes, CancellationToken cancel)
+    /// <summary>What must hold, in the order in which it comes about: each answers null, or what is missing, for a person.</summary>
+    private IEnumerable<Func<CancellationToken, Task<string?>>> Questions(RunFacts facts, IReadOnlyList<NodeNow> nodes)
     {
         foreach (var node in facts.Nodes)
-            if (node.Role.Health is { } health && !await engine.AnswersAsync(nodes, node.Name, health, cancel)) return $"{node.Name} does not answer yet.";
-        if (facts.Spec.WorkerRole() is not { } role) return null;
-        foreach (var check in role.Registered)
-            if (await engine.CountAsync(nodes, check, cancel) is var count && count != facts.Workers) return $"{check.Title}: {count?.ToString("0", System.Globalization.CultureInfo.InvariantCulture) ?? "none"} of {facts.Workers}.";
+            if (node.Role.Health is { } health) yield return Answers(node.Name, node.Name, health);
+        foreach (var check in facts.Spec.WorkerRole()?.Registered ?? []) yield return Registered(check);
+        foreach (var app in facts.Spec.AppsOnNodes(facts.Workers))
+            if (app.Spec.Health is { } path) yield return Answers(app.Title, app.Node, new(app.Spec.Port, path));
+
+        Func<CancellationToken, Task<string?>> Answers(string title, string node, HealthSpec health) =>
+            async cancel => await engine.AnswersAsync(nodes, node, health, cancel) ? null : $"{title} does not answer yet.";
+
+        Func<CancellationToken, Task<string?>> Registered(CountSpec check) => async cancel =>
+            await engine.CountAsync(nodes, check, cancel) is var count && count == facts.Workers ? null : $"{check.Title}: {count?.ToString("0", CultureInfo.InvariantCulture) ?? "none"} of {facts.Workers}.";
+    }
+
+    private async Task<string?> MissingAsync(IEnumerable<Func<CancellationToken, Task<string?>>> questions, CancellationToken cancel)
+    {
+        var began = clock.GetTimestamp();
+        foreach (var question in questions)
+            while (await question(cancel) is { } missing)
+            {
+                if (clock.GetElapsedTime(began) > BetweenLooks) return missing;
+                await Task.Delay(BetweenQuestions, clock, cancel);
+            }
         return null;
     }
 }

@@ -51,6 +51,7 @@ public sealed class TemplateFileTests
     [InlineData("NOTEBOOK_DIR: /home/student/work", "NOTE BOOK: a", 27, "roles[0].environment", "NOTE BOOK")]
     [InlineData("port: 8888", "port: 88888", 35, "apps[0].port", "65535")]
     [InlineData("path: /lab", "path: lab", 36, "apps[0].path", "begin with /")]
+    [InlineData("path: /lab", "health: lab", 36, "apps[0].health", "begin with /")]
     [InlineData("kernels: true", "kernels: perhaps", 37, "apps[0].kernels", "true or false")]
     [InlineData("    role: notebook", "    role: nobody", 34, "apps[0].role", "a role of this template")]
     [InlineData("id: m\n", "id: s\n", 7, "sizes", "same name")]
@@ -176,7 +177,7 @@ public sealed class TemplateFileTests
             drain: {role: notebook, command: [leave, "{node}", 7], minutes: 3}
         apps:
           - {id: lab, title: Notebook, says: Lab, role: notebook, port: 8888, path: /lab, kernels: true}
-          - {id: node, title: Node, role: worker, port: 8042}
+          - {id: node, title: Node, role: worker, port: 8042, health: /ws}
         parameters:
           - {id: cores, title: Cores, help: How many., type: number, env: CORES, default: 4, min: 1, max: 8.5}
           - {id: deep, title: Deep, type: switch, env: DEEP, default: true}

@@ -21,6 +21,7 @@ public sealed class FakeNotebook : IAsyncDisposable
     public string Kernels { get; set; } = "[]";
     public string Terminals { get; set; } = "[]";
     public string Tasks { get; set; } = """{"running": 0}""";
+    public int Status { get; set; } = StatusCodes.Status200OK;
     public bool Hangs { get; set; }
     public string? Token { get; private set; }
     public int Asked => _asked;
@@ -54,7 +55,7 @@ public sealed class FakeNotebook : IAsyncDisposable
         Interlocked.Increment(ref _asked);
         if (http.Request.Headers.Authorization is [{ } authorization]) Token = authorization;
         if (Hangs) await _never.Task.WaitAsync(http.RequestAborted);
-        http.Response.ContentType = "application/json";
+        (http.Response.StatusCode, http.Response.ContentType) = (Status, "application/json");
         await http.Response.WriteAsync(what());
     }
 }

@@ -33,7 +33,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     private readonly List<TaskCompletionSource> _dead = [];
     private readonly List<Action> _late = [];
     private ImmutableArray<string> _broken = [];
-    private int _made;
+    private int _made, _looks;
 
     /// <summary>Rules of release that were broken, with the act that broke them.</summary>
     public ImmutableArray<string> Broken => _broken;
@@ -43,6 +43,12 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     /// <summary>What becomes of a node once it was started.</summary>
     public Func<string, NodeState> Born { get; set; } = _ => NodeState.Running;
+
+    /// <summary>Of every node that runs.</summary>
+    public string Address { get; set; } = "10.0.0.2";
+
+    /// <summary>How often somebody looked at one workspace's nodes.</summary>
+    public int Looks => _looks;
 
     /// <summary>Nothing answers.</summary>
     public bool IsAway { get; set; }
@@ -145,7 +151,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             {
                 if (n.Folders.Any(f => f.Target == "/scratch") && !s.ScratchMounts.Contains(n.Name)) throw Fault(CloudFault.Refused, "bind source path does not exist");
                 var end = Dies(plan.Workspace) ?? (Born(n.Name) is NodeState.Exited ? (ExitCode: 1, OutOfMemory: false) : ((int ExitCode, bool OutOfMemory)?)null);
-                s.Nodes = s.Nodes.Add(new(n.Name, n.Role, plan.Generation, end is null ? NodeState.Running : NodeState.Exited, end?.ExitCode, end?.OutOfMemory ?? false, end is null ? "10.0.0.2" : null, $"made-{Interlocked.Increment(ref _made)}"));
+                s.Nodes = s.Nodes.Add(new(n.Name, n.Role, plan.Generation, end is null ? NodeState.Running : NodeState.Exited, end?.ExitCode, end?.OutOfMemory ?? false, end is null ? Address : null, $"made-{Interlocked.Increment(ref _made)}"));
             }
         }, cancel);
     }
@@ -154,6 +160,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel) => AskAsync(() =>
     {
+        _looks++;
         if (!_sites.TryGetValue(workspace, out var s) || (s.Network == 0 && s.Nodes.Length == 0)) return null;
         // Going down takes two looks.
         foreach (var (node, looks) in s.Going)

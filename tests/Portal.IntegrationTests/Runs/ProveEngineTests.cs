@@ -1,0 +1,91 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.IntegrationTests.Metrics;
+using Portal.TestKit;
+using Portal.TestKit.Scripted;
+
+namespace Portal.IntegrationTests.Runs;
+
+/// <summary>What a template says of its engine's health holds before anything is Ready; the engine is a server of the test's.</summary>
+public sealed class ProveEngineTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(true, false, "Job history does not answer yet.")]
+    [InlineData(false, true, "Workers registered: 1 of 2.")]
+    public async Task Launch_EngineIsNeverComplete_FailsWithWhatIsMissing(bool appIsAway, bool workerIsAway, string missing)
+    {
+        await using var engine = await FakeNotebook.StartAsync();
+        engine.Tasks = workerIsAway ? """{"running": 1}""" : """{"running": 2}""";
+        await using var it = await Site.CreateAsync(engine, history: appIsAway ? "/not-there" : "/tasks", TimeSpan.FromSeconds(1));
+        await it.LaunchAsync();
+
+        await it.Jobs.UntilSettledAsync(Cancel);
+
+        var run = await it.RunAsync();
+        (run.Phase, run.FailedStep).ShouldBe((RunPhase.Failed, StepKey.ProveEngine));
+        run.Cause!.ShouldEndWith(missing);
+    }
+
+    [Fact]
+    public async Task Launch_EngineComesLate_IsAskedOftenAndItsContainersSeldom()
+    {
+        await using var engine = await FakeNotebook.StartAsync();
+        (engine.Tasks, engine.Status) = ("""{"running": 2}""", 503);
+        await using var it = await Site.CreateAsync(engine, history: "/tasks", TimeSpan.FromMinutes(1));
+        await it.LaunchAsync();
+        var claimed = await it.Jobs.ClaimAsync(Cancel);
+        await Until.TrueAsync("the engine is asked", () => Task.FromResult(engine.Asked > 0), Cancel);
+        var (asked, looks) = (engine.Asked, it.Clouds.Looks);
+
+        await Until.TrueAsync("the engine is asked forty times", () => Task.FromResult(engine.Asked >= asked + 40), Cancel);
+        var seen = it.Clouds.Looks - looks;
+        (await it.RunAsync()).Phase.ShouldBe(RunPhase.Active);
+        engine.Status = 200;
+        await Task.WhenAll(claimed);
+        await it.Jobs.UntilSettledAsync(Cancel);
+
+        (await it.RunAsync()).Phase.ShouldBe(RunPhase.Succeeded);
+        seen.ShouldBeInRange(1, 14, "a dead node is found out, at a third of the price at most");
+    }
+
+    /// <summary>A cluster of two workers whose engine is the fake one.</summary>
+    private sealed class Site(TestDatabase database, TestSite site, ScriptedClouds clouds, TimeSpan deadline) : IAsyncDisposable
+    {
+        public ScriptedClouds Clouds => clouds;
+
+        public JobsProcess Jobs { get; } = site.Process(clouds, TimeSpan.FromSeconds(4), ("Runs:ProofDeadline", deadline.ToString()));
+
+        public static async Task<Site> CreateAsync(FakeNotebook engine, string history, TimeSpan deadline)
+        {
+            var database = await TestDatabase.CreateAsync(Cancel);
+            var site = await TestSite.CreateAsync(database, 1, new(1000, 1_000_000, 1000, 100), Cancel);
+            var (notebook, worker) = (TestSite.Cluster.Roles[0], TestSite.Cluster.Roles[1]);
+            await site.PublishAsync(TestSite.Cluster with
+            {
+                Roles = [notebook, worker with { Registered = [new("workers", "Workers registered", "notebook", engine.Port, "/tasks", "running")] }],
+                Apps = [.. TestSite.Cluster.Apps, new("history", "Job history", "", "notebook", engine.Port, "/", Kernels: false) { Health = history }],
+            }, Cancel);
+            return new(database, site, new((_, _) => Mood.Well) { Address = "127.0.0.1" }, deadline);
+        }
+
+        public async Task LaunchAsync() =>
+            (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]) with { TemplateId = "cluster", Workers = 2 }, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+
+        public async Task<Run> RunAsync()
+        {
+            await using var db = database.Open();
+            return await db.Runs.AsNoTracking().SingleAsync(Cancel);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Jobs.DisposeAsync();
+            await site.DisposeAsync();
+            await database.DisposeAsync();
+        }
+    }
+}
