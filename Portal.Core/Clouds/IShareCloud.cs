@@ -69,5 +69,12 @@ public sealed record StorageReport(string Summary, bool BlocksEnforced, long Tot
 /// <summary>A folder of one node, for the engine's own data.</summary>
 public sealed record ScratchFolder(Guid ClassId, Guid Workspace, string Node);
 
-/// <param name="PersonId">Null for the class share as a whole, scratch folders in it included.</param>
-public sealed record FilesetUsage(Guid ClassId, Guid? PersonId, long UsedBytes, long LimitBytes);
+/// <summary>What one folder holds: a class share as a whole (scratch folders in it included), a person's work folder, or a node's scratch folder.</summary>
+/// <param name="PersonId">Of a work folder; null for the others.</param>
+public sealed record FilesetUsage(Guid ClassId, Guid? PersonId, long UsedBytes, long LimitBytes)
+{
+    /// <summary>Set for a scratch folder.</summary>
+    public ScratchFolder? Scratch { get; init; }
+
+    public bool IsShare => PersonId is null && Scratch is null;
+}

@@ -78,6 +78,9 @@ public sealed class NodeRow
 
     /// <summary>How often it was begun again in this generation after it had ended by itself.</summary>
     public int Restarts { get; set; }
+
+    /// <summary>What lies in its scratch folder.</summary>
+    public long ScratchBytes { get; set; }
     public DateTimeOffset SeenAt { get; set; }
 }
 

@@ -78,6 +78,9 @@ public sealed record NodeView(string Name, string Role, bool Running, int? ExitC
 {
     /// <summary>How often it was begun again since the workspace was started, after it had ended by itself.</summary>
     public int Restarts { get; init; }
+
+    /// <summary>What lies in its scratch folder, where its role has one.</summary>
+    public long ScratchBytes { get; init; }
 }
 
 /// <param name="Minutes">Rule of the class; null: it never stops for want of work.</param>

@@ -24,9 +24,18 @@ public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHe
         write.Parameters.Add(new() { Value = usage.ConvertAll(u => u.PersonId!.Value).ToArray() });
         write.Parameters.Add(new() { Value = usage.ConvertAll(u => u.UsedBytes).ToArray() });
         await write.ExecuteNonQueryAsync(cancel);
+        var scratch = seen.Where(u => u.Scratch is not null).ToList();
+        await using var nodes = data.CreateCommand("""
+            update portal.nodes n set scratch_bytes = u.used
+            from unnest($1, $2, $3) as u(workspace_id, name, used) where n.workspace_id = u.workspace_id and n.name = u.name and n.scratch_bytes <> u.used
+            """);
+        nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Scratch!.Workspace).ToArray() });
+        nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Scratch!.Node).ToArray() });
+        nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.UsedBytes).ToArray() });
+        await nodes.ExecuteNonQueryAsync(cancel);
         // A share holds the scratch folders of its class too.
         await using var all = data.CreateCommand("update portal.site set storage_written_bytes = $1");
-        all.Parameters.Add(new() { Value = seen.Where(u => u.PersonId is null).Sum(u => u.UsedBytes) });
+        all.Parameters.Add(new() { Value = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes) });
         await all.ExecuteNonQueryAsync(cancel);
     }
 }

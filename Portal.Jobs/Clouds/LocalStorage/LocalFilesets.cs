@@ -65,6 +65,12 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         var usage = new List<FilesetUsage>();
         foreach (var group in groups.Where(g => g.Path.Length > 0))
         {
+            if (Scratch(top, group.Path) is { } scratch)
+            {
+                usage.Add(new FilesetUsage(scratch.ClassId, null, group.Used, group.Limit ?? 0) { Scratch = scratch });
+                continue;
+            }
+
             switch (Below(top, group.Path))
             {
                 case [var classId] when above.TryGetValue($"1/{group.Id[(group.Id.IndexOf('/', StringComparison.Ordinal) + 1)..]}", out var share):
@@ -109,10 +115,15 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
             ?? throw new CloudException(LocalShares.Service, CloudFault.Broken, $"the kernel does not count {folder}", "Look at `btrfs qgroup show` on the portal's host.");
     }
 
+    private static string[] Parts(string top, string path) =>
+        (top.Length == 0 ? path : path.StartsWith(top + "/", StringComparison.Ordinal) ? path[(top.Length + 1)..] : "").Split('/');
+
+    private static ScratchFolder? Scratch(string top, string path) =>
+        Parts(top, path) is [var share, var folder] && Guid.TryParseExact(share, "n", out var classId) ? LocalScratch.Read(classId, folder) : null;
+
     private static Guid[] Below(string top, string path)
     {
-        var rest = top.Length == 0 ? path : path.StartsWith(top + "/", StringComparison.Ordinal) ? path[(top.Length + 1)..] : "";
-        var ids = rest.Split('/').Select(part => Guid.TryParseExact(part, "n", out var id) ? id : Guid.Empty).ToArray();
+        var ids = Parts(top, path).Select(part => Guid.TryParseExact(part, "n", out var id) ? id : Guid.Empty).ToArray();
         return ids.Contains(Guid.Empty) ? [] : ids;
     }
 
@@ -125,6 +136,12 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
             var people = Named(share).Select(p => new FilesetUsage(classId, p.Id, Size(p.Path, cancel), 0)).ToList();
             usage.Add(new FilesetUsage(classId, null, Size(share, cancel), 0));
             usage.AddRange(people);
+        }
+
+        var scratch = new LocalScratch(storage, this);
+        foreach (var folder in scratch.List())
+        {
+            usage.Add(new FilesetUsage(folder.ClassId, null, Size(scratch.PathOf(folder), cancel), 0) { Scratch = folder });
         }
 
         return usage;

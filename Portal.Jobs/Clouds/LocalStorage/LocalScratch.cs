@@ -51,7 +51,8 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
         await storage.Btrfs.ForgetGroupAsync(group, storage.Options.Folder, cancel);
     }
 
-    private static ScratchFolder? Read(Guid classId, string name) =>
+    /// <summary>What a folder's name says; null for a name of something else.</summary>
+    public static ScratchFolder? Read(Guid classId, string name) =>
         name.Length > Prefix.Length + 33 && Guid.TryParseExact(name[Prefix.Length..(Prefix.Length + 32)], "n", out var workspace) && name[Prefix.Length + 32] == '-'
             ? new ScratchFolder(classId, workspace, name[(Prefix.Length + 33)..])
             : null;

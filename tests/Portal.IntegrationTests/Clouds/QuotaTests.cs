@@ -45,8 +45,35 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         said.ShouldContain("Disk quota exceeded");
         (await UsedAsync(second)).ShouldBeLessThan(21 * Mib);
         var usage = await Lab.Filesets.UsageAsync(Cancel);
-        usage.Single(u => u.ClassId == classId && u.PersonId is null).UsedBytes.ShouldBeInRange(50 * Mib, 60 * Mib);
+        usage.Single(u => u.ClassId == classId && u.IsShare).UsedBytes.ShouldBeInRange(50 * Mib, 60 * Mib);
         (await UsedAsync(first)).ShouldBeInRange(40 * Mib, 41 * Mib);
+    }
+
+    [Fact]
+    public async Task ScratchFolder_AtItsOwnLimit_StopsItsNodeAndNobodyElse()
+    {
+        var classId = CloudLab.New();
+        var (work, _, access) = await Lab.WorkAsync(classId, Uid, limit: 50 * Mib, classLimit: 200 * Mib);
+        async Task<NodePlan> WorkerAsync(string name, long limit)
+        {
+            await Lab.Filesets.EnsureScratchAsync(new(classId, access.Workspace, name), Uid, limit, Cancel);
+            var folder = await Lab.Shares.AllowAsync(access with { Scratch = name }, Cancel);
+            var node = await Lab.NodeAsync(name, Uid, work);
+            return node with { Folders = [.. node.Folders, new(folder, "/scratch", ReadOnly: false)] };
+        }
+        var plan = await Lab.PlanAsync(access.Workspace, nodes: [await WorkerAsync("worker0", 20 * Mib), await WorkerAsync("worker1", 40 * Mib)]);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var (said, code) = await WriteAsync(plan, "a", 100, "worker0", "/scratch");
+
+        code.ShouldNotBe(0);
+        said.ShouldContain("Disk quota exceeded");
+        (await WriteAsync(plan, "b", 10, "worker0")).Code.ShouldBe(0, "its work folder takes more");
+        (await WriteAsync(plan, "a", 30, "worker1", "/scratch")).Code.ShouldBe(0, "and so does the other node's scratch folder");
+        (await ScratchAsync("worker0")).ShouldBeInRange(15 * Mib, 20 * Mib);
+        (await ScratchAsync("worker1")).ShouldBeInRange(30 * Mib, 31 * Mib);
+
+        async Task<long> ScratchAsync(string node) => (await Lab.Filesets.UsageAsync(Cancel)).Single(u => u.Scratch == new ScratchFolder(classId, access.Workspace, node)).UsedBytes;
     }
 
     [Fact]
@@ -75,6 +102,6 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
 
     private async Task<long> UsedAsync(ShareAccess access) => (await Lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes;
 
-    private Task<(string Said, long Code)> WriteAsync(ClusterPlan plan, string file, int mib, string node = "notebook") =>
-        Lab.InsideAsync(plan, node, "dd", "if=/dev/zero", $"of=/home/student/work/{file}", "bs=1M", $"count={mib}", "conv=fsync");
+    private Task<(string Said, long Code)> WriteAsync(ClusterPlan plan, string file, int mib, string node = "notebook", string folder = "/home/student/work") =>
+        Lab.InsideAsync(plan, node, "dd", "if=/dev/zero", $"of={folder}/{file}", "bs=1M", $"count={mib}", "conv=fsync");
 }

@@ -38,7 +38,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await StatAsync(Path.GetDirectoryName(folder)!)).ShouldBe("0 0 711 256");
         var usage = (await Lab.Filesets.UsageAsync(Cancel)).Where(u => u.ClassId == classId).ToList();
         usage.Single(u => u.PersonId == access.PersonId).LimitBytes.ShouldBe(20 << 20);
-        usage.Single(u => u.PersonId is null).LimitBytes.ShouldBe(60 << 20);
+        usage.Single(u => u.IsShare).LimitBytes.ShouldBe(60 << 20);
         usage.Count.ShouldBe(2);
         File.ReadLines("/proc/self/mountinfo").Count(l => l.Contains(mount, StringComparison.Ordinal)).ShouldBe(1);
         File.ReadLines("/proc/self/mountinfo").Single(l => l.Contains(mount, StringComparison.Ordinal)).ShouldContain("nosuid,nodev");
@@ -204,7 +204,13 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
             File.CreateSymbolicLink(Path.Combine(folder, "link"), "/usr");
             (await StatAsync(folder)).ShouldStartWith($"{Uid} {Uid} 700");
 
-            (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBe(3 << 20);
+            var scratch = new ScratchFolder(classId, access.Workspace, "worker0");
+            await lab.Filesets.EnsureScratchAsync(scratch, Uid, 1 << 30, Cancel);
+
+            var usage = await lab.Filesets.UsageAsync(Cancel);
+            usage.Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBe(3 << 20);
+            usage.Single(u => u.Scratch == scratch).UsedBytes.ShouldBe(0);
+            usage.Count.ShouldBe(3);
             await lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
             await lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
         }

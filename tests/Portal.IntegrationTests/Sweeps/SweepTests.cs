@@ -209,9 +209,9 @@ public sealed class SweepTests
         await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel);
         var clouds = Clouds();
         await using var jobs = site.Process(clouds, Lease);
-        await ReadyAsync(site, jobs);
+        var id = await ReadyAsync(site, jobs);
         clouds.EngineIsAway = engineAway;
-        clouds.Folders = [new(site.Class, null, 9 << 20, 1 << 30), new(site.Class, site.Students[0], 7 << 20, 1 << 30), new(site.Class, site.Students[1], 1 << 20, 1 << 30)];
+        clouds.Folders = [new(site.Class, null, 9 << 20, 1 << 30), new(site.Class, null, 2 << 20, 1 << 30) { Scratch = new(site.Class, id, "notebook") }, new(site.Class, site.Students[0], 7 << 20, 1 << 30), new(site.Class, site.Students[1], 1 << 20, 1 << 30)];
 
         await jobs.Get<Usage>().RunAsync(Cancel);
 
@@ -219,6 +219,8 @@ public sealed class SweepTests
         var folder = await db.WorkFolders.SingleAsync(Cancel);
         folder.UsedBytes.ShouldBe(7 << 20);
         folder.SeenAt.ShouldNotBeNull();
+        (await db.Nodes.SingleAsync(Cancel)).ScratchBytes.ShouldBe(2 << 20);
+        (await db.Site.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure holds the scratch folders already");
         var states = await db.CloudStates.ToDictionaryAsync(c => c.Name, c => c.Ok, Cancel);
         states.ShouldBe(new Dictionary<string, bool>(StringComparer.Ordinal) { ["engine"] = !engineAway, ["storage"] = true }, ignoreOrder: true);
     }
