@@ -1,3 +1,4 @@
+using Docker.DotNet.Models;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Quotas;
@@ -12,7 +13,7 @@ namespace Portal.IntegrationTests.Crashes;
 /// <param name="count">A program of the notebook that prints how many workers the engine knows.</param>
 internal sealed class ClusterHands(Installation it, string template, string[] singles, string count)
 {
-    private static readonly TimeSpan Settles = TimeSpan.FromMinutes(2), Builds = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan Settles = TimeSpan.FromMinutes(2), Builds = TimeSpan.FromMinutes(15), Computes = TimeSpan.FromMinutes(5);
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Kills Jobs and the web after steps of resizes up and down; after each what is there is what was ordered.</summary>
@@ -30,6 +31,76 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
             await IsAsync(id, workers);
         }
         await DeleteAsync(owner, id);
+    }
+
+    /// <summary>
+    /// Two workers compute; one is killed. The result is right, the worker comes again and is counted, and while it went on the engine's own count
+    /// was what spoke for the workspace: no kernel computes here.
+    /// </summary>
+    /// <param name="program">Of the notebook: works on both workers for half a minute at least, and prints its answer last.</param>
+    /// <param name="busy">A program of the notebook that prints 1 once worker0 works for it.</param>
+    /// <param name="evidence">The count of the template that tells it.</param>
+    public async Task LoseWorkerAsync(string program, string busy, string evidence, string answer)
+    {
+        var (owner, id) = await ReadyAsync(workers: 2);
+        await BeginAsync(id, program);
+        await Until.TrueAsync("worker0 computes", async () => await CountAsync(id, busy) == 1, Cancel, Settles);
+        await Until.TrueAsync($"{evidence} speak for it", async () =>
+        {
+            await using var db = it.Database.Open();
+            return (await db.Workspaces.AsNoTracking().SingleAsync(w => w.Id == id, Cancel)).ActiveBy == evidence;
+        }, Cancel, Settles);
+
+        await it.Lab.Engine.AskAsync(c => c.Containers.KillContainerAsync(it.Lab.Owned.Container(id, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" }, Cancel), Cancel);
+
+        await SaysAsync(id, answer);
+        await Until.TrueAsync("the lost worker is there again", async () => await CountAsync(id, count) == 2, Cancel, Settles);
+        await using (var db = it.Database.Open())
+        {
+            var node = await db.Nodes.AsNoTracking().SingleAsync(n => n.WorkspaceId == id && n.Name == "worker0", Cancel);
+            (node.Running, node.Restarts).ShouldBe((true, 1));
+            (await db.LogLines.AsNoTracking().Where(l => l.WorkspaceId == id).Select(l => l.Text).ToListAsync(Cancel)).ShouldContain(t => t.StartsWith("The worker worker0 ended by itself", StringComparison.Ordinal));
+        }
+        await IsAsync(id, 2);
+        await DeleteAsync(owner, id);
+    }
+
+    /// <summary>A worker that holds data leaves in order: what it held is with the other one.</summary>
+    /// <param name="make">Program of the notebook that puts data on both workers and says "made"; it may go on until a file /tmp/left is there.</param>
+    /// <param name="holds">A program of the notebook that prints 1 when worker1, which leaves, holds some of it.</param>
+    /// <param name="ask">A program that prints the answer last; null where that of <paramref name="make"/> does.</param>
+    public async Task DrainAsync(string make, string holds, string? ask, string answer)
+    {
+        var (owner, id) = await ReadyAsync(workers: 2);
+        await BeginAsync(id, make);
+        await SaysAsync(id, "made");
+        (await CountAsync(id, holds)).ShouldBe(1, "worker1 holds some of it");
+        (await it.Site.Get<ResizeWorkspace>().RunAsync(new(owner), id, 1, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await EndedAsync(id);
+        await IsAsync(id, 1);
+
+        if (ask is null) await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["touch", "/tmp/left"], Cancel);
+        else await BeginAsync(id, ask);
+        await SaysAsync(id, answer);
+        await DeleteAsync(owner, id);
+    }
+
+    /// <summary>Starts a program of the notebook, which goes on by itself.</summary>
+    private async Task BeginAsync(Guid id, string program) =>
+        (await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);
+
+    private async Task SaysAsync(Guid id, string answer)
+    {
+        var said = "";
+        try
+        {
+            await Until.TrueAsync($"the program says {answer}", async () =>
+            {
+                said = (await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["cat", "/tmp/said"], Cancel)).Said;
+                return said.Trim().Split('\n')[^1] == answer;
+            }, Cancel, Computes);
+        }
+        catch (TimeoutException e) { throw new TimeoutException($"{e.Message} It said: {said}", e); }
     }
 
     public async Task<(Guid Owner, Guid Id)> ReadyAsync(int workers)

@@ -17,13 +17,89 @@ public sealed class EngineSite : IAsyncLifetime
 /// <summary>As <see cref="ClusterCrashTests"/>, with the engines whose images take long.</summary>
 public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite>
 {
-    [Fact, Trait("Lane", "long")]
-    public Task Kill_InTheMiddleOfAResizeOfSpark_EndsWithTheWorkersOrdered() =>
-        new ClusterHands(site.It, "spark", ["master", "notebook"], Answer("http://master:8080/json/", "['aliveworkers']")).KillResizesAsync();
+    private const string SparkSession = """
+        import json, os, time, urllib.request
+        os.environ["PYSPARK_SUBMIT_ARGS"] = "--properties-file /tmp/spark.conf pyspark-shell"
+        from pyspark.sql import SparkSession
+        spark = SparkSession.builder.appName("test").getOrCreate().sparkContext
+        spark.setLogLevel("OFF")
+
+        """;
+
+    /// <summary>Executors of the one application, by the driver's own interface; the last expression is printed.</summary>
+    private const string Executors = """
+        import json, urllib.request
+        def get(path): return json.load(urllib.request.urlopen("http://localhost:4040/api/v1/applications" + path, timeout=5))
+        executors = {e["hostPort"].split(":")[0]: e for e in get(f"/{get('')[0]['id']}/executors") if e["id"] != "driver" and e["isActive"]}
+
+        """;
+
+    private ClusterHands Spark => new(site.It, "spark", ["master", "notebook"], Answer("http://master:8080/json/", "['aliveworkers']"));
+    private ClusterHands Hadoop => new(site.It, "hadoop", ["master", "notebook"], Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['activeNodes']"));
 
     [Fact, Trait("Lane", "long")]
-    public Task Kill_InTheMiddleOfAResizeOfHadoop_EndsWithTheWorkersOrdered() =>
-        new ClusterHands(site.It, "hadoop", ["master", "notebook"], Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['activeNodes']")).KillResizesAsync();
+    public Task Kill_InTheMiddleOfAResizeOfSpark_EndsWithTheWorkersOrdered() => Spark.KillResizesAsync();
+
+    [Fact, Trait("Lane", "long")]
+    public Task Kill_InTheMiddleOfAResizeOfHadoop_EndsWithTheWorkersOrdered() => Hadoop.KillResizesAsync();
+
+    [Fact, Trait("Lane", "long")]
+    public Task Worker_LostWhileSparkComputes_IsMadeAgainAndTheResultIsRight() => Spark.LoseWorkerAsync(SparkSession + """
+        def slow(n):
+            time.sleep(.5)
+            return n * n
+        print("sum", spark.parallelize(range(120), 120).map(slow).sum())
+        """, Executors + "print(int(executors['worker0']['activeTasks'] > 0))", "applications", "sum 568820");
+
+    [Fact, Trait("Lane", "long")]
+    public Task Worker_LostWhileHadoopComputes_IsMadeAgainAndTheResultIsRight() => Hadoop.LoseWorkerAsync("""
+        import os, subprocess
+        os.makedirs("/tmp/in", exist_ok=True)
+        for n in range(8):
+            with open(f"/tmp/in/{n}", "w") as f: f.write(f"{n}\n")
+        with open("/tmp/slow.sh", "w") as f: f.write("sleep 10; cat")
+        subprocess.run("hdfs dfs -put -f /tmp/in lost && mapred streaming -files /tmp/slow.sh -mapper 'sh slow.sh' -reducer cat -input lost -output done", shell=True, check=True)
+        lines = subprocess.run("hdfs dfs -cat 'done/part-*'", shell=True, check=True, capture_output=True, text=True).stdout.split()
+        print("sum", sum(int(line) for line in lines), "of", len(lines))
+        """, """
+        import json, urllib.request
+        nodes = json.load(urllib.request.urlopen("http://master:8088/ws/v1/cluster/nodes", timeout=5))["nodes"]["node"]
+        print(int(any(n["nodeHostName"] == "worker0" and n["numContainers"] > 0 for n in nodes)))
+        """, "applications", "sum 28 of 8");
+
+    [Fact, Trait("Lane", "long")]
+    public Task Worker_ThatLeavesSparkWithAShuffle_HandsItOver() =>
+        // A shuffle that is gone is computed again, which a failed or repeated stage tells.
+        Spark.DrainAsync(SparkSession + """
+            sums = spark.parallelize(range(100000), 8).map(lambda n: (n % 100, n)).reduceByKey(lambda a, b: a + b, 8)
+            sums.count()
+            print("made", flush=True)
+            while not os.path.exists("/tmp/left"): time.sleep(.2)
+            total = sums.values().sum()
+            at = f"http://localhost:4040/api/v1/applications/{spark.applicationId}/stages"
+            stages = json.load(urllib.request.urlopen(at, timeout=5))
+            print("sum", total, "of", sum(s["status"] == "COMPLETE" for s in stages), "stages", sum(s["attemptId"] for s in stages), "again")
+            """, Executors + "print(int(executors['worker1']['totalShuffleWrite'] > 0))", ask: null, "sum 4999950000 of 3 stages 0 again");
+
+    [Fact, Trait("Lane", "long")]
+    public Task Worker_ThatLeavesHdfsWithTheOnlyCopies_HandsThemOver() =>
+        // One copy of each block, on whichever of the two it came to lie.
+        Hadoop.DrainAsync("""
+            import os, subprocess
+            os.makedirs("/tmp/in", exist_ok=True)
+            for n in range(12):
+                with open(f"/tmp/in/{n}", "w") as f: f.write(f"{n}\n" * 50000)
+            subprocess.run("hdfs dfs -D dfs.replication=1 -put -f /tmp/in kept", shell=True, check=True)
+            print("made")
+            """, """
+            import json, urllib.request
+            info = json.load(urllib.request.urlopen("http://master:9870/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo", timeout=5))["beans"][0]
+            print(int(any(name.startswith("worker1:") and node["numBlocks"] > 0 for name, node in json.loads(info["LiveNodes"]).items())))
+            """, """
+            import subprocess
+            lines = subprocess.run("hdfs dfs -cat 'kept/*'", shell=True, check=True, capture_output=True, text=True).stdout.split()
+            print("sum", sum(int(line) for line in lines), "of", len(lines))
+            """, "sum 3300000 of 600000");
 
     private static string Answer(string url, string path) => $"import json, urllib.request\nprint(json.load(urllib.request.urlopen('{url}', timeout=5)){path})";
 }
