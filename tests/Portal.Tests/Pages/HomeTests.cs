@@ -89,6 +89,18 @@ public sealed class HomeTests : PageTest
         (await RuleAsync(120, () => Dialogs.Find("input[type=number], input[inputmode=numeric]").InputAsync("90"))).ShouldBe(new(90));
 
     [Fact]
+    public async Task IdleRule_ImpossibleNumber_StaysInTheDialogAndSaysWhatIsPossible()
+    {
+        await Dialogs.InvokeAsync(() => { _ = IdleRuleDialog.AskAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = 120 }); });
+        await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("#idle-rule-says").Count.ShouldBe(1));
+
+        await Dialogs.Find("input[type=number], input[inputmode=numeric]").InputAsync("0");
+
+        Dialogs.FindAll(".mud-dialog-actions button")[1].HasAttribute("disabled").ShouldBeTrue();
+        Dialogs.FindAll(".mud-input-error").Select(e => e.TextContent.Trim()).ShouldContain($"{IdlePolicy.Shortest} to {IdlePolicy.Longest} minutes", Dialogs.Markup);
+    }
+
+    [Fact]
     public async Task IdleRule_SwitchedOff_MeansNever() =>
         (await RuleAsync(120, () => Dialogs.Find("input[type=checkbox]").ChangeAsync(false))).ShouldBe(new(null));
 

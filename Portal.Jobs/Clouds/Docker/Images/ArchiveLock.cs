@@ -4,24 +4,24 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker.Images;
 
 /// <summary>Where a file may be had by name.</summary>
-internal abstract record Distribution(string File)
+public abstract record Distribution(string File)
 {
     /// <summary>Of a Python package index; project's name normalised.</summary>
-    internal sealed record PyPi(string Project, string File) : Distribution(File);
+    public sealed record PyPi(string Project, string File) : Distribution(File);
 
     /// <summary>Of a Maven repository; path below its root.</summary>
-    internal sealed record Maven(string Path) : Distribution(System.IO.Path.GetFileName(Path));
+    public sealed record Maven(string Path) : Distribution(System.IO.Path.GetFileName(Path));
 }
 
 /// <param name="Sum">Of its content, as <see cref="ContentSum"/> reckons it.</param>
 /// <param name="Path">Inside the archive.</param>
-internal sealed record LockedFile(string Sum, UnixFileMode Mode, string Path);
+public sealed record LockedFile(string Sum, UnixFileMode Mode, string Path);
 
 /// <summary>
 /// What an archive holds, file by file with sums, and the distributions in which those files lie. With it the archive can be put together where
 /// it is not at hand: nothing is taken that has not the sum, so an index is trusted with nothing but to answer.
 /// </summary>
-internal sealed partial record ArchiveLock(IReadOnlyList<Distribution> Sources, IReadOnlyList<LockedFile> Files)
+public sealed partial record ArchiveLock(IReadOnlyList<Distribution> Sources, IReadOnlyList<LockedFile> Files)
 {
     /// <summary>Name of the lock of an archive, in the recipe's folder.</summary>
     public static string NameOf(string archive) => $"{(archive.IndexOf(".tar", StringComparison.Ordinal) is > 0 and var end ? archive[..end] : archive)}.lock";

@@ -9,7 +9,7 @@ namespace Portal.Jobs.Clouds.Docker.Images;
 /// The sum by which a file is recognised wherever it lies. Of a jar or wheel it is that of its entries, since archives keep them stored where
 /// registries deflate, and leave native libraries of other systems out of jars; of any other file it is SHA-256 of its bytes.
 /// </summary>
-internal static partial class ContentSum
+public static partial class ContentSum
 {
     public static bool IsZip(string name) => name.EndsWith(".jar", StringComparison.Ordinal) || name.EndsWith(".whl", StringComparison.Ordinal);
 
