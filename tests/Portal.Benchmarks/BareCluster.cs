@@ -17,7 +17,7 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10), Patience = TimeSpan.FromMinutes(4);
 
-    /// <summary>Time until every worker has registered and a kernel computed, and until the first result that workers computed. Removed when this returns.</summary>
+    /// <summary>Time until every worker has registered, every app answers and a kernel computed, and until the first result that workers computed. Removed when this returns.</summary>
     /// <param name="question">Null: the engine is not asked for a result.</param>
     public async Task<(TimeSpan Ready, TimeSpan? Result)> RunAsync((string Code, string Value)? question, CancellationToken cancel)
     {
@@ -38,7 +38,7 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
             var now = await lab.Engine.AskAsync(e => e.Containers.InspectContainerAsync(id, cancel), cancel);
             return new NodeNow(now.Config!.Hostname, "", 1, NodeState.Running, null, false, AddressOf(now), "");
         }));
-        await RegisteredAsync(counts, made, cancel);
+        await CompleteAsync(counts, made, cancel);
         var notebook = made.Single(n => n.Name == NotebookOf(spec).Name).Address!;
         await door.AnswersAsync(notebook, cancel);
         await door.ComputesAsync(notebook, "6*7", "42", cancel);
@@ -67,15 +67,18 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
 
     private int Workers => like.Count(n => spec.WorkerRole() is { } role && n.Config!.Hostname.StartsWith(role.Name, StringComparison.Ordinal));
 
-    private async Task RegisteredAsync(EngineCounts counts, IReadOnlyList<NodeNow> nodes, CancellationToken cancel)
+    private async Task CompleteAsync(EngineCounts counts, IReadOnlyList<NodeNow> nodes, CancellationToken cancel)
     {
-        var start = TimeProvider.System.GetTimestamp();
         foreach (var count in spec.Roles.SelectMany(r => r.Registered))
-            while (await counts.CountAsync(nodes, count, cancel) != Workers)
-            {
-                if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException($"Bare: {count.Title} is not {Workers}.");
-                await Task.Delay(Look, TimeProvider.System, cancel);
-            }
+            await UntilAsync($"{count.Title} is not {Workers}", async () => await counts.CountAsync(nodes, count, cancel) == Workers, cancel);
+        foreach (var app in spec.AppsOnNodes(Workers))
+            if (app.Spec.Health is { } path) await UntilAsync($"{app.Title} does not answer", () => counts.AnswersAsync(nodes, app.Node, new(app.Spec.Port, path), cancel), cancel);
+    }
+
+    private static async Task UntilAsync(string otherwise, Func<Task<bool>> look, CancellationToken cancel)
+    {
+        for (var start = TimeProvider.System.GetTimestamp(); !await look(); await Task.Delay(Look, TimeProvider.System, cancel))
+            if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException($"Bare: {otherwise}.");
     }
 
     private async Task<CreateContainerParameters> AgainAsync(ContainerInspectResponse node, Guid workspace, string network)

@@ -55,7 +55,7 @@ internal sealed class Engines() : Figure("engines")
             results.Add(hasResult);
             bareResults.Add(result.TotalSeconds);
         }
-        bench.Report.Spread($"{template}, bare: workers registered, a kernel computes", bareReady, "s");
+        bench.Report.Spread($"{template}, bare: workers registered, apps answer, a kernel computes", bareReady, "s");
         bench.Report.Spread($"{template}, {Workers} workers: click → Ready", ready, "s", Allowed * bareReady.Median, $"{Allowed} × {Report.N(bareReady.Median)}");
         await bench.SayStepsAsync(template, since, cancel);
         if (results.Count == 0) return;

@@ -24,7 +24,7 @@ public sealed class ArchiveLockTests
     private static async Task CompareAsync(string recipe, string name)
     {
         var archive = Path.Combine(CloudLab.Variable("PORTAL_TEST_ENGINES"), $"{name}.tar.xz");
-        var told = ArchiveLock.Read(name, await File.ReadAllLinesAsync(Path.Combine(Recipes, recipe, ArchiveLock.NameOf(archive)), Cancel));
+        var told = ArchiveLock.Read(name, await File.ReadAllLinesAsync(Path.Combine(Recipes, recipe, ArchiveLock.NameOf($"{name}.tar.xz")), Cancel));
 
         await using (var bytes = File.OpenRead(archive))
             (await File.ReadAllLinesAsync(Path.Combine(Recipes, "SHA256SUMS"), Cancel)).ShouldContain($"{Convert.ToHexStringLower(await SHA256.HashDataAsync(bytes, Cancel))}  {name}.tar.xz");
