@@ -56,7 +56,7 @@ internal static partial class TemplateRules
         if (!Id().IsMatch(app.Id) || app.Id.Contains("--", StringComparison.Ordinal) || app.Id == "cluster") yield return ("id", "lower-case letters, digits and single hyphens, a letter first");
         if (spec.Roles.All(r => r.Name != app.Role)) yield return ("role", "a role of this template");
         if (!IsAddress(app.Port, app.Path)) yield return (app.Port is < 1 or > 65535 ? "port" : "path", "a port of 1 to 65535 and a path that begins with /");
-        if (app.Health is { } health && !IsAddress(app.Port, health)) yield return ("health", "a path that begins with /");
+        if (app.Health is { } health && !IsAddress(1, health)) yield return ("health", "a path that begins with /");
     }
 
     private static IEnumerable<(string, string)> Count(TemplateSpec spec, CountSpec count)

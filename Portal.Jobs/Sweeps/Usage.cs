@@ -24,18 +24,21 @@ public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHe
         write.Parameters.Add(new() { Value = usage.ConvertAll(u => u.PersonId!.Value).ToArray() });
         write.Parameters.Add(new() { Value = usage.ConvertAll(u => u.UsedBytes).ToArray() });
         await write.ExecuteNonQueryAsync(cancel);
+        // A share holds the scratch folders of its class too.
+        await using var all = data.CreateCommand("update portal.site set storage_written_bytes = $1");
+        all.Parameters.Add(new() { Value = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes) });
+        await all.ExecuteNonQueryAsync(cancel);
+        // Rows that somebody else writes now come next time: whoever waits for many rows at once may meet somebody who waits for these.
         var scratch = seen.Where(u => u.Scratch is not null).ToList();
         await using var nodes = data.CreateCommand("""
-            update portal.nodes n set scratch_bytes = u.used
-            from unnest($1, $2, $3) as u(workspace_id, name, used) where n.workspace_id = u.workspace_id and n.name = u.name and n.scratch_bytes <> u.used
+            with seen as (
+              select n.workspace_id, n.name, u.used from portal.nodes n join unnest($1, $2, $3) as u(workspace_id, name, used) using (workspace_id, name)
+              where n.scratch_bytes <> u.used for update of n skip locked)
+            update portal.nodes n set scratch_bytes = seen.used from seen where n.workspace_id = seen.workspace_id and n.name = seen.name
             """);
         nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Scratch!.Workspace).ToArray() });
         nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Scratch!.Node).ToArray() });
         nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.UsedBytes).ToArray() });
         await nodes.ExecuteNonQueryAsync(cancel);
-        // A share holds the scratch folders of its class too.
-        await using var all = data.CreateCommand("update portal.site set storage_written_bytes = $1");
-        all.Parameters.Add(new() { Value = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes) });
-        await all.ExecuteNonQueryAsync(cancel);
     }
 }

@@ -65,12 +65,12 @@ public static class AccessEndpoints
         {
             OpenAppOutcome.Opened opened => page.Result(http, opened, form["path"]),
             OpenAppOutcome.NotReady notReady => SeeOther(http, $"/workspaces/{notReady.Slug}"),
-            _ => NotFound("There is no such app, or it is not yours."),
+            _ => page.Nothing(http),
         };
     }
 
     private static async Task<IResult> OfferAsync(string slug, string app, string? path, FindApp find, OpenAppPage page, ClaimsPrincipal me, HttpContext http) =>
-        await find.RunAsync(me.Actor(), slug, app, http.RequestAborted) is { } found ? page.Offer(http, found, path) : NotFound("There is no such app, or it is not yours.");
+        await find.RunAsync(me.Actor(), slug, app, http.RequestAborted) is { } found ? page.Offer(http, found, path) : page.Nothing(http);
 
     private static IResult SeeOther(HttpContext http, string path)
     {

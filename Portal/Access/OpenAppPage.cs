@@ -49,6 +49,21 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
             """, "text/html; charset=utf-8");
     }
 
+    /// <summary>404, the same for an app that is not there and for one that is somebody else's.</summary>
+    public IResult Nothing(HttpContext http)
+    {
+        http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        http.Response.Headers.CacheControl = "no-store";
+        static string E(string s) => HtmlEncoder.Default.Encode(s);
+        return Results.Text($"""
+            <!DOCTYPE html>
+            <html lang="en" data-theme="system">
+            <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{E(texts["Nothing.Title"])}</title><link rel="stylesheet" href="/{sheet.Href}"></head>
+            <body><div class="plain"><main><h1>{E(texts["Nothing.Title"])}</h1><p>{E(texts["Nothing.Says"])}</p><p><a href="/">{E(texts["Nothing.Link"])}</a></p></main></div></body>
+            </html>
+            """, "text/html; charset=utf-8", statusCode: StatusCodes.Status404NotFound);
+    }
+
     /// <param name="path">Where in the app to begin; null for where it begins by itself.</param>
     public IResult Result(HttpContext http, OpenAppOutcome.Opened opened, string? path = null)
     {

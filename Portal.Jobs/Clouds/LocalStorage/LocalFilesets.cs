@@ -155,10 +155,17 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         // ReparsePoint: links are neither followed nor counted.
         var options = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint };
         var size = 0L;
-        foreach (var file in new DirectoryInfo(folder).EnumerateFiles("*", options))
+        try
         {
-            cancel.ThrowIfCancellationRequested();
-            size += file.Exists ? file.Length : 0;
+            foreach (var file in new DirectoryInfo(folder).EnumerateFiles("*", options))
+            {
+                cancel.ThrowIfCancellationRequested();
+                size += file.Exists ? file.Length : 0;
+            }
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // a scratch folder was removed meanwhile
         }
 
         return size;

@@ -53,7 +53,7 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
 
     /// <summary>What a folder's name says; null for a name of something else.</summary>
     public static ScratchFolder? Read(Guid classId, string name) =>
-        name.Length > Prefix.Length + 33 && Guid.TryParseExact(name[Prefix.Length..(Prefix.Length + 32)], "n", out var workspace) && name[Prefix.Length + 32] == '-'
+        name.StartsWith(Prefix, StringComparison.Ordinal) && name.Length > Prefix.Length + 33 && Guid.TryParseExact(name[Prefix.Length..(Prefix.Length + 32)], "n", out var workspace) && name[Prefix.Length + 32] == '-'
             ? new ScratchFolder(classId, workspace, name[(Prefix.Length + 33)..])
             : null;
 }

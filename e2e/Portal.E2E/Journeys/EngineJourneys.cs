@@ -27,6 +27,7 @@ public sealed class EngineJourneys(Site site)
             var dashboard = await page.OpenEngineAsync("Dashboard");
             await dashboard.FollowAsync("Workers", "dashboard");
             await Expect(dashboard.Text("worker1").First).ToBeVisibleAsync();
+            await StrangerSeesNothingAsync(dashboard);
             await ResizeAsync(page, dashboard, 3, 2);
             await dashboard.CloseAsync();
         });
@@ -89,11 +90,15 @@ public sealed class EngineJourneys(Site site)
     [Fact]
     public Task Slurm_FromCatalogueToDeleted_ComputesAndShowsItsNodes() =>
         TravelAsync(new("Slurm", "Ada Lovelace", "A lesson", "controller", "sum-of-squares.ipynb",
-            "import subprocess; subprocess.run(['sbatch', '--wait', '--output=/dev/null', '--wrap=hostname'], capture_output=True, text=True).stdout.strip()", "'Submitted batch job 2'"), async (_, page) =>
+            "import subprocess; [subprocess.run(['sbatch', '--output=/dev/null', *job], capture_output=True, text=True).stdout.strip() for job in (['--wrap=sleep 200'], ['--wait', '--wrap=hostname'])]", "['Submitted batch job 2', 'Submitted batch job 3']"), async (_, page) =>
         {
             var queue = await page.OpenEngineAsync("Queue");
             foreach (var node in (string[])["worker0", "worker1"]) await Expect(queue.Text(node).First).ToBeVisibleAsync();
             await queue.CloseAsync();
+        }, async (ada, page) =>
+        {
+            await Expect(page.Count("Running jobs")).ToHaveTextAsync("1", new() { Timeout = 60_000 });
+            await Expect(ada.Page.GetByText("Kept awake by: Running jobs.")).ToBeVisibleAsync(new() { Timeout = 120_000 });
         });
 
     private async Task TravelAsync(Engine engine, Func<Visit, WorkspacePage, Task> look, Func<Visit, WorkspacePage, Task>? again = null)
@@ -164,6 +169,17 @@ public sealed class EngineJourneys(Site site)
         await Looks.CheckEverywhereAsync(visit, "resize", "region");
         await visit.Page.Keyboard.PressAsync("Escape");
         await Expect(dialog).ToHaveCountAsync(0);
+    }
+
+    /// <summary>Another student with the address of the page is led to the portal, which knows nothing of it for them.</summary>
+    private async Task StrangerSeesNothingAsync(EnginePage page)
+    {
+        await using var alan = await site.VisitAsync("Alan Turing");
+        await alan.GoAsync(page.Tab.Url);
+        new Uri(alan.Page.Url).Authority.ShouldBe(site.Address.Authority);
+        await Expect(alan.Page.GetByRole(AriaRole.Heading, new() { Name = "There is no such app, or it is not yours" })).ToBeVisibleAsync();
+        await Expect(alan.Page.GetByText("worker1")).ToHaveCountAsync(0);
+        await Expect(alan.Page.GetByRole(AriaRole.Button, new() { Name = "Open " })).ToHaveCountAsync(0);
     }
 
     /// <summary>Up and back down: the workspace, the engine's count and the engine's own page, which nobody loads again, say so.</summary>

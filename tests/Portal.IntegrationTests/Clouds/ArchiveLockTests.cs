@@ -12,7 +12,7 @@ public sealed class ArchiveLockTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
     private static string Recipes => CloudLab.Variable("PORTAL_TEST_RECIPES");
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public Task Wheels_AreWhatTheirLockSays() => CompareAsync("python", "wheels");
 
     [Fact, Trait("Lane", "long")]

@@ -25,8 +25,8 @@ public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
                 time.sleep(.5)
                 return n * n
             with Client("tcp://scheduler:8786") as client:
-                print("sum", sum(client.gather(client.map(slow, range(120)))))
-            """, Client("int(any(tasks for worker, tasks in c.processing().items() if c.scheduler_info()['workers'][worker]['name'] == 'worker0'))"), "tasks", "sum 568820");
+                print("sum", sum(client.gather(client.map(slow, range(160)))))
+            """, Client("int(any(tasks for worker, tasks in c.processing().items() if c.scheduler_info()['workers'][worker]['name'] == 'worker0'))"), "tasks", "sum 1352560");
 
     [Fact]
     public Task Worker_ThatLeavesWithData_HandsItOver() =>

@@ -23,6 +23,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
         from pyspark.sql import SparkSession
         spark = SparkSession.builder.appName("test").getOrCreate().sparkContext
         spark.setLogLevel("OFF")
+        while len(spark._jsc.sc().statusTracker().getExecutorInfos()) < 1 + 2: time.sleep(.2) # the driver is one of them
 
         """;
 
@@ -48,8 +49,8 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
         def slow(n):
             time.sleep(.5)
             return n * n
-        print("sum", spark.parallelize(range(120), 120).map(slow).sum())
-        """, Executors + "print(int(executors['worker0']['activeTasks'] > 0))", "applications", "sum 568820");
+        print("sum", spark.parallelize(range(160), 160).map(slow).sum())
+        """, Executors + "print(int(executors['worker0']['activeTasks'] > 0))", "applications", "sum 1352560");
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_LostWhileHadoopComputes_IsMadeAgainAndTheResultIsRight() => Hadoop.LoseWorkerAsync("""

@@ -40,13 +40,13 @@ public sealed class ClusterWorkspaceTests : PageTest
     public void AppTiles_SingleNode_HasNoListOfWorkers() => Body(Views.Workspace(WorkspaceStatus.Ready)).FindAll(".worker-apps").ShouldBeEmpty();
 
     [Fact]
-    public void NodeTable_Cluster_ShowsRoleStateRestartsMemoryAndScratch()
+    public void NodeTable_Cluster_ShowsStateMemoryScratchAndRestarts()
     {
         var body = Body(Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { Restarts = 2, OutOfMemoryKills = 1, ScratchBytes = 970 << 20 }]));
 
         body.FindAll(".table tbody tr").Count.ShouldBe(4);
         var worker = body.FindAll(".table tbody tr")[3];
-        worker.Children.Select(c => c.TextContent.Trim()).Where(t => t.Length > 0).ShouldBe(["worker1", "worker", "Running", "25 %", "512 MiB of 2 GiB", "970 MiB of 1 GiB", "37", "1", "2"]);
+        worker.Children.Select(c => c.TextContent.Trim()).Where(t => t.Length > 0).ShouldBe(["worker1", "Running", "25 %", "512 MiB of 2 GiB", "970 MiB of 1 GiB", "37", "1", "2"]);
         worker.QuerySelector(".bad")!.TextContent.ShouldBe("970 MiB of 1 GiB", "it is nearly full");
         worker.QuerySelectorAll("svg.spark").Length.ShouldBe(1);
         body.Find(".table-panel .section-head").TextContent.ShouldContain("4 of 4 run");
