@@ -5,14 +5,17 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Proofs;
 
 /// <summary>What a notebook server says of its kernels and terminals.</summary>
-/// <param name="Busy">Kernels that compute at this moment.</param>
+/// <param name="Busy">Kernels that compute at this moment, or have just begun to start.</param>
 /// <param name="KernelsAt">When a kernel last did something; null for none.</param>
 /// <param name="TerminalsAt">When something was last typed or written in a terminal; null for none.</param>
 public sealed record NotebookState(int Kernels, int Busy, DateTimeOffset? KernelsAt, int Terminals, DateTimeOffset? TerminalsAt);
 
 /// <summary>Asks notebook servers at their nodes' own addresses, with the app's own token, in a way that they do not take for work.</summary>
-public sealed class NotebookStates(EngineCounts http)
+public sealed class NotebookStates(EngineCounts http, TimeProvider clock)
 {
+    /// <summary>A kernel that nobody joins is called "starting" for ever: JupyterLab opens again what was open, and its person may never come back to it.</summary>
+    private static readonly TimeSpan StartsWithin = TimeSpan.FromMinutes(2);
+
     /// <summary>Null while it gives no answer that can be read.</summary>
     public async Task<NotebookState?> AskAsync(IReadOnlyList<NodeNow> nodes, AppOnNode app, string token, CancellationToken cancel)
     {
@@ -22,16 +25,17 @@ public sealed class NotebookStates(EngineCounts http)
     }
 
     /// <summary>Null for anything but a list of things with times.</summary>
-    private static Seen? Each(JsonElement json)
+    private Seen? Each(JsonElement json)
     {
         if (json.ValueKind != JsonValueKind.Array) return null;
         var (busy, latest) = (0, (DateTimeOffset?)null);
         foreach (var one in json.EnumerateArray())
         {
             if (one.ValueKind != JsonValueKind.Object) return null;
-            if (one.TryGetProperty("execution_state", out var state) && state.ValueKind == JsonValueKind.String && state.GetString() is "busy" or "starting" or "restarting") busy++;
             // A thing without a time is one of which nothing is known.
             if (!one.TryGetProperty("last_activity", out var text) || text.ValueKind != JsonValueKind.String || !text.TryGetDateTimeOffset(out var at)) return null;
+            var state = one.TryGetProperty("execution_state", out var told) && told.ValueKind == JsonValueKind.String ? told.GetString() : null;
+            if (state is "busy" || (state is "starting" or "restarting" && clock.GetUtcNow() - at < StartsWithin)) busy++;
             if (latest is null || at > latest) latest = at;
         }
         return new(json.GetArrayLength(), busy, latest);

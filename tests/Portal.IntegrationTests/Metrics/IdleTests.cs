@@ -122,11 +122,13 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         server.Asked.ShouldBeGreaterThan(0);
     }
 
-    [Fact]
-    public async Task Sweep_NothingWorks_StopsAndSaysWhy()
+    [Theory]
+    [InlineData("idle")]
+    [InlineData("starting")] // that nobody joined
+    public async Task Sweep_NothingWorks_StopsAndSaysWhy(string state)
     {
         var (id, server) = await ReadyAsync(activeMinutesAgo: 90);
-        server.Kernels = FakeNotebook.Kernel(Now.AddMinutes(-80));
+        server.Kernels = FakeNotebook.Kernel(Now.AddMinutes(-80), state);
         server.Terminals = FakeNotebook.Terminal(Now.AddMinutes(-100));
 
         await LookAndSweepAsync();
@@ -144,12 +146,13 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
 
     [Theory]
     [InlineData("kernels")]
+    [InlineData("kernels", "starting")]
     [InlineData("terminals")]
     [InlineData("tasks")]
-    public async Task Sweep_OneSignalAlone_KeepsIt(string by)
+    public async Task Sweep_OneSignalAlone_KeepsIt(string by, string state = "busy")
     {
         var (id, server) = await ReadyAsync();
-        server.Kernels = by == "kernels" ? FakeNotebook.Kernel(Now.AddMinutes(-200), "busy") : FakeNotebook.Kernel(Now.AddMinutes(-200));
+        server.Kernels = by == "kernels" ? FakeNotebook.Kernel(state == "busy" ? Now.AddMinutes(-200) : Now.AddSeconds(-20), state) : FakeNotebook.Kernel(Now.AddMinutes(-200));
         if (by == "terminals") server.Terminals = FakeNotebook.Terminal(Now.AddSeconds(-10));
         if (by == "tasks") server.Tasks = """{"running": 3}""";
 
