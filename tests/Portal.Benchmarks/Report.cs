@@ -2,15 +2,16 @@ using System.Globalization;
 
 namespace Portal.Benchmarks;
 
-/// <summary>One line a figure: name, what, values, the goal beside it, and how busy the machine was when the figure began.</summary>
+/// <summary>One line a figure: name, what, values, the goal beside it, and the machine's load of a minute as it was before the figure and at its end.</summary>
 internal sealed class Report(TextWriter say)
 {
-    private string _name = "", _load = "";
+    private string _name = "", _before = "";
 
     /// <summary>Goals that were not reached.</summary>
     public int Missed { get; private set; }
 
-    public void Begin(string name) => (_name, _load) = (name, Load());
+    /// <summary>Before each thing that is measured, also where one figure measures several one after another.</summary>
+    public void Begin(string name) => (_name, _before) = (name, Load());
 
     /// <summary>First, middle and last of a series.</summary>
     public void Spread(string what, Series series, string unit, double? goal = null, string? because = null) =>
@@ -25,7 +26,7 @@ internal sealed class Report(TextWriter say)
         Line(what, series, $"min {N(series.Min)}  median {N(series.Median)}  max {N(series.Max)} {unit}", series.Max, goal, unit, null);
 
     /// <summary>A figure without a goal, or words on the one before.</summary>
-    public void Say(string what, string values) => say.WriteLine($"{_name,-9} {what,-44} {values}  load {_load}");
+    public void Say(string what, string values) => say.WriteLine($"{_name,-9} {what,-44} {values}  load {_before} → {Load()}");
 
     private void Line(string what, Series series, string values, double judged, double? goal, string unit, string? because)
     {

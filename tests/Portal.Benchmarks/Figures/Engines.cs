@@ -28,11 +28,12 @@ internal sealed class Engines() : Figure("engines")
         await TogetherAsync(own, cancel);
     }
 
-    private static async Task MeasureAsync(Bench bench, string template, (string Code, string Value)? question, CancellationToken cancel)
+    private async Task MeasureAsync(Bench bench, string template, (string Code, string Value)? question, CancellationToken cancel)
     {
         await using var lab = CloudLab.Open();
         var spec = await bench.SpecAsync(template, cancel);
         var (ready, results, bareReady, bareResults) = (new Series(), new Series(), new Series(), new Series());
+        bench.Report.Begin(Name);
         var since = Bench.Now;
         for (var i = -1; i < bench.Times(5, 2); i++)
         {
@@ -63,8 +64,9 @@ internal sealed class Engines() : Figure("engines")
         bench.Report.Spread($"{template}, {Workers} workers: click → first result", results, "s", Allowed * bareResults.Median, $"{Allowed} × {Report.N(bareResults.Median)}");
     }
 
-    private static async Task TogetherAsync(Bench bench, CancellationToken cancel)
+    private async Task TogetherAsync(Bench bench, CancellationToken cancel)
     {
+        bench.Report.Begin(Name);
         var began = Bench.Now;
         var orders = new List<Guid>();
         foreach (var template in (string[])["notebook", "dask", "spark", "hadoop", "notebook", "dask", "spark", "slurm"]) orders.Add(await bench.OrderAsync(template, null, cancel));
