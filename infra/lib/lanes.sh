@@ -54,7 +54,7 @@ lane_long() {
   run_project long 14400 tests/Portal.IntegrationTests --filter-trait Lane=long || code=1
   if start_installation 120; then
     run_project long 1800 e2e/Portal.E2E --filter-trait Lane=long || code=1
-    check_installation long 500 beside bare firewall || code=1
+    check_installation long 1200 examples beside bare firewall || code=1
   else write_trx long "infra/run" 1 0; code=1; fi
   end_installation || code=1
   export PORTAL_STATE=$TESTBED

@@ -29,8 +29,17 @@ public sealed class DockerOptions
     /// <summary>Size of the tmpfs at /home/student, MiB; it counts as the container's memory.</summary>
     public int HomeMib { get; set; } = 64;
 
+    /// <summary>
+    /// IPv4 address and port of an HTTP proxy that the site runs: the one place outside that nodes reach, and by it what the proxy lets through.
+    /// Empty: nodes reach nobody outside. A node keeps what it was made with.
+    /// </summary>
+    public string WayOut { get; set; } = "";
+
     /// <summary>The pool as a network.</summary>
     public IPNetwork PoolNetwork => IPNetwork.Parse(Pool);
+
+    /// <summary>The way out; null where there is none.</summary>
+    public IPEndPoint? WayOutProxy => WayOut.Length == 0 ? null : IPEndPoint.Parse(WayOut);
 }
 
 /// <summary>Names the field that is wrong, at start.</summary>
@@ -49,9 +58,15 @@ public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
         Wrong(!Path.IsPathFullyQualified(options.Identities), nameof(options.Identities), "must be a full path (by default it lies beside Clouds:LocalStorage:Mounts)");
         Wrong(!IPNetwork.TryParse(options.Pool, out var pool) || pool.PrefixLength is < 8 or > 24 || pool.BaseAddress.AddressFamily != System.Net.Sockets.AddressFamily.InterNetwork,
             nameof(options.Pool), "must be an IPv4 network of /8 to /24, as 10.213.0.0/16");
+        Wrong(options.WayOut.Length > 0 && !IsWayOut(options.WayOut, pool), nameof(options.WayOut),
+            "must be the IPv4 address and port of an HTTP proxy, as 192.0.2.7:3128, that is neither this host's loopback nor one of the workspaces' addresses: nodes ask no name server and have a loopback of their own");
         Wrong(options.TmpMib is < 16 or > 65536, nameof(options.TmpMib), "must be 16 to 65536 MiB");
         Wrong(options.HomeMib is < 1 or > 65536, nameof(options.HomeMib), "must be 1 to 65536 MiB");
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
+
+        static bool IsWayOut(string words, IPNetwork pool) =>
+            IPEndPoint.TryParse(words, out var at) && at.Port > 0 && at.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork && at.ToString() == words
+            && !IPAddress.IsLoopback(at.Address) && !at.Address.Equals(IPAddress.Any) && (pool.PrefixLength == 0 || !pool.Contains(at.Address));
 
         void Wrong(bool so, string field, string words)
         {

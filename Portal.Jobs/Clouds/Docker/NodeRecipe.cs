@@ -10,6 +10,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>How a node of a plan becomes a container: every limit and every wall is here.</summary>
 public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Identities identities)
 {
+    private const int Addresses = 32; // of a workspace
     private const int Version = 1; // raise it when Describe changes: containers of running workspaces keep theirs until their next generation
 
     /// <summary>
@@ -74,7 +75,25 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
         labels[Owned.Role] = node.Role;
         labels[Owned.Node] = node.Name;
         labels[Owned.State] = StateHash(plan, node, profile);
-        return Describe(owned.Container(plan.Workspace, plan.Generation, node.Name), owned.Network(plan.Workspace, plan.Generation), labels, node, profile);
+        return Describe(owned.Container(plan.Workspace, plan.Generation, node.Name), owned.Network(plan.Workspace, plan.Generation), labels,
+            node with { Environment = WithWayOut(plan, node.Environment) }, profile);
+    }
+
+    /// <summary>Names that pip, git, curl and Python look for. Nodes of the workspace are reached without the proxy: also those that a resize adds.</summary>
+    private IReadOnlyDictionary<string, string> WithWayOut(ClusterPlan plan, IReadOnlyDictionary<string, string> environment)
+    {
+        if (options.WayOutProxy is not { } proxy) return environment;
+        var near = plan.Nodes.SelectMany(n => n.Name == n.Role ? [n.Name] : Enumerable.Range(0, Addresses).Select(i => $"{n.Role}{i}").Prepend(n.Name)).Distinct(StringComparer.Ordinal);
+        var (to, never) = ($"http://{proxy}", string.Join(',', [.. near, "localhost", "127.0.0.1", plan.Subnet]));
+        return new Dictionary<string, string>(environment, StringComparer.Ordinal)
+        {
+            ["PORTAL_WAY_OUT"] = to,
+            ["http_proxy"] = to,
+            ["https_proxy"] = to,
+            ["HTTPS_PROXY"] = to,
+            ["no_proxy"] = never,
+            ["NO_PROXY"] = never,
+        };
     }
 
     /// <summary>The same container under any name and labels: the probe tries exactly what a student gets.</summary>

@@ -178,15 +178,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         return new IPAddress(bytes).ToString();
     }
 
-    private async Task<bool> ReachesAsync(ClusterPlan plan, string address, int port)
-    {
-        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", $$"""
-            import socket
-            try: socket.create_connection(("{{address}}", {{port}}), 1.5).close(); print("reached")
-            except OSError as e: print("closed", type(e).__name__)
-            """);
-        return said.StartsWith("reached", StringComparison.Ordinal) || (said.StartsWith("closed", StringComparison.Ordinal) ? false : throw new InvalidOperationException(said));
-    }
+    private Task<bool> ReachesAsync(ClusterPlan plan, string address, int port) => Lab.ReachesAsync(plan, address, port);
 
     private static async Task<bool> ConnectsAsync(string address, int port)
     {

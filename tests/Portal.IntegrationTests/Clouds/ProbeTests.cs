@@ -103,6 +103,11 @@ public sealed class ProbeTests
     [InlineData("Clouds:Docker:Socket", "docker.sock", "Clouds:Docker:Socket")]
     [InlineData("Clouds:Docker:Pool", "10.1.2.3", "Clouds:Docker:Pool")]
     [InlineData("Clouds:Docker:TmpMib", "1", "Clouds:Docker:TmpMib")]
+    [InlineData("Clouds:Docker:WayOut", "proxy.example.edu:3128", "Clouds:Docker:WayOut")]
+    [InlineData("Clouds:Docker:WayOut", "192.0.2.7", "Clouds:Docker:WayOut")]
+    [InlineData("Clouds:Docker:WayOut", "127.0.0.1:3128", "Clouds:Docker:WayOut")]
+    [InlineData("Clouds:Docker:WayOut", "10.214.0.1:3128", "Clouds:Docker:WayOut")]
+    [InlineData("Clouds:Docker:WayOut", "[2001:db8::7]:3128", "Clouds:Docker:WayOut")]
     [InlineData("Clouds:LocalStorage:Mounts", "mounts", "Clouds:LocalStorage:Mounts")]
     [InlineData("Images:Recipes", "images", "Images:Recipes")]
     public async Task Options_Wrong_NameTheField(string key, string value, string named)

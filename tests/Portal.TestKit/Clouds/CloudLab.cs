@@ -148,6 +148,17 @@ public sealed class CloudLab : IAsyncDisposable
     /// <summary>The same with Python.</summary>
     public Task<(string Said, long Code)> PythonInsideAsync(ClusterPlan plan, string node, string program) => InsideAsync(plan, node, "python3", "-c", program);
 
+    /// <summary>Whether the notebook's node can open a connection.</summary>
+    public async Task<bool> ReachesAsync(ClusterPlan plan, string address, int port)
+    {
+        var (said, _) = await PythonInsideAsync(plan, "notebook", $$"""
+            import socket
+            try: socket.create_connection(("{{address}}", {{port}}), 1.5).close(); print("reached")
+            except OSError as e: print("closed", type(e).__name__)
+            """);
+        return said.StartsWith("reached", StringComparison.Ordinal) || (said.StartsWith("closed", StringComparison.Ordinal) ? false : throw new InvalidOperationException(said));
+    }
+
     /// <summary>Where a node answers.</summary>
     public async Task<string> AddressAsync(ClusterPlan plan, string node) =>
         (await Clusters.LookAsync(plan.Workspace, CancellationToken.None))!.Nodes.Single(n => n.Name == node).Address ?? throw new InvalidOperationException($"{node} does not run");
@@ -200,10 +211,13 @@ internal static class LabCleaner
 
     public static async Task FirewallAsync(Owned owned)
     {
-        foreach (var rule in (await RunAsync("iptables", "-w", "10", "-S")).Output.Split('\n').Where(l => l.StartsWith("-A ", StringComparison.Ordinal) && l.Contains(owned.BridgePrefix, StringComparison.Ordinal)))
+        foreach (var table in (string[])["filter", "nat"])
         {
-            // The only quoted words are those of a comment.
-            await RunAsync("iptables", ["-w", "10", "-D", .. rule["-A ".Length..].Split('"').SelectMany((part, i) => i % 2 == 1 ? [part] : part.Split(' ', StringSplitOptions.RemoveEmptyEntries))]);
+            foreach (var rule in (await RunAsync("iptables", "-w", "10", "-t", table, "-S")).Output.Split('\n').Where(l => l.StartsWith("-A ", StringComparison.Ordinal) && l.Contains(owned.BridgePrefix, StringComparison.Ordinal)))
+            {
+                // The only quoted words are those of a comment.
+                await RunAsync("iptables", ["-w", "10", "-t", table, "-D", .. rule["-A ".Length..].Split('"').SelectMany((part, i) => i % 2 == 1 ? [part] : part.Split(' ', StringSplitOptions.RemoveEmptyEntries))]);
+            }
         }
     }
 

@@ -6,16 +6,42 @@ namespace Portal.TestKit.Clouds;
 
 /// <summary>
 /// A machine that this host reaches over an interface of its own, as it would reach the world, and that serves one port: a network namespace
-/// at the other end of a virtual cable. It knows the way back to every address by way of the host.
+/// at the other end of a virtual cable. It knows the way back to every address by way of the host. It may also be the site's proxy, and then it
+/// answers for every name of the world out of a folder.
 /// </summary>
 public sealed class Elsewhere : IAsyncDisposable
 {
-    public const int Port = 9100;
+    public const int Port = 9100, ProxyPort = 3128;
     private const string Serve = "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => shift, Listen => 50, ReuseAddr => 1) or die; print qq(listens\\n); close STDOUT; while (my $c = $s->accept) { close $c }";
-    private readonly string _name;
-    private Process? _server;
 
-    private Elsewhere(string name, string address) => (_name, Address) = (name, address);
+    // GET of a whole address: the file FOLDER/host/path; its line goes to FOLDER/asked. A CONNECT is let through to itself, so what follows is answered the same way.
+    private const string Proxy = """
+        use strict; use IO::Socket::INET; my ($port, $folder) = @ARGV; $SIG{CHLD} = 'IGNORE';
+        my $s = IO::Socket::INET->new(LocalPort => $port, Listen => 50, ReuseAddr => 1) or die; print "listens\n"; close STDOUT;
+        while (1) {
+            my $c = $s->accept or next; if (fork) { close $c; next }
+            my $inside = '';
+            while (my $line = <$c>) {
+                my %h; while (<$c>) { s/\s+$//; last if $_ eq ''; $h{lc $1} = $2 if /^([^:]+):\s*(.*)/ }
+                open(my $log, '>>', "$folder/asked"); print $log "$line"; close $log;
+                my ($verb, $what) = split ' ', $line;
+                if ($verb eq 'CONNECT') { $inside = $what =~ s/:.*//r; syswrite $c, "HTTP/1.1 200 through\r\n\r\n"; next }
+                my $path = $what =~ s{^http://}{}r; $path = "$inside$what" if $inside; $path =~ s/[?#].*//; $path =~ s{/$}{/index.html};
+                my $file; my $found = $path !~ /\.\./ && -f "$folder/$path" && open($file, '<:raw', "$folder/$path");
+                my $body = $found ? do { local $/; <$file> } : 'nothing'; my $type = $path =~ /html$/ ? 'text/html' : 'application/octet-stream';
+                syswrite $c, "HTTP/1.1 " . ($found ? "200 OK" : "404 Nothing") . "\r\nContent-Type: $type\r\nContent-Length: " . length($body) . "\r\nConnection: close\r\n\r\n" . ($verb eq 'HEAD' ? '' : $body); last;
+            }
+            exit 0;
+        }
+        """;
+
+    private readonly string _name;
+    private readonly List<Process> _servers = [];
+
+    private Elsewhere(string name, string host, string address) => (_name, Host, Address) = (name, host, address);
+
+    /// <summary>This host's end of the cable.</summary>
+    public string Host { get; }
 
     /// <summary>One of 198.18.0.0/15, which is for trials of networks and nobody's.</summary>
     public string Address { get; }
@@ -26,7 +52,7 @@ public sealed class Elsewhere : IAsyncDisposable
         var net = string.Create(CultureInfo.InvariantCulture, $"198.{18 + (number >> 13)}.{(number >> 5) & 0xff}.");
         var (host, far) = ($"{net}{((number & 31) << 2) + 1}", $"{net}{((number & 31) << 2) + 2}");
         var name = string.Create(CultureInfo.InvariantCulture, $"ptest{number:x4}");
-        var elsewhere = new Elsewhere(name, far);
+        var elsewhere = new Elsewhere(name, host, far);
         try
         {
             await IpAsync("netns", "add", name);
@@ -36,8 +62,7 @@ public sealed class Elsewhere : IAsyncDisposable
             await IpAsync("-n", name, "addr", "add", $"{far}/30", "dev", "far");
             await IpAsync("-n", name, "link", "set", "far", "up");
             await IpAsync("-n", name, "route", "add", "default", "via", host);
-            elsewhere._server = Process.Start(new ProcessStartInfo("ip", ["netns", "exec", name, "perl", "-e", Serve, Port.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardOutput = true, UseShellExecute = false })!;
-            if (await elsewhere._server.StandardOutput.ReadLineAsync(cancel) != "listens") throw new InvalidOperationException("the far machine does not listen");
+            await elsewhere.RunAsync(Serve, [$"{Port}"], cancel);
             return elsewhere;
         }
         catch
@@ -47,10 +72,23 @@ public sealed class Elsewhere : IAsyncDisposable
         }
     }
 
+    /// <summary>It answers as an HTTP proxy on <see cref="ProxyPort"/>: for each host a folder of its name in this one.</summary>
+    public Task ProxyAsync(string folder, CancellationToken cancel) => RunAsync(Proxy, [$"{ProxyPort}", folder], cancel);
+
+    private async Task RunAsync(string program, string[] arguments, CancellationToken cancel)
+    {
+        var server = Process.Start(new ProcessStartInfo("ip", ["netns", "exec", _name, "perl", "-e", program, .. arguments]) { RedirectStandardOutput = true, UseShellExecute = false })!;
+        _servers.Add(server);
+        if (await server.StandardOutput.ReadLineAsync(cancel) != "listens") throw new InvalidOperationException("the far machine does not listen");
+    }
+
     public async ValueTask DisposeAsync()
     {
-        _server?.Kill();
-        _server?.Dispose();
+        foreach (var server in _servers)
+        {
+            server.Kill();
+            server.Dispose();
+        }
         await OwnDisk.RunAsync("ip", "netns", "delete", _name); // its end of the cable goes with it, and so does ours
     }
 

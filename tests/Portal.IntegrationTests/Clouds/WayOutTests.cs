@@ -1,0 +1,157 @@
+using System.Net;
+using System.Net.Sockets;
+using Portal.Core.Clouds;
+using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Docker;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Clouds;
+
+/// <summary>A site that opens a way out: its proxy is reached from inside, with what it lets through, and nothing else is.</summary>
+public sealed class WayOutTests : IAsyncLifetime
+{
+    private const string Index = "packages.example.edu", Forge = "git.example.edu", Token = "a-token";
+    private readonly DirectoryInfo _world = Directory.CreateTempSubdirectory("portal-world");
+    private Elsewhere? _elsewhere;
+    private CloudLab? _lab;
+
+    private Elsewhere Proxy => _elsewhere!;
+    private CloudLab Lab => _lab!;
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _elsewhere = await Elsewhere.MakeAsync(Cancel);
+        await _elsewhere.ProxyAsync(_world.FullName, Cancel);
+        _lab = CloudLab.Open(("Clouds:Docker:WayOut", $"{_elsewhere.Address}:{Elsewhere.ProxyPort}"));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_lab is not null) await _lab.DisposeAsync();
+        if (_elsewhere is not null) await _elsewhere.DisposeAsync();
+        _world.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task Pip_FetchesFromTheIndexAndTheModuleIsThere()
+    {
+        Put($"{Index}/simple/course-helper/index.html", "<a href=\"/files/course_helper-1.0-py3-none-any.whl\">course_helper-1.0-py3-none-any.whl</a>"u8.ToArray());
+        Put($"{Index}/files/course_helper-1.0-py3-none-any.whl", LocalIndex.Zip(
+            ("course_helper.py", "def says():\n    return 'from the index'\n"),
+            ("course_helper-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: course-helper\nVersion: 1.0\n"),
+            ("course_helper-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+            ("course_helper-1.0.dist-info/RECORD", "")));
+        var plan = await NotebookAsync();
+
+        var (said, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c",
+            $". /usr/local/lib/portal/node && pip install --quiet --index-url http://{Index}/simple --trusted-host {Index} course-helper && cd / && python3 -c 'import course_helper; print(course_helper.says())'");
+
+        (said, code).ShouldBe(("from the index", 0L));
+        // For https the same proxy is asked to connect.
+        (said, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c", $"curl --silent --show-error --max-time 10 https://{Index}/; curl --silent --proxytunnel http://{Index}/simple/course-helper/");
+        said.ShouldContain("course_helper-1.0");
+        (await File.ReadAllLinesAsync(Path.Combine(_world.FullName, "asked"), Cancel)).Count(l => l.StartsWith($"CONNECT {Index}:443 ", StringComparison.Ordinal)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task CourseLink_PullsTheRepositoryIntoTheWorkFolder()
+    {
+        (await OwnDisk.RunAsync("bash", "-euc", $"""
+            cd {_world.FullName}; git init -q -b main course; cd course; echo 'the lesson' > lesson.txt; git add .
+            git -c user.name=Lecturer -c user.email=lecturer@example.edu commit -qm lesson
+            mkdir ../{Forge}; git clone -q --bare . ../{Forge}/course.git; git -C ../{Forge}/course.git update-server-info
+            """)).ShouldBe(0);
+        var plan = await NotebookAsync();
+        using var http = new HttpClient { BaseAddress = new($"http://{await Lab.AddressAsync(plan, "notebook")}:8888/"), Timeout = TimeSpan.FromSeconds(60) };
+        http.DefaultRequestHeaders.Authorization = new("token", Token);
+        await Eventually.HoldsAsync(async () =>
+        {
+            try { return (await http.GetAsync("api/status", Cancel)).IsSuccessStatusCode; }
+            catch (HttpRequestException) { return false; }
+        }, "the notebook answers");
+
+        (await http.GetStringAsync($"git-pull?repo=http://{Forge}/course.git&branch=main", Cancel)).ShouldNotContain("cannot be fetched from here");
+        // A server of plain files has no history to cut off: the whole of it is asked for.
+        var said = await http.GetStringAsync($"git-pull/api?repo=http://{Forge}/course.git&branch=main&targetpath=course&depth=0", Cancel);
+
+        said.ShouldContain("finished");
+        (await Lab.InsideAsync(plan, "notebook", "cat", "/home/student/work/course/lesson.txt")).ShouldBe(("the lesson", 0L));
+    }
+
+    [Fact]
+    public async Task AllElse_StaysClosed()
+    {
+        await using var other = await Elsewhere.MakeAsync(Cancel);
+        await other.ProxyAsync(_world.FullName, Cancel);
+        await using var closed = CloudLab.Open(); // an installation without a way out on the same host
+        var (plan, theirs) = (await Lab.PlanAsync(), await closed.PlanAsync());
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        await closed.Clusters.EnsureAsync(theirs, Cancel);
+        using var here = new TcpListener(IPAddress.Parse(Proxy.Host), Elsewhere.ProxyPort);
+        here.Start();
+
+        (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeTrue("the proxy itself");
+        (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.Port)).ShouldBeFalse("another port of the proxy");
+        (await Lab.ReachesAsync(plan, other.Address, Elsewhere.ProxyPort)).ShouldBeFalse("another machine");
+        (await Lab.ReachesAsync(plan, Proxy.Host, Elsewhere.ProxyPort)).ShouldBeFalse("this host");
+        (await Lab.ReachesAsync(plan, Index, 80)).ShouldBeFalse("a name, without the proxy");
+        (await closed.ReachesAsync(theirs, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeFalse("from an installation that opens none");
+        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", "import os; print(os.environ['PORTAL_WAY_OUT'] == os.environ['https_proxy'], os.environ['no_proxy'].split(',')[0])");
+        said.ShouldBe("True notebook");
+        (await closed.PythonInsideAsync(theirs, "notebook", "import os; print([k for k in os.environ if 'proxy' in k.lower() or 'WAY_OUT' in k])")).Said.ShouldBe("[]");
+    }
+
+    [Fact]
+    public async Task WallPutBack_LeavesTheDoorInIt()
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        foreach (var rule in Lab.Get<Firewall>().Rules) (await OwnDisk.RunAsync("iptables", ["-w", "10", "-D", rule.Chain, .. rule.Words])).ShouldBe(0);
+
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.Port)).ShouldBeFalse("the walls stand");
+        (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeTrue("the door is before them");
+    }
+
+    [Fact]
+    public async Task AnotherSettingOrNone_ClosesTheOldOne()
+    {
+        await using var other = await Elsewhere.MakeAsync(Cancel);
+        using var here = new TcpListener(IPAddress.Parse(other.Host), Elsewhere.ProxyPort);
+        here.Start();
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeTrue();
+
+        await EnsureAsync($"{other.Host}:{Elsewhere.ProxyPort}"); // a proxy on this very host
+
+        (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeFalse();
+        (await Lab.ReachesAsync(plan, other.Host, Elsewhere.ProxyPort)).ShouldBeTrue();
+
+        await EnsureAsync("");
+
+        (await Lab.ReachesAsync(plan, other.Host, Elsewhere.ProxyPort)).ShouldBeFalse();
+        foreach (var table in (string[])["filter", "nat"])
+            (await Tool.RunAsync("test", "iptables", ["-w", "10", "-t", table, "-S"], TimeSpan.FromSeconds(20), TimeProvider.System, Cancel)).Output.ShouldNotContain($"{Lab.Owned.BridgePrefix}-way-out");
+
+        Task EnsureAsync(string wayOut) => new Firewall(Lab.Owned, new DockerOptions { Pool = Lab.Settings["Clouds:Docker:Pool"]!, WayOut = wayOut }, TimeProvider.System).EnsureAsync(Cancel);
+    }
+
+    private async Task<ClusterPlan> NotebookAsync()
+    {
+        var work = await Lab.WorkAsync(CloudLab.New(), 300_001);
+        var node = await Lab.NodeAsync(work: work.Mount, memoryMib: 512, command: ["start-notebook"]);
+        var plan = await Lab.PlanAsync(nodes: node with { Secrets = new Dictionary<string, string>(StringComparer.Ordinal) { ["TOKEN"] = Token } });
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        return plan;
+    }
+
+    private void Put(string path, byte[] content)
+    {
+        var file = Path.Combine(_world.FullName, path);
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.WriteAllBytes(file, content);
+    }
+}
