@@ -8,7 +8,7 @@ namespace Portal.Core.Policy;
 public sealed record Signal(string By, bool Answered, bool Busy = false, DateTimeOffset? LastActivity = null);
 
 /// <summary>When something was last seen to work, and what that was.</summary>
-/// <param name="By">A signal's name; <see cref="IdlePolicy.Unknown"/> and a name where it gave no answer; null where nothing worked yet.</param>
+/// <param name="By">Names of signals with commas between them; <see cref="IdlePolicy.Unknown"/> and a name where it gave no answer; null where nothing worked yet.</param>
 public sealed record Activity(DateTimeOffset At, string? By);
 
 /// <param name="IdleMinutes">Rule of the class; null: never for want of work.</param>
@@ -57,7 +57,7 @@ public static class IdlePolicy
     /// <param name="lookedAt">The look before; null for the first.</param>
     public static Activity Seen(IReadOnlyList<Signal> signals, Activity? before, DateTimeOffset? lookedAt, DateTimeOffset now)
     {
-        if (signals.FirstOrDefault(s => s.Busy) is { } busy) return new(now, busy.By);
+        if (signals.Any(s => s.Busy)) return new(now, string.Join(',', signals.Where(s => s.Busy).Select(s => s.By).Distinct(StringComparer.Ordinal)));
         if (signals.FirstOrDefault(s => !s.Answered) is { } silent) return new(now, Unknown + silent.By);
         if (signals.Count == 0 || now - lookedAt > LongestGap) return new(now, Unknown + Unwatched);
         // A clock that runs ahead, or a lie, keeps it no longer than the present.

@@ -84,7 +84,7 @@ public sealed record NodeView(string Name, string Role, bool Running, int? ExitC
 }
 
 /// <param name="Minutes">Rule of the class; null: it never stops for want of work.</param>
-/// <param name="ActiveBy">What was last seen to work: a signal's name, "?" before the name of one that gave no answer; null for nothing yet.</param>
+/// <param name="ActiveBy">What was last seen to work: names of signals with commas between them, "?" before the name of one that gave no answer; null for nothing yet.</param>
 /// <param name="StopAt">When it stops if nothing works in it until then; null while it does not run, or where there is no such rule.</param>
 /// <param name="KeepUntil">Its owner wants it kept until then.</param>
 public sealed record IdleView(int? Minutes, DateTimeOffset? ActiveAt, string? ActiveBy, DateTimeOffset? StopAt, DateTimeOffset? KeepUntil)

@@ -13,7 +13,7 @@ namespace Portal.Jobs.Steps;
 public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, NpgsqlDataSource data, RunOptions options, TimeProvider clock) : IStep
 {
     // What starts is asked often and looked at seldom: a look at the containers is work for the machine on which they start.
-    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(500), BetweenQuestions = TimeSpan.FromMilliseconds(40);
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(1), BetweenQuestions = TimeSpan.FromMilliseconds(40);
 
     public StepKey Key => StepKey.ProveEngine;
 

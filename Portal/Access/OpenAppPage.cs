@@ -33,56 +33,51 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
     /// </summary>
     public IResult Offer(HttpContext http, AppFound app, string? path)
     {
-        var headers = http.Response.Headers;
-        headers.ContentSecurityPolicy = "default-src 'none'; style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-        headers.CacheControl = "no-store";
         var token = antiforgery.GetAndStoreTokens(http);
-        static string E(string s) => HtmlEncoder.Default.Encode(s);
-        return Results.Text($"""
-            <!DOCTYPE html>
-            <html lang="en" data-theme="system">
-            <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{E(texts["Offer.Title", app.Title])}</title><link rel="stylesheet" href="/{sheet.Href}"></head>
-            <body><div class="plain"><main><h1>{E(texts["Offer.Title", app.Title])}</h1>
-            <form method="post" action="/workspaces/{app.Workspace}/apps/{E(app.App)}/open"><input type="hidden" name="{E(token.FormFieldName)}" value="{E(token.RequestToken!)}"><input type="hidden" name="path" value="{E(PathInApp(path) ?? "")}"><p>{E(texts["Offer.Says", app.Title, app.WorkspaceName])}</p>{(PathInApp(path) is { } known ? $"<p><code>{E(known)}</code></p>" : "")}<p class="people"><button type="submit">{E(texts["Open.Button", app.Title])}</button></p></form>
-            </main></div></body>
-            </html>
-            """, "text/html; charset=utf-8");
+        return Page(http, texts["Offer.Title", app.Title], $"""
+            <form method="post" action="/workspaces/{app.Workspace}/apps/{E(app.App)}/open">{Hidden(token.FormFieldName, token.RequestToken!)}{Hidden("path", PathInApp(path) ?? "")}
+            <p>{E(texts["Offer.Says", app.Title, app.WorkspaceName])}</p>{(PathInApp(path) is { } known ? $"<p><code>{E(known)}</code></p>" : "")}
+            <p class="people"><button type="submit">{E(texts["Open.Button", app.Title])}</button></p></form>
+            """, formAction: "'self'");
     }
 
     /// <summary>404, the same for an app that is not there and for one that is somebody else's.</summary>
-    public IResult Nothing(HttpContext http)
-    {
-        http.Response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-        http.Response.Headers.CacheControl = "no-store";
-        static string E(string s) => HtmlEncoder.Default.Encode(s);
-        return Results.Text($"""
-            <!DOCTYPE html>
-            <html lang="en" data-theme="system">
-            <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{E(texts["Nothing.Title"])}</title><link rel="stylesheet" href="/{sheet.Href}"></head>
-            <body><div class="plain"><main><h1>{E(texts["Nothing.Title"])}</h1><p>{E(texts["Nothing.Says"])}</p><p><a href="/">{E(texts["Nothing.Link"])}</a></p></main></div></body>
-            </html>
-            """, "text/html; charset=utf-8", statusCode: StatusCodes.Status404NotFound);
-    }
+    public IResult Nothing(HttpContext http) =>
+        Page(http, texts["Nothing.Title"], $"""<p>{E(texts["Nothing.Says"])}</p><p><a href="/">{E(texts["Nothing.Link"])}</a></p>""", formAction: "'none'", StatusCodes.Status404NotFound);
 
     /// <param name="path">Where in the app to begin; null for where it begins by itself.</param>
     public IResult Result(HttpContext http, OpenAppOutcome.Opened opened, string? path = null)
     {
         var app = site.AppOrigin(new(opened.App, opened.Slug));
-        var headers = http.Response.Headers;
-        // The one page of the portal whose form may leave it, and only to this app.
-        headers.ContentSecurityPolicy = $"default-src 'none'; script-src 'self'; style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action {app}; frame-ancestors 'none'";
         // The origin must be told, or browsers send "null"; the path never is.
-        headers["Referrer-Policy"] = "origin";
-        headers.CacheControl = "no-store";
-        static string E(string s) => HtmlEncoder.Default.Encode(s);
+        http.Response.Headers["Referrer-Policy"] = "origin";
+        // The one page of the portal whose form may leave it, and only to this app.
+        return Page(http, texts["Open.Title", opened.Title], $"""
+            <form method="post" action="{E(app)}{EnterPath}">{Hidden("ticket", opened.Ticket)}{(PathInApp(path) is { } known ? Hidden("path", known) : "")}
+            <p>{E(texts["Open.Says"])}</p><p class="people"><button type="submit">{E(texts["Open.Button", opened.Title])}</button></p></form>
+            <script src="{Script}"></script>
+            """, formAction: app, script: "'self'");
+    }
+
+    /// <param name="content">HTML below the heading; every value in it is encoded already.</param>
+    /// <param name="formAction">Where forms of the page may be posted to, and <paramref name="script"/> where scripts may come from: sources of a content security policy.</param>
+    private IResult Page(HttpContext http, string title, string content, string formAction, int status = StatusCodes.Status200OK, string script = "'none'")
+    {
+        http.Response.Headers.ContentSecurityPolicy =
+            $"default-src 'none'; script-src {script}; style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action {formAction}; frame-ancestors 'none'";
+        http.Response.Headers.CacheControl = "no-store";
         return Results.Text($"""
             <!DOCTYPE html>
             <html lang="en" data-theme="system">
-            <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{E(texts["Open.Title", opened.Title])}</title><link rel="stylesheet" href="/{sheet.Href}"></head>
-            <body><div class="plain"><main><h1>{E(texts["Open.Title", opened.Title])}</h1>
-            <form method="post" action="{E(app)}{EnterPath}"><input type="hidden" name="ticket" value="{E(opened.Ticket)}">{(PathInApp(path) is { } known ? $"<input type=\"hidden\" name=\"path\" value=\"{E(known)}\">" : "")}<p>{E(texts["Open.Says"])}</p><p class="people"><button type="submit">{E(texts["Open.Button", opened.Title])}</button></p></form>
-            </main></div><script src="{Script}"></script></body>
+            <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{E(title)}</title><link rel="stylesheet" href="/{sheet.Href}"></head>
+            <body><div class="plain"><main><h1>{E(title)}</h1>
+            {content}
+            </main></div></body>
             </html>
-            """, "text/html; charset=utf-8");
+            """, "text/html; charset=utf-8", statusCode: status);
     }
+
+    private static string Hidden(string name, string value) => $"<input type=\"hidden\" name=\"{E(name)}\" value=\"{E(value)}\">";
+
+    private static string E(string s) => HtmlEncoder.Default.Encode(s);
 }

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using Portal.E2E.Pages;
 using static Microsoft.Playwright.Assertions;
@@ -90,11 +91,16 @@ public sealed class EngineJourneys(Site site)
     [Fact]
     public Task Slurm_FromCatalogueToDeleted_ComputesAndShowsItsNodes() =>
         TravelAsync(new("Slurm", "Ada Lovelace", "A lesson", "controller", "sum-of-squares.ipynb",
-            "import subprocess; subprocess.run(['sbatch', '--wait', '--output=/dev/null', '--wrap=hostname'], capture_output=True, text=True).stdout.strip()", "'Submitted batch job 2'"), async (_, page) =>
+            "import subprocess; [subprocess.run(['sbatch', '--output=/dev/null', *job], capture_output=True, text=True).stdout.strip() for job in (['--wrap=sleep 240'], ['--wait', '--wrap=hostname'])]", "['Submitted batch job 2', 'Submitted batch job 3']"), async (_, page) =>
         {
             var queue = await page.OpenEngineAsync("Queue");
             foreach (var node in (string[])["worker0", "worker1"]) await Expect(queue.Text(node).First).ToBeVisibleAsync();
             await queue.CloseAsync();
+        }, async (ada, page) =>
+        {
+            // The cell has ended, its batch job has not.
+            await Expect(page.Count("Running jobs")).ToHaveTextAsync("1", new() { Timeout = 60_000 });
+            await Expect(ada.Page.GetByText(new Regex(@"Kept awake by: .*Running jobs\.", RegexOptions.None, TimeSpan.FromSeconds(1)))).ToBeVisibleAsync(new() { Timeout = 60_000 });
         });
 
     private async Task TravelAsync(Engine engine, Func<Visit, WorkspacePage, Task> look, Func<Visit, WorkspacePage, Task>? again = null)

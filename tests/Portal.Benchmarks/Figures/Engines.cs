@@ -13,40 +13,44 @@ internal sealed class Engines() : Figure("engines")
     private const int Workers = 3;
     private static readonly TimeSpan Images = TimeSpan.FromMinutes(15);
 
-    private static readonly (string Template, (string Code, string Value)? Question)[] Measured =
+    /// <summary>The quickest spreads most, and is asked most often.</summary>
+    private static readonly (string Template, int Times, (string Code, string Value)? Question)[] Measured =
     [
-        ("dask", ("from distributed import Client\nclient = Client()\nsum(client.gather(client.map(lambda n: n * n, range(300))))", "8955050")),
-        ("spark", ("from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate().range(0, 6000000, 1, 12).selectExpr('sum(id)').first()[0]", "17999997000000")),
-        ("hadoop", null),
+        ("dask", 9, ("from distributed import Client\nclient = Client()\nsum(client.gather(client.map(lambda n: n * n, range(300))))", "8955050")),
+        ("spark", 5, ("from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate().range(0, 6000000, 1, 12).selectExpr('sum(id)').first()[0]", "17999997000000")),
+        ("hadoop", 5, null),
     ];
 
     public override async Task MeasureAsync(Bench bench, CancellationToken cancel)
     {
         await using var own = await Bench.StartAsync(bench.Quick, bench.Report, cancel, ("Catalog:Templates", Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates")));
         await Until.TrueAsync("every image is made", async () => await own.ScalarAsync<long>("select count(*) from portal.images where state = 'Ready' and name in ('python', 'spark', 'hadoop')", cancel) == 3, cancel, Images);
-        foreach (var (template, question) in Measured) await MeasureAsync(own, template, question, cancel);
+        foreach (var (template, times, question) in Measured) await MeasureAsync(own, template, own.Times(times, 2), question, cancel);
         await TogetherAsync(own, cancel);
     }
 
-    private async Task MeasureAsync(Bench bench, string template, (string Code, string Value)? question, CancellationToken cancel)
+    private async Task MeasureAsync(Bench bench, string template, int times, (string Code, string Value)? question, CancellationToken cancel)
     {
         await using var lab = CloudLab.Open();
         var spec = await bench.SpecAsync(template, cancel);
         var (ready, results, bareReady, bareResults) = (new Series(), new Series(), new Series(), new Series());
         bench.Report.Begin(Name);
         var since = Bench.Now;
-        for (var i = -1; i < bench.Times(5, 2); i++)
+        for (var i = -1; i < times; i++)
         {
             var click = Bench.Now;
             var id = await bench.OrderAsync(template, Workers, cancel);
             var isReady = (await bench.EndedAsync(id, cancel) - click).TotalSeconds;
+            // What the bare cluster is to be like is asked of the engine here; a student does not wait for it.
+            var aside = TimeProvider.System.GetTimestamp();
             var nodes = await BareCluster.OfAsync(bench.It.Lab, id, cancel);
+            var asked = TimeProvider.System.GetElapsedTime(aside);
             if (question is { } q)
             {
                 using var door = new NotebookDoor(BareCluster.TokenOf(spec, nodes));
                 await door.ComputesAsync(BareCluster.AddressOf(nodes.Single(n => n.Config!.Hostname == BareCluster.NotebookOf(spec).Name)), q.Code, q.Value, cancel);
             }
-            var hasResult = (Bench.Now - click).TotalSeconds;
+            var hasResult = (Bench.Now - click - asked).TotalSeconds;
             await bench.DeleteAsync(id, cancel);
             var bare = await new BareCluster(lab, spec, nodes).RunAsync(question, cancel);
             if (i < 0) continue; // the first of each is slower than any other

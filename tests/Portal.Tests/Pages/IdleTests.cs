@@ -39,6 +39,8 @@ public sealed class IdleTests : PageTest
     [InlineData("?kernels", 0, "Kept, because the notebook did not answer. It stops after 60 min without work.", 60)]
     [InlineData("?unwatched", 0, "Kept, because nobody watched it for a while. It stops after 60 min without work.", 60)]
     [InlineData("tasks", 0, "Kept awake by: Running tasks. It stops after 60 min without work.", 60)]
+    [InlineData("kernels,tasks", 0, "Kept awake by: a kernel, Running tasks. It stops after 60 min without work.", 60)]
+    [InlineData("kernels,tasks", 20, "Last work: a kernel, Running tasks, 09:40. It stops after 60 min without work.", 60)]
     [InlineData("?tasks", 0, "Kept, because Running tasks did not answer. It stops after 60 min without work.", 60)]
     [InlineData(null, 0, "Nothing has worked in it yet. It stops after 60 min without work.", 60)]
     public void Notice_NoStopNear_SaysWhatKeepsIt(string? by, int minutesAgo, string words, int rule)

@@ -52,6 +52,10 @@ public sealed class IdlePolicyTests
         Seen(Before, new Signal("kernels", false), new Signal("applications", true, true)).ShouldBe(new Activity(Now, "applications"));
 
     [Fact]
+    public void Seen_SeveralBusy_NamesEachOnce() =>
+        Seen(Before, new Signal("kernels", true, true), At("terminals", 1), new Signal("kernels", true, true), new Signal("jobs", true, true)).ShouldBe(new Activity(Now, "kernels,jobs"));
+
+    [Fact]
     public void Seen_Silence_KeepsAndSaysWhose() =>
         Seen(Before, At("kernels", 90), new Signal("tasks", Answered: false)).ShouldBe(new Activity(Now, "?tasks"));
 
