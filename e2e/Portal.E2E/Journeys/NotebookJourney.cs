@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using Portal.E2E.Pages;
 using static Microsoft.Playwright.Assertions;
@@ -54,6 +55,8 @@ public sealed class NotebookJourney(Site site)
         await lab.UploadAsync(uploaded, "by hand");
         await lab.NewNotebookAsync();
         await lab.ComputeAsync("6 * 7", "42");
+        // What is used, beside the size that was chosen and not what the machine has.
+        await Expect(lab.StatusBar).ToContainTextAsync(new Regex(@"Mem:\s+[1-9][0-9.]* / 2048\.00 MB", RegexOptions.None, TimeSpan.FromSeconds(1)), new() { Timeout = 30_000 });
         // The embedded default opens no way out, and what would need one says so.
         await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:72]", "'This site opens no way out to package indexes, so pip can fetch nothing.'");
         await lab.ReloadAsync();

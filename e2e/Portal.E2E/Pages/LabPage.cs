@@ -27,6 +27,8 @@ public sealed class LabPage(IPage tab)
         await Expect(Tab.Locator("#jupyterlab-splash")).ToHaveCountAsync(0, new() { Timeout = Long });
     }
 
+    public ILocator StatusBar => Tab.Locator("#jp-main-statusbar");
+
     public ILocator File(string name) => Tab.Locator(".jp-DirListing-item", new() { HasTextString = name });
 
     /// <summary>Runs a command in a new terminal.</summary>
