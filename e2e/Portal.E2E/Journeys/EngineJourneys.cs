@@ -90,7 +90,7 @@ public sealed class EngineJourneys(Site site)
 
     [Fact]
     public Task Slurm_FromCatalogueToDeleted_ComputesAndShowsItsNodes() =>
-        TravelAsync(new("Slurm", "Ada Lovelace", "A lesson", "controller", "sum-of-squares.ipynb",
+        TravelAsync(new("Slurm", "Ada Lovelace", "A lesson", "controller", "six-million-trips.ipynb",
             "import subprocess; [subprocess.run(['sbatch', '--output=/dev/null', *job], capture_output=True, text=True).stdout.strip() for job in (['--wrap=sleep 240'], ['--wait', '--wrap=hostname'])]", "['Submitted batch job 2', 'Submitted batch job 3']"), async (_, page) =>
         {
             var queue = await page.OpenEngineAsync("Queue");
