@@ -10,7 +10,7 @@ public sealed record NodeShape(string Name, RoleSpec Role, NodeSize Size)
     public Amounts Amounts => new(Size.Vcpu, Size.MemoryMib, Role.ScratchGib, 0);
 }
 
-/// <summary>An app of one node, with the name that its host carries: of workers each has its own.</summary>
+/// <summary>An app of one node, with the name that its host carries: where a role has several nodes each has its own.</summary>
 /// <param name="Id">First part of the host name, such as lab or node-2.</param>
 /// <param name="Node">Name of the node that serves it.</param>
 public sealed record AppOnNode(string Id, string Title, AppSpec Spec, string Node);
@@ -40,13 +40,13 @@ public static class ClusterShape
     public static Amounts LargestNode(this TemplateSpec spec, string size, int workers) =>
         spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (most, n) => new(Math.Max(most.Vcpu, n.Size.Vcpu), Math.Max(most.MemoryMib, n.Size.MemoryMib), 0, 0));
 
-    /// <summary>Every app; an app of the worker role once for each worker.</summary>
+    /// <summary>Every app; an app of a role with several nodes once for each of them.</summary>
     public static IReadOnlyList<AppOnNode> AppsOnNodes(this TemplateSpec spec, int workers) =>
     [
         .. from app in spec.Apps
            let role = spec.Roles.First(r => r.Name == app.Role)
            from node in role.Names(workers).Select((name, at) => (name, at))
-           select role.Workers is null
+           select role.IsSingle
                ? new AppOnNode(app.Id, app.Title, app, node.name)
                : new AppOnNode(string.Create(CultureInfo.InvariantCulture, $"{app.Id}-{node.at}"), $"{app.Title} {node.name}", app, node.name),
     ];
@@ -57,5 +57,5 @@ public static class ClusterShape
 
     // Callers and rows may say any number: what is counted out stays within what the role can have.
     private static IEnumerable<string> Names(this RoleSpec role, int workers) =>
-        role.Workers is not { } range ? [role.Name] : Enumerable.Range(0, Math.Clamp(workers, 0, range.Max)).Select(i => string.Create(CultureInfo.InvariantCulture, $"{role.Name}{i}"));
+        role.IsSingle ? [role.Name] : Enumerable.Range(0, role.Workers is { } range ? Math.Clamp(workers, 0, range.Max) : role.Count).Select(i => string.Create(CultureInfo.InvariantCulture, $"{role.Name}{i}"));
 }

@@ -43,13 +43,19 @@ public sealed record SizeSpec(string Id, string Title, string Says, int Vcpu, in
 /// <param name="MemoryMib">Memory limit, MiB.</param>
 public sealed record NodeSize(int Vcpu, int MemoryMib);
 
-/// <summary>One kind of node: a single one that carries the role's name, or workers that are counted from it.</summary>
+/// <summary>One kind of node: a single one that carries the role's name, a fixed number, or workers; these two are counted from it.</summary>
 /// <param name="Image">Name of a recipe in infra/images.</param>
 /// <param name="Token">Name of the environment variable that receives the app's token; null for none.</param>
 public sealed record RoleSpec(string Name, string Image, IReadOnlyList<string> Command, IReadOnlyDictionary<string, string> Environment, string? Token)
 {
-    /// <summary>Null: exactly one node, named as the role. Otherwise nodes worker0, worker1 … as many as are asked for.</summary>
+    /// <summary>Nodes worker0, worker1 … as many as are asked for; null: as many as <see cref="Count"/> says.</summary>
     public WorkerRange? Workers { get; init; }
+
+    /// <summary>How many nodes a role without workers has: one, named as the role, or more, as keeper0, keeper1 …</summary>
+    public int Count { get; init; } = 1;
+
+    /// <summary>Exactly one node, which can be asked by the role's name.</summary>
+    public bool IsSingle => Workers is null && Count == 1;
 
     /// <summary>By id of a size, where this role's nodes differ from what the size says.</summary>
     public IReadOnlyDictionary<string, NodeSize> Sizes { get; init; } = new Dictionary<string, NodeSize>(StringComparer.Ordinal);
@@ -111,6 +117,9 @@ public sealed record ParameterSpec(string Id, string Title, string Help, Paramet
 {
     public decimal? Min { get; init; }
     public decimal? Max { get; init; }
+
+    /// <summary>A number without a fraction: nothing that the template says of it has one.</summary>
+    public bool IsWhole => Type is ParameterType.Number && !Default.Contains('.', StringComparison.Ordinal) && (Min ?? 0) % 1 == 0 && (Max ?? 0) % 1 == 0;
 
     /// <summary>Longest text.</summary>
     public int Longest { get; init; } = 200;

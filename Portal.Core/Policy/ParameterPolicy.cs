@@ -7,7 +7,7 @@ namespace Portal.Core.Policy;
 /// <param name="Id">Of the parameter; where the template has none of this name, the name that was given.</param>
 public sealed record ParameterFault(string Id, ParameterMistake Mistake, string? Detail = null);
 
-public enum ParameterMistake { Unknown, NotANumber, TooSmall, TooLarge, NotAnOption, TooLong, NotAllowed }
+public enum ParameterMistake { Unknown, NotANumber, NotWhole, TooSmall, TooLarge, NotAnOption, TooLong, NotAllowed }
 
 /// <summary>Decides about values of a template's parameters; the form and the verb ask the same.</summary>
 public static class ParameterPolicy
@@ -47,6 +47,7 @@ public static class ParameterPolicy
     private static (ParameterMistake, string?)? Number(ParameterSpec parameter, string value)
     {
         if (!decimal.TryParse(value, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)) return (ParameterMistake.NotANumber, null);
+        if (parameter.IsWhole && value.Contains('.', StringComparison.Ordinal)) return (ParameterMistake.NotWhole, null);
         if (number < parameter.Min) return (ParameterMistake.TooSmall, Said(parameter.Min));
         return number > parameter.Max ? (ParameterMistake.TooLarge, Said(parameter.Max)) : null;
     }

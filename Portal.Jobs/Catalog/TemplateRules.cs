@@ -7,7 +7,9 @@ namespace Portal.Jobs.Catalog;
 /// <summary>What must hold in a template beyond the form of its file: names that meet, amounts that can be, nothing that could be mistaken for something else.</summary>
 internal static partial class TemplateRules
 {
-    /// <summary>As many as fit into a workspace's addresses beside the other nodes.</summary>
+    /// <summary>Nodes in all: what the addresses of a workspace leave beside the bridge's own.</summary>
+    private const int MostNodes = 29;
+
     private const int MostWorkers = 24;
 
     /// <summary>The first rule that is broken: which key, and in words; null when all hold.</summary>
@@ -24,6 +26,7 @@ internal static partial class TemplateRules
         if (spec.Sizes.Count == 0) yield return ("sizes", "at least one");
         if (spec.Roles.Count == 0) yield return ("roles", "at least one");
         if (spec.Roles.Count(r => r.Workers is not null) > 1) yield return ("roles", "at most one role has workers");
+        if (spec.Roles.Sum(r => r.Workers?.Max ?? r.Count) > MostNodes) yield return ("roles", $"at most {MostNodes} nodes in all");
         foreach (var (field, names) in (IEnumerable<(string, IEnumerable<string>)>)[("sizes", spec.Sizes.Select(s => s.Id)), ("roles", spec.Roles.Select(r => r.Name)), ("apps", spec.Apps.Select(a => a.Id)), ("parameters", spec.Parameters.Select(p => p.Id)), ("presets", spec.Presets.Select(p => p.Id))])
             if (names.Distinct(StringComparer.Ordinal).Count() < names.Count()) yield return (field, "two have the same name");
     }
@@ -42,6 +45,7 @@ internal static partial class TemplateRules
         if (role.Command.Count == 0) yield return ("command", "at least the program");
         if (role.Environment.Keys.Append(role.Token ?? "TOKEN").FirstOrDefault(k => !Variable().IsMatch(k)) is { } variable) yield return ("environment", $"\"{variable}\" is no name of a variable");
         if (role.Workers is { } w && (w.Min < 1 || w.Max < w.Min || w.Max > MostWorkers || w.Default < w.Min || w.Default > w.Max)) yield return ("workers", $"1 <= min <= default <= max <= {MostWorkers}");
+        if (role.Count is < 1 or > MostWorkers || role is { Workers: not null, Count: > 1 }) yield return ("count", $"1 to {MostWorkers}, and none beside workers");
         if (role.Sizes.Keys.FirstOrDefault(s => spec.Size(s) is null) is { } size) yield return ("sizes", $"there is no size \"{size}\"");
         if (role.Sizes.Values.Any(s => s.Vcpu is < 1 or > 64 || s.MemoryMib is < 256 or > 1_048_576)) yield return ("sizes", "vcpu 1 to 64, memoryMib 256 to 1048576");
         if (role.ScratchGib is < 0 or > 10_000) yield return ("scratchGib", "0 to 10000");
@@ -62,7 +66,7 @@ internal static partial class TemplateRules
     private static IEnumerable<(string, string)> Count(TemplateSpec spec, CountSpec count)
     {
         if (!Id().IsMatch(count.Id)) yield return ("id", "lower-case letters, digits and hyphens, a letter first");
-        if (spec.Roles.All(r => r.Name != count.Role || r.Workers is not null)) yield return ("role", "a role of this template that has a single node");
+        if (spec.Roles.All(r => r.Name != count.Role || !r.IsSingle)) yield return ("role", "a role of this template that has a single node");
         if (!IsAddress(count.Port, count.Path) || count.Value.Length == 0) yield return ("path", "a port of 1 to 65535, a path that begins with / and where the value is");
     }
 

@@ -80,6 +80,7 @@ internal sealed class TemplateYaml
         public Dictionary<string, string> Environment { get; set; } = new(StringComparer.Ordinal);
         public string? Token { get; set; }
         public WorkersYaml? Workers { get; set; }
+        public int Count { get; set; } = 1;
         public Dictionary<string, AmountsYaml> Sizes { get; set; } = new(StringComparer.Ordinal);
         public int ScratchGib { get; set; }
         public bool Files { get; set; } = true;
@@ -91,6 +92,7 @@ internal sealed class TemplateYaml
         public RoleSpec Spec() => new(Name, Image, [.. Command], Environment, Token)
         {
             Workers = Workers is null ? null : new(Workers.Min, Workers.Max, Workers.Default),
+            Count = Count,
             Sizes = Sizes.ToDictionary(s => s.Key, s => new NodeSize(s.Value.Vcpu, s.Value.MemoryMib), StringComparer.Ordinal),
             ScratchGib = ScratchGib,
             Files = Files,

@@ -74,6 +74,31 @@ public sealed class TemplateFileTests
         fault.ToString().ShouldStartWith($"notebook/template.yaml, line {line}: ");
     }
 
+    [Theory]
+    [InlineData("count: 3", "count: 25", "roles[1].count", "from 1 to 24")]
+    [InlineData("command: [keep], count: 3", "command: [keep], count: 22", "roles", "at most 29 nodes")]
+    [InlineData("scratchGib: 3", "scratchGib: 3\n    count: 2", "roles[2].count", "none beside workers")]
+    [InlineData("Tasks, role: notebook", "Tasks, role: keeper", "counts[0].role", "a single node")]
+    public void Read_CountedRole_HasItsRules(string was, string becomes, string field, string reason)
+    {
+        var (spec, fault) = TemplateFile.Read("full/template.yaml", Encoding.UTF8.GetBytes(Full.Replace(was, becomes, StringComparison.Ordinal)));
+        spec.ShouldBeNull();
+        fault!.Field.ShouldBe(field);
+        fault.Reason.ShouldContain(reason);
+    }
+
+    /// <summary>By its first line an editor finds the schema.</summary>
+    [Fact]
+    public void Shipped_Templates_NameTheSchemaThatIsThere()
+    {
+        foreach (var file in Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates"), "template.yaml", SearchOption.AllDirectories))
+        {
+            var said = File.ReadLines(file).First().Split("$schema=");
+            said.Length.ShouldBe(2, file);
+            File.Exists(Path.Combine(Path.GetDirectoryName(file)!, said[1])).ShouldBeTrue(file);
+        }
+    }
+
     [Fact]
     public void Read_NoYaml_NamesTheLine()
     {
@@ -143,10 +168,11 @@ public sealed class TemplateFileTests
         var (spec, fault) = TemplateFile.Read("full/template.yaml", Encoding.UTF8.GetBytes(Full));
         fault.ShouldBeNull();
         spec!.Version.ShouldBe("4.1");
-        spec.Roles[1].Workers.ShouldBe(new(1, 8, 2));
-        spec.Roles[1].Sizes["s"].ShouldBe(new(2, 512));
-        spec.Roles[1].Drain!.Command.ShouldBe(["leave", "{node}", "7"]);
-        spec.Roles[1].Registered.Single().Value.ShouldBe("workers");
+        spec.Roles[1].Count.ShouldBe(3);
+        spec.Roles[2].Workers.ShouldBe(new(1, 8, 2));
+        spec.Roles[2].Sizes["s"].ShouldBe(new(2, 512));
+        spec.Roles[2].Drain!.Command.ShouldBe(["leave", "{node}", "7"]);
+        spec.Roles[2].Registered.Single().Value.ShouldBe("workers");
         spec.Parameters[0].Default.ShouldBe("4");
         spec.Parameters[2].When.ShouldBe(new("deep", "true"));
         spec.Presets[0].Parameters["cores"].ShouldBe("6");
@@ -164,6 +190,7 @@ public sealed class TemplateFileTests
           - {id: s, title: Small, says: Little., vcpu: 1, memoryMib: 512}
         roles:
           - {name: notebook, image: python, command: [start-notebook], token: TOKEN, environment: {A: 1, B: true, C: "x: y"}}
+          - {name: keeper, image: python, command: [keep], count: 3}
           - name: worker
             image: python
             command: [work]

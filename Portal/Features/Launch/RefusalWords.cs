@@ -27,7 +27,7 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     /// <summary>What is wrong with a value, at its field.</summary>
     public string Mistake(ParameterSpec parameter, ParameterMistake mistake, string? detail) => mistake switch
     {
-        ParameterMistake.NotANumber => text["Mistake.NotANumber", parameter.Default],
+        ParameterMistake.NotANumber or ParameterMistake.NotWhole => text[$"Mistake.{mistake}", parameter.Default],
         ParameterMistake.NotAllowed => text[detail is null ? "Mistake.NotAllowed" : "Mistake.NotAllowed.Pattern"],
         _ => text[$"Mistake.{mistake}", detail ?? ""],
     };

@@ -13,7 +13,8 @@ public sealed class EngineJourneys(Site site)
     /// <param name="Code">What is computed after a stop and a start, on what was kept.</param>
     /// <param name="Says">Its answer.</param>
     /// <param name="Size">What it is started in after the stop; null for the same.</param>
-    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Says, string? Size = null)
+    /// <param name="Set">What is set in the form of the template's own settings.</param>
+    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Says, string? Size = null, Func<Visit, LaunchPage, Task>? Set = null)
     {
         public string Id => Title.ToLowerInvariant();
         public string Name => $"{Title} journey";
@@ -36,7 +37,14 @@ public sealed class EngineJourneys(Site site)
     [Fact]
     public Task Spark_FromCatalogueToDeleted_ComputesAndShowsItsApplication() =>
         TravelAsync(new("Spark", "Grace Hopper", "A lesson", "master", "six-million-trips.ipynb",
-            "from pyspark.sql import SparkSession; SparkSession.builder.appName('kept').getOrCreate().table('trips').count()", "6042000"), async (_, page) =>
+            "from pyspark.sql import SparkSession; s = SparkSession.builder.appName('kept').getOrCreate(); (s.table('trips').count(), s.conf.get('spark.sql.adaptive.enabled'), s.conf.get('spark.sql.shuffle.partitions'))", "(6042000, 'false', '7')",
+            Set: async (grace, form) =>
+            {
+                await Expect(form.Setting("Parts of a shuffle")).ToHaveCountAsync(0);
+                await form.SwitchAsync("Adaptive queries");
+                await form.WriteAsync("Parts of a shuffle", "7");
+                await Looks.CheckEverywhereAsync(grace, "launch-settings");
+            }), async (_, page) =>
         {
             var spark = await page.OpenEngineAsync("Spark");
             await Expect(spark.Heading("Spark Master at")).ToBeVisibleAsync();
@@ -62,7 +70,8 @@ public sealed class EngineJourneys(Site site)
     [Fact, Trait("Lane", "long")]
     public Task Hadoop_FromCatalogueToDeleted_ComputesAndLinksItsNodes() =>
         TravelAsync(new("Hadoop", "Alan Turing", "A lesson", "master", "six-million-trips.ipynb",
-            "import subprocess; subprocess.run(\"hdfs dfs -cat 'examples-data/sums/part-*' | wc -l\", shell=True, capture_output=True, text=True).stdout.strip()", "'265'"), async (_, page) =>
+            "import subprocess; subprocess.run(\"hdfs dfs -cat 'examples-data/sums/part-*' | wc -l; hdfs dfs -stat '%r %o' 'examples-data/trips/part-*' | sort -u\", shell=True, capture_output=True, text=True).stdout.split()", "['265', '2', '67108864']",
+            Set: (_, form) => form.ChooseAsync("64 MiB")), async (_, page) =>
         {
             var hdfs = await page.OpenEngineAsync("HDFS");
             await Expect(hdfs.Heading("Overview")).ToBeVisibleAsync();
@@ -125,6 +134,7 @@ public sealed class EngineJourneys(Site site)
         await form.ChooseWorkersAsync(1);
         await form.TakePresetAsync(engine.Preset);
         await Expect(form.Receipt.GetByRole(AriaRole.Button)).ToHaveTextAsync($"Launch {engine.Title} with 2 workers");
+        if (engine.Set is not null) await engine.Set(visit, form);
         await form.CallItAsync(engine.Name);
         var page = await form.LaunchAsync();
         await Expect(page.Steps).Not.ToHaveCountAsync(0);
@@ -141,7 +151,7 @@ public sealed class EngineJourneys(Site site)
         await lab.OpenFileAsync("examples", engine.Id, engine.Example);
         var said = await lab.RunAllAsync(Passed, 300_000);
         said.ShouldContain(Passed);
-        said.ShouldContain(engine.Title == "Slurm" ? "on 2 nodes" : "2 workers");
+        said.ShouldContain(engine.Title switch { "Slurm" => "on 2 nodes", "Dask" => "in parquet, 265 zones, 2 workers", _ => "2 workers" });
         await lab.Tab.CloseAsync();
     }
 

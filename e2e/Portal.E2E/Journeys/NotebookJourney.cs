@@ -57,13 +57,28 @@ public sealed class NotebookJourney(Site site)
         await lab.ComputeAsync("6 * 7", "42");
         // What is used, beside the size that was chosen and not what the machine has.
         await Expect(lab.StatusBar).ToContainTextAsync(new Regex(@"Mem:\s+[1-9][0-9.]* / 2048\.00 MB", RegexOptions.None, TimeSpan.FromSeconds(1)), new() { Timeout = 30_000 });
+        await lab.RunAsync("import jupyterlab; jupyterlab.__version__[:4]", "'4.6.'");
+        await Expect(ada.Page.GetByText("Kept awake by: a kernel.")).ToBeVisibleAsync(new() { Timeout = 60_000 });
         // The embedded default opens no way out, and what would need one says so.
         await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:72]", "'This site opens no way out to package indexes, so pip can fetch nothing.'");
+        await LookAtLogAsync(ada, page, lab);
         await lab.ReloadAsync();
         await Expect(lab.File(uploaded)).ToBeVisibleAsync();
         (await ada.Context.CookiesAsync([lab.Tab.Url])).ShouldAllBe(c => c.Name.StartsWith("__Host-app-", StringComparison.Ordinal) || c.Name == "_xsrf" || c.Name.StartsWith("username-", StringComparison.Ordinal));
         await lab.Tab.CloseAsync();
         return [typed, uploaded];
+    }
+
+    /// <summary>What the node writes comes to the page as it is written, and all of it as a file; whoever types in a terminal keeps the workspace.</summary>
+    private static async Task LookAtLogAsync(Visit ada, WorkspacePage page, LabPage lab)
+    {
+        await page.FollowLogAsync("notebook");
+        await Expect(page.Log).ToContainTextAsync("Jupyter Server");
+        await Expect(page.Log).Not.ToContainTextAsync("written-just-now");
+        await lab.TypeInTerminalAsync("echo written-just-now > /proc/1/fd/1");
+        await Expect(page.Log).ToContainTextAsync("written-just-now");
+        (await page.DownloadLogAsync()).ShouldContain("written-just-now");
+        await Expect(ada.Page.GetByText("Kept awake by: a terminal.")).ToBeVisibleAsync(new() { Timeout = 60_000 });
     }
 
     private static async Task StopAsync(Visit ada, WorkspacePage page)

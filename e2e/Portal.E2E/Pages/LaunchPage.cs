@@ -20,6 +20,20 @@ public sealed class LaunchPage(Visit visit, string template = "Notebook")
 
     public Task ChooseSizeAsync(string title) => visit.Page.GetByRole(AriaRole.Radio, new() { Name = title }).CheckAsync(new() { Force = true });
 
+    /// <summary>One of a few choices of the template's own settings.</summary>
+    public Task ChooseAsync(string title) => visit.Page.GetByRole(AriaRole.Radio, new() { Name = title, Exact = true }).CheckAsync(new() { Force = true });
+
+    public Task SwitchAsync(string title) => visit.Page.GetByRole(AriaRole.Switch, new() { Name = title }).ClickAsync();
+
+    /// <summary>A setting that is written; the form has it once the address has.</summary>
+    public async Task WriteAsync(string title, string value)
+    {
+        await visit.Page.GetByLabel(title).FillAsync(value);
+        await visit.Page.WaitForURLAsync(url => url.Contains($"={value}", StringComparison.Ordinal));
+    }
+
+    public ILocator Setting(string title) => visit.Page.GetByLabel(title);
+
     /// <summary>One click for size, workers and settings.</summary>
     public Task TakePresetAsync(string title) => visit.Page.GetByRole(AriaRole.Group, new() { Name = "Made for a purpose" }).GetByRole(AriaRole.Button, new() { Name = title }).ClickAsync();
 

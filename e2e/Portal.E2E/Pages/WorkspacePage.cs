@@ -19,6 +19,14 @@ public sealed class WorkspacePage(Visit visit)
     /// <summary>A number that the engine tells of itself, beside its chart.</summary>
     public ILocator Count(string title) => visit.Page.GetByRole(AriaRole.Figure).Filter(new() { Has = visit.Page.GetByText(title, new() { Exact = true }) }).Locator(".chart-head .num");
 
+    /// <summary>What a node writes, live, once <see cref="FollowLogAsync"/> asked for it.</summary>
+    public ILocator Log => visit.Page.GetByRole(AriaRole.Region, new() { NameRegex = new("Log", RegexOptions.IgnoreCase, TimeSpan.FromSeconds(1)) });
+
+    public Task FollowLogAsync(string node) => Log.GetByRole(AriaRole.Button, new() { Name = node }).ClickAsync();
+
+    /// <summary>All of a node's log, as a file.</summary>
+    public Task<string> DownloadLogAsync() => Log.GetByRole(AriaRole.Link).EvaluateAsync<string>("link => fetch(link.href).then(file => file.text())");
+
     public static async Task<WorkspacePage> ArriveAsync(Visit visit)
     {
         await visit.Page.WaitForURLAsync("**/workspaces/*");

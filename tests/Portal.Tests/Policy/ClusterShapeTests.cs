@@ -40,6 +40,20 @@ public sealed class ClusterShapeTests
     public void Apps_OfTheWorkerRole_AreOneAWorker() =>
         Cluster.AppsOnNodes(2).Select(a => (a.Id, a.Node)).ShouldBe([("lab", "notebook"), ("master", "master"), ("node-0", "worker0"), ("node-1", "worker1")]);
 
+    [Fact]
+    public void Nodes_OfACountedRole_AreThatManyWhateverTheWorkers()
+    {
+        var keepers = Cluster with
+        {
+            Roles = [.. Cluster.Roles, new("keeper", "spark", ["keep"], Nothing, null) { Count = 3, ScratchGib = 1 }],
+            Apps = [.. Cluster.Apps, new("log", "Log", "", "keeper", 8485, "/", false)],
+        };
+
+        keepers.Nodes("s", 1).Select(n => n.Name).ShouldBe(["master", "worker0", "notebook", "keeper0", "keeper1", "keeper2"]);
+        keepers.Amounts("s", 1).ShouldBe(Cluster.Amounts("s", 1) + new Amounts(3, 3 * 1024, 3, 0));
+        keepers.AppsOnNodes(1).Where(a => a.Spec.Role == "keeper").Select(a => (a.Id, a.Node)).ShouldBe([("log-0", "keeper0"), ("log-1", "keeper1"), ("log-2", "keeper2")]);
+    }
+
     [Theory]
     [InlineData(0, false)]
     [InlineData(1, true)]
@@ -84,10 +98,12 @@ public sealed class ClusterShapeTests
     [Theory]
     [InlineData("12", ParameterMistake.TooLarge)]
     [InlineData("0", ParameterMistake.TooSmall)]
+    [InlineData("2.5", ParameterMistake.NotWhole)]
+    [InlineData("2.", ParameterMistake.NotWhole)]
     [InlineData("1e3", ParameterMistake.NotANumber)]
     [InlineData("NaN", ParameterMistake.NotANumber)]
     public void Fault_NumberThatIsUsed_IsItsMistake(string value, ParameterMistake mistake) =>
-        ParameterPolicy.Fault(Cluster, new Dictionary<string, string>(StringComparer.Ordinal) { ["mode"] = "fancy", ["level"] = value })!.ShouldBe(new("level", mistake, mistake is ParameterMistake.NotANumber ? null : mistake is ParameterMistake.TooLarge ? "9" : "1"));
+        ParameterPolicy.Fault(Cluster, new Dictionary<string, string>(StringComparer.Ordinal) { ["mode"] = "fancy", ["level"] = value })!.ShouldBe(new("level", mistake, mistake is ParameterMistake.NotANumber or ParameterMistake.NotWhole ? null : mistake is ParameterMistake.TooLarge ? "9" : "1"));
 
     [Fact]
     public void Environment_HasOnlyWhatIsUsed()
