@@ -18,8 +18,7 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10), Patience = TimeSpan.FromMinutes(4);
 
     /// <summary>Time until every worker has registered, every app answers and a kernel computed, and until the first result that workers computed. Removed when this returns.</summary>
-    /// <param name="question">Null: the engine is not asked for a result.</param>
-    public async Task<(TimeSpan Ready, TimeSpan? Result)> RunAsync((string Code, string Value)? question, CancellationToken cancel)
+    public async Task<(TimeSpan Ready, TimeSpan Result)> RunAsync(string code, string value, CancellationToken cancel)
     {
         var workspace = CloudLab.New();
         var network = lab.Owned.Network(workspace, 1);
@@ -43,12 +42,8 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
         await door.AnswersAsync(notebook, cancel);
         await door.ComputesAsync(notebook, "6*7", "42", cancel);
         var ready = TimeProvider.System.GetElapsedTime(start);
-        TimeSpan? result = null;
-        if (question is { } q)
-        {
-            await door.ComputesAsync(notebook, q.Code, q.Value, cancel);
-            result = TimeProvider.System.GetElapsedTime(start);
-        }
+        await door.ComputesAsync(notebook, code, value, cancel);
+        var result = TimeProvider.System.GetElapsedTime(start);
         await lab.Engine.EachAsync(await lab.Engine.ListAsync(lab.Owned.Mine(workspace), cancel), c => lab.Engine.RemoveAsync(c.ID, cancel), cancel);
         await lab.Get<Networks>().RemoveAsync(network, cancel);
         return (ready, result);

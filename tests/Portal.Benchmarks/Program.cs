@@ -3,7 +3,7 @@ using Portal.Benchmarks;
 using Portal.Benchmarks.Figures;
 
 // Portal.Benchmarks [--quick] [name…]: what infra/bench starts. Prints one line a figure with its goal; ends with 1 when one was missed, with 2 when something could not be measured or is unknown.
-IReadOnlyList<Figure> all = [new PickUp(), new Cancel(), new Launch(), new Page(), new Takeover(), new Idle(), new Burst(), new Follow(), new Engines()];
+IReadOnlyList<Figure> all = [new PickUp(), new Cancel(), new Launch(), new Page(), new Takeover(), new Idle(), new Burst(), new Follow(), .. Engines.All];
 var quick = args.Contains("--quick");
 var names = args.Where(a => a != "--quick").ToList();
 if (names.Find(n => all.All(f => f.Name != n)) is { } unknown)
