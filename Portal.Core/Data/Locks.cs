@@ -21,4 +21,7 @@ public static class Locks
 
     /// <summary>The same lock for statements without a context; $1 is the workspace.</summary>
     public const string TakeWorkspace = "select pg_advisory_xact_lock(hashtextextended('workspace ' || $1::uuid, 0))";
+
+    /// <summary>The same without waiting: false when somebody else holds it.</summary>
+    public const string TryWorkspace = "select pg_try_advisory_xact_lock(hashtextextended('workspace ' || $1::uuid, 0))";
 }

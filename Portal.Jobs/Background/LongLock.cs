@@ -28,12 +28,17 @@ public sealed class LongLock : IAsyncDisposable
     public CancellationToken Token => _lost.Token;
 
     /// <summary>Null when another process holds it.</summary>
-    public static async Task<LongLock?> TryAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel)
+    public static Task<LongLock?> TryAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) => TryTakeAsync(data, "select pg_try_advisory_xact_lock($1)", name, clock, cancel);
+
+    /// <summary>The lock of <see cref="OfWorkspaceAsync"/>; null when somebody else holds it.</summary>
+    public static Task<LongLock?> TryOfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) => TryTakeAsync(data, Locks.TryWorkspace, workspace, clock, cancel);
+
+    private static async Task<LongLock?> TryTakeAsync(NpgsqlDataSource data, string sql, object name, TimeProvider clock, CancellationToken cancel)
     {
         var (connection, transaction) = await BeginAsync(data, cancel);
         try
         {
-            await using var take = new NpgsqlCommand("select pg_try_advisory_xact_lock($1)", connection, transaction) { Parameters = { new() { Value = name } } };
+            await using var take = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = name } } };
             if (await take.ExecuteScalarAsync(cancel) is true) return new(connection, transaction, clock, cancel);
         }
         catch

@@ -10,7 +10,7 @@ namespace Portal.Jobs.Watch;
 /// <summary>Follows the cloud's events, so that a node that dies is on the page within moments, and reads all nodes every few seconds.</summary>
 public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases, TimeProvider clock, ILogger<NodeWatch> log) : BackgroundService
 {
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(4), AfterFault = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(4), AfterFault = TimeSpan.FromSeconds(3), LogWithin = TimeSpan.FromSeconds(5);
     private const int LastLines = 15;
     private readonly RawSpans _spans = new();
 
@@ -38,7 +38,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
                 case { What: ClusterHappening.Away }: break;
                 case { Workspace: { } id }:
                     await rows.SeeAsync(id, After(happened, await clusters.LookAsync(id, cancel)), cancel);
-                    if (happened is { What: ClusterHappening.Died, Node: not null }) await TellAsync(id, happened, cancel);
+                    if (happened is { What: ClusterHappening.Died, Node: not null }) _ = TellBesideAsync(id, happened, cancel);
                     break;
             }
         }
@@ -59,6 +59,23 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         foreach (var id in known.Union(workspaces)) await rows.SeeAsync(id, seen.GetValueOrDefault(id), cancel);
     }
 
+    /// <summary>Beside the loop: a node whose log does not come delays no other node's row.</summary>
+    private async Task TellBesideAsync(Guid id, ClusterEvent died, CancellationToken cancel)
+    {
+        try { await TellAsync(id, died, cancel); }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested) { }
+        catch (Exception e) { log.LogWarning("The end of node {Node} of workspace {Workspace} was not told: {Error}", died.Node, id, e.Message); }
+    }
+
+    /// <summary>The last lines, or none when they do not come in time.</summary>
+    private async Task<IReadOnlyList<string>> LastWordsAsync(Guid id, string node, CancellationToken cancel)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        late.CancelAfter(LogWithin);
+        try { return await clusters.LogTailAsync(id, node, LastLines, late.Token); }
+        catch (Exception e) when (e is CloudException or OperationCanceledException && !cancel.IsCancellationRequested) { return []; }
+    }
+
     /// <summary>A node that ended although nobody stopped it: its last words go into the log that the owner sees.</summary>
     private async Task TellAsync(Guid id, ClusterEvent died, CancellationToken cancel)
     {
@@ -66,7 +83,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await IsWantedAsync(db, id, died, cancel)) return;
         db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Fail, Text = $"The node {node} ended by itself (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
-        foreach (var line in await clusters.LogTailAsync(id, node, LastLines, cancel)) db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {(line.Length > 500 ? line[..500] : line)}" });
+        foreach (var line in await LastWordsAsync(id, node, cancel)) db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {(line.Length > 500 ? line[..500] : line)}" });
         await db.SaveChangesAsync(cancel);
     }
 

@@ -18,7 +18,7 @@ namespace Portal.Jobs.Watch;
 public sealed class WorkerMending(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NodeRows rows, RunOptions options, TimeProvider clock, ILogger<WorkerMending> log) : BackgroundService
 {
-    private const int AtOnce = 100, Looks = 20;
+    private const int Most = 100, AtOnce = 8, Looks = 20;
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(2), BetweenLooks = TimeSpan.FromMilliseconds(250);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -35,32 +35,36 @@ public sealed class WorkerMending(
     /// <summary>Once over all workspaces of which a worker's row does not run, while all else does. Asks the database only, until one is found.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
-        foreach (var id in await SickAsync(cancel))
+        await Parallel.ForEachAsync(await SickAsync(cancel), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (id, _) =>
         {
             try { await MendAsync(id, cancel); }
             catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested) { log.LogWarning("A worker of workspace {Workspace} was not started again: {Error}", id, e.Message); }
-        }
+        });
     }
 
+    /// <summary>Without those that were given up on, until their time is over: they would take the places of others.</summary>
     private async Task<IReadOnlyList<Guid>> SickAsync(CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         return await db.Database.SqlQuery<Guid>($"""
             select w.id as "Value" from portal.workspaces w
             join portal.template_versions t on t.id = w.template_version_id
-            join lateral (select max(r ->> 'name') filter (where jsonb_typeof(r -> 'workers') = 'object') as worker, count(*) filter (where jsonb_typeof(r -> 'workers') is distinct from 'object') as singles
+            join lateral (select max(r ->> 'name') filter (where jsonb_typeof(r -> 'workers') = 'object') as worker, sum(coalesce((r ->> 'count')::int, 1)) filter (where jsonb_typeof(r -> 'workers') is distinct from 'object') as singles
                           from jsonb_array_elements(t.spec -> 'roles') r) roles on true
             join lateral (select count(*) filter (where n.role = roles.worker) as workers, count(*) filter (where n.role <> roles.worker) as singles
                           from portal.nodes n where n.workspace_id = w.id and n.generation = w.generation and n.running) runs on true
             where w.workers > 0 and w.deleted_at is null and w.subnet is not null and runs.workers < w.workers and runs.singles = roles.singles
               and not exists (select 1 from portal.runs r where r.workspace_id = w.id and r.phase not in ('Succeeded', 'Failed', 'Cancelled'))
-            order by w.id limit {AtOnce}
+              and not ((select a.outcome from portal.audit a where a.workspace_id = w.id and a.verb = {Mending.Verb} order by a.id desc limit 1) is not distinct from {Mending.GivenUp}
+                and (select count(*) from portal.audit a where a.workspace_id = w.id and a.verb = {Mending.Verb} and a.outcome = {Mending.Again} and a.at > clock_timestamp() - {options.MendWithin}) >= {options.MendMost})
+            order by w.id limit {Most}
             """).ToListAsync(cancel);
     }
 
     private async Task MendAsync(Guid id, CancellationToken stopping)
     {
-        await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, stopping);
+        await using var still = await LongLock.TryOfWorkspaceAsync(data, id, clock, stopping);
+        if (still is null) return; // seen again at the next tick
         var cancel = still.Token;
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await db.Runs.AnyAsync(r => r.WorkspaceId == id && !RunPhases.Finished.Contains(r.Phase), cancel)) return;

@@ -35,9 +35,16 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
         var samples = new ConcurrentBag<NodeSample>();
         await engine.EachAsync(running, async c =>
         {
-            if ((FromFiles(c) ?? await FromEngineAsync(c, cancel)) is { } sample)
+            try
             {
-                samples.Add(sample);
+                if ((FromFiles(c) ?? await FromEngineAsync(c, cancel)) is { } sample)
+                {
+                    samples.Add(sample);
+                }
+            }
+            catch (CloudException)
+            {
+                // It has no reading this time; the others have theirs.
             }
         }, cancel, waitsOnly: true);
         foreach (var gone in _files.Keys.Except(running.Select(c => c.ID), StringComparer.Ordinal))

@@ -1,8 +1,12 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
+using Portal.Jobs.Background;
 using Portal.Jobs.Watch;
+using Portal.TestKit;
 using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Runs;
@@ -73,6 +77,48 @@ public sealed class WorkerMendingTests
         await it.Site.Database.ExecuteAsync($"update portal.audit set at = at - interval '11 minutes' where workspace_id = {id}", Cancel);
         await MendAsync(it, id);
         it.Containers(id)["worker0"].ShouldNotBe(dead);
+    }
+
+    [Fact]
+    public async Task Worker_OfAWorkspaceThatSomebodyHolds_HoldsUpNoOther()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel);
+        var (held, free) = (await it.LaunchAsync(workers: 1), await it.LaunchAsync(workers: 1));
+        var data = it.Jobs.Get<NpgsqlDataSource>();
+        foreach (var id in (Guid[])[held, free])
+        {
+            it.Clouds.Kill(id, "worker0");
+            await it.Jobs.Get<NodeRows>().SeeAsync(id, await it.Clouds.LookAsync(id, Cancel), Cancel);
+        }
+        var dead = it.Containers(held)["worker0"];
+
+        await using (await LongLock.OfWorkspaceAsync(data, held, TimeProvider.System, Cancel))
+            await it.Jobs.Get<WorkerMending>().RunAsync(Cancel).WaitAsync(TimeSpan.FromMinutes(1), Cancel);
+
+        await it.HoldsAsync(free, workers: 1);
+        it.Containers(held)["worker0"].ShouldBe(dead, "whoever holds it may be about to release it");
+        await it.Jobs.Get<WorkerMending>().RunAsync(Cancel);
+        it.Containers(held)["worker0"].ShouldNotBe(dead);
+    }
+
+    [Fact]
+    public async Task Node_WhoseLastWordsDoNotCome_HoldsUpNoOthersRow()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel);
+        var (mute, other) = (await it.LaunchAsync(workers: 1), await it.LaunchAsync(workers: 1));
+        it.Clouds.Mute.Add(mute);
+        using var watch = ActivatorUtilities.CreateInstance<NodeWatch>(it.Jobs.Get<IServiceProvider>());
+        await watch.StartAsync(Cancel);
+        foreach (var id in (Guid[])[mute, other])
+        {
+            it.Clouds.Kill(id, "worker0");
+            await it.Clouds.Events.Writer.WriteAsync(new(ClusterHappening.Died, id, "worker0", ExitCode: 1, Generation: 1), Cancel);
+        }
+
+        await Until.TrueAsync("the other's death is seen and told", async () => (await it.LookAsync(other)).Log.Any(l => l.Text.Contains("its last words")), Cancel);
+        await Until.TrueAsync("and the first one's without its words", async () => (await it.LookAsync(mute)).Log.Any(l => l.Text.Contains("worker0 ended by itself")), Cancel);
+        (await it.LookAsync(mute)).Log.ShouldNotContain(l => l.Text.Contains("its last words"));
+        await watch.StopAsync(Cancel);
     }
 
     [Fact]

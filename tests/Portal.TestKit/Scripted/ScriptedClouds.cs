@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
+using System.Threading.Channels;
 using Portal.Core.Clouds;
 using Portal.Jobs.Proofs;
 
@@ -196,13 +197,22 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     public async IAsyncEnumerable<ClusterEvent> EventsAsync([EnumeratorCancellation] CancellationToken cancel)
     {
         yield return new(ClusterHappening.LookAgain);
-        var never = new TaskCompletionSource();
-        await using var end = cancel.Register(() => never.TrySetCanceled(cancel));
-        await never.Task;
+        await foreach (var happened in Events.Reader.ReadAllAsync(cancel)) yield return happened;
     }
 
+    /// <summary>What a test lets happen; whoever follows hears it.</summary>
+    public Channel<ClusterEvent> Events { get; } = Channel.CreateUnbounded<ClusterEvent>();
+
+    /// <summary>Workspaces whose nodes' last words never come.</summary>
+    public ISet<Guid> Mute { get; } = new HashSet<Guid>();
+
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<NodeSample>>([]);
-    public Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) => Task.FromResult<IReadOnlyList<string>>(["its last words"]);
+
+    public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel)
+    {
+        if (Mute.Contains(workspace)) await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancel);
+        return ["its last words"];
+    }
 
     /// <summary>What nodes say.</summary>
     public IReadOnlyList<string> Log { get; set; } = ["2026-11-26T10:00:00.000000000Z its last words"];
