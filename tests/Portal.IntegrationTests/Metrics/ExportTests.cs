@@ -30,7 +30,7 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
     {
         var workspace = await web.WorkspaceAsync("Ada");
         await using var jobs = NpgsqlDataSource.Create(web.Database.Jobs);
-        await using (var node = jobs.CreateCommand($"update portal.nodes set cpu_history = '{{0.1,0.25}}', memory_bytes = 1000, memory_limit_bytes = 4000, out_of_memory_kills = 3, pids = 17 where workspace_id = '{workspace.Id}'"))
+        await using (var node = jobs.CreateCommand($"update portal.nodes set cpu_history = '{{0.1,0.25}}', memory_bytes = 1000, memory_limit_bytes = 4000, throttled = 0.5, restarts = 2, out_of_memory_kills = 3, pids = 17 where workspace_id = '{workspace.Id}'"))
             (await node.ExecuteNonQueryAsync(Cancel)).ShouldBe(1);
         var now = TimeProvider.System.GetUtcNow();
         var rows = new SampleRows(jobs);
@@ -41,10 +41,16 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
 
         string[] labels = [$"workspace=\"{workspace.Slug}\"", "node=\"notebook\"", "template=\"notebook\""];
         Value(text, "portal_node_cpu_ratio", labels).ShouldBe(.25, 1e-9);
+        Value(text, "portal_node_throttled_ratio", labels).ShouldBe(.5, 1e-9);
         Value(text, "portal_node_memory_working_set_bytes", labels).ShouldBe(1000);
+        Value(text, "portal_node_memory_limit_bytes", labels).ShouldBe(4000);
         Value(text, "portal_node_oom_kills", labels).ShouldBe(3);
+        Value(text, "portal_node_restarts", labels).ShouldBe(2);
         Value(text, "portal_node_pids", labels).ShouldBe(17);
         Value(text, "portal_node_network_receive_bytes_per_second", labels).ShouldBe(70);
+        Value(text, "portal_node_network_transmit_bytes_per_second", labels).ShouldBe(140);
+        Value(text, "portal_node_disk_read_bytes_per_second", labels).ShouldBe(210);
+        Value(text, "portal_node_disk_written_bytes_per_second", labels).ShouldBe(280);
         Value(text, "portal_workspace_count", labels[0], "what=\"kernels\"").ShouldBe(2);
         text.ShouldContain("# TYPE portal_node_cpu_ratio gauge");
         text.ShouldNotContain("\"Ada");
@@ -81,5 +87,5 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
         (await answer.Content.ReadAsStringAsync(Cancel)).ShouldContain("portal_node_cpu_ratio{");
     }
 
-    private static Sample Sample(Guid workspace, DateTimeOffset at, long net) => new() { WorkspaceId = workspace, Node = "notebook", At = at, Span = 10, MemoryLimitBytes = 1, NetIn = net };
+    private static Sample Sample(Guid workspace, DateTimeOffset at, long net) => new() { WorkspaceId = workspace, Node = "notebook", At = at, Span = 10, MemoryLimitBytes = 1, NetIn = net, NetOut = 2 * net, DiskRead = 3 * net, DiskWritten = 4 * net };
 }
