@@ -11,7 +11,8 @@ namespace Portal.IntegrationTests.Crashes;
 /// <summary>Launches, resizes and counts clusters of one template on a running installation.</summary>
 /// <param name="singles">Its nodes beside the workers, with scratch folders.</param>
 /// <param name="count">A program of the notebook that prints how many workers the engine knows.</param>
-internal sealed class ClusterHands(Installation it, string template, string[] singles, string count)
+/// <param name="cores">One that prints how many cores the engine counts on them in all.</param>
+internal sealed class ClusterHands(Installation it, string template, string[] singles, string count, string cores)
 {
     private static readonly TimeSpan Settles = TimeSpan.FromMinutes(2), Builds = TimeSpan.FromMinutes(15), Computes = TimeSpan.FromMinutes(5);
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -34,7 +35,7 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
     }
 
     /// <summary>
-    /// Two workers compute; one is killed. The result is right, the worker comes again and is counted, and while it went on the engine's own count
+    /// Two workers of one core each, whatever the host has, compute; one is killed. The result is right, the worker comes again and is counted, and while it went on the engine's own count
     /// was what spoke for the workspace: no kernel computes here.
     /// </summary>
     /// <param name="program">Of the notebook: works on both workers for half a minute at least, and prints its answer last.</param>
@@ -43,6 +44,7 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
     public async Task LoseWorkerAsync(string program, string busy, string evidence, string answer)
     {
         var (owner, id) = await ReadyAsync(workers: 2);
+        (await CountAsync(id, cores)).ShouldBe(2, "cores that the engine counts");
         await BeginAsync(id, program);
         await Until.TrueAsync($"{evidence} speak for it", async () =>
         {
@@ -70,12 +72,20 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
     /// <param name="make">Program of the notebook that puts data on both workers and says "made"; it may go on until a file /tmp/left is there.</param>
     /// <param name="holds">A program of the notebook that prints 1 when worker1, which leaves, holds some of it.</param>
     /// <param name="ask">A program that prints the answer last; null where that of <paramref name="make"/> does.</param>
-    public async Task DrainAsync(string make, string holds, string? ask, string answer)
+    /// <param name="files">A pattern of the names of files that worker1 holds then: all of them lie in its scratch folder.</param>
+    public async Task DrainAsync(string make, string holds, string? ask, string answer, string? files = null)
     {
         var (owner, id) = await ReadyAsync(workers: 2);
         await BeginAsync(id, make);
         await SaysAsync(id, "made");
         await Until.TrueAsync("worker1 holds some of it", async () => await CountAsync(id, holds) == 1, Cancel, Settles);
+        if (files is not null)
+        {
+            var found = await it.Lab.Clusters.ExecuteAsync(id, "worker1", ["sh", "-c", "find / -path /proc -prune -o -path /sys -prune -o -type f -name \"$0\" -print 2> /dev/null; true", files], Cancel);
+            var paths = found.Said.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            paths.ShouldNotBeEmpty(files);
+            paths.ShouldAllBe(p => p.StartsWith("/scratch/", StringComparison.Ordinal));
+        }
         (await it.Site.Get<ResizeWorkspace>().RunAsync(new(owner), id, 1, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await EndedAsync(id);
         await IsAsync(id, 1);

@@ -6,7 +6,7 @@ public sealed class EngineSite : IAsyncLifetime
 {
     public Installation It { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() => It = await Installation.StartAsync(students: 1, ["spark", "hadoop"], TestContext.Current.CancellationToken);
+    public async ValueTask InitializeAsync() => It = await Installation.StartAsync(students: 1, ["spark", "hadoop", "slurm"], TestContext.Current.CancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -35,14 +35,28 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
         """;
 
-    private ClusterHands Spark => new(site.It, "spark", ["master", "notebook"], Answer("http://master:8080/json/", "['aliveworkers']"));
-    private ClusterHands Hadoop => new(site.It, "hadoop", ["master", "notebook"], Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['activeNodes']"));
+    /// <summary>Asks Slurm's own commands in the work folder, which the nodes share.</summary>
+    private const string SlurmCommands = """
+        import os, subprocess, time
+        os.chdir("/home/student/work")
+        def ask(*command): return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        def job(number): return dict(field.split("=", 1) for field in ask("scontrol", "show", "job", number).split() if "=" in field)
+        def nodes(field): return [line.split()[1] for line in ask("sinfo", "-h", "-N", "-o", f"%T {field}").splitlines() if line.split()[0] in ("idle", "mixed", "allocated", "completing")]
+
+        """;
+
+    private ClusterHands Spark => new(site.It, "spark", ["master", "notebook"], Answer("http://master:8080/json/", "['aliveworkers']"), Answer("http://master:8080/json/", "['cores']"));
+    private ClusterHands Hadoop => new(site.It, "hadoop", ["master", "notebook"], Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['activeNodes']"), Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['totalVirtualCores']"));
+    private ClusterHands Slurm => new(site.It, "slurm", ["controller", "notebook"], SlurmCommands + "print(len(nodes('%N')))", SlurmCommands + "print(sum(int(cores) for cores in nodes('%c')))");
 
     [Fact, Trait("Lane", "long")]
     public Task Kill_InTheMiddleOfAResizeOfSpark_EndsWithTheWorkersOrdered() => Spark.KillResizesAsync();
 
     [Fact, Trait("Lane", "long")]
     public Task Kill_InTheMiddleOfAResizeOfHadoop_EndsWithTheWorkersOrdered() => Hadoop.KillResizesAsync();
+
+    [Fact, Trait("Lane", "long")]
+    public Task Kill_InTheMiddleOfAResizeOfSlurm_EndsWithTheWorkersOrdered() => Slurm.KillResizesAsync();
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_LostWhileSparkComputes_IsMadeAgainAndTheResultIsRight() => Spark.LoseWorkerAsync(SparkSession + """
@@ -69,6 +83,25 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
         """, "applications", "sum 28 of 8");
 
     [Fact, Trait("Lane", "long")]
+    public Task Worker_LostWhileSlurmComputes_IsMadeAgainAndTheJobRunsAgain() =>
+        // A job on both nodes, one of which goes: Slurm puts it back into the queue, where it waits two minutes.
+        Slurm.LoseWorkerAsync(SlurmCommands + """
+            with open("part.py", "w") as f: f.write('''
+            import os, time
+            total = 0
+            for n in range(int(os.environ["SLURM_PROCID"]), 160, 2):
+                time.sleep(.5)
+                total += n * n
+            print(total)
+            ''')
+            number = ask("sbatch", "--parsable", "--requeue", "--nodes=2", "--ntasks-per-node=1", "--output=lost.txt", "--wrap=srun --mpi=none python3 part.py")
+            while (now := job(number))["JobState"] in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED"): time.sleep(.5)
+            with open("lost.txt") as f: said = f.read()
+            print(now["JobState"], said)
+            print("sum", sum(int(part) for part in said.split()), "of", now["NumNodes"], "nodes after", now["Restarts"], "restart")
+            """, SlurmCommands + "print(int('allocated worker0' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))", "running", "sum 1352560 of 2 nodes after 1 restart");
+
+    [Fact, Trait("Lane", "long")]
     public Task Worker_ThatLeavesSparkWithAShuffle_HandsItOver() =>
         // A shuffle that is gone is computed again, which a failed or repeated stage tells.
         Spark.DrainAsync(SparkSession + """
@@ -80,7 +113,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
             at = f"http://localhost:4040/api/v1/applications/{spark.applicationId}/stages"
             stages = json.load(urllib.request.urlopen(at, timeout=5))
             print("sum", total, "of", sum(s["status"] == "COMPLETE" for s in stages), "stages", sum(s["attemptId"] for s in stages), "again")
-            """, Executors + "print(int(executors['worker1']['totalShuffleWrite'] > 0))", ask: null, "sum 4999950000 of 3 stages 0 again");
+            """, Executors + "print(int(executors['worker1']['totalShuffleWrite'] > 0))", ask: null, "sum 4999950000 of 3 stages 0 again", files: "shuffle_*.data");
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_ThatLeavesHdfsWithTheOnlyCopies_HandsThemOver() =>
@@ -102,6 +135,23 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
             counts = [line.split() for line in subprocess.run("hdfs dfs -cat 'counts/part-r-*'", shell=True, check=True, capture_output=True, text=True).stdout.splitlines()]
             print(len(counts), "words", sum(int(count) for _, count in counts), "in all")
             """, "12 words 600000 in all");
+
+    [Fact, Trait("Lane", "long")]
+    public Task Worker_ThatLeavesSlurmWithAJob_FinishesItFirst() =>
+        // The job begins to end only when it sees that its node is leaving; nobody would run it again.
+        Slurm.DrainAsync(SlurmCommands + """
+            with open("last.sh", "w") as f: f.write('''#!/bin/bash
+            until sinfo -h -N -n worker1 -o %T | grep -q drain; do sleep .2; done
+            sleep 10
+            echo "done on $SLURMD_NODENAME"
+            ''')
+            number = ask("sbatch", "--parsable", "--no-requeue", "--nodelist=worker1", "--output=last.txt", "last.sh")
+            with open("number", "w") as f: f.write(number)
+            print("made")
+            """, SlurmCommands + "print(int('allocated worker1' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))", SlurmCommands + """
+            with open("number") as f: now = job(f.read())
+            with open("last.txt") as f: print(now["JobState"], "after", now["Restarts"], "restarts,", f.read())
+            """, "COMPLETED after 0 restarts, done on worker1");
 
     private static string Answer(string url, string path) => $"import json, urllib.request\nprint(json.load(urllib.request.urlopen('{url}', timeout=5)){path})";
 }
