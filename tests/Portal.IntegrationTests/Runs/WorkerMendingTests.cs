@@ -93,7 +93,7 @@ public sealed class WorkerMendingTests
         var dead = it.Containers(held)["worker0"];
 
         await using (await LongLock.OfWorkspaceAsync(data, held, TimeProvider.System, Cancel))
-            await it.Jobs.Get<WorkerMending>().RunAsync(Cancel).WaitAsync(TimeSpan.FromMinutes(1), Cancel);
+            await it.Jobs.Get<WorkerMending>().RunAsync(Cancel).WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, Cancel);
 
         await it.HoldsAsync(free, workers: 1);
         it.Containers(held)["worker0"].ShouldBe(dead, "whoever holds it may be about to release it");
