@@ -9,10 +9,11 @@ namespace Portal.Core.Metrics;
 /// <summary>What a monitoring system collects of the whole site. Workspaces by their slug and template; no name of a person.</summary>
 /// <param name="Nodes">Those that run, with their newest reading.</param>
 /// <param name="Counts">Kernels, terminals and what engines count, the newest of each.</param>
+/// <param name="Activities">When something last worked in each workspace that runs.</param>
 /// <param name="Runs">Unfinished ones by kind and phase.</param>
 /// <param name="Site">Null before Jobs measured it.</param>
 /// <param name="Claimed">Of the capacity, what runs or starts.</param>
-public sealed record Figures(ImmutableArray<NodeFigures> Nodes, ImmutableArray<CountFigures> Counts, ImmutableArray<RunFigures> Runs, Operations.SiteState? Site, Amounts Claimed);
+public sealed record Figures(ImmutableArray<NodeFigures> Nodes, ImmutableArray<CountFigures> Counts, ImmutableArray<ActivityFigures> Activities, ImmutableArray<RunFigures> Runs, Operations.SiteState? Site, Amounts Claimed);
 
 /// <summary>Newest reading of a node: shares of its limits, bytes, bytes a second; network and disk are null where nothing was measured within a minute.</summary>
 public sealed record NodeFigures(
@@ -21,9 +22,12 @@ public sealed record NodeFigures(
 
 public sealed record CountFigures(string Slug, string Template, string Name, double Value);
 
+/// <param name="At">Seconds since 1970.</param>
+public sealed record ActivityFigures(string Slug, string Template, double At);
+
 public sealed record RunFigures(RunKind Kind, RunPhase Phase, int Number);
 
-/// <summary>Reads <see cref="Figures"/>: five statements, whatever the number of workspaces. Who may ask is decided where it is served.</summary>
+/// <summary>Reads <see cref="Figures"/>: six statements, whatever the number of workspaces. Who may ask is decided where it is served.</summary>
 public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
 {
     /// <summary>Of nodes, and of counts: more than a site of this kind runs.</summary>
@@ -46,8 +50,13 @@ public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
             where c.span = {(int)Spans.RawCounts.TotalSeconds} and c.at > clock_timestamp() - interval '1 minute' and c.name <> {CountNames.Signals}
             order by w.slug, c.name, c.at desc limit {Most}
             """).ToListAsync(cancel);
+        var activities = await db.Database.SqlQuery<ActivityFigures>($"""
+            select w.slug, t.template_id as template, extract(epoch from w.active_at)::float8 as at
+            from portal.workspaces w join portal.template_versions t on t.id = w.template_version_id
+            where w.active_at is not null and exists (select from portal.nodes n where n.workspace_id = w.id and n.running) order by w.slug limit {Most}
+            """).ToListAsync(cancel);
         var runs = await db.Runs.Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled)
             .GroupBy(r => new { r.Kind, r.Phase }).Select(g => new RunFigures(g.Key.Kind, g.Key.Phase, g.Count())).ToListAsync(cancel);
-        return new([.. nodes], [.. counts], [.. runs], await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), await db.ClaimedAsync(cancel));
+        return new([.. nodes], [.. counts], [.. activities], [.. runs], await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), await db.ClaimedAsync(cancel));
     }
 }

@@ -25,7 +25,7 @@ internal sealed class MetricsExport : IDisposable
     private readonly IDbContextFactory<PortalDb> _databases;
     private readonly byte[]? _token;
     private readonly Meter _meter;
-    private Figures _now = new([], [], [], null, Core.Quotas.Amounts.None);
+    private Figures _now = new([], [], [], [], null, Core.Quotas.Amounts.None);
 
     public MetricsExport(FiguresReader reader, IDbContextFactory<PortalDb> databases, IMeterFactory meters, IConfiguration configuration)
     {
@@ -48,6 +48,7 @@ internal sealed class MetricsExport : IDisposable
         Node("disk_read_bytes_per_second", "Read from disks.", n => n.DiskRead);
         Node("disk_written_bytes_per_second", "Written to disks, as far as the kernel ascribes it.", n => n.DiskWritten);
         Gauge("portal_workspace_count", "What the engine of a workspace counts, kernels and terminals.", f => f.Counts.Select(c => new Measurement<double>(c.Value, [new("workspace", c.Slug), new("template", c.Template), new("what", c.Name)])));
+        Gauge("portal_workspace_last_activity_timestamp_seconds", "When a kernel, a terminal or the engine's work was last seen in a workspace.", f => f.Activities.Select(a => new Measurement<double>(a.At, [new("workspace", a.Slug), new("template", a.Template)])));
         Gauge("portal_runs", "Unfinished runs.", f => f.Runs.Select(r => new Measurement<double>(r.Number, [new("kind", r.Kind.ToString()), new("phase", r.Phase.ToString())])));
         Site("capacity_vcpu", "vCPU that may run at once.", (s, _) => s.CapacityVcpu);
         Site("capacity_memory_bytes", "Memory that may be given at once.", (s, _) => (double)s.CapacityMemoryMib * (1 << 20));

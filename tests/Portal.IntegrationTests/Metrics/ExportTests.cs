@@ -37,6 +37,8 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
         await rows.WriteAsync([Sample(workspace.Id, Spans.Begin(now, Spans.Raw).AddSeconds(-10), 5000), Sample(workspace.Id, Spans.Begin(now, Spans.Raw), 700)], Cancel);
         await rows.WriteAsync([new Count { WorkspaceId = workspace.Id, Name = "kernels", At = Spans.Begin(now, Spans.RawCounts), Span = 15, Value = 2, Most = 3 }], Cancel);
 
+        await using (var active = jobs.CreateCommand($"update portal.workspaces set active_at = '2026-11-26T10:00:00Z', active_by = 'kernels' where id = '{workspace.Id}'")) await active.ExecuteNonQueryAsync(Cancel);
+
         var text = await ScrapeAsync();
 
         string[] labels = [$"workspace=\"{workspace.Slug}\"", "node=\"notebook\"", "template=\"notebook\""];
@@ -52,6 +54,7 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
         Value(text, "portal_node_disk_read_bytes_per_second", labels).ShouldBe(210);
         Value(text, "portal_node_disk_written_bytes_per_second", labels).ShouldBe(280);
         Value(text, "portal_workspace_count", labels[0], "what=\"kernels\"").ShouldBe(2);
+        Value(text, "portal_workspace_last_activity_timestamp_seconds", labels[0]).ShouldBe(new DateTimeOffset(2026, 11, 26, 10, 0, 0, TimeSpan.Zero).ToUnixTimeSeconds());
         text.ShouldContain("# TYPE portal_node_cpu_ratio gauge");
         text.ShouldNotContain("\"Ada");
 
