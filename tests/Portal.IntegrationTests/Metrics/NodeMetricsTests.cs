@@ -54,6 +54,30 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         (await SampleAsync(plan, "neighbour")).Net!.Value.Out.ShouldBeInRange(1_000_000, 1_300_000);
     }
 
+    /// <summary>What the kernel keeps of files counts as memory of the node, and can be dropped at any moment: a student is not told of it.</summary>
+    [Fact]
+    public async Task Samples_FilesThatWereRead_AreNoWorkingSet()
+    {
+        const int File = 120 << 20;
+        var (mount, _, _) = await Lab.WorkAsync(CloudLab.New(), Uid, limit: 300 << 20);
+        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var (said, code) = await Lab.PythonInsideAsync(plan, "notebook", $"""
+            import os
+            path = "/home/student/work/large"
+            with open(path, "wb") as f:
+                for i in range({File >> 20}): f.write(os.urandom(1 << 20))
+                os.fsync(f.fileno())
+            usage = [p for p in ("/sys/fs/cgroup/memory/memory.usage_in_bytes", "/sys/fs/cgroup/memory.current") if os.path.exists(p)][0]
+            print(open(usage).read().strip())
+            """);
+
+        code.ShouldBe(0, said);
+        long.Parse(said, System.Globalization.CultureInfo.InvariantCulture).ShouldBeGreaterThan(File);
+        (await SampleAsync(plan, "notebook")).MemoryBytes.ShouldBeLessThan(File / 2);
+    }
+
     // The node's own process writes, as a notebook's kernel does: its files lie on btrfs, whose flushing belongs to nobody on a host with cgroup v1.
     [Fact]
     public async Task Samples_Disk_IsCounted()
