@@ -44,6 +44,13 @@ public static class Machine
         return (process.ExitCode, words);
     }
 
+    /// <summary>As the administrator of the installation's database.</summary>
+    public static void Sql(string statement)
+    {
+        var (code, words) = Try("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", $"{Run}/pg", "-U", "postgres", "-d", "portal", "-c", statement);
+        code.ShouldBe(0, words);
+    }
+
     /// <summary>The file is there and is read by root; the web's account is refused.</summary>
     public static void ShouldBeClosedToTheWeb(string file)
     {

@@ -101,6 +101,33 @@ public sealed class HardTimes(Site site)
     }
 
     [Fact]
+    public async Task Student_WarnedThatItStopsForWantOfWork_KeepsItInOneClick()
+    {
+        await site.WaitForNotebooksAsync();
+        await using var alan = await site.VisitAsync(Student);
+        await new HomePage(alan).ClearAsync();
+        var page = await LaunchAsync(alan, "s", "quiet");
+        await page.WaitForStatusAsync("Ready");
+        var warning = alan.Page.GetByText("Nothing works in it any more.");
+        await Expect(warning).ToHaveCountAsync(0);
+
+        // As if nearly two hours had gone by since it came up, in which nobody did anything.
+        Machine.Sql($"""
+            update portal.runs set ended_at = ended_at - interval '111 minutes' where workspace_id = (select id from portal.workspaces where slug = '{page.Slug}');
+            update portal.workspaces set active_at = clock_timestamp() - interval '110 minutes', active_by = null where slug = '{page.Slug}'
+            """);
+
+        await Expect(warning).ToBeVisibleAsync(new() { Timeout = 30_000 });
+        await Looks.CheckEverywhereAsync(alan, "workspace-idle-warning");
+        await alan.Page.GetByRole(AriaRole.Button, new() { Name = "Keep it for 4 hours" }).ClickAsync();
+        await Expect(warning).ToHaveCountAsync(0);
+        await Expect(alan.Page.GetByText("Kept until").First).ToBeVisibleAsync();
+        await page.DeleteAsync("quiet");
+        await page.WaitForStatusAsync("Deleted");
+        alan.Complaints.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Student_Extends_TheNewEndShowsAtOnceAndInAnotherTab()
     {
         await site.WaitForNotebooksAsync();

@@ -123,6 +123,29 @@ public sealed class RegistryTests : IAsyncLifetime
         fault.WhatToDo.ShouldContain("Images:Named");
     }
 
+    [Fact, Trait("Lane", "long")]
+    public async Task Notebook_OfTheRegistrysImage_AnswersAndComputes()
+    {
+        var python = await _lab.PythonAsync();
+        await _lab.Engine.AskAsync(c => c.Images.TagImageAsync(python, new ImageTagParameters { RepositoryName = Repository, Tag = "real" }, Cancel), Cancel);
+        await PushOnlyAsync("real");
+        await using var lab = Named($"{Repository}:real");
+        var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new AtOnce<ImageProgress>(_ => { }), Cancel);
+        _made.Add(image.Tag);
+        var node = await lab.NodeAsync(image: image.Id, memoryMib: 512, command: ["start-notebook"]);
+        var plan = await lab.PlanAsync(nodes: node with { Secrets = new Dictionary<string, string>(StringComparer.Ordinal) { ["TOKEN"] = "a-token" } });
+
+        await lab.Clusters.EnsureAsync(plan, Cancel);
+
+        await Eventually.HoldsAsync(async () => (await lab.PythonInsideAsync(plan, "notebook", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8888/api')")).Code == 0, "the notebook answers", 60);
+        (await lab.PythonInsideAsync(plan, "notebook", """
+            from jupyter_client.manager import start_new_kernel
+            manager, kernel = start_new_kernel()
+            kernel.execute_interactive("print(6 * 7)")
+            manager.shutdown_kernel(now=True)
+            """)).Said.ShouldContain("42");
+    }
+
     private static CloudLab Named(string reference) => CloudLab.Open(("Images:Named:python", reference));
 
     /// <summary>An image like no other, in the registry and not here any more; its id.</summary>
@@ -136,10 +159,18 @@ public sealed class RegistryTests : IAsyncLifetime
         var said = new List<JSONMessage>();
         await _lab.Engine.AskAsync(c => c.Images.CreateImageAsync(new ImagesCreateParameters { FromSrc = "-", Repo = Repository, Tag = tag }, root, null, new AtOnce<JSONMessage>(said.Add), Cancel), Cancel);
         var id = (await _lab.Engine.AskAsync(c => c.Images.InspectImageAsync(name, Cancel), Cancel)).ID;
+        said.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
+        await PushOnlyAsync(tag);
+        return id;
+    }
+
+    /// <summary>From here to the registry; its name here goes.</summary>
+    private async Task PushOnlyAsync(string tag)
+    {
+        var said = new List<JSONMessage>();
         await _lab.Engine.AskAsync(c => c.Images.PushImageAsync(Repository, new ImagePushParameters { Tag = tag }, new AuthConfig(), new AtOnce<JSONMessage>(said.Add), Cancel), Cancel);
         said.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
-        await RemoveAsync(name);
-        return id;
+        await RemoveAsync($"{Repository}:{tag}");
     }
 
     private Task RemoveAsync(string tag) =>
