@@ -13,7 +13,7 @@ public sealed class Firewall(Owned owned, DockerOptions options, TimeProvider ti
     private const string Input = "INPUT", Forwarded = "DOCKER-USER";
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(15);
     private string? _tool;
-    private bool _closedOthers;
+    private bool _opened;
 
     /// <param name="Words">Match and target; the prefix of the bridges stands in every one.</param>
     public sealed record Rule(string Chain, string[] Words, string Table = "filter");
@@ -24,14 +24,10 @@ public sealed class Firewall(Owned owned, DockerOptions options, TimeProvider ti
         _tool ??= await ToolAsync(cancel);
         var walled = false;
         foreach (var rule in Rules) walled |= await EnsureAsync(rule, cancel);
-        if (!_closedOthers) await CloseOthersAsync(cancel);
-        _closedOthers = true;
-        foreach (var rule in WayOut())
-        {
-            // A wall that was put in stands first, before the door in it.
-            if (walled) await DeleteAsync(rule, cancel);
-            await EnsureAsync(rule, cancel);
-        }
+        // A wall that was put in stands before the door in it, also where whoever put it in died before it came to the door.
+        if (walled || !_opened) await CloseAsync(cancel);
+        foreach (var rule in WayOut()) await EnsureAsync(rule, cancel);
+        _opened = true;
     }
 
     /// <summary>The walls.</summary>
@@ -63,8 +59,8 @@ public sealed class Firewall(Owned owned, DockerOptions options, TimeProvider ti
         ];
     }
 
-    /// <summary>Ways out of an earlier setting.</summary>
-    private async Task CloseOthersAsync(CancellationToken cancel)
+    /// <summary>Takes all ways out away, those of an earlier setting too.</summary>
+    private async Task CloseAsync(CancellationToken cancel)
     {
         foreach (var table in (string[])["filter", "nat"])
         {
@@ -72,13 +68,10 @@ public sealed class Firewall(Owned owned, DockerOptions options, TimeProvider ti
             // No word of such a rule has a blank in it, so its quotes say nothing.
             foreach (var words in there.Output.Replace("\"", "", StringComparison.Ordinal).Split('\n').Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
             {
-                if (words is ["-A", var chain, .. var rule] && rule.Any(w => w.StartsWith(WayOutMark, StringComparison.Ordinal) && w != $"{WayOutMark}{options.WayOutProxy}")) await DeleteAsync(new(chain, rule, table), cancel);
+                if (words is ["-A", var chain, .. var rule] && rule.Any(w => w.StartsWith(WayOutMark, StringComparison.Ordinal))) await RunAsync(_tool!, ["-w", "10", "-t", table, "-D", chain, .. rule], cancel);
             }
         }
     }
-
-    /// <summary>Gone already is as good.</summary>
-    private async Task DeleteAsync(Rule rule, CancellationToken cancel) => await RunAsync(_tool!, ["-w", "10", "-t", rule.Table, "-D", rule.Chain, .. rule.Words], cancel);
 
     /// <summary>True where it was missing.</summary>
     private async Task<bool> EnsureAsync(Rule rule, CancellationToken cancel)

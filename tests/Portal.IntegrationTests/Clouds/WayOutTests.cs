@@ -85,8 +85,9 @@ public sealed class WayOutTests : IAsyncLifetime
         await using var other = await Elsewhere.MakeAsync(Cancel);
         await other.ProxyAsync(_world.FullName, Cancel);
         await using var closed = CloudLab.Open(); // an installation without a way out on the same host
-        var (plan, theirs) = (await Lab.PlanAsync(), await closed.PlanAsync());
-        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // before the other's addresses are chosen, which may not be the same
+        var theirs = await closed.PlanAsync();
         await closed.Clusters.EnsureAsync(theirs, Cancel);
         using var here = new TcpListener(IPAddress.Parse(Proxy.Host), Elsewhere.ProxyPort);
         here.Start();
@@ -113,6 +114,16 @@ public sealed class WayOutTests : IAsyncLifetime
 
         (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.Port)).ShouldBeFalse("the walls stand");
         (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeTrue("the door is before them");
+
+        // As a process leaves it that was killed when the wall stood and the door did not.
+        foreach (var rule in Lab.Get<Firewall>().Rules)
+        {
+            (await OwnDisk.RunAsync("iptables", ["-w", "10", "-D", rule.Chain, .. rule.Words])).ShouldBe(0);
+            (await OwnDisk.RunAsync("iptables", ["-w", "10", "-I", rule.Chain, "1", .. rule.Words])).ShouldBe(0);
+        }
+        (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeFalse();
+        await EnsureAsync($"{Proxy.Address}:{Elsewhere.ProxyPort}");
+        (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeTrue("the next process puts the door before the walls");
     }
 
     [Fact]
@@ -135,9 +146,10 @@ public sealed class WayOutTests : IAsyncLifetime
         (await Lab.ReachesAsync(plan, other.Host, Elsewhere.ProxyPort)).ShouldBeFalse();
         foreach (var table in (string[])["filter", "nat"])
             (await Tool.RunAsync("test", "iptables", ["-w", "10", "-t", table, "-S"], TimeSpan.FromSeconds(20), TimeProvider.System, Cancel)).Output.ShouldNotContain($"{Lab.Owned.BridgePrefix}-way-out");
-
-        Task EnsureAsync(string wayOut) => new Firewall(Lab.Owned, new DockerOptions { Pool = Lab.Settings["Clouds:Docker:Pool"]!, WayOut = wayOut }, TimeProvider.System).EnsureAsync(Cancel);
     }
+
+    /// <summary>As Jobs does when it starts with this setting.</summary>
+    private Task EnsureAsync(string wayOut) => new Firewall(Lab.Owned, new DockerOptions { Pool = Lab.Settings["Clouds:Docker:Pool"]!, WayOut = wayOut }, TimeProvider.System).EnsureAsync(Cancel);
 
     private async Task<ClusterPlan> NotebookAsync()
     {

@@ -22,7 +22,7 @@ public sealed class Elsewhere : IAsyncDisposable
             my $c = $s->accept or next; if (fork) { close $c; next }
             my $inside = '';
             while (my $line = <$c>) {
-                my %h; while (<$c>) { s/\s+$//; last if $_ eq ''; $h{lc $1} = $2 if /^([^:]+):\s*(.*)/ }
+                while (<$c>) { last if /^\s*$/ }
                 open(my $log, '>>', "$folder/asked"); print $log "$line"; close $log;
                 my ($verb, $what) = split ' ', $line;
                 if ($verb eq 'CONNECT') { $inside = $what =~ s/:.*//r; syswrite $c, "HTTP/1.1 200 through\r\n\r\n"; next }
