@@ -24,11 +24,14 @@ public sealed class LocalIndex : IAsyncDisposable
         builder.Logging.ClearProviders();
         _app = builder.Build();
         _app.MapGet("/simple/{project}/", Project);
-        _app.MapGet("/{**path}", (string path) => Files.TryGetValue(path, out var bytes) ? Results.Bytes(bytes) : Results.NotFound());
+        _app.MapGet("/{**path}", File);
     }
 
     /// <summary>Path → content: below packages/ of the Python index, below maven/ of the repository.</summary>
     public ConcurrentDictionary<string, byte[]> Files { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The paths of files that somebody asked for, and how often.</summary>
+    public ConcurrentDictionary<string, int> Asked { get; } = new(StringComparer.Ordinal);
 
     public string Simple => $"{_app.Urls.First()}/simple";
     public string Maven => $"{_app.Urls.First()}/maven/";
@@ -42,7 +45,9 @@ public sealed class LocalIndex : IAsyncDisposable
     }
 
     /// <summary>A jar or wheel as registries have them: deflated.</summary>
-    public static byte[] Zip(params (string Name, string Content)[] entries)
+    public static byte[] Zip(params (string Name, string Content)[] entries) => Zip([.. entries.Select(e => (e.Name, Encoding.UTF8.GetBytes(e.Content)))]);
+
+    public static byte[] Zip(params (string Name, byte[] Content)[] entries)
     {
         var bytes = new MemoryStream();
         using (var zip = new ZipArchive(bytes, ZipArchiveMode.Create, leaveOpen: true))
@@ -50,7 +55,7 @@ public sealed class LocalIndex : IAsyncDisposable
             foreach (var (name, content) in entries)
             {
                 using var entry = zip.CreateEntry(name, CompressionLevel.Optimal).Open();
-                entry.Write(Encoding.UTF8.GetBytes(content));
+                entry.Write(content);
             }
         }
 
@@ -80,6 +85,12 @@ public sealed class LocalIndex : IAsyncDisposable
         Sum(string.Concat(entries.OrderBy(e => e.Name, StringComparer.Ordinal).Select(e => $"{e.Name}\0{Sum(e.Content)}\n")));
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private IResult File(string path)
+    {
+        Asked.AddOrUpdate(path, 1, (_, times) => times + 1);
+        return Files.TryGetValue(path, out var bytes) ? Results.Bytes(bytes) : Results.NotFound();
+    }
 
     private IResult Project(string project)
     {
