@@ -7,7 +7,7 @@ namespace Portal.Jobs.Proofs;
 /// <summary>What a notebook server says of its kernels and terminals.</summary>
 /// <param name="Busy">Kernels that compute at this moment, or have just begun to start.</param>
 /// <param name="KernelsAt">When a kernel last did something; null for none.</param>
-/// <param name="TerminalsAt">When something was last typed or written in a terminal; null for none.</param>
+/// <param name="TerminalsAt">When something was last typed, written or computed in a terminal; null for none. What computes in silence is told by the image's terminal_work.py.</param>
 public sealed record NotebookState(int Kernels, int Busy, DateTimeOffset? KernelsAt, int Terminals, DateTimeOffset? TerminalsAt);
 
 /// <summary>Asks notebook servers at their nodes' own addresses, with the app's own token, in a way that they do not take for work.</summary>

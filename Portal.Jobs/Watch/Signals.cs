@@ -19,6 +19,9 @@ namespace Portal.Jobs.Watch;
 public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks, AppToken tokens, SampleRows rows, TimeProvider clock, ILogger<Signals> log)
 {
     private const int AtOnce = 32, Most = 2000;
+
+    /// <summary>A terminal of which the server heard within this time works now: it looks every 10 s at what its programs do.</summary>
+    private static readonly TimeSpan TerminalWorks = TimeSpan.FromSeconds(30);
     private HashSet<Guid> _silent = [];
 
     private sealed record Watched(Guid Id, int Generation, int Workers, TemplateSpec Spec, Activity? Activity, DateTimeOffset? LookedAt)
@@ -84,7 +87,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         foreach (var app in await apps)
         {
             signals.Add(new(CountNames.Kernels, app is not null, app?.Busy > 0, app?.KernelsAt));
-            signals.Add(new(CountNames.Terminals, app is not null, Busy: false, app?.TerminalsAt));
+            signals.Add(new(CountNames.Terminals, app is not null, app?.TerminalsAt > clock.GetUtcNow() - TerminalWorks, app?.TerminalsAt));
         }
         var known = (await apps).OfType<NotebookState>().ToList();
         if (known.Count > 0) counts.AddRange([(CountNames.Kernels, known.Sum(k => k.Kernels)), (CountNames.BusyKernels, known.Sum(k => k.Busy)), (CountNames.Terminals, known.Sum(k => k.Terminals))]);
