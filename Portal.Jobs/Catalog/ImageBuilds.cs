@@ -7,12 +7,16 @@ using Portal.Jobs.Clouds.Docker.Images;
 
 namespace Portal.Jobs.Catalog;
 
-/// <summary>Makes the images that offered templates need, one after another beside the running portal, and keeps their progress as rows.</summary>
+/// <summary>
+/// Makes the images that offered templates need beside the running portal, and keeps their progress as rows. One is built at a time; what a registry
+/// has is fetched meanwhile, and what is there already is seen, so that no template waits for another's image.
+/// </summary>
 public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuilder builder, TimeProvider clock, ILogger<ImageBuilds> log) : BackgroundService
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(20);
     private readonly BuildRetries _retries = new();
     private readonly Dictionary<string, string> _said = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (ImageLook Look, Task<BuiltImage> Made)> _making = new(StringComparer.Ordinal);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -22,26 +26,32 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             {
                 await RoundAsync(stoppingToken);
             }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { break; }
             catch (Exception e)
             {
                 log.LogWarning("Looking after images stopped, again in {Wait}: {Error}", Look, e.Message);
             }
-            await Task.Delay(Look, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await Task.WhenAny([Task.Delay(Look, clock, stoppingToken), .. _making.Values.Select(m => m.Made)]);
         }
+        await Task.WhenAll(_making.Values.Select(m => m.Made)).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 
     /// <summary>
-    /// First all that is there already, then what is to be made: what stands on the fewest others first, so that the notebook's image does not wait for
-    /// the largest cluster's, and none for one that failed before.
+    /// What has ended, then all that is there already, then what is to be made: what stands on the fewest others first, so that the notebook's image does
+    /// not wait for the largest cluster's, and none for one that failed before.
     /// </summary>
-    public async Task RoundAsync(CancellationToken cancel)
+    private async Task RoundAsync(CancellationToken cancel)
     {
+        foreach (var (name, (look, made)) in _making.Where(m => m.Value.Made.IsCompleted).ToList())
+        {
+            _making.Remove(name);
+            await EndAsync(name, look, made, cancel);
+        }
         var missing = new List<(string Name, ImageLook Look)>();
-        foreach (var name in await NeededAsync(cancel))
+        foreach (var name in (await NeededAsync(cancel)).Where(n => !_making.ContainsKey(n)))
             if (await LookAsync(name, cancel) is { There: null } look) missing.Add((name, look));
         foreach (var (name, look) in missing.Where(m => _retries.IsDue(m.Name, m.Look.Tag, clock.GetUtcNow())).OrderBy(m => m.Look.Depth).ThenBy(m => m.Name, StringComparer.Ordinal))
-            await MakeAsync(name, look, cancel);
+            if (look.OfRegistry || _making.Values.All(m => m.Look.OfRegistry)) _making[name] = (look, MakeAsync(name, cancel));
     }
 
     private async Task<IReadOnlyList<string>> NeededAsync(CancellationToken cancel)
@@ -68,11 +78,11 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         }
     }
 
-    private async Task MakeAsync(string name, ImageLook look, CancellationToken cancel)
+    private async Task EndAsync(string name, ImageLook look, Task<BuiltImage> made, CancellationToken cancel)
     {
         try
         {
-            await ReadyAsync(await BuildAsync(name, cancel), cancel);
+            await ReadyAsync(await made, cancel);
         }
         catch (CloudException e)
         {
@@ -95,8 +105,8 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         return SaveAsync(name, i => (i.State, i.Says, i.Remedy) = (ImageState.Failed, Short(e.Message), e.WhatToDo), cancel);
     }
 
-    /// <summary>Builds, and writes the newest line at most as often as the database takes it.</summary>
-    private async Task<BuiltImage> BuildAsync(string name, CancellationToken cancel)
+    /// <summary>Builds or fetches, and writes the newest line at most as often as the database takes it.</summary>
+    private async Task<BuiltImage> MakeAsync(string name, CancellationToken cancel)
     {
         var lines = Channel.CreateBounded<ImageProgress>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
         var building = builder.EnsureAsync(name, new Latest(lines.Writer), cancel);

@@ -13,11 +13,16 @@ public sealed record BuiltImage(string Name, string Tag, string Id);
 /// <param name="Tag">What it has or will have.</param>
 /// <param name="Depth">How many images it is made of, itself included; 0 for one of a registry.</param>
 /// <param name="There">Null when it has yet to be made.</param>
-public sealed record ImageLook(string Tag, int Depth, BuiltImage? There);
+public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
+{
+    /// <summary>It is fetched, not built.</summary>
+    public bool OfRegistry => Depth == 0;
+}
 
 /// <summary>
 /// Makes images where no registry need be: roots by mmdebstrap, what stands on them by Dockerfiles, on a bridge of its own. One build at a time in
-/// this process; where another installation builds the same at the same time, both succeed, and either image serves.
+/// this process, and what a registry has is fetched beside it; where another installation builds the same at the same time, both succeed, and either
+/// image serves.
 /// </summary>
 public sealed class ImageBuilder(Engine engine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options, TimeProvider time) : IDisposable
 {
@@ -44,10 +49,15 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
             return there;
         }
 
+        if (options.Named.TryGetValue(name, out var reference))
+        {
+            return await PullAsync(name, reference, progress, cancel);
+        }
+
         await _one.WaitAsync(cancel);
         try
         {
-            return options.Named.TryGetValue(name, out var reference) ? await PullAsync(name, reference, progress, cancel) : await BuildAsync(await ImagePlan.MakeAsync(options, name, cancel), progress, cancel);
+            return await BuildAsync(await ImagePlan.MakeAsync(options, name, cancel), progress, cancel);
         }
         finally
         {

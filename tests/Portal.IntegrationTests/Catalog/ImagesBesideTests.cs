@@ -1,0 +1,88 @@
+using Docker.DotNet.Models;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Access;
+using Portal.Core.Catalog;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Clouds.Docker;
+using Portal.TestKit;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Catalog;
+
+/// <summary>An image takes as long as it takes, on the real engine: its page tells how far it is, and every other template is launched meanwhile.</summary>
+public sealed class ImagesBesideTests : IAsyncLifetime
+{
+    private readonly string _recipes = Directory.CreateTempSubdirectory("portal-test-recipes").FullName;
+    private Installation? _it;
+
+    private Installation It => _it!;
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        // The same to the byte and in their modes, so the same tags.
+        (await OwnDisk.RunAsync("cp", "-a", $"{CloudLab.Variable("PORTAL_TEST_RECIPES")}/.", _recipes)).ShouldBe(0);
+        Directory.CreateDirectory($"{_recipes}/slow");
+        await File.WriteAllTextAsync($"{_recipes}/slow/recipe.json", """{"from":"base","dockerfile":"Dockerfile"}""", Cancel);
+        await File.WriteAllTextAsync($"{_recipes}/slow/Dockerfile", $"""
+            ARG BASE
+            FROM ${"{BASE}"}
+            RUN echo {CloudLab.NewId()}; i=0; until [ -e /go ] || [ $i = 600 ]; do echo "step $i"; i=$((i+1)); sleep .5; done; test -e /go
+            """, Cancel);
+        _it = await Installation.StartAsync(students: 1, ["notebook"], Cancel, ("Images:Recipes", _recipes));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_it is { } it)
+        {
+            await using (var db = it.Database.Open())
+                foreach (var tag in await db.Images.Where(i => i.Name == "slow" && i.Tag != null).Select(i => i.Tag!).ToListAsync(CancellationToken.None))
+                    await EngineTasks.IfThereAsync(() => it.Lab.Engine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            await it.DisposeAsync();
+        }
+        Directory.Delete(_recipes, recursive: true);
+    }
+
+    [Fact]
+    public async Task SlowBuild_TellsHowFarItIs_AndBlocksNoOtherTemplate()
+    {
+        TestCatalog.Write($"{It.Folder}/templates", "slow", TestCatalog.Yaml("slow").Replace("image: python", "image: slow", StringComparison.Ordinal));
+        var began = await SaysAsync("slow", "step ");
+
+        // What is launched from another image becomes Ready.
+        var order = It.Site.Order(It.Site.Students[0]);
+        (await It.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await Until.TrueAsync("the other workspace is Ready", async () => (await It.Site.Get<WorkspaceFeed>().LookAsync(new(It.Site.Students[0]), order.Id, Cancel))!.Status == WorkspaceStatus.Ready, Cancel, TimeSpan.FromMinutes(2));
+        // A template that comes now, of an image that is there, can be launched at once.
+        TestCatalog.Write($"{It.Folder}/templates", "bare", TestCatalog.Yaml("bare").Replace("image: python", "image: base", StringComparison.Ordinal));
+        await Until.TrueAsync("the new template's image is seen", async () => (await RowAsync("base"))?.State == ImageState.Ready, Cancel, TimeSpan.FromMinutes(2));
+
+        (await SaysAsync("slow", "step ")).ShouldNotBe(began);
+        (await RowAsync("slow"))!.State.ShouldBe(ImageState.Building);
+        await LetGoAsync();
+        await Until.TrueAsync("the slow image is there", async () => (await RowAsync("slow"))!.State == ImageState.Ready, Cancel, TimeSpan.FromMinutes(2));
+    }
+
+    private async Task<ImageRow?> RowAsync(string image)
+    {
+        await using var db = It.Database.Open();
+        return await db.Images.AsNoTracking().SingleOrDefaultAsync(i => i.Name == image, Cancel);
+    }
+
+    private async Task<string> SaysAsync(string image, string what)
+    {
+        await Until.TrueAsync($"'{image}' says {what}", async () => (await RowAsync(image))?.Says?.Contains(what, StringComparison.Ordinal) == true, Cancel, TimeSpan.FromMinutes(2));
+        return (await RowAsync(image))!.Says!;
+    }
+
+    /// <summary>Makes the file for which the build waits, in the container in which it waits.</summary>
+    private async Task LetGoAsync()
+    {
+        var engine = It.Lab.Engine;
+        var builds = await engine.AskAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters()), Cancel);
+        var waiting = builds.Where(b => b.Command.Contains("until [ -e /go ]", StringComparison.Ordinal)).ShouldHaveSingleItem();
+        var exec = await engine.AskAsync(c => c.Exec.CreateContainerExecAsync(waiting.ID, new ContainerExecCreateParameters { Cmd = ["touch", "/go"] }), Cancel);
+        await engine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters { Detach = true }), Cancel);
+    }
+}
