@@ -7,7 +7,7 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>What is there, in two calls however many clusters there are; one more, once, for each node that has ended.</summary>
-public sealed partial class ClusterLook(Engine engine, Networks networks, Owned owned)
+public sealed partial class ClusterLook(Engine engine, Networks networks, Owned owned, TimeProvider time)
 {
     // Whether an ended container ran out of memory never changes; its id is never used again.
     private readonly ConcurrentDictionary<string, bool> _outOfMemory = new(StringComparer.Ordinal);
@@ -20,7 +20,7 @@ public sealed partial class ClusterLook(Engine engine, Networks networks, Owned 
         var held = (await networks.ListAsync(owned.Mine(workspace), cancel)).Select(n => WorkspaceOf(n.Labels)).ToHashSet();
         var nodes = containers.ToLookup(c => WorkspaceOf(c.Labels));
         var ended = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
-        await engine.EachAsync(containers.Where(c => StateOf(c) == NodeState.Exited), async c => ended[c.ID] = await RanOutAsync(c.ID, cancel), cancel);
+        await engine.EachAsync(containers.Where(c => StateOf(c) == NodeState.Exited), async c => ended[c.ID] = await EngineTasks.OfOneAsync<bool?>(time, async late => await RanOutAsync(c.ID, late), cancel) is true, cancel, waitsOnly: true);
         Forget(containers);
         return [.. held.Union(nodes.Select(n => n.Key)).Where(w => w != Guid.Empty).Select(w => new ClusterNow(w, held.Contains(w),
             [.. nodes[w].Select(c => See(c, ended.GetValueOrDefault(c.ID))).OrderBy(n => n.Generation).ThenBy(n => n.Name, StringComparer.Ordinal)]))];

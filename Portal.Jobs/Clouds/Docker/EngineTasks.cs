@@ -19,6 +19,27 @@ public static class EngineTasks
         }
     }
 
+    /// <summary>How long one container of many is waited for: longer than a busy engine takes, so that little is unknown.</summary>
+    public static readonly TimeSpan PatienceWithOne = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// A question about one container of many. An engine may never answer for one that hangs: what does not come in time, or is a fault, stays
+    /// unknown this time (default), so that it delays no other.
+    /// </summary>
+    public static async Task<T?> OfOneAsync<T>(TimeProvider time, Func<CancellationToken, Task<T?>> ask, CancellationToken cancel)
+    {
+        using var late = new CancellationTokenSource(PatienceWithOne, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, late.Token);
+        try
+        {
+            return await ask(either.Token);
+        }
+        catch (Exception e) when (e is CloudException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        {
+            return default;
+        }
+    }
+
     /// <summary>Creates; refuses a container of which the engine would drop a limit.</summary>
     public static async Task<string> CreateAsync(this Engine engine, CreateContainerParameters wanted, CancellationToken cancel)
     {

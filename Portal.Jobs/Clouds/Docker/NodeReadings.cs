@@ -35,16 +35,9 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
         var samples = new ConcurrentBag<NodeSample>();
         await engine.EachAsync(running, async c =>
         {
-            try
+            if ((FromFiles(c) ?? await EngineTasks.OfOneAsync(time, late => FromEngineAsync(c, late), cancel)) is { } sample)
             {
-                if ((FromFiles(c) ?? await FromEngineAsync(c, cancel)) is { } sample)
-                {
-                    samples.Add(sample);
-                }
-            }
-            catch (CloudException)
-            {
-                // It has no reading this time; the others have theirs.
+                samples.Add(sample);
             }
         }, cancel, waitsOnly: true);
         foreach (var gone in _files.Keys.Except(running.Select(c => c.ID), StringComparer.Ordinal))
