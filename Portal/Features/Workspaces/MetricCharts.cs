@@ -35,6 +35,7 @@ public static class MetricCharts
         ];
         if (points.Any(p => p.Throttled > .01)) charts.Insert(1, Make(text["Metrics.Throttled"], name, span, text, Percent, 1, Line("Metrics.Throttled", "chart-mean", p => p.Throttled)));
         if (points.Any(p => p.OutOfMemoryKills > 0)) charts.Add(Make(text["Metrics.OutOfMemory"], name, span, text, Whole, 0, Line("Metrics.OutOfMemory", "chart-mean", p => p.OutOfMemoryKills)));
+        if (points.Any(p => p.Restarts > 0)) charts.Add(Make(text["Node.Restarts"], name, span, text, Whole, 0, Line("Node.Restarts", "chart-mean", p => p.Restarts)));
         return charts;
 
         ChartLine Line(string key, string css, Func<MetricPoint, double> value) => new(text[key], css, [.. points.Select(p => (p.At, value(p)))]);

@@ -14,8 +14,8 @@ public sealed class MetricsTests : PageTest
     private readonly List<MetricsWindow> _read = [];
     private Func<MetricsWindow, Task<MetricsView?>> _answer = window => Task.FromResult<MetricsView?>(View(window, Node("notebook")));
 
-    private static MetricPoint Point(int minutesAgo, double cpu = .25, long kills = 0, double throttled = 0, double netIn = 2048) =>
-        new(Now.AddMinutes(-minutesAgo), cpu, Math.Min(1, cpu * 2), throttled, 256L << 20, 300L << 20, 1L << 30, kills, 0, 12, netIn, 512, 0, 4096);
+    private static MetricPoint Point(int minutesAgo, double cpu = .25, long kills = 0, double throttled = 0, double netIn = 2048, int restarts = 0) =>
+        new(Now.AddMinutes(-minutesAgo), cpu, Math.Min(1, cpu * 2), throttled, 256L << 20, 300L << 20, 1L << 30, kills, restarts, 12, netIn, 512, 0, 4096);
 
     private static NodeMetrics Node(string name, params MetricPoint[] points) => new(name, points.Length > 0 ? [.. points] : [Point(3), Point(2), Point(1, .5)]);
 
@@ -39,12 +39,13 @@ public sealed class MetricsTests : PageTest
     }
 
     [Fact]
-    public void Panel_KillsAndThrottling_HaveChartsOfTheirOwn()
+    public void Panel_KillsThrottlingAndRestarts_HaveChartsOfTheirOwn()
     {
-        _answer = w => Task.FromResult<MetricsView?>(View(w, Node("notebook", Point(2, kills: 1), Point(1, throttled: .4))));
+        _answer = w => Task.FromResult<MetricsView?>(View(w, Node("worker0", Point(2, kills: 1), Point(1, throttled: .4, restarts: 2))));
         var labels = Panel().FindAll(".chart-head").Select(h => h.TextContent).ToList();
         labels.ShouldContain(l => l.StartsWith("Held back by its CPU limit", StringComparison.Ordinal));
         labels.ShouldContain(l => l.StartsWith("Ended because memory was full", StringComparison.Ordinal));
+        labels.ShouldContain(l => l.StartsWith("Restarts", StringComparison.Ordinal) && l.EndsWith('2'));
     }
 
     [Fact]
