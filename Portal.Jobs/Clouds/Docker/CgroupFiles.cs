@@ -6,15 +6,18 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>The kernel's files of one container: its control groups, version 1 or 2, whichever driver made them, and the network of its first process.</summary>
 public sealed class CgroupFiles
 {
-    /// <summary>Majors of devices that lie on others (loop, md, device mapper): what passes through them is counted again at the disk below.</summary>
-    private static readonly string[] Stacked = ["7:", "9:", "252:", "253:"];
+    /// <summary>Drivers of devices that lie on others: what passes through them is counted again at the disk below.</summary>
+    private static readonly string[] OnOthers = ["loop", "md", "mdp", "device-mapper"];
+
+    /// <summary>Numbers of those drivers here: the kernel gives most of them out anew at each boot, so that what is a mapped device on one machine is a disk on the next.</summary>
+    private readonly IReadOnlySet<string> _stacked;
     private readonly bool _unified;
     private readonly string _memory, _cpu, _cpuAccount, _processes, _disk, _proc;
     private string? _network;
     private Traffic _processesDisk;
 
     private CgroupFiles(bool unified, string memory, string cpu, string cpuAccount, string processes, string disk, string proc) =>
-        (_unified, _memory, _cpu, _cpuAccount, _processes, _disk, _proc) = (unified, memory, cpu, cpuAccount, processes, disk, proc);
+        (_unified, _memory, _cpu, _cpuAccount, _processes, _disk, _proc, _stacked) = (unified, memory, cpu, cpuAccount, processes, disk, proc, Stacked(proc));
 
     /// <param name="Cpu">Since the container started, as are kills and traffic.</param>
     /// <param name="MemoryBytes">Working set: without page cache that can be dropped.</param>
@@ -160,13 +163,17 @@ public sealed class CgroupFiles
         _ => ("", default),
     };
 
+    /// <summary>"  7 loop" in the second half of /proc/devices.</summary>
+    private static HashSet<string> Stacked(string proc) => !File.Exists($"{proc}/devices") ? [] :
+        [.. File.ReadLines($"{proc}/devices").SkipWhile(l => l is not "Block devices:").Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(w => w.Length == 2 && OnOthers.Contains(w[1])).Select(w => w[0])];
+
     /// <summary>The larger of what disks and what devices on top of disks have seen: a sum would count most of it twice.</summary>
-    private static Traffic Devices(IEnumerable<(string Device, Traffic Bytes)> lines)
+    private Traffic Devices(IEnumerable<(string Device, Traffic Bytes)> lines)
     {
         Traffic disks = default, above = default;
         foreach (var (device, bytes) in lines)
         {
-            if (Array.Exists(Stacked, s => device.StartsWith(s, StringComparison.Ordinal))) above = new(above.In + bytes.In, above.Out + bytes.Out);
+            if (_stacked.Contains(device.Split(':')[0])) above = new(above.In + bytes.In, above.Out + bytes.Out);
             else disks = new(disks.In + bytes.In, disks.Out + bytes.Out);
         }
 
