@@ -96,6 +96,27 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
         await DeleteAsync(owner, id);
     }
 
+    /// <summary>A stop in mid-work, and a start: what the engine kept of that work is done.</summary>
+    /// <param name="make">Program of the notebook that begins the work.</param>
+    /// <param name="busy">One that prints 1 once it goes on.</param>
+    /// <param name="ask">One that waits for the work to end, and prints the answer.</param>
+    public async Task StopAtWorkAsync(string make, string busy, string ask, string answer)
+    {
+        var (owner, id) = await ReadyAsync(workers: 2);
+        await BeginAsync(id, make);
+        await Until.TrueAsync("the work goes on", async () => await CountAsync(id, busy) == 1, Cancel, Settles);
+
+        (await it.Site.Get<StopWorkspace>().RunAsync(new(owner), id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await EndedAsync(id);
+        (await it.Site.Get<StartWorkspace>().RunAsync(new(owner), id, wanted: null, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await EndedAsync(id);
+
+        await IsAsync(id, 2);
+        await BeginAsync(id, ask);
+        await SaysAsync(id, answer);
+        await DeleteAsync(owner, id);
+    }
+
     /// <summary>Starts a program of the notebook, which goes on by itself.</summary>
     private async Task BeginAsync(Guid id, string program) =>
         (await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);

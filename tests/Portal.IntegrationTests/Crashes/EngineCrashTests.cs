@@ -153,5 +153,17 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
             with open("last.txt") as f: print(now["JobState"], "after", now["Restarts"], "restarts,", f.read())
             """, "COMPLETED after 0 restarts, done on worker1");
 
+    [Fact, Trait("Lane", "long")]
+    public Task Job_OfASlurmThatIsStoppedAndStarted_RunsAgain() =>
+        // What it did until the stop is lost with its nodes; it is not "running" for ever.
+        Slurm.StopAtWorkAsync(SlurmCommands + """
+            with open("number", "w") as f: f.write(ask("sbatch", "--parsable", "--nodes=2", "--output=again.txt", "--wrap=srun --mpi=none sh -c 'until [ -e go ]; do sleep 1; done; echo done'"))
+            """, SlurmCommands + "print(int(len(nodes('%N')) == 2 and 'allocated worker1' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))", SlurmCommands + """
+            with open("go", "w"): pass
+            with open("number") as f: number = f.read()
+            while (now := job(number))["JobState"] in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED"): time.sleep(.5)
+            with open("again.txt") as f: print(now["JobState"], "after", now["Restarts"], "restart,", f.read().split())
+            """, "COMPLETED after 1 restart, ['done', 'done']");
+
     private static string Answer(string url, string path) => $"import json, urllib.request\nprint(json.load(urllib.request.urlopen('{url}', timeout=5)){path})";
 }

@@ -12,6 +12,9 @@ namespace Portal.Tests.Clouds;
 public sealed class HangingContainerTests : IAsyncLifetime
 {
     private static readonly Guid Workspace = Guid.Parse("0191d2f0-0000-7000-8000-000000000001");
+
+    /// <summary>Well before the engine's client itself gives up.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("portal-test-engine");
     private readonly TaskCompletionSource _never = new(), _asked = new();
     private readonly Owned _owned = new("t123456789");
@@ -47,7 +50,7 @@ public sealed class HangingContainerTests : IAsyncLifetime
     {
         using var engine = new Engine(Socket);
 
-        (await new NodeReadings(engine, _owned, TimeProvider.System).ReadAsync(Cancel)).Select(s => s.Node).ShouldBe(["notebook", "worker0"]);
+        (await new NodeReadings(engine, _owned, TimeProvider.System).ReadAsync(Cancel).WaitAsync(Soon, TimeProvider.System, Cancel)).Select(s => s.Node).ShouldBe(["notebook", "worker0"]);
     }
 
     [Fact]
@@ -57,7 +60,7 @@ public sealed class HangingContainerTests : IAsyncLifetime
         _state = "exited";
         var look = new ClusterLook(engine, new Networks(engine), _owned, TimeProvider.System);
 
-        (await look.SeeAsync(workspace: null, Cancel)).ShouldHaveSingleItem().Nodes.Select(n => (n.Name, n.State, n.OutOfMemory)).ShouldBe([("hangs", NodeState.Exited, false), ("notebook", NodeState.Exited, true), ("worker0", NodeState.Exited, true)]);
+        (await look.SeeAsync(workspace: null, Cancel).WaitAsync(Soon, TimeProvider.System, Cancel)).ShouldHaveSingleItem().Nodes.Select(n => (n.Name, n.State, n.OutOfMemory)).ShouldBe([("hangs", NodeState.Exited, false), ("notebook", NodeState.Exited, true), ("worker0", NodeState.Exited, true)]);
         _never.SetResult();
         (await look.SeeAsync(workspace: null, Cancel)).ShouldHaveSingleItem().Nodes.ShouldAllBe(n => n.OutOfMemory);
     }
