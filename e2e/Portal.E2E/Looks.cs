@@ -22,6 +22,9 @@ public static class Looks
             .Select(v => $"{v.Impact} {v.Id}: {string.Join(" | ", v.Nodes.Take(3).Select(n => n.Html))}").ShouldBeEmpty(picture);
     }
 
+    /// <summary>A phone below 500, a laptop above.</summary>
+    public static Task ResizeAsync(Visit visit, int width) => visit.Page.SetViewportSizeAsync(width, width < 500 ? 844 : 900);
+
     /// <summary>The page as it stands, in both themes and both widths, without loading it again.</summary>
     public static async Task CheckEverywhereAsync(Visit visit, string picture, params string[] except)
     {
@@ -30,7 +33,7 @@ public static class Looks
             await visit.Page.EvaluateAsync("theme => portal.chooseTheme(theme)", theme);
             foreach (var width in (int[])[390, 1280])
             {
-                await visit.Page.SetViewportSizeAsync(width, width < 500 ? 844 : 900);
+                await ResizeAsync(visit, width);
                 await CheckAsync(visit, $"{picture}-{width}-{theme}", except);
             }
         }

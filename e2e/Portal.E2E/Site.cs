@@ -16,6 +16,7 @@ public sealed class Site : IAsyncLifetime
     private static readonly string[] Arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
     private IPlaywright? _playwright;
     private IBrowser? _browser;
+    private readonly Dictionary<string, string> _signedIn = new(StringComparer.Ordinal);
 
     public Uri Address { get; } = new(Environment.GetEnvironmentVariable("PORTAL_URL") ?? "http://portal.localhost:8080");
 
@@ -51,13 +52,26 @@ public sealed class Site : IAsyncLifetime
         return visit;
     }
 
-    /// <summary>A browser of its own in which nobody is signed in.</summary>
-    public async Task<Visit> OpenAsync(string theme = "light", int width = 1280)
+    /// <summary>A browser of its own for looking only: this person signed in once, for all who look.</summary>
+    public async Task<Visit> LookAsync(string person)
+    {
+        if (!_signedIn.TryGetValue(person, out var cookies))
+        {
+            await using var first = await VisitAsync(person);
+            _signedIn[person] = cookies = await first.Context.StorageStateAsync();
+        }
+        return await OpenAsync(cookies: cookies);
+    }
+
+    public Task ChooseThemeAsync(IBrowserContext context, string theme) => context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
+
+    /// <summary>A browser of its own in which nobody is signed in, unless cookies say so.</summary>
+    public async Task<Visit> OpenAsync(string theme = "light", int width = 1280, string? cookies = null)
     {
         // Motion is asked to be still: a colour that is halfway through its change is no finding.
-        var context = await _browser!.NewContextAsync(new() { ReducedMotion = ReducedMotion.Reduce, ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 }, TimezoneId = "Europe/Berlin", Locale = "en-GB", AcceptDownloads = false });
+        var context = await _browser!.NewContextAsync(new() { ReducedMotion = ReducedMotion.Reduce, ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 }, TimezoneId = "Europe/Berlin", Locale = "en-GB", AcceptDownloads = false, StorageState = cookies });
         context.SetDefaultTimeout(30_000);
-        await context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
+        await ChooseThemeAsync(context, theme);
         return new Visit(Address, context, await context.NewPageAsync());
     }
 

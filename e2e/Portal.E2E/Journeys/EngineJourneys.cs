@@ -34,7 +34,7 @@ public sealed class EngineJourneys(Site site)
             await dashboard.CloseAsync();
         });
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public Task Spark_FromCatalogueToDeleted_ComputesAndShowsItsApplication() =>
         TravelAsync(new("Spark", "Grace Hopper", "A lesson", "master", "six-million-trips.ipynb",
             "from pyspark.sql import SparkSession; s = SparkSession.builder.appName('kept').getOrCreate(); (s.table('trips').count(), s.conf.get('spark.sql.adaptive.enabled'), s.conf.get('spark.sql.shuffle.partitions'))", "(6042000, 'false', '7')",

@@ -14,36 +14,39 @@ public sealed class EveryPage(Site site)
         { "catalog", "/catalog", "Ada Lovelace" },
         { "launch", "/launch/notebook?size=m&name=look", "Ada Lovelace" },
         { "launch-odd-link", "/launch/notebook?id=junk&preset=none&size=huge&workers=many&hours=x&p.nothing=1&name=look", "Ada Lovelace" },
-        { "launch-spark", "/launch/spark?preset=lesson&name=look", "Ada Lovelace" },
+        { "launch-slurm", "/launch/slurm?preset=lesson&name=look", "Ada Lovelace" },
         { "launch-dask", "/launch/dask?preset=project&name=look", "Ada Lovelace" },
         { "guide", "/catalog/notebook", "Ada Lovelace" },
-        { "guide-spark", "/catalog/spark", "Ada Lovelace" },
+        { "guide-slurm", "/catalog/slurm", "Ada Lovelace" },
         { "templates", "/templates", "Margaret Hamilton" },
+        { "operations", "/operations", "Ken Thompson" },
         { "templates-refused", "/templates", "Edsger Dijkstra" },
+        { "operations-refused", "/operations", "Ada Lovelace" },
         { "guide-unknown", "/catalog/nothing", "Ada Lovelace" },
         { "launch-unknown", "/launch/nothing", "Ada Lovelace" },
         { "workspace-missing", "/workspaces/aaaaaaaaaa", "Ada Lovelace" },
         { "not-found", "/nothing/here", "Ada Lovelace" },
-        { "operations", "/operations", "Ken Thompson" },
-        { "operations-refused", "/operations", "Ada Lovelace" },
     };
 
+    /// <summary>Each theme in one of the widths; the journeys see the pages that matter most in all four.</summary>
     [Theory]
     [MemberData(nameof(Pages))]
     public async Task Page_BothThemesAndWidths_IsCleanAndIsDrawn(string name, string path, string person)
     {
-        foreach (var theme in (string[])["light", "dark"])
+        await using var visit = await site.LookAsync(person);
+        foreach (var (theme, width) in ((string, int)[])[("light", 1280), ("dark", 390)])
         {
-            await using var visit = await site.VisitAsync(person, theme);
-            foreach (var width in (int[])[1280, 390])
-            {
-                await visit.Page.SetViewportSizeAsync(width, width < 500 ? 844 : 900);
-                await visit.ShowAsync(path);
-                await Looks.CheckAsync(visit, $"{name}-{width}-{theme}");
-            }
-            var complaints = visit.Complaints.Where(c => !(name == "not-found" && c.Contains("404", StringComparison.Ordinal)));
-            complaints.ShouldBeEmpty();
+            await ShowAsync(visit, path, theme, width);
+            await Looks.CheckAsync(visit, $"{name}-{width}-{theme}");
         }
+        visit.Complaints.Where(c => !(name == "not-found" && c.Contains("404", StringComparison.Ordinal))).ShouldBeEmpty();
+    }
+
+    private async Task ShowAsync(Visit visit, string path, string theme, int width)
+    {
+        await site.ChooseThemeAsync(visit.Context, theme);
+        await Looks.ResizeAsync(visit, width);
+        await visit.ShowAsync(path);
     }
 
     [Theory]
@@ -95,7 +98,7 @@ public sealed class EveryPage(Site site)
     {
         foreach (var width in (int[])[1280, 390])
         {
-            await visit.Page.SetViewportSizeAsync(width, width < 500 ? 844 : 900);
+            await Looks.ResizeAsync(visit, width);
             await Looks.CheckAsync(visit, $"{picture}-{width}-{theme}");
         }
     }

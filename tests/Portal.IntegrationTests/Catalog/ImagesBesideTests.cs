@@ -44,7 +44,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         Directory.Delete(_recipes, recursive: true);
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task SlowBuild_TellsHowFarItIs_AndBlocksNoOtherTemplate()
     {
         TestCatalog.Write($"{It.Folder}/templates", "slow", TestCatalog.Yaml("slow").Replace("image: python", "image: slow", StringComparison.Ordinal));

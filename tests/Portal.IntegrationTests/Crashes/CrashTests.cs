@@ -25,7 +25,7 @@ public sealed class CrashSite : IAsyncLifetime
 /// </summary>
 public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClassFixture<CrashSite>
 {
-    private const int InCi = 20, InLong = 200;
+    private const int InCi = 10, InLong = 200;
     private static readonly TimeSpan Settles = TimeSpan.FromMinutes(2);
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
     private Installation It => site.It;
