@@ -13,7 +13,10 @@ public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
     private ClusterHands Dask => new(site.It, "dask", ["scheduler", "notebook"], Known, Client("sum(c.nthreads().values())"));
 
     [Fact]
-    public Task Kill_InTheMiddleOfAResize_EndsWithTheWorkersOrdered() => Dask.KillResizesAsync();
+    public Task Kill_InTheMiddleOfAResize_EndsWithTheWorkersOrdered() => Dask.KillResizesAsync(most: 3);
+
+    [Fact, Trait("Lane", "long")]
+    public Task Kill_AfterMoreStepsOfResizes_EndsWithTheWorkersOrdered() => Dask.KillResizesAsync();
 
     [Fact]
     public Task Worker_LostInTheMiddleOfAComputation_IsMadeAgainAndTheResultIsRight() =>

@@ -18,11 +18,12 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Kills Jobs and the web after steps of resizes up and down; after each what is there is what was ordered.</summary>
-    public async Task KillResizesAsync()
+    /// <param name="most">Of these, from the first.</param>
+    public async Task KillResizesAsync(int most = int.MaxValue)
     {
         var (owner, id) = await ReadyAsync(workers: 1);
-        foreach (var (workers, after, victim) in ((int, StepKey, Child)[])
-            [(3, StepKey.CheckResize, it.Jobs), (1, StepKey.DrainWorkers, it.Jobs), (3, StepKey.EnsureAccess, it.Jobs), (2, StepKey.DropWorkers, it.Jobs), (3, StepKey.EnsureCluster, it.Jobs), (1, StepKey.UnmountWorkers, it.Web)])
+        foreach (var (workers, after, victim) in (((int, StepKey, Child)[])
+            [(3, StepKey.CheckResize, it.Jobs), (1, StepKey.DrainWorkers, it.Jobs), (3, StepKey.EnsureAccess, it.Jobs), (2, StepKey.DropWorkers, it.Jobs), (3, StepKey.EnsureCluster, it.Jobs), (1, StepKey.UnmountWorkers, it.Web)]).Take(most))
         {
             (await it.Site.Get<ResizeWorkspace>().RunAsync(new(owner), id, workers, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>($"to {workers}");
             await SavedAsync(id, after);
