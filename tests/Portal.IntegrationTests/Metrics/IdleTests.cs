@@ -162,6 +162,21 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
     }
 
     [Theory]
+    [InlineData(10, "kernels,terminals,tasks")]
+    [InlineData(300, "kernels,tasks")]
+    public async Task Sweep_SeveralAtOnce_AllAreNamed_ATerminalOnlyWhileItWorks(int terminalSecondsAgo, string by)
+    {
+        var (id, server) = await ReadyAsync();
+        server.Kernels = FakeNotebook.Kernel(Now.AddMinutes(-200), "busy");
+        server.Terminals = FakeNotebook.Terminal(Now.AddSeconds(-terminalSecondsAgo));
+        server.Tasks = """{"running": 3}""";
+
+        await LookAndSweepAsync();
+
+        await KeptByAsync(id, by);
+    }
+
+    [Theory]
     [InlineData("garbage", "?kernels")]
     [InlineData("no time", "?kernels")]
     [InlineData("tasks", "?tasks")]

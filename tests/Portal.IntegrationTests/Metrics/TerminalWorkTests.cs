@@ -11,8 +11,8 @@ public sealed class TerminalWorkTests : IAsyncLifetime
 {
     private const string Token = "a-token";
 
-    // An editor that was left open; a silent training, and one in the background, of steps that are each too short to be met.
-    private const string Waits = "cat > /dev/null", Trains = "python3 -c 'while True: pass'", TrainsBehind = "while :; do gzip -c /bin/bash > /dev/null; done &";
+    // A program that waits for a key, under a name that is no text; a silent training, and one in the background, of steps that are each too short to be met.
+    private const string Waits = """python3 -c "open('/proc/self/comm', 'wb').write(b'\xff'); input()" """, Trains = "python3 -c 'while True: pass'", TrainsBehind = "while :; do gzip -c /bin/bash > /dev/null; done &";
 
     private readonly CloudLab _lab = CloudLab.Open();
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(30), DefaultRequestHeaders = { Authorization = new("token", Token) } };

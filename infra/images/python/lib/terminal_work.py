@@ -19,8 +19,8 @@ def used_by_sessions():
     used = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/stat") as stat:
-                fields = stat.read().rpartition(")")[2].split()
+            with open(f"/proc/{pid}/stat", "rb") as stat:  # a program may call itself anything, text or not
+                fields = stat.read().rpartition(b")")[2].split()
         except OSError:
             continue  # it has just ended
         used[int(fields[3])] = used.get(int(fields[3]), 0) + sum(map(int, fields[11:15])) / TICK
