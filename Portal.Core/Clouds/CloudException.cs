@@ -1,3 +1,5 @@
+using Portal.Core.Foreign;
+
 namespace Portal.Core.Clouds;
 
 /// <summary>What kind of fault a cloud met; what to do next depends on nothing else.</summary>
@@ -23,12 +25,17 @@ public enum CloudFault
 
 /// <summary>The only exception that leaves a cloud adapter: which service, what kind of fault, and what helps, in words for a page.</summary>
 public sealed class CloudException(string service, CloudFault fault, string message, string whatToDo, Exception? cause = null)
-    : Exception($"{service}: {message}{(message is [.., '.' or '!' or '?' or '…'] ? "" : ".")}", cause)
+    : Exception($"{service}: {Sentence(ForeignText.Clean(message, Longest))}", cause)
 {
+    /// <summary>Of either part, UTF-16 units: both are shown together with more.</summary>
+    private const int Longest = 1500;
+
     public string Service { get; } = service;
     public CloudFault Fault { get; } = fault;
-    public string WhatToDo { get; } = whatToDo;
+    public string WhatToDo { get; } = ForeignText.Clean(whatToDo, Longest);
 
     /// <summary>True where asking again later may help; false where a person must act first.</summary>
     public bool MayPass => Fault is CloudFault.Away or CloudFault.TimedOut or CloudFault.Conflict or CloudFault.AddressesTaken or CloudFault.Full or CloudFault.Broken;
+
+    private static string Sentence(string words) => words is [.., '.' or '!' or '?' or '…'] ? words : words + ".";
 }

@@ -13,7 +13,7 @@ public static class NodeLogEndpoint
     /// <summary>Lines a second of a log that is followed: nobody reads faster, and a node that writes without end costs no more.</summary>
     public const int MostLines = 500;
     private const int MostAtOnce = 64, MostDownloads = 4;
-    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(1);
 
     public static void MapNodeLogs(this IEndpointRouteBuilder routes)
     {
@@ -29,9 +29,8 @@ public static class NodeLogEndpoint
             try
             {
                 http.Response.ContentType = "text/plain; charset=utf-8";
-                var lines = clusters.LogAsync(workspace, node, tail, follow == true, cancel);
-                if (follow == true) await FollowAsync(lines, http.Response, clock, cancel);
-                else foreach (var line in await EndOfAsync(lines)) await http.Response.WriteAsync(line + "\n", cancel);
+                if (follow == true) await FollowAsync(clusters.LogAsync(workspace, node, tail, follow: true, cancel), http.Response, clock, cancel);
+                else await EndAsync(clusters, workspace, node, tail, http.Response, clock, cancel);
             }
             catch (CloudException) when (!http.Response.HasStarted) { http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable; }
             catch (Exception e) when (e is CloudException or OperationCanceledException) { http.Abort(); }
@@ -55,11 +54,18 @@ public static class NodeLogEndpoint
         }
     }
 
-    private static async Task<IReadOnlyCollection<string>> EndOfAsync(IAsyncEnumerable<string> lines)
+    private static async Task EndAsync(IClusterCloud clusters, Guid workspace, string node, int? tail, HttpResponse response, TimeProvider clock, CancellationToken cancel)
+    {
+        using var own = new CancellationTokenSource(Longest, clock);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
+        foreach (var line in await EndOfAsync(clusters.LogAsync(workspace, node, tail, follow: false, until.Token), until.Token)) await response.WriteAsync(line + "\n", cancel);
+    }
+
+    private static async Task<IReadOnlyCollection<string>> EndOfAsync(IAsyncEnumerable<string> lines, CancellationToken cancel)
     {
         var kept = new Queue<string>();
         var size = 0;
-        await foreach (var line in lines)
+        await foreach (var line in lines.WithCancellation(cancel))
         {
             kept.Enqueue(line);
             size += System.Text.Encoding.UTF8.GetByteCount(line) + 1;

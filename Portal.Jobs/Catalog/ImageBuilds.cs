@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Core.Foreign;
 using Portal.Jobs.Clouds.Docker.Images;
 
 namespace Portal.Jobs.Catalog;
@@ -13,6 +14,7 @@ namespace Portal.Jobs.Catalog;
 /// </summary>
 public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuilder builder, TimeProvider clock, ILogger<ImageBuilds> log) : BackgroundService
 {
+    private const int LongestWords = 1000;
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(20);
     private readonly BuildRetries _retries = new();
     private readonly Dictionary<string, string> _said = new(StringComparer.Ordinal);
@@ -102,7 +104,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
     {
         if (_said.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not there: {Error} {Remedy}", name, e.Message, e.WhatToDo);
         _said[name] = e.Message;
-        return SaveAsync(name, i => (i.State, i.Says, i.Remedy) = (ImageState.Failed, Short(e.Message), e.WhatToDo), cancel);
+        return SaveAsync(name, i => (i.State, i.Says, i.Remedy) = (ImageState.Failed, ForeignText.Clean(e.Message, LongestWords), e.WhatToDo), cancel);
     }
 
     /// <summary>Builds or fetches, and writes the newest line at most as often as the database takes it.</summary>
@@ -112,7 +114,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         var building = builder.EnsureAsync(name, new Latest(lines.Writer), cancel);
         _ = building.ContinueWith(_ => lines.Writer.TryComplete(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         await foreach (var line in lines.Reader.ReadAllAsync(cancel))
-            await SaveAsync(name, i => (i.State, i.Percent, i.Says) = (ImageState.Building, line.Percent ?? i.Percent, Short(line.Line)), cancel);
+            await SaveAsync(name, i => (i.State, i.Percent, i.Says) = (ImageState.Building, line.Percent ?? i.Percent, ForeignText.Clean(line.Line, LongestWords)), cancel);
         return await building;
     }
 
@@ -125,8 +127,6 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         if (db.ChangeTracker.HasChanges()) row.UpdatedAt = clock.GetUtcNow();
         await db.SaveChangesAsync(cancel);
     }
-
-    private static string Short(string line) => line.Length > 1000 ? line[..1000] : line;
 
     private sealed class Latest(ChannelWriter<ImageProgress> lines) : IProgress<ImageProgress>
     {

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using Portal.Core.Clouds;
+using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds;
 
@@ -16,6 +17,9 @@ public static class Tool
         public string InOneLine => string.Join(' ', $"{Complaint} {Output}".Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
     }
 
+    /// <summary>Of either stream.</summary>
+    private const int MostBytes = 16 << 20;
+
     /// <summary>Runs to the end. Throws <see cref="CloudFault.Refused"/> when the program is not installed, TimedOut when it does not end in time (it is then killed).</summary>
     public static async Task<Said> RunAsync(string service, string program, IEnumerable<string> arguments, TimeSpan limit, TimeProvider time, CancellationToken cancel)
     {
@@ -25,14 +29,24 @@ public static class Tool
         try
         {
             process.StandardInput.Close();
-            var output = process.StandardOutput.ReadToEndAsync(both.Token);
-            var complaint = process.StandardError.ReadToEndAsync(both.Token);
+            var reader = new ForeignReader(time);
+            var output = reader.TextAsync(process.StandardOutput.BaseStream, new(MostBytes, limit), both.Token);
+            var complaint = reader.TextAsync(process.StandardError.BaseStream, new(MostBytes, limit), both.Token);
+            await Task.WhenAll(output, complaint);
             await process.WaitForExitAsync(both.Token);
             return new Said(process.ExitCode, await output, await complaint);
         }
+        catch (ReadLimitException e) when (e.TooLong)
+        {
+            throw new CloudException(service, CloudFault.Broken, $"{program} wrote more than {MostBytes >> 20} MiB", "Run it by hand and look at what it writes.", e);
+        }
+        catch (ReadLimitException e)
+        {
+            throw Late(service, program, limit, e);
+        }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            throw new CloudException(service, CloudFault.TimedOut, $"{program} gave no answer in {limit.TotalSeconds:0} s", "The host is busy or its disk hangs: look at its load, then try again.");
+            throw Late(service, program, limit, null);
         }
         finally
         {
@@ -42,6 +56,9 @@ public static class Tool
             }
         }
     }
+
+    private static CloudException Late(string service, string program, TimeSpan limit, Exception? cause) =>
+        new(service, CloudFault.TimedOut, $"{program} gave no answer in {limit.TotalSeconds:0} s", "The host is busy or its disk hangs: look at its load, then try again.", cause);
 
     /// <summary>Starts with all three streams redirected; the caller ends and disposes it.</summary>
     public static Process Start(string service, string program, IEnumerable<string> arguments)

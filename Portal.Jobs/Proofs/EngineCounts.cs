@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
+using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Proofs;
 
@@ -12,17 +13,24 @@ namespace Portal.Jobs.Proofs;
 /// </summary>
 public sealed class EngineCounts(TimeProvider clock) : IDisposable
 {
-    private const int LongestAnswer = 4 << 20;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
-    private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2), PooledConnectionLifetime = TimeSpan.FromMinutes(1), ActivityHeadersPropagator = null })
+
+    /// <summary>A page is only read to its end; of JSON many are held at once.</summary>
+    private static readonly ReadLimit Page = new(4 << 20, Patience), Json = new(512 << 10, Patience);
+    private readonly ForeignReader _reader = new(clock);
+    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
     {
-        Timeout = Timeout.InfiniteTimeSpan,
-        MaxResponseContentBufferSize = LongestAnswer,
-    };
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        UseProxy = false,
+        ConnectTimeout = TimeSpan.FromSeconds(2),
+        PooledConnectionLifetime = TimeSpan.FromMinutes(1),
+        ActivityHeadersPropagator = null,
+    });
 
     /// <summary>True when the node's address answers below 400.</summary>
     public async Task<bool> AnswersAsync(IReadOnlyList<NodeNow> nodes, string node, HealthSpec health, CancellationToken cancel) =>
-        await AskAsync(nodes, node, health.Port, health.Path, token: null, async answer => { await answer.Content.LoadIntoBufferAsync(cancel); return true; }, cancel);
+        await AskAsync(nodes, node, health.Port, health.Path, token: null, (answer, until) => _reader.DropAsync(answer, Page, until), cancel);
 
     /// <summary>The number; null while nobody answers, or answers with something else.</summary>
     public async Task<double?> CountAsync(IReadOnlyList<NodeNow> nodes, CountSpec count, CancellationToken cancel)
@@ -36,12 +44,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
     public async Task<T?> ReadAsync<T>(IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token, Func<JsonElement, T?> read, CancellationToken cancel) where T : class
     {
         T? found = null;
-        await AskAsync(nodes, node, port, path, token, async answer =>
-        {
-            using var json = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(cancel));
-            found = read(json.RootElement);
-            return true;
-        }, cancel);
+        await AskAsync(nodes, node, port, path, token, async (answer, until) => found = await _reader.JsonAsync(answer, Json, read, until), cancel);
         return found;
     }
 
@@ -67,7 +70,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
 
     private sealed record Found(double Value);
 
-    private async Task<bool> AskAsync(IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token, Func<HttpResponseMessage, Task<bool>> read, CancellationToken cancel)
+    private async Task<bool> AskAsync(IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token, Func<HttpContent, CancellationToken, Task> read, CancellationToken cancel)
     {
         if (nodes.FirstOrDefault(n => n.Name == node)?.Address is not { } text || !IPAddress.TryParse(text, out var address)) return false;
         using var own = new CancellationTokenSource(Patience, clock);
@@ -76,8 +79,10 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://{new IPEndPoint(address, port)}{path}"));
             if (token is not null) request.Headers.TryAddWithoutValidation("Authorization", $"token {token}");
-            using var answer = await _http.SendAsync(request, HttpCompletionOption.ResponseContentRead, until.Token);
-            return (int)answer.StatusCode < 400 && await read(answer);
+            using var answer = await _http.SendAsync(request, until.Token);
+            if ((int)answer.StatusCode >= 400) return false;
+            await read(answer.Content, until.Token);
+            return true;
         }
         // A text that is no text, such as half of a surrogate pair, is found when it is read: InvalidOperationException.
         catch (Exception e) when (e is HttpRequestException or IOException or JsonException or InvalidOperationException || (e is OperationCanceledException && !cancel.IsCancellationRequested))

@@ -2,21 +2,32 @@ using System.Net;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
+using Portal.Core.Foreign;
+using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Proofs;
 
 /// <summary>The app answered, and not as a Jupyter server does.</summary>
 public sealed class KernelException(HttpStatusCode? status, string message) : Exception(message)
 {
-    /// <summary>Of the HTTP answer, where there was one.</summary>
+    /// <summary>Of the HTTP answer, where that says what is wrong.</summary>
     public HttpStatusCode? Status => status;
 }
 
 /// <summary>One kernel of a Jupyter server, from start to end, in Jupyter's message protocol over a WebSocket (JSON frames).</summary>
 public static class Kernel
 {
-    private const int LongestMessage = 1 << 20;
+    /// <summary>All messages of one cell together, bytes: plots of an example among them.</summary>
+    private const int MostOfACell = 32 << 20;
+
+    /// <summary>What is kept of what a cell says, UTF-16 units.</summary>
+    private const int MostSaid = 1 << 20;
+
+    /// <summary>Of an error that a cell ends with, each part.</summary>
+    private const int LongestError = 300;
+
+    // The whole wait for a message is the caller's to bound; a cell may compute for long.
+    private static readonly ReadLimit Started = new(64 << 10, TimeSpan.FromSeconds(20)), Message = new(1 << 20, TimeSpan.FromMinutes(15));
     private static readonly TimeSpan ForCleaning = TimeSpan.FromSeconds(5);
 
     /// <summary>What one expression evaluates to, as Python prints it. Throws <see cref="KernelException"/>, or what the network throws.</summary>
@@ -27,13 +38,14 @@ public static class Kernel
     /// <param name="folder">Where the kernel begins, below the notebook's root; null for the root.</param>
     public static async Task<string> RunAsync(AppVisit app, string? folder, IReadOnlyList<string> cells, TimeProvider clock, CancellationToken cancel)
     {
-        var id = await StartAsync(app, folder, cancel);
+        var reader = new ForeignReader(clock);
+        var id = await StartAsync(app, folder, reader, cancel);
         try
         {
             using var socket = await app.ConnectAsync($"/api/kernels/{id}/channels", cancel);
             var session = NewId(clock);
             var said = "";
-            foreach (var cell in cells) said = await CellAsync(socket, cell, session, clock, cancel);
+            foreach (var cell in cells) said = await CellAsync(socket, reader, cell, session, clock, cancel);
             return said;
         }
         finally
@@ -42,34 +54,33 @@ public static class Kernel
         }
     }
 
-    private static async Task<string> CellAsync(ClientWebSocket socket, string code, string session, TimeProvider clock, CancellationToken cancel)
+    private static async Task<string> CellAsync(ClientWebSocket socket, ForeignReader reader, string code, string session, TimeProvider clock, CancellationToken cancel)
     {
         var message = NewId(clock);
         var said = new StringBuilder();
         await socket.SendAsync(Execute(code, session, message, clock.GetUtcNow()), WebSocketMessageType.Text, endOfMessage: true, cancel);
-        while (true)
+        for (var left = MostOfACell; left >= 0;)
         {
-            var heard = await ReceiveAsync(socket, cancel);
-            if (heard?["parent_header"]?["msg_id"]?.GetValue<string>() != message) continue;
-            var content = heard["content"];
-            var state = content?["execution_state"]?.GetValue<string>();
-            switch (heard["msg_type"]?.GetValue<string>() ?? heard["header"]?["msg_type"]?.GetValue<string>())
+            var (heard, bytes) = await reader.MessageAsync(socket, Message, Heard.Of, cancel);
+            left -= Math.Max(1, bytes); // also of messages with nothing in them there is an end
+            if (heard?.Parent != message) continue;
+            switch (heard.Type)
             {
-                case "stream" when said.Length < LongestMessage: said.Append(content?["text"]?.GetValue<string>()); break;
-                case "execute_result": said.Append(content?["data"]?["text/plain"]?.GetValue<string>()); break;
-                case "error": throw new KernelException(null, $"The kernel answered {content?["ename"]}: {content?["evalue"]}");
-                case "status" when state == "idle": return said.ToString();
+                case "stream" or "execute_result" when said.Length < MostSaid: said.Append(heard.Text); break;
+                case "error": throw new KernelException(null, $"The kernel answered {ForeignText.Clean(heard.Name, LongestError)}: {ForeignText.Clean(heard.Text, LongestError)}");
+                case "status" when heard.State == "idle": return said.ToString();
             }
         }
+        throw new KernelException(null, $"The kernel's answers to one cell are longer than {MostOfACell >> 20} MiB.");
     }
 
-    private static async Task<string> StartAsync(AppVisit app, string? folder, CancellationToken cancel)
+    private static async Task<string> StartAsync(AppVisit app, string? folder, ForeignReader reader, CancellationToken cancel)
     {
         using var body = JsonContent.Create(folder is null ? new Dictionary<string, string>(StringComparer.Ordinal) : new(StringComparer.Ordinal) { ["path"] = folder });
         using var answer = await app.SendAsync(HttpMethod.Post, "/api/kernels", cancel, body);
         if (answer.StatusCode != HttpStatusCode.Created) throw new KernelException(answer.StatusCode, $"Starting a kernel was answered with {(int)answer.StatusCode}.");
-        var kernel = await answer.Content.ReadFromJsonAsync<JsonElement>(cancel);
-        return kernel.GetProperty("id").GetString() is { } id && Guid.TryParse(id, out _) ? id : throw new KernelException(answer.StatusCode, "Starting a kernel was answered without an id.");
+        var id = await reader.JsonAsync(answer.Content, Started, kernel => ForeignJson.Text(kernel, "id"), cancel);
+        return Guid.TryParse(id, out var known) ? known.ToString("D") : throw new KernelException(null, "Starting a kernel was answered without an id.");
     }
 
     /// <summary>Also after a failure or a cancel: a forgotten kernel would use the student's memory.</summary>
@@ -96,21 +107,22 @@ public static class Kernel
         channel = "shell",
     });
 
-    private static async Task<JsonNode?> ReceiveAsync(ClientWebSocket socket, CancellationToken cancel)
+    private static string NewId(TimeProvider clock) => Guid.CreateVersion7(clock.GetUtcNow()).ToString("N");
+
+    /// <summary>As much of a message as matters here; what is not as the protocol has it is null.</summary>
+    private sealed record Heard(string? Parent, string? Type, string? State, string? Name, string? Text)
     {
-        var all = new MemoryStream();
-        var buffer = new byte[16 << 10];
-        while (true)
+        public static Heard Of(JsonElement message)
         {
-            var got = await socket.ReceiveAsync(buffer.AsMemory(), cancel);
-            if (got.MessageType == WebSocketMessageType.Close) throw new WebSocketException(WebSocketError.ConnectionClosedPrematurely, "The app closed the kernel's channel.");
-            all.Write(buffer, 0, got.Count);
-            if (all.Length > LongestMessage) throw new KernelException(null, "The kernel's answer is longer than a megabyte.");
-            if (!got.EndOfMessage) continue;
-            all.Position = 0;
-            return got.MessageType == WebSocketMessageType.Text ? await JsonNode.ParseAsync(all, cancellationToken: cancel) : null;
+            var type = ForeignJson.Text(message, "msg_type") ?? ForeignJson.Text(message, "header", "msg_type");
+            var text = type switch
+            {
+                "stream" => ForeignJson.Text(message, "content", "text"),
+                "execute_result" => ForeignJson.Text(message, "content", "data", "text/plain"),
+                "error" => ForeignJson.Text(message, "content", "evalue"),
+                _ => null,
+            };
+            return new(ForeignJson.Text(message, "parent_header", "msg_id"), type, ForeignJson.Text(message, "content", "execution_state"), ForeignJson.Text(message, "content", "ename"), text);
         }
     }
-
-    private static string NewId(TimeProvider clock) => Guid.CreateVersion7(clock.GetUtcNow()).ToString("N");
 }

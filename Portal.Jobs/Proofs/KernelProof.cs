@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Text.Json;
+using Portal.Core.Foreign;
+using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Proofs;
 
@@ -14,6 +16,12 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
 {
     /// <summary>Of one attempt. A first kernel imports for some seconds on a busy machine.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+
+    /// <summary>What helps where a notebook answers what no notebook of ours does.</summary>
+    public const string OwnSettings = "Your own Jupyter settings in the work folder are the likely cause: choose Start without my settings, which deletes nothing. If that does not help, tell the operator.";
+
+    /// <summary>Of what a kernel computed.</summary>
+    private const int LongestAnswer = 200;
 
     private static readonly TimeSpan Knocking = TimeSpan.FromMilliseconds(500), BetweenKnocks = TimeSpan.FromMilliseconds(10);
 
@@ -35,7 +43,8 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
             return order.App.Kernels ? await ComputeAsync(visit, until.Token) : await LookAsync(visit, order.App.Path, until.Token);
         }
         catch (KernelException e) { return Of(e); }
-        catch (JsonException e) { return new ProofOutcome.Broken($"The app does not speak Jupyter's protocol: {e.Message}", "Delete the workspace and launch it again; if that does not help, the image is broken."); }
+        catch (JsonException) { return new ProofOutcome.Broken("The notebook does not speak Jupyter's protocol: what it answers is no JSON.", OwnSettings); }
+        catch (ReadLimitException e) when (e.TooLong) { return new ProofOutcome.Broken($"The notebook does not speak Jupyter's protocol: {e.Message}.", OwnSettings); }
         catch (Exception e) when (e is HttpRequestException or WebSocketException or IOException)
         {
             return entered ? new ProofOutcome.NotYet($"The notebook does not answer: {e.Message}", WebAway: false) : new ProofOutcome.NotYet($"The portal's web does not answer: {e.Message}", WebAway: true);
@@ -74,7 +83,8 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     private async Task<ProofOutcome> ComputeAsync(AppVisit visit, CancellationToken cancel)
     {
         var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, cancel);
-        return answer == "42" ? new ProofOutcome.Proven() : new ProofOutcome.Broken($"The kernel says that six times seven is {answer}.", "Delete the workspace and launch it again; if that does not help, the image is broken.");
+        if (answer == "42") return new ProofOutcome.Proven();
+        return new ProofOutcome.Broken(answer.Length == 0 ? "The kernel does not say what six times seven is." : $"The kernel says that six times seven is {ForeignText.Clean(answer, LongestAnswer)}.", OwnSettings);
     }
 
     private static async Task<ProofOutcome> LookAsync(AppVisit visit, string path, CancellationToken cancel)
@@ -86,11 +96,11 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     private static ProofOutcome Of(KernelException e) => e.Status switch
     {
         // Jupyter's own refusals: it is up, and will say the same next time.
-        HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ProofOutcome.Broken("The notebook does not accept its own token.", "Delete the workspace and launch it again."),
+        HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ProofOutcome.Broken("The notebook does not accept its own token.", OwnSettings),
         // Also what passes, such as memory that is short for a moment: the deadline decides.
         HttpStatusCode.InternalServerError => new ProofOutcome.NotYet("It cannot start a kernel (500). A full work folder or a broken image are the usual causes; the node's log has more.", WebAway: false),
         // The proxy's: nothing listens yet.
         { } status => new ProofOutcome.NotYet($"The notebook answers with {(int)status}.", WebAway: false),
-        null => new ProofOutcome.Broken(e.Message, "Look at the node's log, then try again."),
+        null => new ProofOutcome.Broken(e.Message, OwnSettings),
     };
 }

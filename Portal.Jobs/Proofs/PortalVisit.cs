@@ -1,13 +1,15 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Proofs;
 
 /// <summary>A student's browser at the portal, as far as the sign-in page and the API go.</summary>
-public sealed partial class PortalVisit(PublicSite site)
+public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
 {
     private const string Api = "/api/v1";
+    private static readonly ReadLimit Page = new(4 << 20, TimeSpan.FromMinutes(1));
     private readonly Dictionary<string, string> _cookies = new(StringComparer.Ordinal);
 
     /// <summary>As the first person of the demo's sign-in page, a student. Answers the name.</summary>
@@ -15,7 +17,7 @@ public sealed partial class PortalVisit(PublicSite site)
     {
         using var page = await SendAsync(HttpMethod.Get, "/sign-in", null, cancel);
         if (page.StatusCode != HttpStatusCode.OK) throw new SmokeException($"The sign-in page answers with {(int)page.StatusCode}: this tool signs in as a person of the demo, which this installation does not offer to this machine.");
-        var html = await page.Content.ReadAsStringAsync(cancel);
+        var html = await reader.TextAsync(page.Content, Page, cancel);
         var form = FirstForm().Match(html);
         if (!form.Success) throw new SmokeException("The sign-in page lists nobody: seed the demo with Portal.Jobs --seed-demo.");
         using var answer = await SendAsync(HttpMethod.Post, "/sign-in/demo", new FormUrlEncodedContent([new("person", Field(form.Value, "person")), new("returnUrl", "/"), new("__RequestVerificationToken", Field(form.Value, "__RequestVerificationToken"))]), cancel);
@@ -26,7 +28,7 @@ public sealed partial class PortalVisit(PublicSite site)
     public async Task SignOutAsync(CancellationToken cancel)
     {
         using var page = await SendAsync(HttpMethod.Get, "/sign-in", null, cancel);
-        using var answer = await SendAsync(HttpMethod.Post, "/sign-out", new FormUrlEncodedContent([new("__RequestVerificationToken", Field(await page.Content.ReadAsStringAsync(cancel), "__RequestVerificationToken"))]), cancel);
+        using var answer = await SendAsync(HttpMethod.Post, "/sign-out", new FormUrlEncodedContent([new("__RequestVerificationToken", Field(await reader.TextAsync(page.Content, Page, cancel), "__RequestVerificationToken"))]), cancel);
     }
 
     /// <summary>Throws with the API's own words where it refuses.</summary>
@@ -74,9 +76,9 @@ public sealed partial class PortalVisit(PublicSite site)
         return answer;
     }
 
-    private static async Task<JsonElement> ReadAsync(HttpResponseMessage answer, string path, CancellationToken cancel)
+    private async Task<JsonElement> ReadAsync(HttpResponseMessage answer, string path, CancellationToken cancel)
     {
-        var text = await answer.Content.ReadAsStringAsync(cancel);
+        var text = await reader.TextAsync(answer.Content, Page, cancel);
         var body = text.Length == 0 ? default : JsonSerializer.Deserialize<JsonElement>(text);
         if (answer.IsSuccessStatusCode) return body;
         var why = body.ValueKind == JsonValueKind.Object && body.TryGetProperty("detail", out var detail) ? detail.GetString() : null;

@@ -38,7 +38,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         try
         {
             using var site = new PublicSite(url, null, configuration["Site:ConnectTo"]);
-            await new Smoke(new(site), clock, say).RunAsync(templates, until.Token);
+            await new Smoke(new(site, new(clock)), clock, say).RunAsync(templates, until.Token);
             return 0;
         }
         catch (Exception e) when (e is SmokeException or HttpRequestException or IOException or JsonException or InvalidOperationException or KernelException or System.Net.WebSockets.WebSocketException or OperationCanceledException)

@@ -1,4 +1,5 @@
 using Hangfire;
+using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
@@ -54,10 +55,18 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
         catch (Exception e)
         {
-            await FaultAsync(mine, "Something unexpected happened: " + e.Message, "The operator finds the details under failed jobs.", mayPass: true);
+            await FaultAsync(mine, Unexpected(e), "The operator finds the details under failed jobs.", mayPass: true);
             throw;
         }
     }
+
+    /// <summary>For a person: neither the database's nor the runtime's words.</summary>
+    private static string Unexpected(Exception e) => e switch
+    {
+        OutOfMemoryException => "The portal's worker had no memory left for this step.",
+        NpgsqlException => "The database was away, or did not take what this step wanted to keep.",
+        _ => "Something unexpected happened: " + e.Message,
+    };
 
     private async Task<string> StepsAsync(HeldRuns.Held mine)
     {

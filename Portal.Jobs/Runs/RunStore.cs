@@ -1,5 +1,6 @@
 using Npgsql;
 using Portal.Core.Data;
+using Portal.Core.Foreign;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 
@@ -91,7 +92,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
              told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Fail', $5 from r),
              begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
-        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), cause, (object?)remedy ?? DBNull.Value) ?? throw new LeaseLostException(run.Id);
+        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), ForeignText.Clean(cause), Words(remedy)) ?? throw new LeaseLostException(run.Id);
 
     /// <summary>Lets go until a time: waiting is a row, not a thread.</summary>
     public async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string? said, CancellationToken cancel)
@@ -100,7 +101,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
             with r as (update portal.runs set phase = 'Waiting', due_at = clock_timestamp() + $1, attempts = $2, said = $3, owner = null, lease_until = null
                        where id = $4 and version = $5 and phase in ({In(RunTrigger.Wait)}) returning *)
             select {Back} from r join portal.workspaces w on w.id = r.workspace_id
-            """, cancel, dueIn, attempts, (object?)said ?? DBNull.Value, run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
+            """, cancel, dueIn, attempts, Words(said), run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
     }
 
     /// <summary>
@@ -161,7 +162,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     public async Task TellAsync(HeldRun run, LogLevelOfLine level, string text, CancellationToken cancel)
     {
         await using var command = data.CreateCommand("insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, $1, $2 from portal.runs where id = $3 and version = $4 and phase = 'Active'");
-        foreach (var value in (object[])[level.ToString(), text, run.Id, run.Version]) command.Parameters.Add(P(value));
+        foreach (var value in (object[])[level.ToString(), ForeignText.Clean(text), run.Id, run.Version]) command.Parameters.Add(P(value));
         if (await command.ExecuteNonQueryAsync(cancel) == 0) throw new LeaseLostException(run.Id);
     }
 
@@ -195,6 +196,9 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         foreach (var value in values) command.Parameters.Add(P(value));
         return await command.ExecuteNonQueryAsync(cancel);
     }
+
+    /// <summary>Whatever a workspace or a cloud had to do with it: the row takes it.</summary>
+    private static object Words(string? text) => text is null ? DBNull.Value : ForeignText.Clean(text);
 
     private static NpgsqlParameter P(object value) => new() { Value = value };
 }

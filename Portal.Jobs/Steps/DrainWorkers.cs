@@ -1,6 +1,7 @@
 using Npgsql;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
+using Portal.Core.Foreign;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Runs;
@@ -13,7 +14,7 @@ namespace Portal.Jobs.Steps;
 /// </summary>
 public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunStore runs, NpgsqlDataSource data, TimeProvider clock) : IStep
 {
-    private const int Left = 0, NotYet = 75; // as sysexits.h calls a failure that passes
+    private const int LongestWords = 200, Left = 0, NotYet = 75; // as sysexits.h calls a failure that passes
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(2), OneCommand = TimeSpan.FromSeconds(20);
 
     public StepKey Key => StepKey.DrainWorkers;
@@ -51,9 +52,10 @@ public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunSto
                 var code => $"it could not be asked to leave (exit code {code}): {LastLine(result.Said)}",
             };
         }
+        catch (CloudException e) when (e.Fault is CloudFault.Refused or CloudFault.TimedOut) { return $"it could not be asked to leave: {e.Message}"; }
         catch (CloudException e) when (e.Fault is CloudFault.Missing) { return $"{where} does not run at the moment."; }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return $"{where} does not answer."; }
     }
 
-    private static string LastLine(string said) => said.Split('\n').LastOrDefault(l => l.Trim().Length > 0) switch { null => "it said nothing", { Length: > 200 } l => l[..200], var l => l };
+    private static string LastLine(string said) => ForeignText.Lines(said, 1) is [var last] ? ForeignText.Clean(last, LongestWords) : "it said nothing";
 }

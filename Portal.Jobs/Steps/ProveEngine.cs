@@ -2,6 +2,7 @@ using System.Globalization;
 using Npgsql;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
+using Portal.Core.Foreign;
 using Portal.Core.Runs;
 using Portal.Jobs.Proofs;
 using Portal.Jobs.Runs;
@@ -64,7 +65,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
 /// <summary>A node that ended while it should come up fails the step, with its last words.</summary>
 internal static class DeadNodes
 {
-    private const int LastLines = 15;
+    private const int LastLines = 15, LongestWords = 300;
 
     /// <summary>Null while every wanted node is there and none has ended.</summary>
     public static async Task<StepAnswer.Fail?> FirstAsync(IClusterCloud clusters, RunFacts facts, Core.Workspaces.Workspace now, IReadOnlyList<NodeNow> seen, CancellationToken cancel)
@@ -72,16 +73,27 @@ internal static class DeadNodes
         foreach (var wanted in facts.Nodes)
         {
             if (seen.FirstOrDefault(n => n.Name == wanted.Name) is not { } node) return new($"The node {wanted.Name} is gone.", "Try again; if it happens again, tell the operator.");
-            if (node.State == NodeState.Exited) return await DiedAsync(clusters, now.Id, node, cancel);
+            if (node.State == NodeState.Exited) return await DiedAsync(clusters, now.Id, node, wanted.Role.Files, cancel);
         }
         return null;
     }
 
-    private static async Task<StepAnswer.Fail> DiedAsync(IClusterCloud clusters, Guid id, NodeNow node, CancellationToken cancel)
+    private static async Task<StepAnswer.Fail> DiedAsync(IClusterCloud clusters, Guid id, NodeNow node, bool files, CancellationToken cancel)
     {
-        var last = (await clusters.LogTailAsync(id, node.Name, LastLines, cancel)).LastOrDefault(l => l.Trim().Length > 0);
-        var words = node.OutOfMemory ? "It ran out of memory." : last is null ? "" : $"Its last words: {(last.Length > 300 ? last[..300] : last)}";
-        return new($"The node {node.Name} ended while it started (exit code {node.ExitCode}). {words}".TrimEnd(),
-            node.OutOfMemory ? "Choose a larger size and try again." : "Try again; the log has more. If it happens again, tell the operator.");
+        var last = (await LastLinesAsync(clusters, id, node.Name, cancel)).LastOrDefault(l => l.Trim().Length > 0);
+        var words = node.OutOfMemory ? "It ran out of memory." : last is null ? "" : $"Its last words: {ForeignText.Clean(last, LongestWords)}";
+        return new($"The node {node.Name} ended while it started (exit code {node.ExitCode}). {words}".TrimEnd(), node.OutOfMemory ? "Choose a larger size and try again." : TryAgain(files));
+    }
+
+    /// <summary>What helps where a node does not come up: where a person's files are, so are the person's own settings.</summary>
+    public static string TryAgain(bool files) => files
+        ? "Try again; the log has more. If you changed the notebook's or the shell's settings, choose Start without my settings."
+        : "Try again; the log has more. If it happens again, tell the operator.";
+
+    /// <summary>Nothing where they do not come.</summary>
+    private static async Task<IReadOnlyList<string>> LastLinesAsync(IClusterCloud clusters, Guid id, string node, CancellationToken cancel)
+    {
+        try { return await clusters.LogTailAsync(id, node, LastLines, cancel); }
+        catch (CloudException) { return []; }
     }
 }

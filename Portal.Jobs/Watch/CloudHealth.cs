@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Core.Foreign;
 using Portal.Core.Operations;
 
 namespace Portal.Jobs.Watch;
@@ -52,7 +53,7 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, NpgsqlDat
             insert into portal.cloud_states (name, ok, says, remedy, seen_at) values ($1, $2, $3, $4, clock_timestamp())
             on conflict (name) do update set ok = excluded.ok, says = excluded.says, remedy = excluded.remedy, seen_at = excluded.seen_at
             """);
-        foreach (var value in (object[])[name, fault is null, fault?.Message ?? summary!, (object?)fault?.WhatToDo ?? DBNull.Value]) write.Parameters.Add(new() { Value = value });
+        foreach (var value in (object[])[name, fault is null, ForeignText.Clean(fault?.Message ?? summary), (object?)fault?.WhatToDo ?? DBNull.Value]) write.Parameters.Add(new() { Value = value });
         await write.ExecuteNonQueryAsync(cancel);
     }
 

@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Core.Foreign;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 
@@ -11,7 +12,7 @@ namespace Portal.Jobs.Watch;
 public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases, TimeProvider clock, ILogger<NodeWatch> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(4), AfterFault = TimeSpan.FromSeconds(3), LogWithin = TimeSpan.FromSeconds(5);
-    private const int LastLines = 15;
+    private const int LastLines = 15, LongestLine = 500;
     private readonly RawSpans _spans = new();
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -83,7 +84,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await IsWantedAsync(db, id, died, cancel)) return;
         db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Fail, Text = $"The node {node} ended by itself (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
-        foreach (var line in await LastWordsAsync(id, node, cancel)) db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {(line.Length > 500 ? line[..500] : line)}" });
+        foreach (var line in await LastWordsAsync(id, node, cancel)) db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });
         await db.SaveChangesAsync(cancel);
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Portal.Access;
+using Portal.Core.Foreign;
 using Portal.Core.People;
 using Portal.Core.Workspaces;
 
@@ -12,13 +13,15 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
     /// <summary>Lines that were there before one begins to follow.</summary>
     private const int Tail = 200;
 
+    /// <summary>Of a download, UTF-16 units: more than Jobs gives.</summary>
+    private const int MostOfAFile = 6 << 20;
+
     /// <summary>Line by line, for as long as the node runs and somebody listens. Ends at once where there is nothing that this person may read. Throws <see cref="HttpRequestException"/> while Jobs is away.</summary>
     public async IAsyncEnumerable<string> FollowAsync(Actor actor, Guid workspace, string node, [EnumeratorCancellation] CancellationToken cancel)
     {
         if (!await nodes.RunAsync(actor, workspace, node, cancel)) yield break;
         using var answer = await AskAsync(workspace, node, string.Create(CultureInfo.InvariantCulture, $"tail={Tail}&follow=true"), cancel);
-        using var lines = new StreamReader(await answer.EnsureSuccessStatusCode().Content.ReadAsStreamAsync(cancel));
-        while (await lines.ReadLineAsync(cancel) is { } line) yield return line;
+        await foreach (var line in LinesAsync(answer.EnsureSuccessStatusCode(), cancel)) yield return line;
     }
 
     /// <summary>The end of it as a file.</summary>
@@ -38,12 +41,31 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
             // The name of a node is one of ours, and no header is made of anything else.
             http.Response.Headers.ContentDisposition = $"attachment; filename=\"{node}.log\"";
             http.Response.Headers.CacheControl = "no-store";
-            await answer.Content.CopyToAsync(http.Response.Body, http.RequestAborted);
+            var left = MostOfAFile;
+            await foreach (var line in LinesAsync(answer, http.RequestAborted))
+            {
+                if ((left -= line.Length) < 0) break;
+                await http.Response.WriteAsync(line + "\n", http.RequestAborted);
+            }
         }
         catch (HttpRequestException) when (!http.Response.HasStarted)
         {
             http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         }
+    }
+
+    /// <summary>What a node wrote, as clean lines: whatever Jobs made of it, here it becomes part of a page.</summary>
+    private static async IAsyncEnumerable<string> LinesAsync(HttpResponseMessage answer, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var lines = new LogLines();
+        var buffer = new byte[16 << 10];
+        var stream = await answer.Content.ReadAsStreamAsync(cancel);
+        int got;
+        while ((got = await stream.ReadAsync(buffer, cancel)) > 0)
+        {
+            foreach (var line in lines.Add(buffer.AsSpan(0, got))) yield return line;
+        }
+        foreach (var line in lines.End()) yield return line;
     }
 
     private async Task<HttpResponseMessage> AskAsync(Guid workspace, string node, string query, CancellationToken cancel)

@@ -90,7 +90,7 @@ public sealed class DockerClusters(
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => readings.ReadAsync(cancel);
 
     public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) =>
-        await NewestAsync(workspace, node, cancel) is { } newest ? await NodeLogs.TailAsync(engine, newest.ID, lines, cancel) : [];
+        await NewestAsync(workspace, node, cancel) is { } newest ? await NodeLogs.TailAsync(engine, newest.ID, lines, time, cancel) : [];
 
     public async IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
     {
@@ -100,7 +100,7 @@ public sealed class DockerClusters(
 
     public async Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
         await NewestAsync(workspace, node, cancel) is { } newest && ClusterLook.StateOf(newest) == NodeState.Running
-            ? await NodeCommand.RunAsync(engine, newest.ID, command, cancel)
+            ? await NodeCommand.RunAsync(engine, newest.ID, node, command, time, cancel)
             : throw EngineFaults.Make(CloudFault.Missing, $"the node {node} does not run", "Wait until it runs again.");
 
     private async Task<ContainerListResponse?> NewestAsync(Guid workspace, string node, CancellationToken cancel) =>

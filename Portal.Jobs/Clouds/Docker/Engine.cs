@@ -16,6 +16,9 @@ public sealed class Engine(string socket) : IDisposable
     // Engines before 1.41 take 2 s for one reading; 29 and later refuse below 1.44. Asking for no more than 1.44 leaves few variants to try.
     private static readonly Version Oldest = new(1, 41), Newest = new(1, 44);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>Of a raw call whose answer is held whole.</summary>
+    private const int LongestAnswer = 4 << 20;
     private readonly SemaphoreSlim _lanes = new(4), _waits = new(64), _connecting = new(1);
     private Line? _line;
 
@@ -137,7 +140,7 @@ public sealed class Engine(string socket) : IDisposable
             // its default of 10 would let ten followed streams block every other call.
             Client = new DockerClientBuilder().WithEndpoint(new Uri("http://engine")).WithApiVersion(version).WithTimeout(CallTimeout)
                 .WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
-            Raw = new HttpClient(handler!, disposeHandler: false) { BaseAddress = new Uri($"http://engine/v{version}/"), Timeout = CallTimeout };
+            Raw = new HttpClient(handler!, disposeHandler: false) { BaseAddress = new Uri($"http://engine/v{version}/"), Timeout = CallTimeout, MaxResponseContentBufferSize = LongestAnswer };
 
             void Configure(SocketsHttpHandler h)
             {

@@ -14,7 +14,7 @@ public static class EngineFaults
     /// <summary>Null for what is not the engine's: our own cancellation, or a defect of ours.</summary>
     public static CloudException? From(Exception e, CancellationToken cancel) => e switch
     {
-        CloudException => null,
+        CloudException or Foreign.ReadLimitException => null,
         OperationCanceledException when cancel.IsCancellationRequested => null,
         OperationCanceledException or TimeoutException => Make(CloudFault.TimedOut, "no answer in time", "The engine is busy or hangs: look at its load, then try again.", e),
         DockerApiException answer => FromAnswer(answer.StatusCode, MessageOf(answer.ResponseBody), e),

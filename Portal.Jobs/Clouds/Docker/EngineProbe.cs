@@ -142,7 +142,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
             var now = await engine.AskAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel);
             if (now.State is { Running: false })
             {
-                var log = await NodeLogs.TailAsync(engine, id, 3, cancel);
+                var log = await NodeLogs.TailAsync(engine, id, 3, time, cancel);
                 Refuse($"the probe container ended at once with code {now.State.ExitCode}: {string.Join(' ', log)} {now.State.Error}|Images must hold Perl (Debian's perl-base) and be runnable by any uid: mend the image.");
             }
 

@@ -1,31 +1,42 @@
 using System.Text;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Core.Foreign;
+using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>A command inside a running container, as the container's own user: arguments as they are, no shell.</summary>
 internal static class NodeCommand
 {
-    private const int MostBytes = 64 << 10, LastLines = 20;
+    private const int LastLines = 20;
+    private static readonly ReadLimit Output = new(1 << 20, TimeSpan.FromMinutes(1));
 
-    public static Task<CommandResult> RunAsync(Engine engine, string container, IReadOnlyList<string> command, CancellationToken cancel) => engine.AskAsync(async c =>
+    /// <summary>Its exit code and its last lines. Refused when it writes more than a mebibyte, TimedOut when it does not end within a minute.</summary>
+    /// <param name="node">What the container is called in words.</param>
+    public static async Task<CommandResult> RunAsync(Engine engine, string container, string node, IReadOnlyList<string> command, TimeProvider clock, CancellationToken cancel)
     {
-        var made = await c.Exec.CreateContainerExecAsync(container, new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = [.. command] }, cancel);
-        var said = new StringBuilder();
-        using (var output = await c.Exec.StartContainerExecAsync(made.ID, new ContainerExecStartParameters(), cancel))
+        try
         {
-            var buffer = new byte[16 << 10];
-            while (await output.ReadOutputAsync(buffer, 0, buffer.Length, cancel) is { EOF: false } read)
+            return await engine.AskAsync(async c =>
             {
-                if (said.Length < MostBytes)
+                var made = await c.Exec.CreateContainerExecAsync(container, new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = [.. command] }, cancel);
+                using var all = new MemoryStream();
+                using (var output = await c.Exec.StartContainerExecAsync(made.ID, new ContainerExecStartParameters(), cancel))
                 {
-                    said.Append(Encoding.UTF8.GetString(buffer, 0, read.Count));
+                    await new ForeignReader(clock).ToEndAsync(Output, async (buffer, until) => (await output.ReadOutputAsync(buffer, 0, buffer.Length, until)).Count, part => all.Write(part.Span), cancel);
                 }
-            }
-        }
 
-        var ended = await c.Exec.InspectContainerExecAsync(made.ID, cancel);
-        return new CommandResult((int)(ended.ExitCode ?? -1), string.Join('\n', NodeLogs.Lines(said.ToString(), LastLines)));
-    }, cancel);
+                var ended = await c.Exec.InspectContainerExecAsync(made.ID, cancel);
+                var said = Encoding.UTF8.GetString(all.GetBuffer(), 0, (int)all.Length);
+                return new CommandResult((int)(ended.ExitCode ?? -1), string.Join('\n', ForeignText.Lines(said, LastLines)));
+            }, cancel);
+        }
+        catch (ReadLimitException e)
+        {
+            throw e.TooLong
+                ? EngineFaults.Make(CloudFault.Refused, $"the command on {node} wrote more than {Output.Bytes >> 20} MiB", "Look at what runs on this node.", e)
+                : EngineFaults.Make(CloudFault.TimedOut, $"the command on {node} did not end within {Output.Time.TotalSeconds:0} s", "Look at what runs on this node.", e);
+        }
+    }
 }

@@ -1,19 +1,23 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using System.Text.RegularExpressions;
 using Docker.DotNet;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Core.Foreign;
+using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>The tail of what a container wrote, made fit for a page: bounded, without colours and control characters.</summary>
-public static partial class NodeLogs
+/// <summary>What a container wrote, as clean lines.</summary>
+public static class NodeLogs
 {
-    private const int MostBytes = 1 << 20, LongestLine = 2000;
+    private const int MostBytes = 1 << 20;
 
-    /// <summary>At most so many lines, oldest first. Empty when the container is gone.</summary>
-    public static async Task<IReadOnlyList<string>> TailAsync(Engine engine, string container, int lines, CancellationToken cancel)
+    /// <summary>Of a tail: as much as an engine keeps of one container, and a busy disk's time for it.</summary>
+    private static readonly ReadLimit Tail = new(128 << 20, TimeSpan.FromSeconds(15));
+
+    /// <summary>At most so many lines, oldest first. Empty when the container is gone; TimedOut when they do not come in time.</summary>
+    public static async Task<IReadOnlyList<string>> TailAsync(Engine engine, string container, int lines, TimeProvider clock, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(lines, 1);
         var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Tail = Math.Min(lines, 5000).ToString(System.Globalization.CultureInfo.InvariantCulture) };
@@ -22,12 +26,16 @@ public static partial class NodeLogs
             return await engine.AskAsync(async c =>
             {
                 using var stream = await c.Containers.GetContainerLogsAsync(container, parameters, cancel);
-                return Lines(await ReadAsync(stream, cancel), lines);
+                return ForeignText.Lines(await ReadAsync(stream, clock, cancel), lines);
             }, cancel);
         }
         catch (CloudException e) when (e.Fault == CloudFault.Missing)
         {
             return [];
+        }
+        catch (ReadLimitException e)
+        {
+            throw EngineFaults.Make(CloudFault.TimedOut, $"a node's log could not be read: {e.Message}", "Look at the node's log on its page.", e);
         }
     }
 
@@ -62,42 +70,20 @@ public static partial class NodeLogs
         }
     }
 
-    /// <summary>Cuts a text into lines for a page.</summary>
-    public static IReadOnlyList<string> Lines(string text, int most) =>
-        [.. text.Split('\n').Select(Plain).Where(l => l.Length > 0).TakeLast(most)];
-
     /// <summary>The last megabyte: a program may write one line without an end.</summary>
-    private static async Task<string> ReadAsync(MultiplexedStream stream, CancellationToken cancel)
+    private static async Task<string> ReadAsync(MultiplexedStream stream, TimeProvider clock, CancellationToken cancel)
     {
         var kept = new Queue<byte[]>();
         var size = 0;
-        var buffer = new byte[64 * 1024];
-        while (await stream.ReadOutputAsync(buffer, 0, buffer.Length, cancel) is { EOF: false } read)
+        await new ForeignReader(clock).ToEndAsync(Tail, async (buffer, until) => (await stream.ReadOutputAsync(buffer, 0, buffer.Length, until)).Count, part =>
         {
-            kept.Enqueue(buffer[..read.Count]);
-            size += read.Count;
+            kept.Enqueue(part.ToArray());
+            size += part.Length;
             while (size - kept.Peek().Length > MostBytes)
             {
                 size -= kept.Dequeue().Length;
             }
-        }
-
+        }, cancel);
         return Encoding.UTF8.GetString([.. kept.SelectMany(b => b)]);
     }
-
-    private static string Plain(string line)
-    {
-        // A progress bar writes over its own line: what stood last is what counts.
-        var shown = Colour().Replace(line.TrimEnd('\r'), "");
-        shown = shown[(shown.LastIndexOf('\r') + 1)..];
-        if (shown.Any(c => char.IsControl(c) && c != '\t'))
-        {
-            shown = string.Concat(shown.Select(c => char.IsControl(c) && c != '\t' ? '\uFFFD' : c));
-        }
-
-        return shown.Length <= LongestLine ? shown.TrimEnd() : shown[..LongestLine] + " …";
-    }
-
-    [GeneratedRegex(@"\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex Colour();
 }

@@ -2,13 +2,7 @@ using System.Net.WebSockets;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Portal.Core.Catalog;
-using Portal.Core.Data;
-using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Access;
 using Portal.Jobs.Proofs;
 
@@ -17,8 +11,6 @@ namespace Portal.IntegrationTests.Proxy;
 /// <summary>Jobs' proof over the real web: ticket as role portal_jobs, proxy, a server that speaks Jupyter's protocol well or badly.</summary>
 public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
 {
-    private static readonly AppSpec Notebook = new("notebook", "JupyterLab", "", "notebook", 0, "/lab", true);
-
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -78,37 +70,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
 
     private static string NoWeb => $"127.0.0.1:{WebFixture.FreePort()}";
 
-    private async Task<ProofOutcome> ProveAsync(int appPort, string? connectTo = null)
-    {
-        var w = await LaunchingAsync(appPort);
-        var services = new ServiceCollection();
-        services.AddLogging().AddSingleton(TimeProvider.System).AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
-        var settings = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>(StringComparer.Ordinal)
-        {
-            ["ConnectionStrings:portal"] = web.Database.Jobs,
-            ["Site:PublicUrl"] = web.Url.AbsoluteUri,
-            ["Site:AppsDomain"] = "apps.localhost",
-            ["Site:ConnectTo"] = connectTo ?? $"127.0.0.1:{web.Port}",
-        }).Build();
-        services.AddPortalData(settings).AddPortalProofs(settings);
-        await using var provider = services.BuildServiceProvider();
-        return await provider.GetRequiredService<INotebookProof>().ProveAsync(new(w.Id, w.Slug, w.PersonId, Notebook with { Port = appPort }, "127.0.0.1"), Cancel);
-    }
-
-    /// <summary>A workspace in the middle of its launch, of a template of its own whose app listens at this port.</summary>
-    private async Task<Workspace> LaunchingAsync(int appPort)
-    {
-        var w = await web.WorkspaceAsync("Ada");
-        await using var db = web.Database.Open();
-        var spec = (await db.TemplateVersions.AsNoTracking().FirstAsync(t => t.Id == w.TemplateVersionId, Cancel)).Spec;
-        var version = new TemplateVersion { Id = Guid.CreateVersion7(), TemplateId = $"t{appPort}", Hash = w.Id.ToString("N").PadRight(64, 'b'), Spec = spec with { Apps = [Notebook with { Port = appPort }] } };
-        db.TemplateVersions.Add(version);
-        await db.SaveChangesAsync(Cancel);
-        await web.Database.ExecuteAsync($"update portal.template_versions set retired = true where id = {version.Id}", Cancel);
-        await web.Database.ExecuteAsync($"update portal.workspaces set template_version_id = {version.Id} where id = {w.Id}", Cancel);
-        await web.Database.ExecuteAsync($"update portal.runs set phase = 'Active', ended_at = null where workspace_id = {w.Id}", Cancel);
-        return w;
-    }
+    private Task<ProofOutcome> ProveAsync(int appPort, string? connectTo = null) => ProofAttempt.RunAsync(web, appPort, connectTo, Cancel);
 
     /// <summary>As much of a Jupyter server as a proof meets: kernels that start, compute over a WebSocket among other messages, and end.</summary>
     private sealed class Jupyter : IAsyncDisposable

@@ -1,5 +1,6 @@
 using System.Net;
 using Portal.Core.Clouds;
+using Portal.Core.Foreign;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.LocalStorage;
 
@@ -84,7 +85,7 @@ public sealed class CloudTextTests
     [Fact]
     public void LogLines_ColoursAndControls_AreGoneAndLongOnesCut()
     {
-        NodeLogs.Lines("\u001b[31mred\u001b[0m\n\nbar 10%\rbar 100%\n\u0007bell\u001b]0;title\u0007x\n" + new string('y', 5000) + "\nlast", 4)
+        ForeignText.Lines("\u001b[31mred\u001b[0m\n\nbar 10%\rbar 100%\n\u0007bell\u001b]0;title\u0007x\n" + new string('y', 5000) + "\nlast", 4)
             .ShouldBe(["bar 100%", "\uFFFDbellx", new string('y', 2000) + " …", "last"]);
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Docker.DotNet.Models;
+using Portal.Core.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
@@ -47,7 +48,7 @@ internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvi
     {
         while (await process.StandardError.ReadLineAsync(cancel) is { } text)
         {
-            foreach (var line in NodeLogs.Lines(text, int.MaxValue))
+            foreach (var line in ForeignText.Lines(text, int.MaxValue))
             {
                 listener.Hear(line, 0.9);
             }

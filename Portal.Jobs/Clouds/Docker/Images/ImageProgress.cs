@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Core.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
@@ -37,7 +38,7 @@ internal sealed partial class BuildListener(string tag, int from, int to, IProgr
             ImportedId = status.Trim();
         }
 
-        foreach (var line in NodeLogs.Lines(message.Stream ?? message.Status ?? "", int.MaxValue))
+        foreach (var line in ForeignText.Lines(message.Stream ?? message.Status ?? "", int.MaxValue))
         {
             if (Step().Match(line) is { Success: true } step)
             {
@@ -94,7 +95,7 @@ internal sealed partial class BuildListener(string tag, int from, int to, IProgr
     {
         lock (_one)
         {
-            _last.Enqueue(line.Length > 300 ? line[..300] : line);
+            _last.Enqueue(ForeignText.Clean(line, 300));
             if (_last.Count > 4)
             {
                 _last.Dequeue();

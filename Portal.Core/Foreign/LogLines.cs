@@ -1,8 +1,8 @@
 using System.Text;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Core.Foreign;
 
-/// <summary>Cuts a stream of bytes into lines fit for a page. However long a line without an end is, it costs no more than its first part.</summary>
+/// <summary>Cuts a stream of bytes into clean lines. However long a line without an end is, it costs no more than its first part.</summary>
 public sealed class LogLines
 {
     /// <summary>Of one line; what follows until its end is dropped.</summary>
@@ -41,7 +41,7 @@ public sealed class LogLines
 
     private void Close(List<string> lines)
     {
-        lines.AddRange(NodeLogs.Lines(Encoding.UTF8.GetString(_open, 0, _length), 1));
+        lines.AddRange(ForeignText.Lines(Encoding.UTF8.GetString(_open, 0, _length), 1));
         _length = 0;
     }
 }

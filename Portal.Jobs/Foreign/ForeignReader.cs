@@ -1,0 +1,118 @@
+using System.Buffers;
+using System.Net.WebSockets;
+using System.Text;
+using System.Text.Json;
+
+namespace Portal.Jobs.Foreign;
+
+/// <param name="Bytes">At most so many.</param>
+/// <param name="Time">From the beginning of the read to its end.</param>
+public readonly record struct ReadLimit(int Bytes, TimeSpan Time);
+
+/// <summary>What is read is more than its limit, or does not end in time.</summary>
+public sealed class ReadLimitException(ReadLimit limit, bool tooLong)
+    : IOException(tooLong ? $"the answer is longer than {limit.Bytes >> 10} KiB" : $"the answer does not end within {limit.Time.TotalSeconds:0} s")
+{
+    /// <summary>It is more than its limit; false: it does not end in time.</summary>
+    public bool TooLong => tooLong;
+}
+
+/// <summary>
+/// The only place where bytes that come from a workspace are read: answers over HTTP, messages of a WebSocket, output of commands, logs. Each read
+/// has a limit of size and of time, and holds no more memory than that. A test forbids every other way.
+/// </summary>
+public sealed class ForeignReader(TimeProvider clock)
+{
+    /// <summary>How many answers are taken apart at once in this process: a tree of small JSON values takes many times its text.</summary>
+    private const int ParsedAtOnce = 16;
+
+    private const int Chunk = 16 << 10;
+    private static readonly SemaphoreSlim Parsing = new(ParsedAtOnce);
+
+    /// <summary>Reads to the end and hands on what comes. Throws <see cref="ReadLimitException"/>.</summary>
+    /// <param name="read">Reads some into the buffer and answers how many; 0 at the end.</param>
+    /// <param name="take">Is given each part; the memory is only lent.</param>
+    public async Task ToEndAsync(ReadLimit limit, Func<byte[], CancellationToken, ValueTask<int>> read, Action<ReadOnlyMemory<byte>> take, CancellationToken cancel)
+    {
+        using var own = new CancellationTokenSource(limit.Time, clock);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
+        var buffer = ArrayPool<byte>.Shared.Rent(Chunk);
+        try
+        {
+            var left = limit.Bytes;
+            while (await read(buffer, until.Token) is var got and > 0)
+            {
+                if ((left -= got) < 0) throw new ReadLimitException(limit, tooLong: true);
+                take(buffer.AsMemory(0, got));
+            }
+        }
+        catch (OperationCanceledException) when (own.IsCancellationRequested && !cancel.IsCancellationRequested)
+        {
+            throw new ReadLimitException(limit, tooLong: false);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>The text of a stream, as UTF-8; what is none becomes U+FFFD.</summary>
+    public async Task<string> TextAsync(Stream stream, ReadLimit limit, CancellationToken cancel)
+    {
+        using var all = new MemoryStream();
+        await ToEndAsync(limit, (buffer, until) => stream.ReadAsync(buffer, until), part => all.Write(part.Span), cancel);
+        return Encoding.UTF8.GetString(all.GetBuffer(), 0, (int)all.Length);
+    }
+
+    /// <summary>The text of an answer.</summary>
+    public async Task<string> TextAsync(HttpContent content, ReadLimit limit, CancellationToken cancel) => await TextAsync(await content.ReadAsStreamAsync(cancel), limit, cancel);
+
+    /// <summary>Reads an answer of which only the end matters.</summary>
+    public async Task DropAsync(HttpContent content, ReadLimit limit, CancellationToken cancel)
+    {
+        var stream = await content.ReadAsStreamAsync(cancel);
+        await ToEndAsync(limit, (buffer, until) => stream.ReadAsync(buffer, until), _ => { }, cancel);
+    }
+
+    /// <summary>What is made of an answer's JSON. Throws <see cref="JsonException"/> too.</summary>
+    public async Task<T> JsonAsync<T>(HttpContent content, ReadLimit limit, Func<JsonElement, T> make, CancellationToken cancel)
+    {
+        using var all = new MemoryStream();
+        var stream = await content.ReadAsStreamAsync(cancel);
+        await ToEndAsync(limit, (buffer, until) => stream.ReadAsync(buffer, until), part => all.Write(part.Span), cancel);
+        return await ParseAsync(all, make, cancel);
+    }
+
+    /// <summary>What is made of the next message of text on a socket; default for one of bytes. Answers its size as well.</summary>
+    public async Task<(T? Made, int Bytes)> MessageAsync<T>(WebSocket socket, ReadLimit limit, Func<JsonElement, T> make, CancellationToken cancel)
+    {
+        using var all = new MemoryStream();
+        var (ended, text) = (false, true);
+        await ToEndAsync(limit, async (buffer, until) =>
+        {
+            while (!ended)
+            {
+                var got = await socket.ReceiveAsync(buffer.AsMemory(), until);
+                if (got.MessageType == WebSocketMessageType.Close) throw new WebSocketException(WebSocketError.ConnectionClosedPrematurely, "The app closed the channel.");
+                (ended, text) = (got.EndOfMessage, got.MessageType == WebSocketMessageType.Text);
+                if (got.Count > 0) return got.Count;
+            }
+            return 0;
+        }, part => all.Write(part.Span), cancel);
+        return (text ? await ParseAsync(all, make, cancel) : default, (int)all.Length);
+    }
+
+    private static async Task<T> ParseAsync<T>(MemoryStream text, Func<JsonElement, T> make, CancellationToken cancel)
+    {
+        await Parsing.WaitAsync(cancel);
+        try
+        {
+            using var json = JsonDocument.Parse(text.GetBuffer().AsMemory(0, (int)text.Length));
+            return make(json.RootElement);
+        }
+        finally
+        {
+            Parsing.Release();
+        }
+    }
+}

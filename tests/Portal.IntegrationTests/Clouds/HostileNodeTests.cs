@@ -1,0 +1,47 @@
+using Portal.Core.Clouds;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Clouds;
+
+/// <summary>A node that writes without end, or what is no text: whoever reads it takes little, and soon goes on.</summary>
+public sealed class HostileNodeTests(LabFixture fixture) : IClassFixture<LabFixture>
+{
+    private CloudLab Lab => fixture.Lab;
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Command_ThatWritesWithoutEnd_IsGivenUpOn()
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var fault = await Should.ThrowAsync<CloudException>(() => Lab.Clusters.ExecuteAsync(plan.Workspace, "notebook", ["yes"], Cancel).WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancel));
+
+        (fault.Fault, fault.Message).ShouldBe((CloudFault.Refused, "Container engine: the command on notebook wrote more than 1 MiB."));
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
+    }
+
+    [Fact]
+    public async Task Command_ThatWritesNoText_IsReadAsText()
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var result = await Lab.Clusters.ExecuteAsync(plan.Workspace, "notebook", ["printf", @"a\0b\377c\n\355\240\200d"], Cancel);
+
+        (result.ExitCode, result.Said).ShouldBe((0, "a\uFFFDb\uFFFDc\n\uFFFD\uFFFD\uFFFDd"));
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
+    }
+
+    [Fact]
+    public async Task LastWords_OfALineWithoutEnd_AreShort()
+    {
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(command: ["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; printf '\\nlast\\0words\\n'; sleep infinity"])]);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+
+        var lines = await Eventually.SeesAsync(() => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 15, Cancel), l => l is [.., "last\uFFFDwords"], "what it wrote last");
+
+        lines!.ShouldAllBe(l => l.Length <= 2002);
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
+    }
+}

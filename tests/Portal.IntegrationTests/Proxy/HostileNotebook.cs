@@ -1,0 +1,76 @@
+using System.Net.WebSockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Portal.IntegrationTests.Proxy;
+
+/// <summary>A notebook server whose owner decides what it answers: anything, and without end.</summary>
+internal sealed class HostileNotebook : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private long _sent;
+
+    private HostileNotebook(WebApplication app) => _app = app;
+
+    public int Port => new Uri(_app.Urls.First()).Port;
+
+    /// <summary>Bytes that somebody took of it.</summary>
+    public long Sent => Interlocked.Read(ref _sent);
+
+    /// <param name="start">What it answers to the start of a kernel, with 201.</param>
+    /// <param name="compute">What it does on the kernel's channel; the header of the request is given.</param>
+    public static async Task<HostileNotebook> StartAsync(Func<HostileNotebook, HttpContext, Task>? start = null, Func<HostileNotebook, WebSocket, JsonNode, CancellationToken, Task>? compute = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Configuration["urls"] = "http://127.0.0.1:0";
+        builder.Logging.ClearProviders();
+        var app = builder.Build();
+        var it = new HostileNotebook(app);
+        app.UseWebSockets();
+        app.MapPost("/api/kernels", async http =>
+        {
+            (http.Response.StatusCode, http.Response.ContentType) = (StatusCodes.Status201Created, "application/json");
+            if (start is null) await http.Response.WriteAsync($$"""{"id": "{{Guid.CreateVersion7()}}"}""");
+            else await start(it, http);
+        });
+        app.MapDelete("/api/kernels/{id}", () => Results.NoContent());
+        app.Map("/api/kernels/{id}/channels", async (HttpContext http) =>
+        {
+            using var socket = await http.WebSockets.AcceptWebSocketAsync();
+            var buffer = new byte[1 << 16];
+            var got = await socket.ReceiveAsync(buffer, http.RequestAborted);
+            try { await compute!(it, socket, JsonNode.Parse(buffer.AsSpan(0, got.Count))!["header"]!, http.RequestAborted); }
+            catch (Exception e) when (e is WebSocketException or OperationCanceledException) { return; } // nobody listens any more
+            while (socket.State == WebSocketState.Open) await socket.ReceiveAsync(buffer, http.RequestAborted);
+        });
+        await app.StartAsync();
+        return it;
+    }
+
+    /// <summary>A body that goes on for as long as somebody takes it.</summary>
+    public async Task EndlessAsync(HttpContext http, string beginning, string more)
+    {
+        var chunk = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(more, 65536 / more.Length)));
+        await http.Response.WriteAsync(beginning);
+        while (!http.RequestAborted.IsCancellationRequested)
+        {
+            await http.Response.Body.WriteAsync(chunk, http.RequestAborted);
+            Interlocked.Add(ref _sent, chunk.Length);
+        }
+    }
+
+    public async Task SendAsync(WebSocket socket, string text, bool end, CancellationToken cancel)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text);
+        await socket.SendAsync(bytes, WebSocketMessageType.Text, end, cancel);
+        Interlocked.Add(ref _sent, bytes.Length);
+    }
+
+    /// <summary>A message of Jupyter's protocol as text; <paramref name="content"/> is JSON.</summary>
+    public static string Message(string type, JsonNode header, string content) => $$"""{"msg_type": "{{type}}", "parent_header": {{header.ToJsonString()}}, "content": {{content}}}""";
+
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
+}

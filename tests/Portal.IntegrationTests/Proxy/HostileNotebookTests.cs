@@ -1,0 +1,93 @@
+using Microsoft.AspNetCore.Http;
+using Portal.IntegrationTests.Access;
+using Portal.Jobs.Proofs;
+
+namespace Portal.IntegrationTests.Proxy;
+
+/// <summary>Whatever a notebook answers, the proof takes little of it, soon says what is wrong, and names the way out.</summary>
+public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixture>
+{
+    /// <summary>What the way between may hold: buffers of two connections and of the proxy.</summary>
+    private const long OnTheWay = 16 << 20;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("{\"id\": \"", "a")]
+    [InlineData("{", " ")]
+    [InlineData("[", "[],")]
+    public async Task Proof_StartOfAKernelWithoutEnd_IsBrokenAfterLittleOfIt(string beginning, string more)
+    {
+        await using var notebook = await HostileNotebook.StartAsync((it, http) => it.EndlessAsync(http, beginning, more));
+        await BrokenAsync(notebook);
+        notebook.Sent.ShouldBeLessThan(OnTheWay);
+    }
+
+    [Fact]
+    public async Task Proof_MessageWithoutEnd_IsBrokenAfterLittleOfIt()
+    {
+        await using var notebook = await HostileNotebook.StartAsync(compute: async (it, socket, header, cancel) =>
+        {
+            await it.SendAsync(socket, "{\"msg_type\": \"", end: false, cancel);
+            while (true) await it.SendAsync(socket, new('x', 65536), end: false, cancel);
+        });
+        await BrokenAsync(notebook);
+        notebook.Sent.ShouldBeLessThan(OnTheWay + (1 << 20));
+    }
+
+    [Theory]
+    [InlineData("execute_result", "{\"data\": {\"text/plain\": \"#\"}}")]
+    [InlineData("stream", "{\"text\": \"#\"}")]
+    [InlineData("display_data", "{\"data\": {\"image/png\": \"#\"}}")]
+    public async Task Proof_MessagesWithoutEnd_IsBrokenAfterLittleOfThem(string type, string content)
+    {
+        var filled = content.Replace("#", new string('x', 500_000), StringComparison.Ordinal);
+        await using var notebook = await HostileNotebook.StartAsync(compute: async (it, socket, header, cancel) =>
+        {
+            while (true) await it.SendAsync(socket, HostileNotebook.Message(type, header, filled), end: true, cancel);
+        });
+        await BrokenAsync(notebook);
+        notebook.Sent.ShouldBeLessThan(OnTheWay + (64 << 20));
+    }
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("42")]
+    [InlineData("{}")]
+    [InlineData("{\"id\": 5}")]
+    [InlineData("{\"id\": \"\\ud800\"}")]
+    [InlineData("{\"id\": \"../../etc\"}")]
+    [InlineData("<html>")]
+    [InlineData("")]
+    public async Task Proof_StartOfAKernelThatIsNone_IsBroken(string body)
+    {
+        await using var notebook = await HostileNotebook.StartAsync((_, http) => http.Response.WriteAsync(body));
+        await BrokenAsync(notebook);
+    }
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("null")]
+    [InlineData("{\"msg_type\": 5, \"parent_header\": #, \"content\": {}}")]
+    [InlineData("{\"msg_type\": \"stream\", \"parent_header\": #, \"content\": {\"text\": \"\\ud800\"}}")]
+    [InlineData("{\"msg_type\": \"execute_result\", \"parent_header\": #, \"content\": []}")]
+    [InlineData("{\"msg_type\": \"error\", \"parent_header\": #, \"content\": {\"ename\": \"a\\u0000b\", \"evalue\": [1]}}")]
+    [InlineData("{\"msg_type\": \"execute_result\", \"parent_header\": #, \"content\": {\"data\": {\"text/plain\": \"4\\u00002\"}}}")]
+    public async Task Proof_MessageThatIsNone_IsBroken(string message)
+    {
+        await using var notebook = await HostileNotebook.StartAsync(compute: async (it, socket, header, cancel) =>
+        {
+            await it.SendAsync(socket, message.Replace("#", header.ToJsonString(), StringComparison.Ordinal), end: true, cancel);
+            await it.SendAsync(socket, HostileNotebook.Message("status", header, "{\"execution_state\": \"idle\"}"), end: true, cancel);
+        });
+        await BrokenAsync(notebook);
+    }
+
+    private async Task BrokenAsync(HostileNotebook notebook)
+    {
+        var broken = (await ProofAttempt.RunAsync(web, notebook.Port, connectTo: null, Cancel)).ShouldBeOfType<ProofOutcome.Broken>();
+        broken.Cause.Length.ShouldBeLessThan(1000);
+        broken.Cause.ShouldAllBe(c => !char.IsControl(c) && !char.IsSurrogate(c));
+        broken.Remedy.ShouldContain("Start without my settings");
+    }
+}
