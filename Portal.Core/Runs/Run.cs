@@ -43,6 +43,9 @@ public sealed class Run
     public string? SizeId { get; init; }
     public int? Workers { get; init; }
     public Guid? TemplateVersionId { get; init; }
+
+    /// <summary>For a Start: the owner's own settings in the work folder are ignored by what it brings up.</summary>
+    public bool WithoutSettings { get; init; }
     public RunPhase Phase { get; private set; }
 
     /// <summary>Index into <see cref="PlanSteps.Of"/> of the step that comes next.</summary>

@@ -65,10 +65,27 @@ internal static class ChangeWorkspace
         }
         else
         {
-            db.Runs.Add(new() { WorkspaceId = workspace.Id, Number = newest.Number + 1, Kind = wanted, OrderedBy = actor.PersonId, SizeId = order.SizeId, Workers = order.Workers, TemplateVersionId = order.TemplateVersionId });
+            db.Runs.Add(new()
+            {
+                WorkspaceId = workspace.Id,
+                Number = newest.Number + 1,
+                Kind = wanted,
+                OrderedBy = actor.PersonId,
+                SizeId = order.SizeId,
+                Workers = order.Workers,
+                TemplateVersionId = order.TemplateVersionId,
+                WithoutSettings = order.WithoutSettings,
+            });
         }
-        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = wanted is RunKind.Resize ? $"Resize to {order.Workers} workers asked for." : $"{wanted} asked for." });
+        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = Asked(order) });
         db.Audit.Add(new() { TenantId = workspace.TenantId, ActorId = actor.PersonId, Verb = wanted + "Workspace", WorkspaceId = workspace.Id, Outcome = "accepted" });
         return new ChangeOutcome.Accepted();
     }
+
+    private static string Asked(Run order) => order switch
+    {
+        { Kind: RunKind.Resize } => $"Resize to {order.Workers} workers asked for.",
+        { WithoutSettings: true } => $"{order.Kind} without the owner's settings asked for.",
+        _ => $"{order.Kind} asked for.",
+    };
 }

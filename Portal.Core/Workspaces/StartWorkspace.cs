@@ -12,7 +12,8 @@ namespace Portal.Core.Workspaces;
 /// <param name="SizeId">Another size from now on; null keeps it.</param>
 /// <param name="Workers">Another number of workers from now on; null keeps it.</param>
 /// <param name="NewestVersion">Take the version of the template that is offered now, where it is a newer one.</param>
-public sealed record StartChanges(DateTimeOffset? EndAt = null, string? SizeId = null, int? Workers = null, bool NewestVersion = false);
+/// <param name="WithoutSettings">Until its next start, ignore what the owner set for Jupyter, IPython and the shell in the work folder, and the owner's own packages.</param>
+public sealed record StartChanges(DateTimeOffset? EndAt = null, string? SizeId = null, int? Workers = null, bool NewestVersion = false, bool WithoutSettings = false);
 
 /// <summary>Brings a stopped, failed or broken workspace up again; for a failed launch this is "try again". Reserves compute quota anew and is admitted anew.</summary>
 public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
@@ -34,7 +35,15 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         if (newest.Phase.IsFinished())
         {
             var version = changes.NewestVersion ? await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == present.TemplateId && !t.Retired, cancel) ?? present : present;
-            order = new() { WorkspaceId = workspaceId, Kind = RunKind.Start, SizeId = changes.SizeId, Workers = changes.Workers, TemplateVersionId = version.Id == present.Id ? null : version.Id };
+            order = new()
+            {
+                WorkspaceId = workspaceId,
+                Kind = RunKind.Start,
+                SizeId = changes.SizeId,
+                Workers = changes.Workers,
+                TemplateVersionId = version.Id == present.Id ? null : version.Id,
+                WithoutSettings = changes.WithoutSettings,
+            };
             if (await RefusedLockedAsync(db, workspace, version, changes, cancel) is { } refused) return refused;
         }
         var outcome = ChangeWorkspace.WantLocked(db, workspace, newest, order, actor);

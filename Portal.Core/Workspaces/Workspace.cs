@@ -1,3 +1,4 @@
+using Portal.Core.Foreign;
 using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
@@ -41,6 +42,9 @@ public sealed class Workspace
 
     /// <summary>Raised by Jobs at each launch or start; names and tokens carry it.</summary>
     public int Generation { get; private set; }
+
+    /// <summary>The present generation ignores the owner's own settings in the work folder. Changed by Jobs alone, as a run orders.</summary>
+    public bool WithoutSettings { get; private set; }
 
     /// <summary>Address block of the running generation, CIDR; given by Jobs.</summary>
     public string? Subnet { get; private set; }
@@ -92,7 +96,11 @@ public sealed class LogLine
     public long? RunId { get; init; }
     public DateTimeOffset At { get; private set; }
     public LogLevelOfLine Level { get; init; }
-    public required string Text { get; init; }
+    public required string Text
+    {
+        get;
+        init => field = ForeignText.Clean(value); // part of it is often what a node wrote
+    }
 }
 
 public enum LogLevelOfLine { Info, Warn, Fail }

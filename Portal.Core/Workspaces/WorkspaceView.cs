@@ -32,6 +32,9 @@ public sealed record WorkspaceView
     /// <summary>The version that is offered now, where it is a newer one than this workspace keeps; null otherwise.</summary>
     public TemplateSpec? Newer { get; init; }
     public required int Generation { get; init; }
+
+    /// <summary>What runs ignores the owner's own settings.</summary>
+    public bool WithoutSettings { get; init; }
     public required WorkspaceStatus Status { get; init; }
 
     /// <summary>When it became what it is.</summary>

@@ -19,6 +19,9 @@ public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, P
     public required string SizeId { get; init; }
     public required int Workers { get; init; }
 
+    /// <summary>What the run orders ignores the owner's own settings.</summary>
+    public bool WithoutSettings { get; init; }
+
     /// <summary>Null when the order names a size that its version does not have.</summary>
     public SizeSpec? Size => Spec.Size(SizeId);
 
@@ -57,7 +60,12 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
                          where w.Id == workspace
                          select new { w, c, t, p, v, f }).AsNoTracking().SingleAsync(cancel);
         var images = await db.Images.AsNoTracking().Where(i => i.State == ImageState.Ready && i.ImageId != null).ToDictionaryAsync(i => i.Name, i => i.ImageId!, StringComparer.Ordinal, cancel);
-        return new(row.w, row.c, row.t, row.p, row.v, row.f, images) { SizeId = order?.SizeId ?? row.w.SizeId, Workers = order?.Workers ?? row.w.Workers };
+        return new(row.w, row.c, row.t, row.p, row.v, row.f, images)
+        {
+            SizeId = order?.SizeId ?? row.w.SizeId,
+            Workers = order?.Workers ?? row.w.Workers,
+            WithoutSettings = order?.WithoutSettings ?? row.w.WithoutSettings,
+        };
     }
 
     /// <summary>With generation and subnet as they are now: the first step changes them.</summary>

@@ -41,7 +41,8 @@ public sealed record NewNumber([property: Required] int? Workers);
 /// <param name="Size">Another size from now on.</param>
 /// <param name="Workers">Another number of workers from now on.</param>
 /// <param name="NewestVersion">Take the template's version that is offered now.</param>
-public sealed record StartAgain(DateTimeOffset? EndAt, string? Size = null, int? Workers = null, bool NewestVersion = false);
+/// <param name="WithoutSettings">Until the next start, ignore the owner's settings for Jupyter, IPython and the shell and the owner's own packages; nothing is deleted.</param>
+public sealed record StartAgain(DateTimeOffset? EndAt, string? Size = null, int? Workers = null, bool NewestVersion = false, bool WithoutSettings = false);
 
 /// <summary>Who is asking, and in which classes.</summary>
 public sealed record MeShape(Guid Id, string Name, IReadOnlyList<string> Roles, IReadOnlyList<ClassShape> Classes);
@@ -83,7 +84,11 @@ public sealed record WorkspaceShape(
         ActiveAt = view.Idle.ActiveAt,
         IdleStopAt = view.Idle.StopAt,
         Workers = view.Workers,
+        WithoutSettings = view.WithoutSettings,
     };
+
+    /// <summary>What runs ignores the owner's own settings.</summary>
+    public bool WithoutSettings { get; init; }
 
     /// <summary>Number of workers; 0 where the template has none.</summary>
     public int Workers { get; init; }

@@ -33,6 +33,7 @@ internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
         builder.HasOne<WorkFolder>().WithMany().HasForeignKey(w => w.WorkFolderId).OnDelete(DeleteBehavior.Restrict);
         builder.NotWrittenHere(w => w.CreatedAt, MapHelpers.Now);
         builder.NotWrittenHere(w => w.Generation, "0");
+        builder.NotWrittenHere(w => w.WithoutSettings, "false");
         builder.NotWrittenHere(w => w.Subnet);
         builder.NotWrittenHere(w => w.DeletedAt);
         // Slugs become host names: nothing else may come from whoever writes rows.
@@ -89,6 +90,7 @@ internal sealed class RunMap : IEntityTypeConfiguration<Run>
         builder.HasOne<TemplateVersion>().WithMany().HasForeignKey(r => r.TemplateVersionId).OnDelete(DeleteBehavior.Restrict);
         builder.HasIndex(r => r.TemplateVersionId);
         builder.Property(r => r.SizeId).HasMaxLength(20);
+        builder.Property(r => r.WithoutSettings).HasDefaultValue(false);
         builder.HasIndex(r => new { r.WorkspaceId, r.Number }).IsUnique();
         builder.HasIndex(r => r.WorkspaceId).IsUnique().HasFilter("phase not in ('Succeeded', 'Failed', 'Cancelled')").HasDatabaseName("one_unfinished_run");
         builder.HasIndex(r => r.DueAt).HasFilter("phase = 'Waiting'").HasDatabaseName("runs_due");

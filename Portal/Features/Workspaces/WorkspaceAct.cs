@@ -5,7 +5,7 @@ using Portal.Core.Workspaces;
 namespace Portal.Features.Workspaces;
 
 /// <summary>What a person can do with a workspace from a page.</summary>
-public enum WorkspaceAct { Open, Start, StartNewest, StartOtherwise, TryAgain, Cancel, Resize, TakeBack, Stop, Extend, Delete, Keep }
+public enum WorkspaceAct { Open, Start, StartNewest, StartOtherwise, StartWithoutSettings, TryAgain, Cancel, Resize, TakeBack, Stop, Extend, Delete, Keep }
 
 /// <summary>Which acts to offer. The verbs decide for themselves; this only keeps buttons away that would be refused.</summary>
 public static class WorkspaceActs
@@ -24,12 +24,12 @@ public static class WorkspaceActs
             WorkspaceStatus.Resizing when workspace.Wish is null && !workspace.Run.Releasing && workspace.Run.Workers != workspace.Workers => [WorkspaceAct.Open, WorkspaceAct.TakeBack, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Resizing => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             // A worker that is being made again needs nobody, and trying again would end all that still runs.
-            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize => [.. workspace.Mending is MendState.Again ? Array.Empty<WorkspaceAct>() : [WorkspaceAct.TryAgain], WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
+            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize => [.. workspace.Mending is MendState.Again ? Array.Empty<WorkspaceAct>() : [WorkspaceAct.TryAgain, WorkspaceAct.StartWithoutSettings], WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Stop => [WorkspaceAct.Stop, WorkspaceAct.Delete],
             WorkspaceStatus.Attention => [WorkspaceAct.Delete],
             WorkspaceStatus.Stopping => [WorkspaceAct.Delete],
-            WorkspaceStatus.Stopped => [WorkspaceAct.Start, .. Newest(workspace), .. Otherwise(workspace), WorkspaceAct.Delete],
-            WorkspaceStatus.Failed => [WorkspaceAct.TryAgain, .. Newest(workspace), .. Otherwise(workspace), WorkspaceAct.Delete],
+            WorkspaceStatus.Stopped => [WorkspaceAct.Start, .. Newest(workspace), .. Otherwise(workspace), WorkspaceAct.StartWithoutSettings, WorkspaceAct.Delete],
+            WorkspaceStatus.Failed => [WorkspaceAct.TryAgain, .. Newest(workspace), .. Otherwise(workspace), WorkspaceAct.StartWithoutSettings, WorkspaceAct.Delete],
             _ => [],
         };
         if (workspace.Wish is RunKind.Delete) all = [.. all.Where(a => a is not WorkspaceAct.Delete)];

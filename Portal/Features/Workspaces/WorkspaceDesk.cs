@@ -18,6 +18,7 @@ public sealed class WorkspaceDesk(
         {
             WorkspaceAct.StartOtherwise => await StartDialog.AskAsync(dialogs, workspace),
             WorkspaceAct.StartNewest => new(NewestVersion: true),
+            WorkspaceAct.StartWithoutSettings => new(WithoutSettings: true),
             _ => new StartChanges(ask.EndAt),
         };
         if (changes is null) return;
@@ -26,7 +27,7 @@ public sealed class WorkspaceDesk(
         // The person may leave the page while it is being ordered: an order is not taken back by that.
         var outcome = ask.Act switch
         {
-            WorkspaceAct.Start or WorkspaceAct.TryAgain or WorkspaceAct.StartNewest or WorkspaceAct.StartOtherwise => await start.RunAsync(actor, workspace.Id, changes, CancellationToken.None),
+            WorkspaceAct.Start or WorkspaceAct.TryAgain or WorkspaceAct.StartNewest or WorkspaceAct.StartOtherwise or WorkspaceAct.StartWithoutSettings => await start.RunAsync(actor, workspace.Id, changes, CancellationToken.None),
             WorkspaceAct.Stop or WorkspaceAct.Cancel => await stop.RunAsync(actor, workspace.Id, CancellationToken.None),
             WorkspaceAct.Extend when ask.EndAt is { } end => await extend.RunAsync(actor, workspace.Id, end, CancellationToken.None),
             WorkspaceAct.Keep => await keep.RunAsync(actor, workspace.Id, ask.Hours, CancellationToken.None),
@@ -41,7 +42,7 @@ public sealed class WorkspaceDesk(
     {
         WorkspaceAct.Stop => AskAsync("Stop", w, grave: false),
         // All nodes are made anew, the ones that are well too.
-        WorkspaceAct.TryAgain when w.Status is WorkspaceStatus.Attention => AskAsync("TryAgain", w, grave: false),
+        WorkspaceAct.TryAgain or WorkspaceAct.StartWithoutSettings when w.Status is WorkspaceStatus.Attention => AskAsync("TryAgain", w, grave: false),
         WorkspaceAct.Delete => AskAsync("Delete", w, grave: true),
         _ => Task.FromResult(true),
     };

@@ -5,4 +5,4 @@ shopt -s checkwinsize histappend
 PS1='\u:\w\$ '
 PROMPT_COMMAND='history -a'
 alias ls='ls --color=auto' ll='ls -l'
-[ ! -r "$NOTEBOOK_DIR/.bashrc" ] || . "$NOTEBOOK_DIR/.bashrc"
+[ -n "${PORTAL_WITHOUT_SETTINGS:-}" ] || [ ! -r "$NOTEBOOK_DIR/.bashrc" ] || . "$NOTEBOOK_DIR/.bashrc"

@@ -60,6 +60,27 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         templates[0].GetProperty("apps")[0].GetProperty("kernels").GetBoolean().ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Start_WithoutSettings_IsWhatTheOrderSays(bool? without)
+    {
+        var workspace = await web.WorkspaceAsync("Ada");
+        await web.Database.ExecuteAsync($"update portal.nodes set running = false where workspace_id = {workspace.Id}", Cancel);
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+
+        using var answer = await ada.PostJsonAsync($"/api/v1/workspaces/{workspace.Id}/start", without is null ? new { } : new { withoutSettings = without });
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.Accepted, await answer.Content.ReadAsStringAsync(Cancel));
+        await using var db = web.Database.Open();
+        var run = await db.Runs.SingleAsync(r => r.WorkspaceId == workspace.Id && r.Kind == Core.Runs.RunKind.Start, Cancel);
+        run.WithoutSettings.ShouldBe(without == true);
+        using var look = await ada.GetAsync($"/api/v1/workspaces/{workspace.Id}");
+        (await JsonAsync(look)).GetProperty("withoutSettings").GetBoolean().ShouldBeFalse("until Jobs brings it up");
+    }
+
     [Fact]
     public async Task Launch_BadValues_IsAProblemThatNamesTheFields()
     {

@@ -54,6 +54,33 @@ public sealed class StartTests
         (await it.PromisedAsync(id)).ShouldBe(new Amounts(3 * 4, 3 * 4096, 0, 0));
     }
 
+    [Fact]
+    public async Task Start_WithoutSettings_TellsEveryNodeUntilTheNextStart()
+    {
+        const string told = "PORTAL_WITHOUT_SETTINGS";
+        await using var it = await ResizeSite.CreateAsync(Cancel);
+        var id = await it.LaunchAsync(workers: 2);
+        it.Clouds.Planned!.Nodes.ShouldAllBe(n => !n.Environment.ContainsKey(told));
+        await StopAsync(it, id);
+
+        (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, new(WithoutSettings: true), Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await it.Jobs.UntilSettledAsync(Cancel);
+        it.Clouds.Planned!.Nodes.ShouldAllBe(n => n.Environment[told] == "1");
+        var view = await it.LookAsync(id);
+        (view.Status, view.WithoutSettings).ShouldBe((WorkspaceStatus.Ready, true));
+
+        // Workers that come later are of the same generation.
+        (await it.ResizeAsync(id, 3)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await it.Jobs.UntilSettledAsync(Cancel);
+        it.Clouds.Planned!.Nodes.Select(n => n.Environment.GetValueOrDefault(told)).ShouldBe(["1", "1", "1", "1"]);
+
+        await StopAsync(it, id);
+        (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, null, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await it.Jobs.UntilSettledAsync(Cancel);
+        it.Clouds.Planned!.Nodes.ShouldAllBe(n => !n.Environment.ContainsKey(told));
+        (await it.LookAsync(id)).WithoutSettings.ShouldBeFalse();
+    }
+
     private static async Task StopAsync(ResizeSite it, Guid id)
     {
         (await it.Site.Get<StopWorkspace>().RunAsync(new(it.Owner), id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();

@@ -48,6 +48,9 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Of every node that runs.</summary>
     public string Address { get; set; } = "10.0.0.2";
 
+    /// <summary>The newest plan that was asked for.</summary>
+    public ClusterPlan? Planned { get; private set; }
+
     /// <summary>How often somebody looked at one workspace's nodes.</summary>
     public int Looks => _looks;
 
@@ -138,6 +141,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public Task EnsureAsync(ClusterPlan plan, CancellationToken cancel)
     {
+        Planned = plan;
         // As on an engine: what is swept was seen at the call. What lands late makes what is missing and takes nothing that came since.
         var seen = NodesOf(plan.Workspace).Select(n => n.StateHash).ToHashSet(StringComparer.Ordinal);
         return ActAsync("ensure", plan.Workspace, s =>
@@ -211,8 +215,11 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel)
     {
         if (Mute.Contains(workspace)) await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancel);
-        return ["its last words"];
+        return Tail;
     }
+
+    /// <summary>What a node said last.</summary>
+    public IReadOnlyList<string> Tail { get; set; } = ["its last words"];
 
     /// <summary>What nodes say.</summary>
     public IReadOnlyList<string> Log { get; set; } = ["2026-11-26T10:00:00.000000000Z its last words"];

@@ -21,8 +21,8 @@ public sealed class WorkspaceTests : PageTest
     [InlineData(WorkspaceStatus.Starting, "Delete", "Cancel the start")]
     [InlineData(WorkspaceStatus.Ready, "Delete", "Stop", "Open Notebook")]
     [InlineData(WorkspaceStatus.Stopping, "Delete")]
-    [InlineData(WorkspaceStatus.Stopped, "Delete", "Start otherwise…", "Start")]
-    [InlineData(WorkspaceStatus.Attention, "Delete", "Stop", "Try again")]
+    [InlineData(WorkspaceStatus.Stopped, "Delete", "Start otherwise…", "Start without my settings", "Start")]
+    [InlineData(WorkspaceStatus.Attention, "Delete", "Start without my settings", "Stop", "Try again")]
     [InlineData(WorkspaceStatus.Deleting)]
     [InlineData(WorkspaceStatus.Deleted)]
     public void WorkspaceBody_EachStatus_OffersWhatFits(WorkspaceStatus status, params string[] buttons) =>
@@ -59,11 +59,32 @@ public sealed class WorkspaceTests : PageTest
         failure.TextContent.ShouldContain("“Start the machines” failed");
         failure.TextContent.ShouldContain("The disk of the engine is full.");
         failure.TextContent.ShouldContain("Tell the operator.");
-        failure.QuerySelectorAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Try again", "Start otherwise…", "Delete notebook-1, keep files"]);
+        failure.QuerySelectorAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Try again", "Start otherwise…", "Start without my settings", "Delete notebook-1, keep files"]);
         body.Markup.IndexOf("role=\"alert\"", StringComparison.Ordinal).ShouldBeLessThan(body.Markup.IndexOf("role=\"log\"", StringComparison.Ordinal));
 
         failure.QuerySelector("button")!.Click();
         _asked.ShouldBe([new(WorkspaceAct.TryAgain)]);
+    }
+
+    [Theory]
+    [InlineData(WorkspaceStatus.Stopped, ".page-acts")]
+    [InlineData(WorkspaceStatus.Attention, ".page-acts")]
+    [InlineData(WorkspaceStatus.Failed, "[role=alert]")]
+    public void WorkspaceBody_StartWithoutMySettings_IsAsked(WorkspaceStatus status, string place)
+    {
+        Body(Views.Workspace(status)).FindAll($"{place} button").Single(b => b.TextContent.Trim() == "Start without my settings").Click();
+        _asked.ShouldBe([new(WorkspaceAct.StartWithoutSettings)]);
+    }
+
+    [Theory]
+    [InlineData(WorkspaceStatus.Ready, true)]
+    [InlineData(WorkspaceStatus.Starting, true)]
+    [InlineData(WorkspaceStatus.Stopped, false)]
+    public void WorkspaceBody_StartedWithoutSettings_SaysThatNothingWasDeleted(WorkspaceStatus status, bool says)
+    {
+        var body = Body(Views.Workspace(status) with { WithoutSettings = true });
+        body.Markup.Contains("Started without your own settings", StringComparison.Ordinal).ShouldBe(says);
+        if (says) body.FindAll(".notice").ShouldContain(n => n.TextContent.Contains("Nothing was deleted"));
     }
 
     [Theory]
