@@ -1,0 +1,51 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.TestKit;
+
+namespace Portal.IntegrationTests.Crashes;
+
+/// <summary>Jobs at its memory ceiling, as a process of its own: what needs too much fails by itself, and everybody else goes on.</summary>
+public sealed class MemoryCeilingTests
+{
+    /// <summary>256 MiB.</summary>
+    private const string Ceiling = "0x10000000";
+
+    /// <summary>Bytes of one row's text; as text of .NET twice as many.</summary>
+    private const int TooMuch = 150_000_000;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact, Trait("Lane", "long")]
+    public async Task Jobs_RunThatNeedsMoreThanItsCeiling_FailsAloneAndGoesOnWhenItNeedsLess()
+    {
+        await using var it = await Installation.StartAsync(students: 2, Cancel, ("DOTNET_GCHeapHardLimit", Ceiling));
+        var (greedy, other) = (it.Site.Order(it.Site.Students[0]), it.Site.Order(it.Site.Students[1]));
+        var jobs = it.Jobs.Id;
+        it.Jobs.Pause();
+        foreach (var order in (LaunchRequest[])[greedy, other]) (await it.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        // What a web that was taken over could write: a row that nobody can read within the ceiling.
+        await it.Database.ExecuteAsync($"update portal.workspaces set parameters = jsonb_build_object('x', repeat('y', {TooMuch})) where id = {greedy.Id}", Cancel);
+        it.Jobs.Resume();
+
+        await Until.TrueAsync("the other launch is ready", async () => (await RunAsync(it, other.Id)).Phase == RunPhase.Succeeded, Cancel, Patience);
+        await Until.TrueAsync("the greedy one was tried", async () => (await RunAsync(it, greedy.Id)).Attempts > 0, Cancel, Patience);
+        (await RunAsync(it, greedy.Id)).Said!.ShouldStartWith("The portal's worker had no memory left for this step.");
+        it.Jobs.MustRun();
+        it.Jobs.Id.ShouldBe(jobs);
+        it.Jobs.ResidentMost.ShouldBeLessThan(600L << 20);
+
+        await it.Database.ExecuteAsync($"update portal.workspaces set parameters = jsonb_build_object() where id = {greedy.Id}", Cancel);
+        await Until.TrueAsync("it is ready too", async () => (await RunAsync(it, greedy.Id)).Phase == RunPhase.Succeeded, Cancel, Patience);
+        it.Jobs.Id.ShouldBe(jobs);
+    }
+
+    private static async Task<Run> RunAsync(Installation it, Guid workspace)
+    {
+        await using var db = it.Database.Open();
+        var run = await db.Runs.AsNoTracking().SingleAsync(r => r.WorkspaceId == workspace, Cancel);
+        run.Phase.ShouldNotBe(RunPhase.Failed, run.Cause);
+        return run;
+    }
+}
