@@ -34,10 +34,13 @@ public static class Program
         var app = builder.Build();
         app.UseHealth();
         app.UseKnownHosts();
+        app.UseUnavailable(); // for the apps' hosts; the portal's own faults are answered further in
         app.UseAppHosts();
         app.UsePortalShell();
         app.UsePortalApi();
+        app.UseUnavailable();
         app.UsePortalAccess();
+        app.UseOwnConnections();
         app.UseMetricsExport();
         app.UseAuthorization();
         app.UseAntiforgery();

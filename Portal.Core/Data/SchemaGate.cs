@@ -5,6 +5,9 @@ namespace Portal.Core.Data;
 /// <summary>A process works only with exactly the schema that it was built for.</summary>
 public sealed class SchemaGate(IDbContextFactory<PortalDb> databases)
 {
+    /// <summary>How the reason begins while the database cannot be asked at all; what follows is the connection's own words, for operators.</summary>
+    public const string Away = "The database does not answer";
+
     /// <summary>Null when the schema is right, else what is wrong and what helps.</summary>
     public async Task<string?> ReasonAsync(CancellationToken cancel)
     {
@@ -19,7 +22,7 @@ public sealed class SchemaGate(IDbContextFactory<PortalDb> databases)
         }
         catch (Exception e) when (e is Npgsql.NpgsqlException or TimeoutException or InvalidOperationException { InnerException: Npgsql.NpgsqlException })
         {
-            return $"The database does not answer: {e.GetBaseException().Message}";
+            return $"{Away}: {e.GetBaseException().Message}";
         }
     }
 }

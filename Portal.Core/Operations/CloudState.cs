@@ -31,6 +31,8 @@ public sealed class SiteState
 
     /// <summary>Launches that may be starting at once.</summary>
     public int LaunchesAtOnce { get; set; }
+
+    /// <summary>0 while the storage was never measured: then the other figures of it say nothing.</summary>
     public long StorageTotalBytes { get; set; }
     public long StorageFreeBytes { get; set; }
 
@@ -43,6 +45,11 @@ public sealed class SiteState
     /// <summary>Below this many free bytes no launch is accepted.</summary>
     public long StorageReserveBytes { get; set; }
     public DateTimeOffset UpdatedAt { get; set; }
+
+    public bool StorageIsKnown => StorageTotalBytes > 0;
+
+    /// <summary>What may run at once; null while unknown.</summary>
+    public Amounts? KnownCapacity => CapacityVcpu > 0 ? Capacity : null;
 
     /// <summary>What may run at once, vCPU and memory.</summary>
     public Amounts Capacity => new(CapacityVcpu, CapacityMemoryMib, 0, 0);

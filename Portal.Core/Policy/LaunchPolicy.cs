@@ -43,10 +43,11 @@ public sealed record LaunchFacts(
 /// <summary>Why a launch is refused; the page has the words.</summary>
 public enum RefusalReason
 {
-    NotAMember, TemplateGone, SizeUnknown, WorkersUnknown, ParameterWrong, NameTaken, NotAvailable, DiskNearlyFull, EndInThePast, EndTooLate, NeverPossible, OverQuota, NameInvalid, IdTaken, Deprecated, NotForClass,
+    NotAMember, TemplateGone, SizeUnknown, WorkersUnknown, ParameterWrong, NameTaken, NotAvailable, DiskNearlyFull, EndInThePast, EndTooLate,
+    NeverPossible, OverQuota, NameInvalid, IdTaken, Deprecated, NotForClass, IdInvalid,
 }
 
-/// <param name="Field">Of the form: "name", "size", "workers", "end", "template", or "p." and a parameter's id; null where no field helps.</param>
+/// <param name="Field">Of the form: "id", "name", "size", "workers", "end", "template", or "p." and a parameter's id; null where no field helps.</param>
 /// <param name="Wall">The level whose quota is met, for <see cref="RefusalReason.OverQuota"/>.</param>
 /// <param name="Fits">A choice that would be accepted now; null for none.</param>
 /// <param name="Detail">Words of whoever knows more: why something is not available.</param>

@@ -8,11 +8,11 @@ public static class StorageLeft
 {
     /// <summary>
     /// GiB that the site's storage can still promise: what is free, less the operator's reserve and less what was promised to folders
-    /// and not written yet. A sparse file must never give its promise away twice. Null while the storage was never looked at.
+    /// and not written yet. A sparse file must never give its promise away twice. Null while the storage was never measured.
     /// </summary>
     public static async Task<long?> ReadAsync(PortalDb db, CancellationToken cancel)
     {
-        if (await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel) is not { } site) return null;
+        if (await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel) is not { StorageIsKnown: true } site) return null;
         var promised = await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
         return Of(site, promised) >> 30;
     }

@@ -40,7 +40,7 @@ internal static class LaunchFactsReader
             LongestHours: @class.LongestHours,
             Wanted: version is null ? Amounts.None : version.Spec.Amounts(request.SizeId, workers) + beside,
             Levels: await db.QuotasAsync(tenant, @class, request.Actor.PersonId, cancel),
-            Capacity: machines?.Capacity,
+            Capacity: machines?.KnownCapacity,
             StorageLeftGib: await StorageLeft.ReadAsync(db, cancel),
             Others: version is null ? [] : OtherChoices.Of(version.Spec, new(request.SizeId, workers), beside))
         {

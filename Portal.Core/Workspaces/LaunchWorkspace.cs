@@ -9,7 +9,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <param name="Id">Made by the form when it opened: asking again with it repeats nothing.</param>
+/// <param name="Id">Made by the form when it opened: asking again with it repeats nothing. One that is all zeros is refused.</param>
 public sealed record LaunchRequest(Guid Id, Actor Actor, Guid ClassId, string TemplateId, string SizeId, string Name, DateTimeOffset EndAt)
 {
     /// <summary>Number of workers; null for the template's own default.</summary>
@@ -35,6 +35,8 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
 {
     public async Task<LaunchOutcome> RunAsync(LaunchRequest request, CancellationToken cancel)
     {
+        // Rows take a key of zeros for one that nobody chose, and would get another.
+        if (request.Id == Guid.Empty) return new LaunchOutcome.Refused(new(RefusalReason.IdInvalid, "id"));
         if (!WorkspaceName.IsValid(request.Name)) return new LaunchOutcome.Refused(new(RefusalReason.NameInvalid, "name"));
         try
         {

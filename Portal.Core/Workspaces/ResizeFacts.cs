@@ -30,7 +30,7 @@ internal static class ResizeFacts
             NotAvailable: await Availability.ReasonAsync(db, version, cancel), Hours: 1, LongestHours: 1,
             Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
             // What it has it keeps: the site must hold both.
-            Capacity: machines?.Capacity is { } all ? all - own : null,
+            Capacity: machines?.KnownCapacity is { } all ? all - own : null,
             StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
             Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n))) { Node = node })])
         { Node = node, LargestNode = machines?.LargestNode };

@@ -80,7 +80,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
             MayLaunch: true, TemplateOffered: true, SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
             Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters), NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
             Hours: 1, LongestHours: 1, Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
-            Capacity: machines?.Capacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
+            Capacity: machines?.KnownCapacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
             Others: [.. from other in OtherChoices.Of(version.Spec, choice, Amounts.None) let more = Missing(other.Choice) where more is not null select other with { Wanted = Sum(more) }])
         { Node = version.Spec.LargestNode(choice.SizeId, choice.Workers), LargestNode = machines?.LargestNode };
         if (LaunchPolicy.Decide(facts) is { } refusal) return new(ChangeRefusal.OverQuota, refusal);

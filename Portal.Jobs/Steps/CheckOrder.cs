@@ -71,8 +71,10 @@ public sealed class OrderChecks(IShareCloud shares)
         var site = await db.Site.AsNoTracking().SingleAsync(cancel);
         if (site.LargestNode is { } largest && facts.Spec.LargestNode(facts.SizeId, facts.Workers).FirstAbove(largest) is { } never)
             return new($"No machine here has this much {Words(never)} for one node.", "Start it in a smaller size.");
+        // What was promised and is not written yet is known once both were measured.
+        var promised = !site.StorageIsKnown ? 0
+            : await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
         (site.StorageTotalBytes, site.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
-        var promised = await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
         return StorageLeft.Of(site, promised) < 0
             ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more is promised already.", "Ask the operator to make room, then try again.") : null;
     }

@@ -25,7 +25,8 @@ public sealed class CapacityOptions
 }
 
 /// <summary>Asks the clouds how they are, and keeps it as rows for pages and policy.</summary>
-public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IOptions<CapacityOptions> capacity, TimeProvider clock)
+public sealed class CloudHealth(
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, IOptions<CapacityOptions> capacity, TimeProvider clock)
 {
     private const int VcpusPerCore = 4, LaunchesPerCore = 2;
     private const double MemoryShare = 0.75;
@@ -69,6 +70,12 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, NpgsqlDat
         if (engine is not null) (site.NodeVcpu, site.NodeMemoryMib) = (engine.Vcpus, (int)engine.MemoryMib);
         site.LaunchesAtOnce = set.LaunchesAtOnce ?? engine?.Vcpus * LaunchesPerCore ?? site.LaunchesAtOnce;
         site.StorageReserveBytes = (long)set.StorageReserveGib << 30;
+        // Room that is known without what was written in it would read as promised away: the first time both come together.
+        if (storage is not null && !site.StorageIsKnown)
+        {
+            if ((await AskAsync(filesets.UsageAsync, cancel)).Report is { } seen) site.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);
+            else storage = null;
+        }
         if (storage is not null) (site.StorageTotalBytes, site.StorageFreeBytes, site.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);
         site.UpdatedAt = clock.GetUtcNow();
         await db.SaveChangesAsync(cancel);

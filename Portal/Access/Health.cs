@@ -1,4 +1,6 @@
+using System.Globalization;
 using Portal.Core.Data;
+using Portal.Shell;
 
 namespace Portal.Access;
 
@@ -8,6 +10,7 @@ public static class Health
     public static void UseHealth(this IApplicationBuilder app)
     {
         var gate = app.ApplicationServices.GetRequiredService<SchemaGate>();
+        var unavailable = app.ApplicationServices.GetRequiredService<Unavailable>();
         var passed = false;
         app.Use(async (http, next) =>
         {
@@ -24,8 +27,14 @@ public static class Health
                 await next(http);
                 return;
             }
+            if (!asked)
+            {
+                await unavailable.SayAsync(http, reason!.StartsWith(SchemaGate.Away, StringComparison.Ordinal) ? null : reason);
+                return;
+            }
             http.Response.StatusCode = reason is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
             http.Response.Headers.CacheControl = "no-store";
+            if (reason is not null) http.Response.Headers.RetryAfter = DatabaseAway.AskAgain.TotalSeconds.ToString(CultureInfo.InvariantCulture);
             await http.Response.WriteAsync(reason ?? "ok", http.RequestAborted);
         });
     }

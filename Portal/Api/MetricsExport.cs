@@ -50,12 +50,12 @@ internal sealed class MetricsExport : IDisposable
         Gauge("portal_workspace_count", "What the engine of a workspace counts, kernels and terminals.", f => f.Counts.Select(c => new Measurement<double>(c.Value, [new("workspace", c.Slug), new("template", c.Template), new("what", c.Name)])));
         Gauge("portal_workspace_last_activity_timestamp_seconds", "When a kernel, a terminal or the engine's work was last seen in a workspace.", f => f.Activities.Select(a => new Measurement<double>(a.At, [new("workspace", a.Slug), new("template", a.Template)])));
         Gauge("portal_runs", "Unfinished runs.", f => f.Runs.Select(r => new Measurement<double>(r.Number, [new("kind", r.Kind.ToString()), new("phase", r.Phase.ToString())])));
-        Site("capacity_vcpu", "vCPU that may run at once.", (s, _) => s.CapacityVcpu);
-        Site("capacity_memory_bytes", "Memory that may be given at once.", (s, _) => (double)s.CapacityMemoryMib * (1 << 20));
+        Site("capacity_vcpu", "vCPU that may run at once.", (s, _) => s.KnownCapacity?.Vcpu);
+        Site("capacity_memory_bytes", "Memory that may be given at once.", (s, _) => s.KnownCapacity?.MemoryMib * (double)(1 << 20));
         Site("claimed_vcpu", "vCPU of what runs or starts.", (_, c) => c.Vcpu);
         Site("claimed_memory_bytes", "Memory of what runs or starts.", (_, c) => (double)c.MemoryMib * (1 << 20));
-        Site("storage_bytes", "Size of the disk for students' work.", (s, _) => s.StorageTotalBytes);
-        Site("storage_free_bytes", "What of it is free.", (s, _) => s.StorageFreeBytes);
+        Site("storage_bytes", "Size of the disk for students' work.", (s, _) => s.StorageIsKnown ? s.StorageTotalBytes : null);
+        Site("storage_free_bytes", "What of it is free.", (s, _) => s.StorageIsKnown ? s.StorageFreeBytes : null);
     }
 
     /// <summary>Refuses, or reads what the exporter then says.</summary>
@@ -96,8 +96,8 @@ internal sealed class MetricsExport : IDisposable
         where v is not null
         select new Measurement<double>(v.Value, [new("workspace", n.Slug), new("template", n.Template), new("node", n.Node)]));
 
-    private void Site(string name, string description, Func<Core.Operations.SiteState, Core.Quotas.Amounts, double> value) =>
-        Gauge($"portal_site_{name}", description, f => f.Site is { } site ? [new(value(site, f.Claimed))] : []);
+    private void Site(string name, string description, Func<Core.Operations.SiteState, Core.Quotas.Amounts, double?> value) =>
+        Gauge($"portal_site_{name}", description, f => f.Site is { } site && value(site, f.Claimed) is { } known ? [new(known)] : []);
 }
 
 public static class MetricsExports

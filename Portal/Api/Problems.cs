@@ -13,6 +13,7 @@ internal static class Problems
         var status = why.Reason switch
         {
             RefusalReason.NameInvalid or RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.TemplateGone or RefusalReason.Deprecated or RefusalReason.NotForClass or RefusalReason.EndInThePast or RefusalReason.EndTooLate or RefusalReason.NeverPossible => StatusCodes.Status422UnprocessableEntity,
+            RefusalReason.IdInvalid => StatusCodes.Status400BadRequest,
             RefusalReason.NotAMember => StatusCodes.Status404NotFound,
             RefusalReason.NotAvailable or RefusalReason.DiskNearlyFull => StatusCodes.Status503ServiceUnavailable,
             _ => StatusCodes.Status409Conflict,
@@ -44,6 +45,7 @@ internal static class Problems
         RefusalReason.OverQuota => $"The quota for {why.Resource} is met at the level {why.Wall}.",
         RefusalReason.DiskNearlyFull => "The disk of this site is nearly full. An operator has to make room.",
         RefusalReason.IdTaken => "This id has been used.",
+        RefusalReason.IdInvalid => "The id must be a UUID of your own; this one is all zeros.",
         _ => why.Detail ?? why.Reason.ToString(),
     };
 

@@ -33,6 +33,7 @@ internal sealed class JobsDashboard(JobsLine jobs, IHttpForwarder forwarder, IDb
         if (error is ForwarderError.None || http.Response.HasStarted) return;
         log.LogWarning("Jobs does not answer on its socket: {Error}", error);
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        http.Response.Headers.RetryAfter = JobsLine.AskAgain;
         await http.Response.WriteAsync("The background jobs do not answer. They may be starting again.", http.RequestAborted);
     }
 

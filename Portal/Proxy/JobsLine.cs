@@ -8,6 +8,9 @@ internal sealed class JobsLine(IConfiguration configuration) : IDisposable
     /// <summary>A name for requests; the socket is all there is.</summary>
     public const string Address = "http://jobs";
 
+    /// <summary>While Jobs is away: seconds until its supervisor has started it again, for Retry-After.</summary>
+    public const string AskAgain = "5";
+
     public HttpMessageInvoker Invoker { get; } = new(new SocketsHttpHandler
     {
         UseProxy = false,

@@ -35,8 +35,11 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
         try
         {
             using var answer = await AskAsync(id, node, "follow=false", http.RequestAborted);
-            http.Response.StatusCode = answer.IsSuccessStatusCode ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-            if (!answer.IsSuccessStatusCode) return;
+            if (!answer.IsSuccessStatusCode)
+            {
+                await AwayAsync(http);
+                return;
+            }
             http.Response.ContentType = "text/plain; charset=utf-8";
             // The name of a node is one of ours, and no header is made of anything else.
             http.Response.Headers.ContentDisposition = $"attachment; filename=\"{node}.log\"";
@@ -50,7 +53,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
         }
         catch (HttpRequestException) when (!http.Response.HasStarted)
         {
-            http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            await AwayAsync(http);
         }
     }
 
@@ -66,6 +69,16 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
             foreach (var line in lines.Add(buffer.AsSpan(0, got))) yield return line;
         }
         foreach (var line in lines.End()) yield return line;
+    }
+
+    private static async Task AwayAsync(HttpContext http)
+    {
+        http.Response.Clear();
+        http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        http.Response.Headers.RetryAfter = JobsLine.AskAgain;
+        http.Response.ContentType = "text/plain; charset=utf-8";
+        const string Says = "The log cannot be read at the moment: the background jobs do not answer. They may be starting again.";
+        await http.Response.WriteAsync(Says, http.RequestAborted);
     }
 
     private async Task<HttpResponseMessage> AskAsync(Guid workspace, string node, string query, CancellationToken cancel)

@@ -16,7 +16,7 @@ public static class PortalShell
         services.AddLocalization();
         services.AddHttpContextAccessor();
         services.AddCascadingAuthenticationState();
-        services.AddSingleton<ThemeStylesheet>();
+        services.AddSingleton<ThemeStylesheet>().AddSingleton<Unavailable>();
         services.AddScoped<Heartbeat>().AddScoped<Messages>();
         services.AddScoped<ClassChoice>();
         services.AddRazorComponents().AddInteractiveServerComponents(circuits =>
@@ -51,6 +51,9 @@ public static class PortalShell
         // Named here, so that an error or a missing page is routed anew when it is shown in its place.
         app.UseRouting();
     }
+
+    /// <summary>What fails further in because the database is away is answered as that, for people and programs.</summary>
+    public static void UseUnavailable(this IApplicationBuilder app) => app.Use(app.ApplicationServices.GetRequiredService<Unavailable>().CatchAsync);
 
     /// <summary>Files, the stylesheet and the pages. Pages ask for a signed-in person; files and css do not.</summary>
     public static void MapPortalShell(this WebApplication app)

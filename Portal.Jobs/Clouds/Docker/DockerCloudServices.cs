@@ -18,6 +18,7 @@ public static class DockerCloudServices
         services.AddSingleton(_ => new Engine(socket));
         services.AddSingleton(_ => new Owned(configuration["Installation:Id"] ?? ""));
         services.AddSingleton<Networks>();
+        services.AddSingleton<FirewallRules>();
         services.AddSingleton<Firewall>();
         if (socket.Length == 0)
         {

@@ -175,7 +175,9 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
         Must("privileges 1", "it lets a container gain privileges");
         Must("seccomp 2", "it does not apply the seccomp profile");
         Must("subvolumes refused", "its seccomp profile lets a container make btrfs subvolumes, which escape quotas");
-        Must("ipv6 none", "a container has an IPv6 address, which the firewall's rules do not cover");
+        Must("rings refused", "its seccomp profile lets a container use io_uring, whose operations no profile sees");
+        Must("vsock refused", "its seccomp profile lets a container open VSOCK sockets, which reach the machine below this one");
+        Must("ipv6 none", "a container has an IPv6 address, and nothing of the portal's speaks IPv6");
         if (lines.FirstOrDefault(l => l.StartsWith("reached ", StringComparison.Ordinal)) is { } reached)
         {
             Refuse($"a container reaches the host at {reached[8..]}|Look for a rule before the portal's in iptables' INPUT chain that lets bridges in, and for an engine whose bridges are not on this host.");

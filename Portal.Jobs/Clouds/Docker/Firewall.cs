@@ -5,100 +5,73 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>
 /// The host's rules that keep containers apart from everything but each other on their own bridge, and the site's way out where it has one.
 /// A bridge without masquerade still lets a container reach what listens on the host, and other bridges through it.
-/// By the prefix of the bridges' names, so they hold for each new network from its first packet. Whoever resets the installation deletes every
-/// rule that mentions the prefix. Drop rules are final whichever of legacy and nft the engine itself uses.
+/// Whoever resets the installation deletes every rule that mentions the prefix of its bridges. Drop rules are final whichever of legacy and nft
+/// the engine itself uses.
 /// </summary>
-public sealed class Firewall(Owned owned, DockerOptions options, TimeProvider time)
+public sealed class Firewall(FirewallRules rules, TimeProvider time)
 {
-    private const string Input = "INPUT", Forwarded = "DOCKER-USER";
+    /// <summary>Others change rules at the same time: seconds to wait for their lock.</summary>
+    internal static readonly string[] Waiting = ["-w", "10"];
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(15);
-    private string? _tool;
+    private string? _kind;
     private bool _opened;
-
-    /// <param name="Words">Match and target; the prefix of the bridges stands in every one.</param>
-    public sealed record Rule(string Chain, string[] Words, string Table = "filter");
 
     /// <summary>Puts in what is missing, in any number of processes at once. Throws <see cref="CloudFault.Refused"/> with the reason where there is no usable firewall.</summary>
     public async Task EnsureAsync(CancellationToken cancel)
     {
-        _tool ??= await ToolAsync(cancel);
+        _kind ??= await KindAsync(cancel);
         var walled = false;
-        foreach (var rule in Rules) walled |= await EnsureAsync(rule, cancel);
+        foreach (var rule in rules.Walls.Where(r => !r.Six || KnowsSix)) walled |= await EnsureAsync(rule, cancel);
         // A wall that was put in stands before the door in it, also where whoever put it in died before it came to the door.
         if (walled || !_opened) await CloseAsync(cancel);
-        foreach (var rule in WayOut()) await EnsureAsync(rule, cancel);
+        foreach (var rule in rules.WayOut) await EnsureAsync(rule, cancel);
         _opened = true;
-    }
-
-    /// <summary>The walls.</summary>
-    public IReadOnlyList<Rule> Rules { get; } =
-    [
-        // Answers to what the host began (the proxy, the probe) come in; nothing else does.
-        new(Input, ["-i", $"{owned.BridgePrefix}+", "-m", "conntrack", "!", "--ctstate", "ESTABLISHED,RELATED", "-j", "DROP"]),
-        new(Input, ["-i", owned.BuildBridge, "-m", "conntrack", "!", "--ctstate", "ESTABLISHED,RELATED", "-m", "comment", "--comment", $"{owned.BridgePrefix} image builds", "-j", "DROP"]),
-        // Between two containers of one bridge a packet is bridged, not routed; where br_netfilter is on it passes here all the same. All that is routed is dropped, both ways.
-        new(Forwarded, ["-i", $"{owned.BridgePrefix}+", "-m", "physdev", "!", "--physdev-is-bridged", "-j", "DROP"]),
-        new(Forwarded, ["-o", $"{owned.BridgePrefix}+", "-m", "physdev", "!", "--physdev-is-bridged", "-j", "DROP"]),
-    ];
-
-    private string WayOutMark => $"{owned.BridgePrefix}-way-out-";
-
-    /// <summary>To one address and port, on this host or beyond it, and back. Beyond it nobody knows the nodes' addresses: the host's stands for them.</summary>
-    private Rule[] WayOut()
-    {
-        if (options.WayOutProxy is not { } proxy) return [];
-        var nodes = $"{owned.BridgePrefix}+";
-        string[] mark = ["-m", "comment", "--comment", $"{WayOutMark}{proxy}"];
-        string[] there = ["-d", $"{proxy.Address}", "-p", "tcp", "--dport", $"{proxy.Port}", .. mark], back = ["-s", $"{proxy.Address}", "-p", "tcp", "--sport", $"{proxy.Port}", .. mark];
-        return
-        [
-            new(Input, ["-i", nodes, .. there, "-j", "ACCEPT"]),
-            new(Forwarded, ["-i", nodes, .. there, "-j", "ACCEPT"]),
-            new(Forwarded, ["-o", nodes, .. back, "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT"]),
-            new("POSTROUTING", ["-s", options.Pool, .. there, "-j", "MASQUERADE"], Table: "nat"),
-        ];
     }
 
     /// <summary>Takes all ways out away, those of an earlier setting too.</summary>
     private async Task CloseAsync(CancellationToken cancel)
     {
-        foreach (var table in (string[])["filter", "nat"])
+        foreach (var table in FirewallRules.WayOutTables)
         {
-            var there = await RunAsync(_tool!, ["-w", "10", "-t", table, "-S"], cancel);
+            var there = await RunAsync($"iptables{_kind}", [.. Waiting, "-t", table, "-S"], cancel);
             // No word of such a rule has a blank in it, so its quotes say nothing.
             foreach (var words in there.Output.Replace("\"", "", StringComparison.Ordinal).Split('\n').Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
             {
-                if (words is ["-A", var chain, .. var rule] && rule.Any(w => w.StartsWith(WayOutMark, StringComparison.Ordinal))) await RunAsync(_tool!, ["-w", "10", "-t", table, "-D", chain, .. rule], cancel);
+                if (words is ["-A", var chain, .. var rule] && rule.Any(w => w.StartsWith(rules.WayOutMark, StringComparison.Ordinal)))
+                    await RunAsync($"iptables{_kind}", new FirewallRule(chain, rule, table).Arguments("-D"), cancel);
             }
         }
     }
 
     /// <summary>True where it was missing.</summary>
-    private async Task<bool> EnsureAsync(Rule rule, CancellationToken cancel)
+    private async Task<bool> EnsureAsync(FirewallRule rule, CancellationToken cancel)
     {
+        var tool = $"{rule.Tool}{_kind}";
         // Without the engine's own chain for such rules, the one that it is called from.
-        foreach (var chain in rule.Chain == Forwarded ? [Forwarded, "FORWARD"] : (string[])[rule.Chain])
+        foreach (var chain in rule.Chain == FirewallRules.Forwarded ? [rule.Chain, "FORWARD"] : (string[])[rule.Chain])
         {
-            if ((await RunAsync(_tool!, ["-w", "10", "-t", rule.Table, "-C", chain, .. rule.Words], cancel)).Well) return false;
-            var made = await RunAsync(_tool!, ["-w", "10", "-t", rule.Table, "-I", chain, "1", .. rule.Words], cancel);
+            if ((await RunAsync(tool, rule.Arguments("-C", chain), cancel)).Well) return false;
+            var made = await RunAsync(tool, rule.Arguments("-I", chain), cancel);
             if (made.Well) return true;
             // The same words stand for a missing match: then the next chain fails too, and says so.
-            if (chain != Forwarded || !made.Complaint.Contains("No chain/target/match", StringComparison.OrdinalIgnoreCase)) throw Refused(made.InOneLine, null);
+            var noChain = made.Complaint.Contains("No chain/target/match", StringComparison.OrdinalIgnoreCase);
+            if (chain != FirewallRules.Forwarded || !noChain) throw Refused(made.InOneLine, null);
         }
 
         throw Refused($"iptables has no chain {rule.Chain}", null);
     }
 
-    /// <summary>Debian's iptables speaks nftables; a kernel without it may still have the older tables.</summary>
-    private async Task<string> ToolAsync(CancellationToken cancel)
-    {
-        var usual = await RunAsync("iptables", ["-w", "10", "-S", "INPUT"], cancel);
-        if (usual.Well)
-        {
-            return "iptables";
-        }
+    /// <summary>False where the kernel was started without IPv6: then there is nothing to close, and no table of it.</summary>
+    private static bool KnowsSix => File.Exists("/proc/net/if_inet6");
 
-        return File.Exists("/usr/sbin/iptables-legacy") && (await RunAsync("iptables-legacy", ["-w", "10", "-S", "INPUT"], cancel)).Well ? "iptables-legacy" : throw Refused(usual.InOneLine, null);
+    /// <summary>What the programs' names end with. Debian's iptables speaks nftables; a kernel without it may still have the older tables.</summary>
+    private async Task<string> KindAsync(CancellationToken cancel)
+    {
+        string[] look = [.. Waiting, "-S", "INPUT"];
+        var usual = await RunAsync("iptables", look, cancel);
+        if (usual.Well) return "";
+        var older = File.Exists("/usr/sbin/iptables-legacy") && (await RunAsync("iptables-legacy", look, cancel)).Well;
+        return older ? "-legacy" : throw Refused(usual.InOneLine, null);
     }
 
     private async Task<Tool.Said> RunAsync(string tool, IEnumerable<string> arguments, CancellationToken cancel)

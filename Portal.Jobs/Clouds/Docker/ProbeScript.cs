@@ -21,6 +21,9 @@ internal static class ProbeScript
         # btrfs's "make a subvolume" on /tmp: refused before the kernel looks whose file system it is, or not at all.
         opendir(my $d, '/tmp'); open(my $t, '<', '/tmp'); my $name = pack('qa4088', 0, 'portal-probe');
         ioctl($t, 0x5000940E, $name); push @said, "subvolumes " . ($! == 1 ? 'refused' : 'allowed');
+        # With valid arguments: both work where nothing refuses them.
+        my $ring = "\0" x 120; push @said, "rings " . (syscall(425, 1, $ring) < 0 ? 'refused' : 'allowed');
+        push @said, "vsock " . (socket(my $v, 40, SOCK_STREAM, 0) ? 'allowed' : 'refused');
         my %child;
         for my $host (@hosts) {
             my $pid = fork() // die; $child{$pid} = $host; next if $pid;

@@ -37,7 +37,8 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     {
         RefusalReason.OverQuota => text[refusal.Fits is null ? $"WayOut.OverQuota.{refusal.Wall}" : "WayOut.Smaller"].Value,
         RefusalReason.NeverPossible when refusal.Fits is not null => text["WayOut.Smaller"].Value,
-        RefusalReason.NotAMember or RefusalReason.DiskNearlyFull or RefusalReason.TemplateGone or RefusalReason.IdTaken or RefusalReason.ParameterWrong => text[$"WayOut.{refusal.Reason}"].Value,
+        RefusalReason.NotAMember or RefusalReason.DiskNearlyFull or RefusalReason.TemplateGone or RefusalReason.IdTaken or RefusalReason.IdInvalid
+            or RefusalReason.ParameterWrong => text[$"WayOut.{refusal.Reason}"].Value,
         RefusalReason.Deprecated or RefusalReason.NotForClass => text["WayOut.TemplateGone"].Value,
         _ => null,
     };

@@ -23,6 +23,9 @@ public class WebFixture : IAsyncLifetime
     /// <summary>What the web takes for the time.</summary>
     protected virtual TimeProvider Clock => TimeProvider.System;
 
+    /// <summary>How the web reaches the database.</summary>
+    protected virtual string Connection => Database.Web;
+
     public TestDatabase Database { get; private set; } = null!;
     public FakeApp App { get; private set; } = null!;
     public int Port { get; } = FreePort();
@@ -65,7 +68,7 @@ public class WebFixture : IAsyncLifetime
 
     public string[] Arguments(string urls, params string[] more) =>
     [
-        $"--urls={urls}", $"--ConnectionStrings:portal={Database.Web}", $"--Installation:Id={Installation}", $"--Installation:KeyFile={_folder}/installation.key",
+        $"--urls={urls}", $"--ConnectionStrings:portal={Connection}", $"--Installation:Id={Installation}", $"--Installation:KeyFile={_folder}/installation.key",
         $"--Site:PublicUrl={Url}", "--Site:AppsDomain=apps.localhost", "--SignIn:Demo=true", $"--DataProtection:KeysFolder={_folder}/keys", $"--Jobs:Socket={JobsSocket}", $"--Metrics:TokenFile={_folder}/metrics.token",
         "--Logging:LogLevel:Default=Warning", "--HostOptions:ShutdownTimeout=00:00:02", .. more,
     ];

@@ -108,6 +108,19 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
     }
 
+    [Fact]
+    public async Task Launch_IdOfZeros_IsRefusedNamingTheFieldAndLaunchesNothing()
+    {
+        using var alan = web.Visit();
+        await alan.SignInAsync("Alan");
+        using var answer = await alan.PostJsonAsync("/api/v1/workspaces", Order(Guid.Empty, "of zeros"));
+        answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest, await answer.Content.ReadAsStringAsync(Cancel));
+        answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
+        (await JsonAsync(answer)).GetProperty("field").GetString().ShouldBe("id");
+        await using var db = web.Database.Open();
+        (await db.Workspaces.AnyAsync(w => w.Name == "of zeros", Cancel)).ShouldBeFalse();
+    }
+
     [Theory]
     [InlineData("../../etc", "s", "notebook", 2, HttpStatusCode.UnprocessableEntity, "NameInvalid")]
     [InlineData("a\u0000b", "s", "notebook", 2, HttpStatusCode.UnprocessableEntity, "NameInvalid")]

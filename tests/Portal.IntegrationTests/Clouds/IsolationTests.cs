@@ -10,22 +10,77 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
     private CloudLab Lab => fixture.Lab;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private const string Ioctls = """
-        import ctypes, errno, os, struct, pty, fcntl, termios
+    /// <summary>Each with valid arguments, in a process of its own: what they say is "works" or the error's name.</summary>
+    private const string Attempts = """
+        import ctypes, errno, os, struct
         libc = ctypes.CDLL(None, use_errno=True)
-        def ioctl(fd, request, arg):
-            return "works" if libc.ioctl(fd, ctypes.c_ulong(request), arg) == 0 else errno.errorcode[ctypes.get_errno()]
+        def attempt(title, what):
+            r, w = os.pipe(); child = os.fork()
+            if child == 0:
+                try: said = what() or "works"
+                except OSError as e: said = errno.errorcode[e.errno]
+                os.write(w, said.encode()); os._exit(0)
+            os.close(w); print(title, os.read(r, 64).decode()); os.close(r); os.waitpid(child, 0)
+        def call(*arguments, forks=False):
+            def run():
+                got = libc.syscall(*[ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments])
+                if forks and got == 0: os._exit(0)
+                return "works" if got >= 0 else errno.errorcode[ctypes.get_errno()]
+            return run
+
+        """;
+
+    private const string Ioctls = Attempts + """
+        import fcntl, pty, termios
         here = os.open("/home/student/work", os.O_RDONLY)
         name = lambda n: ctypes.create_string_buffer(struct.pack("<q4088s", here, n.encode()), 4096)
         two = lambda n: ctypes.create_string_buffer(struct.pack("<qQQ32s4040s", here, 0, 0, b"", n.encode()), 4096)
+        limit = ctypes.create_string_buffer(struct.pack("<6Q", 0, 1, 1 << 30, 0, 0, 0), 48)
         for title, request, arg in [("create", 0x5000940E, name("a")), ("create-high", 0x15000940E, name("b")), ("create2", 0x50009418, two("c")),
                                     ("snapshot", 0x50009401, name("d")), ("snapshot2", 0x50009417, two("e")), ("snapshot2-high", 0x8000000050009417, two("f")),
-                                    ("qgroup-limit", 0x8030942B, name("g")), ("delete", 0x5000940F, name("a"))]:
-            print(title, ioctl(here, request, arg))
-        open("/home/student/work/f", "wb").write(os.urandom(65536))
-        s = os.open("/home/student/work/f", os.O_RDONLY); t = os.open("/home/student/work/g", os.O_RDWR | os.O_CREAT)
-        print("reflink", ioctl(t, 0x40049409, ctypes.c_long(s)))
+                                    ("qgroup-limit", 0x8030942B, limit), ("delete", 0x5000940F, name("a"))]:
+            attempt(title, call(16, here, request, arg))
+        open("/home/student/work/f0", "wb").write(os.urandom(65536))
+        s = os.open("/home/student/work/f0", os.O_RDONLY); t = os.open("/home/student/work/g0", os.O_RDWR | os.O_CREAT)
+        attempt("reflink", call(16, t, 0x40049409, s))
         m, p = pty.openpty(); fcntl.ioctl(p, termios.TIOCGWINSZ, b"\0" * 8); print("terminal works")
+        """;
+
+    /// <summary>What the seccomp profile alone refuses.</summary>
+    private const string KernelDoors = Attempts + """
+        clone3 = ctypes.create_string_buffer(struct.pack("<8Q", 0x10000000, 0, 0, 0, 17, 0, 0, 0), 64)
+        for title, what in [("user-namespace", call(272, 0x10000000)), ("clone", call(56, 0x10000011, 0, 0, 0, 0, forks=True)),
+                            ("clone3", call(435, clone3, 64, forks=True)),
+                            ("keyring", call(250, 0, ctypes.c_long(-2), 1)), ("io_uring", call(425, 1, ctypes.create_string_buffer(120))),
+                            ("vsock", call(41, 40, 1, 0)), ("vsock-high", call(41, 0x100000028, 1, 0))]: attempt(title, what)
+        for title, what in [("unix", call(41, 1, 1, 0)), ("inet", call(41, 2, 1, 0)), ("inet6", call(41, 10, 2, 0)), ("netlink", call(41, 16, 3, 0)),
+                            ("pair", call(53, 1, 1, 0, ctypes.create_string_buffer(8)))]: attempt(title, what)
+        """;
+
+    /// <summary>What takes a capability, and is refused by the profile besides.</summary>
+    private const string RootsDoors = Attempts + """
+        def handle():
+            h = ctypes.create_string_buffer(struct.pack("<Ii128s", 128, 0, b""), 136); mount = ctypes.c_int(); at = os.open("/tmp", os.O_RDONLY)
+            if libc.syscall(303, ctypes.c_int(-100), b"/tmp", h, ctypes.byref(mount), 0) < 0: return "no handle: " + errno.errorcode[ctypes.get_errno()]
+            return call(304, at, h, os.O_RDONLY | os.O_DIRECTORY)()
+        def mounts(): return "works" if libc.mount(b"x", b"/tmp", b"tmpfs", 0, None) == 0 else errno.errorcode[ctypes.get_errno()]
+        bpf = ctypes.create_string_buffer(struct.pack("<4I56s", 2, 4, 4, 1, b""), 72)
+        for title, what in [("net-namespace", call(272, 0x40000000)), ("mount-namespace", call(272, 0x20000)), ("mount", mounts),
+                            ("chroot", lambda: os.chroot("/")),
+                            ("kernel-log", call(103, 3, ctypes.create_string_buffer(4096), 4096)), ("bpf", call(321, 0, bpf, 72)), ("file-by-handle", handle),
+                            ("root", lambda: os.setresuid(0, 0, 0)), ("kernel-memory", lambda: os.close(os.open("/proc/kcore", os.O_RDONLY))),
+                            ("firmware", lambda: None if os.listdir("/sys/firmware") else "hidden")]: attempt(title, what)
+        """;
+
+    private const string Places = """/x /etc/passwd /etc/group /usr/x /var/tmp/x /proc/sys/kernel/core_pattern /dev/x""";
+
+    private const string Writes = $$"""
+        import errno, os
+        for place in "{{Places}}".split():
+            try: os.close(os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)); print(place, "works")
+            except OSError as e: print(place, errno.errorcode[e.errno])
+        try: os.mkdir("/sys/fs/cgroup/pids/x" if os.path.isdir("/sys/fs/cgroup/pids") else "/sys/fs/cgroup/x"); print("cgroup works")
+        except OSError as e: print("cgroup", errno.errorcode[e.errno])
         """;
 
     [Fact]
@@ -58,10 +113,12 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        foreach (var place in new[] { "/x", "/etc/passwd", "/etc/group", "/usr/x", "/var/tmp/x", "/proc/sys/kernel/core_pattern", "/sys/fs/cgroup/x", "/dev/x" })
-        {
-            (await Lab.InsideAsync(plan, "notebook", "sh", "-c", $"echo x >> {place}")).Code.ShouldNotBe(0, place);
-        }
+        var open = await Unguarded.StartAsync(Lab, "files", uid: 0, privileged: true);
+
+        (await Lab.PythonInsideAsync(plan, "notebook", Writes)).Said.Split('\n').ShouldBe(
+            ["/x EROFS", "/etc/passwd EROFS", "/etc/group EROFS", "/usr/x EROFS", "/var/tmp/x EROFS",
+                "/proc/sys/kernel/core_pattern EROFS", "/dev/x EACCES", "cgroup EROFS"]);
+        (await open.PythonAsync(Writes)).ShouldAllBe(l => l.EndsWith(" works"));
 
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c", "echo x > /tmp/x && echo x > /home/student/x && echo mine > /home/student/work/x && id -un")).Said.ShouldBe("student");
         (await File.ReadAllTextAsync(Path.Combine(folder, "x"), Cancel)).ShouldBe("mine\n");
@@ -74,18 +131,17 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        foreach (var attempt in new[] { "unshare --user true", "unshare --user --map-root-user --mount true", "unshare --net true", "mount -t tmpfs x /tmp", "chroot / true", "dmesg", "cat /proc/kcore", "ls /sys/firmware/efi", "setpriv --reuid 0 true" })
-        {
-            (await Lab.InsideAsync(plan, "notebook", "sh", "-c", attempt)).Code.ShouldNotBe(0, attempt);
-        }
+        string[] allowed = ["unix works", "inet works", "inet6 works", "netlink works", "pair works"];
 
-        var said = (await Lab.PythonInsideAsync(plan, "notebook", """
-            import ctypes, errno
-            libc = ctypes.CDLL(None, use_errno=True)
-            for title, call in [("unshare", (272, 0x10000000)), ("clone", (56, 0x10000011, 0, 0, 0, 0)), ("clone3", (435, 0, 0)), ("bpf", (321, 0, 0, 0)), ("keyctl", (250, 0, 0, 0, 0, 0)), ("open_by_handle_at", (304, 0, 0, 0)), ("io_uring_setup", (425, 1, 0))]:
-                r = libc.syscall(*call); print(title, "works" if r >= 0 else errno.errorcode[ctypes.get_errno()])
-            """)).Said;
-        said.ShouldNotContain("works");
+        (await Lab.PythonInsideAsync(plan, "notebook", KernelDoors)).Said.Split('\n').ShouldBe(
+            ["user-namespace EPERM", "clone EPERM", "clone3 ENOSYS", "keyring EPERM", "io_uring EPERM", "vsock EPERM", "vsock-high EPERM", .. allowed]);
+        (await Lab.PythonInsideAsync(plan, "notebook", RootsDoors)).Said.Split('\n').ShouldBe(
+            ["net-namespace EPERM", "mount-namespace EPERM", "mount EPERM", "chroot EPERM", "kernel-log EPERM",
+                "bpf EPERM", "file-by-handle EPERM", "root EPERM", "kernel-memory EACCES", "firmware hidden"]);
+
+        // The same calls where the guard is missing: they are the right ones.
+        (await (await Unguarded.StartAsync(Lab, "doors", Uid, privileged: false)).PythonAsync(KernelDoors)).ShouldAllBe(l => l.EndsWith(" works"));
+        (await (await Unguarded.StartAsync(Lab, "doors", uid: 0, privileged: true)).PythonAsync(RootsDoors)).ShouldAllBe(l => l.EndsWith(" works"));
     }
 
     [Fact]
@@ -97,8 +153,28 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
 
         var said = (await Lab.PythonInsideAsync(plan, "notebook", Ioctls)).Said.Split('\n');
 
-        said.ShouldBe(["create EPERM", "create-high EPERM", "create2 EPERM", "snapshot EPERM", "snapshot2 EPERM", "snapshot2-high EPERM", "qgroup-limit EPERM", "delete EPERM", "reflink works", "terminal works"]);
-        Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).ShouldBe(["f", "g"], ignoreOrder: true);
+        said.ShouldBe(["create EPERM", "create-high EPERM", "create2 EPERM", "snapshot EPERM", "snapshot2 EPERM",
+            "snapshot2-high EPERM", "qgroup-limit EPERM", "delete EPERM", "reflink works", "terminal works"]);
+        Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).ShouldBe(["f0", "g0"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task Subvolumes_WithoutTheProfile_AreMade_WhichIsWhyThereIsOne()
+    {
+        string[] made = ["create works", "create-high works", "create2 works", "snapshot works", "snapshot2 works", "snapshot2-high works"];
+        foreach (var (uid, privileged, roots) in new[] { (Uid, false, "EPERM"), (0, true, "works") })
+        {
+            var (mount, folder, _) = await Lab.WorkAsync(CloudLab.New(), Uid);
+            var open = await Unguarded.StartAsync(Lab, "subvolumes", uid, privileged, mount);
+            try
+            {
+                (await open.PythonAsync(Ioctls)).ShouldBe([.. made, $"qgroup-limit {roots}", $"delete {roots}", "reflink works", "terminal works"]);
+            }
+            finally
+            {
+                foreach (var subvolume in Directory.GetDirectories(folder)) await OwnDisk.RunAsync("btrfs", "subvolume", "delete", subvolume);
+            }
+        }
     }
 
     [Fact]
@@ -112,7 +188,12 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c", "find / -xdev -name 'secret-of-another' 2>/dev/null; find /home /tmp /proc/1/root/home -name 'secret-of-another' 2>/dev/null")).Said.ShouldBeEmpty();
-        (await Lab.InsideAsync(plan, "notebook", "sh", "-c", $"ls {theirs} {Path.GetDirectoryName(theirs)} {Lab.Mounts}")).Code.ShouldNotBe(0);
+        foreach (var place in new[] { theirs, Path.GetDirectoryName(theirs)!, Lab.Mounts })
+        {
+            Directory.Exists(place).ShouldBeTrue("on the host it is there");
+            (await Lab.InsideAsync(plan, "notebook", "ls", place)).ShouldBe(($"ls: cannot access '{place}': No such file or directory", 2L));
+        }
+
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c", "ls /home/student/work/.. /home/student/work/../..; cat /home/student/work/../../secret-of-another")).Said.ShouldNotContain("secret\n");
     }
 
@@ -161,7 +242,8 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         (await File.ReadAllTextAsync($"{victim}/kept", Cancel)).ShouldBe("kept");
         File.GetUnixFileMode(folder).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         (await Lab.InsideAsync(again, "notebook", "readlink", "/home/student/work/v")).Said.ShouldBe(victim);
-        (await Lab.InsideAsync(again, "notebook", "ls", "/home/student/work/v/")).Code.ShouldNotBe(0);
+        (await Lab.InsideAsync(again, "notebook", "ls", "/home/student/work/v/")).ShouldBe(
+            ("ls: cannot access '/home/student/work/v/': No such file or directory", 2L));
         Directory.Delete(victim, recursive: true);
     }
 }

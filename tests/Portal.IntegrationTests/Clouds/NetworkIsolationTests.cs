@@ -61,9 +61,9 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
         (await ReachesAsync(plan, Gateway(plan), port)).ShouldBeFalse();
-        var rule = Lab.Get<Firewall>().Rules[0];
+        var rule = Lab.Get<FirewallRules>().Walls[0];
 
-        (await OwnDisk.RunAsync("iptables", ["-w", "10", "-D", rule.Chain, .. rule.Words])).ShouldBe(0);
+        (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
         var reached = await ReachesAsync(plan, Gateway(plan), port);
         await Lab.Clusters.EnsureAsync(plan, Cancel); // puts it back, though nothing else is to be done
 
@@ -114,8 +114,8 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         (await ConnectsAsync(elsewhere.Address, Elsewhere.Port)).ShouldBeTrue("it answers the host");
         (await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port)).ShouldBeFalse();
 
-        foreach (var rule in Lab.Get<Firewall>().Rules.Where(r => r.Chain == "DOCKER-USER"))
-            (await OwnDisk.RunAsync("iptables", ["-w", "10", "-D", rule.Chain, .. rule.Words])).ShouldBe(0);
+        foreach (var rule in Lab.Get<FirewallRules>().Walls.Where(r => r.Chain == FirewallRules.Forwarded))
+            (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
         var reached = await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port);
         await Lab.Clusters.EnsureAsync(plan, Cancel); // puts them back
 
@@ -157,18 +157,48 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
     [Fact]
     public async Task RawSocketsAndAddresses_CannotBeMade()
     {
+        const string Attempts = """
+            import errno, os, socket
+            for title, kind in [("raw", (socket.AF_INET, socket.SOCK_RAW, 1)), ("packet", (socket.AF_PACKET, socket.SOCK_RAW, 0x300))]:
+                try: socket.socket(*kind); print(title, "works")
+                except OSError as e: print(title, errno.errorcode[e.errno])
+            print("six", [l.split()[-1] for l in open("/proc/net/if_inet6") if not l.split()[-1] == "lo"] if os.path.exists("/proc/net/if_inet6") else [])
+            """;
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel);
+        var open = await Unguarded.StartAsync(Lab, "raw", uid: 0, privileged: true);
 
-        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", """
-            import socket
-            for title, kind in [("raw", (socket.AF_INET, socket.SOCK_RAW, 1)), ("packet", (socket.AF_PACKET, socket.SOCK_RAW, 0x300))]:
-                try: socket.socket(*kind); print(title, "open")
-                except PermissionError: print(title, "refused")
-            print("six", [l.split()[-1] for l in open("/proc/net/if_inet6") if not l.split()[-1] == "lo"] if __import__("os").path.exists("/proc/net/if_inet6") else [])
-            """);
+        (await Lab.PythonInsideAsync(plan, "notebook", Attempts)).Said.Split('\n').ShouldBe(["raw EPERM", "packet EPERM", "six []"]);
+        (await open.PythonAsync(Attempts)).Take(2).ShouldBe(["raw works", "packet works"]);
+    }
 
-        said.Split('\n').ShouldBe(["raw refused", "packet refused", "six []"]);
+    [Fact]
+    public async Task IPv6_TurnedOnInAContainer_ReachesNobodyAndOnlyTheRulesKeepItSo()
+    {
+        const string ServeSix = "import socket\ns = socket.create_server(('::', 9000), family=socket.AF_INET6)\nwhile True: s.accept()[0].close()";
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(), await Lab.NodeAsync("worker0", command: ["python3", "-c", ServeSix])]);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        using var listener = new TcpListener(IPAddress.IPv6Any, 0);
+        listener.Start();
+        var bridge = Lab.Owned.Bridge(Lab.Owned.Network(plan.Workspace, plan.Generation));
+        var host = NetworkInterface.GetAllNetworkInterfaces().Single(i => i.Name == bridge).GetIPProperties().UnicastAddresses
+            .Select(a => a.Address).Single(a => a.IsIPv6LinkLocal);
+        foreach (var (node, number) in new[] { ("notebook", 1), ("worker0", 2) })
+        {
+            // As an engine with other settings than Debian's might, from outside: a student cannot.
+            var container = Lab.Owned.Container(plan.Workspace, plan.Generation, node);
+            var inspected = await Lab.Engine.AskAsync(c => c.Containers.InspectContainerAsync(container, Cancel), Cancel);
+            (await OwnDisk.RunAsync("nsenter", "--target", $"{inspected.State!.Pid}", "--net", "sh", "-c",
+                $"echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6 && ip -6 addr add fe80::{number}/64 dev eth0 nodad")).ShouldBe(0);
+        }
+
+        (string Address, int Port)[] targets = [($"{host.ToString().Split('%')[0]}%eth0", ((IPEndPoint)listener.LocalEndpoint).Port), ("fe80::2%eth0", 9000)];
+        foreach (var (address, port) in targets) (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
+
+        foreach (var rule in Lab.Get<FirewallRules>().Walls.Where(r => r.Six)) (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
+        foreach (var (address, port) in targets) await Eventually.HoldsAsync(() => ReachesAsync(plan, address, port), $"{address} without the rules");
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // puts them back
+        foreach (var (address, port) in targets) (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
     }
 
     private static string Gateway(ClusterPlan plan)

@@ -60,6 +60,23 @@ public sealed class ProbeTests
     }
 
     [Theory]
+    [InlineData("io_uring_setup", "io_uring")]
+    [InlineData("socket", "VSOCK")]
+    public async Task Prepare_ProfileThatLetsACallThrough_IsRefused(string call, string named)
+    {
+        await using var lab = CloudLab.Open();
+        var image = await lab.BaseAsync();
+        var profile = System.Text.Json.Nodes.JsonNode.Parse((await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel)).Json)!;
+        profile["syscalls"]!.AsArray().Add(System.Text.Json.Nodes.JsonNode.Parse($$"""{"names":["{{call}}"],"action":"SCMP_ACT_ALLOW"}"""));
+        var weak = new SeccompProfile(profile.ToJsonString(), "weak");
+
+        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<EngineProbe>().ProbeAsync(image, weak, Cancel));
+
+        fault.Fault.ShouldBe(CloudFault.Refused);
+        fault.Message.ShouldContain(named);
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("/nowhere/default.json")]
     public async Task Prepare_NoProfile_IsRefusedWithTheWayOut(string file)
@@ -94,9 +111,12 @@ public sealed class ProbeTests
         await lab.Get<Firewall>().EnsureAsync(Cancel);
         await lab.Get<Firewall>().EnsureAsync(Cancel);
 
-        var rules = (await Jobs.Clouds.Tool.RunAsync("test", "iptables", ["-w", "10", "-S"], TimeSpan.FromSeconds(20), TimeProvider.System, Cancel)).Output.Split('\n');
-
-        rules.Count(r => r.Contains(lab.Owned.BridgePrefix, StringComparison.Ordinal)).ShouldBe(4);
+        var walls = lab.Get<FirewallRules>().Walls;
+        foreach (var tool in (string[])["iptables", "ip6tables"])
+        {
+            var rules = (await Jobs.Clouds.Tool.RunAsync("test", $"{tool}-save", [], TimeSpan.FromSeconds(20), TimeProvider.System, Cancel)).Output.Split('\n');
+            rules.Count(r => r.Contains(lab.Owned.BridgePrefix, StringComparison.Ordinal)).ShouldBe(walls.Count(r => r.Tool == tool), tool);
+        }
     }
 
     [Theory]

@@ -176,6 +176,27 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
     }
 
     [Fact]
+    public async Task Usage_WhileItIsCountedAgain_IsNotToldAsIfFoldersWereEmpty()
+    {
+        await using var disk = await OwnDisk.MakeAsync();
+        await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", $"{disk.Mount}/shares"));
+        Directory.CreateDirectory(lab.Folder);
+        var (mount, folder, access) = await lab.WorkAsync(CloudLab.New(), Uid, limit: 60 << 20);
+        (await WriteAsync(mount, "a", 20)).ShouldBe(0);
+        (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBeGreaterThanOrEqualTo(20 << 20);
+        (await OwnDisk.RunAsync("btrfs", "subvolume", "snapshot", folder, $"{disk.Mount}/by-hand")).ShouldBe(0);
+
+        var fault = await Should.ThrowAsync<CloudException>(() => lab.Filesets.UsageAsync(Cancel));
+
+        fault.Fault.ShouldBe(CloudFault.Away);
+        fault.Message.ShouldContain("counted again");
+        await Eventually.HoldsAsync(async () => !(await lab.Shares.PrepareAsync(Cancel)).Recounting, "the recount");
+        (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBeGreaterThanOrEqualTo(20 << 20);
+        await lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
+        await lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
+    }
+
+    [Fact]
     public async Task HostDiskNearlyFull_IsWhatPrepareTells()
     {
         // The file promises 2 GiB on a disk of 300 MiB.

@@ -108,7 +108,7 @@ public sealed class WayOutTests : IAsyncLifetime
     {
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        foreach (var rule in Lab.Get<Firewall>().Rules) (await OwnDisk.RunAsync("iptables", ["-w", "10", "-D", rule.Chain, .. rule.Words])).ShouldBe(0);
+        foreach (var rule in Lab.Get<FirewallRules>().Walls) await RemoveAsync(rule);
 
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
@@ -116,10 +116,10 @@ public sealed class WayOutTests : IAsyncLifetime
         (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeTrue("the door is before them");
 
         // As a process leaves it that was killed when the wall stood and the door did not.
-        foreach (var rule in Lab.Get<Firewall>().Rules)
+        foreach (var rule in Lab.Get<FirewallRules>().Walls)
         {
-            (await OwnDisk.RunAsync("iptables", ["-w", "10", "-D", rule.Chain, .. rule.Words])).ShouldBe(0);
-            (await OwnDisk.RunAsync("iptables", ["-w", "10", "-I", rule.Chain, "1", .. rule.Words])).ShouldBe(0);
+            await RemoveAsync(rule);
+            (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-I"))).ShouldBe(0);
         }
         (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeFalse();
         await EnsureAsync($"{Proxy.Address}:{Elsewhere.ProxyPort}");
@@ -144,12 +144,67 @@ public sealed class WayOutTests : IAsyncLifetime
         await EnsureAsync("");
 
         (await Lab.ReachesAsync(plan, other.Host, Elsewhere.ProxyPort)).ShouldBeFalse();
-        foreach (var table in (string[])["filter", "nat"])
+        foreach (var table in FirewallRules.WayOutTables)
             (await Tool.RunAsync("test", "iptables", ["-w", "10", "-t", table, "-S"], TimeSpan.FromSeconds(20), TimeProvider.System, Cancel)).Output.ShouldNotContain($"{Lab.Owned.BridgePrefix}-way-out");
     }
 
+    [Fact]
+    public async Task ConnectionsToTheProxy_OfOneWorkspace_AreLimitedOnTheHost()
+    {
+        const int Most = FirewallRules.OpenConnections;
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(), await Lab.NodeAsync("worker0")]);
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        var limits = Lab.Get<FirewallRules>().WayOut.Where(r => r.Table == "mangle").ToList();
+        limits.Count.ShouldBe(2);
+        var (each, open) = (limits[0], limits[1]);
+        await RemoveAsync(each);
+
+        // The limit of open ones alone: both nodes together.
+        await TryAsync(plan, "worker0", count: 40, hold: true);
+        await TryAsync(plan, "notebook", count: 3 * Most, hold: true);
+        ConnectionTable.Count(plan.Subnet, Elsewhere.ProxyPort).ShouldBe(Most);
+        await Lab.InsideAsync(plan, "worker0", "pkill", "python3");
+        await Lab.InsideAsync(plan, "notebook", "pkill", "python3");
+
+        // The limit of new ones alone: what is closed stays in the table for two minutes.
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        await RemoveAsync(open);
+        var before = ConnectionTable.Count(plan.Subnet, Elsewhere.ProxyPort);
+        await TryAsync(plan, "notebook", count: 5 * Most, hold: false);
+        ConnectionTable.Count(plan.Subnet, Elsewhere.ProxyPort).ShouldBeInRange(before + 1, before + Most + (10 * FirewallRules.NewConnectionsEachSecond));
+
+        // Neither: as many as anybody likes.
+        await RemoveAsync(each);
+        before = ConnectionTable.Count(plan.Subnet, Elsewhere.ProxyPort);
+        await TryAsync(plan, "notebook", count: 5 * Most, hold: false);
+        ConnectionTable.Count(plan.Subnet, Elsewhere.ProxyPort).ShouldBeGreaterThan(before + (4 * Most));
+
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        foreach (var rule in limits) (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-C"))).ShouldBe(0);
+    }
+
+    /// <summary>Begins connections to the proxy without waiting for any; holds those that were made in a process of its own, or closes each at once.</summary>
+    private async Task TryAsync(ClusterPlan plan, string node, int count, bool hold) => await Lab.PythonInsideAsync(plan, node, $$"""
+        import os, select, socket, time
+        links = []
+        if {{(hold ? "os.fork()" : "False")}}:
+            time.sleep(2); os._exit(0)
+        for fd in (0, 1, 2) if {{(hold ? "True" : "False")}} else (): os.dup2(os.open("/dev/null", os.O_RDWR), fd)
+        for _ in range({{count}}):
+            s = socket.socket(); s.setblocking(False); s.connect_ex(("{{Proxy.Address}}", {{Elsewhere.ProxyPort}})); links.append(s)
+            if not {{(hold ? "True" : "False")}} and len(links) == 32:
+                select.select([], links, [], 0.2); [l.close() for l in links]; links = []
+        if {{(hold ? "True" : "False")}}: time.sleep(60)
+        """);
+
+    private static async Task RemoveAsync(FirewallRule rule) => (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
+
     /// <summary>As Jobs does when it starts with this setting.</summary>
-    private Task EnsureAsync(string wayOut) => new Firewall(Lab.Owned, new DockerOptions { Pool = Lab.Settings["Clouds:Docker:Pool"]!, WayOut = wayOut }, TimeProvider.System).EnsureAsync(Cancel);
+    private Task EnsureAsync(string wayOut)
+    {
+        var options = new DockerOptions { Pool = Lab.Settings["Clouds:Docker:Pool"]!, WayOut = wayOut };
+        return new Firewall(new FirewallRules(Lab.Owned, options), TimeProvider.System).EnsureAsync(Cancel);
+    }
 
     private async Task<ClusterPlan> NotebookAsync()
     {

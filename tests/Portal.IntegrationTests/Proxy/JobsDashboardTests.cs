@@ -51,5 +51,7 @@ public sealed class JobsDashboardTests(WebFixture web) : IClassFixture<WebFixtur
         await ken.SignInAsync("Ken");
         using var page = await ken.GetAsync("/operations/jobs");
         page.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        page.Headers.RetryAfter!.Delta.ShouldBe(TimeSpan.FromSeconds(5));
+        (await page.Content.ReadAsStringAsync(Cancel)).ShouldStartWith("The background jobs do not answer.");
     }
 }

@@ -78,7 +78,10 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
         var workspace = await web.WorkspaceAsync("Ada");
         using var ada = web.Visit();
         await ada.SignInAsync("Ada");
-        (await ada.GetAsync($"/workspaces/{workspace.Id}/nodes/notebook/log")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        using var away = await ada.GetAsync($"/workspaces/{workspace.Id}/nodes/notebook/log");
+        away.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        away.Headers.RetryAfter!.Delta.ShouldBe(TimeSpan.FromSeconds(5));
+        (await away.Content.ReadAsStringAsync(Cancel)).ShouldStartWith("The log cannot be read at the moment");
     }
 
     [Fact]

@@ -76,6 +76,46 @@ public sealed class BadInputTests
     }
 
     [Fact]
+    public async Task Launch_SiteNotMeasuredYet_IsAcceptedAndNothingReadsAsFull()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        await database.ExecuteAsync($"""
+            update portal.site set storage_total_bytes = 0, storage_free_bytes = 0, capacity_vcpu = 0, capacity_memory_mib = 0
+            """, Cancel);
+        var order = site.Order(site.Students[0]);
+
+        (await site.Get<LaunchPreview>().RunAsync(order, Cancel))!.Wall.ShouldBeNull();
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+
+        // Jobs measures, then begins.
+        var clouds = new ScriptedClouds((_, _) => Mood.Well) { FreeBytes = 18L << 30 };
+        await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(4));
+        await jobs.Get<Jobs.Watch.CloudHealth>().LookAsync(Cancel);
+        await jobs.UntilSettledAsync(Cancel);
+        (await site.Get<WorkspaceFeed>().LookAsync(order.Actor, order.Id, Cancel))!.Status.ShouldBe(WorkspaceStatus.Ready);
+    }
+
+    [Fact]
+    public async Task Health_FirstMeasuring_KnowsWhatIsWrittenTogetherWithTheRoom()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel);
+        // 17 of 20 GiB are promised and nearly all of it is written: there is room for one more folder.
+        await LaunchAsync(site);
+        await database.ExecuteAsync($"update portal.reservations set storage_gib = 17 where storage_gib > 0", Cancel);
+        await database.ExecuteAsync($"delete from portal.site", Cancel);
+        var clouds = new ScriptedClouds((_, _) => Mood.Well) { FreeBytes = 4L << 30, Folders = [new(site.Class, null, 16L << 30, 20L << 30)] };
+        await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(4));
+
+        await jobs.Get<Jobs.Watch.CloudHealth>().LookAsync(Cancel);
+
+        (await site.Get<LaunchPreview>().RunAsync(site.Order(site.Students[1]), Cancel))!.Wall.ShouldBeNull();
+        await using var db = database.Open();
+        (await db.Site.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(16L << 30);
+    }
+
+    [Fact]
     public async Task Launch_DiskFillsUpAfterTheOrder_FailsBeforeAnythingIsMade()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);

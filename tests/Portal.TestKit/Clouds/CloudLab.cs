@@ -211,12 +211,19 @@ internal static class LabCleaner
 
     public static async Task FirewallAsync(Owned owned)
     {
-        foreach (var table in (string[])["filter", "nat"])
+        foreach (var tool in (string[])["iptables", "ip6tables"])
         {
-            foreach (var rule in (await RunAsync("iptables", "-w", "10", "-t", table, "-S")).Output.Split('\n').Where(l => l.StartsWith("-A ", StringComparison.Ordinal) && l.Contains(owned.BridgePrefix, StringComparison.Ordinal)))
+            foreach (var table in (string[])["raw", "mangle", "nat", "filter"])
             {
-                // The only quoted words are those of a comment.
-                await RunAsync("iptables", ["-w", "10", "-t", table, "-D", .. rule["-A ".Length..].Split('"').SelectMany((part, i) => i % 2 == 1 ? [part] : part.Split(' ', StringSplitOptions.RemoveEmptyEntries))]);
+                var rules = (await RunAsync(tool, "-w", "10", "-t", table, "-S")).Output.Split('\n');
+                var mine = rules.Where(l => l.StartsWith("-A ", StringComparison.Ordinal) && l.Contains(owned.BridgePrefix, StringComparison.Ordinal));
+                foreach (var rule in mine)
+                {
+                    // The only quoted words are those of a comment.
+                    var words = rule["-A ".Length..].Split('"')
+                        .SelectMany((part, i) => i % 2 == 1 ? [part] : part.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+                    await RunAsync(tool, ["-w", "10", "-t", table, "-D", .. words]);
+                }
             }
         }
     }

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Portal.TestKit.Clouds;
 
-/// <summary>A Unix socket that passes everything on to another, until it is cut: the engine goes away for one installation only.</summary>
+/// <summary>A Unix socket that passes everything on to another, until it is cut: an engine or a database goes away for one installation only.</summary>
 public sealed class SocketRelay : IAsyncDisposable
 {
     private readonly string _target;
@@ -13,16 +13,17 @@ public sealed class SocketRelay : IAsyncDisposable
     private Socket? _listener;
     private long _budget = long.MaxValue, _calls;
 
-    private SocketRelay(string target) => _target = target;
+    private SocketRelay(string target, string name) => (_target, Path) = (target, System.IO.Path.Combine(_folder, name));
 
     /// <summary>How many requests went to the engine so far.</summary>
     public long Calls => Interlocked.Read(ref _calls);
 
-    public string Path => System.IO.Path.Combine(_folder, "engine.sock");
+    public string Path { get; }
 
-    public static SocketRelay Start(string target)
+    /// <param name="name">Of the socket's file: clients of a database know only the folder and compute the name.</param>
+    public static SocketRelay Start(string target, string name = "engine.sock")
     {
-        var relay = new SocketRelay(target);
+        var relay = new SocketRelay(target, name);
         relay.Restore();
         return relay;
     }

@@ -11,7 +11,7 @@ public sealed class CloudTextTests
 {
     private const string Moby = """
         {"defaultAction":"SCMP_ACT_ERRNO","syscalls":[
-          {"names":["read","ioctl","write"],"action":"SCMP_ACT_ALLOW","args":null,"includes":{}},
+          {"names":["read","ioctl","write","socket","socketcall","socketpair","io_uring_setup"],"action":"SCMP_ACT_ALLOW","args":null,"includes":{}},
           {"names":["ioctl"],"action":"SCMP_ACT_ALLOW"},
           {"names":["unshare","mount"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"]}},
           {"names":["clone"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":2114060288,"valueTwo":0,"op":"SCMP_CMP_MASKED_EQ"}]}]}
@@ -38,6 +38,25 @@ public sealed class CloudTextTests
 
         Allowed(0x40049409).ShouldBeTrue();
         Allowed(0x541B).ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Profile_OfMobysBase_AllowsSocketsByFamilyAndNoRings()
+    {
+        var rules = System.Text.Json.Nodes.JsonNode.Parse(SeccompProfile.From(Moby).Json)!["syscalls"]!.AsArray();
+        var names = rules.SelectMany(r => r!["names"]!.AsArray().Select(n => (string?)n)).ToList();
+
+        names.ShouldContain("read");
+        names.ShouldNotContain("io_uring_setup");
+        names.ShouldNotContain("socketcall");
+        foreach (var call in new[] { "socket", "socketpair" })
+        {
+            var conditions = rules.Where(r => r!["names"]!.AsArray().Any(n => (string?)n == call)).Select(r => r!["args"]!.AsArray().Single()!).ToList();
+            conditions.ShouldAllBe(c => (int?)c["index"] == 0 && (string?)c["op"] == "SCMP_CMP_MASKED_EQ");
+            bool Allowed(ulong family) => conditions.Any(c => (family & (ulong)c["value"]!) == (ulong)c["valueTwo"]!);
+            Enumerable.Range(0, 64).Where(f => Allowed((ulong)f)).ShouldBe([1, 2, 10, 16]);
+            Allowed(0x100000028).ShouldBeFalse("AF_VSOCK under bits that the kernel ignores");
+        }
     }
 
     [Theory]

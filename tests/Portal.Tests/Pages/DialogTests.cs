@@ -30,8 +30,27 @@ public sealed class DialogTests : PageTest
         await boundary.WaitForAssertionAsync(() => boundary.FindAll("#fails").Count.ShouldBe(1));
     }
 
+    [Fact]
+    public async Task Dialog_WhileTheDatabaseIsAway_SaysThat()
+    {
+        await DisposeComponentsAsync();
+        var messages = Render<MessageList>();
+        var boundary = Render<DialogBoundary>(p => p.AddChildContent<MudDialogProvider>());
+        var dialogs = Services.GetRequiredService<IDialogService>();
+        var parameters = new DialogParameters<Failing> { { f => f.Fault, new Npgsql.NpgsqlException("cut", new IOException("cut")) } };
+        await boundary.InvokeAsync(() => dialogs.ShowAsync<Failing>("fails", parameters));
+        await boundary.WaitForAssertionAsync(() => boundary.FindAll("#fails").Count.ShouldBe(1));
+
+        await boundary.Find("#fails").ClickAsync();
+
+        await messages.WaitForAssertionAsync(() => messages.Markup.ShouldContain("The portal cannot reach its records at the moment."));
+    }
+
     private sealed class Failing : ComponentBase
     {
+        [Parameter] public Exception Fault { get; set; } = new TimeoutException("The portal's own.");
+
+
         protected override void BuildRenderTree(RenderTreeBuilder builder)
         {
             builder.OpenComponent<MudDialog>(0);
@@ -39,7 +58,7 @@ public sealed class DialogTests : PageTest
             {
                 content.OpenElement(0, "button");
                 content.AddAttribute(1, "id", "fails");
-                content.AddAttribute(2, "onclick", EventCallback.Factory.Create<MouseEventArgs>(this, () => throw new TimeoutException("The database does not answer.")));
+                content.AddAttribute(2, "onclick", EventCallback.Factory.Create<MouseEventArgs>(this, () => throw Fault));
                 content.CloseElement();
             }));
             builder.CloseComponent();

@@ -86,4 +86,17 @@ public sealed class OperationsTests : PageTest
 
         Body(new([], [], [], [], site, Amounts.None)).Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe(word);
     }
+
+    [Fact]
+    public void Health_NeverMeasured_SaysNothingOfFullOrNone()
+    {
+        var body = Body(new([], [], [], [], new SiteState { StorageReserveBytes = 5L << 30 }, Amounts.None));
+
+        body.Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe("Not known yet");
+        foreach (var part in (string[])["Disk", "Capacity"])
+        {
+            body.Find($"[aria-label={part}]").TextContent.ShouldContain("Not measured yet");
+            body.FindAll($"[aria-label={part}] [role=meter]").ShouldBeEmpty();
+        }
+    }
 }

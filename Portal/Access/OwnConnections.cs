@@ -1,0 +1,82 @@
+using System.Security.Claims;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http.Extensions;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace Portal.Access;
+
+/// <summary>
+/// A connection of a circuit belongs to the session that negotiated it. SignalR takes a connection token from anybody who is signed in and only
+/// writes to the log that the person changed; with it others could send to a circuit and read from it. So the token that a browser is given
+/// carries a code over itself and the session, and whoever brings another session's is told what an unknown token is told.
+/// </summary>
+internal static class OwnConnections
+{
+    private const string Hub = "/_blazor";
+
+    /// <summary>Connections are this process's own and end with it, and so does the key.</summary>
+    private static readonly byte[] Key = RandomNumberGenerator.GetBytes(32);
+
+    /// <summary>After who asks is known.</summary>
+    public static void UseOwnConnections(this IApplicationBuilder app) => app.UseWhen(IsHub, hub => hub.Use(HandleAsync));
+
+    private static bool IsHub(HttpContext http) => http.Request.Path.StartsWithSegments(Hub, StringComparison.OrdinalIgnoreCase);
+
+    private static async Task HandleAsync(HttpContext http, RequestDelegate next)
+    {
+        // Without a session the hub answers nobody.
+        if (http.User.FindFirstValue(PortalClaims.Session) is not { } session) await next(http);
+        else if (http.Request.Path.Equals($"{Hub}/negotiate", StringComparison.OrdinalIgnoreCase)) await NegotiateAsync(http, session, next);
+        else if (http.Request.Query["id"] is not { Count: > 0 } token) await next(http);
+        else if (Unbind(token.ToString(), session) is { } own)
+        {
+            http.Request.QueryString = new QueryBuilder(http.Request.Query.Where(q => q.Key != "id").Append(new("id", own))).ToQueryString();
+            await next(http);
+        }
+        else
+        {
+            http.Response.StatusCode = StatusCodes.Status404NotFound;
+            http.Response.ContentType = "text/plain";
+            await http.Response.WriteAsync("No Connection with that ID", http.RequestAborted);
+        }
+    }
+
+    private static async Task NegotiateAsync(HttpContext http, string session, RequestDelegate next)
+    {
+        var body = http.Response.Body;
+        using var answer = new MemoryStream();
+        http.Response.Body = answer;
+        try
+        {
+            await next(http);
+        }
+        finally
+        {
+            http.Response.Body = body;
+        }
+        var said = answer.ToArray();
+        if (http.Response.StatusCode == StatusCodes.Status200OK && JsonNode.Parse(said) is JsonObject connection)
+        {
+            // Clients of the oldest protocol get no token beside the id and bring that.
+            var name = connection.ContainsKey("connectionToken") ? "connectionToken" : "connectionId";
+            if ((string?)connection[name] is { } token) connection[name] = Bind(token, session);
+            said = Encoding.UTF8.GetBytes(connection.ToJsonString());
+            http.Response.ContentLength = said.Length;
+        }
+        await http.Response.Body.WriteAsync(said, http.RequestAborted);
+    }
+
+    private static string Bind(string token, string session) => $"{token}.{WebEncoders.Base64UrlEncode(Code(token, session))}";
+
+    /// <summary>Null for a token that was not given to this session.</summary>
+    private static string? Unbind(string bound, string session)
+    {
+        if (bound.LastIndexOf('.') is not (> 0 and var cut)) return null;
+        var token = bound[..cut];
+        return CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(bound), Encoding.UTF8.GetBytes(Bind(token, session))) ? token : null;
+    }
+
+    private static byte[] Code(string token, string session) => HMACSHA256.HashData(Key, Encoding.UTF8.GetBytes($"{session} {token}"));
+}

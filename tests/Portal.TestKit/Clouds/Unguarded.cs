@@ -1,0 +1,52 @@
+using System.Globalization;
+using Docker.DotNet.Models;
+using Portal.Jobs.Clouds.Docker;
+
+namespace Portal.TestKit.Clouds;
+
+/// <summary>
+/// A container as anybody makes one, without the guards of a node: in it the attempts work that a node is refused, so what refuses them there is
+/// the guard and not the attempt. The lab removes it.
+/// </summary>
+public sealed class Unguarded
+{
+    private readonly CloudLab _lab;
+    private readonly string _id;
+
+    private Unguarded(CloudLab lab, string id) => (_lab, _id) = (lab, id);
+
+    /// <param name="privileged">With every capability, and the kernel's files as the host sees them; else it lacks the seccomp profile alone.</param>
+    /// <param name="work">Folder of the host that stands at /home/student/work.</param>
+    public static async Task<Unguarded> StartAsync(CloudLab lab, string name, int uid, bool privileged, string? work = null)
+    {
+        var id = await lab.Engine.CreateAsync(new CreateContainerParameters
+        {
+            Name = $"portal-{lab.Id}-{name}-{(privileged ? "privileged" : "unconfined")}",
+            Image = await lab.PythonAsync(),
+            User = string.Create(CultureInfo.InvariantCulture, $"{uid}:{uid}"),
+            Entrypoint = ["sleep"],
+            Cmd = ["infinity"],
+            Labels = new Dictionary<string, string>(StringComparer.Ordinal) { [Owned.Installation] = lab.Id },
+            HostConfig = new HostConfig
+            {
+                NetworkMode = "none",
+                Privileged = privileged,
+                CapDrop = privileged ? [] : ["ALL"],
+                SecurityOpt = privileged ? ["seccomp=unconfined"] : ["no-new-privileges", "seccomp=unconfined"],
+                Mounts = work is null ? [] : [new Mount { Type = "bind", Source = work, Target = "/home/student/work" }],
+            },
+        }, CancellationToken.None);
+        await lab.Engine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters()), CancellationToken.None);
+        return new Unguarded(lab, id);
+    }
+
+    /// <summary>Lines that a program writes, both streams.</summary>
+    public async Task<string[]> PythonAsync(string program)
+    {
+        var wanted = new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = ["python3", "-c", program] };
+        var exec = await _lab.Engine.AskAsync(c => c.Exec.CreateContainerExecAsync(_id, wanted), CancellationToken.None);
+        using var output = await _lab.Engine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
+        var (said, complained) = await output.ReadOutputToEndAsync(CancellationToken.None);
+        return $"{said}{complained}".Trim().Split('\n');
+    }
+}
