@@ -63,6 +63,9 @@ public sealed record RoleSpec(string Name, string Image, IReadOnlyList<string> C
     /// <summary>Hard limit of each node's own scratch folder at /scratch, GiB; it is kept over a stop. 0: it has none.</summary>
     public int ScratchGib { get; init; }
 
+    /// <summary>For people, what frees a full scratch folder of this role; null where nothing special does.</summary>
+    public string? ScratchRemedy { get; init; }
+
     /// <summary>The owner's work folder is mounted in it.</summary>
     public bool Files { get; init; } = true;
 

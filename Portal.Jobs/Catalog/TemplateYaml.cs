@@ -83,6 +83,7 @@ internal sealed class TemplateYaml
         public int Count { get; set; } = 1;
         public Dictionary<string, AmountsYaml> Sizes { get; set; } = new(StringComparer.Ordinal);
         public int ScratchGib { get; set; }
+        public string? ScratchRemedy { get; set; }
         public bool Files { get; set; } = true;
         public int Pids { get; set; } = 512;
         public HealthYaml? Health { get; set; }
@@ -95,6 +96,7 @@ internal sealed class TemplateYaml
             Count = Count,
             Sizes = Sizes.ToDictionary(s => s.Key, s => new NodeSize(s.Value.Vcpu, s.Value.MemoryMib), StringComparer.Ordinal),
             ScratchGib = ScratchGib,
+            ScratchRemedy = ScratchRemedy,
             Files = Files,
             Pids = Pids,
             Health = Health is null ? null : new(Health.Port, Health.Path),

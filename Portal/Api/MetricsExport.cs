@@ -47,6 +47,8 @@ internal sealed class MetricsExport : IDisposable
         Node("network_transmit_bytes_per_second", "Sent to its network.", n => n.NetOut);
         Node("disk_read_bytes_per_second", "Read from disks.", n => n.DiskRead);
         Node("disk_written_bytes_per_second", "Written to disks, as far as the kernel ascribes it.", n => n.DiskWritten);
+        Node("scratch_bytes", "What lies in its scratch folder.", n => n.ScratchBytes);
+        Node("scratch_limit_bytes", "Hard limit of its scratch folder.", n => n.ScratchLimitBytes);
         Gauge("portal_workspace_count", "What the engine of a workspace counts, kernels and terminals.", f => f.Counts.Select(c => new Measurement<double>(c.Value, [new("workspace", c.Slug), new("template", c.Template), new("what", c.Name)])));
         Gauge("portal_workspace_last_activity_timestamp_seconds", "When a kernel, a terminal or the engine's work was last seen in a workspace.", f => f.Activities.Select(a => new Measurement<double>(a.At, [new("workspace", a.Slug), new("template", a.Template)])));
         Gauge("portal_runs", "Unfinished runs.", f => f.Runs.Select(r => new Measurement<double>(r.Number, [new("kind", r.Kind.ToString()), new("phase", r.Phase.ToString())])));

@@ -85,6 +85,7 @@ public sealed record WorkspaceShape(
         IdleStopAt = view.Idle.StopAt,
         Workers = view.Workers,
         WithoutSettings = view.WithoutSettings,
+        Scratch = [.. ScratchUse.Of(view).Select(ScratchShape.Of)],
     };
 
     /// <summary>What runs ignores the owner's own settings.</summary>
@@ -92,6 +93,27 @@ public sealed record WorkspaceShape(
 
     /// <summary>Number of workers; 0 where the template has none.</summary>
     public int Workers { get; init; }
+
+    /// <summary>How full the scratch folders of its nodes are; empty where they have none.</summary>
+    public IReadOnlyList<ScratchShape> Scratch { get; init; } = [];
+}
+
+/// <summary>The scratch folder of one node.</summary>
+/// <param name="State">Roomy; NearlyFull from 90 % of the limit on; Full: what needs to write there waits or fails.</param>
+/// <param name="Cause">What is the matter, and <paramref name="Remedy"/>: what helps; both null while it is roomy.</param>
+public sealed record ScratchShape(string Node, long UsedBytes, long LimitBytes, ScratchState State, string? Cause, string? Remedy)
+{
+    internal static ScratchShape Of(ScratchView scratch) => new(scratch.Node, scratch.UsedBytes, scratch.LimitBytes, scratch.State, CauseOf(scratch), scratch.State is ScratchState.Roomy ? null : scratch.Remedy ?? Anyhow);
+
+    private const string Anyhow = "Delete what is no longer needed in /scratch of that node. Stopping does not empty it.";
+
+    private static string? CauseOf(ScratchView scratch) => scratch.State switch
+    {
+        ScratchState.Roomy => null,
+        _ when !scratch.Enforced => $"The scratch folder of {scratch.Node} holds as much as it was given, or more; nothing stops it here.",
+        ScratchState.NearlyFull => $"The scratch folder of {scratch.Node} is nearly full; once it is full, what needs to write there waits or fails.",
+        _ => $"The scratch folder of {scratch.Node} is full: what needs to write there waits or fails until there is room.",
+    };
 }
 
 /// <summary>A step of the newest run.</summary>

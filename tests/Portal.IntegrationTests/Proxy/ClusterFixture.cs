@@ -32,7 +32,7 @@ public sealed class ClusterFixture : IAsyncLifetime
         await using var db = Web.Database.Open();
         var none = new Dictionary<string, string>(StringComparer.Ordinal);
         var spec = new TemplateSpec("cluster", "Cluster", "Works", "engine", "1", [new("s", "Small", "", 1, 512)],
-            [new("notebook", "python", ["start"], none, "TOKEN"), new("master", "python", ["start"], none, null), new("worker", "python", ["start"], none, null) { Workers = new(1, 4, 2) }],
+            [new("notebook", "python", ["start"], none, "TOKEN"), new("master", "python", ["start"], none, null), new("worker", "python", ["start"], none, null) { Workers = new(1, 4, 2), ScratchGib = 1 }],
             [new("lab", "Lab", "", "notebook", Web.App.Port, "/lab", true), new("hdfs", "HDFS", "", "master", Engine.Port, "/", false), new("node", "Node", "", "worker", Engine.Port, "/node", false)]);
         db.TemplateVersions.Add(new() { Id = Guid.CreateVersion7(), TemplateId = "cluster", Hash = new('c', 64), Spec = spec });
         await db.SaveChangesAsync(Cancel);

@@ -53,6 +53,34 @@ public sealed class ClusterWorkspaceTests : PageTest
         Notices(body).ShouldContain("Nodes ended by themselves and were started again, 2 times in all.");
     }
 
+    [Theory]
+    [InlineData(921, null)]
+    [InlineData(922, "The scratch folder of worker1 is nearly full: 922 MiB of 1 GiB. Once it is full, what needs to write there waits or fails. Delete what you no longer need in /scratch of that node. Stopping does not empty it; your work folder is not affected.")]
+    [InlineData(1020, "The scratch folder of worker1 is full: 1,020 MiB of 1 GiB. What needs to write there waits or fails until there is room. Delete what you no longer need in /scratch of that node. Stopping does not empty it; your work folder is not affected.")]
+    public void Situation_ScratchFolderFills_SaysWhichWhatFollowsAndWhatHelps(int mebibytes, string? says)
+    {
+        var body = Body(Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { ScratchBytes = (long)mebibytes << 20 }]));
+
+        Notices(body).ShouldBe(says is null ? [] : [says]);
+        body.FindAll(".table tbody .bad").Count.ShouldBe(says is null ? 0 : 1);
+
+        body.Render(p => p.Add(b => b.Workspace, Views.Cluster(WorkspaceStatus.Ready, All)));
+        Notices(body).ShouldBeEmpty("there is room again");
+    }
+
+    [Fact]
+    public void Situation_SeveralScratchFoldersFull_NamesThemAndTheTemplatesRemedyOnce()
+    {
+        var template = Views.Spark with { Roles = [.. Views.Spark.Roles.Take(2), Views.Spark.Roles[2] with { ScratchRemedy = "Call spark.stop()." }] };
+        var full = Views.Cluster(WorkspaceStatus.Ready, [.. All[..2], All[2] with { ScratchBytes = 1 << 30 }, All[3] with { ScratchBytes = 1 << 30 }]) with { Template = template };
+
+        Notices(Body(full)).ShouldBe(["The scratch folders of worker0, worker1 are full. What needs to write there waits or fails until there is room. Call spark.stop()."]);
+        Notices(Body(full with { Folder = full.Folder with { Enforced = false } }))[0].ShouldStartWith("The scratch folder of worker0, worker1 holds more than it was given");
+        Notices(Body(full with { Status = WorkspaceStatus.Stopped, Nodes = [] })).ShouldNotContain(n => n.Contains("scratch"));
+        Render<WorkspaceCard>(p => p.Add(c => c.Workspace, full)).Find(".notice-says").TextContent.Trim()
+            .ShouldBe("The scratch folders of worker0, worker1 are full. What needs to write there waits or fails until there is room.");
+    }
+
     [Fact]
     public void Situation_AWorkerDied_SaysWhichAndThatTheOthersGoOn()
     {

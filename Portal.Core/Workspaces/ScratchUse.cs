@@ -1,0 +1,37 @@
+namespace Portal.Core.Workspaces;
+
+/// <summary>How full the scratch folder of a node is.</summary>
+public enum ScratchState { Roomy, NearlyFull, Full }
+
+/// <summary>The scratch folder of one node.</summary>
+/// <param name="Remedy">What frees it, as the template says; null where it says nothing.</param>
+public sealed record ScratchView(string Node, long UsedBytes, long LimitBytes, ScratchState State, string? Remedy)
+{
+    /// <summary>False: usage is counted only, nothing stops a writer at the limit.</summary>
+    public bool Enforced { get; init; } = true;
+}
+
+/// <summary>Engines that cannot write to their scratch folders wait or fail, some of them without a word: so the portal watches.</summary>
+public static class ScratchUse
+{
+    /// <summary>Shares of the limit. A write is refused as soon as it would pass the limit, so a full folder lies somewhat below.</summary>
+    private const double NearlyFull = .9, Full = .97;
+
+    /// <param name="limit">Bytes; 0: none is known.</param>
+    public static ScratchState StateOf(long used, long limit) =>
+        limit <= 0 || used < NearlyFull * limit ? ScratchState.Roomy : used < Full * limit ? ScratchState.NearlyFull : ScratchState.Full;
+
+    /// <summary>The scratch folder of every node that was seen and has one.</summary>
+    public static IReadOnlyList<ScratchView> Of(WorkspaceView workspace)
+    {
+        var roles = workspace.Template.Roles.Where(r => r.ScratchGib > 0).ToDictionary(r => r.Name, StringComparer.Ordinal);
+        return
+        [
+            .. from node in workspace.Nodes
+               let role = roles.GetValueOrDefault(node.Role)
+               where role is not null
+               let limit = (long)role.ScratchGib << 30
+               select new ScratchView(node.Name, node.ScratchBytes, limit, StateOf(node.ScratchBytes, limit), role.ScratchRemedy) { Enforced = workspace.Folder.Enforced },
+        ];
+    }
+}

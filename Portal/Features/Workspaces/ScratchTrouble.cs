@@ -1,0 +1,32 @@
+using Microsoft.Extensions.Localization;
+using Portal.Controls;
+using Portal.Core.Workspaces;
+
+namespace Portal.Features.Workspaces;
+
+/// <summary>What a person should know of scratch folders that are full or nearly so: which nodes, what follows, what helps.</summary>
+public static class ScratchTrouble
+{
+    private const int Most = 3;
+
+    /// <summary>One paragraph for full folders and one for nearly full ones; none while the workspace is not up.</summary>
+    /// <param name="remedy">False where there is little room: the workspace's page says what helps.</param>
+    public static IReadOnlyList<string> Say(WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text, bool remedy = true) =>
+        workspace.Status is not (WorkspaceStatus.Ready or WorkspaceStatus.Attention or WorkspaceStatus.Resizing) ? [] :
+    [
+        .. from folder in ScratchUse.Of(workspace)
+           where folder.State is not ScratchState.Roomy
+           group folder by (folder.State, folder.Enforced) into alike
+           orderby alike.Key.State descending
+           select string.Join(' ', [What([.. alike], text), .. remedy ? alike.Select(f => f.Remedy ?? text["Scratch.Remedy"].Value).Distinct(StringComparer.Ordinal) : []]),
+    ];
+
+    private static string What(IReadOnlyList<ScratchView> folders, IStringLocalizer<WorkspaceTexts> text) => folders switch
+    {
+        [{ Enforced: false } one, ..] => text["Scratch.Counted", Names(folders), Length.Bytes(one.UsedBytes), Length.Bytes(one.LimitBytes)],
+        [var one] => text[$"Scratch.{one.State}", one.Node, Length.Bytes(one.UsedBytes), Length.Bytes(one.LimitBytes)],
+        _ => text[$"Scratch.{folders[0].State}Many", Names(folders)],
+    };
+
+    private static string Names(IReadOnlyList<ScratchView> folders) => string.Join(", ", folders.Take(Most).Select(f => f.Node)) + (folders.Count > Most ? " …" : "");
+}
