@@ -118,6 +118,14 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
         await DeleteAsync(owner, id);
     }
 
+    /// <summary>Another number of workers, and all of it there.</summary>
+    public async Task ResizeAsync(Guid owner, Guid id, int workers)
+    {
+        (await it.Site.Get<ResizeWorkspace>().RunAsync(new(owner), id, workers, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
+        await EndedAsync(id);
+        await IsAsync(id, workers);
+    }
+
     /// <summary>Starts a program of the notebook, which goes on by itself.</summary>
     private async Task BeginAsync(Guid id, string program) =>
         (await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);

@@ -1,5 +1,6 @@
 package portal.spark
 
+import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.channels.FileChannel
 import java.nio.file.{FileAlreadyExistsException, Files, NoSuchFileException, Path, Paths, StandardCopyOption, StandardOpenOption}
@@ -263,18 +264,19 @@ class FileStore extends ObjectStore {
   }
 
   /** Writes a file beside its place, to the disk, and puts it there. */
-  private def beside(file: Path, value: TBase[_, _])(place: Path => Unit): Unit = {
-    Files.createDirectories(file.getParent)
-    val whole = Files.createTempFile(file.getParent, ".", "")
+  private def beside(file: Path, value: TBase[_, _])(place: Path => Unit): Unit =
     try {
-      Using.resource(FileChannel.open(whole, StandardOpenOption.WRITE)) { channel =>
-        val bytes = ByteBuffer.wrap(new TSerializer(new TJSONProtocol.Factory).serialize(value))
-        while (bytes.hasRemaining) channel.write(bytes)
-        channel.force(true)
-      }
-      place(whole)
+      Files.createDirectories(file.getParent)
+      val whole = Files.createTempFile(file.getParent, ".", "")
+      try {
+        Using.resource(FileChannel.open(whole, StandardOpenOption.WRITE)) { channel =>
+          val bytes = ByteBuffer.wrap(new TSerializer(new TJSONProtocol.Factory).serialize(value))
+          while (bytes.hasRemaining) channel.write(bytes)
+          channel.force(true)
+        }
+        place(whole)
+      } finally Files.deleteIfExists(whole)
     } catch {
-      case e: java.io.IOException if !e.isInstanceOf[FileAlreadyExistsException] => throw new MetaException(s"The catalog in $root cannot be written: ${e.getMessage}")
-    } finally Files.deleteIfExists(whole)
-  }
+      case e: IOException if !e.isInstanceOf[FileAlreadyExistsException] => throw new MetaException(s"The catalog in $root cannot be written: ${e.getMessage}")
+    }
 }
