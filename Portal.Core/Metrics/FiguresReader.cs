@@ -46,7 +46,8 @@ public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
             from portal.nodes n join portal.workspaces w on w.id = n.workspace_id join portal.template_versions t on t.id = w.template_version_id
             left join lateral (select * from portal.samples s where s.workspace_id = n.workspace_id and s.node = n.name and s.span = {(int)Spans.Raw.TotalSeconds}
               and s.at > clock_timestamp() - interval '1 minute' order by s.at desc limit 1) s on true
-            left join lateral (select (r ->> 'scratchGib')::bigint as gib from jsonb_array_elements(t.spec -> 'roles') r where r ->> 'name' = n.role) scratch on true
+            left join lateral (select (r ->> 'scratchGib')::bigint as gib from jsonb_array_elements(t.spec -> 'roles') r
+              where r ->> 'name' = n.role) scratch on true
             where n.running order by w.slug, n.name limit {Most}
             """).ToListAsync(cancel);
         var counts = await db.Database.SqlQuery<CountFigures>($"""

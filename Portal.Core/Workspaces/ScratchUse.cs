@@ -31,7 +31,8 @@ public static class ScratchUse
                let role = roles.GetValueOrDefault(node.Role)
                where role is not null
                let limit = (long)role.ScratchGib << 30
-               select new ScratchView(node.Name, node.ScratchBytes, limit, StateOf(node.ScratchBytes, limit), role.ScratchRemedy) { Enforced = workspace.Folder.Enforced },
+               let state = StateOf(node.ScratchBytes, limit)
+               select new ScratchView(node.Name, node.ScratchBytes, limit, state, role.ScratchRemedy) { Enforced = workspace.Folder.Enforced },
         ];
     }
 }

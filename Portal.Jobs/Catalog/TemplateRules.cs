@@ -49,7 +49,8 @@ internal static partial class TemplateRules
         if (role.Sizes.Keys.FirstOrDefault(s => spec.Size(s) is null) is { } size) yield return ("sizes", $"there is no size \"{size}\"");
         if (role.Sizes.Values.Any(s => s.Vcpu is < 1 or > 64 || s.MemoryMib is < 256 or > 1_048_576)) yield return ("sizes", "vcpu 1 to 64, memoryMib 256 to 1048576");
         if (role.ScratchGib is < 0 or > 10_000) yield return ("scratchGib", "0 to 10000");
-        if (role.ScratchRemedy is { } remedy && (role.ScratchGib == 0 || remedy.Length is < 1 or > 300)) yield return ("scratchRemedy", "1 to 300 characters, beside scratchGib");
+        if (role.ScratchRemedy is { } remedy && (role.ScratchGib == 0 || remedy.Length is < 1 or > 300))
+            yield return ("scratchRemedy", "1 to 300 characters, beside scratchGib");
         if (role.Pids is < 64 or > 32_768) yield return ("pids", "64 to 32768");
         if (role.Health is { } health && !IsAddress(health.Port, health.Path)) yield return ("health", "a port of 1 to 65535 and a path that begins with /");
         foreach (var (field, reason) in Each("registered", role.Registered, c => Count(spec, c))) yield return (field, reason);

@@ -103,7 +103,8 @@ public sealed record WorkspaceShape(
 /// <param name="Cause">What is the matter, and <paramref name="Remedy"/>: what helps; both null while it is roomy.</param>
 public sealed record ScratchShape(string Node, long UsedBytes, long LimitBytes, ScratchState State, string? Cause, string? Remedy)
 {
-    internal static ScratchShape Of(ScratchView scratch) => new(scratch.Node, scratch.UsedBytes, scratch.LimitBytes, scratch.State, CauseOf(scratch), scratch.State is ScratchState.Roomy ? null : scratch.Remedy ?? Anyhow);
+    internal static ScratchShape Of(ScratchView scratch) => new(
+        scratch.Node, scratch.UsedBytes, scratch.LimitBytes, scratch.State, CauseOf(scratch), scratch.State is ScratchState.Roomy ? null : scratch.Remedy ?? Anyhow);
 
     private const string Anyhow = "Delete what is no longer needed in /scratch of that node. Stopping does not empty it.";
 

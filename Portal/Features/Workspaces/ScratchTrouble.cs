@@ -18,7 +18,8 @@ public static class ScratchTrouble
            where folder.State is not ScratchState.Roomy
            group folder by (folder.State, folder.Enforced) into alike
            orderby alike.Key.State descending
-           select string.Join(' ', [What([.. alike], text), .. remedy ? alike.Select(f => f.Remedy ?? text["Scratch.Remedy"].Value).Distinct(StringComparer.Ordinal) : []]),
+           let helps = alike.Select(f => f.Remedy ?? text["Scratch.Remedy"].Value).Distinct(StringComparer.Ordinal)
+           select string.Join(' ', [What([.. alike], text), .. remedy ? helps : []]),
     ];
 
     private static string What(IReadOnlyList<ScratchView> folders, IStringLocalizer<WorkspaceTexts> text) => folders switch
@@ -28,5 +29,6 @@ public static class ScratchTrouble
         _ => text[$"Scratch.{folders[0].State}Many", Names(folders)],
     };
 
-    private static string Names(IReadOnlyList<ScratchView> folders) => string.Join(", ", folders.Take(Most).Select(f => f.Node)) + (folders.Count > Most ? " …" : "");
+    private static string Names(IReadOnlyList<ScratchView> folders) =>
+        string.Join(", ", folders.Take(Most).Select(f => f.Node)) + (folders.Count > Most ? " …" : "");
 }

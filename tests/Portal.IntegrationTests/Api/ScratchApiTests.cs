@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Portal.IntegrationTests.Access;
@@ -24,10 +25,12 @@ public sealed class ScratchApiTests(ClusterFixture fixture) : IClassFixture<Clus
 
         using var seen = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Cancel));
         var scratch = seen.RootElement.GetProperty("scratch").EnumerateArray().ToList();
-        scratch.ConvertAll(s => $"{s.GetProperty("node")} {s.GetProperty("usedBytes")} of {s.GetProperty("limitBytes")}: {s.GetProperty("state")}")
-            .ShouldBe(["worker0 0 of 1073741824: Roomy", "worker1 1073000000 of 1073741824: Full"]);
+        string[] fields = ["node", "usedBytes", "limitBytes", "state"];
+        scratch.ConvertAll(s => string.Join(' ', fields.Select(f => s.GetProperty(f).ToString())))
+            .ShouldBe(["worker0 0 1073741824 Roomy", "worker1 1073000000 1073741824 Full"]);
         scratch[0].GetProperty("cause").ValueKind.ShouldBe(JsonValueKind.Null);
-        scratch[1].GetProperty("cause").GetString().ShouldBe("The scratch folder of worker1 is full: what needs to write there waits or fails until there is room.");
+        scratch[1].GetProperty("cause").GetString().ShouldBe(
+            "The scratch folder of worker1 is full: what needs to write there waits or fails until there is room.");
         scratch[1].GetProperty("remedy").GetString().ShouldBe("Delete what is no longer needed in /scratch of that node. Stopping does not empty it.");
     }
 
@@ -40,10 +43,15 @@ public sealed class ScratchApiTests(ClusterFixture fixture) : IClassFixture<Clus
         using var answer = await visitor.SendAsync(HttpMethod.Get, "/metrics", null, null, h => h.Add("Authorization", $"Bearer {WebFixture.MetricsToken}"));
         answer.StatusCode.ShouldBe(HttpStatusCode.OK);
 
-        var lines = (await answer.Content.ReadAsStringAsync(Cancel)).Split('\n').Where(l => l.StartsWith("portal_node_scratch_", StringComparison.Ordinal) && l.Contains($"workspace=\"{workspace.Slug}\"", StringComparison.Ordinal)).ToList();
+        var lines = (await answer.Content.ReadAsStringAsync(Cancel)).Split('\n')
+            .Where(l => l.StartsWith("portal_node_scratch_", StringComparison.Ordinal) && l.Contains(workspace.Slug, StringComparison.Ordinal)).ToList();
 
         lines.Count.ShouldBe(4, "of two workers, none of nodes without such a folder");
-        lines.ShouldContain(l => l.StartsWith("portal_node_scratch_bytes{", StringComparison.Ordinal) && l.Contains("node=\"worker0\"", StringComparison.Ordinal) && l.Contains("} 5000", StringComparison.Ordinal));
-        lines.ShouldContain(l => l.StartsWith("portal_node_scratch_limit_bytes{", StringComparison.Ordinal) && l.Contains("node=\"worker1\"", StringComparison.Ordinal) && l.Contains("} 1073741824", StringComparison.Ordinal));
+        double Of(string name, string node) => double.Parse(
+            lines.Single(l => l.StartsWith(name + "{", StringComparison.Ordinal) && l.Contains($"node=\"{node}\"", StringComparison.Ordinal))
+                .Split("} ")[1].Split(' ')[0], CultureInfo.InvariantCulture);
+        Of("portal_node_scratch_bytes", "worker0").ShouldBe(5000);
+        Of("portal_node_scratch_bytes", "worker1").ShouldBe(0);
+        Of("portal_node_scratch_limit_bytes", "worker1").ShouldBe(1 << 30);
     }
 }

@@ -110,7 +110,8 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
             say("saved")
             """);
         await SaysAsync(id, "a", "saved");
-        (await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", ["sh", "-c", "dd if=/dev/zero of=/home/student/work/fill bs=1M; dd if=/dev/zero of=/home/student/work/rest bs=4k"], Cancel)).Said.ShouldContain("Disk quota exceeded");
+        string[] fill = ["sh", "-c", "cd /home/student/work; dd if=/dev/zero of=fill bs=1M; dd if=/dev/zero of=rest bs=4k"];
+        (await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", fill, Cancel)).Said.ShouldContain("Disk quota exceeded");
         await BeginAsync(id, "b", Session + """
             say("reads", spark.table("kept").count())
             try:
@@ -147,7 +148,8 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
     }
 
     private async Task BeginAsync(Guid id, string name, string program) =>
-        (await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", ["sh", "-c", "nohup python3 -c \"$1\" > /tmp/said-$0 2>&1 < /dev/null &", name, program], Cancel)).ExitCode.ShouldBe(0);
+        (await site.It.Lab.Clusters.ExecuteAsync(id, "notebook",
+            ["sh", "-c", "nohup python3 -c \"$1\" > /tmp/said-$0 2>&1 < /dev/null &", name, program], Cancel)).ExitCode.ShouldBe(0);
 
     private async Task TouchAsync(Guid id, string step) => await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", ["touch", $"/tmp/{step}"], Cancel);
 

@@ -18,9 +18,10 @@ public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
     [Fact]
     public async Task ScratchFolder_FilledByItsNode_IsToldUntilThereIsRoomAgain()
     {
-        var dask = new ClusterHands(It, "dask", ["scheduler", "notebook"], Client("len(c.scheduler_info()['workers'])"), Client("sum(c.nthreads().values())"));
+        var dask = new ClusterHands(It, "dask", ["scheduler", "notebook"], Client("len(c.scheduler_info()['workers'])"), Client("0"));
         var (owner, id) = await dask.ReadyAsync(workers: 1);
-        (await OfWorkerAsync(owner, id)).ShouldSatisfyAllConditions(s => s.State.ShouldBe(ScratchState.Roomy), s => s.Cause.ShouldBeNull(), s => s.Remedy.ShouldBeNull());
+        (await OfWorkerAsync(owner, id)).ShouldSatisfyAllConditions(
+            s => s.State.ShouldBe(ScratchState.Roomy), s => s.Cause.ShouldBeNull(), s => s.Remedy.ShouldBeNull());
 
         var filled = await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["dd", "if=/dev/zero", "of=/scratch/dask/fill", "bs=1M"], Cancel);
         filled.ExitCode.ShouldNotBe(0);
@@ -39,11 +40,13 @@ public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
         await dask.DeleteAsync(owner, id);
     }
 
-    private Task<TimeSpan> BecomesAsync(Guid owner, Guid id, ScratchState state) => Until.TrueAsync($"worker0's folder is said to be {state}", async () => (await OfWorkerAsync(owner, id)).State == state, Cancel, Soon);
+    private Task<TimeSpan> BecomesAsync(Guid owner, Guid id, ScratchState state) => Until.TrueAsync(
+        $"worker0's folder is said to be {state}", async () => (await OfWorkerAsync(owner, id)).State == state, Cancel, Soon);
 
     /// <summary>As the page and the API get it.</summary>
     private async Task<ScratchShape> OfWorkerAsync(Guid owner, Guid id) =>
         WorkspaceShape.Of((await It.Site.Get<WorkspaceFeed>().LookAsync(new(owner), id, Cancel))!).Scratch.Single(s => s.Node == "worker0");
 
-    private static string Client(string expression) => $"from dask.distributed import Client\nwith Client('tcp://scheduler:8786', timeout=5) as c: print({expression})";
+    private static string Client(string expression) =>
+        $"from dask.distributed import Client\nwith Client('tcp://scheduler:8786', timeout=5) as c: print({expression})";
 }

@@ -63,8 +63,9 @@ class FileStore extends ObjectStore {
 
   override def createTable(table: Table): Unit = {
     getDatabase(table.getDbName)
-    if (!Files.exists(tableFile(table.getDbName, table.getTableName))) removeAll(partitionsFolder(table.getDbName, table.getTableName)) // of a drop that broke off
-    create(tableFile(table.getDbName, table.getTableName), table, s"The table ${table.getTableName}")
+    val file = tableFile(table.getDbName, table.getTableName)
+    if (!Files.exists(file)) removeAll(partitionsFolder(table.getDbName, table.getTableName)) // of a drop that broke off
+    create(file, table, s"The table ${table.getTableName}")
   }
 
   override def createTableWithConstraints(table: Table, primary: JList[SQLPrimaryKey], foreign: JList[SQLForeignKey]): Unit = createTable(table)
@@ -83,7 +84,11 @@ class FileStore extends ObjectStore {
     }
   }
 
-  override def dropTable(database: String, name: String): Boolean = { Files.deleteIfExists(tableFile(database, name)); removeAll(partitionsFolder(database, name)); true }
+  override def dropTable(database: String, name: String): Boolean = {
+    Files.deleteIfExists(tableFile(database, name))
+    removeAll(partitionsFolder(database, name))
+    true
+  }
 
   override def getAllTables(database: String): JList[String] = names(folder(database).resolve("tables")).asJava
 
@@ -92,7 +97,8 @@ class FileStore extends ObjectStore {
   override def getTables(database: String, pattern: String, kind: TableType): JList[String] =
     getTables(database, pattern).asScala.filter(n => Option(getTable(database, n)).exists(_.getTableType == kind.toString)).asJava
 
-  override def getTableObjectsByName(database: String, wanted: JList[String]): JList[Table] = wanted.asScala.flatMap(n => Option(getTable(database, n))).asJava
+  override def getTableObjectsByName(database: String, wanted: JList[String]): JList[Table] =
+    wanted.asScala.flatMap(n => Option(getTable(database, n))).asJava
 
   override def getTableMeta(databases: String, tables: String, kinds: JList[String]): JList[TableMeta] = (for {
     database <- getDatabases(databases).asScala
@@ -121,19 +127,26 @@ class FileStore extends ObjectStore {
   }
 
   override def getPartition(database: String, table: String, values: JList[String]): Partition =
-    partitionAt(database, table, partitionFile(database, table, values)).getOrElse(throw new NoSuchObjectException(s"${lower(table)} has no partition $values."))
+    partitionAt(database, table, partitionFile(database, table, values))
+      .getOrElse(throw new NoSuchObjectException(s"${lower(table)} has no partition $values."))
 
-  override def getPartitionWithAuth(database: String, table: String, values: JList[String], user: String, groups: JList[String]): Partition = getPartition(database, table, values)
+  override def getPartitionWithAuth(database: String, table: String, values: JList[String], user: String, groups: JList[String]): Partition =
+    getPartition(database, table, values)
 
   override def doesPartitionExist(database: String, table: String, values: JList[String]): Boolean = Files.exists(partitionFile(database, table, values))
 
-  override def dropPartition(database: String, table: String, values: JList[String]): Boolean = { removeAll(partitionFile(database, table, values).getParent); true }
+  override def dropPartition(database: String, table: String, values: JList[String]): Boolean = {
+    removeAll(partitionFile(database, table, values).getParent)
+    true
+  }
 
-  override def dropPartitions(database: String, table: String, dropped: JList[String]): Unit = dropped.forEach(n => removeAll(partitionsFolder(database, table).resolve(n)))
+  override def dropPartitions(database: String, table: String, dropped: JList[String]): Unit =
+    dropped.forEach(n => removeAll(partitionsFolder(database, table).resolve(n)))
 
   override def getPartitions(database: String, table: String, most: Int): JList[Partition] = some(partitions(database, table), most)
 
-  override def getPartitionsWithAuth(database: String, table: String, most: Short, user: String, groups: JList[String]): JList[Partition] = getPartitions(database, table, most)
+  override def getPartitionsWithAuth(database: String, table: String, most: Short, user: String, groups: JList[String]): JList[Partition] =
+    getPartitions(database, table, most)
 
   /** All of them: Spark looks at each once more. */
   override def getPartitionsByFilter(database: String, table: String, filter: String, most: Short): JList[Partition] = getPartitions(database, table, -1)
@@ -146,7 +159,8 @@ class FileStore extends ObjectStore {
   override def listPartitionNamesPs(database: String, table: String, values: JList[String], most: Short): JList[String] =
     some(partitionNames(database, table).filter(n => fits(Warehouse.getPartValuesFromPartName(n), values)), most)
 
-  override def listPartitionsPsWithAuth(database: String, table: String, values: JList[String], most: Short, user: String, groups: JList[String]): JList[Partition] =
+  override def listPartitionsPsWithAuth(
+      database: String, table: String, values: JList[String], most: Short, user: String, groups: JList[String]): JList[Partition] =
     some(partitions(database, table).filter(p => fits(p.getValues, values)), most)
 
   override def alterPartition(database: String, table: String, values: JList[String], partition: Partition): Unit = {
@@ -164,7 +178,8 @@ class FileStore extends ObjectStore {
 
   // ---- functions
 
-  override def createFunction(function: Function): Unit = create(functionFile(function.getDbName, function.getFunctionName), function, s"The function ${function.getFunctionName}")
+  override def createFunction(function: Function): Unit =
+    create(functionFile(function.getDbName, function.getFunctionName), function, s"The function ${function.getFunctionName}")
 
   override def getFunction(database: String, name: String): Function = read(functionFile(database, name), new Function).orNull
 
@@ -177,7 +192,11 @@ class FileStore extends ObjectStore {
 
   override def getFunctions(database: String, pattern: String): JList[String] = names(folder(database).resolve("functions")).filter(matches(pattern)).asJava
 
-  override def getAllFunctions: JList[Function] = (for (d <- getAllDatabases.asScala; f <- getFunctions(d, "*").asScala; found <- Option(getFunction(d, f))) yield found).asJava
+  override def getAllFunctions: JList[Function] = (for {
+    database <- getAllDatabases.asScala
+    name <- getFunctions(database, "*").asScala
+    function <- Option(getFunction(database, name))
+  } yield function).asJava
 
   // ---- what a person alone in their own folder has no use for
 
@@ -187,7 +206,8 @@ class FileStore extends ObjectStore {
   override def getDBPrivilegeSet(database: String, user: String, groups: JList[String]): PrincipalPrivilegeSet = new PrincipalPrivilegeSet
   override def getTablePrivilegeSet(database: String, table: String, user: String, groups: JList[String]): PrincipalPrivilegeSet = new PrincipalPrivilegeSet
   override def getTableColumnStatistics(database: String, table: String, columns: JList[String]): ColumnStatistics = null
-  override def getPartitionColumnStatistics(database: String, table: String, parts: JList[String], columns: JList[String]): JList[ColumnStatistics] = Collections.emptyList[ColumnStatistics]
+  override def getPartitionColumnStatistics(database: String, table: String, parts: JList[String], columns: JList[String]): JList[ColumnStatistics] =
+    Collections.emptyList[ColumnStatistics]
   override def deleteTableColumnStatistics(database: String, table: String, column: String): Boolean = true
   override def deletePartitionColumnStatistics(database: String, table: String, part: String, values: JList[String], column: String): Boolean = true
   override def getPrimaryKeys(database: String, table: String): JList[SQLPrimaryKey] = Collections.emptyList[SQLPrimaryKey]
