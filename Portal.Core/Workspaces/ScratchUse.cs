@@ -31,8 +31,9 @@ public static class ScratchUse
                let role = roles.GetValueOrDefault(node.Role)
                where role is not null
                let limit = (long)role.ScratchGib << 30
-               let state = StateOf(node.ScratchBytes, limit)
-               select new ScratchView(node.Name, node.ScratchBytes, limit, state, role.ScratchRemedy) { Enforced = workspace.Folder.Enforced },
+               let enforced = workspace.Folder.Enforced
+               let state = enforced ? StateOf(node.ScratchBytes, limit) : node.ScratchBytes < limit ? ScratchState.Roomy : ScratchState.Full
+               select new ScratchView(node.Name, node.ScratchBytes, limit, state, role.ScratchRemedy) { Enforced = enforced },
         ];
     }
 }

@@ -111,7 +111,7 @@ public sealed record ScratchShape(string Node, long UsedBytes, long LimitBytes, 
     private static string? CauseOf(ScratchView scratch) => scratch.State switch
     {
         ScratchState.Roomy => null,
-        _ when !scratch.Enforced => $"The scratch folder of {scratch.Node} holds as much as it was given, or more; nothing stops it here.",
+        _ when !scratch.Enforced => $"More lies in the scratch folder of {scratch.Node} than it was given; nothing stops a writer here.",
         ScratchState.NearlyFull => $"The scratch folder of {scratch.Node} is nearly full; once it is full, what needs to write there waits or fails.",
         _ => $"The scratch folder of {scratch.Node} is full: what needs to write there waits or fails until there is room.",
     };

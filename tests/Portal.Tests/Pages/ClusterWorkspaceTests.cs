@@ -75,7 +75,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         var full = Views.Cluster(WorkspaceStatus.Ready, [.. All[..2], All[2] with { ScratchBytes = 1 << 30 }, All[3] with { ScratchBytes = 1 << 30 }]) with { Template = template };
 
         Notices(Body(full)).ShouldBe(["The scratch folders of worker0, worker1 are full. What needs to write there waits or fails until there is room. Call spark.stop()."]);
-        Notices(Body(full with { Folder = full.Folder with { Enforced = false } }))[0].ShouldStartWith("The scratch folder of worker0, worker1 holds more than it was given");
+        Notices(Body(full with { Folder = full.Folder with { Enforced = false } }))[0].ShouldStartWith("More lies in scratch folders than they were given: worker0, worker1.");
         Notices(Body(full with { Status = WorkspaceStatus.Stopped, Nodes = [] })).ShouldNotContain(n => n.Contains("scratch"));
         Render<WorkspaceCard>(p => p.Add(c => c.Workspace, full)).Find(".notice-says").TextContent.Trim()
             .ShouldBe("The scratch folders of worker0, worker1 are full. What needs to write there waits or fails until there is room.");
