@@ -26,7 +26,8 @@ public sealed class CapacityOptions
 
 /// <summary>Asks the clouds how they are, and keeps it as rows for pages and policy.</summary>
 public sealed class CloudHealth(
-    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, IOptions<CapacityOptions> capacity, TimeProvider clock)
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
+    IOptions<CapacityOptions> capacity, TimeProvider clock)
 {
     private const int VcpusPerCore = 4, LaunchesPerCore = 2;
     private const double MemoryShare = 0.75;

@@ -31,7 +31,8 @@ public sealed class DatabaseAwayTests
     [Fact]
     public void Connection_CutRefusedOrNotHadInTime_IsAwayHoweverItIsWrapped()
     {
-        Exception[] causes = [new SocketException((int)SocketError.ConnectionRefused), new IOException("cut"), new TimeoutException("none free"), Said("57P01")];
+        Exception[] causes =
+            [new SocketException((int)SocketError.ConnectionRefused), new IOException("cut"), new TimeoutException("none free"), Said("57P01")];
         foreach (var cause in causes)
         {
             var connection = new NpgsqlException("failed", cause);
@@ -44,7 +45,8 @@ public sealed class DatabaseAwayTests
     [Fact]
     public void OtherFaults_AreNot()
     {
-        Exception?[] others = [null, new InvalidOperationException("ours"), new IOException("a file"), new TimeoutException("a cloud"), new NpgsqlException("ours")];
+        Exception?[] others =
+            [null, new InvalidOperationException("ours"), new IOException("a file"), new TimeoutException("a cloud"), new NpgsqlException("ours")];
         foreach (var other in others) DatabaseAway.Is(other).ShouldBeFalse();
     }
 

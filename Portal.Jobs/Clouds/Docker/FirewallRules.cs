@@ -81,7 +81,8 @@ public sealed class FirewallRules(Owned owned, DockerOptions options)
             // A client that begins more tries again a second later.
             new("PREROUTING", ["-i", Nodes, .. there, "-j", "ACCEPT"], Table: "raw"),
             new("PREROUTING", ["-i", Nodes, .. there, "--syn", "-m", "hashlimit", "--hashlimit-above", $"{NewConnectionsEachSecond}/sec",
-                "--hashlimit-burst", $"{OpenConnections}", "--hashlimit-mode", "srcip", "--hashlimit-srcmask", WorkspacePrefix, "--hashlimit-name", owned.BridgePrefix, "-j", "DROP"], Table: "mangle"),
+                "--hashlimit-burst", $"{OpenConnections}", "--hashlimit-mode", "srcip", "--hashlimit-srcmask", WorkspacePrefix,
+                "--hashlimit-name", owned.BridgePrefix, "-j", "DROP"], Table: "mangle"),
             new("PREROUTING", ["-i", Nodes, .. there, "--syn", "-m", "connlimit", "--connlimit-above", $"{OpenConnections}",
                 "--connlimit-mask", WorkspacePrefix, "--connlimit-saddr", "-j", "DROP"], Table: "mangle"),
         ];

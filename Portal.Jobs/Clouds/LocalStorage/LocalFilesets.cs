@@ -58,7 +58,8 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 
         // Until it is done the kernel's counters begin at nothing: folders would seem empty, and their promises unwritten.
         if (await storage.RecountsAsync(cancel))
-            throw new CloudException(LocalShares.Service, CloudFault.Away, "what folders hold is being counted again", "Wait until that is done; what was seen before stands.");
+            throw new CloudException(LocalShares.Service, CloudFault.Away, "what folders hold is being counted again",
+                "Wait until that is done; what was seen before stands.");
         var groups = await storage.Btrfs.UsedNowAsync(storage.Options.Folder, cancel);
         var above = groups.Where(g => g.Path.Length == 0).ToDictionary(g => g.Id, StringComparer.Ordinal);
         var top = Mountinfo.Of(storage.Options.Folder, Mountinfo.Read()) is { } mount

@@ -39,8 +39,8 @@ public sealed class DatabaseAwayTests(CutWeb web) : IClassFixture<CutWeb>
         var workspace = await web.WorkspaceAsync("Ada");
         var endpoints = web.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
             .Where(e => e.RoutePattern.RawText?.StartsWith("/api/v1/", StringComparison.Ordinal) == true && e.RoutePattern.RawText != "/api/v1/openapi.json")
-            .SelectMany(e => e.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods, (e, method) => (Path: PathOf(e, workspace.Id), Method: new HttpMethod(method)))
-            .ToList();
+            .SelectMany(e => e.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods, 
+                (e, method) => (Path: PathOf(e, workspace.Id), Method: new HttpMethod(method))).ToList();
         endpoints.Count.ShouldBeGreaterThan(12);
         await web.Relay.CutAsync();
         try
@@ -164,7 +164,8 @@ public sealed class DatabaseAwayTests(CutWeb web) : IClassFixture<CutWeb>
         foreach (var inner in (string[])["Npgsql", "Exception", "/run/", ".s.PGSQL", "   at "]) said.ShouldNotContain(inner, Case.Sensitive, what);
     }
 
-    private static string PathOf(RouteEndpoint endpoint, Guid id) => "/" + string.Join('/', endpoint.RoutePattern.PathSegments.Select(s => Part(s.Parts[0], id)));
+    private static string PathOf(RouteEndpoint endpoint, Guid id) =>
+        "/" + string.Join('/', endpoint.RoutePattern.PathSegments.Select(s => Part(s.Parts[0], id)));
 
     private static string Part(RoutePatternPart part, Guid id) => part switch
     {

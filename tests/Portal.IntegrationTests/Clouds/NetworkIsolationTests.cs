@@ -166,7 +166,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             """;
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        var open = await Unguarded.StartAsync(Lab, "raw", uid: 0, privileged: true);
+        var open = await Unguarded.StartAsync(Lab, "raw", uid: 0, capable: true);
 
         (await Lab.PythonInsideAsync(plan, "notebook", Attempts)).Said.Split('\n').ShouldBe(["raw EPERM", "packet EPERM", "six []"]);
         (await open.PythonAsync(Attempts)).Take(2).ShouldBe(["raw works", "packet works"]);

@@ -15,13 +15,13 @@ public sealed class Unguarded
 
     private Unguarded(CloudLab lab, string id) => (_lab, _id) = (lab, id);
 
-    /// <param name="privileged">With every capability, and the kernel's files as the host sees them; else it lacks the seccomp profile alone.</param>
+    /// <param name="capable">With root's capabilities and the kernel's files as the host sees them; else it lacks the seccomp profile alone.</param>
     /// <param name="work">Folder of the host that stands at /home/student/work.</param>
-    public static async Task<Unguarded> StartAsync(CloudLab lab, string name, int uid, bool privileged, string? work = null)
+    public static async Task<Unguarded> StartAsync(CloudLab lab, string name, int uid, bool capable, string? work = null)
     {
         var id = await lab.Engine.CreateAsync(new CreateContainerParameters
         {
-            Name = $"portal-{lab.Id}-{name}-{(privileged ? "privileged" : "unconfined")}",
+            Name = $"portal-{lab.Id}-{name}-{(capable ? "capable" : "unconfined")}",
             Image = await lab.PythonAsync(),
             User = string.Create(CultureInfo.InvariantCulture, $"{uid}:{uid}"),
             Entrypoint = ["sleep"],
@@ -30,9 +30,15 @@ public sealed class Unguarded
             HostConfig = new HostConfig
             {
                 NetworkMode = "none",
-                Privileged = privileged,
-                CapDrop = privileged ? [] : ["ALL"],
-                SecurityOpt = privileged ? ["seccomp=unconfined"] : ["no-new-privileges", "seccomp=unconfined"],
+                CapDrop = ["ALL"],
+                CapAdd = capable ? ["SYS_ADMIN", "SYS_CHROOT", "SYSLOG", "DAC_READ_SEARCH", "DAC_OVERRIDE", "NET_RAW", "SETUID", "SETGID"] : [],
+                SecurityOpt = capable ? ["seccomp=unconfined"] : ["no-new-privileges", "seccomp=unconfined"],
+                MaskedPaths = capable ? [] : null,
+                ReadonlyPaths = capable ? [] : null,
+                Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
+                {
+                    ["/home/student"] = string.Create(CultureInfo.InvariantCulture, $"uid={uid},mode=700"),
+                },
                 Mounts = work is null ? [] : [new Mount { Type = "bind", Source = work, Target = "/home/student/work" }],
             },
         }, CancellationToken.None);
