@@ -23,8 +23,8 @@ public sealed class DockerOptions
     /// <summary>Folder of root's for the passwd and group files that containers see.</summary>
     public string Identities { get; set; } = "";
 
-    /// <summary>Size of the tmpfs at /tmp, MiB; it counts as the container's memory.</summary>
-    public int TmpMib { get; set; } = 512;
+    /// <summary>Size of the tmpfs at /tmp and of /dev/shm, each, as a percentage of the node's memory; what lies there counts as its memory.</summary>
+    public int TmpPercent { get; set; } = 50;
 
     /// <summary>Size of the tmpfs at /home/student, MiB; it counts as the container's memory.</summary>
     public int HomeMib { get; set; } = 64;
@@ -60,7 +60,7 @@ public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
             nameof(options.Pool), "must be an IPv4 network of /8 to /24, as 10.213.0.0/16");
         Wrong(options.WayOut.Length > 0 && !IsWayOut(options.WayOut, pool), nameof(options.WayOut),
             "must be the IPv4 address and port of an HTTP proxy, as 192.0.2.7:3128, that is neither this host's loopback nor one of the workspaces' addresses: nodes ask no name server and have a loopback of their own");
-        Wrong(options.TmpMib is < 16 or > 65536, nameof(options.TmpMib), "must be 16 to 65536 MiB");
+        Wrong(options.TmpPercent is < 1 or > 100, nameof(options.TmpPercent), "must be 1 to 100 percent of a node's memory");
         Wrong(options.HomeMib is < 1 or > 65536, nameof(options.HomeMib), "must be 1 to 65536 MiB");
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
 

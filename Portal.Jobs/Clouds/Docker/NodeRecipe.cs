@@ -11,7 +11,8 @@ namespace Portal.Jobs.Clouds.Docker;
 public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Identities identities)
 {
     private const int Addresses = 32; // of a workspace
-    private const int Version = 1; // raise it when Describe changes: containers of running workspaces keep theirs until their next generation
+    private const int LeastTmpMib = 64; // as much as engines give by themselves
+    private const int Version = 2; // raise it when Describe changes: containers of running workspaces keep theirs until their next generation
 
     /// <summary>
     /// Hash of what this node is to be: of our own plan, not of the package's model, so that an upgrade of the package replaces nothing; of the
@@ -100,6 +101,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
     public CreateContainerParameters Describe(string name, string network, IDictionary<string, string> labels, NodePlan node, SeccompProfile profile)
     {
         var (passwd, group) = identities.Ensure(node.Uid);
+        var tmpMib = Math.Max(LeastTmpMib, node.MemoryMib * options.TmpPercent / 100);
         return new CreateContainerParameters
         {
             Name = name,
@@ -122,7 +124,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
                 ReadonlyRootfs = true,
                 Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
                 {
-                    ["/tmp"] = $"size={options.TmpMib}m,uid={node.Uid},gid={node.Uid},mode=700,exec,nosuid,nodev", // exec: engines unpack native libraries there
+                    ["/tmp"] = $"size={tmpMib}m,uid={node.Uid},gid={node.Uid},mode=700,exec,nosuid,nodev", // exec: engines unpack native libraries there
                     ["/home/student"] = $"size={options.HomeMib}m,uid={node.Uid},gid={node.Uid},mode=700,nosuid,nodev",
                 },
                 Mounts = [Bind(new FolderPlan(passwd, "/etc/passwd", ReadOnly: true)), Bind(new FolderPlan(group, "/etc/group", ReadOnly: true)), .. node.Folders.Select(Bind)],
@@ -133,6 +135,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
                 DNS = ["127.0.0.1"],
                 DNSOptions = ["timeout:1", "attempts:1"],
                 IpcMode = "private",
+                ShmSize = tmpMib << 20,
             },
             NetworkingConfig = new NetworkingConfig { EndpointsConfig = new Dictionary<string, EndpointSettings>(StringComparer.Ordinal) { [network] = new() { Aliases = [node.Name] } } },
         };

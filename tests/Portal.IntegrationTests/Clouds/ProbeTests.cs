@@ -122,7 +122,7 @@ public sealed class ProbeTests
     [Theory]
     [InlineData("Clouds:Docker:Socket", "docker.sock", "Clouds:Docker:Socket")]
     [InlineData("Clouds:Docker:Pool", "10.1.2.3", "Clouds:Docker:Pool")]
-    [InlineData("Clouds:Docker:TmpMib", "1", "Clouds:Docker:TmpMib")]
+    [InlineData("Clouds:Docker:TmpPercent", "0", "Clouds:Docker:TmpPercent")]
     [InlineData("Clouds:Docker:WayOut", "proxy.example.edu:3128", "Clouds:Docker:WayOut")]
     [InlineData("Clouds:Docker:WayOut", "192.0.2.7", "Clouds:Docker:WayOut")]
     [InlineData("Clouds:Docker:WayOut", "127.0.0.1:3128", "Clouds:Docker:WayOut")]

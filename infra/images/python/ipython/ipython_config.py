@@ -1,0 +1,6 @@
+# The history is a database: it lies in memory while programs write it (kept_state.py carries it to the work folder).
+import os
+
+c = get_config()  # noqa: F821
+if os.environ.get("PORTAL_IPYTHON_HISTORY"):
+    c.HistoryManager.hist_file = os.environ["PORTAL_IPYTHON_HISTORY"]

@@ -1,0 +1,6 @@
+# Trust in notebooks, for the server and for `jupyter trust`: no database on the work folder, which may be full.
+import kept_state
+
+c = get_config()  # noqa: F821
+c.NotebookNotary.store_factory = kept_state.Trust
+c.NotebookNotary.secret = kept_state.secret()

@@ -1,0 +1,159 @@
+"""A part of the notebook's server: files of a work folder that may be full.
+
+Reading and deleting need no room. A save that finds none says so in a sentence, which JupyterLab shows, and leaves the file as it was.
+"""
+import errno
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from functools import wraps
+
+import node_limits
+from jupyter_server.services.contents import fileio
+from jupyter_server.services.contents.filecheckpoints import AsyncFileCheckpoints
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+from tornado import web
+from traitlets import default
+
+FULL = {errno.EDQUOT, errno.ENOSPC}
+SLACK = 1 << 20  # bytes; a folder with less is called full
+
+
+def is_full(error):
+    """Whether this error, or one that it follows from, says that there is no room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def sentence(space, kept="Nothing was saved, and what was there before is untouched."):
+    total, used, free = space
+    unit, name = (1 << 30, "GiB") if total >= 1 << 30 else (1 << 20, "MiB")
+    figures = f"{used / unit:.1f} of {total / unit:.1f}".removesuffix(".0") + f" {name}"
+    so = f"Your folder is full: {figures}." if free < SLACK else f"There is not enough room for this: your folder holds {figures}, or the storage of your class is used up."
+    return f"{so} {kept} Delete what you no longer need, in the file browser or in a terminal, and save again; if you need all of it, ask your instructor for a larger folder."
+
+
+@contextmanager
+def explaining(folder):
+    before = node_limits.space(folder)  # what was begun and taken back still counts for a while
+    try:
+        yield
+    except Exception as e:
+        if is_full(e) and getattr(e, "status_code", 0) != 507:  # that is Insufficient Storage, and already a sentence
+            raise web.HTTPError(507, sentence(before)) from e
+        raise
+
+
+@contextmanager
+def atomic_writing(path, text=True, encoding="utf-8", log=None, **kwargs):
+    """Writes beside the file and takes its name once all is on disk. Jupyter's own empties the file first and has it back only from some errors."""
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    if os.path.exists(path) and not (os.access(path, os.W_OK) and os.access(folder, os.W_OK)):
+        with fileio.atomic_writing(path, text, encoding, log, **kwargs) as file:
+            yield file
+        return
+    beside = os.path.join(folder, f".~{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}")  # a name may be as long as names can be
+    try:
+        with open(beside, "w", encoding=encoding, **{"newline": "\n", **kwargs}) if text else open(beside, "wb", **kwargs) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(path):
+            shutil.copymode(path, beside)
+        os.replace(beside, path)
+    except BaseException:
+        with _unless_gone():
+            os.unlink(beside)
+        raise
+
+
+@contextmanager
+def _unless_gone():
+    try:
+        yield
+    except OSError:
+        pass
+
+
+def copy(source, target):
+    """The target is there whole or stays as it was."""
+    with open(source, "rb") as old, atomic_writing(target, text=False) as new:
+        shutil.copyfileobj(old, new)
+
+
+class Writes:
+    @contextmanager
+    def atomic_writing(self, os_path, *args, **kwargs):
+        with self.perm_to_403(os_path), atomic_writing(os_path, *args, **kwargs) as file:
+            yield file
+
+    async def _copy(self, src, dest):
+        await fileio.run_sync(copy, src, dest)
+
+
+class Checkpoints(Writes, AsyncFileCheckpoints):
+    """Beside the files, as always; only that neither a look at them nor a rename fails for want of room, and that JupyterLab goes on without a new one."""
+
+    def checkpoint_path(self, checkpoint_id, path):
+        try:
+            return super().checkpoint_path(checkpoint_id, path)
+        except OSError as e:
+            if not is_full(e):
+                raise
+        parent, _, name = path.strip("/").rpartition("/")
+        stem, extension = os.path.splitext(name)
+        return os.path.join(self._get_os_path(parent), self.checkpoint_dir, f"{stem}-{checkpoint_id}{extension}")
+
+    async def create_checkpoint(self, contents_mgr, path):
+        try:
+            return await super().create_checkpoint(contents_mgr, path)
+        except OSError as e:
+            # 403 is what JupyterLab takes for a folder in which there can be none; at any other it would not open the file.
+            if is_full(e) or isinstance(e, FileNotFoundError):
+                raise web.HTTPError(403, sentence(node_limits.space(self.root_dir), kept="There is no new checkpoint of this file.")) from e
+            raise
+
+    async def rename_checkpoint(self, checkpoint_id, old_path, new_path):
+        try:
+            await super().rename_checkpoint(checkpoint_id, old_path, new_path)
+        except OSError:
+            self.log.warning("The checkpoint of %s stays under its old name", old_path, exc_info=True)
+
+    async def restore_checkpoint(self, contents_mgr, checkpoint_id, path):
+        with explaining(self.root_dir):
+            await super().restore_checkpoint(contents_mgr, checkpoint_id, path)
+
+
+class FolderContents(Writes, AsyncLargeFileManager):
+    @default("checkpoints_class")
+    def _checkpoints_class_default(self):
+        return Checkpoints
+
+    async def _save_large_file(self, os_path, content, format):
+        """A further part of an upload, behind those that are there."""
+        try:
+            await super()._save_large_file(os_path, content, format)
+        except OSError as e:
+            if is_full(e):
+                words = sentence(node_limits.space(self.root_dir), kept="The upload was given up, and nothing of it was kept.")
+                os.unlink(os_path)
+                raise web.HTTPError(507, words) from e
+            raise
+
+
+def _explained(method):
+    @wraps(method)
+    async def explained(self, *args, **kwargs):
+        with explaining(self.root_dir):
+            return await method(self, *args, **kwargs)
+
+    return explained
+
+
+for verb in ("save", "new", "new_untitled", "copy", "rename_file"):
+    setattr(FolderContents, verb, _explained(getattr(AsyncLargeFileManager, verb)))

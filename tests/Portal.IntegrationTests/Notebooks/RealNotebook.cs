@@ -1,0 +1,127 @@
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Portal.Core.Clouds;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Notebooks;
+
+/// <summary>A real JupyterLab in a real container, made and told its sizes as the product does, over a work folder with a limit.</summary>
+public sealed class RealNotebook : IAsyncDisposable
+{
+    private const int Uid = 300_401;
+    private const string Token = "a-token";
+    private readonly CloudLab _lab;
+    private readonly ShareAccess _access;
+    private readonly NodePlan _node;
+    private ClusterPlan _plan;
+    private HttpClient _http = new();
+
+    private RealNotebook(CloudLab lab, ShareAccess access, NodePlan node, string folder)
+    {
+        (_lab, _access, _node, Folder) = (lab, access, node, folder);
+        _plan = new(access.Workspace, 0, "", []);
+    }
+
+    /// <summary>The work folder as the host sees it.</summary>
+    public string Folder { get; }
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <param name="limit">Of the work folder, bytes; the scratch folder has 1 GiB.</param>
+    public static async Task<RealNotebook> StartAsync(CloudLab lab, long limit = 64 << 20, int vcpus = 1, int memoryMib = 1024)
+    {
+        var (mount, folder, access) = await lab.WorkAsync(CloudLab.New(), Uid, limit, classLimit: 4L << 30);
+        var scratch = access with { Scratch = "notebook" };
+        await lab.Filesets.EnsureScratchAsync(new(access.ClassId, access.Workspace, "notebook"), Uid, 1L << 30, Cancel);
+        var node = await lab.NodeAsync(uid: Uid, work: mount, memoryMib: memoryMib, vcpus: vcpus, command: ["start-notebook"]);
+        var it = new RealNotebook(lab, access, node with
+        {
+            Environment = new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                ["NOTEBOOK_DIR"] = "/home/student/work",
+                ["PORTAL_NODE"] = "notebook",
+                ["PORTAL_TEMPLATE"] = "notebook",
+                ["PORTAL_VCPUS"] = $"{vcpus}",
+                ["PORTAL_MEMORY_MIB"] = $"{memoryMib}",
+                ["SCRATCH"] = "/scratch",
+            },
+            Secrets = new Dictionary<string, string>(StringComparer.Ordinal) { ["TOKEN"] = Token },
+            Folders = [.. node.Folders, new(await lab.Shares.AllowAsync(scratch, Cancel), "/scratch", ReadOnly: false)],
+        }, folder);
+        await it.StartAgainAsync();
+        return it;
+    }
+
+    /// <summary>Stops it as the product does, if it runs, and starts the next generation over the same folders.</summary>
+    public async Task StartAgainAsync()
+    {
+        await _lab.Clusters.RemoveNodesAsync(_access.Workspace, CloudLab.Every, Cancel);
+        await _lab.Clusters.RemoveNetworkAsync(_access.Workspace, CloudLab.Every, Cancel);
+        _plan = await _lab.PlanAsync(_access.Workspace, _plan.Generation + 1, nodes: _node);
+        await _lab.Clusters.EnsureAsync(_plan, Cancel);
+        _http.Dispose();
+        _http = new() { Timeout = TimeSpan.FromSeconds(60), DefaultRequestHeaders = { Authorization = new("token", Token) }, BaseAddress = new($"http://{await _lab.AddressAsync(_plan, "notebook")}:8888/") };
+        await Eventually.HoldsAsync(async () =>
+        {
+            try { return (await _http.GetAsync("api/status", Cancel)).IsSuccessStatusCode; }
+            catch (HttpRequestException) { return false; }
+        }, "the notebook answers", 60);
+    }
+
+    /// <summary>Asks the server; status, and what it answered, null for nothing.</summary>
+    public async Task<(int Status, JsonNode? Said)> AskAsync(HttpMethod method, string path, JsonNode? body = null)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body) };
+        using var answer = await _http.SendAsync(request, Cancel);
+        var said = await answer.Content.ReadAsStringAsync(Cancel);
+        return ((int)answer.StatusCode, said.Length == 0 ? null : JsonNode.Parse(said));
+    }
+
+    /// <summary>As in a terminal of the notebook: what a command wrote, both streams; fails when it does.</summary>
+    public async Task<string> TypeAsync(string line)
+    {
+        var (said, code) = await TryAsync(line);
+        code.ShouldBe(0, said);
+        return said;
+    }
+
+    public Task<(string Said, long Code)> TryAsync(string line) => _lab.InsideAsync(_plan, "notebook", "bash", "-c", $". /usr/local/lib/portal/node && cd \"$NOTEBOOK_DIR\" && {line}");
+
+    public async Task<string> PythonAsync(string program)
+    {
+        var (said, code) = await _lab.InsideAsync(_plan, "notebook", "bash", "-c", ". /usr/local/lib/portal/node && cd \"$NOTEBOOK_DIR\" && exec python3 -c \"$0\"", program);
+        code.ShouldBe(0, said);
+        return said;
+    }
+
+    /// <summary>Starts a kernel over the server, runs code in it and shuts it down; what the code printed.</summary>
+    public async Task<string> ComputeAsync(string code)
+    {
+        var (status, kernel) = await AskAsync(HttpMethod.Post, "api/kernels");
+        status.ShouldBe(201, kernel?.ToJsonString());
+        var said = await PythonAsync($$"""
+            from jupyter_client import BlockingKernelClient
+            client = BlockingKernelClient(connection_file="/tmp/jupyter-runtime/kernel-{{kernel!["id"]}}.json")
+            client.load_connection_file(); client.start_channels(hb=False); client.wait_for_ready(timeout=60)
+            client.execute_interactive({{System.Text.Json.JsonSerializer.Serialize(code)}}, store_history=True, timeout=60)
+            """);
+        (await AskAsync(HttpMethod.Delete, $"api/kernels/{kernel["id"]}")).Status.ShouldBe(204);
+        return said;
+    }
+
+    /// <summary>Writes to the work folder until the kernel takes not one more byte.</summary>
+    public Task<string> FillAsync() => PythonAsync("""
+        import os
+        for name, bite in (("big", 1 << 20), ("mid", 64 << 10), ("small", 4 << 10), ("last", 1)):
+            try:
+                with open(name, "wb", buffering=0) as f:
+                    while True: f.write(b"x" * bite); os.fsync(f.fileno())
+            except OSError as e: print(name, e.errno)
+        """);
+
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await _lab.Clusters.RemoveNodesAsync(_access.Workspace, CloudLab.Every, CancellationToken.None);
+    }
+}
