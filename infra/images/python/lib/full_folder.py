@@ -33,8 +33,12 @@ def sentence(space, kept="Nothing was saved, and what was there before is untouc
     total, used, free = space
     unit, name = (1 << 30, "GiB") if total >= 1 << 30 else (1 << 20, "MiB")
     figures = f"{used / unit:.1f} of {total / unit:.1f}".removesuffix(".0") + f" {name}"
-    so = f"Your folder is full: {figures}." if free < SLACK else f"There is not enough room for this: your folder holds {figures}, or the storage of your class is used up."
-    return f"{so} {kept} Delete what you no longer need, in the file browser or in a terminal, and save again; if you need all of it, ask your instructor for a larger folder."
+    if free < SLACK:
+        so = f"Your folder is full: {figures}."
+    else:
+        so = f"There is not enough room for this: your folder holds {figures}, or the storage of your class is used up."
+    return (f"{so} {kept} Delete what you no longer need, in the file browser or in a terminal, and save again; "
+            "if you need all of it, ask your instructor for a larger folder.")
 
 
 @contextmanager

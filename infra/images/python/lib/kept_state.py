@@ -17,6 +17,7 @@ from tornado.ioloop import PeriodicCallback
 EVERY = 30  # seconds
 WAITING = 20_000  # lines
 HISTORY_BYTES, TRUST_BYTES = 4 << 20, 1 << 20
+FROM = "FROM history h JOIN sessions s USING (session)"
 
 KEPT = os.environ.get("PORTAL_KEPT") or os.path.join(os.environ.get("NOTEBOOK_DIR", os.path.expanduser("~/work")), ".notebook")
 HISTORY = os.environ.get("PORTAL_IPYTHON_HISTORY", "")
@@ -135,12 +136,14 @@ class History:
 
     def restore(self):
         rows = [(start, line, source, raw) for start, line, source, raw in filter(None, map(_entry, self.lines.read()))]
-        old = _rows(OLD_HISTORY, "SELECT s.start, h.line, h.source, h.source_raw FROM history h JOIN sessions s USING (session) ORDER BY h.session DESC, h.line DESC LIMIT 10000")[::-1]
+        old = _rows(OLD_HISTORY, f"SELECT s.start, h.line, h.source, h.source_raw {FROM} ORDER BY h.session DESC, h.line DESC LIMIT 10000")[::-1]
         sessions = {}
         with sqlite3.connect(HISTORY) as db:
             # As IPython makes them.
-            db.execute("CREATE TABLE IF NOT EXISTS sessions (session integer primary key autoincrement, start timestamp, end timestamp, num_cmds integer, remark text)")
-            db.execute("CREATE TABLE IF NOT EXISTS history (session integer, line integer, source text, source_raw text, PRIMARY KEY (session, line))")
+            db.execute("""CREATE TABLE IF NOT EXISTS sessions (session integer primary key autoincrement, start timestamp,
+                          end timestamp, num_cmds integer, remark text)""")
+            db.execute("""CREATE TABLE IF NOT EXISTS history (session integer, line integer, source text, source_raw text,
+                          PRIMARY KEY (session, line))""")
             for start, line, source, raw in [*old, *rows]:
                 if start not in sessions:
                     sessions[start] = db.execute("INSERT INTO sessions VALUES (NULL, ?, NULL, NULL, '')", (start,)).lastrowid
@@ -151,7 +154,7 @@ class History:
             _remove(OLD_HISTORY)
 
     def carry(self):
-        rows = _rows(HISTORY, "SELECT h.rowid, s.start, h.line, h.source, h.source_raw FROM history h JOIN sessions s USING (session) WHERE h.rowid > ? ORDER BY h.rowid", self.last)
+        rows = _rows(HISTORY, f"SELECT h.rowid, s.start, h.line, h.source, h.source_raw {FROM} WHERE h.rowid > ? ORDER BY h.rowid", self.last)
         if rows:
             self.last = rows[-1][0]
         self.lines.add([_line(*row[1:]) for row in rows])
