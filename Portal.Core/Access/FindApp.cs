@@ -3,11 +3,16 @@ using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
+using Portal.Core.Workspaces;
 
 namespace Portal.Core.Access;
 
 /// <param name="Title">Of the app.</param>
-public sealed record AppFound(Guid Workspace, string WorkspaceName, string App, string Title);
+/// <param name="Status">
+/// Of the workspace, as far as this app is concerned: <see cref="WorkspaceStatus.Ready"/> where it can be opened, <see cref="WorkspaceStatus.Attention"/>
+/// where its own node is down.
+/// </param>
+public sealed record AppFound(Guid Workspace, string WorkspaceName, string Slug, string App, string Title, WorkspaceStatus Status);
 
 /// <summary>An app by what its host is named after. Opens nothing: that takes a click, and <see cref="OpenApp"/>.</summary>
 public sealed class FindApp(IDbContextFactory<PortalDb> databases)
@@ -21,6 +26,10 @@ public sealed class FindApp(IDbContextFactory<PortalDb> databases)
                            where w.Slug == slug && w.DeletedAt == null
                            select new { w, t.Spec }).AsNoTracking().SingleOrDefaultAsync(cancel);
         if (found is null || !Permissions.May(Verb.OpenApp, await db.StandingAsync(actor, found.w.TenantId, found.w.ClassId, found.w.PersonId, cancel))) return null;
-        return found.Spec.AppsOnNodes(found.w.Workers).FirstOrDefault(a => a.Id == app) is { } there ? new(found.w.Id, found.w.Name, there.Id, there.Title) : null;
+        if (found.Spec.AppsOnNodes(found.w.Workers).FirstOrDefault(a => a.Id == app) is not { } there) return null;
+        if (await db.StandingRunAsync(found.w.Id, cancel) is not { } run) return null;
+        var nodes = db.Nodes.AsNoTracking().Where(n => n.WorkspaceId == found.w.Id && n.Generation == found.w.Generation);
+        var runs = await nodes.AnyAsync(n => n.Name == there.Node && n.Running, cancel);
+        return new(found.w.Id, found.w.Name, slug, there.Id, there.Title, StatusOf.Run(run.Kind, run.Phase, run.Releasing, nodesWell: runs));
     }
 }

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
 using Portal.Core.Access;
+using Portal.Core.Workspaces;
 
 namespace Portal.Access;
 
@@ -43,7 +44,9 @@ public static class AccessEndpoints
         routes.MapPost("/sign-out", SignOutAsync).AllowAnonymous();
         routes.MapPost("/workspaces/{id:guid}/apps/{app}/open", OpenAsync).RequireAuthorization();
         routes.MapGet("/workspaces/{slug}/open/{app}", OfferAsync).RequireAuthorization();
+        routes.MapPost("/workspaces/{slug}/open/{app}", StartAsync).RequireAuthorization();
         routes.MapGet(OpenAppPage.Script, () => Results.Text(OpenAppPage.ScriptText, "text/javascript")).AllowAnonymous();
+        routes.MapGet(OpenAppPage.WaitScript, () => Results.Text(OpenAppPage.WaitScriptText, "text/javascript")).AllowAnonymous();
     }
 
     private static async Task<IResult> SignInAsync([FromForm] Guid person, [FromForm] string? returnUrl, DemoPeople people, HttpContext http)
@@ -64,6 +67,7 @@ public static class AccessEndpoints
         return await open.RunAsync(me.Actor(), me.SessionHash(), id, app, http.RequestAborted) switch
         {
             OpenAppOutcome.Opened opened => page.Result(http, opened, form["path"]),
+            OpenAppOutcome.NotReady notReady when OpenAppPage.PathInApp(form["path"]) is { } path => SeeOther(http, OpenAppPage.Address(new(app, notReady.Slug), path)),
             OpenAppOutcome.NotReady notReady => SeeOther(http, $"/workspaces/{notReady.Slug}"),
             _ => page.Nothing(http),
         };
@@ -71,6 +75,19 @@ public static class AccessEndpoints
 
     private static async Task<IResult> OfferAsync(string slug, string app, string? path, FindApp find, OpenAppPage page, ClaimsPrincipal me, HttpContext http) =>
         await find.RunAsync(me.Actor(), slug, app, http.RequestAborted) is { } found ? page.Offer(http, found, path) : page.Nothing(http);
+
+    /// <summary>Starts the workspace again for whoever wants to go on in one of its apps, and leads back to the page that waits for it.</summary>
+    private static async Task<IResult> StartAsync(
+        string slug, string app, IFormCollection form, FindApp find, StartWorkspace start, OpenAppPage page, ClaimsPrincipal me, HttpContext http)
+    {
+        if (await find.RunAsync(me.Actor(), slug, app, http.RequestAborted) is not { } found) return page.Nothing(http);
+        return await start.RunAsync(me.Actor(), found.Workspace, wanted: null, http.RequestAborted) switch
+        {
+            ChangeOutcome.Refused refused => page.Offer(http, found, form["path"], refused.Why),
+            ChangeOutcome.NotFound => page.Nothing(http),
+            _ => SeeOther(http, OpenAppPage.Address(new(found.App, slug), form["path"].ToString())),
+        };
+    }
 
     private static IResult SeeOther(HttpContext http, string path)
     {

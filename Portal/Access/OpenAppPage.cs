@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.Extensions.Localization;
 using Portal.Core.Access;
+using Portal.Core.Workspaces;
 using Portal.Theme;
 
 namespace Portal.Access;
@@ -17,6 +19,21 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
     public const string Script = "/open-app.js";
     public const string ScriptText = "document.forms[0].submit();\n";
 
+    /// <summary>Of the page that says what is under way: loads it again when there is something else to say.</summary>
+    public const string WaitScript = "/await-app.js";
+    public const string WaitScriptText = """
+        const look = async () => {
+          try {
+            const answer = await fetch(location.href, { cache: "no-store" });
+            const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+            if (page.body.dataset.state !== document.body.dataset.state) { location.reload(); return; }
+          } catch { /* The portal may be starting again. */ }
+          setTimeout(look, 2000);
+        };
+        setTimeout(look, 2000);
+
+        """;
+
     /// <summary>Where a ticket is posted to, on every app's host.</summary>
     public const string EnterPath = "/.portal/enter";
 
@@ -27,18 +44,58 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
     public static string? PathInApp(string? path) =>
         path is { Length: > 1 and <= LongestPath } && LocalUrl.OrHome(path) == path && !path.StartsWith("/.portal", StringComparison.OrdinalIgnoreCase) ? path : null;
 
+    /// <summary>An address as <see cref="Address"/> makes it.</summary>
+    public static bool IsOffer(string? url) =>
+        url is not null && url.StartsWith("/workspaces/", StringComparison.Ordinal) && url.Contains("/open/", StringComparison.Ordinal);
+
     /// <summary>
-    /// Offers to open an app for whoever came by a link: nothing happens before the person clicks, since links come from anywhere and the pages
-    /// of engines have addresses that do things.
+    /// Offers to open an app for whoever came by a link, or says what has become of it and what can be done: nothing happens before the person
+    /// clicks, since links come from anywhere and the pages of engines have addresses that do things. Where something is under way the page
+    /// goes on by itself.
     /// </summary>
-    public IResult Offer(HttpContext http, AppFound app, string? path)
+    /// <param name="refused">Why it could not be started just now; null where nobody tried.</param>
+    public IResult Offer(HttpContext http, AppFound app, string? path, ChangeRefusal? refused = null)
+    {
+        var state = app.Status switch
+        {
+            WorkspaceStatus.Ready or WorkspaceStatus.Resizing => "Ready",
+            WorkspaceStatus.Queued or WorkspaceStatus.Starting => "Starting",
+            WorkspaceStatus.Attention => "Restarting",
+            WorkspaceStatus.Stopping => "Stopping",
+            WorkspaceStatus.Stopped => "Stopped",
+            WorkspaceStatus.Failed => "Failed",
+            WorkspaceStatus.Deleting or WorkspaceStatus.Deleted => "Deleted",
+            _ => throw new UnreachableException($"{app.Status}"),
+        };
+        if (state == "Deleted") return Nothing(http);
+        var kept = PathInApp(path);
+        var where = kept is null ? "" : $"<p><code>{E(kept)}</code></p>";
+        if (state == "Ready")
+            return Page(http, texts["Offer.Title", app.Title], $"""
+                <p>{E(texts["Offer.Says", app.Title, app.WorkspaceName])}</p>{where}
+                {Button(http, $"/workspaces/{app.Workspace}/apps/{app.App}/open", kept, texts["Open.Button", app.Title])}
+                """, formAction: "'self'", state: state);
+        var waits = state is not ("Stopped" or "Failed");
+        var says = refused switch
+        {
+            null => texts[$"Gone.{state}.Says", app.WorkspaceName, app.Title],
+            ChangeRefusal.OverQuota => texts["Gone.Refused.OverQuota"],
+            _ => texts["Gone.Refused.Other"],
+        };
+        return Page(http, texts[$"Gone.{state}.Title"], $"""
+            <p>{E(says)}</p>{where}
+            {(state is "Starting" or "Stopping" ? "" : Button(http, Address(new(app.App, app.Slug), kept ?? ""), kept, texts[$"Gone.{state}.Button"]))}
+            <p><a href="/workspaces/{E(app.Slug)}">{E(texts["Gone.Link"])}</a></p>{(waits ? $"<script src=\"{WaitScript}\"></script>" : "")}
+            """, formAction: "'self'", script: waits ? "'self'" : "'none'", state: state);
+    }
+
+    private string Button(HttpContext http, string action, string? path, string text)
     {
         var token = antiforgery.GetAndStoreTokens(http);
-        return Page(http, texts["Offer.Title", app.Title], $"""
-            <form method="post" action="/workspaces/{app.Workspace}/apps/{E(app.App)}/open">{Hidden(token.FormFieldName, token.RequestToken!)}{Hidden("path", PathInApp(path) ?? "")}
-            <p>{E(texts["Offer.Says", app.Title, app.WorkspaceName])}</p>{(PathInApp(path) is { } known ? $"<p><code>{E(known)}</code></p>" : "")}
-            <p class="people"><button type="submit">{E(texts["Open.Button", app.Title])}</button></p></form>
-            """, formAction: "'self'");
+        return $"""
+            <form method="post" action="{E(action)}">{Hidden(token.FormFieldName, token.RequestToken!)}{Hidden("path", path ?? "")}
+            <p class="people"><button type="submit">{E(text)}</button></p></form>
+            """;
     }
 
     /// <summary>404, the same for an app that is not there and for one that is somebody else's.</summary>
@@ -60,17 +117,20 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
     }
 
     /// <param name="content">HTML below the heading; every value in it is encoded already.</param>
-    /// <param name="formAction">Where forms of the page may be posted to, and <paramref name="script"/> where scripts may come from: sources of a content security policy.</param>
-    private IResult Page(HttpContext http, string title, string content, string formAction, int status = StatusCodes.Status200OK, string script = "'none'")
+    /// <param name="formAction">Where forms of the page may be posted to: sources of a content security policy.</param>
+    /// <param name="script">Where scripts may come from, and what they may ask; such sources too.</param>
+    /// <param name="state">What the page says, for <see cref="WaitScript"/>.</param>
+    private IResult Page(
+        HttpContext http, string title, string content, string formAction, int status = StatusCodes.Status200OK, string script = "'none'", string state = "")
     {
         http.Response.Headers.ContentSecurityPolicy =
-            $"default-src 'none'; script-src {script}; style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action {formAction}; frame-ancestors 'none'";
+            $"default-src 'none'; script-src {script}; connect-src {script}; style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action {formAction}; frame-ancestors 'none'";
         http.Response.Headers.CacheControl = "no-store";
         return Results.Text($"""
             <!DOCTYPE html>
             <html lang="en" data-theme="system">
             <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{E(title)}</title><link rel="stylesheet" href="/{sheet.Href}"></head>
-            <body><div class="plain"><main><h1>{E(title)}</h1>
+            <body data-state="{E(state)}"><div class="plain"><main><h1>{E(title)}</h1>
             {content}
             </main></div></body>
             </html>

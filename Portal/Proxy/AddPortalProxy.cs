@@ -1,3 +1,5 @@
+using System.Text;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Portal.Access;
 
 namespace Portal.Proxy;
@@ -9,6 +11,12 @@ public static class PortalProxy
         services.AddHttpForwarder();
         services.AddSingleton<AppDoors>().AddHostedService(p => p.GetRequiredService<AppDoors>());
         services.AddSingleton<AppAnswers>().AddSingleton<AppProxy>().AddSingleton<JobsLine>().AddSingleton<JobsDashboard>().AddSingleton<NodeLogs>();
+        // One character a byte, both ways: what an app and its pages say to each other in headers is theirs, in whatever encoding.
+        services.Configure<KestrelServerOptions>(o =>
+        {
+            o.RequestHeaderEncodingSelector = _ => Encoding.Latin1;
+            o.ResponseHeaderEncodingSelector = _ => Encoding.Latin1;
+        });
         return services;
     }
 

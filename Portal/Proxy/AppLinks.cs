@@ -25,8 +25,13 @@ public sealed class AppLinks(Site site, AppAccess access)
     public const int Longest = 5 + 2 + LongestName + 1 + LongestPort;
 
     /// <summary>The app at a host and port of the workspace's own network; null for none.</summary>
-    public AppLink? Find(string host, int port) =>
-        access.Links.FirstOrDefault(l => l.Port == port && (string.Equals(l.Node, host, StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out var address) && address.Equals(l.Address))));
+    public AppLink? Find(string host, int port)
+    {
+        if (!access.Links.Any(l => l.Port == port)) return null;
+        var address = IPAddress.TryParse(host, out var parsed) ? parsed : null;
+        bool Has(AppLink link) => string.Equals(link.Node, host, StringComparison.OrdinalIgnoreCase) || (address is not null && address.Equals(link.Address));
+        return access.Links.FirstOrDefault(l => l.Port == port && Has(l));
+    }
 
     public AppLink? Find(string app) => access.Links.FirstOrDefault(l => l.App == app);
 
@@ -38,11 +43,17 @@ public sealed class AppLinks(Site site, AppAccess access)
     /// </summary>
     public string? Lead(string? location, bool navigates)
     {
-        if (!Any || location is null) return null;
-        if (!Uri.TryCreate(location.StartsWith("//", StringComparison.Ordinal) ? "http:" + location : location, UriKind.Absolute, out var url) || url.Scheme != Uri.UriSchemeHttp || url.UserInfo.Length > 0) return null;
+        if (!Any || location is null || location.Any(c => c is '\\' || c is < ' ' or '\u007f')) return null;
+        var absolute = location.StartsWith("//", StringComparison.Ordinal) ? "http:" + location : location;
+        if (!absolute.StartsWith("http://", StringComparison.OrdinalIgnoreCase)) return null;
+        if (!Uri.TryCreate(absolute, UriKind.Absolute, out var url) || url.UserInfo.Length > 0) return null;
         if (Find(url.Host, url.Port) is not { } link) return null;
-        if (navigates || link.AsksForToken) return OriginOf(link) + url.PathAndQuery + url.Fragment;
-        return $"{OriginOf(Find(access.App)!)}{Through}/{link.App}{url.PathAndQuery}";
+        // As it was written: what Uri makes of it may differ, in bytes that are no ASCII above all.
+        var rest = absolute["http://".Length..];
+        rest = rest.IndexOfAny(['/', '?', '#']) is var end and >= 0 ? rest[end..] : "";
+        if (!rest.StartsWith('/')) rest = "/" + rest;
+        if (navigates || link.AsksForToken) return OriginOf(link) + rest;
+        return $"{OriginOf(Find(access.App)!)}{Through}/{link.App}{rest.Split('#')[0]}";
     }
 
     /// <summary>Where the scheme-less rest of a link ends that begins with "//" at <paramref name="at"/>: the app it names, and the position behind its port; a negative one when more must be seen first.</summary>

@@ -13,54 +13,56 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
     private const long LargestUpload = 8L << 30;
     private const int LargestTicketForm = 4 << 10;
 
+    /// <summary>Of <see cref="AppLinks.Through"/> and <see cref="AppLinks.At"/>.</summary>
+    private const int SegmentsBefore = 2;
+
     // A notebook may compute for long without a word.
     private static readonly ForwarderRequestConfig Config = new() { ActivityTimeout = TimeSpan.FromMinutes(30), Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
 
     public async Task HandleAsync(HttpContext http)
     {
         if (!site.TryApp(http.Request.Host, out var host)) await answers.NotFoundAsync(http, null);
-        else if (http.Request.Path.StartsWithSegments(AppLinks.Through, StringComparison.OrdinalIgnoreCase, out var through)) await ThroughAsync(http, host, through);
-        else if (http.Request.Path.StartsWithSegments(AppLinks.At, StringComparison.OrdinalIgnoreCase, out var at)) await LeadAsync(http, host, at);
-        else if (http.Request.Path.StartsWithSegments("/.portal", StringComparison.OrdinalIgnoreCase)) await EnterAsync(http, host);
-        else if (await FindAsync(http, host) is not { } door) await NotOpenAsync(http, host);
+        else if (AppAnswers.AsksForWorker(http.Request)) await AppAnswers.NoWorkerAsync(http);
+        else if (AppTarget.Of(http) is not { } target) await answers.UnreadableAsync(http);
+        else if (IsBelow(http, AppLinks.Through)) await ThroughAsync(http, host, target);
+        else if (IsBelow(http, AppLinks.At)) await LeadAsync(http, host, target);
+        else if (IsBelow(http, "/.portal")) await EnterAsync(http, host);
+        else if (await FindAsync(http, host) is not { } door) await answers.ClosedAsync(http, host, target);
         else if (!MayAsk(http, site.AppOrigin(host))) await answers.RefusedAsync(http);
-        else await ForwardAsync(http, host, door, door.Access.Address, door.Token);
+        else await ForwardAsync(http, host, door, door.Access.Address, door.Token, target);
     }
 
-    /// <summary>A person who follows a link to an app that is not open in this browser is led to where it can be opened. The same whether there is such a workspace or not.</summary>
-    private Task NotOpenAsync(HttpContext http, AppHost host)
-    {
-        var navigates = HttpMethods.IsGet(http.Request.Method) && http.Request.Headers["Sec-Fetch-Mode"] == "navigate" && http.Request.Headers["Sec-Fetch-Dest"] == "document";
-        if (!navigates) return answers.NotFoundAsync(http, host);
-        answers.LeadToPortal(http, host);
-        return Task.CompletedTask;
-    }
+    /// <summary>By the decoded path, which has the target's segments: dot segments have been refused, and an encoded slash is not decoded.</summary>
+    private static bool IsBelow(HttpContext http, string path) => http.Request.Path.StartsWithSegments(path, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
     /// A script of an engine's page asks another node of its own workspace, as HDFS does when a file is uploaded. It asks its own host, so that no
     /// page ever needs to be allowed to read another host; only a script's request is answered, never one that would be shown or run as a page,
     /// and no node that was given a token is asked or may ask.
     /// </summary>
-    private async Task ThroughAsync(HttpContext http, AppHost host, PathString rest)
+    private async Task ThroughAsync(HttpContext http, AppHost host, string target)
     {
-        var asked = rest.Value is { Length: > 1 } some ? some : "/";
-        var cut = asked.IndexOf('/', 1) is var at and > 0 ? at : asked.Length;
-        if (cut < 2 || await FindAsync(http, host) is not { } door || new AppLinks(site, door.Access) is not { Any: true } links || links.Find(asked[1..cut]) is not { AsksForToken: false } link)
+        var app = http.Request.Path.Value!.Split('/').ElementAtOrDefault(SegmentsBefore + 1) ?? "";
+        if (await FindAsync(http, host) is not { } door)
+            await answers.ClosedAsync(http, host, "/");
+        else if (new AppLinks(site, door.Access) is not { Any: true } links || links.Find(app) is not { AsksForToken: false } link)
             await answers.NotFoundAsync(http, host);
-        else if (!MayAsk(http, site.AppOrigin(host)) || http.IsUpgrade() || http.Request.Headers["Sec-Fetch-Dest"] != "empty" || http.Request.Headers["Sec-Fetch-Site"] != "same-origin")
+        else if (!MayAsk(http, site.AppOrigin(host)) || http.IsUpgrade()
+            || http.Request.Headers["Sec-Fetch-Dest"] != "empty" || http.Request.Headers["Sec-Fetch-Site"] != "same-origin")
             await answers.RefusedAsync(http);
         else
         {
-            http.Request.Path = asked[cut..] is { Length: > 0 } path ? path : "/";
-            await ForwardAsync(http, host, door, link.Address is { } address ? new(address, link.Port) : null, token: null, through: true);
+            var node = link.Address is { } address ? new IPEndPoint(address, link.Port) : null;
+            await ForwardAsync(http, host, door, node, token: null, AppTarget.After(target, SegmentsBefore + 1), through: true);
         }
     }
 
     /// <summary>A link to a node of the same workspace, by the node's own address: to its app's host, and nowhere else.</summary>
-    private async Task LeadAsync(HttpContext http, AppHost host, PathString address)
+    private async Task LeadAsync(HttpContext http, AppHost host, string target)
     {
-        var wanted = address.Value?.TrimStart('/') + http.Request.QueryString;
-        if (await FindAsync(http, host) is { } door && new AppLinks(site, door.Access).Lead(wanted, navigates: true) is { } there) http.Response.Redirect(there);
+        var wanted = AppTarget.After(target, SegmentsBefore).TrimStart('/');
+        if (await FindAsync(http, host) is { } door && new AppLinks(site, door.Access).Lead(wanted, navigates: true) is { } there)
+            http.Response.Redirect(there);
         else await answers.NotFoundAsync(http, host);
     }
 
@@ -113,19 +115,26 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
         http.Response.Headers.Location = LocalUrl.OrHome(string.IsNullOrEmpty(path) ? entered.Path : OpenAppPage.PathInApp(path));
     }
 
-    private async Task ForwardAsync(HttpContext http, AppHost host, AppDoor door, IPEndPoint? node, string? token, bool through = false)
+    private async Task ForwardAsync(HttpContext http, AppHost host, AppDoor door, IPEndPoint? node, string? token, string target, bool through = false)
     {
         if (node is not { } address)
         {
-            await answers.AwayAsync(http, host, StatusCodes.Status503ServiceUnavailable);
+            // The portal's page knows what became of the node, and says so.
+            if (through) await answers.AwayAsync(http, host, "/", StatusCodes.Status503ServiceUnavailable);
+            else if (AppAnswers.IsTab(http)) answers.LeadToPortal(http, host, target);
+            else await answers.AwayAsync(http, host, target, StatusCodes.Status503ServiceUnavailable);
             return;
         }
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = LargestUpload;
         door.Enter(clock.GetUtcNow());
         try
         {
-            var error = await forwarder.SendAsync(http, $"http://{address}", door.Client, Config, new AppTransformer(site, token, new(site, door.Access), through), door.Ends);
-            if (error is not ForwarderError.None && !http.Response.HasStarted) await answers.AwayAsync(http, host, StatusCodes.Status502BadGateway);
+            var transformer = new AppTransformer(site, target, token, new(site, door.Access), clock, through);
+            var error = await forwarder.SendAsync(http, $"http://{address}", door.Client, Config, transformer, door.Ends);
+            if (error is ForwarderError.None || http.Response.HasStarted) return;
+            if (error is ForwarderError.RequestBodyClient && http.Response.StatusCode == StatusCodes.Status413PayloadTooLarge) await answers.TooLargeAsync(http, host);
+            else if (door.Ends.IsCancellationRequested) await answers.ClosedAsync(http, host, target);
+            else await answers.AwayAsync(http, host, target, StatusCodes.Status502BadGateway);
         }
         finally
         {

@@ -1,15 +1,26 @@
+using System.Net;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
 using Portal.Access;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Portal.Proxy;
 
-/// <summary>The portal's cookies never go in, the app's token never comes out, and an app sets no cookie for its siblings.</summary>
+/// <summary>
+/// The portal's cookies never go in, the app's token never comes out, and an app sets no cookie for its siblings and no worker for what comes
+/// later. Everything else passes as it is: headers are looked at by their raw text, since whoever parses and writes them again changes them.
+/// </summary>
+/// <param name="target">Path and query that the app is asked for, as <see cref="AppTarget"/> answers them.</param>
 /// <param name="token">Of the app; null where it asks for none.</param>
 /// <param name="links">Where links to other nodes of the workspace lead.</param>
 /// <param name="through">The page of another node asks, through its own host: nothing of either host's cookies passes.</param>
-internal sealed class AppTransformer(Site site, string? token, AppLinks links, bool through = false) : HttpTransformer
+internal sealed class AppTransformer(Site site, string target, string? token, AppLinks links, TimeProvider clock, bool through = false) : HttpTransformer
 {
+    /// <summary>
+    /// From this size on, bytes, an app is asked whether it takes a body before it is sent: one that refuses it hangs up, and its answer would be lost.
+    /// </summary>
+    private const long AskedFirst = 1 << 20;
+
     /// <summary>Most bytes of an answer that says where a script is to go next.</summary>
     private const int LongestAnswer = 64 << 10;
 
@@ -17,31 +28,39 @@ internal sealed class AppTransformer(Site site, string? token, AppLinks links, b
     private static readonly string[] NotForApps = ["Forwarded", "X-Real-IP", "Via", HeaderNames.Authorization, HeaderNames.ProxyAuthorization, HeaderNames.Cookie];
 
     /// <summary>Would reach beyond the app's own host, or beyond our answer.</summary>
-    private static readonly string[] NotForBrowsers = [HeaderNames.Authorization, HeaderNames.StrictTransportSecurity, HeaderNames.AltSvc, "Public-Key-Pins", "Server"];
+    private static readonly string[] NotForBrowsers =
+        [HeaderNames.Authorization, HeaderNames.StrictTransportSecurity, HeaderNames.AltSvc, "Public-Key-Pins", "Server", "Service-Worker-Allowed"];
 
     public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+        proxyRequest.RequestUri = AppTarget.At(destinationPrefix, target);
         var headers = proxyRequest.Headers;
-        var cookies = httpContext.Request.Cookies.Where(c => !IsOurs(c.Key)).Select(c => $"{c.Key}={c.Value}").ToList();
-        foreach (var name in headers.Select(h => h.Key).Where(IsNotForApps).ToList()) headers.Remove(name);
-        if (cookies.Count > 0 && !through) headers.TryAddWithoutValidation(HeaderNames.Cookie, string.Join("; ", cookies));
+        // Never enumerated otherwise: that parses them, drops what it does not understand and writes the rest anew.
+        foreach (var name in headers.NonValidated.Select(h => h.Key).Where(IsNotForApps).ToList()) headers.Remove(name);
+        if (!through && AppCookies.ForApp(httpContext.Request.Headers.Cookie, site) is { } cookies)
+            headers.TryAddWithoutValidation(HeaderNames.Cookie, cookies);
         if (token is not null) headers.TryAddWithoutValidation(HeaderNames.Authorization, $"token {token}");
         if (links.Any)
         {
             headers.Remove(HeaderNames.AcceptEncoding);
             headers.TryAddWithoutValidation(HeaderNames.AcceptEncoding, "identity"); // its links are read on the way back
         }
+        if (httpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true && httpContext.Request.ContentLength is null or > AskedFirst)
+            headers.ExpectContinue = true;
         headers.Host = httpContext.Request.Host.Value; // Jupyter compares Origin with Host
     }
 
     public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
     {
+        if (proxyResponse is not null)
+        {
+            LeaveOutUnwritable(proxyResponse.Headers);
+            LeaveOutUnwritable(proxyResponse.Content.Headers);
+        }
         if (!await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken)) return false;
         var headers = httpContext.Response.Headers;
-        var set = headers.SetCookie;
-        if (set.Count > 0)
-            headers.SetCookie = set.Where(c => !through && SetCookieHeaderValue.TryParse(c, out var parsed) && !parsed.Domain.HasValue && !IsOurs(parsed.Name.ToString())).ToArray();
+        if (headers.SetCookie.Count > 0) headers.SetCookie = headers.SetCookie.Where(c => !through && AppCookies.MaySet(c, site)).ToArray();
         foreach (var name in NotForBrowsers) headers.Remove(name);
         foreach (var name in headers.Where(h => h.Value.Any(Tells)).Select(h => h.Key).ToList()) headers.Remove(name);
         Protect(headers);
@@ -55,16 +74,16 @@ internal sealed class AppTransformer(Site site, string? token, AppLinks links, b
         var headers = http.Response.Headers;
         var navigates = http.Request.Headers["Sec-Fetch-Mode"].ToString() is "" or "navigate";
         if (links.Lead(headers.Location, navigates) is { } location) headers.Location = location;
+        // What is packed although it was asked for plain stays packed: whoever unpacks it works as much as the app likes.
+        if (answer.StatusCode is HttpStatusCode.PartialContent || headers.ContentEncoding is not ([] or ["" or "identity"])) return;
         var type = answer.Content.Headers.ContentType?.MediaType;
-        if (answer.StatusCode is System.Net.HttpStatusCode.PartialContent) return;
         if (string.Equals(type, "text/html", StringComparison.OrdinalIgnoreCase))
         {
-            if (Decoded(await answer.Content.ReadAsStreamAsync(cancel), answer.Content.Headers.ContentEncoding) is not { } page) return;
-            answer.Content = new StreamContent(new LinkStream(page, links));
+            if (headers.ContentLength > LinkStream.Longest) return;
+            answer.Content = new StreamContent(new LinkStream(await answer.Content.ReadAsStreamAsync(cancel), links, clock));
             headers.ContentLength = null;
-            headers.Remove(HeaderNames.ContentEncoding);
         }
-        else if (string.Equals(type, "application/json", StringComparison.OrdinalIgnoreCase) && http.Request.Query.ContainsKey("noredirect") && answer.Content.Headers.ContentEncoding.Count == 0)
+        else if (string.Equals(type, "application/json", StringComparison.OrdinalIgnoreCase) && http.Request.Query.ContainsKey("noredirect"))
         {
             // WebHDFS: {"Location":"http://worker0:9864/webhdfs/v1/…"} instead of a redirect, for scripts.
             var body = await answer.Content.ReadAsStreamAsync(cancel);
@@ -90,16 +109,6 @@ internal sealed class AppTransformer(Site site, string? token, AppLinks links, b
         }
     }
 
-    /// <summary>Plain, although it was packed all the same; null where nobody knows how.</summary>
-    private static Stream? Decoded(Stream body, ICollection<string> encoding) => encoding.ToArray() switch
-    {
-        [] or ["identity"] => body,
-        ["gzip" or "x-gzip"] => new System.IO.Compression.GZipStream(body, System.IO.Compression.CompressionMode.Decompress),
-        ["br"] => new System.IO.Compression.BrotliStream(body, System.IO.Compression.CompressionMode.Decompress),
-        ["deflate"] => new System.IO.Compression.ZLibStream(body, System.IO.Compression.CompressionMode.Decompress),
-        _ => null,
-    };
-
     public override ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     /// <summary>What every answer under an app's host says, the app's own and ours.</summary>
@@ -115,9 +124,12 @@ internal sealed class AppTransformer(Site site, string? token, AppLinks links, b
 
     private bool Tells(string? value) => token is not null && value?.Contains(token, StringComparison.OrdinalIgnoreCase) == true;
 
-    private bool IsOurs(string cookie) =>
-        cookie.StartsWith("__Host-", StringComparison.OrdinalIgnoreCase) || cookie.StartsWith("__Secure-", StringComparison.OrdinalIgnoreCase)
-        || cookie.StartsWith(".AspNetCore.", StringComparison.OrdinalIgnoreCase) || cookie.Equals(site.SessionCookie, StringComparison.OrdinalIgnoreCase);
+    /// <summary>A control byte can be read in a header and not be written in one; the page comes without that header.</summary>
+    private static void LeaveOutUnwritable(System.Net.Http.Headers.HttpHeaders headers)
+    {
+        static bool IsControl(char c) => c is (< ' ' and not '\t') or '\u007f';
+        foreach (var name in headers.NonValidated.Where(h => h.Value.Any(v => v.Any(IsControl))).Select(h => h.Key).ToList()) headers.Remove(name);
+    }
 
     private static bool IsNotForApps(string header) =>
         NotForApps.Contains(header, StringComparer.OrdinalIgnoreCase)

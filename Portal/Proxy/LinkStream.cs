@@ -5,16 +5,25 @@ namespace Portal.Proxy;
 
 /// <summary>
 /// An engine's page on its way to the browser, with the links to its workspace's other nodes led to their apps' hosts. It flows through: nothing
-/// is kept but the few bytes that may be the beginning of a link, however long the page is.
+/// is kept but the few bytes that may be the beginning of a link, however long the page is. A page that is longer, or takes more work, than
+/// people's pages do passes unchanged from there on.
 /// </summary>
-public sealed class LinkStream(Stream page, AppLinks links) : Stream
+public sealed class LinkStream(Stream page, AppLinks links, TimeProvider clock) : Stream
 {
+    /// <summary>So much of a page is looked through, bytes.</summary>
+    public const long Longest = 16 << 20;
+
+    /// <summary>So long is worked on one page, waiting not counted.</summary>
+    private static readonly TimeSpan MostWork = TimeSpan.FromSeconds(1);
+
     private const int Piece = 16 << 10;
     private readonly byte[] _seen = new byte[Piece];
     private readonly ArrayBufferWriter<byte> _ready = new(Piece);
     private int _have, _given;
     private byte _before = (byte)'\n';
     private bool _ended;
+    private long _read;
+    private TimeSpan _work;
 
     public override bool CanRead => true;
     public override bool CanSeek => false;
@@ -33,7 +42,8 @@ public sealed class LinkStream(Stream page, AppLinks links) : Stream
             var got = await page.ReadAsync(_seen.AsMemory(_have), cancellationToken);
             _ended = got == 0;
             _have += got;
-            var settled = Settle(_seen.AsSpan(0, _have), _ended);
+            _read += got;
+            var settled = _read <= Longest && _work < MostWork ? Work() : Pass();
             if (settled > 0) _before = _seen[settled - 1];
             _seen.AsSpan(settled, _have - settled).CopyTo(_seen);
             _have -= settled;
@@ -42,6 +52,20 @@ public sealed class LinkStream(Stream page, AppLinks links) : Stream
         _ready.WrittenMemory.Slice(_given, count).CopyTo(buffer);
         _given += count;
         return count;
+    }
+
+    private int Work()
+    {
+        var began = clock.GetTimestamp();
+        var settled = Settle(_seen.AsSpan(0, _have), _ended);
+        _work += clock.GetElapsedTime(began);
+        return settled;
+    }
+
+    private int Pass()
+    {
+        _ready.Write(_seen.AsSpan(0, _have));
+        return _have;
     }
 
     /// <summary>Writes what is certain; answers how much of the text that was.</summary>

@@ -31,7 +31,11 @@ public sealed class FakeApp : IAsyncDisposable
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration["urls"] = $"http://{address}:0";
         builder.Logging.ClearProviders();
-        builder.Services.Configure<KestrelServerOptions>(o => o.Limits.MaxRequestBodySize = null);
+        builder.Services.Configure<KestrelServerOptions>(o =>
+        {
+            o.Limits.MaxRequestBodySize = null;
+            o.ResponseHeaderEncodingSelector = _ => System.Text.Encoding.Latin1;
+        });
         var app = builder.Build();
         var fake = new FakeApp(app);
         app.UseWebSockets();

@@ -20,6 +20,9 @@ public sealed class ClusterFixture : IAsyncLifetime
     public string Html { get; set; } = "";
     public string? Location { get; set; }
 
+    /// <summary>Two GiB of spaces in a few KiB.</summary>
+    public byte[] Bomb { get; } = Pack();
+
     /// <summary>Let go to have the rest of a long page.</summary>
     public TaskCompletionSource Rest { get; set; } = new();
 
@@ -59,8 +62,25 @@ public sealed class ClusterFixture : IAsyncLifetime
         return (await db.Workspaces.FindAsync([id], Cancel) ?? throw new InvalidOperationException(), block);
     }
 
+    private static byte[] Pack()
+    {
+        using var packed = new MemoryStream();
+        using (var packing = new BrotliStream(packed, CompressionLevel.Fastest))
+        {
+            var piece = new byte[16 << 20];
+            Array.Fill(piece, (byte)' ');
+            for (var i = 0; i < 128; i++) packing.Write(piece);
+        }
+        return packed.ToArray();
+    }
+
     private void Answer(WebApplication app)
     {
+        app.MapGet("/bomb", (HttpContext http) =>
+        {
+            http.Response.Headers.ContentEncoding = "br";
+            return Results.Bytes(Bomb, "text/html");
+        });
         app.MapGet("/where", (HttpContext http) => $"{http.Connection.LocalIpAddress}");
         app.MapGet("/page", () => Results.Text(Html, "text/html; charset=utf-8"));
         app.MapGet("/text", () => Results.Text(Html, "text/plain"));
@@ -101,7 +121,7 @@ public sealed class ClusterFixture : IAsyncLifetime
         app.MapGet("/led", (HttpContext http) =>
         {
             http.Response.StatusCode = 302;
-            http.Response.Headers.Location = Location;
+            http.Response.Headers.Location = Location; // Latin-1
         });
     }
 }

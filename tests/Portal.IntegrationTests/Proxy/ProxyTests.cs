@@ -143,12 +143,12 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         var cookie = owner.Cookies[(new Uri(web.AppUrl(w.Slug)).Authority, web.AppCookie)];
         var before = web.App.Arrived.Count;
         using var stranger = web.Visit();
-        (await stranger.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        (await stranger.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         foreach (var name in (string[])["Alan", "Barbara", "Edsger", "Margaret", "Ken"])
         {
             using var other = web.Visit();
             await other.SignInAsync(name);
-            (await other.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode.ShouldBe(HttpStatusCode.NotFound, name);
+            (await other.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable, name);
             using var open = await other.PostFormAsync($"/workspaces/{w.Id}/apps/notebook/open", web.Origin, ("__RequestVerificationToken", await other.FormTokenAsync()));
             open.StatusCode.ShouldBe(HttpStatusCode.NotFound, name);
         }
@@ -158,26 +158,26 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         {
             using var thief = web.Visit();
             thief.Cookies[(new Uri(url).Authority, web.AppCookie)] = cookie;
-            (await thief.GetAsync(url + "/lab")).StatusCode.ShouldBe(HttpStatusCode.NotFound, url);
+            (await thief.GetAsync(url + "/lab")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable, url);
         }
         web.App.Arrived.Count.ShouldBe(before);
     }
 
     [Theory]
-    [InlineData("notebook--zzzzzzzzzz.apps.localhost")]
+    [InlineData("notebook--zzzzzzzzzz.apps.localhost", HttpStatusCode.ServiceUnavailable)]
     [InlineData("x.notebook--zzzzzzzzzz.apps.localhost")]
     [InlineData("zzzzzzzzzz.apps.localhost")]
     [InlineData("notebook--.apps.localhost")]
     [InlineData("--zzzzzzzzzz.apps.localhost")]
     [InlineData("note_book--zzzzzzzzzz.apps.localhost")]
-    public async Task AppHost_Unknown_NeverReachesThePortal(string host)
+    public async Task AppHost_Unknown_NeverReachesThePortal(string host, HttpStatusCode status = HttpStatusCode.NotFound)
     {
         using var visitor = web.Visit();
         await visitor.SignInAsync("Ada");
         foreach (var path in (string[])["/", "/sign-in", "/api/v1/me", "/.portal/enter", "/.portal/other"])
         {
             using var answer = await visitor.GetAsync($"http://{host}:{web.Port}{path}", h => h.TryAddWithoutValidation("Cookie", $"{web.SessionCookie}={visitor.Session}"));
-            answer.StatusCode.ShouldBe(HttpStatusCode.NotFound, path);
+            answer.StatusCode.ShouldBe(path.StartsWith("/.portal", StringComparison.Ordinal) ? HttpStatusCode.NotFound : status, path);
         }
     }
 
@@ -198,7 +198,7 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
     public async Task Answers_OfTheProxyItself_HaveThePortalsLookUnderAStrictPolicy()
     {
         using var visitor = web.Visit();
-        using var answer = await visitor.GetAsync(web.AppUrl("a123456789") + "/lab");
+        using var answer = await visitor.GetAsync(web.AppUrl("a123456789") + "/.portal/nothing");
         answer.StatusCode.ShouldBe(HttpStatusCode.NotFound);
         var html = await answer.Content.ReadAsStringAsync(Cancel);
         var style = Regex.Match(html, "<style>(?<css>.*?)</style>", RegexOptions.Singleline | RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["css"].Value;

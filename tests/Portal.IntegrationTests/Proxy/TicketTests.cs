@@ -173,7 +173,7 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode.ShouldBe(HttpStatusCode.OK);
         await using (var db = web.Database.Open()) db.AppSessions.Single(s => s.WorkspaceId == w.Id).ExpiresAt.ShouldBeLessThanOrEqualTo(TimeProvider.System.GetUtcNow().AddSeconds(121));
         await web.ReadyAsync(w.Id, generation: 2);
-        await TestKit.Until.TrueAsync("the proof's access ends with its generation", async () => (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode == HttpStatusCode.NotFound, Cancel);
+        await TestKit.Until.TrueAsync("the proof's access ends with its generation", async () => (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
     }
 
     [Fact]

@@ -49,9 +49,39 @@ public sealed class LinkStreamTests
         }
     }
 
+    [Fact]
+    public async Task Read_PageLongerThanPeoplesPages_PassesUnchangedFromThereOn()
+    {
+        var link = "\"http://worker0:9864/\""u8.ToArray();
+        byte[] all = [.. link, .. Enumerable.Repeat((byte)' ', (int)LinkStream.Longest), .. link];
+        var through = await ThroughAsync([.. all.Chunk(8 << 10)]);
+        through.ShouldStartWith("\"http://node-0--slug123456.apps.localhost:8080/\" ");
+        through.ShouldEndWith(" \"http://worker0:9864/\"");
+    }
+
+    // Each of these is work: a name, a port, a search.
+    [Theory]
+    [InlineData("//a:9864\"")]
+    [InlineData("\"//")]
+    [InlineData("http://10.213.0.3:9864/")]
+    [InlineData("http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:9864")]
+    public async Task Read_HostilePage_CostsNoMoreThanItsShare(string piece)
+    {
+        var page = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(piece, (64 << 20) / piece.Length)));
+        await using var rewriter = new LinkStream(new MemoryStream(page), new AppLinks(Site, Access), TimeProvider.System);
+        using var me = System.Diagnostics.Process.GetCurrentProcess();
+        var (before, sum, buffer) = (me.TotalProcessorTime, 0L, new byte[64 << 10]);
+        for (int got; (got = await rewriter.ReadAsync(buffer, TestContext.Current.CancellationToken)) > 0;) sum += got;
+        me.Refresh();
+        var spent = me.TotalProcessorTime - before;
+        TestContext.Current.TestOutputHelper!.WriteLine($"{sum >> 20} MiB out of {page.Length >> 20}, {spent.TotalMilliseconds:F0} ms of the processor");
+        sum.ShouldBeLessThan(4L * page.Length);
+        spent.ShouldBeLessThan(TimeSpan.FromSeconds(5));
+    }
+
     private static async Task<string> ThroughAsync(byte[][] pieces)
     {
-        await using var rewriter = new LinkStream(new Pieces(pieces), new AppLinks(Site, Access));
+        await using var rewriter = new LinkStream(new Pieces(pieces), new AppLinks(Site, Access), TimeProvider.System);
         using var all = new MemoryStream();
         await rewriter.CopyToAsync(all, TestContext.Current.CancellationToken);
         return Encoding.UTF8.GetString(all.ToArray());

@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using System.Net.WebSockets;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace Portal.IntegrationTests.Proxy;
+
+/// <summary>A page of the real browser, with a profile of its own, over the DevTools protocol: what no client of ours could imitate.</summary>
+internal sealed partial class Chromium : IAsyncDisposable
+{
+    private readonly Process _process;
+    private readonly string _profile;
+    private readonly ClientWebSocket _socket = new();
+    private Task _complaints = Task.CompletedTask;
+    private string? _session;
+    private int _calls;
+
+    private Chromium(Process process, string profile) => (_process, _profile) = (process, profile);
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public static async Task<Chromium> StartAsync()
+    {
+        var profile = Directory.CreateTempSubdirectory("portal-chromium-").FullName;
+        string[] arguments =
+        [
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
+            $"--user-data-dir={profile}", "about:blank",
+        ];
+        var process = Process.Start(new ProcessStartInfo("/usr/bin/chromium", arguments) { RedirectStandardError = true })!;
+        var chromium = new Chromium(process, profile);
+        string? line;
+        do line = await process.StandardError.ReadLineAsync(Cancel) ?? throw new InvalidOperationException("Chromium ended before it listened.");
+        while (!Listening().IsMatch(line));
+        chromium._complaints = process.StandardError.ReadToEndAsync(CancellationToken.None); // read on, or it would wait for somebody who does
+        await chromium._socket.ConnectAsync(new(Listening().Match(line).Groups["at"].Value), Cancel);
+        var target = (await chromium.CallAsync("Target.createTarget", new() { ["url"] = "about:blank" }))["targetId"]!.GetValue<string>();
+        chromium._session = (await chromium.CallAsync("Target.attachToTarget", new() { ["targetId"] = target, ["flatten"] = true }))["sessionId"]!.GetValue<string>();
+        return chromium;
+    }
+
+    public Task SetCookieAsync(string url, string name, string value) =>
+        CallAsync("Network.setCookie", new() { ["url"] = url, ["name"] = name, ["value"] = value, ["path"] = "/", ["secure"] = true, ["httpOnly"] = true, ["sameSite"] = "Lax" });
+
+    /// <summary>As if a person had typed it.</summary>
+    public Task GoAsync(string url) => CallAsync("Page.navigate", new() { ["url"] = url });
+
+    /// <summary>What a script evaluates to in the page, waited for where it is a promise; text. Throws what the script throws.</summary>
+    public async Task<string> EvaluateAsync(string script)
+    {
+        var answer = await CallAsync("Runtime.evaluate", new() { ["expression"] = script, ["awaitPromise"] = true, ["returnByValue"] = true });
+        if (answer["exceptionDetails"] is { } thrown) throw new InvalidOperationException(thrown.ToJsonString());
+        return answer["result"]!["value"]?.ToString() ?? "";
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _socket.Dispose();
+        _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync(CancellationToken.None);
+        await _complaints;
+        _process.Dispose();
+        Directory.Delete(_profile, recursive: true);
+    }
+
+    private async Task<JsonNode> CallAsync(string method, JsonObject parameters)
+    {
+        var id = ++_calls;
+        var call = new JsonObject { ["id"] = id, ["method"] = method, ["params"] = parameters };
+        if (_session is not null) call["sessionId"] = _session;
+        await _socket.SendAsync(JsonSerializer.SerializeToUtf8Bytes(call), WebSocketMessageType.Text, true, Cancel);
+        while (true)
+        {
+            using var message = new MemoryStream();
+            var buffer = new byte[1 << 16];
+            ValueWebSocketReceiveResult got;
+            do
+            {
+                got = await _socket.ReceiveAsync(buffer.AsMemory(), Cancel);
+                message.Write(buffer, 0, got.Count);
+            }
+            while (!got.EndOfMessage);
+            var heard = JsonNode.Parse(message.ToArray())!;
+            if (heard["id"]?.GetValue<int>() != id) continue;
+            return heard["result"] ?? throw new InvalidOperationException(heard.ToJsonString());
+        }
+    }
+
+    [GeneratedRegex(@"DevTools listening on (?<at>ws://\S+)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Listening();
+}
