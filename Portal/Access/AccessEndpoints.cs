@@ -67,7 +67,8 @@ public static class AccessEndpoints
         return await open.RunAsync(me.Actor(), me.SessionHash(), id, app, http.RequestAborted) switch
         {
             OpenAppOutcome.Opened opened => page.Result(http, opened, form["path"]),
-            OpenAppOutcome.NotReady notReady when OpenAppPage.PathInApp(form["path"]) is { } path => SeeOther(http, OpenAppPage.Address(new(app, notReady.Slug), path)),
+            OpenAppOutcome.NotReady notReady when OpenAppPage.PathInApp(form["path"]) is { } path =>
+                SeeOther(http, OpenAppPage.Address(new(app, notReady.Slug), path)),
             OpenAppOutcome.NotReady notReady => SeeOther(http, $"/workspaces/{notReady.Slug}"),
             _ => page.Nothing(http),
         };

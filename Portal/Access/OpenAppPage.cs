@@ -124,7 +124,8 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
         HttpContext http, string title, string content, string formAction, int status = StatusCodes.Status200OK, string script = "'none'", string state = "")
     {
         http.Response.Headers.ContentSecurityPolicy =
-            $"default-src 'none'; script-src {script}; connect-src {script}; style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action {formAction}; frame-ancestors 'none'";
+            $"default-src 'none'; script-src {script}; connect-src {script}; "
+            + $"style-src-elem 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action {formAction}; frame-ancestors 'none'";
         http.Response.Headers.CacheControl = "no-store";
         return Results.Text($"""
             <!DOCTYPE html>

@@ -95,7 +95,8 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
             <!DOCTYPE html>
             <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark"><title>{title} – {brand}</title><style>{PlainStyle.Css}</style></head>
-            <body><header><svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path fill="currentColor" d="{BrandMark.Path}"/></svg>{brand}</header>
+            <body><header><svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path fill="currentColor" d="{BrandMark.Path}"/></svg>
+            {brand}</header>
             <main><h1>{title}</h1><p>{E(texts[$"{text}.Says"])}</p><p><a href="{E(way)}" target="_top">{E(texts["App.Gone.Link"])}</a></p></main></body></html>
             """, http.RequestAborted);
     }

@@ -132,7 +132,8 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
             var transformer = new AppTransformer(site, target, token, new(site, door.Access), clock, through);
             var error = await forwarder.SendAsync(http, $"http://{address}", door.Client, Config, transformer, door.Ends);
             if (error is ForwarderError.None || http.Response.HasStarted) return;
-            if (error is ForwarderError.RequestBodyClient && http.Response.StatusCode == StatusCodes.Status413PayloadTooLarge) await answers.TooLargeAsync(http, host);
+            if (error is ForwarderError.RequestBodyClient && http.Response.StatusCode == StatusCodes.Status413PayloadTooLarge)
+                await answers.TooLargeAsync(http, host);
             else if (door.Ends.IsCancellationRequested) await answers.ClosedAsync(http, host, target);
             else await answers.AwayAsync(http, host, target, StatusCodes.Status502BadGateway);
         }

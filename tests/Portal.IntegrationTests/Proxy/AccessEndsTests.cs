@@ -44,7 +44,8 @@ public sealed class AccessEndsTests(WebFixture web) : IClassFixture<WebFixture>
         var socketCut = clock.GetElapsedTime(start);
         await Should.ThrowAsync<Exception>(async () => { while (await drip.ReadAsync(buffer, Cancel) > 0) { } throw new HttpIOException(HttpRequestError.ResponseEnded); });
         var downloadCut = clock.GetElapsedTime(start);
-        await Until.TrueAsync("the tab is refused", async () => (await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel, Promised);
+        async Task<bool> IsRefusedAsync() => (await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable;
+        await Until.TrueAsync("the tab is refused", IsRefusedAsync, Cancel, Promised);
         var tabRefused = clock.GetElapsedTime(start);
         TestContext.Current.TestOutputHelper!.WriteLine($"{why}: WebSocket cut after {socketCut.TotalMilliseconds:F0} ms, download {downloadCut.TotalMilliseconds:F0} ms, tab refused {tabRefused.TotalMilliseconds:F0} ms");
         tabRefused.ShouldBeLessThan(Expected);

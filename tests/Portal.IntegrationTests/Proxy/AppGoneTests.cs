@@ -10,7 +10,9 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>What an open app meets when it has gone: a script the same 503 whatever the cause, a person what is so and the way back to where they were.</summary>
+/// <summary>
+/// What an open app meets when it has gone: a script the same 503 whatever the cause, a person what is so and the way back to where they were.
+/// </summary>
 public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private const string Where = "/lab/tree/a%2Fb.ipynb?x=%2F";
@@ -26,16 +28,22 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         await visitor.OpenAsync(w.Id);
         var key = visitor.Cookies[(new Uri(web.AppUrl(w.Slug)).Authority, web.AppCookie)];
         (await web.Services.GetRequiredService<StopWorkspace>().RunAsync(new(web.Person("Ada")), w.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
-        await Until.TrueAsync("the access has ended", async () => (await visitor.GetAsync(web.AppUrl(w.Slug) + "/api/contents", Scripts)).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
+        await Until.TrueAsync("the access has ended", async () =>
+            (await visitor.GetAsync(web.AppUrl(w.Slug) + "/api/contents", Scripts)).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
         var arrived = web.App.Arrived.Count;
         var answers = new List<string>();
+        (HttpMethod, string, string)[] asked =
+        [
+            (HttpMethod.Get, "cors", "empty"), (HttpMethod.Put, "cors", "empty"), (HttpMethod.Get, "no-cors", "image"), (HttpMethod.Delete, "same-origin", "empty"),
+        ];
         foreach (var slug in (string[])[w.Slug, "zzzzzzzzzz"])
             foreach (var cookie in (string?[])[key, "of-nobody", null])
-                foreach (var (method, mode, dest) in ((HttpMethod, string, string)[])[(HttpMethod.Get, "cors", "empty"), (HttpMethod.Put, "cors", "empty"), (HttpMethod.Get, "no-cors", "image"), (HttpMethod.Delete, "same-origin", "empty")])
+                foreach (var (method, mode, dest) in asked)
                 {
                     using var other = web.Visit();
                     if (cookie is not null) other.Cookies[(new Uri(web.AppUrl(slug)).Authority, web.AppCookie)] = cookie;
-                    using var answer = await other.SendAsync(method, web.AppUrl(slug) + "/api/contents/x", origin: web.AppUrl(slug), headers: h => Fetch(h, mode, dest));
+                    var url = web.AppUrl(slug);
+                    using var answer = await other.SendAsync(method, url + "/api/contents/x", origin: url, headers: h => Fetch(h, mode, dest));
                     answer.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
                     answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/json");
                     answer.Headers.CacheControl!.NoStore.ShouldBeTrue();
@@ -45,7 +53,8 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         var said = JsonDocument.Parse(answers[0]).RootElement;
         said.GetProperty("reason").GetString().ShouldBe("closed");
         said.GetProperty("message").GetString()!.ShouldNotBeEmpty();
-        var refused = await Should.ThrowAsync<WebSocketException>(() => visitor.SocketAsync(web.AppUrl(w.Slug) + "/api/kernels/1/channels", web.AppUrl(w.Slug)));
+        var own = web.AppUrl(w.Slug);
+        var refused = await Should.ThrowAsync<WebSocketException>(() => visitor.SocketAsync(own + "/api/kernels/1/channels", own));
         refused.Message.ShouldContain("503");
         web.App.Arrived.Count.ShouldBe(arrived);
     }
@@ -59,7 +68,8 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         await visitor.OpenAsync(w.Id);
         await web.Database.ExecuteAsync($"update portal.nodes set running = false where workspace_id = {w.Id}", Cancel);
         HttpResponseMessage? away = null;
-        await Until.TrueAsync("the node is known to be down", async () => (away = await visitor.GetAsync(web.AppUrl(w.Slug) + "/api/contents", Scripts)).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
+        await Until.TrueAsync("the node is known to be down", async () =>
+            (away = await visitor.GetAsync(web.AppUrl(w.Slug) + "/api/contents", Scripts)).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
         JsonDocument.Parse(await away!.Content.ReadAsStringAsync(Cancel)).RootElement.GetProperty("reason").GetString().ShouldBe("away");
     }
 
@@ -71,7 +81,8 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         var w = await web.WorkspaceAsync("Ada");
         await visitor.OpenAsync(w.Id);
         await StoppedAsync(w);
-        await Until.TrueAsync("a page load is led to the portal", async () => (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).StatusCode == HttpStatusCode.SeeOther, Cancel);
+        await Until.TrueAsync("a page load is led to the portal", async () =>
+            (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).StatusCode == HttpStatusCode.SeeOther, Cancel);
         var there = (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).Headers.Location!.OriginalString;
         var html = await TextAsync(await visitor.GetAsync(there));
         Title(html).ShouldBe("Stopped");
@@ -89,7 +100,8 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         html = await TextAsync(await visitor.GetAsync(back));
         Title(html).ShouldBe("Open JupyterLab?");
         var open = await TextAsync(await PressAsync(visitor, html));
-        using var entered = await visitor.PostFormAsync(Action().Match(open).Groups["to"].Value, web.Origin, ("ticket", Field(open, "ticket")), ("path", Field(open, "path")));
+        var enter = Action().Match(open).Groups["to"].Value;
+        using var entered = await visitor.PostFormAsync(enter, web.Origin, ("ticket", Field(open, "ticket")), ("path", Field(open, "path")));
         entered.Headers.Location!.OriginalString.ShouldBe(Where);
         (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).StatusCode.ShouldBe(HttpStatusCode.OK);
     }
@@ -102,13 +114,17 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         var w = await web.WorkspaceAsync("Ada");
         await visitor.OpenAsync(w.Id);
         await web.Database.ExecuteAsync($"delete from portal.sessions where person_id = {web.Person("Ada")}", Cancel);
-        await Until.TrueAsync("a page load is led to the portal", async () => (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).StatusCode == HttpStatusCode.SeeOther, Cancel);
+        await Until.TrueAsync("a page load is led to the portal", async () =>
+            (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).StatusCode == HttpStatusCode.SeeOther, Cancel);
         var there = (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).Headers.Location!.OriginalString;
         using var challenged = await visitor.GetAsync(there);
         var signIn = new Uri(web.Url, challenged.Headers.Location!.OriginalString);
         var html = await TextAsync(await visitor.GetAsync(signIn.AbsoluteUri));
         html.ShouldContain("Your session ended");
-        using var signedIn = await visitor.PostFormAsync("/sign-in/demo", web.Origin, ("person", web.Person("Ada").ToString()), ("returnUrl", Field(html, "returnUrl")), ("__RequestVerificationToken", Field(html, "__RequestVerificationToken")));
+        var person = ("person", web.Person("Ada").ToString());
+        using var signedIn = await visitor.PostFormAsync(
+            "/sign-in/demo", web.Origin, person, ("returnUrl", Field(html, "returnUrl")),
+            ("__RequestVerificationToken", Field(html, "__RequestVerificationToken")));
         new Uri(web.Url, signedIn.Headers.Location!.OriginalString).AbsoluteUri.ShouldBe(new Uri(there).AbsoluteUri);
         Title(await TextAsync(await visitor.GetAsync(there))).ShouldBe("Open JupyterLab?");
         (await TextAsync(await visitor.GetAsync("/sign-in"))).ShouldNotContain("Your session ended");
@@ -145,9 +161,10 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         using var other = web.Visit();
         await other.SignInAsync("Alan");
         var address = $"/workspaces/{w.Slug}/open/notebook";
-        (await other.PostFormAsync(address, web.Origin, ("path", "/x"), ("__RequestVerificationToken", await other.FormTokenAsync()))).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        var (theirs, mine) = (("__RequestVerificationToken", await other.FormTokenAsync()), ("__RequestVerificationToken", await visitor.FormTokenAsync()));
+        (await other.PostFormAsync(address, web.Origin, ("path", "/x"), theirs)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         Title(await TextAsync(await other.GetAsync(address))).ShouldStartWith("There is no such app");
-        (await visitor.PostFormAsync(address, web.AppUrl(w.Slug), ("path", "/x"), ("__RequestVerificationToken", await visitor.FormTokenAsync()))).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        (await visitor.PostFormAsync(address, web.AppUrl(w.Slug), ("path", "/x"), mine)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
         (await visitor.PostFormAsync(address, web.Origin, ("path", "/x"))).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         await using var db = web.Database.Open();
         db.Runs.Count(r => r.WorkspaceId == w.Id).ShouldBe(2);
@@ -159,11 +176,16 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         (await web.Services.GetRequiredService<StopWorkspace>().RunAsync(new(web.Person("Ada")), w.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await web.Database.ExecuteAsync($"update portal.runs set phase = 'Succeeded', ended_at = clock_timestamp() where workspace_id = {w.Id}", Cancel);
         await web.Database.ExecuteAsync($"update portal.nodes set running = false where workspace_id = {w.Id}", Cancel);
-        await web.Database.ExecuteAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {w.Id} and kind = 'Compute'", Cancel);
+        await web.Database.ExecuteAsync(
+            $"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {w.Id} and kind = 'Compute'", Cancel);
     }
 
-    private Task<HttpResponseMessage> PressAsync(Visitor visitor, string html) =>
-        visitor.PostFormAsync(WebUtility.HtmlDecode(Action().Match(html).Groups["to"].Value), web.Origin, ("__RequestVerificationToken", Field(html, "__RequestVerificationToken")), ("path", Field(html, "path")));
+    private Task<HttpResponseMessage> PressAsync(Visitor visitor, string html)
+    {
+        var action = WebUtility.HtmlDecode(Action().Match(html).Groups["to"].Value);
+        var token = ("__RequestVerificationToken", Field(html, "__RequestVerificationToken"));
+        return visitor.PostFormAsync(action, web.Origin, token, ("path", Field(html, "path")));
+    }
 
     private static void Navigates(HttpRequestHeaders headers) => Fetch(headers, "navigate", "document");
 
@@ -178,9 +200,12 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
 
     private static Task<string> TextAsync(HttpResponseMessage answer) => answer.Content.ReadAsStringAsync(Cancel);
 
-    private static string Title(string html) => WebUtility.HtmlDecode(Regex.Match(html, "<h1>(?<t>[^<]*)</h1>", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["t"].Value);
+    private static string Title(string html) => Found(html, "<h1>(?<v>[^<]*)</h1>");
 
-    private static string Field(string html, string name) => WebUtility.HtmlDecode(Regex.Match(html, $"name=\"{name}\"[^>]*value=\"(?<v>[^\"]*)\"", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["v"].Value);
+    private static string Field(string html, string name) => Found(html, $"name=\"{name}\"[^>]*value=\"(?<v>[^\"]*)\"");
+
+    private static string Found(string html, string pattern) =>
+        WebUtility.HtmlDecode(Regex.Match(html, pattern, RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["v"].Value);
 
     [GeneratedRegex("<form method=\"post\" action=\"(?<to>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Action();

@@ -25,8 +25,8 @@ internal sealed partial class Chromium : IAsyncDisposable
         var profile = Directory.CreateTempSubdirectory("portal-chromium-").FullName;
         string[] arguments =
         [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
-            $"--user-data-dir={profile}", "about:blank",
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--remote-debugging-port=0", $"--user-data-dir={profile}", "about:blank",
         ];
         var process = Process.Start(new ProcessStartInfo("/usr/bin/chromium", arguments) { RedirectStandardError = true })!;
         var chromium = new Chromium(process, profile);
@@ -36,12 +36,15 @@ internal sealed partial class Chromium : IAsyncDisposable
         chromium._complaints = process.StandardError.ReadToEndAsync(CancellationToken.None); // read on, or it would wait for somebody who does
         await chromium._socket.ConnectAsync(new(Listening().Match(line).Groups["at"].Value), Cancel);
         var target = (await chromium.CallAsync("Target.createTarget", new() { ["url"] = "about:blank" }))["targetId"]!.GetValue<string>();
-        chromium._session = (await chromium.CallAsync("Target.attachToTarget", new() { ["targetId"] = target, ["flatten"] = true }))["sessionId"]!.GetValue<string>();
+        var attached = await chromium.CallAsync("Target.attachToTarget", new() { ["targetId"] = target, ["flatten"] = true });
+        chromium._session = attached["sessionId"]!.GetValue<string>();
         return chromium;
     }
 
-    public Task SetCookieAsync(string url, string name, string value) =>
-        CallAsync("Network.setCookie", new() { ["url"] = url, ["name"] = name, ["value"] = value, ["path"] = "/", ["secure"] = true, ["httpOnly"] = true, ["sameSite"] = "Lax" });
+    public Task SetCookieAsync(string url, string name, string value) => CallAsync("Network.setCookie", new()
+    {
+        ["url"] = url, ["name"] = name, ["value"] = value, ["path"] = "/", ["secure"] = true, ["httpOnly"] = true, ["sameSite"] = "Lax",
+    });
 
     /// <summary>As if a person had typed it.</summary>
     public Task GoAsync(string url) => CallAsync("Page.navigate", new() { ["url"] = url });

@@ -106,7 +106,12 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         cluster.Engine.Heard["Accept-Encoding"].ShouldBe("identity");
         answer.Content.Headers.ContentEncoding.ShouldBe([how]);
         await using var packed = await answer.Content.ReadAsStreamAsync(Cancel);
-        await using Stream plain = how switch { "gzip" => new GZipStream(packed, CompressionMode.Decompress), "br" => new BrotliStream(packed, CompressionMode.Decompress), _ => new ZLibStream(packed, CompressionMode.Decompress) };
+        await using Stream plain = how switch
+        {
+            "gzip" => new GZipStream(packed, CompressionMode.Decompress),
+            "br" => new BrotliStream(packed, CompressionMode.Decompress),
+            _ => new ZLibStream(packed, CompressionMode.Decompress),
+        };
         (await new StreamReader(plain).ReadToEndAsync(Cancel)).ShouldBe(cluster.Html);
     }
 
@@ -125,7 +130,8 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         for (int got; (got = await body.ReadAsync(buffer, Cancel)) > 0;) sum += got;
         me.Refresh();
         var spent = me.TotalProcessorTime - before;
-        TestContext.Current.TestOutputHelper!.WriteLine($"{cluster.Bomb.Length} bytes sent, {sum} arrived, {spent.TotalMilliseconds:F0} ms of the processor in web, app and browser together");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{cluster.Bomb.Length} bytes sent, {sum} arrived, {spent.TotalMilliseconds:F0} ms of the processor in web, app and browser together");
         sum.ShouldBe(cluster.Bomb.Length);
         spent.ShouldBeLessThan(TimeSpan.FromSeconds(1));
     }
@@ -145,7 +151,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         led.Headers.GetValues("Location").Single().ShouldBe($"{Web.AppUrl(w.Slug, "node-0")}/a%2Fb%2520c?x=%2F");
         cluster.Location = $"http://worker0:{Port}/æ°?q=é";
         using var bytes = await visitor.GetAsync(own + "/led");
-        bytes.Headers.GetValues("Location").Single().ShouldBe($"{Web.AppUrl(w.Slug, "node-0")}/æ°?q=é");
+        bytes.Headers.NonValidated["Location"].ToString().ShouldBe($"{Web.AppUrl(w.Slug, "node-0")}/æ°?q=é");
     }
 
     [Fact]

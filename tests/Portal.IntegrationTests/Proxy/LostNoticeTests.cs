@@ -48,7 +48,8 @@ public sealed class LostNoticeTests(DeafWeb web) : IClassFixture<DeafWeb>
         for (var passed = TimeSpan.Zero; passed < BelowAMinute; passed += Step) web.Time.Advance(Step);
         using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(30), TimeProvider.System);
         await Should.ThrowAsync<WebSocketException>(async () => { while (true) await socket.ReceiveAsync(new byte[10], soon.Token); });
-        await Until.TrueAsync("the tab is refused", async () => (await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
+        async Task<bool> IsRefusedAsync() => (await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable;
+        await Until.TrueAsync("the tab is refused", IsRefusedAsync, Cancel);
         if (why == "membership removed") await web.JoinAsync("Alan");
     }
 

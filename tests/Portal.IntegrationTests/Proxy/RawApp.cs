@@ -5,7 +5,10 @@ using System.Text;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>An app that shows what arrives and answers what it is told, byte for byte: no library reads or writes a header on its side. Text is Latin-1, one character a byte.</summary>
+/// <summary>
+/// An app that shows what arrives and answers what it is told, byte for byte: no library reads or writes a header on its side. Text is Latin-1,
+/// one character a byte.
+/// </summary>
 public sealed class RawApp : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -20,7 +23,8 @@ public sealed class RawApp : IAsyncDisposable
     /// <summary>The next answers, status line to body; the connection is closed after each, whatever of the request is still to come.</summary>
     public string Answer { get; set; } = Ok();
 
-    public static string Ok(params string[] headers) => $"HTTP/1.1 200 OK\r\n{string.Concat(headers.Select(h => h + "\r\n"))}Content-Length: 2\r\nConnection: close\r\n\r\nok";
+    public static string Ok(params string[] headers) =>
+        $"HTTP/1.1 200 OK\r\n{string.Concat(headers.Select(h => h + "\r\n"))}Content-Length: 2\r\nConnection: close\r\n\r\nok";
 
     public static RawApp Start()
     {
@@ -33,7 +37,11 @@ public sealed class RawApp : IAsyncDisposable
     public string Header(string name) => Headers(name).Single();
 
     /// <summary>All values of this header in the newest request.</summary>
-    public string[] Headers(string name) => [.. Heads.Last().Split("\r\n").Skip(1).Where(l => l.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase)).Select(l => l[(name.Length + 1)..].TrimStart(' '))];
+    public string[] Headers(string name)
+    {
+        var lines = Heads.Last().Split("\r\n").Skip(1).Where(l => l.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase));
+        return [.. lines.Select(l => l[(name.Length + 1)..].TrimStart(' '))];
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -39,10 +39,12 @@ public sealed class RawFixture : IAsyncLifetime
         await visitor.SignInAsync("Ada");
         var id = Guid.CreateVersion7();
         var launch = (LaunchWorkspace)Web.Services.GetService(typeof(LaunchWorkspace))!;
-        var launched = await launch.RunAsync(new(id, new(Web.Person("Ada")), Web.Class, "raw", "s", $"raw {Interlocked.Increment(ref _names)}", TimeProvider.System.GetUtcNow().AddHours(2)), Cancel);
+        var end = TimeProvider.System.GetUtcNow().AddHours(2);
+        var launched = await launch.RunAsync(new(id, new(Web.Person("Ada")), Web.Class, "raw", "s", $"raw {Interlocked.Increment(ref _names)}", end), Cancel);
         launched.ShouldBeOfType<LaunchOutcome.Accepted>();
         await Web.ReadyAsync(id, 1);
-        await Web.Database.ExecuteAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id}", Cancel); // room for the next test's
+        // Room for the next test's.
+        await Web.Database.ExecuteAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id}", Cancel);
         await using var db = Web.Database.Open();
         var workspace = await db.Workspaces.FindAsync([id], Cancel) ?? throw new InvalidOperationException();
         await visitor.OpenAsync(id, "lab");

@@ -72,8 +72,10 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
         using var visit = await raw.OpenAsync();
         string[] headers =
         [
-            $"Content-Disposition: attachment; filename=\"{Utf8("数据.csv")}\"", "X-Latin: Jos\u00e9 \u00a7", $"Location: /{Utf8("数据")}?q={Utf8("ü")}", "X-High: \u0080\u009f\u00ff\ttab",
-            "Last-Modified: yesterday", "ETag: no-quotes", "Content-Language: , ,", "Cache-Control: =,max-age=x", "Content-Type: text/plain;;charset=\"x", "Vary: *, a", "Date: never",
+            $"Content-Disposition: attachment; filename=\"{Utf8("数据.csv")}\"", "X-Latin: Jos\u00e9 \u00a7",
+            $"Location: /{Utf8("数据")}?q={Utf8("ü")}", "X-High: \u0080\u009f\u00ff\ttab",
+            "Last-Modified: yesterday", "ETag: no-quotes", "Content-Language: , ,",
+            "Cache-Control: =,max-age=x", "Content-Type: text/plain;;charset=\"x", "Vary: *, a", "Date: never",
         ];
         foreach (var header in headers)
         {
@@ -102,7 +104,9 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
         raw.App.Answer = RawApp.Ok();
         string[] headers =
         [
-            "X-Latin: Jos\u00e9 \u00a7", $"X-Utf8: {Utf8("数据")}", "If-None-Match: no-quotes, W/\"x\"", "If-Modified-Since: yesterday", "Accept: text/*;q=x, */*", "User-Agent: a (b; \u00e9) /c", "Range: lines=1-2", "Accept-Language: ,de",
+            "X-Latin: Jos\u00e9 \u00a7", $"X-Utf8: {Utf8("数据")}", "If-None-Match: no-quotes, W/\"x\"",
+            "If-Modified-Since: yesterday", "Accept: text/*;q=x, */*",
+            "User-Agent: a (b; \u00e9) /c", "Range: lines=1-2", "Accept-Language: ,de",
             "X-Empty: ", "From: not an address", "Accept-Encoding: gzip;q=2, br",
         ];
         (await visit.AskAsync(headers: headers)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
@@ -127,9 +131,10 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
         raw.App.Answer = RawApp.Ok();
         (await visit.AskAsync(target)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
         raw.App.Heads.Last().ShouldStartWith($"GET {target} HTTP/1.1\r\n");
-        var origin = $"Origin: {visit.Url}";
+        string[] upgrade =
+            ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", $"Origin: {visit.Url}"];
         raw.App.Answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-        (await visit.AskAsync(target, null, "GET", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", origin)).ShouldStartWith("HTTP/1.1 101");
+        (await visit.AskAsync(target, headers: upgrade)).ShouldStartWith("HTTP/1.1 101");
         raw.App.Heads.Last().ShouldStartWith($"GET {target} HTTP/1.1\r\n");
     }
 
@@ -168,7 +173,8 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
         using var visit = await raw.OpenAsync();
         raw.App.Answer = RawApp.Ok();
         var before = raw.App.Heads.Count;
-        (await visit.AskAsync(target.Replace("{host}", visit.Host, StringComparison.Ordinal), null, method, $"Origin: {visit.Url}")).ShouldStartWith("HTTP/1.1 400 ");
+        var asked = target.Replace("{host}", visit.Host, StringComparison.Ordinal);
+        (await visit.AskAsync(asked, null, method, $"Origin: {visit.Url}")).ShouldStartWith("HTTP/1.1 400 ");
         raw.App.Heads.Count.ShouldBe(before);
     }
 
@@ -179,7 +185,8 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
     public async Task Upload_TooLargeForTheApp_IsTheAppsOwn413(int size)
     {
         using var visit = await raw.OpenAsync();
-        raw.App.Answer = "HTTP/1.1 413 Payload Too Large\r\nContent-Type: application/json\r\nContent-Length: 17\r\nConnection: close\r\n\r\n{\"message\":\"big\"}";
+        raw.App.Answer = "HTTP/1.1 413 Payload Too Large\r\nContent-Type: application/json\r\n"
+            + "Content-Length: 17\r\nConnection: close\r\n\r\n{\"message\":\"big\"}";
         using var answer = await visit.Visitor.SendAsync(HttpMethod.Post, visit.Url + "/upload", new ByteArrayContent(new byte[size]), visit.Url);
         answer.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
         (await answer.Content.ReadAsStringAsync(Cancel)).ShouldBe("{\"message\":\"big\"}");

@@ -35,14 +35,17 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
                 look();
             }), e => 'refused: ' + e)
             """);
-        await Until.TrueAsync("no registration is left", async () => await browser.EvaluateAsync("navigator.serviceWorker.getRegistrations().then(all => all.length)") == "0", Cancel);
+        const string count = "navigator.serviceWorker.getRegistrations().then(all => all.length)";
+        await Until.TrueAsync("no registration is left", async () => await browser.EvaluateAsync(count) == "0", Cancel);
         app.Arrived.ShouldNotContain("GET /deep/sw.js", "the app's own worker is never asked for");
 
         // The next ticket's POST, and every later page, reach the proxy and not a worker.
         await browser.GoAsync(url + "/hostile?again");
-        await Until.TrueAsync("the page has been loaded again", async () => await browser.EvaluateAsync("location.search + (document.body && document.body.id)") == "?againhostile", Cancel);
+        const string where = "location.search + (document.body && document.body.id)";
+        await Until.TrueAsync("the page has been loaded again", async () => await browser.EvaluateAsync(where) == "?againhostile", Cancel);
         (await browser.EvaluateAsync("`${navigator.serviceWorker.controller}`")).ShouldBe("null");
-        (await browser.EvaluateAsync("fetch('/.portal/enter', { method: 'POST', body: new URLSearchParams({ ticket: 'secret' }) }).then(a => a.text())")).ShouldNotContain("stolen");
+        const string post = "fetch('/.portal/enter', { method: 'POST', body: new URLSearchParams({ ticket: 'secret' }) }).then(a => a.text())";
+        (await browser.EvaluateAsync(post)).ShouldNotContain("stolen");
     }
 }
 
@@ -66,7 +69,9 @@ public sealed class HostileFixture : IAsyncLifetime
                 return Results.Text("""
                     self.addEventListener('install', () => self.skipWaiting());
                     self.addEventListener('activate', e => e.waitUntil(self.clients.claim()));
-                    self.addEventListener('fetch', e => { if (e.request.method === 'POST') e.respondWith(e.request.text().then(t => new Response('stolen ' + t))); });
+                    self.addEventListener('fetch', e => {
+                        if (e.request.method === 'POST') e.respondWith(e.request.text().then(t => new Response('stolen ' + t)));
+                    });
                     """, "text/javascript");
             });
         });
@@ -88,7 +93,9 @@ public sealed class HostileFixture : IAsyncLifetime
     {
         var id = Guid.CreateVersion7();
         var launch = (LaunchWorkspace)Web.Services.GetService(typeof(LaunchWorkspace))!;
-        (await launch.RunAsync(new(id, new(Web.Person("Ada")), Web.Class, "hostile", "s", $"hostile {id.ToString("N")[^8..]}", TimeProvider.System.GetUtcNow().AddHours(2)), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        var end = TimeProvider.System.GetUtcNow().AddHours(2);
+        var launched = await launch.RunAsync(new(id, new(Web.Person("Ada")), Web.Class, "hostile", "s", $"hostile {id.ToString("N")[^8..]}", end), Cancel);
+        launched.ShouldBeOfType<LaunchOutcome.Accepted>();
         await Web.ReadyAsync(id, 1);
         await using var db = Web.Database.Open();
         return await db.Workspaces.FindAsync([id], Cancel) ?? throw new InvalidOperationException();

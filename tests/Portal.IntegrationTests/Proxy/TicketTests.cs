@@ -113,7 +113,7 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
             var (ticket, address) = await attacker.TicketAsync(w.Id);
             using var victim = web.Visit();
             (await victim.GetAsync($"{address}?ticket={ticket}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-            (await victim.GetAsync($"{web.AppUrl(w.Slug)}/lab?ticket={ticket}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            (await victim.GetAsync($"{web.AppUrl(w.Slug)}/lab?ticket={ticket}")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
             (await victim.EnterAsync(address, ticket, origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound, origin);
             (await victim.EnterAsync($"{address}?ticket={ticket}", "", web.Origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound, "the ticket is read from the body alone");
             victim.Cookies.ShouldBeEmpty();
@@ -173,7 +173,8 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode.ShouldBe(HttpStatusCode.OK);
         await using (var db = web.Database.Open()) db.AppSessions.Single(s => s.WorkspaceId == w.Id).ExpiresAt.ShouldBeLessThanOrEqualTo(TimeProvider.System.GetUtcNow().AddSeconds(121));
         await web.ReadyAsync(w.Id, generation: 2);
-        await TestKit.Until.TrueAsync("the proof's access ends with its generation", async () => (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
+        await TestKit.Until.TrueAsync("the proof's access ends with its generation", async () =>
+            (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
     }
 
     [Fact]
