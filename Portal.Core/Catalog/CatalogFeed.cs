@@ -35,6 +35,8 @@ public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArr
 /// <summary>What somebody can launch, live: image builds show their progress. Read once for all, shown to each as far as it is theirs.</summary>
 public sealed class CatalogFeed
 {
+    private const string First = "notebook";
+
     private readonly IDbContextFactory<PortalDb> _databases;
     private readonly Feed<string, CatalogView> _feed;
 
@@ -68,7 +70,10 @@ public sealed class CatalogFeed
         var images = await db.Images.AsNoTracking().ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
         var bad = await db.CloudStates.AsNoTracking().Where(c => !c.Ok).OrderBy(c => c.Name).ToListAsync(cancel);
         var usual = await StepHistory.ReadAsync(db, cancel);
-        return new([.. versions.Select(v =>
+        var used = await db.Workspaces.Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (_, t) => t.TemplateId).GroupBy(id => id).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
+        // The notebook is where everybody begins; then what is used most.
+        var ordered = versions.OrderByDescending(v => v.TemplateId == First).ThenByDescending(v => used.GetValueOrDefault(v.TemplateId)).ThenBy(v => v.Spec.Title, StringComparer.Ordinal);
+        return new([.. ordered.Select(v =>
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
             var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? $"Nothing new is launched from it. {offer.Says}".TrimEnd() : Availability.Reason(v.Spec, bad, images);
