@@ -35,7 +35,7 @@ public sealed class CatalogTests : PageTest
         var card = Card(Views.Card("Its image is being built (42 %).", 42));
 
         card.Find(".building").TextContent.ShouldContain("42 %");
-        card.Find(".building").TextContent.ShouldContain("Installing JupyterLab");
+        card.Find(".building [role=status]").TextContent.ShouldBe("Building the image: Installing JupyterLab");
         card.Find("[role=progressbar]").GetAttribute("aria-label").ShouldBe("Building the image of Notebook");
     }
 

@@ -50,7 +50,7 @@ internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvi
         {
             foreach (var line in ForeignText.Lines(text, int.MaxValue))
             {
-                listener.Hear(line, 0.9);
+                listener.Hear(line, 0.9, "installing the base system");
             }
         }
     }

@@ -85,7 +85,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
             await MakeAsync(missing[i], new BuildListener(missing[i].Tag, from, to, progress, time), cancel);
         }
 
-        progress.Report(new ImageProgress(100, $"{plan.Tag} is ready"));
+        progress.Report(new ImageProgress(100, "ready"));
         return await IdAsync(plan.Tag, cancel) is { } id
             ? new BuiltImage(plan.Name, plan.Tag, id)
             : throw EngineFaults.Make(CloudFault.Broken, $"image {plan.Tag} was built and is not there", "Someone removed it meanwhile: it is built again.");
@@ -151,7 +151,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
     private async Task<BuiltImage> PullAsync(string name, string reference, IProgress<ImageProgress> progress, CancellationToken cancel)
     {
         var tag = TagOf(name, reference);
-        var listener = new BuildListener(reference, 0, 100, progress, time) { WhenRefused = $"Correct Images:Named:{name}, or the image in the registry; it is fetched again when the portal starts." };
+        var listener = new BuildListener(reference, 0, 100, progress, time) { Beginning = "fetching it from the registry", WhenRefused = $"Correct Images:Named:{name}, or the image in the registry; it is fetched again when the portal starts." };
         // A reference without tag or digest would fetch every tag of the repository.
         var whole = reference.Contains('@', StringComparison.Ordinal) || reference.LastIndexOf(':') > reference.LastIndexOf('/') ? reference : $"{reference}:latest";
         if (await IdAsync(whole, cancel) is null)

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text.RegularExpressions;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
 using Portal.Core.Foreign;
@@ -7,11 +5,14 @@ using Portal.Core.Foreign;
 namespace Portal.Jobs.Clouds.Docker.Images;
 
 /// <param name="Percent">0 to 100 of all that is to be made for the image asked for, never falling; null when nothing is known yet.</param>
-/// <param name="Line">What the builder said last.</param>
+/// <param name="Line">What is being done, in words for a person.</param>
 public sealed record ImageProgress(int? Percent, string Line);
 
-/// <summary>Listens to one build: passes on at most four lines a second, reckons the progress, keeps the last lines for the case that it fails.</summary>
-internal sealed partial class BuildListener(string tag, int from, int to, IProgress<ImageProgress> progress, TimeProvider time)
+/// <summary>
+/// Listens to one build: says in words what is being done, at most four times a second, reckons the progress, and keeps the builder's own last
+/// lines for the case that it fails.
+/// </summary>
+internal sealed class BuildListener(string tag, int from, int to, IProgress<ImageProgress> progress, TimeProvider time)
 {
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(250);
     private readonly Queue<string> _last = new();
@@ -19,6 +20,10 @@ internal sealed partial class BuildListener(string tag, int from, int to, IProgr
     private long _told;
     private int _percent;
     private double _within;
+    private string? _doing;
+
+    /// <summary>What is being done before anything else is heard.</summary>
+    public string Beginning { get; init; } = "beginning";
 
     /// <summary>What helps where the engine says no for a reason that neither time nor room mends.</summary>
     public string WhenRefused { get; init; } = "Read the lines, mend the image's recipe; it is built again when the recipe changes or the portal starts.";
@@ -40,10 +45,10 @@ internal sealed partial class BuildListener(string tag, int from, int to, IProgr
 
         foreach (var line in ForeignText.Lines(message.Stream ?? message.Status ?? "", int.MaxValue))
         {
-            if (Step().Match(line) is { Success: true } step)
+            if (BuildWords.Of(line) is { } step)
             {
-                var (now, all) = (int.Parse(step.Groups["now"].ValueSpan, CultureInfo.InvariantCulture), int.Parse(step.Groups["all"].ValueSpan, CultureInfo.InvariantCulture));
-                Advance((now - 1.0) / all);
+                Advance((step.Now - 1.0) / step.All);
+                _doing = step.ToString();
             }
 
             Say(line);
@@ -51,9 +56,11 @@ internal sealed partial class BuildListener(string tag, int from, int to, IProgr
     }
 
     /// <summary>A line that a program wrote; each brings the progress a little nearer to the given share.</summary>
-    public void Hear(string line, double towards)
+    /// <param name="doing">In words for a person; null: the line is such words.</param>
+    public void Hear(string line, double towards, string? doing = null)
     {
         Advance(_within + (towards - _within) * 0.02);
+        _doing = doing ?? line;
         Say(line);
     }
 
@@ -110,9 +117,6 @@ internal sealed partial class BuildListener(string tag, int from, int to, IProgr
             _told = now;
         }
 
-        progress.Report(new ImageProgress(Math.Max(from, _percent), line));
+        progress.Report(new ImageProgress(Math.Max(from, _percent), _doing ?? Beginning));
     }
-
-    [GeneratedRegex(@"^Step (?<now>\d+)/(?<all>\d+) :", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex Step();
 }

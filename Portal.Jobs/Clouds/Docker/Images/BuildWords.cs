@@ -1,0 +1,36 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Portal.Jobs.Clouds.Docker.Images;
+
+/// <summary>A step that the builder announced.</summary>
+/// <param name="Does">What it does, in words for a person.</param>
+public sealed record BuildStep(int Now, int All, string Does)
+{
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Does}, {Now} of {All}");
+}
+
+/// <summary>What a builder's lines mean: ids of layers and commands say nothing to whoever waits.</summary>
+public static partial class BuildWords
+{
+    /// <summary>Null for a line that begins no step.</summary>
+    public static BuildStep? Of(string line) => Step().Match(line) is { Success: true } step
+        ? new(int.Parse(step.Groups["now"].ValueSpan, CultureInfo.InvariantCulture), int.Parse(step.Groups["all"].ValueSpan, CultureInfo.InvariantCulture), Doing(step.Groups["word"].Value, step.Groups["rest"].Value))
+        : null;
+
+    private static string Doing(string instruction, string rest) => instruction switch
+    {
+        "FROM" or "ARG" => "taking what it stands on",
+        "COPY" => "copying files",
+        "ADD" => "unpacking archives",
+        "RUN" when Installs().IsMatch(rest) => "installing packages",
+        "RUN" => "setting up",
+        _ => "finishing",
+    };
+
+    [GeneratedRegex(@"^Step (?<now>\d+)/(?<all>\d+) : *(?<word>\w+)(?<rest>.*)$", RegexOptions.ExplicitCapture | RegexOptions.Singleline, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Step();
+
+    [GeneratedRegex(@"\b(apt-get|apt|pip|npm|mamba|conda)\b[^&|;]*\binstall\b", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Installs();
+}
