@@ -13,6 +13,11 @@ public sealed record OtherChoice(Fit Choice, Amounts Wanted)
     public Amounts Node { get; init; } = Amounts.None;
 }
 
+/// <summary>Another workspace of the same person in the same department, that holds processors and memory.</summary>
+/// <param name="Frees">What its stop gives back.</param>
+/// <param name="SameClass">It is paid by the same class; else only the department's quota gains.</param>
+public sealed record OwnWorkspace(string Name, Amounts Frees, bool SameClass);
+
 /// <summary>All that decides about a launch, read in one transaction.</summary>
 /// <param name="WorkersKnown">The template can have that many workers.</param>
 /// <param name="Parameter">The first value of a parameter that is not allowed; null when all are.</param>
@@ -36,6 +41,9 @@ public sealed record LaunchFacts(
     /// <summary>Why nothing new is launched from the template, in words of whoever decided; null while it is offered.</summary>
     public string? Deprecated { get; init; }
 
+    /// <summary>What else this person runs.</summary>
+    public ImmutableArray<OwnWorkspace> Own { get; init; } = [];
+
     /// <summary>The class is one of those that may launch it.</summary>
     public bool ForThisClass { get; init; } = true;
 }
@@ -55,6 +63,9 @@ public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? Wa
 {
     /// <summary>For <see cref="RefusalReason.ParameterWrong"/>.</summary>
     public ParameterFault? Parameter { get; init; }
+
+    /// <summary>Names of own workspaces that must stop for it to fit; empty where no stop of theirs helps.</summary>
+    public ImmutableArray<string> Stop { get; init; } = [];
 }
 
 /// <summary>Decides about launches: facts in, decision out. Null means allowed.</summary>
@@ -76,7 +87,9 @@ public static class LaunchPolicy
         _ => Fits(facts.Wanted, facts.Node, facts),
     };
 
-    /// <summary>The wall that amounts meet: what the site can never run, a quota, or a disk that could not keep its promises.</summary>
+    /// <summary>The wall that a choice would meet, all else being as it is: what the site can never run, a quota, or a disk that could not keep its promises.</summary>
+    public static Refusal? WallOf(OtherChoice choice, LaunchFacts facts) => Fits(choice.Wanted, choice.Node, facts with { Others = [] });
+
     private static Refusal? Fits(Amounts wanted, Amounts node, LaunchFacts facts)
     {
         if ((Above(wanted, facts.Capacity) ?? Above(node, facts.LargestNode)) is { } never)
@@ -84,11 +97,25 @@ public static class LaunchPolicy
         // The innermost wall is named first: it is the one that the person can do something about.
         foreach (var level in facts.Levels.OrderByDescending(l => l.Level))
             if (wanted.FirstAbove(level.Free) is { } above)
-                return new(RefusalReason.OverQuota, "size", level.Level, above, NearestFit(facts));
+                return new(RefusalReason.OverQuota, "size", level.Level, above, NearestFit(facts)) { Stop = ToStop(wanted, node, facts) };
         return wanted.StorageGib > facts.StorageLeftGib ? new(RefusalReason.DiskNearlyFull, null, Fits: NearestFit(facts)) : null;
     }
 
     private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o.Wanted, o.Node, facts with { Others = [] }) is null)?.Choice;
+
+    /// <summary>The smallest own workspace whose stop is enough; where none is, as few as possible together.</summary>
+    private static ImmutableArray<string> ToStop(Amounts wanted, Amounts node, LaunchFacts facts)
+    {
+        bool Enough(IEnumerable<OwnWorkspace> stopped) => Fits(wanted, node, facts with { Own = [], Others = [], Levels = Without(facts.Levels, stopped) }) is null;
+        var largest = facts.Own.OrderByDescending(o => o.Frees.MemoryMib).ThenByDescending(o => o.Frees.Vcpu).ToArray();
+        if (largest.LastOrDefault(o => Enough([o])) is { } one) return [one.Name];
+        for (var n = 2; n <= largest.Length; n++)
+            if (Enough(largest.Take(n))) return [.. largest.Take(n).Select(o => o.Name)];
+        return [];
+    }
+
+    private static ImmutableArray<QuotaState> Without(ImmutableArray<QuotaState> levels, IEnumerable<OwnWorkspace> stopped) =>
+        [.. levels.Select(l => l with { Promised = stopped.Where(o => o.SameClass || l.Level is QuotaLevel.Tenant).Aggregate(l.Promised, (sum, o) => sum - o.Frees) })];
 
     /// <summary>What machines are short of; storage and the number of workspaces are counted elsewhere.</summary>
     private static Resource? Above(Amounts wanted, Amounts? machines) => machines is null ? null : (wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(machines);

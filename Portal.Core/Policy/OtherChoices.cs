@@ -7,6 +7,11 @@ namespace Portal.Core.Policy;
 /// <summary>What else a template could be launched with, for whoever met a wall.</summary>
 public static class OtherChoices
 {
+    /// <summary>One choice, and what it would want in all.</summary>
+    /// <param name="beside">What is wanted besides nodes, whatever the choice.</param>
+    public static OtherChoice One(TemplateSpec spec, Fit choice, Amounts beside) =>
+        new(choice, spec.Amounts(choice.SizeId, choice.Workers) + beside) { Node = spec.LargestNode(choice.SizeId, choice.Workers) };
+
     /// <summary>Every other choice, the nearest first: fewer workers of the same size, then smaller nodes with as many workers as possible.</summary>
     /// <param name="beside">What is wanted besides nodes, whatever the choice.</param>
     public static ImmutableArray<OtherChoice> Of(TemplateSpec spec, Fit asked, Amounts beside)
@@ -17,7 +22,7 @@ public static class OtherChoices
                       from workers in counts
                       let choice = new Fit(size.Id, workers)
                       where choice != asked
-                      select new OtherChoice(choice, spec.Amounts(size.Id, workers) + beside) { Node = spec.LargestNode(size.Id, workers) };
+                      select One(spec, choice, beside);
         return [.. choices.Where(c => c.Choice.Workers <= asked.Workers || asked.Workers < (range?.Min ?? 0))
             .OrderByDescending(c => c.Choice.SizeId == asked.SizeId).ThenByDescending(c => c.Wanted.Vcpu).ThenByDescending(c => c.Wanted.MemoryMib)];
     }

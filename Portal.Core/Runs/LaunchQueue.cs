@@ -2,49 +2,80 @@ using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Data;
 using Portal.Core.Operations;
+using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Workspaces;
 
 namespace Portal.Core.Runs;
 
 /// <summary>Who waits for admission, in order, and what for. Jobs' admission decides; this explains it.</summary>
-internal sealed class LaunchQueue(ImmutableArray<long> order, QueueWait? waitsFor, ImmutableArray<DateTimeOffset> roomAt, DateTimeOffset now, TimeSpan launch, int atOnce)
+internal sealed class LaunchQueue
 {
     private const int Longest = 1000;
 
+    private readonly ImmutableArray<Waiting> _order;
+    private readonly ImmutableArray<Occupant> _occupants;
+    private readonly SiteState? _site;
+    private readonly DateTimeOffset _now;
+    private readonly TimeSpan? _launch;
+
+    private LaunchQueue(ImmutableArray<Waiting> order, ImmutableArray<Occupant> occupants, SiteState? site, int starting, DateTimeOffset now, TimeSpan? launch)
+    {
+        (_order, _occupants, _site, _now, _launch) = (order, occupants, site, now, launch);
+        if (site is null) WaitsFor = QueueWait.Capacity;
+        else if (First is { } first && Beside(first.Wanted).FirstAbove(site.Capacity) is not null) WaitsFor = QueueWait.Capacity;
+        else if (starting >= site.LaunchesAtOnce) WaitsFor = QueueWait.Launches;
+    }
+
+    /// <summary>What whoever is next waits for; null when nothing is in the way.</summary>
+    public QueueWait? WaitsFor { get; }
+
+    /// <summary>How many really wait: what was just ordered and begins at once does not.</summary>
+    public int Count => WaitsFor is null ? 0 : _order.Length;
+
+    /// <summary>The first that admission does not pass over because it can never fit.</summary>
+    private Waiting? First => _site is { } site ? _order.FirstOrDefault(o => (o.Wanted + o.Held).FirstAbove(site.Capacity) is null) : null;
+
+    /// <summary>What an order that came now would wait for.</summary>
+    public QueueWait? WaitOf(Amounts wanted) =>
+        WaitsFor ?? (_site is { } site && Beside(wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(site.Capacity) is not null ? QueueWait.Capacity : null);
+
     public QueueView? Of(long run)
     {
-        var at = order.IndexOf(run);
+        var at = _order.ToList().FindIndex(o => o.Run == run);
         if (at < 0) return null;
-        // Waiting for its turn: so many launches before it, so many side by side. Waiting for room: the workspaces that end next make it.
-        DateTimeOffset? expected = waitsFor switch
-        {
-            QueueWait.Launches => now + launch * (at / Math.Max(1, atOnce) + 1),
-            QueueWait.Capacity when at < roomAt.Length => roomAt[at],
-            _ => null,
-        };
-        return new(at + 1, waitsFor, expected);
+        // So many launches before it, so many side by side.
+        DateTimeOffset? expected = WaitsFor is QueueWait.Launches && _launch is { } launch ? _now + launch * (at / Math.Max(1, _site!.LaunchesAtOnce) + 1) : null;
+        var latest = WaitsFor is QueueWait.Capacity && _site is { } site
+            ? QueueForecast.Latest(site.Capacity, _occupants, _order.Take(at + 1).Where(o => (o.Wanted + o.Held).FirstAbove(site.Capacity) is null || o.Run == run).Aggregate(Amounts.None, (sum, o) => sum + o.Wanted), _now)
+            : null;
+        return new(at + 1, WaitsFor, expected) { LatestAt = latest };
     }
 
     public static async Task<LaunchQueue> ReadAsync(PortalDb db, StepHistory usual, CancellationToken cancel)
     {
-        var queued = await db.Runs.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => r.Id).Take(Longest).ToListAsync(cancel);
-        var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
-        var atOnce = site?.LaunchesAtOnce ?? 1;
-        QueueWait? waitsFor = !await FirstFitsAsync(db, site, queued, cancel) ? QueueWait.Capacity : await db.StartingRuns().CountAsync(cancel) >= atOnce ? QueueWait.Launches : null;
-        var ends = await db.Workspaces.Where(w => db.CapacityClaims.Any(c => c.WorkspaceId == w.Id && c.EndedAt == null)).Select(w => w.EndAt).OrderBy(e => e).Take(Longest).ToListAsync(cancel);
+        var queued = await db.Runs.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => new { r.Id, r.WorkspaceId }).Take(Longest).ToListAsync(cancel);
+        var ids = queued.ConvertAll(q => q.WorkspaceId);
+        var held = await (from c in db.CapacityClaims
+                          where c.EndedAt == null
+                          join w in db.Workspaces on c.WorkspaceId equals w.Id
+                          group c by new { w.Id, w.EndAt, w.RunFor } into one
+                          select new { one.Key.Id, one.Key.EndAt, one.Key.RunFor, Vcpu = one.Sum(c => c.Vcpu), Memory = one.Sum(c => c.MemoryMib) }).ToDictionaryAsync(h => h.Id, cancel);
+        // What is reserved, less what is held already: a Resize keeps what it has while it waits for more.
+        var wanted = await db.Reservations.Where(r => ids.Contains(r.WorkspaceId!.Value) && r.Kind == ReservationKind.Compute && r.EndedAt == null)
+            .Where(r => !db.CapacityClaims.Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
+            .GroupBy(r => r.WorkspaceId!.Value).Select(g => new { g.Key, Vcpu = g.Sum(r => r.Vcpu), Memory = g.Sum(r => r.MemoryMib) }).ToDictionaryAsync(g => g.Key, g => new Amounts(g.Vcpu, g.Memory, 0, 0), cancel);
         var now = await db.Database.SqlQuery<DateTimeOffset>($"select clock_timestamp() as \"Value\"").SingleAsync(cancel);
-        return new([.. queued], waitsFor, [.. ends], now, usual.AnyLaunch() ?? TimeSpan.FromSeconds(10), atOnce);
+        return new(
+            [.. queued.Select(q => new Waiting(q.Id, wanted.GetValueOrDefault(q.WorkspaceId, Amounts.None), held.TryGetValue(q.WorkspaceId, out var has) ? new(has.Vcpu, has.Memory, 0, 0) : Amounts.None))],
+            // What is not ready yet has no end.
+            [.. held.Values.Select(h => new Occupant(new(h.Vcpu, h.Memory, 0, 0), h.RunFor is null ? h.EndAt : null))],
+            await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), await db.StartingRuns().CountAsync(cancel), now, usual.AnyLaunch());
     }
 
-    /// <summary>Whether there is room for whoever is next: what it has reserved, less what it still holds, beside all that is claimed.</summary>
-    private static async Task<bool> FirstFitsAsync(PortalDb db, SiteState? site, List<long> queued, CancellationToken cancel)
-    {
-        if (site is null || queued.Count == 0) return false;
-        var workspace = await db.Runs.Where(r => r.Id == queued[0]).Select(r => r.WorkspaceId).SingleAsync(cancel);
-        var wanted = await db.Reservations.Where(r => r.WorkspaceId == workspace && r.Kind == ReservationKind.Compute && r.EndedAt == null)
-            .Where(r => !db.CapacityClaims.Any(c => c.WorkspaceId == workspace && c.Node == r.Node && c.EndedAt == null))
-            .GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(r => r.Vcpu), Memory = g.Sum(r => r.MemoryMib) }).SingleOrDefaultAsync(cancel);
-        return wanted is null || (await db.ClaimedAsync(cancel) + new Amounts(wanted.Vcpu, wanted.Memory, 0, 0)).FirstAbove(site.Capacity) is null;
-    }
+    private Amounts Beside(Amounts wanted) => _occupants.Aggregate(wanted, (sum, o) => sum + o.Holds);
+
+    /// <param name="Wanted">Room that it has not got yet.</param>
+    /// <param name="Held">Room that it has, and keeps.</param>
+    private sealed record Waiting(long Run, Amounts Wanted, Amounts Held);
 }

@@ -21,7 +21,8 @@ public sealed class ExtendWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         var longest = await db.Classes.Where(c => c.Id == workspace.ClassId).Select(c => c.LongestHours).SingleAsync(cancel);
         if (endAt <= now) return new ChangeOutcome.Refused(ChangeRefusal.EndInThePast);
         if (endAt > now.AddHours(longest)) return new ChangeOutcome.Refused(ChangeRefusal.EndTooLate);
-        workspace.EndAt = endAt.ToUniversalTime();
+        // A time that a person names stands, also where it is not ready yet.
+        (workspace.EndAt, workspace.RunFor) = (endAt.ToUniversalTime(), null);
         db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"Runs until {workspace.EndAt:yyyy-MM-dd HH:mm} UTC." });
         db.Audit.Add(new() { TenantId = workspace.TenantId, ActorId = actor.PersonId, Verb = nameof(ExtendWorkspace), WorkspaceId = workspace.Id, Outcome = "accepted" });
         await db.SaveChangesAsync(cancel);

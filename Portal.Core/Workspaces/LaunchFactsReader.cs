@@ -36,7 +36,7 @@ internal static class LaunchFactsReader
             NameFree: !taken,
             Parameter: version is null ? null : ParameterPolicy.Fault(version.Spec, request.Parameters),
             NotAvailable: await Availability.ReasonAsync(db, version, cancel),
-            Hours: (request.EndAt - now).TotalHours,
+            Hours: (request.RunFor ?? request.EndAt - now).TotalHours,
             LongestHours: @class.LongestHours,
             Wanted: version is null ? Amounts.None : version.Spec.Amounts(request.SizeId, workers) + beside,
             Levels: await db.QuotasAsync(tenant, @class, request.Actor.PersonId, cancel),
@@ -48,6 +48,7 @@ internal static class LaunchFactsReader
             ForThisClass = classes.Count == 0 || classes.Contains(@class.Id),
             Node = version?.Spec.LargestNode(request.SizeId, workers) ?? Amounts.None,
             LargestNode = machines?.LargestNode,
+            Own = await OwnWorkspaces.ReadAsync(db, request.Actor.PersonId, tenant.Id, @class.Id, request.Id, cancel),
         };
         return new(facts, tenant, @class, version, folder, workers);
     }

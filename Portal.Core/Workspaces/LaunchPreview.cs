@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
@@ -14,6 +15,30 @@ public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, R
 {
     /// <summary>What it waits for although nobody stands before it; null when it begins at once.</summary>
     public QueueWait? WaitsFor { get; init; }
+
+    /// <summary>What else could be chosen, and what could not.</summary>
+    public ChoiceWalls Walls { get; init; } = ChoiceWalls.None;
+}
+
+/// <summary>Which choices of a template would be refused now, and why.</summary>
+/// <param name="Sizes">By id; those that do not fit even with the fewest workers.</param>
+/// <param name="MostWorkers">Of the chosen size; null where no number is known to fit.</param>
+/// <param name="More">Why not one more; null where the template has no more.</param>
+public sealed record ChoiceWalls(IReadOnlyDictionary<string, Refusal> Sizes, int? MostWorkers, Refusal? More)
+{
+    public static readonly ChoiceWalls None = new(new Dictionary<string, Refusal>(StringComparer.Ordinal), null, null);
+
+    /// <param name="beside">What is wanted besides nodes, whatever the choice.</param>
+    public static ChoiceWalls Of(TemplateSpec spec, string sizeId, Amounts beside, LaunchFacts facts)
+    {
+        Refusal? Wall(string size, int workers) => LaunchPolicy.WallOf(OtherChoices.One(spec, new(size, workers), beside), facts);
+        var range = spec.WorkerRole()?.Workers;
+        var sizes = spec.Sizes.Select(s => (s.Id, Wall: Wall(s.Id, range?.Min ?? 0))).Where(s => s.Wall is not null).ToDictionary(s => s.Id, s => s.Wall!, StringComparer.Ordinal);
+        if (range is null || spec.Size(sizeId) is null || sizes.ContainsKey(sizeId)) return new(sizes, null, null);
+        var most = range.Min;
+        while (most < range.Max && Wall(sizeId, most + 1) is null) most++;
+        return new(sizes, most, most < range.Max ? Wall(sizeId, most + 1) : null);
+    }
 }
 
 /// <summary>Answers what <see cref="LaunchWorkspace"/> would answer, without ordering anything.</summary>
@@ -24,21 +49,14 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel) is not { } situation) return null;
-        var before = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind), cancel);
-        var usual = (await StepHistory.ReadAsync(db, cancel)).Launch(request.TemplateId);
-        var wall = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(situation.Facts) : new Refusal(RefusalReason.NameInvalid, "name");
-        return new(situation.Facts.Wanted, situation.Facts.Levels, wall, before,
-            usual,
-            situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib, situation.Workers)
+        var usual = await StepHistory.ReadAsync(db, cancel);
+        var queue = await LaunchQueue.ReadAsync(db, usual, cancel);
+        var facts = situation.Facts;
+        var wall = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(facts) : new Refusal(RefusalReason.NameInvalid, "name");
+        return new(facts.Wanted, facts.Levels, wall, queue.Count, usual.Launch(request.TemplateId), situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib, situation.Workers)
         {
-            WaitsFor = await WaitsForAsync(db, situation.Facts, cancel),
+            WaitsFor = facts.Capacity is null ? null : queue.WaitOf(facts.Wanted),
+            Walls = situation.Version is { Spec: var spec } ? ChoiceWalls.Of(spec, request.SizeId, facts.Wanted - spec.Amounts(request.SizeId, situation.Workers), facts) : ChoiceWalls.None,
         };
-    }
-
-    private static async Task<QueueWait?> WaitsForAsync(PortalDb db, LaunchFacts facts, CancellationToken cancel)
-    {
-        if (facts.Capacity is not { } capacity) return null;
-        if ((await db.ClaimedAsync(cancel) + facts.Wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(capacity) is not null) return QueueWait.Capacity;
-        return await db.StartingRuns().CountAsync(cancel) >= await db.Site.Select(s => s.LaunchesAtOnce).SingleAsync(cancel) ? QueueWait.Launches : null;
     }
 }

@@ -12,6 +12,9 @@ namespace Portal.Core.Workspaces;
 /// <param name="Id">Made by the form when it opened: asking again with it repeats nothing. One that is all zeros is refused.</param>
 public sealed record LaunchRequest(Guid Id, Actor Actor, Guid ClassId, string TemplateId, string SizeId, string Name, DateTimeOffset EndAt)
 {
+    /// <summary>How long it runs from when it is ready; it then stands in for <see cref="EndAt"/>. Null: it is stopped at that time, however long it waited.</summary>
+    public TimeSpan? RunFor { get; init; }
+
     /// <summary>Number of workers; null for the template's own default.</summary>
     public int? Workers { get; init; }
 
@@ -97,7 +100,8 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
             SizeId = request.SizeId,
             Workers = workers,
             Parameters = request.Parameters,
-            EndAt = request.EndAt.ToUniversalTime(),
+            EndAt = (request.RunFor is { } time ? clock.GetUtcNow() + time : request.EndAt).ToUniversalTime(),
+            RunFor = request.RunFor,
         };
         db.Workspaces.Add(workspace);
         db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, WorkspaceId = workspace.Id, Kind = ReservationKind.Workspace, Workspaces = 1 });

@@ -8,7 +8,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <param name="EndAt">When to stop; null keeps the present end time if it lies ahead, else some hours from now.</param>
+/// <param name="EndAt">When to stop; null keeps what was left of its time, else some hours, both from when it is ready.</param>
 /// <param name="SizeId">Another size from now on; null keeps it.</param>
 /// <param name="Workers">Another number of workers from now on; null keeps it.</param>
 /// <param name="NewestVersion">Take the version of the template that is offered now, where it is a newer one.</param>
@@ -57,9 +57,20 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
     {
         var now = clock.GetUtcNow();
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
-        workspace.EndAt = changes.EndAt?.ToUniversalTime() ?? (workspace.EndAt > now ? workspace.EndAt : now.AddHours(Math.Min(@class.LongestHours, UsualHours)));
-        if (workspace.EndAt <= now) return new(ChangeRefusal.EndInThePast);
-        if (workspace.EndAt > now.AddHours(@class.LongestHours)) return new(ChangeRefusal.EndTooLate);
+        var longest = TimeSpan.FromHours(@class.LongestHours);
+        if (changes.EndAt is { } named)
+        {
+            if (named <= now) return new(ChangeRefusal.EndInThePast);
+            if (named > now + longest) return new(ChangeRefusal.EndTooLate);
+            (workspace.EndAt, workspace.RunFor) = (named.ToUniversalTime(), null);
+        }
+        else
+        {
+            // What never came up has used nothing of its time.
+            var left = workspace.RunFor ?? (workspace.EndAt > now ? workspace.EndAt - now : TimeSpan.FromHours(UsualHours));
+            workspace.RunFor = left < longest ? left : longest;
+            workspace.EndAt = now + workspace.RunFor.Value;
+        }
         var choice = new Fit(changes.SizeId ?? workspace.SizeId, changes.Workers ?? workspace.Workers);
         return await ReserveLockedAsync(db, workspace, version, choice, cancel);
     }
@@ -72,17 +83,10 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
     {
         var held = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == workspace.Id && r.EndedAt == null).ToListAsync(cancel);
         if (Missing(choice) is not { } missing) return new(ChangeRefusal.NotNow);
-        var asked = Sum(missing);
-        var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
-        var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
-        var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
-        var facts = new LaunchFacts(
-            MayLaunch: true, TemplateOffered: true, SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
-            Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters), NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
-            Hours: 1, LongestHours: 1, Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
-            Capacity: machines?.KnownCapacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
-            Others: [.. from other in OtherChoices.Of(version.Spec, choice, Amounts.None) let more = Missing(other.Choice) where more is not null select other with { Wanted = Sum(more) }])
-        { Node = version.Spec.LargestNode(choice.SizeId, choice.Workers), LargestNode = machines?.LargestNode };
+        var facts = await FactsAsync(db, workspace, version, choice, missing, cancel) with
+        {
+            Others = [.. from other in OtherChoices.Of(version.Spec, choice, Amounts.None) let more = Missing(other.Choice) where more is not null select other with { Wanted = Sum(more) }],
+        };
         if (LaunchPolicy.Decide(facts) is { } refusal) return new(ChangeRefusal.OverQuota, refusal);
         db.Reservations.AddRange(missing);
         return null;
@@ -95,7 +99,27 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
             if (changed || held.Exists(h => h.Kind == ReservationKind.Compute && !wanted.Exists(r => r.Node == h.Node))) return null;
             return wanted.FindAll(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node));
         }
-
-        static Amounts Sum(List<Reservation> all) => all.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, 0));
     }
+
+    /// <summary>What a start would need and meet. The verb reads it under the quota's locks, the dialog without.</summary>
+    /// <param name="missing">What of the choice is not reserved yet.</param>
+    internal static async Task<LaunchFacts> FactsAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, List<Reservation> missing, CancellationToken cancel)
+    {
+        var asked = Sum(missing);
+        var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
+        var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
+        var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
+        return new(
+            MayLaunch: true, TemplateOffered: true, SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
+            Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters), NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
+            Hours: 1, LongestHours: 1, Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
+            Capacity: machines?.KnownCapacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: [])
+        {
+            Node = version.Spec.LargestNode(choice.SizeId, choice.Workers),
+            LargestNode = machines?.LargestNode,
+            Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),
+        };
+    }
+
+    private static Amounts Sum(List<Reservation> all) => all.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, 0));
 }

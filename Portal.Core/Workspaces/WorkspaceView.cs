@@ -42,6 +42,9 @@ public sealed record WorkspaceView
     public required DateTimeOffset CreatedAt { get; init; }
     public required DateTimeOffset EndAt { get; init; }
 
+    /// <summary>How long it will run from when it is ready, while its end does not count yet; null once it does.</summary>
+    public TimeSpan? RunFor { get; init; }
+
     /// <summary>An extension may move the end at most this many hours from now; a rule of the class.</summary>
     public int LongestHours { get; init; }
 
@@ -101,7 +104,11 @@ public sealed record FolderView(long UsedBytes, long LimitBytes, bool Enforced);
 /// <param name="Place">1 is next.</param>
 /// <param name="WaitsFor">Room to run, or a place among those that start; null when nothing is in the way of whoever is next.</param>
 /// <param name="ExpectedAt">When it will probably start; null while unknown.</param>
-public sealed record QueueView(int Place, QueueWait? WaitsFor, DateTimeOffset? ExpectedAt);
+public sealed record QueueView(int Place, QueueWait? WaitsFor, DateTimeOffset? ExpectedAt)
+{
+    /// <summary>When there is room for it at the latest, unless somebody extends a workspace; null while unknown.</summary>
+    public DateTimeOffset? LatestAt { get; init; }
+}
 
 public enum QueueWait { Capacity, Launches }
 

@@ -9,20 +9,29 @@ namespace Portal.Api;
 /// <param name="TemplateId">What to launch, such as notebook.</param>
 /// <param name="Size">One of the template's sizes, such as s.</param>
 /// <param name="Name">A label, unique among the caller's workspaces.</param>
-/// <param name="EndAt">When it is stopped, never deleted.</param>
+/// <param name="EndAt">When it is stopped, never deleted, however long it waited until then; this or <c>hours</c> is needed.</param>
 public sealed record NewWorkspace(
     [property: Required] Guid? Id,
     [property: Required] Guid? ClassId,
     [property: Required, StringLength(40, MinimumLength = 1)] string? TemplateId,
     [property: Required, StringLength(20, MinimumLength = 1)] string? Size,
     [property: Required, StringLength(WorkspaceName.Longest, MinimumLength = 1)] string? Name,
-    [property: Required] DateTimeOffset? EndAt)
+    DateTimeOffset? EndAt = null) : IValidatableObject
 {
+    /// <summary>Instead of endAt: how long it runs from when it is ready.</summary>
+    [Range(0.01, 24 * 366)]
+    public double? Hours { get; init; }
+
     /// <summary>Number of workers; absent takes the template's default.</summary>
     public int? Workers { get; init; }
 
     /// <summary>Values of the template's parameters by id; absent ones have their defaults.</summary>
     public IReadOnlyDictionary<string, string>? Parameters { get; init; }
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (EndAt is null == Hours is null) yield return new("Say either when it is to stop (endAt) or how long it is to run (hours).", [nameof(EndAt)]);
+    }
 }
 
 /// <summary>A new end time.</summary>
@@ -37,7 +46,7 @@ public sealed record IdleRule([property: Range(Core.Policy.IdlePolicy.Shortest, 
 /// <summary>Another number of workers.</summary>
 public sealed record NewNumber([property: Required] int? Workers);
 
-/// <summary>When a workspace that is started again is to stop; absent keeps its end time where that lies ahead.</summary>
+/// <summary>When a workspace that is started again is to stop; absent keeps what was left of its time, from when it is ready.</summary>
 /// <param name="Size">Another size from now on.</param>
 /// <param name="Workers">Another number of workers from now on.</param>
 /// <param name="NewestVersion">Take the template's version that is offered now.</param>
@@ -69,6 +78,9 @@ public sealed record WorkspaceShape(
     Guid Id, string Slug, string Name, string Template, string Size, WorkspaceStatus Status, DateTimeOffset CreatedAt, DateTimeOffset EndAt,
     int? Place, string? Said, string? Cause, string? Remedy, IReadOnlyList<StepShape> Steps)
 {
+    /// <summary>Hours that it will run from when it is ready; endAt is then only what that would be now. Null once the end counts.</summary>
+    public double? Hours { get; init; }
+
     /// <summary>What was last seen to work in it, and when; "?" before a name: that one gave no answer.</summary>
     public string? ActiveBy { get; init; }
     public DateTimeOffset? ActiveAt { get; init; }
@@ -80,6 +92,7 @@ public sealed record WorkspaceShape(
         view.Id, view.Slug, view.Name, view.Template.Id, view.Size.Id, view.Status, view.CreatedAt, view.EndAt,
         view.Queue?.Place, view.Run.Said, view.Run.Cause, view.Run.Remedy, [.. view.Run.Steps.Select(s => new StepShape(s.Key.ToString(), s.Began, s.Ended, s.Failed))])
     {
+        Hours = view.RunFor?.TotalHours,
         ActiveBy = view.Idle.ActiveBy,
         ActiveAt = view.Idle.ActiveAt,
         IdleStopAt = view.Idle.StopAt,

@@ -25,7 +25,12 @@ internal static class WorkspacesApi
 
     private static async Task<IResult> LaunchAsync(NewWorkspace wanted, ClaimsPrincipal me, LaunchWorkspace launch, CancellationToken cancel)
     {
-        var request = new LaunchRequest(wanted.Id!.Value, me.Actor(), wanted.ClassId!.Value, wanted.TemplateId!, wanted.Size!, wanted.Name!, wanted.EndAt!.Value) { Workers = wanted.Workers, Parameters = wanted.Parameters ?? new Dictionary<string, string>(StringComparer.Ordinal) };
+        var request = new LaunchRequest(wanted.Id!.Value, me.Actor(), wanted.ClassId!.Value, wanted.TemplateId!, wanted.Size!, wanted.Name!, wanted.EndAt ?? default)
+        {
+            RunFor = wanted.Hours is { } hours ? TimeSpan.FromHours(hours) : null,
+            Workers = wanted.Workers,
+            Parameters = wanted.Parameters ?? new Dictionary<string, string>(StringComparer.Ordinal),
+        };
         return await launch.RunAsync(request, cancel) switch
         {
             LaunchOutcome.Accepted accepted => TypedResults.Accepted($"{PortalApi.Prefix}/workspaces/{request.Id}", new LaunchedShape(request.Id, accepted.Slug, accepted.Place)),

@@ -1473,6 +1473,10 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("person_id");
 
+                    b.Property<TimeSpan?>("RunFor")
+                        .HasColumnType("interval")
+                        .HasColumnName("run_for");
+
                     b.Property<string>("SizeId")
                         .IsRequired()
                         .HasMaxLength(20)

@@ -47,6 +47,27 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         gone.StatusCode.ShouldBe(HttpStatusCode.Accepted);
     }
 
+    /// <summary>Either an end or a length; a length is told until it counts.</summary>
+    [Fact]
+    public async Task Launch_ForSomeHours_SaysThemUntilTheEndCounts()
+    {
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+        var id = Guid.CreateVersion7();
+        foreach (var both in (object[])[new { id, classId = web.Class, templateId = "notebook", size = "s", name = "hours" }, new { id, classId = web.Class, templateId = "notebook", size = "s", name = "hours", hours = 2, endAt = TimeProvider.System.GetUtcNow().AddHours(2) }])
+        {
+            using var refused = await ada.PostJsonAsync("/api/v1/workspaces", both);
+            refused.StatusCode.ShouldBe(HttpStatusCode.BadRequest, await refused.Content.ReadAsStringAsync(Cancel));
+        }
+
+        using var launched = await ada.PostJsonAsync("/api/v1/workspaces", new { id, classId = web.Class, templateId = "notebook", size = "s", name = "hours", hours = 2 });
+        launched.StatusCode.ShouldBe(HttpStatusCode.Accepted, await launched.Content.ReadAsStringAsync(Cancel));
+
+        (await JsonAsync(await ada.GetAsync($"/api/v1/workspaces/{id}"))).GetProperty("hours").GetDouble().ShouldBe(2);
+        using var gone = await ada.SendAsync(HttpMethod.Delete, $"/api/v1/workspaces/{id}", null, web.Origin, h => h.Add("X-Portal-Csrf", "1"));
+        gone.StatusCode.ShouldBe(HttpStatusCode.Accepted);
+    }
+
     [Fact]
     public async Task Me_AndTemplates_SayWhatCanBeLaunched()
     {

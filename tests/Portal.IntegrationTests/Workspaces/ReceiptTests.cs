@@ -61,6 +61,36 @@ public sealed class ReceiptTests
         (await PreviewAsync(site, "s", "cluster")).UsualStart.ShouldBeNull();
     }
 
+    /// <summary>Somebody's order that begins at once is no queue.</summary>
+    [Fact]
+    public async Task Receipt_AnotherWasJustOrderedAndThereIsRoom_StartsAtOnce()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel);
+        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+
+        var receipt = await PreviewAsync(site, "s");
+        (receipt.WaitsFor, receipt.LaunchesBefore).ShouldBe((null, 0));
+    }
+
+    [Fact]
+    public async Task Receipt_SizesThatDoNotFit_AreNamedWithTheWorkspaceToStop()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, new(4, 8192, 10, 10), Cancel);
+        await site.PublishAsync(TestSite.Cluster, Cancel);
+        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[1], "mine", size: "m"), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>(); // two of the four
+
+        var notebook = await PreviewAsync(site, "s");
+        notebook.Walls.Sizes.Keys.ShouldBe(["l"]);
+        notebook.Walls.Sizes["l"].Stop.ShouldBe(["mine"]);
+        // A notebook and one worker are two; with another the share is met.
+        var cluster = await PreviewAsync(site, "s", "cluster");
+        cluster.Walls.Sizes.Keys.ShouldBe(["l"]);
+        (cluster.Walls.MostWorkers, cluster.Walls.More!.Reason).ShouldBe((1, Core.Policy.RefusalReason.OverQuota));
+        cluster.Walls.More.Stop.ShouldBe(["mine"]);
+    }
+
     private static async Task<Receipt> PreviewAsync(TestSite site, string size, string template = "notebook") =>
         (await site.Get<LaunchPreview>().RunAsync(site.Order(site.Students[1], size: size) with { TemplateId = template }, Cancel))!;
 }

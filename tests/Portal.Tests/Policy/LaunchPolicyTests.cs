@@ -46,6 +46,42 @@ public sealed class LaunchPolicyTests
         (refusal.Reason, refusal.Wall, refusal.Resource, refusal.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 0)));
     }
 
+    /// <summary>The smallest of one's own that is enough; together only where none is, and none where no stop helps.</summary>
+    [Fact]
+    public void Decide_OverQuota_NamesTheOwnWorkspaceWhoseStopMakesItFit()
+    {
+        var full = Fits with { Levels = [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8) with { Promised = new(7, 0, 0, 0) }] };
+        OwnWorkspace small = new("small", new(1, 512, 0, 0), true), middle = new("middle", new(2, 2048, 0, 0), true), large = new("large", new(4, 4096, 0, 0), true);
+
+        Stop(full with { Own = [large, small, middle] }).ShouldBe(["small"]);
+        Stop(full with { Own = [large, middle], Wanted = new(4, 2048, 0, 1) }).ShouldBe(["large"]);
+        Stop(full with { Own = [small, middle], Wanted = new(4, 2048, 0, 1) }).ShouldBe(["middle", "small"]);
+        Stop(full with { Own = [small], Wanted = new(8, 2048, 0, 1) }).ShouldBeEmpty();
+        Stop(full with { Own = [small with { SameClass = false }] }).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Decide_DepartmentFull_GainsFromOwnWorkspacesOfOtherClasses()
+    {
+        var full = Fits with { Levels = [Level(QuotaLevel.Tenant, 8) with { Promised = new(7, 0, 0, 0) }, Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)] };
+
+        Stop(full with { Own = [new("elsewhere", new(1, 512, 0, 0), false)] }).ShouldBe(["elsewhere"]);
+    }
+
+    private static IEnumerable<string> Stop(LaunchFacts facts) => LaunchPolicy.Decide(facts)!.Stop;
+
+    [Fact]
+    public void ChoiceWalls_SomeFit_NamesThoseThatDoNot()
+    {
+        var spec = Pages.Views.Spark; // notebook, master and workers of one size
+        var facts = Fits with { Levels = [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 5)] };
+
+        var walls = Core.Workspaces.ChoiceWalls.Of(spec, "s", new(0, 0, 0, 1), facts);
+
+        walls.Sizes.Keys.ShouldBe(["m"]);
+        (walls.MostWorkers, walls.More!.Reason).ShouldBe((3, RefusalReason.OverQuota));
+    }
+
     [Fact]
     public void Decide_NothingFits_OffersNothing() =>
         LaunchPolicy.Decide(Fits with { Levels = [Level(QuotaLevel.Member, 0)] })!.Fits.ShouldBeNull();

@@ -1,0 +1,24 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Data;
+using Portal.Core.People;
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
+
+namespace Portal.Core.Workspaces;
+
+/// <summary>Which choices <see cref="StartWorkspace"/> would refuse now. Promises nothing.</summary>
+public sealed class StartPreview(IDbContextFactory<PortalDb> databases)
+{
+    /// <param name="newest">With the version that is offered now, where it is a newer one.</param>
+    public async Task<ChoiceWalls> RunAsync(Actor actor, Guid workspaceId, string sizeId, bool newest, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var workspace = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == workspaceId && w.DeletedAt == null, cancel);
+        if (workspace is null || !Permissions.May(Verb.StartWorkspace, await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel))) return ChoiceWalls.None;
+        var present = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
+        var version = newest ? await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == present.TemplateId && !t.Retired, cancel) ?? present : present;
+        // What is kept over a stop, such as scratch folders, is paid for already.
+        var held = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == workspaceId && r.EndedAt == null && r.Kind == ReservationKind.Scratch).SumAsync(r => r.StorageGib, cancel);
+        return ChoiceWalls.Of(version.Spec, sizeId, new(0, 0, -held, 0), await StartWorkspace.FactsAsync(db, workspace, version, new(sizeId, workspace.Workers), [], cancel));
+    }
+}
