@@ -24,8 +24,11 @@ public sealed class Site : IAsyncLifetime
     {
         Assertions.SetDefaultExpectTimeout(30_000); // five seconds are not enough on a machine that builds beside
         _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = Arguments });
+        _browser = await BrowserAsync();
     }
+
+    /// <summary>A browser beside the one that all share, for whoever needs other arguments; the caller disposes it.</summary>
+    public Task<IBrowser> BrowserAsync(params string[] more) => _playwright!.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = [.. Arguments, .. more] });
 
     public Task WaitForNotebooksAsync() => WaitForAsync("Notebook");
 
@@ -53,23 +56,25 @@ public sealed class Site : IAsyncLifetime
     }
 
     /// <summary>A browser of its own for looking only: this person signed in once, for all who look.</summary>
-    public async Task<Visit> LookAsync(string person)
+    /// <inheritdoc cref="OpenAsync"/>
+    public async Task<Visit> LookAsync(string person, IBrowser? by = null)
     {
         if (!_signedIn.TryGetValue(person, out var cookies))
         {
             await using var first = await VisitAsync(person);
             _signedIn[person] = cookies = await first.Context.StorageStateAsync();
         }
-        return await OpenAsync(cookies: cookies);
+        return await OpenAsync(cookies: cookies, by: by);
     }
 
     public Task ChooseThemeAsync(IBrowserContext context, string theme) => context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
 
     /// <summary>A browser of its own in which nobody is signed in, unless cookies say so.</summary>
-    public async Task<Visit> OpenAsync(string theme = "light", int width = 1280, string? cookies = null)
+    /// <param name="by">Another browser than the one that all share.</param>
+    public async Task<Visit> OpenAsync(string theme = "light", int width = 1280, string? cookies = null, IBrowser? by = null)
     {
         // Motion is asked to be still: a colour that is halfway through its change is no finding.
-        var context = await _browser!.NewContextAsync(new() { ReducedMotion = ReducedMotion.Reduce, ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 }, TimezoneId = "Europe/Berlin", Locale = "en-GB", AcceptDownloads = false, StorageState = cookies });
+        var context = await (by ?? _browser!).NewContextAsync(new() { ReducedMotion = ReducedMotion.Reduce, ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 }, TimezoneId = "Europe/Berlin", Locale = "en-GB", AcceptDownloads = false, StorageState = cookies });
         context.SetDefaultTimeout(30_000);
         await ChooseThemeAsync(context, theme);
         return new Visit(Address, context, await context.NewPageAsync());
