@@ -17,7 +17,7 @@ public static class PortalShell
         services.AddHttpContextAccessor();
         services.AddCascadingAuthenticationState();
         services.AddSingleton<ThemeStylesheet>().AddSingleton<Unavailable>();
-        services.AddScoped<Heartbeat>().AddScoped<Messages>();
+        services.AddScoped<Heartbeat>().AddScoped<Messages>().AddScoped<Announcements>();
         services.AddScoped<ClassChoice>();
         services.AddRazorComponents().AddInteractiveServerComponents(circuits =>
         {

@@ -13,6 +13,7 @@ window.portal = {
     remember("zone", zone);
     return zone;
   },
+  focusTitle() { document.querySelector("h1")?.focus(); },
   submit(form) { document.getElementById(form)?.requestSubmit(); },
   hidden() { return document.visibilityState === "hidden"; },
   async copy(text) { await navigator.clipboard.writeText(text); },
@@ -35,3 +36,29 @@ document.addEventListener("keydown", event => {
   event.preventDefault();
   button.click();
 });
+
+// What had the focus may go: a dialog closes, a button is no longer offered. The focus then goes back to where it was before, else to the title
+// of the card or page that it was in, and never to the top of the document.
+const trail = [];
+const shows = element => element.isConnected && !element.disabled && element.getClientRects().length > 0;
+const titleOf = part => part?.isConnected ? part.querySelector("h1, h3 a") : null;
+
+document.addEventListener("focusin", ({ target }) => {
+  if (trail.at(-1)?.element === target) return;
+  trail.push({ element: target, part: target.closest("article, .page-header") });
+  if (trail.length > 8) trail.shift();
+});
+
+// Whoever clicks beside everything has left by intent.
+document.addEventListener("focusout", ({ target, relatedTarget }) => {
+  if (!relatedTarget) setTimeout(() => { if (target.isConnected && document.activeElement === document.body && document.hasFocus()) trail.length = 0; });
+});
+
+new MutationObserver(() => {
+  if (document.activeElement !== document.body || !trail.length || trail.at(-1).element.isConnected) return;
+  for (let last; (last = trail.pop());) {
+    const next = shows(last.element) ? last.element : titleOf(last.part);
+    if (next) return next.focus({ preventScroll: true });
+  }
+  document.querySelector("main h1")?.focus({ preventScroll: true });
+}).observe(document.body, { childList: true, subtree: true });

@@ -6,7 +6,7 @@ namespace Portal.Features.Launch;
 
 /// <summary>What the form says at this moment. All of it is in the page's address, so that a reload, a way back or a lost circuit loses nothing.</summary>
 /// <param name="Id">Of the workspace to be; made when the form was opened, so that it launches once however often it is sent.</param>
-/// <param name="Hours">From the launch to the end.</param>
+/// <param name="Hours">How long it runs from when it is ready.</param>
 /// <param name="Workers">0 where the template has none.</param>
 public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Workers, string Name, int Hours)
 {

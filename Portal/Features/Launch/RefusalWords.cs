@@ -35,12 +35,23 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     /// <summary>What helps; null where the words above say it.</summary>
     public string? WayOut(Refusal refusal) => refusal.Reason switch
     {
+        RefusalReason.OverQuota when Stop(refusal) is { } stop => refusal.Fits is null ? stop : text["WayOut.StopOrSmaller", stop].Value,
         RefusalReason.OverQuota => text[refusal.Fits is null ? $"WayOut.OverQuota.{refusal.Wall}" : "WayOut.Smaller"].Value,
         RefusalReason.NeverPossible when refusal.Fits is not null => text["WayOut.Smaller"].Value,
         RefusalReason.NotAMember or RefusalReason.DiskNearlyFull or RefusalReason.TemplateGone or RefusalReason.IdTaken or RefusalReason.IdInvalid
             or RefusalReason.ParameterWrong => text[$"WayOut.{refusal.Reason}"].Value,
         RefusalReason.Deprecated or RefusalReason.NotForClass => text["WayOut.TemplateGone"].Value,
         _ => null,
+    };
+
+    /// <summary>Why a choice cannot be taken, and which own workspace stands in its way.</summary>
+    public string Why(Refusal refusal, ClassView @class, TemplateSpec template) => $"{What(refusal, @class, template)} {Stop(refusal)}".TrimEnd();
+
+    private string? Stop(Refusal refusal) => refusal.Stop.Length switch
+    {
+        0 => null,
+        1 => text["WayOut.Stop", refusal.Stop[0]].Value,
+        var many => text["WayOut.StopAll", string.Join(", ", refusal.Stop.Take(many - 1)), refusal.Stop[many - 1]].Value,
     };
 
     /// <summary>The button that takes the nearest fit; null for none. Where only the number of workers changes, only that is said.</summary>

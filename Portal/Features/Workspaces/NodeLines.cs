@@ -3,9 +3,14 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <param name="Seen">As Jobs last saw it; null for one that should be there and is gone.</param>
+/// <summary>How a node is, seen against what its workspace is doing: what does not run yet, or no longer, is no failure.</summary>
+public enum NodeStage { Running, Coming, Leaving, Down }
+
+/// <param name="Seen">As Jobs last saw it; null for one that should be there and is not.</param>
 public sealed record NodeLine(string Name, bool IsWorker, NodeView? Seen)
 {
+    public NodeStage Stage { get; init; } = Seen is { Running: true } ? NodeStage.Running : NodeStage.Down;
+
     /// <summary>Limit of its scratch folder; 0 where it has none.</summary>
     public long ScratchLimitBytes { get; init; }
 
@@ -22,6 +27,14 @@ public static class NodeLines
         IEnumerable<NodeLine> known = wanted.Select(n => new NodeLine(n.Name, n.Role.Workers is not null, seen.GetValueOrDefault(n.Name)) { ScratchLimitBytes = (long)n.Role.ScratchGib << 30 });
         var worker = workspace.Template.WorkerRole();
         var leaving = workspace.Nodes.Where(n => wanted.All(w => w.Name != n.Name)).Select(n => new NodeLine(n.Name, n.Role == worker?.Name, n) { ScratchLimitBytes = n.Role == worker?.Name ? (long)worker.ScratchGib << 30 : 0 });
-        return [.. known, .. leaving];
+        return [.. known.Concat(leaving).Select(n => n with { Stage = StageOf(n, workspace.Status) })];
     }
+
+    private static NodeStage StageOf(NodeLine node, WorkspaceStatus status) => status switch
+    {
+        _ when node.Runs => NodeStage.Running,
+        WorkspaceStatus.Queued or WorkspaceStatus.Starting or WorkspaceStatus.Resizing when node.Seen is null or { ExitCode: null } => NodeStage.Coming,
+        WorkspaceStatus.Stopping or WorkspaceStatus.Stopped or WorkspaceStatus.Deleting or WorkspaceStatus.Deleted => NodeStage.Leaving,
+        _ => NodeStage.Down,
+    };
 }

@@ -20,9 +20,11 @@ public static class RefusalText
         return $"{Of(why, text)} {text["Refused.Nearest", choice]}";
     }
 
-    private static string Of(Refusal why, IStringLocalizer<WorkspaceTexts> text) => why.Reason switch
+    /// <summary>The wall alone.</summary>
+    public static string Of(Refusal why, IStringLocalizer<WorkspaceTexts> text) => why.Reason switch
     {
         RefusalReason.NotAvailable => text["Refused.NotAvailable", why.Detail ?? ""],
+        RefusalReason.OverQuota when why.Stop is { IsEmpty: false } stop => text["Refused.OverQuota.Stop", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value, string.Join(", ", stop)],
         RefusalReason.OverQuota => text["Refused.OverQuota", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{why.Resource}"].Value],
         // The newest version may ask for what an old choice does not say.

@@ -8,7 +8,7 @@ namespace Portal.Features.Workspaces;
 
 /// <summary>Asks back where something is lost, calls the verb, and says what became of it. Used by every page that shows a workspace.</summary>
 public sealed class WorkspaceDesk(
-    StopWorkspace stop, StartWorkspace start, ExtendWorkspace extend, KeepWorkspace keep, ResizeWorkspace resize, DeleteWorkspace delete,
+    StopWorkspace stop, StartWorkspace start, StartPreview preview, ExtendWorkspace extend, KeepWorkspace keep, ResizeWorkspace resize, DeleteWorkspace delete,
     IDialogService dialogs, Messages messages, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
 {
     public async Task DoAsync(Actor actor, WorkspaceView workspace, WorkspaceAsk ask)
@@ -16,7 +16,7 @@ public sealed class WorkspaceDesk(
         if (!await SureAsync(workspace, ask.Act)) return;
         var changes = ask.Act switch
         {
-            WorkspaceAct.StartOtherwise => await StartDialog.AskAsync(dialogs, workspace),
+            WorkspaceAct.StartOtherwise => await StartDialog.AskAsync(dialogs, workspace, (size, newest) => preview.RunAsync(actor, workspace.Id, size, newest, CancellationToken.None)),
             WorkspaceAct.StartNewest => new(NewestVersion: true),
             WorkspaceAct.StartWithoutSettings => new(WithoutSettings: true),
             _ => new StartChanges(ask.EndAt),

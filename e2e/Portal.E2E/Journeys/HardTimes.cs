@@ -25,12 +25,17 @@ public sealed class HardTimes(Site site)
         // What she asks besides meets the wall of her own quota, and the form says which.
         var form = await LaunchPage.OpenAsync(grace, "?size=s&name=too-much");
         await Expect(form.Receipt).ToContainTextAsync("You have not enough");
+        await Expect(form.Receipt).ToContainTextAsync("Stop takes all, then it fits.");
+        await Expect(grace.Page.GetByRole(AriaRole.Radio, new() { Name = "Small" })).ToBeDisabledAsync();
         await Expect(form.LaunchButton).ToBeDisabledAsync();
         await Looks.CheckEverywhereAsync(grace, "launch-wall");
 
         var waits = await LaunchAsync(alan, "s", "waits");
         await waits.WaitForStatusAsync("Waiting");
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("next");
+        await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("at the latest, unless somebody extends theirs");
+        await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("from when it is ready");
+        await Expect(alan.Page.Locator("[data-live]")).ToHaveTextAsync("waits waits: number 1 in the queue.");
         await Looks.CheckEverywhereAsync(alan, "workspace-queued");
         await using (var ken = await site.VisitAsync("Ken Thompson"))
         {

@@ -81,6 +81,28 @@ public sealed class ClusterWorkspaceTests : PageTest
             .ShouldBe("The scratch folders of worker0, worker1 are full. What needs to write there waits or fails until there is room.");
     }
 
+    /// <summary>A container that is made and does not run yet has not failed; nor has one that was stopped.</summary>
+    [Theory]
+    [InlineData(WorkspaceStatus.Starting, "Starting", "working")]
+    [InlineData(WorkspaceStatus.Stopping, "Stopped", "stopped")]
+    [InlineData(WorkspaceStatus.Attention, "Ended", "failed")]
+    public void NodeTable_NodeThatDoesNotRun_IsRedOnlyWhereItShould(WorkspaceStatus status, string word, string tone)
+    {
+        var badge = Body(Views.Cluster(status, [.. All[..3], All[3] with { Running = false, ExitCode = null }])).FindAll(".table tbody tr")[3].QuerySelector(".badge")!;
+
+        badge.TextContent.Trim().ShouldBe(word);
+        badge.ClassList.ShouldContain(tone);
+    }
+
+    [Fact]
+    public void NodeTable_NodesThatAreStillToCome_AreNotMissed()
+    {
+        var rows = Body(Views.Cluster(WorkspaceStatus.Starting, All[..2])).FindAll(".table tbody tr");
+
+        rows.Skip(2).Select(r => r.QuerySelector(".badge")!.TextContent.Trim()).ShouldBe(["Starting", "Starting"]);
+        rows[3].TextContent.ShouldNotContain("It should be here");
+    }
+
     [Fact]
     public void Situation_AWorkerDied_SaysWhichAndThatTheOthersGoOn()
     {

@@ -1,6 +1,8 @@
 using AngleSharp.Dom;
 using Bunit;
 using Microsoft.AspNetCore.Components;
+using Microsoft.Extensions.DependencyInjection;
+using Portal.Controls;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Workspaces;
@@ -35,7 +37,7 @@ public sealed class LaunchTests : PageTest
         panel.FindAll(".left tbody tr").Select(r => string.Join(' ', r.Children.Select(c => c.TextContent.Trim()))).ShouldBe(
             ["You 1 3 2 1", "Data science 101 38 54 170 89", "Informatics 52 74 360 187"]);
         panel.Find(".facts").TextContent.ShouldContain("at once, usually ready in 9 s");
-        panel.Find(".facts").TextContent.ShouldContain("14:00");
+        panel.Find(".facts").TextContent.ShouldContain("4 h from when it is ready");
         LaunchButton(panel).TextContent.Trim().ShouldBe("Launch Notebook, Medium");
         LaunchButton(panel).HasAttribute("disabled").ShouldBeFalse();
     }
@@ -60,6 +62,49 @@ public sealed class LaunchTests : PageTest
     [InlineData(QueueWait.Capacity, "when others stop, since the machines are full")]
     [InlineData(QueueWait.Launches, "when a launch that is under way is ready")]
     public void Receipt_SomethingToWaitFor_DoesNotPromiseToStartAtOnce(QueueWait wait, string words) => Panel(Receipt() with { WaitsFor = wait }).Find(".facts").TextContent.ShouldContain(words);
+
+    [Fact]
+    public void Receipt_WaitsForRoom_PromisesTheUsualTimeOnlyFromThenOn() =>
+        Panel(Receipt() with { WaitsFor = QueueWait.Capacity }).Find(".facts").TextContent.ShouldContain("machines are full at the moment, then usually ready in 9 s");
+
+    [Fact]
+    public void Receipt_OwnWorkspacesInTheWay_AreNamed()
+    {
+        Panel(Receipt(OverQuota(null, "spark-1"))).Find(".wall-note").TextContent.ShouldContain("Stop spark-1, then it fits.");
+        Panel(Receipt(OverQuota(null, "a", "b", "c"))).Find(".wall-note").TextContent.ShouldContain("Stop a, b and c, then it fits.");
+        Panel(Receipt(OverQuota(new("s", 0), "spark-1"))).Find(".wall-note").TextContent.ShouldContain("Stop spark-1, then it fits. Or take a smaller choice:");
+    }
+
+    /// <summary>What the form opens with is read as the page; what a choice changes is said, once, and nothing is said of what stays.</summary>
+    [Fact]
+    public void Receipt_Changed_IsAnnouncedOnce()
+    {
+        var panel = Panel(Receipt());
+        var said = Services.GetRequiredService<Announcements>();
+        said.Newest.ShouldBeNull();
+
+        panel.Render(p => p.Add(r => r.Draft, Draft with { Name = "other" }));
+        said.Newest.ShouldBeNull();
+        panel.Render(p => p.Add(r => r.Draft, Draft with { SizeId = "l" }).Add(r => r.Receipt, Receipt(OverQuota(null, "spark-1"))));
+
+        said.Newest.ShouldBe(new Announcement(1, "4 vCPU · 4 GiB. You have not enough vCPU left in Data science 101. Stop spark-1, then it fits."));
+    }
+
+    private static Refusal OverQuota(Fit? fits, params string[] stop) => new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, fits) { Stop = [.. stop] };
+
+    [Fact]
+    public void LaunchForm_SizeThatDoesNotFit_IsDisabledWithTheReasonAndWhatToStop()
+    {
+        var walls = new ChoiceWalls(new Dictionary<string, Refusal>(StringComparer.Ordinal)
+        {
+            ["m"] = OverQuota(null, "spark-1"),
+            ["l"] = new(RefusalReason.NeverPossible, "size", Resource: Resource.Memory),
+        }, null, null);
+        var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft).Add(f => f.Template, Views.Notebook).Add(f => f.Class, Views.Class).Add(f => f.Receipt, Receipt() with { Walls = walls }));
+
+        form.FindAll("input[name=size]").Select(i => i.HasAttribute("disabled")).ShouldBe([false, true, true]);
+        form.FindAll(".choice-why").Select(w => w.TextContent).ShouldBe(["You have not enough vCPU left in Data science 101. Stop spark-1, then it fits.", "The machines here never have this much memory."]);
+    }
 
     [Fact]
     public void Receipt_OthersWaitBefore_SaysSo() => Panel(Receipt(before: 3)).Find(".facts").TextContent.ShouldContain("after the 3 launches before it");

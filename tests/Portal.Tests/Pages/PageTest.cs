@@ -26,7 +26,7 @@ public abstract class PageTest : BunitContext, IAsyncLifetime
         Services.AddMudServices();
         Services.AddLocalization();
         Services.AddSingleton<TimeProvider>(Clock);
-        Services.AddScoped<Heartbeat>().AddScoped<Messages>();
+        Services.AddScoped<Heartbeat>().AddScoped<Messages>().AddScoped<Announcements>();
         Popovers = Render<MudPopoverProvider>();
         Dialogs = Render<MudDialogProvider>();
         MessageList = Render<MessageList>();

@@ -90,8 +90,7 @@ public sealed class WorkspaceTests : PageTest
     [Theory]
     [InlineData(QueueWait.Capacity, "The machines are full at the moment.")]
     [InlineData(QueueWait.Launches, "Other launches are starting.")]
-    [InlineData(null, "Waiting for its turn.")]
-    public void WorkspaceBody_Queued_SaysPlaceReasonAndExpectedStart(QueueWait? wait, string reason)
+    public void WorkspaceBody_Queued_SaysPlaceReasonAndExpectedStart(QueueWait wait, string reason)
     {
         var queued = Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(3, wait, Now.AddMinutes(20)) };
 
@@ -99,6 +98,30 @@ public sealed class WorkspaceTests : PageTest
         notice.TextContent.Trim().ShouldBe($"{reason} It is number 3 in the queue. It probably starts in 20 min.");
         // What counts down is not read out each time: a timer is not live, the rest of the notice is.
         notice.QuerySelector("[role=timer]")!.TextContent.ShouldBe("It probably starts in 20 min.");
+    }
+
+    /// <summary>Ends of others are bounds, not expectations; where nobody knows one, nothing is said.</summary>
+    [Fact]
+    public void WorkspaceBody_QueuedForRoom_SaysTheLatestAndNothingWhereNobodyKnows()
+    {
+        var queued = Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(1, QueueWait.Capacity, null) { LatestAt = Now.AddHours(2) } };
+
+        Body(queued).Find(".notice").TextContent.Trim().ShouldBe("The machines are full at the moment. It is next in the queue. It starts as soon as enough of them stop: by 12:00 at the latest, unless somebody extends theirs.");
+        Body(queued with { Queue = new(1, QueueWait.Capacity, null) }).Find(".notice").TextContent.Trim().ShouldBe("The machines are full at the moment. It is next in the queue.");
+    }
+
+    /// <summary>Just ordered, and nothing in the way: no word of a queue.</summary>
+    [Fact]
+    public void WorkspaceBody_OrderedAndNothingInTheWay_SpeaksOfNoQueue() =>
+        Body(Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(1, null, null) }).Find(".notice").TextContent.Trim().ShouldBe("It is about to start.");
+
+    [Fact]
+    public void WorkspaceBody_NotReadyYet_SaysHowLongItWillRunAndOffersNoOtherEnd()
+    {
+        var body = Body(Views.Workspace(WorkspaceStatus.Starting) with { RunFor = TimeSpan.FromHours(4) });
+
+        body.Find(".end-time").TextContent.Trim().ShouldBe("runs for 4 h from when it is ready");
+        body.FindAll(".end-time time, .end-menu").ShouldBeEmpty();
     }
 
     [Fact]

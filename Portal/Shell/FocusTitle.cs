@@ -1,0 +1,31 @@
+using Microsoft.AspNetCore.Components;
+using Microsoft.JSInterop;
+
+namespace Portal.Shell;
+
+/// <summary>
+/// After a navigation the focus goes to the new page's title, as a browser that loads a page begins to read there. The page that a visit opens
+/// with is left alone: the first Tab reaches the skip link. (Blazor's own FocusOnNavigate takes the focus there too.)
+/// </summary>
+public sealed class FocusTitle : ComponentBase
+{
+    private string? _shown;
+    private bool _focus;
+
+    [Inject] private IJSRuntime Js { get; set; } = null!;
+    [Parameter, EditorRequired] public required Microsoft.AspNetCore.Components.RouteData RouteData { get; set; }
+
+    protected override void OnParametersSet()
+    {
+        var now = $"{RouteData.PageType} {string.Join(' ', RouteData.RouteValues.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => $"{v.Key}={v.Value}"))}";
+        _focus = _shown is not null && _shown != now;
+        _shown = now;
+    }
+
+    protected override async Task OnAfterRenderAsync(bool firstRender)
+    {
+        if (!_focus) return;
+        _focus = false;
+        await Js.InvokeVoidAsync("portal.focusTitle");
+    }
+}
