@@ -13,7 +13,8 @@ public static class PortalCoreServices
         .AddSingleton<Data.SchemaGate>()
         .AddSingleton<Changes>().AddHostedService(p => p.GetRequiredService<Changes>())
         .AddSingleton<LaunchWorkspace>().AddSingleton<LaunchPreview>()
-        .AddSingleton<StopWorkspace>().AddSingleton<StartWorkspace>().AddSingleton<StartPreview>().AddSingleton<ExtendWorkspace>().AddSingleton<KeepWorkspace>().AddSingleton<FindNode>().AddSingleton<ResizeWorkspace>().AddSingleton<ResizePreview>().AddSingleton<Classes.SetIdleRule>().AddSingleton<DeleteWorkspace>()
+        .AddSingleton<StartPreview>()
+        .AddSingleton<StopWorkspace>().AddSingleton<StartWorkspace>().AddSingleton<ExtendWorkspace>().AddSingleton<KeepWorkspace>().AddSingleton<FindNode>().AddSingleton<ResizeWorkspace>().AddSingleton<ResizePreview>().AddSingleton<Classes.SetIdleRule>().AddSingleton<DeleteWorkspace>()
         .AddSingleton<DeprecateTemplate>().AddSingleton<OfferTemplate>().AddSingleton<RestrictTemplate>()
         .AddSingleton<Metrics.MetricsReader>().AddSingleton<Metrics.FiguresReader>()
         .AddSingleton<WorkspaceFeed>().AddSingleton<CatalogFeed>().AddSingleton<TemplatesFeed>().AddSingleton<OperationsFeed>();

@@ -70,9 +70,11 @@ public sealed class CatalogFeed
         var images = await db.Images.AsNoTracking().ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
         var bad = await db.CloudStates.AsNoTracking().Where(c => !c.Ok).OrderBy(c => c.Name).ToListAsync(cancel);
         var usual = await StepHistory.ReadAsync(db, cancel);
-        var used = await db.Workspaces.Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (_, t) => t.TemplateId).GroupBy(id => id).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
+        var used = await db.Workspaces.Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (_, t) => t.TemplateId)
+            .GroupBy(id => id).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
         // The notebook is where everybody begins; then what is used most.
-        var ordered = versions.OrderByDescending(v => v.TemplateId == First).ThenByDescending(v => used.GetValueOrDefault(v.TemplateId)).ThenBy(v => v.Spec.Title, StringComparer.Ordinal);
+        var ordered = versions.OrderByDescending(v => v.TemplateId == First)
+            .ThenByDescending(v => used.GetValueOrDefault(v.TemplateId)).ThenBy(v => v.Spec.Title, StringComparer.Ordinal);
         return new([.. ordered.Select(v =>
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);

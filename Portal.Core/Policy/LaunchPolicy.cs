@@ -87,7 +87,9 @@ public static class LaunchPolicy
         _ => Fits(facts.Wanted, facts.Node, facts),
     };
 
-    /// <summary>The wall that a choice would meet, all else being as it is: what the site can never run, a quota, or a disk that could not keep its promises.</summary>
+    /// <summary>
+    /// The wall that a choice would meet, all else being as it is: what the site can never run, a quota, or a disk that could not keep its promises.
+    /// </summary>
     public static Refusal? WallOf(OtherChoice choice, LaunchFacts facts) => Fits(choice.Wanted, choice.Node, facts with { Others = [] });
 
     private static Refusal? Fits(Amounts wanted, Amounts node, LaunchFacts facts)
@@ -106,7 +108,8 @@ public static class LaunchPolicy
     /// <summary>The smallest own workspace whose stop is enough; where none is, as few as possible together.</summary>
     private static ImmutableArray<string> ToStop(Amounts wanted, Amounts node, LaunchFacts facts)
     {
-        bool Enough(IEnumerable<OwnWorkspace> stopped) => Fits(wanted, node, facts with { Own = [], Others = [], Levels = Without(facts.Levels, stopped) }) is null;
+        bool Enough(IEnumerable<OwnWorkspace> stopped) =>
+            Fits(wanted, node, facts with { Own = [], Others = [], Levels = Without(facts.Levels, stopped) }) is null;
         var largest = facts.Own.OrderByDescending(o => o.Frees.MemoryMib).ThenByDescending(o => o.Frees.Vcpu).ToArray();
         if (largest.LastOrDefault(o => Enough([o])) is { } one) return [one.Name];
         for (var n = 2; n <= largest.Length; n++)
@@ -115,7 +118,10 @@ public static class LaunchPolicy
     }
 
     private static ImmutableArray<QuotaState> Without(ImmutableArray<QuotaState> levels, IEnumerable<OwnWorkspace> stopped) =>
-        [.. levels.Select(l => l with { Promised = stopped.Where(o => o.SameClass || l.Level is QuotaLevel.Tenant).Aggregate(l.Promised, (sum, o) => sum - o.Frees) })];
+        [.. levels.Select(l => l with
+        {
+            Promised = stopped.Where(o => o.SameClass || l.Level is QuotaLevel.Tenant).Aggregate(l.Promised, (sum, o) => sum - o.Frees),
+        })];
 
     /// <summary>What machines are short of; storage and the number of workspaces are counted elsewhere.</summary>
     private static Resource? Above(Amounts wanted, Amounts? machines) => machines is null ? null : (wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(machines);

@@ -12,7 +12,7 @@ public static class QueueForecast
     /// <summary>What a stop takes until its room is free.</summary>
     private static readonly TimeSpan Release = TimeSpan.FromMinutes(1);
 
-    /// <summary>When at the latest all that is wanted has room beside what still runs; null where what runs has no known end, or too late to make room.</summary>
+    /// <summary>When at the latest all that is wanted has room beside what still runs; null where too little of that has a known end.</summary>
     /// <param name="wanted">By the one who waits and all before it.</param>
     public static DateTimeOffset? Latest(Amounts capacity, IReadOnlyCollection<Occupant> occupants, Amounts wanted, DateTimeOffset now)
     {

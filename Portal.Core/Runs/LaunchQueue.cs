@@ -34,44 +34,51 @@ internal sealed class LaunchQueue
     public int Count => WaitsFor is null ? 0 : _order.Length;
 
     /// <summary>The first that admission does not pass over because it can never fit.</summary>
-    private Waiting? First => _site is { } site ? _order.FirstOrDefault(o => (o.Wanted + o.Held).FirstAbove(site.Capacity) is null) : null;
+    private Waiting? First => _order.FirstOrDefault(CanFit);
 
     /// <summary>What an order that came now would wait for.</summary>
     public QueueWait? WaitOf(Amounts wanted) =>
-        WaitsFor ?? (_site is { } site && Beside(wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(site.Capacity) is not null ? QueueWait.Capacity : null);
+        WaitsFor ?? (_site is { } site && Beside(wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(site.Capacity) is not null
+            ? QueueWait.Capacity : null);
 
     public QueueView? Of(long run)
     {
         var at = _order.ToList().FindIndex(o => o.Run == run);
         if (at < 0) return null;
         // So many launches before it, so many side by side.
-        DateTimeOffset? expected = WaitsFor is QueueWait.Launches && _launch is { } launch ? _now + launch * (at / Math.Max(1, _site!.LaunchesAtOnce) + 1) : null;
-        var latest = WaitsFor is QueueWait.Capacity && _site is { } site
-            ? QueueForecast.Latest(site.Capacity, _occupants, _order.Take(at + 1).Where(o => (o.Wanted + o.Held).FirstAbove(site.Capacity) is null || o.Run == run).Aggregate(Amounts.None, (sum, o) => sum + o.Wanted), _now)
-            : null;
+        DateTimeOffset? expected = WaitsFor is QueueWait.Launches && _launch is { } launch
+            ? _now + launch * (at / Math.Max(1, _site!.LaunchesAtOnce) + 1) : null;
+        var before = _order.Take(at + 1).Where(o => o.Run == run || CanFit(o)).Aggregate(Amounts.None, (sum, o) => sum + o.Wanted);
+        var latest = WaitsFor is QueueWait.Capacity && _site is { } site ? QueueForecast.Latest(site.Capacity, _occupants, before, _now) : null;
         return new(at + 1, WaitsFor, expected) { LatestAt = latest };
     }
 
     public static async Task<LaunchQueue> ReadAsync(PortalDb db, StepHistory usual, CancellationToken cancel)
     {
-        var queued = await db.Runs.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => new { r.Id, r.WorkspaceId }).Take(Longest).ToListAsync(cancel);
+        var queued = await db.Runs.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind))
+            .OrderBy(r => r.Id).Select(r => new { r.Id, r.WorkspaceId }).Take(Longest).ToListAsync(cancel);
         var ids = queued.ConvertAll(q => q.WorkspaceId);
         var held = await (from c in db.CapacityClaims
                           where c.EndedAt == null
                           join w in db.Workspaces on c.WorkspaceId equals w.Id
                           group c by new { w.Id, w.EndAt, w.RunFor } into one
-                          select new { one.Key.Id, one.Key.EndAt, one.Key.RunFor, Vcpu = one.Sum(c => c.Vcpu), Memory = one.Sum(c => c.MemoryMib) }).ToDictionaryAsync(h => h.Id, cancel);
+                          select new { one.Key.Id, one.Key.EndAt, one.Key.RunFor, Vcpu = one.Sum(c => c.Vcpu), Memory = one.Sum(c => c.MemoryMib) })
+            .ToDictionaryAsync(h => h.Id, cancel);
         // What is reserved, less what is held already: a Resize keeps what it has while it waits for more.
         var wanted = await db.Reservations.Where(r => ids.Contains(r.WorkspaceId!.Value) && r.Kind == ReservationKind.Compute && r.EndedAt == null)
             .Where(r => !db.CapacityClaims.Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
-            .GroupBy(r => r.WorkspaceId!.Value).Select(g => new { g.Key, Vcpu = g.Sum(r => r.Vcpu), Memory = g.Sum(r => r.MemoryMib) }).ToDictionaryAsync(g => g.Key, g => new Amounts(g.Vcpu, g.Memory, 0, 0), cancel);
+            .GroupBy(r => r.WorkspaceId!.Value).Select(g => new { g.Key, Vcpu = g.Sum(r => r.Vcpu), Memory = g.Sum(r => r.MemoryMib) })
+            .ToDictionaryAsync(g => g.Key, g => new Amounts(g.Vcpu, g.Memory, 0, 0), cancel);
         var now = await db.Database.SqlQuery<DateTimeOffset>($"select clock_timestamp() as \"Value\"").SingleAsync(cancel);
         return new(
-            [.. queued.Select(q => new Waiting(q.Id, wanted.GetValueOrDefault(q.WorkspaceId, Amounts.None), held.TryGetValue(q.WorkspaceId, out var has) ? new(has.Vcpu, has.Memory, 0, 0) : Amounts.None))],
+            [.. queued.Select(q => new Waiting(q.Id, wanted.GetValueOrDefault(q.WorkspaceId, Amounts.None),
+                held.TryGetValue(q.WorkspaceId, out var has) ? new(has.Vcpu, has.Memory, 0, 0) : Amounts.None))],
             // What is not ready yet has no end.
             [.. held.Values.Select(h => new Occupant(new(h.Vcpu, h.Memory, 0, 0), h.RunFor is null ? h.EndAt : null))],
             await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), await db.StartingRuns().CountAsync(cancel), now, usual.AnyLaunch());
     }
+
+    private bool CanFit(Waiting order) => _site is { } site && (order.Wanted + order.Held).FirstAbove(site.Capacity) is null;
 
     private Amounts Beside(Amounts wanted) => _occupants.Aggregate(wanted, (sum, o) => sum + o.Holds);
 

@@ -33,7 +33,8 @@ public sealed record ChoiceWalls(IReadOnlyDictionary<string, Refusal> Sizes, int
     {
         Refusal? Wall(string size, int workers) => LaunchPolicy.WallOf(OtherChoices.One(spec, new(size, workers), beside), facts);
         var range = spec.WorkerRole()?.Workers;
-        var sizes = spec.Sizes.Select(s => (s.Id, Wall: Wall(s.Id, range?.Min ?? 0))).Where(s => s.Wall is not null).ToDictionary(s => s.Id, s => s.Wall!, StringComparer.Ordinal);
+        var sizes = spec.Sizes.Select(s => (s.Id, Wall: Wall(s.Id, range?.Min ?? 0))).Where(s => s.Wall is not null)
+            .ToDictionary(s => s.Id, s => s.Wall!, StringComparer.Ordinal);
         if (range is null || spec.Size(sizeId) is null || sizes.ContainsKey(sizeId)) return new(sizes, null, null);
         var most = range.Min;
         while (most < range.Max && Wall(sizeId, most + 1) is null) most++;
@@ -53,10 +54,13 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
         var queue = await LaunchQueue.ReadAsync(db, usual, cancel);
         var facts = situation.Facts;
         var wall = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(facts) : new Refusal(RefusalReason.NameInvalid, "name");
-        return new(facts.Wanted, facts.Levels, wall, queue.Count, usual.Launch(request.TemplateId), situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib, situation.Workers)
+        return new(facts.Wanted, facts.Levels, wall, queue.Count, usual.Launch(request.TemplateId),
+            situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib, situation.Workers)
         {
             WaitsFor = facts.Capacity is null ? null : queue.WaitOf(facts.Wanted),
-            Walls = situation.Version is { Spec: var spec } ? ChoiceWalls.Of(spec, request.SizeId, facts.Wanted - spec.Amounts(request.SizeId, situation.Workers), facts) : ChoiceWalls.None,
+            Walls = situation.Version is { Spec: var spec }
+                ? ChoiceWalls.Of(spec, request.SizeId, facts.Wanted - spec.Amounts(request.SizeId, situation.Workers), facts)
+                : ChoiceWalls.None,
         };
     }
 }

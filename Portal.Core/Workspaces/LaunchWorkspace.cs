@@ -12,7 +12,7 @@ namespace Portal.Core.Workspaces;
 /// <param name="Id">Made by the form when it opened: asking again with it repeats nothing. One that is all zeros is refused.</param>
 public sealed record LaunchRequest(Guid Id, Actor Actor, Guid ClassId, string TemplateId, string SizeId, string Name, DateTimeOffset EndAt)
 {
-    /// <summary>How long it runs from when it is ready; it then stands in for <see cref="EndAt"/>. Null: it is stopped at that time, however long it waited.</summary>
+    /// <summary>How long it runs from when it is ready, instead of <see cref="EndAt"/>. Null: it is stopped at that time, however long it waited.</summary>
     public TimeSpan? RunFor { get; init; }
 
     /// <summary>Number of workers; null for the template's own default.</summary>

@@ -15,11 +15,13 @@ internal static class OwnWorkspaces
     public static async Task<ImmutableArray<OwnWorkspace>> ReadAsync(PortalDb db, Guid person, Guid tenant, Guid @class, Guid except, CancellationToken cancel)
     {
         var held = await (from r in db.Reservations
-                          where r.PersonId == person && r.TenantId == tenant && r.Kind == ReservationKind.Compute && r.EndedAt == null && r.WorkspaceId != except
+                          where r.PersonId == person && r.TenantId == tenant && r.WorkspaceId != except
+                          where r.Kind == ReservationKind.Compute && r.EndedAt == null
                           join w in db.Workspaces on r.WorkspaceId equals w.Id
                           group r by new { w.Id, w.Name, w.ClassId } into one
                           orderby one.Key.Name
-                          select new { one.Key.Name, one.Key.ClassId, Vcpu = one.Sum(r => r.Vcpu), Memory = one.Sum(r => r.MemoryMib) }).Take(Most).ToListAsync(cancel);
+                          select new { one.Key.Name, one.Key.ClassId, Vcpu = one.Sum(r => r.Vcpu), Memory = one.Sum(r => r.MemoryMib) })
+            .Take(Most).ToListAsync(cancel);
         return [.. held.Select(h => new OwnWorkspace(h.Name, new(h.Vcpu, h.Memory, 0, 0), h.ClassId == @class))];
     }
 }

@@ -33,7 +33,11 @@ internal static class ResizeFacts
             Capacity: machines?.KnownCapacity is { } all ? all - own : null,
             StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
             Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n))) { Node = node })])
-        { Node = node, LargestNode = machines?.LargestNode, Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel) };
+        {
+            Node = node,
+            LargestNode = machines?.LargestNode,
+            Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),
+        };
         return new(facts, missing);
     }
 

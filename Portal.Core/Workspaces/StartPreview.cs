@@ -14,11 +14,18 @@ public sealed class StartPreview(IDbContextFactory<PortalDb> databases)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var workspace = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == workspaceId && w.DeletedAt == null, cancel);
-        if (workspace is null || !Permissions.May(Verb.StartWorkspace, await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel))) return ChoiceWalls.None;
+        if (workspace is null) return ChoiceWalls.None;
+        var standing = await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel);
+        if (!Permissions.May(Verb.StartWorkspace, standing)) return ChoiceWalls.None;
         var present = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
-        var version = newest ? await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == present.TemplateId && !t.Retired, cancel) ?? present : present;
+        var offered = newest
+            ? await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == present.TemplateId && !t.Retired, cancel)
+            : null;
+        var version = offered ?? present;
         // What is kept over a stop, such as scratch folders, is paid for already.
-        var held = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == workspaceId && r.EndedAt == null && r.Kind == ReservationKind.Scratch).SumAsync(r => r.StorageGib, cancel);
-        return ChoiceWalls.Of(version.Spec, sizeId, new(0, 0, -held, 0), await StartWorkspace.FactsAsync(db, workspace, version, new(sizeId, workspace.Workers), [], cancel));
+        var held = await db.Reservations.Where(r => r.WorkspaceId == workspaceId && r.EndedAt == null && r.Kind == ReservationKind.Scratch)
+            .SumAsync(r => r.StorageGib, cancel);
+        var facts = await StartWorkspace.FactsAsync(db, workspace, version, new(sizeId, workspace.Workers), [], cancel);
+        return ChoiceWalls.Of(version.Spec, sizeId, new(0, 0, -held, 0), facts);
     }
 }

@@ -85,7 +85,13 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         if (Missing(choice) is not { } missing) return new(ChangeRefusal.NotNow);
         var facts = await FactsAsync(db, workspace, version, choice, missing, cancel) with
         {
-            Others = [.. from other in OtherChoices.Of(version.Spec, choice, Amounts.None) let more = Missing(other.Choice) where more is not null select other with { Wanted = Sum(more) }],
+            Others =
+            [
+                .. from other in OtherChoices.Of(version.Spec, choice, Amounts.None)
+                   let more = Missing(other.Choice)
+                   where more is not null
+                   select other with { Wanted = Sum(more) },
+            ],
         };
         if (LaunchPolicy.Decide(facts) is { } refusal) return new(ChangeRefusal.OverQuota, refusal);
         db.Reservations.AddRange(missing);
@@ -103,15 +109,18 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
 
     /// <summary>What a start would need and meet. The verb reads it under the quota's locks, the dialog without.</summary>
     /// <param name="missing">What of the choice is not reserved yet.</param>
-    internal static async Task<LaunchFacts> FactsAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, List<Reservation> missing, CancellationToken cancel)
+    internal static async Task<LaunchFacts> FactsAsync(
+        PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, List<Reservation> missing, CancellationToken cancel)
     {
         var asked = Sum(missing);
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
         var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         return new(
-            MayLaunch: true, TemplateOffered: true, SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
-            Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters), NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
+            MayLaunch: true, TemplateOffered: true,
+            SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
+            Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters),
+            NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
             Hours: 1, LongestHours: 1, Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
             Capacity: machines?.KnownCapacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: [])
         {

@@ -33,7 +33,10 @@ public sealed class Workspace
     /// <summary>At this time it is stopped, never deleted. Where <see cref="RunFor"/> is set, only what it would be if it were ready at once.</summary>
     public DateTimeOffset EndAt { get; set; }
 
-    /// <summary>How long it is to run from when it is ready; Jobs then sets <see cref="EndAt"/> and clears this. Null once the end is known, or where a person named a time.</summary>
+    /// <summary>
+    /// How long it is to run from when it is ready; Jobs then sets <see cref="EndAt"/> and clears this. Null once the end is known, or where a
+    /// person named a time.
+    /// </summary>
     public TimeSpan? RunFor { get; set; }
 
     /// <summary>What a person wants next while a run is unfinished; Jobs acts on it.</summary>

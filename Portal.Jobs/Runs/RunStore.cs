@@ -117,7 +117,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         var ended = await ExecuteAsync(connection, "update portal.runs set phase = $1, said = null, ended_at = clock_timestamp(), owner = null, lease_until = null where id = $2 and version = $3 and phase = 'Active'",
             cancel, phase.ToString(), run.Id, run.Version);
         if (ended == 0) throw new LeaseLostException(run.Id);
-        if (end is RunTrigger.Succeed && run.Kind is RunKind.Launch or RunKind.Start) await ExecuteAsync(connection, BeginTime, cancel, run.WorkspaceId, run.Id);
+        if (end is RunTrigger.Succeed && run.Kind is RunKind.Launch or RunKind.Start)
+            await ExecuteAsync(connection, BeginTime, cancel, run.WorkspaceId, run.Id);
         // Wishes other than these are nobody's: the web's verbs write no others, and a forged one is dropped.
         await ExecuteAsync(connection, """
             insert into portal.runs (workspace_id, number, kind, ordered_by)
@@ -129,7 +130,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         await transaction.CommitAsync(cancel);
     }
 
-    /// <summary>From now on its time counts; the class's rule holds whatever the order said. In the transaction that makes it ready, so that it counts once.</summary>
+    /// <summary>From now on its time counts, in the transaction that makes it ready, so once. The class's rule holds whatever the order said.</summary>
     private const string BeginTime = """
         with begun as (
           update portal.workspaces w set end_at = clock_timestamp() + least(w.run_for, make_interval(hours => c.longest_hours)), run_for = null

@@ -12,7 +12,8 @@ public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
     private const string Over = """
         select w.id, r.number, r.phase, w.wish from portal.workspaces w
         join lateral (select * from portal.runs where workspace_id = w.id order by number desc limit 1) r on true
-        where w.run_for is null and w.end_at <= clock_timestamp() and w.deleted_at is null and (r.kind = 'Resize' or (r.kind in ('Launch', 'Start') and r.phase not in ('Failed', 'Cancelled'))) and coalesce(w.wish, 'Resize') = 'Resize'
+        where w.run_for is null and w.end_at <= clock_timestamp() and w.deleted_at is null
+          and (r.kind = 'Resize' or (r.kind in ('Launch', 'Start') and r.phase not in ('Failed', 'Cancelled'))) and coalesce(w.wish, 'Resize') = 'Resize'
         """;
 
     public async Task RunAsync(CancellationToken cancel)

@@ -19,7 +19,10 @@ internal static class Problems
             _ => StatusCodes.Status409Conflict,
         };
         if (status == StatusCodes.Status404NotFound) return NotFound();
-        return Say(status, "Refused", Words(why), ("reason", why.Reason.ToString()), ("field", why.Field), ("wall", why.Wall?.ToString()), ("resource", why.Resource?.ToString()), ("nearestFit", why.Fits?.SizeId), ("nearestWorkers", why.Fits is { Workers: > 0 } fit ? fit.Workers.ToString(System.Globalization.CultureInfo.InvariantCulture) : null), ("stop", why.Stop.IsEmpty ? null : string.Join(", ", why.Stop)));
+        return Say(status, "Refused", Words(why), ("reason", why.Reason.ToString()), ("field", why.Field), ("wall", why.Wall?.ToString()),
+            ("resource", why.Resource?.ToString()), ("nearestFit", why.Fits?.SizeId),
+            ("nearestWorkers", why.Fits is { Workers: > 0 } fit ? fit.Workers.ToString(System.Globalization.CultureInfo.InvariantCulture) : null),
+            ("stop", why.Stop.IsEmpty ? null : string.Join(", ", why.Stop)));
     }
 
     public static IResult Of(ChangeOutcome.Refused refused) => refused.Quota is { } quota ? Of(quota) : Say(

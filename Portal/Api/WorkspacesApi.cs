@@ -25,7 +25,8 @@ internal static class WorkspacesApi
 
     private static async Task<IResult> LaunchAsync(NewWorkspace wanted, ClaimsPrincipal me, LaunchWorkspace launch, CancellationToken cancel)
     {
-        var request = new LaunchRequest(wanted.Id!.Value, me.Actor(), wanted.ClassId!.Value, wanted.TemplateId!, wanted.Size!, wanted.Name!, wanted.EndAt ?? default)
+        var request = new LaunchRequest(wanted.Id!.Value, me.Actor(), wanted.ClassId!.Value,
+            wanted.TemplateId!, wanted.Size!, wanted.Name!, wanted.EndAt ?? default)
         {
             RunFor = wanted.Hours is { } hours ? TimeSpan.FromHours(hours) : null,
             Workers = wanted.Workers,

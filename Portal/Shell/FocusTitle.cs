@@ -17,7 +17,8 @@ public sealed class FocusTitle : ComponentBase
 
     protected override void OnParametersSet()
     {
-        var now = $"{RouteData.PageType} {string.Join(' ', RouteData.RouteValues.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => $"{v.Key}={v.Value}"))}";
+        var values = RouteData.RouteValues.OrderBy(v => v.Key, StringComparer.Ordinal).Select(v => $"{v.Key}={v.Value}");
+        var now = $"{RouteData.PageType} {string.Join(' ', values)}";
         _focus = _shown is not null && _shown != now;
         _shown = now;
     }

@@ -6,13 +6,15 @@ namespace Portal.Shell;
 /// <summary>What is announced of workspaces, wherever their owner is on the site: each by its id, empty while there is nothing to say.</summary>
 public static class StatusWords
 {
-    public static IReadOnlyDictionary<Guid, string> Of(IEnumerable<WorkspaceView> workspaces, IStringLocalizer<ShellTexts> text) => workspaces.ToDictionary(w => w.Id, w => Of(w, text));
+    public static IReadOnlyDictionary<Guid, string> Of(IEnumerable<WorkspaceView> workspaces, IStringLocalizer<ShellTexts> text) =>
+        workspaces.ToDictionary(w => w.Id, w => Of(w, text));
 
     private static string Of(WorkspaceView workspace, IStringLocalizer<ShellTexts> text) => workspace switch
     {
         // What begins at once waits for nobody.
         { Status: WorkspaceStatus.Queued, Queue: { WaitsFor: not null } queue } => text["Heard.Queued", workspace.Name, queue.Place],
-        { Status: WorkspaceStatus.Ready or WorkspaceStatus.Failed or WorkspaceStatus.Attention or WorkspaceStatus.Stopped } => text[$"Heard.{workspace.Status}", workspace.Name],
+        { Status: WorkspaceStatus.Ready or WorkspaceStatus.Failed or WorkspaceStatus.Attention or WorkspaceStatus.Stopped } =>
+            text[$"Heard.{workspace.Status}", workspace.Name],
         _ => "",
     };
 }

@@ -12,7 +12,8 @@ namespace Portal.Theme;
 /// </summary>
 public sealed class ThemeStylesheet
 {
-    private static readonly string[] Rooms = ["css/Theme/base", "css/Shell/", "css/Access/", "css/Controls/", "css/Features/", "css/Theme/mud", "css/Theme/forced"];
+    private static readonly string[] Rooms = ["css/Theme/base", "css/Shell/", "css/Access/", "css/Controls/", "css/Features/",
+        "css/Theme/mud", "css/Theme/forced"];
 
     private readonly IReadOnlyList<FontFile> _fonts;
 

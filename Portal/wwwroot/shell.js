@@ -25,6 +25,13 @@ document.addEventListener("click", event => {
   remember("rail", root.dataset.rail);
 });
 
+// Blazor takes the link's click for a navigation of its own, which scrolls and leaves the focus behind.
+document.addEventListener("click", event => {
+  if (!event.target.closest?.(".skip")) return;
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}, { capture: true });
+
 const typing = target => target.closest?.("input, textarea, select, [contenteditable]");
 
 document.addEventListener("keydown", event => {

@@ -28,7 +28,8 @@ public sealed class Site : IAsyncLifetime
     }
 
     /// <summary>A browser beside the one that all share, for whoever needs other arguments; the caller disposes it.</summary>
-    public Task<IBrowser> BrowserAsync(params string[] more) => _playwright!.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = [.. Arguments, .. more] });
+    public Task<IBrowser> BrowserAsync(params string[] more) =>
+        _playwright!.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = [.. Arguments, .. more] });
 
     public Task WaitForNotebooksAsync() => WaitForAsync("Notebook");
 

@@ -133,5 +133,10 @@ public sealed partial class LaunchStation
     }
 
     private async Task<LaunchRequest> RequestAsync(LaunchDraft draft) =>
-        new(draft.Id, await ActorAsync(), draft.ClassId, Card.Spec.Id, draft.SizeId, draft.Name.Trim(), default) { RunFor = TimeSpan.FromHours(draft.Hours), Workers = draft.Workers, Parameters = draft.Used(Card.Spec) };
+        new(draft.Id, await ActorAsync(), draft.ClassId, Card.Spec.Id, draft.SizeId, draft.Name.Trim(), default)
+        {
+            RunFor = TimeSpan.FromHours(draft.Hours),
+            Workers = draft.Workers,
+            Parameters = draft.Used(Card.Spec),
+        };
 }

@@ -24,7 +24,8 @@ public static class RefusalText
     public static string Of(Refusal why, IStringLocalizer<WorkspaceTexts> text) => why.Reason switch
     {
         RefusalReason.NotAvailable => text["Refused.NotAvailable", why.Detail ?? ""],
-        RefusalReason.OverQuota when why.Stop is { IsEmpty: false } stop => text["Refused.OverQuota.Stop", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value, string.Join(", ", stop)],
+        RefusalReason.OverQuota when !why.Stop.IsEmpty =>
+            text["Refused.OverQuota.Stop", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value, string.Join(", ", why.Stop)],
         RefusalReason.OverQuota => text["Refused.OverQuota", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{why.Resource}"].Value],
         // The newest version may ask for what an old choice does not say.

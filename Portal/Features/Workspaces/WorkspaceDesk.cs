@@ -16,7 +16,8 @@ public sealed class WorkspaceDesk(
         if (!await SureAsync(workspace, ask.Act)) return;
         var changes = ask.Act switch
         {
-            WorkspaceAct.StartOtherwise => await StartDialog.AskAsync(dialogs, workspace, (size, newest) => preview.RunAsync(actor, workspace.Id, size, newest, CancellationToken.None)),
+            WorkspaceAct.StartOtherwise => await StartDialog.AskAsync(dialogs, workspace,
+                (size, newest) => preview.RunAsync(actor, workspace.Id, size, newest, CancellationToken.None)),
             WorkspaceAct.StartNewest => new(NewestVersion: true),
             WorkspaceAct.StartWithoutSettings => new(WithoutSettings: true),
             _ => new StartChanges(ask.EndAt),

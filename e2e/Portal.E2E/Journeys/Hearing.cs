@@ -11,7 +11,8 @@ public sealed class Hearing(Site site)
     private const string Listen = """
         () => {
           window.heard = [];
-          const region = node => (node.nodeType === 1 ? node : node.parentElement)?.closest("[role=status], [role=alert], [aria-live=polite], [aria-live=assertive]");
+          const region = node => (node.nodeType === 1 ? node : node.parentElement)
+            ?.closest("[role=status], [role=alert], [aria-live=polite], [aria-live=assertive]");
           new MutationObserver(all => {
             for (const m of all)
               for (const node of m.type === "characterData" ? [m.target] : m.addedNodes) {
@@ -104,7 +105,8 @@ public sealed class Hearing(Site site)
 
         // As if its start had failed.
         Machine.Sql($"""
-            update portal.runs set phase = 'Failed', failed_step = 'EnsureCluster', cause = 'The engine has no room left.', remedy = 'Tell the people who run the portal.'
+            update portal.runs set phase = 'Failed', failed_step = 'EnsureCluster', cause = 'The engine has no room left.',
+              remedy = 'Tell the people who run the portal.'
             where workspace_id = (select id from portal.workspaces where slug = '{page.Slug}') and kind = 'Start'
             """);
         await page.WaitForStatusAsync("Failed");
@@ -126,9 +128,9 @@ public sealed class Hearing(Site site)
     {
         await using var visit = await site.LookAsync("Grace Hopper");
         await visit.Page.EmulateMediaAsync(new() { ForcedColors = ForcedColors.Active });
-        await visit.ShowAsync("/launch/slurm?preset=lesson&name=look");
+        await visit.ShowAsync("/launch/dask?preset=project&name=look");
         await Expect(visit.Page.Locator(".receipt .facts")).ToBeVisibleAsync();
-        await visit.Page.ScreenshotAsync(new() { Path = Looks.Picture("launch-slurm-forced"), FullPage = true });
+        await visit.Page.ScreenshotAsync(new() { Path = Looks.Picture("launch-forced"), FullPage = true });
         await DiffersAsync(visit, ".choice:has(input:checked) > span", ".choice:not(.choice-off):has(input:not(:checked)) > span");
         await DiffersAsync(visit, ".preset[aria-pressed=true]", ".preset[aria-pressed=false]");
         await visit.ShowAsync("/catalog");
@@ -154,7 +156,8 @@ public sealed class Hearing(Site site)
             await visit.Page.ScreenshotAsync(new() { Path = Looks.Picture($"{name}-320"), FullPage = true });
             var over = await visit.Page.EvaluateAsync<string>("""
                 () => document.documentElement.scrollWidth <= innerWidth ? "" : [...document.querySelectorAll("main *, header *")]
-                  .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll-x, pre, .log-lines")).slice(0, 3).map(e => `${e.tagName}.${e.className}`).join(", ") || "something"
+                  .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll-x, pre, .log-lines"))
+                  .slice(0, 3).map(e => `${e.tagName}.${e.className}`).join(", ") || "something"
                 """);
             if (over.Length > 0) wide.Add($"{name}: {over}");
         }
@@ -193,7 +196,7 @@ public sealed class Hearing(Site site)
     }
 
     private static Task<string> FocusedAsync(Visit visit) =>
-        visit.Page.EvaluateAsync<string>("() => `${document.activeElement.tagName} ${(document.activeElement === document.body ? '' : document.activeElement.textContent).trim()}`");
+        visit.Page.EvaluateAsync<string>("() => { const e = document.activeElement; return `${e.tagName} ${e === document.body ? '' : e.textContent.trim()}`; }");
 
     /// <summary>By what forced colours leave to tell things apart: ground, border and outline.</summary>
     private static async Task DiffersAsync(Visit visit, string marked, string plain)
@@ -203,7 +206,8 @@ public sealed class Hearing(Site site)
         {
             var part = visit.Page.Locator(selector).First;
             await Expect(part).ToBeVisibleAsync();
-            looks.Add(await part.EvaluateAsync<string>("e => { const s = getComputedStyle(e); return [s.backgroundColor, s.borderTopColor, s.borderTopWidth, s.outlineStyle].join(' '); }"));
+            looks.Add(await part.EvaluateAsync<string>(
+                "e => { const s = getComputedStyle(e); return [s.backgroundColor, s.borderTopColor, s.borderTopWidth, s.outlineStyle].join(' '); }"));
         }
         looks[0].ShouldNotBe(looks[1], $"{marked} beside {plain}");
     }

@@ -114,7 +114,11 @@ public sealed class SlowLines(Site site)
                 await page.Keyboard.PressAsync("Control+a");
                 await page.Keyboard.TypeAsync(word, new() { Delay = pause });
                 try { await Expect(field).ToHaveValueAsync(word, new() { Timeout = 3_000 }); }
-                catch (PlaywrightException) { lost.Add($"{where}: {await field.GetAttributeAsync("aria-label") ?? await field.GetAttributeAsync("id")}: “{word}” became “{await field.InputValueAsync()}”"); }
+                catch (PlaywrightException)
+                {
+                    var name = await field.GetAttributeAsync("aria-label") ?? await field.GetAttributeAsync("id");
+                    lost.Add($"{where}: {name}: “{word}” became “{await field.InputValueAsync()}”");
+                }
             }
         }
         return fields.Count;

@@ -15,7 +15,8 @@ public sealed class OrderTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(100, 100_000, 100, 100), Cancel);
-        foreach (var (id, title) in ((string, string)[])[("a", "Anvil"), ("b", "Bellows"), ("z", "Zeppelin")]) await site.PublishAsync(TestSite.Spec with { Id = id, Title = title }, Cancel);
+        foreach (var (id, title) in ((string, string)[])[("a", "Anvil"), ("b", "Bellows"), ("z", "Zeppelin")])
+            await site.PublishAsync(TestSite.Spec with { Id = id, Title = title }, Cancel);
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]) with { TemplateId = "z" }, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
 
         var catalog = await site.Get<CatalogFeed>().ReadAsync(new(site.Students[0]), Cancel);

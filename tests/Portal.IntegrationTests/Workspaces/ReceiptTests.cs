@@ -79,7 +79,8 @@ public sealed class ReceiptTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 2, new(4, 8192, 10, 10), Cancel);
         await site.PublishAsync(TestSite.Cluster, Cancel);
-        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[1], "mine", size: "m"), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>(); // two of the four
+        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[1], "mine", size: "m"), Cancel))
+            .ShouldBeOfType<LaunchOutcome.Accepted>(); // two of the four
 
         var notebook = await PreviewAsync(site, "s");
         notebook.Walls.Sizes.Keys.ShouldBe(["l"]);

@@ -38,7 +38,7 @@ public sealed class RunForTests
         await jobs.Get<EndTimes>().RunAsync(Cancel);
         var ready = await LookAsync(site, waits);
         (ready.Status, ready.RunFor).ShouldBe((WorkspaceStatus.Ready, null));
-        ready.EndAt.ShouldBe(ready.Run.EndedAt!.Value.AddHours(2), TimeSpan.FromSeconds(1));
+        ready.EndAt.ShouldBe(ready.Run.EndedAt!.Value.AddHours(2), TimeSpan.FromSeconds(10));
         ready.Log.ShouldContain(l => l.Text == $"Runs until {ready.EndAt.UtcDateTime:yyyy-MM-dd HH:mm} UTC.");
     }
 
@@ -50,7 +50,8 @@ public sealed class RunForTests
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
         await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), Lease);
         var order = site.Order(site.Students[0]);
-        (await site.Get<LaunchWorkspace>().RunAsync(order with { RunFor = TimeSpan.FromHours(13) }, Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(Core.Policy.RefusalReason.EndTooLate);
+        (await site.Get<LaunchWorkspace>().RunAsync(order with { RunFor = TimeSpan.FromHours(13) }, Cancel))
+            .ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(Core.Policy.RefusalReason.EndTooLate);
         (await site.Get<LaunchWorkspace>().RunAsync(order with { RunFor = TimeSpan.FromHours(1) }, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
         await database.ExecuteAsync($"update portal.workspaces set run_for = interval '100 hours'", Cancel);
 
@@ -116,5 +117,6 @@ public sealed class RunForTests
         (await LookAsync(site, order)).RunFor.ShouldBe(TimeSpan.FromHours(2));
     }
 
-    private static async Task<WorkspaceView> LookAsync(TestSite site, LaunchRequest order) => (await site.Get<WorkspaceFeed>().LookAsync(order.Actor, order.Id, Cancel))!;
+    private static async Task<WorkspaceView> LookAsync(TestSite site, LaunchRequest order) =>
+        (await site.Get<WorkspaceFeed>().LookAsync(order.Actor, order.Id, Cancel))!;
 }

@@ -21,6 +21,11 @@ public sealed class StartTests
         (await WallAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 3)));
         (await WallAsync(it, id, new(SizeId: "l", Workers: 1))).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 1)));
 
+        // The dialog says the same before anything is asked for.
+        var walls = await it.Site.Get<StartPreview>().RunAsync(new(it.Owner), id, "s", newest: false, Cancel);
+        (walls.MostWorkers, walls.More!.Reason, string.Join(' ', walls.Sizes.Keys)).ShouldBe((3, RefusalReason.OverQuota, "l"));
+        walls.More.Stop.ShouldHaveSingleItem();
+
         (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, new(Workers: 3), Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await it.Jobs.UntilSettledAsync(Cancel);
         (await it.LookAsync(id)).Workers.ShouldBe(3);

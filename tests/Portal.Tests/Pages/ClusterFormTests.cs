@@ -81,14 +81,16 @@ public sealed class ClusterFormTests : PageTest
     {
         var more = new Refusal(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu) { Stop = ["notebook-1"] };
         var walls = new ChoiceWalls(new Dictionary<string, Refusal>(StringComparer.Ordinal), 3, more);
-        var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft with { Workers = 3 }).Add(f => f.Template, Views.Spark).Add(f => f.Class, Views.Class).Add(f => f.Receipt, Receipt() with { Walls = walls })
+        var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft with { Workers = 3 }).Add(f => f.Template, Views.Spark).Add(f => f.Class, Views.Class)
+            .Add(f => f.Receipt, Receipt() with { Walls = walls })
             .Add(f => f.OnChange, EventCallback.Factory.Create<LaunchDraft>(this, _changed.Add)));
 
         form.Find("input[type=range]").GetAttribute("max").ShouldBe("3");
         form.Find("button[aria-label='One worker more']").GetAttribute("aria-disabled").ShouldBe("true");
         form.Find("button[aria-label='One worker more']").Click();
         _changed.ShouldBeEmpty();
-        form.Find("#workers-says .choice-why").TextContent.ShouldBe("At most 3 now. You have not enough vCPU left in Data science 101. Stop notebook-1, then it fits.");
+        form.Find("#workers-says .choice-why").TextContent
+            .ShouldBe("At most 3 now. You have not enough vCPU left in Data science 101. Stop notebook-1, then it fits.");
     }
 
     [Fact]

@@ -88,7 +88,8 @@ public sealed class ClusterWorkspaceTests : PageTest
     [InlineData(WorkspaceStatus.Attention, "Ended", "failed")]
     public void NodeTable_NodeThatDoesNotRun_IsRedOnlyWhereItShould(WorkspaceStatus status, string word, string tone)
     {
-        var badge = Body(Views.Cluster(status, [.. All[..3], All[3] with { Running = false, ExitCode = null }])).FindAll(".table tbody tr")[3].QuerySelector(".badge")!;
+        var badge = Body(Views.Cluster(status, [.. All[..3], All[3] with { Running = false, ExitCode = null }]))
+            .FindAll(".table tbody tr")[3].QuerySelector(".badge")!;
 
         badge.TextContent.Trim().ShouldBe(word);
         badge.ClassList.ShouldContain(tone);
@@ -227,6 +228,21 @@ public sealed class ClusterWorkspaceTests : PageTest
         });
 
         changes.ShouldBe(new(SizeId: "m", Workers: 5));
+    }
+
+    [Fact]
+    public async Task StartDialog_WhatDoesNotFit_IsDisabledAndSaysWhatToStop()
+    {
+        var wall = new Refusal(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu) { Stop = ["notebook-1"] };
+        await Dialogs.InvokeAsync(() =>
+        {
+            _ = StartDialog.AskAsync(Services.GetRequiredService<IDialogService>(), Views.Cluster(WorkspaceStatus.Stopped),
+                (_, _) => Task.FromResult(new ChoiceWalls(new Dictionary<string, Refusal>(StringComparer.Ordinal) { ["m"] = wall }, 3, wall)));
+        });
+
+        await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("input[name=size]").Select(i => i.HasAttribute("disabled")).ShouldBe([false, true]));
+        Dialogs.Find("input[type=range]").GetAttribute("max").ShouldBe("3");
+        Dialogs.FindAll(".choice-why").Select(w => w.TextContent).ShouldAllBe(w => w.Contains("Stop notebook-1 first.", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -97,7 +97,8 @@ public sealed class HomeTests : PageTest
         await Dialogs.Find("input[type=number], input[inputmode=numeric]").InputAsync("0");
 
         Dialogs.FindAll(".mud-dialog-actions button")[1].HasAttribute("disabled").ShouldBeTrue();
-        Dialogs.FindAll(".field-error").Select(e => e.TextContent.Trim()).ShouldContain($"{IdlePolicy.Shortest} to {IdlePolicy.Longest} minutes", Dialogs.Markup);
+        Dialogs.FindAll(".field-error").Select(e => e.TextContent.Trim())
+            .ShouldContain($"{IdlePolicy.Shortest} to {IdlePolicy.Longest} minutes", Dialogs.Markup);
     }
 
     [Fact]

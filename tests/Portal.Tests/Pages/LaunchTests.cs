@@ -65,7 +65,8 @@ public sealed class LaunchTests : PageTest
 
     [Fact]
     public void Receipt_WaitsForRoom_PromisesTheUsualTimeOnlyFromThenOn() =>
-        Panel(Receipt() with { WaitsFor = QueueWait.Capacity }).Find(".facts").TextContent.ShouldContain("machines are full at the moment, then usually ready in 9 s");
+        Panel(Receipt() with { WaitsFor = QueueWait.Capacity }).Find(".facts").TextContent
+            .ShouldContain("machines are full at the moment, then usually ready in 9 s");
 
     [Fact]
     public void Receipt_OwnWorkspacesInTheWay_AreNamed()
@@ -90,7 +91,8 @@ public sealed class LaunchTests : PageTest
         said.Newest.ShouldBe(new Announcement(1, "4 vCPU · 4 GiB. You have not enough vCPU left in Data science 101. Stop spark-1, then it fits."));
     }
 
-    private static Refusal OverQuota(Fit? fits, params string[] stop) => new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, fits) { Stop = [.. stop] };
+    private static Refusal OverQuota(Fit? fits, params string[] stop) =>
+        new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, fits) { Stop = [.. stop] };
 
     [Fact]
     public void LaunchForm_SizeThatDoesNotFit_IsDisabledWithTheReasonAndWhatToStop()
@@ -100,10 +102,12 @@ public sealed class LaunchTests : PageTest
             ["m"] = OverQuota(null, "spark-1"),
             ["l"] = new(RefusalReason.NeverPossible, "size", Resource: Resource.Memory),
         }, null, null);
-        var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft).Add(f => f.Template, Views.Notebook).Add(f => f.Class, Views.Class).Add(f => f.Receipt, Receipt() with { Walls = walls }));
+        var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft).Add(f => f.Template, Views.Notebook).Add(f => f.Class, Views.Class)
+            .Add(f => f.Receipt, Receipt() with { Walls = walls }));
 
         form.FindAll("input[name=size]").Select(i => i.HasAttribute("disabled")).ShouldBe([false, true, true]);
-        form.FindAll(".choice-why").Select(w => w.TextContent).ShouldBe(["You have not enough vCPU left in Data science 101. Stop spark-1, then it fits.", "The machines here never have this much memory."]);
+        form.FindAll(".choice-why").Select(w => w.TextContent)
+            .ShouldBe(["You have not enough vCPU left in Data science 101. Stop spark-1, then it fits.", "The machines here never have this much memory."]);
     }
 
     [Fact]

@@ -50,8 +50,11 @@ public sealed class LaunchPolicyTests
     [Fact]
     public void Decide_OverQuota_NamesTheOwnWorkspaceWhoseStopMakesItFit()
     {
-        var full = Fits with { Levels = [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8) with { Promised = new(7, 0, 0, 0) }] };
-        OwnWorkspace small = new("small", new(1, 512, 0, 0), true), middle = new("middle", new(2, 2048, 0, 0), true), large = new("large", new(4, 4096, 0, 0), true);
+        var mine = Level(QuotaLevel.Member, 8) with { Promised = new(7, 0, 0, 0) };
+        var full = Fits with { Levels = [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), mine] };
+        var small = new OwnWorkspace("small", new(1, 512, 0, 0), true);
+        var middle = new OwnWorkspace("middle", new(2, 2048, 0, 0), true);
+        var large = new OwnWorkspace("large", new(4, 4096, 0, 0), true);
 
         Stop(full with { Own = [large, small, middle] }).ShouldBe(["small"]);
         Stop(full with { Own = [large, middle], Wanted = new(4, 2048, 0, 1) }).ShouldBe(["large"]);
@@ -63,7 +66,8 @@ public sealed class LaunchPolicyTests
     [Fact]
     public void Decide_DepartmentFull_GainsFromOwnWorkspacesOfOtherClasses()
     {
-        var full = Fits with { Levels = [Level(QuotaLevel.Tenant, 8) with { Promised = new(7, 0, 0, 0) }, Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)] };
+        var department = Level(QuotaLevel.Tenant, 8) with { Promised = new(7, 0, 0, 0) };
+        var full = Fits with { Levels = [department, Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)] };
 
         Stop(full with { Own = [new("elsewhere", new(1, 512, 0, 0), false)] }).ShouldBe(["elsewhere"]);
     }

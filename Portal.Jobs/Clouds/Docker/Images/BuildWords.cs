@@ -15,8 +15,10 @@ public static partial class BuildWords
 {
     /// <summary>Null for a line that begins no step.</summary>
     public static BuildStep? Of(string line) => Step().Match(line) is { Success: true } step
-        ? new(int.Parse(step.Groups["now"].ValueSpan, CultureInfo.InvariantCulture), int.Parse(step.Groups["all"].ValueSpan, CultureInfo.InvariantCulture), Doing(step.Groups["word"].Value, step.Groups["rest"].Value))
+        ? new(Number(step.Groups["now"]), Number(step.Groups["all"]), Doing(step.Groups["word"].Value, step.Groups["rest"].Value))
         : null;
+
+    private static int Number(Group digits) => int.Parse(digits.ValueSpan, CultureInfo.InvariantCulture);
 
     private static string Doing(string instruction, string rest) => instruction switch
     {
@@ -28,7 +30,8 @@ public static partial class BuildWords
         _ => "finishing",
     };
 
-    [GeneratedRegex(@"^Step (?<now>\d+)/(?<all>\d+) : *(?<word>\w+)(?<rest>.*)$", RegexOptions.ExplicitCapture | RegexOptions.Singleline, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^Step (?<now>\d+)/(?<all>\d+) : *(?<word>\w+)(?<rest>.*)$", RegexOptions.ExplicitCapture | RegexOptions.Singleline,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex Step();
 
     [GeneratedRegex(@"\b(apt-get|apt|pip|npm|mamba|conda)\b[^&|;]*\binstall\b", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

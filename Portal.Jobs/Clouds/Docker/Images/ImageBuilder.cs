@@ -151,7 +151,11 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
     private async Task<BuiltImage> PullAsync(string name, string reference, IProgress<ImageProgress> progress, CancellationToken cancel)
     {
         var tag = TagOf(name, reference);
-        var listener = new BuildListener(reference, 0, 100, progress, time) { Beginning = "fetching it from the registry", WhenRefused = $"Correct Images:Named:{name}, or the image in the registry; it is fetched again when the portal starts." };
+        var listener = new BuildListener(reference, 0, 100, progress, time)
+        {
+            Beginning = "fetching it from the registry",
+            WhenRefused = $"Correct Images:Named:{name}, or the image in the registry; it is fetched again when the portal starts.",
+        };
         // A reference without tag or digest would fetch every tag of the repository.
         var whole = reference.Contains('@', StringComparison.Ordinal) || reference.LastIndexOf(':') > reference.LastIndexOf('/') ? reference : $"{reference}:latest";
         if (await IdAsync(whole, cancel) is null)
