@@ -117,6 +117,7 @@ public sealed class Hearing(Site site)
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
         await Looks.CheckAsync(visit, "dialog-delete-1280-light", "region");
         await PressAsync(visit, visit.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Delete by-ear, keep files" }));
+        await Expect(page.Status).Not.ToHaveTextAsync("Failed");
         await page.WaitForStatusAsync("Deleted");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
         visit.Complaints.ShouldBeEmpty();
