@@ -33,8 +33,8 @@ public sealed class Unguarded
                 CapDrop = ["ALL"],
                 CapAdd = capable ? ["SYS_ADMIN", "SYS_CHROOT", "SYSLOG", "DAC_READ_SEARCH", "DAC_OVERRIDE", "NET_RAW", "SETUID", "SETGID"] : [],
                 SecurityOpt = capable ? ["seccomp=unconfined"] : ["no-new-privileges", "seccomp=unconfined"],
-                MaskedPaths = capable ? [] : null,
-                ReadonlyPaths = capable ? [] : null,
+                MaskedPaths = capable ? [] : null!, // null: those that the engine hides
+                ReadonlyPaths = capable ? [] : null!,
                 Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
                 {
                     ["/home/student"] = string.Create(CultureInfo.InvariantCulture, $"uid={uid},mode=700"),
