@@ -7,7 +7,7 @@ namespace Portal.Jobs.Foreign;
 
 /// <param name="Bytes">At most so many.</param>
 /// <param name="Time">From the beginning of the read to its end.</param>
-public readonly record struct ReadLimit(int Bytes, TimeSpan Time);
+public sealed record ReadLimit(int Bytes, TimeSpan Time);
 
 /// <summary>What is read is more than its limit, or does not end in time.</summary>
 public sealed class ReadLimitException(ReadLimit limit, bool tooLong)
