@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# What each lane does. Limits are in seconds; format, unit, integration and e2e with the build end within 40 minutes.
+# What each lane does. Limits are in seconds; format, unit, integration and e2e with the build end within 55 minutes.
 # A lane that reaches its limit is ended, with all that it started (timeout signals its process group), and counts as failed.
 
-# left MOST AFTER: what a lane may take: MOST, but no more than leaves AFTER seconds of the 40 minutes for what comes after it.
+# left MOST AFTER: what a lane may take: MOST, but no more than leaves AFTER seconds of the 55 minutes for what comes after it.
 left() {
-  local have=$((2380 - SECONDS - $2))
+  local have=$((3280 - SECONDS - $2))
   echo $((have < 60 ? 60 : have < $1 ? have : $1))
 }
 
@@ -25,7 +25,7 @@ lane_unit() { run_project unit 30 tests/Portal.Tests --filter-not-trait Lane=lon
 lane_integration() {
   get_packages tests || true
   make_testbed
-  run_project integration "$(left 1200 850)" tests/Portal.IntegrationTests --filter-not-trait Lane=long
+  run_project integration "$(left 1700 1100)" tests/Portal.IntegrationTests --filter-not-trait Lane=long
 }
 
 # The pages, in a browser, over an installation made by infra/run as anybody would; then what infra/run itself promises.
@@ -34,7 +34,7 @@ lane_e2e() {
   get_packages browser || { write_trx e2e chromium 1 0; return 1; }
   # The images of Spark and Hadoop take minutes of both cores: lane long has them.
   start_installation 100 notebook dask slurm || { write_trx e2e "infra/run" 1 0; return 1; }
-  run_project e2e "$(left 1200 100)" e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
+  run_project e2e "$(left 1400 120)" e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
   check_installation e2e 80 again status crash smoke rootless || code=$?
   end_installation || { code=$?; write_trx e2e "infra/run reset" 1 0; }
   return $code
