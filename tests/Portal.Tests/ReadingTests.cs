@@ -29,11 +29,8 @@ public sealed class ReadingTests
         ["Portal.Jobs.Clouds.Docker.DockerEvents"] = "the engine's own events",
         ["Portal.Jobs.Clouds.Docker.Images.PackageIndexes"] = "package indexes that the operator names",
         ["Portal.Jobs.Clouds.Docker.Images.ArchiveFetcher"] = "package indexes that the operator names",
-        ["Portal.Jobs.Clouds.Docker.Images.BuildContext"] = "recipes and archives of the operator",
         ["Portal.Jobs.Clouds.Docker.Images.ImagePlan"] = "recipes and archives of the operator",
-        ["Portal.Jobs.Clouds.Docker.Images.ContentSum"] = "recipes and archives of the operator",
         ["Portal.Jobs.Clouds.Docker.Images.ImageRecipe"] = "recipes and archives of the operator",
-        ["Portal.Jobs.Clouds.Docker.Images.ArchiveLock"] = "recipes and archives of the operator",
         ["Portal.Jobs.Clouds.Docker.Images.DebianRoot"] = "a program of the host",
         ["Portal.Jobs.Clouds.Docker.SeccompProfile"] = "a file of the operator",
         ["Portal.Jobs.Clouds.Docker.CgroupFiles"] = "the kernel's own files",
@@ -43,7 +40,6 @@ public sealed class ReadingTests
         ["Portal.Jobs.Clouds.LocalStorage.Mountinfo"] = "the kernel's own files",
         ["Portal.Jobs.Catalog.TemplateSchema"] = "a file of the program",
         ["Portal.Jobs.Catalog.PublishTemplates"] = "templates of the operator, each file measured first",
-        ["Portal.Jobs.Catalog.TemplateFolders"] = "templates of the operator",
         ["Portal.Jobs.Catalog.TemplateStore"] = "templates of the operator",
         ["Portal.Core.Access.AppToken"] = "the installation's key",
         ["Portal.Api.MetricsExport"] = "a token of the operator",
@@ -51,7 +47,6 @@ public sealed class ReadingTests
         ["Portal.Theme.ThemeStylesheet/FontFile"] = "files of the program",
         ["Portal.Proxy.NodeLogs"] = "what Jobs sends, cut into bounded lines",
         ["Portal.Proxy.AppTransformer"] = "what passes through to a browser, piece by piece, with limits of its own",
-        ["Portal.Proxy.LinkStream"] = "what passes through to a browser, piece by piece",
     };
 
     [Fact]
