@@ -12,8 +12,11 @@ namespace Portal.Core.Workspaces;
 /// <param name="SizeId">Another size from now on; null keeps it.</param>
 /// <param name="Workers">Another number of workers from now on; null keeps it.</param>
 /// <param name="NewestVersion">Take the version of the template that is offered now, where it is a newer one.</param>
-/// <param name="WithoutSettings">Until its next start, ignore what the owner set for Jupyter, IPython and the shell in the work folder, and the owner's own packages.</param>
-public sealed record StartChanges(DateTimeOffset? EndAt = null, string? SizeId = null, int? Workers = null, bool NewestVersion = false, bool WithoutSettings = false);
+/// <param name="WithoutSettings">
+/// Until its next start, ignore what the owner set for Jupyter, IPython and the shell in the work folder, and the owner's own packages.
+/// </param>
+public sealed record StartChanges(
+    DateTimeOffset? EndAt = null, string? SizeId = null, int? Workers = null, bool NewestVersion = false, bool WithoutSettings = false);
 
 /// <summary>Brings a stopped, failed or broken workspace up again; for a failed launch this is "try again". Reserves compute quota anew and is admitted anew.</summary>
 public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)

@@ -45,7 +45,9 @@ internal static class WorkspaceReader
             return new WorkspaceView
             {
                 Id = r.w.Id, Slug = r.w.Slug, Name = r.w.Name, TenantId = r.w.TenantId, ClassId = r.w.ClassId, ClassTitle = r.Title, OwnerId = r.w.PersonId, OwnerName = r.Name,
-                Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters, Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId)?.Spec, Generation = r.w.Generation, WithoutSettings = r.w.WithoutSettings,
+                Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters,
+                Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId)?.Spec,
+                Generation = r.w.Generation, WithoutSettings = r.w.WithoutSettings,
                 Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(decides.Kind, decides.Phase, decides.Releasing, NodesWell.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
                 Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt,
                 EndAt = r.w.EndAt, RunFor = r.w.RunFor, LongestHours = r.LongestHours, Wish = r.w.Wish,

@@ -54,11 +54,13 @@ public static class NodeLogEndpoint
         }
     }
 
-    private static async Task EndAsync(IClusterCloud clusters, Guid workspace, string node, int? tail, HttpResponse response, TimeProvider clock, CancellationToken cancel)
+    private static async Task EndAsync(
+        IClusterCloud clusters, Guid workspace, string node, int? tail, HttpResponse response, TimeProvider clock, CancellationToken cancel)
     {
         using var own = new CancellationTokenSource(Longest, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
-        foreach (var line in await EndOfAsync(clusters.LogAsync(workspace, node, tail, follow: false, until.Token), until.Token)) await response.WriteAsync(line + "\n", cancel);
+        var lines = clusters.LogAsync(workspace, node, tail, follow: false, until.Token);
+        foreach (var line in await EndOfAsync(lines, until.Token)) await response.WriteAsync(line + "\n", cancel);
     }
 
     private static async Task<IReadOnlyCollection<string>> EndOfAsync(IAsyncEnumerable<string> lines, CancellationToken cancel)

@@ -114,7 +114,10 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         var building = builder.EnsureAsync(name, new Latest(lines.Writer), cancel);
         _ = building.ContinueWith(_ => lines.Writer.TryComplete(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         await foreach (var line in lines.Reader.ReadAllAsync(cancel))
-            await SaveAsync(name, i => (i.State, i.Percent, i.Says) = (ImageState.Building, line.Percent ?? i.Percent, ForeignText.Clean(line.Line, LongestWords)), cancel);
+        {
+            var says = ForeignText.Clean(line.Line, LongestWords);
+            await SaveAsync(name, i => (i.State, i.Percent, i.Says) = (ImageState.Building, line.Percent ?? i.Percent, says), cancel);
+        }
         return await building;
     }
 

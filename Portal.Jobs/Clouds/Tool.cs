@@ -38,7 +38,8 @@ public static class Tool
         }
         catch (ReadLimitException e) when (e.TooLong)
         {
-            throw new CloudException(service, CloudFault.Broken, $"{program} wrote more than {MostBytes >> 20} MiB", "Run it by hand and look at what it writes.", e);
+            var what = $"{program} wrote more than {MostBytes >> 20} MiB";
+            throw new CloudException(service, CloudFault.Broken, what, "Run it by hand and look at what it writes.", e);
         }
         catch (ReadLimitException e)
         {
@@ -58,7 +59,8 @@ public static class Tool
     }
 
     private static CloudException Late(string service, string program, TimeSpan limit, Exception? cause) =>
-        new(service, CloudFault.TimedOut, $"{program} gave no answer in {limit.TotalSeconds:0} s", "The host is busy or its disk hangs: look at its load, then try again.", cause);
+        new(service, CloudFault.TimedOut, $"{program} gave no answer in {limit.TotalSeconds:0} s",
+            "The host is busy or its disk hangs: look at its load, then try again.", cause);
 
     /// <summary>Starts with all three streams redirected; the caller ends and disposes it.</summary>
     public static Process Start(string service, string program, IEnumerable<string> arguments)

@@ -32,7 +32,8 @@ public sealed class ForeignReader(TimeProvider clock)
     /// <summary>Reads to the end and hands on what comes. Throws <see cref="ReadLimitException"/>.</summary>
     /// <param name="read">Reads some into the buffer and answers how many; 0 at the end.</param>
     /// <param name="take">Is given each part; the memory is only lent.</param>
-    public async Task ToEndAsync(ReadLimit limit, Func<byte[], CancellationToken, ValueTask<int>> read, Action<ReadOnlyMemory<byte>> take, CancellationToken cancel)
+    public async Task ToEndAsync(
+        ReadLimit limit, Func<byte[], CancellationToken, ValueTask<int>> read, Action<ReadOnlyMemory<byte>> take, CancellationToken cancel)
     {
         using var own = new CancellationTokenSource(limit.Time, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
@@ -65,7 +66,8 @@ public sealed class ForeignReader(TimeProvider clock)
     }
 
     /// <summary>The text of an answer.</summary>
-    public async Task<string> TextAsync(HttpContent content, ReadLimit limit, CancellationToken cancel) => await TextAsync(await content.ReadAsStreamAsync(cancel), limit, cancel);
+    public async Task<string> TextAsync(HttpContent content, ReadLimit limit, CancellationToken cancel) =>
+        await TextAsync(await content.ReadAsStreamAsync(cancel), limit, cancel);
 
     /// <summary>Reads an answer of which only the end matters.</summary>
     public async Task DropAsync(HttpContent content, ReadLimit limit, CancellationToken cancel)
@@ -93,7 +95,11 @@ public sealed class ForeignReader(TimeProvider clock)
             while (!ended)
             {
                 var got = await socket.ReceiveAsync(buffer.AsMemory(), until);
-                if (got.MessageType == WebSocketMessageType.Close) throw new WebSocketException(WebSocketError.ConnectionClosedPrematurely, "The app closed the channel.");
+                if (got.MessageType == WebSocketMessageType.Close)
+                {
+                    throw new WebSocketException(WebSocketError.ConnectionClosedPrematurely, "The app closed the channel.");
+                }
+
                 (ended, text) = (got.EndOfMessage, got.MessageType == WebSocketMessageType.Text);
                 if (got.Count > 0) return got.Count;
             }

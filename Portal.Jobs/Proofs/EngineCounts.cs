@@ -70,7 +70,9 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
 
     private sealed record Found(double Value);
 
-    private async Task<bool> AskAsync(IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token, Func<HttpContent, CancellationToken, Task> read, CancellationToken cancel)
+    private async Task<bool> AskAsync(
+        IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token,
+        Func<HttpContent, CancellationToken, Task> read, CancellationToken cancel)
     {
         if (nodes.FirstOrDefault(n => n.Name == node)?.Address is not { } text || !IPAddress.TryParse(text, out var address)) return false;
         using var own = new CancellationTokenSource(Patience, clock);

@@ -54,7 +54,8 @@ public static class Kernel
         }
     }
 
-    private static async Task<string> CellAsync(ClientWebSocket socket, ForeignReader reader, string code, string session, TimeProvider clock, CancellationToken cancel)
+    private static async Task<string> CellAsync(
+        ClientWebSocket socket, ForeignReader reader, string code, string session, TimeProvider clock, CancellationToken cancel)
     {
         var message = NewId(clock);
         var said = new StringBuilder();
@@ -67,7 +68,9 @@ public static class Kernel
             switch (heard.Type)
             {
                 case "stream" or "execute_result" when said.Length < MostSaid: said.Append(heard.Text); break;
-                case "error": throw new KernelException(null, $"The kernel answered {ForeignText.Clean(heard.Name, LongestError)}: {ForeignText.Clean(heard.Text, LongestError)}");
+                case "error":
+                    var (name, text) = (ForeignText.Clean(heard.Name, LongestError), ForeignText.Clean(heard.Text, LongestError));
+                    throw new KernelException(null, $"The kernel answered {name}: {text}");
                 case "status" when heard.State == "idle": return said.ToString();
             }
         }
@@ -122,7 +125,8 @@ public static class Kernel
                 "error" => ForeignJson.Text(message, "content", "evalue"),
                 _ => null,
             };
-            return new(ForeignJson.Text(message, "parent_header", "msg_id"), type, ForeignJson.Text(message, "content", "execution_state"), ForeignJson.Text(message, "content", "ename"), text);
+            var (state, name) = (ForeignJson.Text(message, "content", "execution_state"), ForeignJson.Text(message, "content", "ename"));
+            return new(ForeignJson.Text(message, "parent_header", "msg_id"), type, state, name, text);
         }
     }
 }

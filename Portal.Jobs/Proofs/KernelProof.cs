@@ -18,7 +18,9 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
     /// <summary>What helps where a notebook answers what no notebook of ours does.</summary>
-    public const string OwnSettings = "Your own Jupyter settings in the work folder are the likely cause: choose Start without my settings, which deletes nothing. If that does not help, tell the operator.";
+    public const string OwnSettings = "Your own Jupyter settings in the work folder are the likely cause: choose Start without my settings, "
+        + "which deletes nothing. "
+        + "If that does not help, tell the operator.";
 
     /// <summary>Of what a kernel computed.</summary>
     private const int LongestAnswer = 200;
@@ -44,7 +46,10 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         }
         catch (KernelException e) { return Of(e); }
         catch (JsonException) { return new ProofOutcome.Broken("The notebook does not speak Jupyter's protocol: what it answers is no JSON.", OwnSettings); }
-        catch (ReadLimitException e) when (e.TooLong) { return new ProofOutcome.Broken($"The notebook does not speak Jupyter's protocol: {e.Message}.", OwnSettings); }
+        catch (ReadLimitException e) when (e.TooLong)
+        {
+            return new ProofOutcome.Broken($"The notebook does not speak Jupyter's protocol: {e.Message}.", OwnSettings);
+        }
         catch (Exception e) when (e is HttpRequestException or WebSocketException or IOException)
         {
             return entered ? new ProofOutcome.NotYet($"The notebook does not answer: {e.Message}", WebAway: false) : new ProofOutcome.NotYet($"The portal's web does not answer: {e.Message}", WebAway: true);
@@ -84,7 +89,8 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     {
         var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, cancel);
         if (answer == "42") return new ProofOutcome.Proven();
-        return new ProofOutcome.Broken(answer.Length == 0 ? "The kernel does not say what six times seven is." : $"The kernel says that six times seven is {ForeignText.Clean(answer, LongestAnswer)}.", OwnSettings);
+        var says = answer.Length == 0 ? "does not say what six times seven is" : $"says that six times seven is {ForeignText.Clean(answer, LongestAnswer)}";
+        return new ProofOutcome.Broken($"The kernel {says}.", OwnSettings);
     }
 
     private static async Task<ProofOutcome> LookAsync(AppVisit visit, string path, CancellationToken cancel)

@@ -28,7 +28,8 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
     public async Task SignOutAsync(CancellationToken cancel)
     {
         using var page = await SendAsync(HttpMethod.Get, "/sign-in", null, cancel);
-        using var answer = await SendAsync(HttpMethod.Post, "/sign-out", new FormUrlEncodedContent([new("__RequestVerificationToken", Field(await reader.TextAsync(page.Content, Page, cancel), "__RequestVerificationToken"))]), cancel);
+        var token = Field(await reader.TextAsync(page.Content, Page, cancel), "__RequestVerificationToken");
+        using var answer = await SendAsync(HttpMethod.Post, "/sign-out", new FormUrlEncodedContent([new("__RequestVerificationToken", token)]), cancel);
     }
 
     /// <summary>Throws with the API's own words where it refuses.</summary>

@@ -92,7 +92,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
              told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Fail', $5 from r),
              begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
-        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), ForeignText.Clean(cause), Words(remedy)) ?? throw new LeaseLostException(run.Id);
+        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), ForeignText.Clean(cause), Words(remedy))
+        ?? throw new LeaseLostException(run.Id);
 
     /// <summary>Lets go until a time: waiting is a row, not a thread.</summary>
     public async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string? said, CancellationToken cancel)

@@ -30,12 +30,14 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
         var worker = facts.Nodes.FirstOrDefault(n => n.Role.Workers is not null);
         return new(now.Id, now.Generation, now.Subnet!, [.. facts.Nodes.Select(node => new NodePlan(
             node.Name, node.Role.Name, facts.ImageIds[node.Role.Image], facts.Person.Uid, node.Role.Command,
-            Environment(facts.Spec, node, worker, settings, now.WithoutSettings), Changing(facts, now, node), Folders(facts, node, paths), node.Size.MemoryMib, node.Size.Vcpu)
+            Environment(facts.Spec, node, worker, settings, now.WithoutSettings), Changing(facts, now, node), Folders(facts, node, paths),
+            node.Size.MemoryMib, node.Size.Vcpu)
         { Pids = node.Role.Pids })]);
     }
 
     /// <summary>What every node is told. Nothing of it changes while the workspace runs: it is part of what the node is.</summary>
-    private static Dictionary<string, string> Environment(TemplateSpec spec, NodeShape node, NodeShape? worker, IReadOnlyDictionary<string, string> settings, bool withoutSettings)
+    private static Dictionary<string, string> Environment(
+        TemplateSpec spec, NodeShape node, NodeShape? worker, IReadOnlyDictionary<string, string> settings, bool withoutSettings)
     {
         var environment = new Dictionary<string, string>(node.Role.Environment, StringComparer.Ordinal);
         foreach (var (name, value) in settings) environment[name] = value;

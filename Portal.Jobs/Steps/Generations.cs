@@ -22,10 +22,11 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
         var block = mine ?? Choose(taken, foreign);
         await using var hold = new NpgsqlCommand("""
             with held as (insert into portal.subnets (block, workspace_id) select $1, $2 where not exists (select 1 from portal.subnets where workspace_id = $2 and released_at is null))
-            update portal.workspaces set generation = generation + 1, subnet = $1, size_id = $3, workers = $4, template_version_id = $5, without_settings = $6, active_at = null, active_by = null, keep_until = null
-            where id = $2
+            update portal.workspaces set generation = generation + 1, subnet = $1, size_id = $3, workers = $4, template_version_id = $5, without_settings = $6,
+              active_at = null, active_by = null, keep_until = null where id = $2
             """, connection);
-        foreach (var value in (object[])[block, run.WorkspaceId, ordered.SizeId, ordered.Workers, ordered.Version.Id, ordered.WithoutSettings]) hold.Parameters.Add(new() { Value = value });
+        object[] values = [block, run.WorkspaceId, ordered.SizeId, ordered.Workers, ordered.Version.Id, ordered.WithoutSettings];
+        foreach (var value in values) hold.Parameters.Add(new() { Value = value });
         await hold.ExecuteNonQueryAsync(cancel);
         await transaction.CommitAsync(cancel);
     }

@@ -82,7 +82,8 @@ internal static class DeadNodes
     {
         var last = (await LastLinesAsync(clusters, id, node.Name, cancel)).LastOrDefault(l => l.Trim().Length > 0);
         var words = node.OutOfMemory ? "It ran out of memory." : last is null ? "" : $"Its last words: {ForeignText.Clean(last, LongestWords)}";
-        return new($"The node {node.Name} ended while it started (exit code {node.ExitCode}). {words}".TrimEnd(), node.OutOfMemory ? "Choose a larger size and try again." : TryAgain(files));
+        return new($"The node {node.Name} ended while it started (exit code {node.ExitCode}). {words}".TrimEnd(),
+            node.OutOfMemory ? "Choose a larger size and try again." : TryAgain(files));
     }
 
     /// <summary>What helps where a node does not come up: where a person's files are, so are the person's own settings.</summary>

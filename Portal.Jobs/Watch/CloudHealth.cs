@@ -55,7 +55,8 @@ public sealed class CloudHealth(
             insert into portal.cloud_states (name, ok, says, remedy, seen_at) values ($1, $2, $3, $4, clock_timestamp())
             on conflict (name) do update set ok = excluded.ok, says = excluded.says, remedy = excluded.remedy, seen_at = excluded.seen_at
             """);
-        foreach (var value in (object[])[name, fault is null, ForeignText.Clean(fault?.Message ?? summary), (object?)fault?.WhatToDo ?? DBNull.Value]) write.Parameters.Add(new() { Value = value });
+        object[] values = [name, fault is null, ForeignText.Clean(fault?.Message ?? summary), (object?)fault?.WhatToDo ?? DBNull.Value];
+        foreach (var value in values) write.Parameters.Add(new() { Value = value });
         await write.ExecuteNonQueryAsync(cancel);
     }
 

@@ -84,7 +84,8 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await IsWantedAsync(db, id, died, cancel)) return;
         db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Fail, Text = $"The node {node} ended by itself (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
-        foreach (var line in await LastWordsAsync(id, node, cancel)) db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });
+        foreach (var line in await LastWordsAsync(id, node, cancel))
+            db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });
         await db.SaveChangesAsync(cancel);
     }
 

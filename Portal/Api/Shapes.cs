@@ -50,7 +50,9 @@ public sealed record NewNumber([property: Required] int? Workers);
 /// <param name="Size">Another size from now on.</param>
 /// <param name="Workers">Another number of workers from now on.</param>
 /// <param name="NewestVersion">Take the template's version that is offered now.</param>
-/// <param name="WithoutSettings">Until the next start, ignore the owner's settings for Jupyter, IPython and the shell and the owner's own packages; nothing is deleted.</param>
+/// <param name="WithoutSettings">
+/// Until the next start, ignore the owner's settings for Jupyter, IPython and the shell and the owner's own packages; nothing is deleted.
+/// </param>
 public sealed record StartAgain(DateTimeOffset? EndAt, string? Size = null, int? Workers = null, bool NewestVersion = false, bool WithoutSettings = false);
 
 /// <summary>Who is asking, and in which classes.</summary>

@@ -48,7 +48,11 @@ internal static class WorkspacesApi
 
     private static async Task<IResult> StopAsync(Guid id, ClaimsPrincipal me, StopWorkspace stop, CancellationToken cancel) => Answer(await stop.RunAsync(me.Actor(), id, cancel), id);
 
-    private static async Task<IResult> StartAsync(Guid id, StartAgain? again, ClaimsPrincipal me, StartWorkspace start, CancellationToken cancel) => Answer(await start.RunAsync(me.Actor(), id, new StartChanges(again?.EndAt, again?.Size, again?.Workers, again?.NewestVersion ?? false, again?.WithoutSettings ?? false), cancel), id);
+    private static async Task<IResult> StartAsync(Guid id, StartAgain? again, ClaimsPrincipal me, StartWorkspace start, CancellationToken cancel)
+    {
+        var changes = new StartChanges(again?.EndAt, again?.Size, again?.Workers, again?.NewestVersion ?? false, again?.WithoutSettings ?? false);
+        return Answer(await start.RunAsync(me.Actor(), id, changes, cancel), id);
+    }
 
     private static async Task<IResult> ExtendAsync(Guid id, NewEnd end, ClaimsPrincipal me, ExtendWorkspace extend, CancellationToken cancel) => Answer(await extend.RunAsync(me.Actor(), id, end.EndAt!.Value, cancel), id);
 

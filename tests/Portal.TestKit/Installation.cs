@@ -180,9 +180,14 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
     }
 
     /// <summary>Bytes that it ever had in memory at once, by the kernel's count.</summary>
-    public long ResidentMost => long.Parse(
-        File.ReadLines($"/proc/{_process!.Id}/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
-        System.Globalization.CultureInfo.InvariantCulture) << 10;
+    public long ResidentMost
+    {
+        get
+        {
+            var line = File.ReadLines($"/proc/{_process!.Id}/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
+            return long.Parse(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture) << 10;
+        }
+    }
 
     public void Pause() => Signal(19);
 

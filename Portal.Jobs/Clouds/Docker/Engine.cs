@@ -140,7 +140,12 @@ public sealed class Engine(string socket) : IDisposable
             // its default of 10 would let ten followed streams block every other call.
             Client = new DockerClientBuilder().WithEndpoint(new Uri("http://engine")).WithApiVersion(version).WithTimeout(CallTimeout)
                 .WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
-            Raw = new HttpClient(handler!, disposeHandler: false) { BaseAddress = new Uri($"http://engine/v{version}/"), Timeout = CallTimeout, MaxResponseContentBufferSize = LongestAnswer };
+            Raw = new HttpClient(handler!, disposeHandler: false)
+            {
+                BaseAddress = new Uri($"http://engine/v{version}/"),
+                Timeout = CallTimeout,
+                MaxResponseContentBufferSize = LongestAnswer,
+            };
 
             void Configure(SocketsHttpHandler h)
             {

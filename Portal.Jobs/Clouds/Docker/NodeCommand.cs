@@ -14,17 +14,21 @@ internal static class NodeCommand
 
     /// <summary>Its exit code and its last lines. Refused when it writes more than a mebibyte, TimedOut when it does not end within a minute.</summary>
     /// <param name="node">What the container is called in words.</param>
-    public static async Task<CommandResult> RunAsync(Engine engine, string container, string node, IReadOnlyList<string> command, TimeProvider clock, CancellationToken cancel)
+    public static async Task<CommandResult> RunAsync(
+        Engine engine, string container, string node, IReadOnlyList<string> command, TimeProvider clock, CancellationToken cancel)
     {
         try
         {
             return await engine.AskAsync(async c =>
             {
-                var made = await c.Exec.CreateContainerExecAsync(container, new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = [.. command] }, cancel);
+                var wanted = new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = [.. command] };
+                var made = await c.Exec.CreateContainerExecAsync(container, wanted, cancel);
                 using var all = new MemoryStream();
                 using (var output = await c.Exec.StartContainerExecAsync(made.ID, new ContainerExecStartParameters(), cancel))
                 {
-                    await new ForeignReader(clock).ToEndAsync(Output, async (buffer, until) => (await output.ReadOutputAsync(buffer, 0, buffer.Length, until)).Count, part => all.Write(part.Span), cancel);
+                    await new ForeignReader(clock).ToEndAsync(
+                        Output, async (buffer, until) => (await output.ReadOutputAsync(buffer, 0, buffer.Length, until)).Count,
+                        part => all.Write(part.Span), cancel);
                 }
 
                 var ended = await c.Exec.InspectContainerExecAsync(made.ID, cancel);
@@ -34,9 +38,10 @@ internal static class NodeCommand
         }
         catch (ReadLimitException e)
         {
-            throw e.TooLong
-                ? EngineFaults.Make(CloudFault.Refused, $"the command on {node} wrote more than {Output.Bytes >> 20} MiB", "Look at what runs on this node.", e)
-                : EngineFaults.Make(CloudFault.TimedOut, $"the command on {node} did not end within {Output.Time.TotalSeconds:0} s", "Look at what runs on this node.", e);
+            var (fault, what) = e.TooLong
+                ? (CloudFault.Refused, $"the command on {node} wrote more than {Output.Bytes >> 20} MiB")
+                : (CloudFault.TimedOut, $"the command on {node} did not end within {Output.Time.TotalSeconds:0} s");
+            throw EngineFaults.Make(fault, what, "Look at what runs on this node.", e);
         }
     }
 }

@@ -24,23 +24,31 @@ public static class WorkspaceActs
             WorkspaceStatus.Resizing when workspace.Wish is null && !workspace.Run.Releasing && workspace.Run.Workers != workspace.Workers => [WorkspaceAct.Open, WorkspaceAct.TakeBack, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Resizing => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             // A worker that is being made again needs nobody, and trying again would end all that still runs.
-            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize => [.. workspace.Mending is MendState.Again ? Array.Empty<WorkspaceAct>() : [WorkspaceAct.TryAgain, WorkspaceAct.StartWithoutSettings], WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
+            WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize =>
+                [.. Again(workspace), WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Stop => [WorkspaceAct.Stop, WorkspaceAct.Delete],
             WorkspaceStatus.Attention => [WorkspaceAct.Delete],
             WorkspaceStatus.Stopping => [WorkspaceAct.Delete],
-            WorkspaceStatus.Stopped => [WorkspaceAct.Start, .. Newest(workspace), .. Otherwise(workspace), WorkspaceAct.StartWithoutSettings, WorkspaceAct.Delete],
-            WorkspaceStatus.Failed => [WorkspaceAct.TryAgain, .. Newest(workspace), .. Otherwise(workspace), WorkspaceAct.StartWithoutSettings, WorkspaceAct.Delete],
+            WorkspaceStatus.Stopped => [WorkspaceAct.Start, .. Otherwise(workspace), WorkspaceAct.Delete],
+            WorkspaceStatus.Failed => [WorkspaceAct.TryAgain, .. Otherwise(workspace), WorkspaceAct.Delete],
             _ => [],
         };
         if (workspace.Wish is RunKind.Delete) all = [.. all.Where(a => a is not WorkspaceAct.Delete)];
         return owner ? all : [.. all.Where(a => a is WorkspaceAct.Stop or WorkspaceAct.Cancel || (a is WorkspaceAct.Delete && mayDelete))];
     }
 
-    private static WorkspaceAct[] Newest(WorkspaceView workspace) => workspace.Newer is null ? [] : [WorkspaceAct.StartNewest];
+    private static IReadOnlyList<WorkspaceAct> Again(WorkspaceView workspace) =>
+        workspace.Mending is MendState.Again ? [] : [WorkspaceAct.TryAgain, WorkspaceAct.StartWithoutSettings];
 
-    // Nothing else could be chosen where there is one size and one number of workers.
-    private static WorkspaceAct[] Otherwise(WorkspaceView workspace) =>
-        workspace.Template.Sizes.Count > 1 || workspace.Template.WorkerRole()?.Workers is { } range && range.Max > range.Min ? [WorkspaceAct.StartOtherwise] : [];
+    /// <summary>Starts that differ from the one before.</summary>
+    private static IEnumerable<WorkspaceAct> Otherwise(WorkspaceView workspace)
+    {
+        if (workspace.Newer is not null) yield return WorkspaceAct.StartNewest;
+        // Nothing else could be chosen where there is one size and one number of workers.
+        var workers = workspace.Template.WorkerRole()?.Workers;
+        if (workspace.Template.Sizes.Count > 1 || workers is { } range && range.Max > range.Min) yield return WorkspaceAct.StartOtherwise;
+        yield return WorkspaceAct.StartWithoutSettings;
+    }
 }
 
 /// <summary>What a person asked for.</summary>

@@ -28,7 +28,8 @@ public sealed class WorkspaceDesk(
         // The person may leave the page while it is being ordered: an order is not taken back by that.
         var outcome = ask.Act switch
         {
-            WorkspaceAct.Start or WorkspaceAct.TryAgain or WorkspaceAct.StartNewest or WorkspaceAct.StartOtherwise or WorkspaceAct.StartWithoutSettings => await start.RunAsync(actor, workspace.Id, changes, CancellationToken.None),
+            WorkspaceAct.Start or WorkspaceAct.TryAgain or WorkspaceAct.StartNewest or WorkspaceAct.StartOtherwise or WorkspaceAct.StartWithoutSettings =>
+                await start.RunAsync(actor, workspace.Id, changes, CancellationToken.None),
             WorkspaceAct.Stop or WorkspaceAct.Cancel => await stop.RunAsync(actor, workspace.Id, CancellationToken.None),
             WorkspaceAct.Extend when ask.EndAt is { } end => await extend.RunAsync(actor, workspace.Id, end, CancellationToken.None),
             WorkspaceAct.Keep => await keep.RunAsync(actor, workspace.Id, ask.Hours, CancellationToken.None),

@@ -15,7 +15,8 @@ public sealed class HostileNodeTests(LabFixture fixture) : IClassFixture<LabFixt
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var fault = await Should.ThrowAsync<CloudException>(() => Lab.Clusters.ExecuteAsync(plan.Workspace, "notebook", ["yes"], Cancel).WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancel));
+        var asked = Lab.Clusters.ExecuteAsync(plan.Workspace, "notebook", ["yes"], Cancel);
+        var fault = await Should.ThrowAsync<CloudException>(() => asked.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancel));
 
         (fault.Fault, fault.Message).ShouldBe((CloudFault.Refused, "Container engine: the command on notebook wrote more than 1 MiB."));
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
@@ -36,10 +37,12 @@ public sealed class HostileNodeTests(LabFixture fixture) : IClassFixture<LabFixt
     [Fact]
     public async Task LastWords_OfALineWithoutEnd_AreShort()
     {
-        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(command: ["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; printf '\\nlast\\0words\\n'; sleep infinity"])]);
+        const string writes = @"head -c 3000000 /dev/zero | tr '\0' x; printf '\nlast\0words\n'; sleep infinity";
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(command: ["sh", "-c", writes])]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var lines = await Eventually.SeesAsync(() => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 15, Cancel), l => l is [.., "last\uFFFDwords"], "what it wrote last");
+        var lines = await Eventually.SeesAsync(
+            () => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 15, Cancel), l => l is [.., "last\uFFFDwords"], "what it wrote last");
 
         lines!.ShouldAllBe(l => l.Length <= 2002);
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);

@@ -22,7 +22,8 @@ internal sealed class HostileNotebook : IAsyncDisposable
 
     /// <param name="start">What it answers to the start of a kernel, with 201.</param>
     /// <param name="compute">What it does on the kernel's channel; the header of the request is given.</param>
-    public static async Task<HostileNotebook> StartAsync(Func<HostileNotebook, HttpContext, Task>? start = null, Func<HostileNotebook, WebSocket, JsonNode, CancellationToken, Task>? compute = null)
+    public static async Task<HostileNotebook> StartAsync(
+        Func<HostileNotebook, HttpContext, Task>? start = null, Func<HostileNotebook, WebSocket, JsonNode, CancellationToken, Task>? compute = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration["urls"] = "http://127.0.0.1:0";
@@ -70,7 +71,8 @@ internal sealed class HostileNotebook : IAsyncDisposable
     }
 
     /// <summary>A message of Jupyter's protocol as text; <paramref name="content"/> is JSON.</summary>
-    public static string Message(string type, JsonNode header, string content) => $$"""{"msg_type": "{{type}}", "parent_header": {{header.ToJsonString()}}, "content": {{content}}}""";
+    public static string Message(string type, JsonNode header, string content) =>
+        $$"""{"msg_type": "{{type}}", "parent_header": {{header.ToJsonString()}}, "content": {{content}}}""";
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 }

@@ -51,7 +51,8 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
         var nodes = await NodesAsync(order.Id);
         (await PythonAsync(nodes, $"print(open('{Settings}').read() == {Quoted(settings)})")).ShouldBe("True", "nothing is deleted");
         (await It.Lab.InsideAsync(nodes, "notebook", "bash", "-ic", "echo ${MINE:-none}")).Said.ShouldEndWith("none");
-        (await It.Lab.InsideAsync(nodes, "notebook", "sh", "-c", "tr '\\0' '\\n' < /proc/$(pgrep -o -f jupyter-lab)/environ | grep -c /home/student/work/.notebook")).Said.ShouldBe("0");
+        const string read = @"tr '\0' '\n' < /proc/$(pgrep -o -f jupyter-lab)/environ | grep -c /home/student/work/.notebook";
+        (await It.Lab.InsideAsync(nodes, "notebook", "sh", "-c", read)).Said.ShouldBe("0");
 
         // For that one start only.
         (await FailsAsync(order)).Run.Cause!.ShouldStartWith(cause);
@@ -61,7 +62,12 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
 
     private async Task WriteAsync(ClusterPlan nodes, string settings)
     {
-        await PythonAsync(nodes, $"import os; os.makedirs(os.path.dirname('{Settings}'), exist_ok=True); open('{Settings}', 'w').write({Quoted(settings)}); open('/home/student/work/.bashrc', 'w').write('MINE={Ignored}')");
+        await PythonAsync(nodes, $"""
+            import os
+            os.makedirs(os.path.dirname('{Settings}'), exist_ok=True)
+            open('{Settings}', 'w').write({Quoted(settings)})
+            open('/home/student/work/.bashrc', 'w').write('MINE={Ignored}')
+            """);
         (await It.Lab.InsideAsync(nodes, "notebook", "bash", "-ic", "echo ${MINE:-none}")).Said.ShouldEndWith(Ignored);
     }
 

@@ -43,7 +43,8 @@ public sealed class ForeignTextTests
     });
 
     [Fact]
-    public void Clean_SequencesWithoutEnd_AreReadOnce() => ForeignText.Clean(string.Concat(Enumerable.Repeat("\u001b[", 1 << 20)), 100).Length.ShouldBeLessThanOrEqualTo(102);
+    public void Clean_SequencesWithoutEnd_AreReadOnce() =>
+        ForeignText.Clean(string.Concat(Enumerable.Repeat("\u001b[", 1 << 20)), 100).Length.ShouldBeLessThanOrEqualTo(102);
 
     [Fact]
     public void Lines_OfBytesInPieces_AreWholeAndClean()

@@ -18,7 +18,8 @@ public sealed class HeapCeilingTests : IDisposable
         await File.WriteAllTextAsync($"{_folder}/meminfo", $"MemTotal:       {gib << 20} kB\nMemFree:        1 kB\n", TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync($"{_folder}/max", group + "\n", TestContext.Current.CancellationToken);
 
-        var (code, said) = await Script.RunAsync("settings", $"memory=$(memory_mib '{_folder}/meminfo' '{_folder}/max' '{_folder}/none'); memory_mib() {{ echo $memory; }}; heap_ceiling 2048");
+        var measured = $"memory=$(memory_mib '{_folder}/meminfo' '{_folder}/max' '{_folder}/none')";
+        var (code, said) = await Script.RunAsync("settings", measured + "; memory_mib() { echo $memory; }; heap_ceiling 2048");
 
         (code, said).ShouldBe((0, $"0x{(long)mib << 20:x}"));
     }
@@ -31,7 +32,9 @@ public sealed class HeapCeilingTests : IDisposable
     [InlineData("Portal", 4096)]
     public async Task Programs_StartedByThemselves_HaveACeiling(string program, int mib)
     {
-        var config = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, program + ".runtimeconfig.json"), TestContext.Current.CancellationToken);
-        System.Text.Json.Nodes.JsonNode.Parse(config)!["runtimeOptions"]!["configProperties"]!["System.GC.HeapHardLimit"]!.GetValue<string>().ShouldBe(((long)mib << 20).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        var file = Path.Combine(AppContext.BaseDirectory, program + ".runtimeconfig.json");
+        var config = System.Text.Json.Nodes.JsonNode.Parse(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken))!;
+        var ceiling = config["runtimeOptions"]!["configProperties"]!["System.GC.HeapHardLimit"]!.GetValue<string>();
+        ceiling.ShouldBe(((long)mib << 20).ToString(System.Globalization.CultureInfo.InvariantCulture));
     }
 }

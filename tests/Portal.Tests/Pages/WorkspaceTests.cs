@@ -59,7 +59,8 @@ public sealed class WorkspaceTests : PageTest
         failure.TextContent.ShouldContain("“Start the machines” failed");
         failure.TextContent.ShouldContain("The disk of the engine is full.");
         failure.TextContent.ShouldContain("Tell the operator.");
-        failure.QuerySelectorAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Try again", "Start otherwise…", "Start without my settings", "Delete notebook-1, keep files"]);
+        failure.QuerySelectorAll("button").Select(b => b.TextContent.Trim())
+            .ShouldBe(["Try again", "Start otherwise…", "Start without my settings", "Delete notebook-1, keep files"]);
         body.Markup.IndexOf("role=\"alert\"", StringComparison.Ordinal).ShouldBeLessThan(body.Markup.IndexOf("role=\"log\"", StringComparison.Ordinal));
 
         failure.QuerySelector("button")!.Click();
