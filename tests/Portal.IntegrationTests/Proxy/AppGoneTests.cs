@@ -34,7 +34,8 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         var answers = new List<string>();
         (HttpMethod, string, string)[] asked =
         [
-            (HttpMethod.Get, "cors", "empty"), (HttpMethod.Put, "cors", "empty"), (HttpMethod.Get, "no-cors", "image"), (HttpMethod.Delete, "same-origin", "empty"),
+            (HttpMethod.Get, "cors", "empty"), (HttpMethod.Put, "cors", "empty"), (HttpMethod.Get, "no-cors", "image"),
+            (HttpMethod.Delete, "same-origin", "empty"),
         ];
         foreach (var slug in (string[])[w.Slug, "zzzzzzzzzz"])
             foreach (var cookie in (string?[])[key, "of-nobody", null])
