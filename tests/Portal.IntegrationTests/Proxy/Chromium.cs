@@ -30,15 +30,23 @@ internal sealed partial class Chromium : IAsyncDisposable
         ];
         var process = Process.Start(new ProcessStartInfo("/usr/bin/chromium", arguments) { RedirectStandardError = true })!;
         var chromium = new Chromium(process, profile);
-        string? line;
-        do line = await process.StandardError.ReadLineAsync(Cancel) ?? throw new InvalidOperationException("Chromium ended before it listened.");
-        while (!Listening().IsMatch(line));
-        chromium._complaints = process.StandardError.ReadToEndAsync(CancellationToken.None); // read on, or it would wait for somebody who does
-        await chromium._socket.ConnectAsync(new(Listening().Match(line).Groups["at"].Value), Cancel);
-        var target = (await chromium.CallAsync("Target.createTarget", new() { ["url"] = "about:blank" }))["targetId"]!.GetValue<string>();
-        var attached = await chromium.CallAsync("Target.attachToTarget", new() { ["targetId"] = target, ["flatten"] = true });
-        chromium._session = attached["sessionId"]!.GetValue<string>();
-        return chromium;
+        try
+        {
+            string? line;
+            do line = await process.StandardError.ReadLineAsync(Cancel) ?? throw new InvalidOperationException("Chromium ended before it listened.");
+            while (!Listening().IsMatch(line));
+            chromium._complaints = process.StandardError.ReadToEndAsync(CancellationToken.None); // read on, or it would wait for somebody who does
+            await chromium._socket.ConnectAsync(new(Listening().Match(line).Groups["at"].Value), Cancel);
+            var target = (await chromium.CallAsync("Target.createTarget", new() { ["url"] = "about:blank" }))["targetId"]!.GetValue<string>();
+            var attached = await chromium.CallAsync("Target.attachToTarget", new() { ["targetId"] = target, ["flatten"] = true });
+            chromium._session = attached["sessionId"]!.GetValue<string>();
+            return chromium;
+        }
+        catch
+        {
+            await chromium.DisposeAsync();
+            throw;
+        }
     }
 
     public Task SetCookieAsync(string url, string name, string value) => CallAsync("Network.setCookie", new()
