@@ -22,7 +22,7 @@ public static class Availability
             switch (images.GetValueOrDefault(role.Image))
             {
                 case { State: ImageState.Ready }: break;
-                case { State: ImageState.Failed } image: return $"Its image could not be built: {image.Says} {image.Remedy}".TrimEnd();
+                case { State: ImageState.Failed } image: return $"Its image could not be built. {image.Says} What helps is on the Operations page.";
                 case { State: ImageState.Building } image: return $"Its image is being built ({image.Percent} %). It can be launched as soon as that is done.";
                 // One that nobody spoke of is a template that was published a moment ago.
                 default: return "Its image has not been built yet. The operator sees why on the Operations page.";

@@ -5,6 +5,7 @@ using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Foreign;
 using Portal.Jobs.Clouds.Docker.Images;
+using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 namespace Portal.Jobs.Catalog;
 
@@ -19,6 +20,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
     private readonly BuildRetries _retries = new();
     private readonly Dictionary<string, string> _said = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (ImageLook Look, Task<BuiltImage> Made)> _making = new(StringComparer.Ordinal);
+    private readonly List<Task> _asking = [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -33,7 +35,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             {
                 log.LogWarning("Looking after images stopped, again in {Wait}: {Error}", Look, e.Message);
             }
-            await Task.WhenAny([Task.Delay(Look, clock, stoppingToken), .. _making.Values.Select(m => m.Made)]);
+            await Task.WhenAny([Task.Delay(Look, clock, stoppingToken), .. _making.Values.Select(m => m.Made), .. _asking]);
         }
         await Task.WhenAll(_making.Values.Select(m => m.Made)).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
@@ -49,6 +51,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             _making.Remove(name);
             await EndAsync(name, look, made, cancel);
         }
+        _asking.Clear();
         var missing = new List<(string Name, ImageLook Look)>();
         foreach (var name in (await NeededAsync(cancel)).Where(n => !_making.ContainsKey(n)))
             if (await LookAsync(name, cancel) is { There: null } look) missing.Add((name, look));
@@ -63,12 +66,18 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         return [.. specs.SelectMany(s => s.Roles).Select(r => r.Image).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>Null when it cannot even be planned; the row says why.</summary>
+    /// <summary>Null when it cannot be planned, or not yet; the row says why.</summary>
     private async Task<ImageLook?> LookAsync(string name, CancellationToken cancel)
     {
         try
         {
             var look = await builder.LookAsync(name, cancel);
+            if (look.Asking is { } asking)
+            {
+                _asking.Add(asking);
+                await SaveAsync(name, i => { if (i.State != ImageState.Ready) (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Asking whether packages can be fetched", null); }, cancel);
+                return null;
+            }
             if (look.There is { } there) await ReadyAsync(there, cancel);
             else if (_retries.IsDue(name, look.Tag, clock.GetUtcNow())) await SaveAsync(name, i => (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "waiting for the builder", null), cancel);
             return look;
@@ -88,7 +97,8 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         }
         catch (CloudException e)
         {
-            _retries.Failed(name, look.Tag, clock.GetUtcNow());
+            // When packages are asked for again, PackageSources says.
+            if (e.Service != PackageFaults.Service) _retries.Failed(name, look.Tag, clock.GetUtcNow());
             await FailedAsync(name, e, cancel);
         }
     }

@@ -63,11 +63,24 @@ public static class Tool
             "The host is busy or its disk hangs: look at its load, then try again.", cause);
 
     /// <summary>Starts with all three streams redirected; the caller ends and disposes it.</summary>
-    public static Process Start(string service, string program, IEnumerable<string> arguments)
+    /// <param name="environment">All that it gets; null: this process' own.</param>
+    public static Process Start(string service, string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.Environment["LC_ALL"] = "C";
-        start.Environment["PATH"] = $"{Environment.GetEnvironmentVariable("PATH")}:/usr/local/sbin:/usr/sbin:/sbin";
+        if (environment is null)
+        {
+            start.Environment["LC_ALL"] = "C";
+            start.Environment["PATH"] = $"{Environment.GetEnvironmentVariable("PATH")}:/usr/local/sbin:/usr/sbin:/sbin";
+        }
+        else
+        {
+            start.Environment.Clear();
+            foreach (var (name, value) in environment)
+            {
+                start.Environment[name] = value;
+            }
+        }
+
         try
         {
             return Process.Start(Found(program) is { } path ? With(start, path) : start)!;

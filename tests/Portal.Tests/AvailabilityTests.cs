@@ -17,6 +17,16 @@ public sealed class AvailabilityTests
     [InlineData(ImageState.Failed, "no space left")]
     public void Reason_ImageNotReady_SaysHowItStands(ImageState state, string words) => Availability.Reason(Spec, [], Images(state))!.ShouldContain(words);
 
+    /// <summary>What an operator has to do is no student's business.</summary>
+    [Fact]
+    public void Reason_ImageFailed_LeavesTheRemedyToTheOperators()
+    {
+        var images = Images(ImageState.Failed);
+        (images["python"].Says, images["python"].Remedy) = ("Packages: spark is not at hand, and pip cannot fetch it: no package server answers.", "Name a mirror in /etc/pip.conf.");
+
+        Availability.Reason(Spec, [], images).ShouldBe("Its image could not be built. Packages: spark is not at hand, and pip cannot fetch it: no package server answers. What helps is on the Operations page.");
+    }
+
     [Fact]
     public void Reason_ImageThatNobodySpokeOfYet_IsNotBuilt() => Availability.Reason(Spec, [], new Dictionary<string, ImageRow>(StringComparer.Ordinal))!.ShouldContain("not been built yet");
 

@@ -4,13 +4,28 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker.Images;
 
 /// <summary>Where a file may be had by name.</summary>
-public abstract record Distribution(string File)
+public abstract partial record Distribution(string File)
 {
     /// <summary>Of a Python package index; project's name normalised.</summary>
-    public sealed record PyPi(string Project, string File) : Distribution(File);
+    public sealed record PyPi(string Project, string File) : Distribution(File)
+    {
+        private const string Source = ".tar.gz";
 
-    /// <summary>Of a Maven repository; path below its root.</summary>
-    public sealed record Maven(string Path) : Distribution(System.IO.Path.GetFileName(Path));
+        /// <summary>As its name has it: name-version.tar.gz, or name-version[-build]-python-abi-platform.whl.</summary>
+        public string Version => File.EndsWith(Source, StringComparison.Ordinal) ? File[(File.LastIndexOf('-') + 1)..^Source.Length] : File.Split('-')[1];
+
+        /// <summary>Which Python, ABI and platform a wheel is for, each several with dots between; null for a source distribution.</summary>
+        public (string Python, string Abi, string Platform)? Tags =>
+            File.EndsWith(".whl", StringComparison.Ordinal) && File[..^4].Split('-') is [_, _, .., var python, var abi, var platform] ? (python, abi, platform) : null;
+
+        internal static bool IsFile(string name) => name.EndsWith(Source, StringComparison.Ordinal) ? name.Contains('-', StringComparison.Ordinal) : WheelName().IsMatch(name);
+    }
+
+    /// <summary>A jar of a Maven repository.</summary>
+    public sealed record Maven(string Group, string Artifact, string Version, string? Classifier = null) : Distribution($"{Artifact}-{Version}{(Classifier is null ? "" : $"-{Classifier}")}.jar");
+
+    [GeneratedRegex(@"^[^-]+-[^-]+(-[^-]+)?-(cp|py|pp)[0-9][^-]*-[^-]+-[^-]+\.whl$", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex WheelName();
 }
 
 /// <param name="Sum">Of its content, as <see cref="ContentSum"/> reckons it.</param>
@@ -52,9 +67,9 @@ public sealed partial record ArchiveLock(IReadOnlyList<Distribution> Sources, IR
 
     private static Distribution? Source(string line) => line.Split(' ') switch
     {
-        ["from", "pypi", var project, var file] when Plain(project) && Plain(file) => new Distribution.PyPi(project, file),
+        ["from", "pypi", var project, var file] when Plain(project) && Plain(file) && Distribution.PyPi.IsFile(file) => new Distribution.PyPi(project, file),
         ["from", "maven", .. var parts] when parts.Length is 3 or 4 && parts.All(Plain) =>
-            new Distribution.Maven($"{parts[0].Replace('.', '/')}/{parts[1]}/{parts[2]}/{string.Join('-', parts[1..])}.jar"),
+            new Distribution.Maven(parts[0], parts[1], parts[2], parts.ElementAtOrDefault(3)),
         _ => null,
     };
 

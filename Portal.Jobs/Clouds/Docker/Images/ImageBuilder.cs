@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
@@ -16,7 +17,10 @@ public sealed record BuiltImage(string Name, string Tag, string Id);
 public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
 {
     /// <summary>It is fetched, not built.</summary>
-    public bool OfRegistry => Depth == 0;
+    public bool OfRegistry => Depth == 0 && Asking is null;
+
+    /// <summary>While it is being found out whether packages can be fetched: ends when it is known, and nothing else of this holds until then.</summary>
+    public Task? Asking { get; init; }
 }
 
 /// <summary>
@@ -24,14 +28,25 @@ public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
 /// this process, and what a registry has is fetched beside it; where another installation builds the same at the same time, both succeed, and either
 /// image serves.
 /// </summary>
-public sealed class ImageBuilder(Engine engine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options, TimeProvider time) : IDisposable
+public sealed class ImageBuilder(Engine engine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options, PackageSources sources, ArchiveFetcher fetcher, TimeProvider time) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
 
     /// <summary>What there is of an image and what it would take: quick, and nothing is made. Throws as <see cref="EnsureAsync"/> for a recipe that is wrong or lacks something.</summary>
     public async Task<ImageLook> LookAsync(string name, CancellationToken cancel)
     {
-        var (tag, depth) = options.Named.TryGetValue(name, out var reference) ? (TagOf(name, reference), 0) : await ImagePlan.MakeAsync(options, name, cancel) is var plan ? (plan.Tag, plan.Chain.Count()) : default;
+        var (tag, depth) = (options.Named.TryGetValue(name, out var reference) ? TagOf(name, reference) : "", 0);
+        if (reference is null)
+        {
+            var plan = await PlanAsync(name, cancel);
+            if (plan.Asking is { } asking)
+            {
+                return new ImageLook("", 0, null) { Asking = asking };
+            }
+
+            (tag, depth) = (plan.Tag, plan.Chain.Count());
+        }
+
         return new ImageLook(tag, depth, await IdAsync(tag, cancel) is { } id ? new BuiltImage(name, tag, id) : null);
     }
 
@@ -44,7 +59,14 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
     /// </summary>
     public async Task<BuiltImage> EnsureAsync(string name, IProgress<ImageProgress> progress, CancellationToken cancel)
     {
-        if (await FindAsync(name, cancel) is { } there)
+        var look = await LookAsync(name, cancel);
+        while (look.Asking is { } asking)
+        {
+            await asking.WaitAsync(cancel);
+            look = await LookAsync(name, cancel);
+        }
+
+        if (look.There is { } there)
         {
             return there;
         }
@@ -57,7 +79,9 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         await _one.WaitAsync(cancel);
         try
         {
-            return await BuildAsync(await ImagePlan.MakeAsync(options, name, cancel), progress, cancel);
+            var plan = await PlanAsync(name, cancel);
+            return plan.Asking is null ? await BuildAsync(plan, progress, cancel)
+                : throw PackageFaults.Make(CloudFault.Away, $"whether packages of image {name} can be fetched is being asked again", "It is tried again by itself.");
         }
         finally
         {
@@ -66,6 +90,9 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
     }
 
     public void Dispose() => _one.Dispose();
+
+    private Task<ImagePlan> PlanAsync(string name, CancellationToken cancel) =>
+        ImagePlan.MakeAsync(options, sources, async (tag, stop) => await IdAsync(tag, stop) is not null, name, cancel);
 
     private async Task<BuiltImage> BuildAsync(ImagePlan plan, IProgress<ImageProgress> progress, CancellationToken cancel)
     {
@@ -99,28 +126,21 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
             return;
         }
 
-        var folder = Directory.CreateTempSubdirectory("portal-archives-").FullName;
-        try
-        {
-            await BuildOnAsync(plan, plan.Parent, await ArchivesAsync(plan, folder, listener, cancel), listener, cancel);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
-    }
-
-    private async Task<IReadOnlyList<string>> ArchivesAsync(ImagePlan plan, string folder, BuildListener listener, CancellationToken cancel)
-    {
-        var paths = new List<string>();
+        var archives = new List<string>();
         foreach (var archive in plan.Archives)
         {
-            paths.Add(archive.Path ?? await new ArchiveFetcher(options).MakeAsync(archive.Name, (await ImagePlan.LockAsync(options, plan.Name, archive.Name, cancel))!.Value.Lock,
-                Directory.CreateDirectory(Path.Combine(folder, archive.Sum)).FullName, listener, cancel));
+            archives.Add(archive.Path ?? await FetchAsync(plan, archive, listener, cancel));
         }
 
-        return paths;
+        await BuildOnAsync(plan, plan.Parent, archives, listener, cancel);
+        foreach (var archive in plan.Archives.Where(a => a.Path is null))
+        {
+            fetcher.Forget(archive.Name, archive.Sum);
+        }
     }
+
+    private async Task<string> FetchAsync(ImagePlan plan, PlannedArchive archive, BuildListener listener, CancellationToken cancel) =>
+        await fetcher.MakeAsync(archive.Name, archive.Sum, (await ImagePlan.LockAsync(options, plan.Name, archive.Name, cancel))!.Value.Lock, listener, cancel);
 
     private async Task BuildOnAsync(ImagePlan plan, ImagePlan parent, IReadOnlyList<string> archives, BuildListener listener, CancellationToken cancel)
     {

@@ -2,10 +2,11 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <param name="Path">Full path of the file, checked; null when it is to be put together from package indexes.</param>
+/// <param name="Path">Full path of the file, checked; null when it is to be put together from fetched packages.</param>
 /// <param name="Sum">Of the file, or of the lock by which it is put together.</param>
 public sealed record PlannedArchive(string Name, string? Path, string Sum);
 
@@ -21,69 +22,84 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
     /// <summary>What must be there before this, and this.</summary>
     public IEnumerable<ImagePlan> Chain => (Parent?.Chain ?? []).Append(this);
 
-    public static Task<ImagePlan> MakeAsync(ImagesOptions options, string name, CancellationToken cancel) => MakeAsync(options, name, 0, cancel);
+    /// <summary>Ends when it is known whether packages can be fetched, which this depends on; it is no plan until then.</summary>
+    public Task? Asking { get; init; }
 
-    private static async Task<ImagePlan> MakeAsync(ImagesOptions options, string name, int depth, CancellationToken cancel)
+    /// <param name="there">Whether the engine has an image of this tag: what was once made of fetched packages serves where they cannot be fetched any more.</param>
+    public static Task<ImagePlan> MakeAsync(ImagesOptions options, PackageSources sources, Func<string, CancellationToken, Task<bool>> there, string name, CancellationToken cancel) =>
+        new Planner(options, sources, there).MakeAsync(name, 0, cancel);
+
+    /// <summary>What a plan is made from.</summary>
+    private sealed record Planner(ImagesOptions Options, PackageSources Sources, Func<string, CancellationToken, Task<bool>> There)
     {
-        var recipe = await ImageRecipe.LoadAsync(options.Recipes, name, cancel);
-        if (depth > MostParents)
+        public async Task<ImagePlan> MakeAsync(string name, int depth, CancellationToken cancel)
         {
-            throw EngineFaults.Make(CloudFault.Refused, $"image recipe '{name}' stands on itself", "Mend 'from' in its recipe.json.");
-        }
-
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Add(hash, Format);
-        var folder = Path.Combine(options.Recipes, name);
-        foreach (var file in BuildContext.Files(folder))
-        {
-            Add(hash, $"{Path.GetRelativePath(folder, file)} {File.GetUnixFileMode(file) & UnixFileMode.UserExecute}");
-            Add(hash, await File.ReadAllBytesAsync(file, cancel));
-        }
-
-        if (recipe.IsRoot)
-        {
-            Add(hash, await SourcesAsync(options, cancel));
-            return new ImagePlan(name, Tagged(name, hash), recipe, null, null, []);
-        }
-
-        var parent = await MakeAsync(options, recipe.From, depth + 1, cancel);
-        Add(hash, parent.Tag);
-        var archives = await ArchivesAsync(options, name, recipe, cancel);
-        var dockerfile = archives is null ? recipe.Without! : recipe.Dockerfile!;
-        Add(hash, dockerfile);
-        foreach (var archive in archives ?? [])
-        {
-            Add(hash, archive.Sum);
-        }
-
-        return new ImagePlan(name, Tagged(name, hash), recipe, parent, dockerfile, archives ?? []);
-    }
-
-    /// <summary>Null when one cannot be had and the recipe has a way without.</summary>
-    private static async Task<IReadOnlyList<PlannedArchive>?> ArchivesAsync(ImagesOptions options, string name, ImageRecipe recipe, CancellationToken cancel)
-    {
-        var found = new List<PlannedArchive>();
-        foreach (var archive in recipe.Archives ?? [])
-        {
-            if (await HereAsync(options, archive, cancel) is { } here)
+            var recipe = await ImageRecipe.LoadAsync(Options.Recipes, name, cancel);
+            if (depth > MostParents)
             {
-                found.Add(here);
+                throw EngineFaults.Make(CloudFault.Refused, $"image recipe '{name}' stands on itself", "Mend 'from' in its recipe.json.");
             }
-            else if (await LockAsync(options, name, archive, cancel) is var (sum, locked) && locked.Sources.All(s => PackageIndexes.Knows(options, s)))
+
+            List<byte[]> inputs = [Encoding.UTF8.GetBytes(Format)];
+            var folder = Path.Combine(Options.Recipes, name);
+            foreach (var file in BuildContext.Files(folder))
             {
-                found.Add(new PlannedArchive(archive, null, sum));
+                inputs.Add(Encoding.UTF8.GetBytes($"{Path.GetRelativePath(folder, file)} {File.GetUnixFileMode(file) & UnixFileMode.UserExecute}"));
+                inputs.Add(await File.ReadAllBytesAsync(file, cancel));
             }
-            else
+
+            if (recipe.IsRoot)
             {
-                return recipe.Without is { Length: > 0 } ? null : throw NotHere(name, archive);
+                return new ImagePlan(name, Tagged(name, inputs, await SourcesAsync(Options, cancel)), recipe, null, null, []);
             }
+
+            var parent = await MakeAsync(recipe.From, depth + 1, cancel);
+            return parent.Asking is { } asking ? Undecided(name, recipe, parent, asking) : await ChooseAsync(name, recipe, parent, inputs, cancel);
         }
 
-        return found;
+        /// <summary>With all archives, at hand or fetched, if that can be; otherwise without, if the recipe has a way.</summary>
+        private async Task<ImagePlan> ChooseAsync(string name, ImageRecipe recipe, ImagePlan parent, List<byte[]> inputs, CancellationToken cancel)
+        {
+            var (archives, locks) = (new List<PlannedArchive>(), new List<(string Archive, string Sum, ArchiveLock Lock)>());
+            CloudException? lacks = null;
+            foreach (var archive in recipe.Archives ?? [])
+            {
+                if (await HereAsync(Options, archive, cancel) is { } here)
+                {
+                    archives.Add(here);
+                }
+                else if (await LockAsync(Options, name, archive, cancel) is var (sum, locked))
+                {
+                    archives.Add(new PlannedArchive(archive, null, sum));
+                    locks.Add((archive, sum, locked));
+                }
+                else
+                {
+                    lacks = NotHere(name, archive);
+                }
+            }
+
+            var whole = new ImagePlan(name, Tagged(name, inputs, [parent.Tag, recipe.Dockerfile!, .. archives.Select(a => a.Sum)]), recipe, parent, recipe.Dockerfile, archives);
+            if (lacks is null && locks.Count > 0 && !await There(whole.Tag, cancel))
+            {
+                var states = locks.ConvertAll(l => Sources.Look(l.Archive, l.Sum, l.Lock));
+                lacks = states.OfType<FetchState.Impossible>().FirstOrDefault()?.Fault;
+                if (lacks is null && states.OfType<FetchState.Asking>().FirstOrDefault() is { Answer: var asking })
+                {
+                    return Undecided(name, recipe, parent, asking);
+                }
+            }
+
+            return lacks is null ? whole
+                : recipe.Without is { Length: > 0 } without ? new ImagePlan(name, Tagged(name, inputs, parent.Tag, without), recipe, parent, without, [])
+                : throw lacks;
+        }
+
+        private static ImagePlan Undecided(string name, ImageRecipe recipe, ImagePlan parent, Task asking) => new(name, "", recipe, parent, null, []) { Asking = asking };
     }
 
     private static CloudException NotHere(string name, string archive) => EngineFaults.Make(CloudFault.Refused, $"image '{name}' needs {archive}, which is not here",
-        "Put it into the folder that PORTAL_ENGINES (Images:Engines) names, or name a package index (Images:Index, Images:Maven) or a finished image of a registry (Images:Named).");
+        "Put it into the folder that PORTAL_ENGINES (Images:Engines) names, or name a finished image of a registry (Images:Named).");
 
     private static async Task<PlannedArchive?> HereAsync(ImagesOptions options, string archive, CancellationToken cancel)
     {
@@ -132,13 +148,15 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
         ? await File.ReadAllTextAsync(options.AptSources, cancel)
         : throw EngineFaults.Make(CloudFault.Refused, "no package source is known from which images could be made", "Have a Debian mirror in this machine's apt sources (infra/run reads them), or name a registry's images in Images:Named.");
 
-    private static void Add(IncrementalHash hash, string text) => Add(hash, Encoding.UTF8.GetBytes(text));
-
-    private static void Add(IncrementalHash hash, byte[] bytes)
+    private static string Tagged(string name, IEnumerable<byte[]> inputs, params IEnumerable<string> more)
     {
-        hash.AppendData(BitConverter.GetBytes(bytes.Length)); // so that no two lists of parts are the same run of bytes
-        hash.AppendData(bytes);
-    }
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var input in inputs.Concat(more.Select(Encoding.UTF8.GetBytes)))
+        {
+            hash.AppendData(BitConverter.GetBytes(input.Length)); // so that no two lists of parts are the same run of bytes
+            hash.AppendData(input);
+        }
 
-    private static string Tagged(string name, IncrementalHash hash) => $"portal/{name}:{Convert.ToHexStringLower(hash.GetHashAndReset())[..12]}";
+        return $"portal/{name}:{Convert.ToHexStringLower(hash.GetHashAndReset())[..12]}";
+    }
 }

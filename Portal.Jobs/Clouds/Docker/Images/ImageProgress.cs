@@ -64,6 +64,13 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
         Say(line);
     }
 
+    /// <summary>A line that comes with the share that is done.</summary>
+    public void Reach(string line, double share)
+    {
+        Advance(share);
+        Say(line);
+    }
+
     /// <summary>Throws when an error was heard.</summary>
     public void Check()
     {

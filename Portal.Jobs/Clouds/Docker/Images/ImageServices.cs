@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
@@ -7,9 +8,9 @@ public static class ImageServices
     /// <summary><see cref="ImageBuilder"/> with section <c>Images</c>. Needs AddDockerCloud; without an engine every call throws Away with the words.</summary>
     public static IServiceCollection AddImages(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddSingleton<IValidateOptions<ImagesOptions>, ImagesOptionsCheck>();
+        services.AddSingleton<IValidateOptions<ImagesOptions>, ImagesOptionsCheck>().AddSingleton<IValidateOptions<ImagesOptions>, FetchOptionsCheck>();
         services.AddOptions<ImagesOptions>().Bind(configuration.GetSection(ImagesOptions.Section)).ValidateOnStart();
         services.AddSingleton(p => p.GetRequiredService<IOptions<ImagesOptions>>().Value);
-        return services.AddSingleton<ImageBuilder>();
+        return services.AddSingleton<PackageSources>().AddSingleton<ArchiveFetcher>().AddSingleton<ImageBuilder>();
     }
 }

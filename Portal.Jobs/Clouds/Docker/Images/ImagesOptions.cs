@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
@@ -13,11 +14,8 @@ public sealed class ImagesOptions
     /// <summary>Folder of archives that Debian lacks; empty or without an archive: the recipe's way of Debian's packages alone.</summary>
     public string Engines { get; set; } = "";
 
-    /// <summary>URL of a Python package index (simple API), from which archives that are not in <see cref="Engines"/> are put together by their locks; empty: none.</summary>
-    public string Index { get; set; } = "";
-
-    /// <summary>URL of a Maven repository, for the same.</summary>
-    public string Maven { get; set; } = "";
+    /// <summary>How packages of archives that are not in <see cref="Engines"/> are fetched.</summary>
+    public FetchOptions Fetch { get; set; } = new();
 
     /// <summary>Package sources (deb822) from which roots are made.</summary>
     public string AptSources { get; set; } = "";
@@ -33,8 +31,6 @@ public sealed class ImagesOptionsCheck : IValidateOptions<ImagesOptions>
     {
         var wrong = new[] { (nameof(options.Recipes), options.Recipes), (nameof(options.Engines), options.Engines), (nameof(options.AptSources), options.AptSources) }
             .Where(f => f.Item2.Length > 0 && !Path.IsPathFullyQualified(f.Item2)).Select(f => $"{ImagesOptions.Section}:{f.Item1} must be a full path.")
-            .Concat(new[] { (nameof(options.Index), options.Index), (nameof(options.Maven), options.Maven) }
-                .Where(f => f.Item2.Length > 0 && !(Uri.TryCreate(f.Item2, UriKind.Absolute, out var url) && url.Scheme is "http" or "https")).Select(f => $"{ImagesOptions.Section}:{f.Item1} must be an http or https address."))
             .Concat(options.Named.Where(n => !ImageRecipe.IsName(n.Key) || string.IsNullOrWhiteSpace(n.Value)).Select(n => $"{ImagesOptions.Section}:Named:{n.Key} must name an image of a registry."))
             .ToList();
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);

@@ -1,0 +1,233 @@
+using System.Formats.Tar;
+using System.IO.Compression;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
+
+/// <summary>
+/// Has an archive's packages fetched and puts the archive together from them by its lock. Works in a folder of the lock's own: what was fetched stays
+/// there until <see cref="Forget"/>, so that a fetch that was broken off goes on where it stopped, and whatever else a killed process left is taken away first.
+/// </summary>
+public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources)
+{
+    private const long LargestPart = 1L << 30, LargestParts = 4L << 30;
+    private const double ShareOfFetching = 0.3;
+
+    /// <summary>Writes a plain tar with exactly the files that the lock names; a Dockerfile's ADD unpacks it as it would the archive.</summary>
+    /// <exception cref="CloudException">What could not be fetched or has not the sums of the lock; <see cref="PackageSources"/> knows of it then.</exception>
+    internal async Task<string> MakeAsync(string archive, string sum, ArchiveLock wanted, BuildListener listener, CancellationToken cancel)
+    {
+        try
+        {
+            using var alone = Begin(archive, sum, out var folder);
+            await FetchAsync(archive, wanted.Sources, folder, listener, cancel);
+            var path = await PutTogetherAsync(archive, wanted, folder, listener, cancel);
+            sources.Fetched(sum);
+            return path;
+        }
+        catch (CloudException e)
+        {
+            sources.Failed(sum, e);
+            throw;
+        }
+    }
+
+    /// <summary>Takes away what was fetched for an archive.</summary>
+    public void Forget(string archive, string sum)
+    {
+        if (Directory.Exists(FolderOf(archive, sum)))
+        {
+            Directory.Delete(FolderOf(archive, sum), recursive: true);
+        }
+    }
+
+    private string FolderOf(string archive, string sum) => Path.Combine(options.Fetch.Folder, $"{NameOf(archive)}@{sum[..12]}");
+
+    private static string NameOf(string archive) => Path.GetFileNameWithoutExtension(ArchiveLock.NameOf(archive));
+
+    /// <summary>The folder, with nothing in it but packages that are whole; and the lock that keeps others out of it.</summary>
+    private FileStream Begin(string archive, string sum, out string folder)
+    {
+        ClientRun.MakeParent(options.Fetch.Folder);
+        FileStream alone;
+        try
+        {
+            alone = new FileStream(Path.Combine(options.Fetch.Folder, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw PackageFaults.Make(CloudFault.Away, $"the folder for fetching cannot be used ({e.Message})", "If another process fetches just now, it is tried again; otherwise correct Images:Fetch:Folder.", e);
+        }
+
+        folder = FolderOf(archive, sum);
+        foreach (var old in Directory.EnumerateDirectories(options.Fetch.Folder, $"{NameOf(archive)}@*").Except([folder], StringComparer.Ordinal).ToList())
+        {
+            Directory.Delete(old, recursive: true); // of a lock that is no more
+        }
+
+        ClientRun.MakeParent(folder);
+        ClientRun.RemoveOld(folder);
+        Directory.CreateDirectory(Packages(folder));
+        if (Directory.Exists(Parts(folder)))
+        {
+            Directory.Delete(Parts(folder), recursive: true);
+        }
+
+        return alone;
+    }
+
+    private static string Packages(string folder) => Path.Combine(folder, "packages");
+
+    private static string Parts(string folder) => Path.Combine(folder, "parts");
+
+    private async Task FetchAsync(string archive, IReadOnlyList<Distribution> wanted, string folder, BuildListener listener, CancellationToken cancel)
+    {
+        bool Here(Distribution d) => File.Exists(Path.Combine(Packages(folder), d.File));
+        var before = wanted.Count(Here);
+        void Tell(int count) => listener.Reach($"Fetching packages: {Math.Min(count, wanted.Count)} of {wanted.Count}", ShareOfFetching * count / wanted.Count);
+        foreach (var (client, batch) in wanted.Where(d => !Here(d)).GroupBy(sources.For).SelectMany(g => g.Key.Batches([.. g]).Select(b => (g.Key, b))).ToList())
+        {
+            Tell(before);
+            var begun = before;
+            using var run = sources.Run(folder);
+            var said = await client.FetchAsync(batch, run, folder, () => Tell(Interlocked.Increment(ref begun)), cancel);
+            foreach (var package in batch.Where(d => File.Exists(Path.Combine(run.Output, d.File))))
+            {
+                await TakeAsync(Path.Combine(run.Output, package.File), Path.Combine(Packages(folder), package.File), cancel);
+            }
+
+            if (batch.FirstOrDefault(d => !Here(d)) is { } missing)
+            {
+                throw PackageSources.Fault(archive, client, said.Well ? $"the package server has another file in place of {missing.File}" : $"{client.Reason(said)} ({missing.File})");
+            }
+
+            before += batch.Count;
+        }
+
+        Tell(wanted.Count);
+    }
+
+    /// <summary>A copy that is this account's own, so that no process of the client's can change it any more; whole or not there.</summary>
+    private static async Task TakeAsync(string from, string to, CancellationToken cancel)
+    {
+        await using (var source = File.OpenRead(from))
+        await using (var copy = File.Create($"{to}.part"))
+        {
+            await source.CopyToAsync(copy, cancel);
+        }
+
+        File.Move($"{to}.part", to);
+        File.Delete(from);
+    }
+
+    private static async Task<string> PutTogetherAsync(string archive, ArchiveLock wanted, string folder, BuildListener listener, CancellationToken cancel)
+    {
+        var found = new Dictionary<string, string>(StringComparer.Ordinal);
+        var sums = wanted.Files.Select(f => f.Sum).ToHashSet(StringComparer.Ordinal);
+        var kept = new Kept(Directory.CreateDirectory(Parts(folder)).FullName);
+        foreach (var source in wanted.Sources)
+        {
+            listener.Hear($"Unpacking packages: {source.File}", ShareOfFetching + 0.05);
+            await FindAsync(Path.Combine(Packages(folder), source.File), sums, found, kept, cancel);
+        }
+
+        if (wanted.Files.Where(f => !found.ContainsKey(f.Sum)).Select(f => f.Path).ToList() is not { Count: > 0 } missing)
+        {
+            return await WriteAsync(wanted, found, Path.Combine(Parts(folder), archive), cancel);
+        }
+
+        Directory.Delete(folder, recursive: true);
+        throw PackageFaults.Make(CloudFault.Refused, $"{archive} cannot be put together: the packages that were fetched lack {missing.Count} of its {wanted.Files.Count} files, or have others in their place, as {string.Join(", ", missing.Take(3))}",
+            $"Use a mirror that has the versions of the lock unchanged, or put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names.");
+    }
+
+    /// <summary>The file itself, or what of it is wanted: each by its sum, wherever it lies.</summary>
+    private static async Task FindAsync(string path, HashSet<string> wanted, Dictionary<string, string> found, Kept kept, CancellationToken cancel)
+    {
+        try
+        {
+            await using var file = File.OpenRead(path);
+            if (await ContentSum.OfAsync(path, file, cancel) is var sum && wanted.Contains(sum))
+            {
+                found.TryAdd(sum, path);
+                return;
+            }
+
+            file.Position = 0;
+            if (ContentSum.IsZip(path))
+            {
+                using var zip = new ZipArchive(file, ZipArchiveMode.Read, leaveOpen: true);
+                foreach (var entry in zip.Entries.Where(e => !e.FullName.EndsWith('/')))
+                {
+                    await using var bytes = await entry.OpenAsync(cancel);
+                    await KeepAsync(entry.FullName, bytes, wanted, found, kept, cancel);
+                }
+            }
+            else if (path.EndsWith(".tar.gz", StringComparison.Ordinal))
+            {
+                await using var plain = new GZipStream(file, CompressionMode.Decompress, leaveOpen: true);
+                await using var tar = new TarReader(plain);
+                while (await tar.GetNextEntryAsync(copyData: false, cancel) is { } entry)
+                {
+                    if (entry.DataStream is { } bytes)
+                    {
+                        await KeepAsync(entry.Name, bytes, wanted, found, kept, cancel);
+                    }
+                }
+            }
+        }
+        catch (InvalidDataException e)
+        {
+            throw PackageFaults.Make(CloudFault.Refused, $"{Path.GetFileName(path)} from a package index cannot be unpacked: {e.Message}", "Look at what Images:Index and Images:Maven answer for it.");
+        }
+    }
+
+    private static async Task KeepAsync(string name, Stream bytes, HashSet<string> wanted, Dictionary<string, string> found, Kept kept, CancellationToken cancel)
+    {
+        var copy = Path.Combine(kept.Folder, $"{found.Count}-{Guid.CreateVersion7():n}");
+        await using (var file = File.Create(copy))
+        {
+            await kept.CopyAsync(bytes, file, cancel);
+            if (await ContentSum.OfAsync(name, file, cancel) is var sum && wanted.Contains(sum) && found.TryAdd(sum, copy))
+            {
+                return;
+            }
+        }
+
+        File.Delete(copy);
+    }
+
+    private static async Task<string> WriteAsync(ArchiveLock wanted, Dictionary<string, string> found, string to, CancellationToken cancel)
+    {
+        await using var file = File.Create(to);
+        await using var tar = new TarWriter(file, TarEntryFormat.Pax, leaveOpen: true);
+        foreach (var part in wanted.Files)
+        {
+            await using var content = File.OpenRead(found[part.Sum]);
+            await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, part.Path) { DataStream = content, Mode = part.Mode, ModificationTime = DateTimeOffset.UnixEpoch }, cancel);
+        }
+
+        return to;
+    }
+
+    /// <summary>Where parts lie while an archive is put together, and how much may be unpacked: nothing has checked a package by then.</summary>
+    private sealed record Kept(string Folder)
+    {
+        private long _left = LargestParts;
+
+        public async Task CopyAsync(Stream from, Stream to, CancellationToken cancel)
+        {
+            var buffer = new byte[128 * 1024];
+            var size = 0L;
+            while (await from.ReadAsync(buffer, cancel) is > 0 and var read)
+            {
+                if ((size += read) > LargestPart || (_left -= read) < 0)
+                {
+                    throw new InvalidDataException("it holds more than the lock's files can take");
+                }
+
+                await to.WriteAsync(buffer.AsMemory(0, read), cancel);
+            }
+        }
+    }
+}

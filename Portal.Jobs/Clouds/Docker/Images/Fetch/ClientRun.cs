@@ -1,0 +1,192 @@
+using System.Globalization;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
+
+/// <param name="Well">It ended with 0 and in time.</param>
+/// <param name="Lines">The last lines that it wrote to either stream.</param>
+internal sealed record ClientSaid(bool Well, IReadOnlyList<string> Lines);
+
+/// <summary>
+/// One run of pip or Maven: in a new folder that it owns, under an unprivileged account without capabilities or a way to gain them, for a limited time,
+/// and within a limit of disk. Dispose removes the folder; one that was left by a killed process is removed by <see cref="RemoveOld"/>.
+/// </summary>
+internal sealed class ClientRun : IDisposable
+{
+    private const string Prefix = "run-";
+    private const int LinesKept = 40, LongestLine = 8192;
+    private const long LargestFile = 2L << 30, LargestFolder = 6L << 30, LeastFree = 1L << 30;
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1), Setup = TimeSpan.FromSeconds(30);
+    private readonly FetchOptions _options;
+    private readonly TimeProvider _time;
+    private readonly Dictionary<string, string> _environment;
+
+    /// <param name="parent">Where its folder is made.</param>
+    public ClientRun(FetchOptions options, ClientSettings settings, TimeProvider time, string parent)
+    {
+        (_options, _time) = (options, time);
+        Folder = Directory.CreateDirectory(Path.Combine(parent, $"{Prefix}{Guid.CreateVersion7():n}"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        Output = Directory.CreateDirectory(Path.Combine(Folder, "out")).FullName;
+        Home = Directory.CreateDirectory(Path.Combine(Folder, "home")).FullName;
+        _environment = settings.Lay(Home);
+        _environment["TMPDIR"] = Directory.CreateDirectory(Path.Combine(Folder, "tmp")).FullName;
+    }
+
+    public string Folder { get; }
+
+    /// <summary>Where it is told to put what it fetches.</summary>
+    public string Output { get; }
+    public string Home { get; }
+
+    /// <summary>A folder through which the clients' account can pass to its own, and see nothing else.</summary>
+    public static void MakeParent(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+    }
+
+    /// <summary>Takes away what runs of a process that was killed left below a folder.</summary>
+    public static void RemoveOld(string parent)
+    {
+        foreach (var old in Directory.EnumerateDirectories(parent, $"{Prefix}*").ToList())
+        {
+            Directory.Delete(old, recursive: true);
+        }
+    }
+
+    /// <summary>Runs it to its end; everything that it may write must lie below <see cref="Folder"/>, or be in <paramref name="also"/>.</summary>
+    /// <param name="also">A folder that outlives the run and becomes the account's.</param>
+    /// <param name="heard">Each line as it comes.</param>
+    /// <exception cref="CloudException">Full when it takes too much disk.</exception>
+    public async Task<ClientSaid> RunAsync(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> more, string? also, TimeSpan limit, Action<string> heard, CancellationToken cancel)
+    {
+        var environment = new Dictionary<string, string>(_environment, StringComparer.Ordinal);
+        foreach (var (name, value) in more)
+        {
+            environment[name] = value;
+        }
+
+        await GiveAsync(also is null ? [Folder] : [Folder, also], cancel);
+        // timeout also ends it when this process has been killed.
+        string[] command = ["-s", "KILL", Seconds(limit + Setup), "/usr/bin/prlimit", $"--fsize={LargestFile}", .. Drop(), program, .. arguments];
+        using var process = Tool.Start(PackageFaults.Service, "/usr/bin/timeout", command, environment);
+        using var deadline = new CancellationTokenSource(limit, _time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
+        var lines = new Queue<string>();
+        try
+        {
+            process.StandardInput.Close();
+            var ended = Task.WhenAll(ListenAsync(process.StandardOutput, lines, heard, both.Token), ListenAsync(process.StandardError, lines, heard, both.Token), process.WaitForExitAsync(both.Token));
+            await BoundAsync(ended, both.Token);
+            return new ClientSaid(process.ExitCode == 0, [.. lines]);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return new ClientSaid(false, [.. lines, "timed out"]);
+        }
+        finally
+        {
+            if (!process.HasExited)
+            {
+                process.Kill(entireProcessTree: true);
+                await process.WaitForExitAsync(CancellationToken.None);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            Directory.Delete(Folder, recursive: true);
+        }
+        catch (IOException)
+        {
+            // A child of the client may still write for a moment: the next fetch takes the folder away.
+        }
+    }
+
+    private async Task GiveAsync(IEnumerable<string> folders, CancellationToken cancel)
+    {
+        if (_options.Account > 0 && Environment.IsPrivilegedProcess)
+        {
+            var said = await Tool.RunAsync(PackageFaults.Service, "chown", ["-R", "-h", $"{_options.Account}:{_options.Account}", .. folders], Setup, _time, cancel);
+            if (!said.Well)
+            {
+                throw PackageFaults.Make(CloudFault.Broken, $"the folder for pip and Maven cannot be given to their account: {said.InOneLine}", "Correct Images:Fetch:Folder.");
+            }
+        }
+    }
+
+    private IEnumerable<string> Drop() => _options.Account > 0 && Environment.IsPrivilegedProcess
+        ? ["/usr/bin/setpriv", $"--reuid={_options.Account}", $"--regid={_options.Account}", "--clear-groups", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+        : [];
+
+    private static async Task ListenAsync(StreamReader stream, Queue<string> lines, Action<string> heard, CancellationToken cancel)
+    {
+        var chunk = new char[4096];
+        var rest = "";
+        while (await stream.ReadAsync(chunk, cancel) is > 0 and var read)
+        {
+            var text = rest + new string(chunk, 0, read);
+            var end = text.Length > LongestLine ? text.Length : text.LastIndexOf('\n') + 1;
+            rest = text[end..];
+            foreach (var line in NodeLogs.Lines(text[..end], int.MaxValue))
+            {
+                lock (lines)
+                {
+                    lines.Enqueue(line);
+                    if (lines.Count > LinesKept)
+                    {
+                        lines.Dequeue();
+                    }
+                }
+
+                heard(line);
+            }
+        }
+    }
+
+    private async Task BoundAsync(Task ended, CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(Look, _time);
+        while (true)
+        {
+            var tick = timer.WaitForNextTickAsync(cancel).AsTask();
+            if (await Task.WhenAny(ended, tick) == ended)
+            {
+                await ended;
+                return;
+            }
+
+            await tick;
+            if (SizeOf(Folder) > LargestFolder)
+            {
+                throw PackageFaults.Make(CloudFault.Full, $"what is being fetched takes more than {LargestFolder >> 30} GiB", "Look at which package server pip and Maven are told to use.");
+            }
+
+            if (new DriveInfo(Folder).AvailableFreeSpace < LeastFree)
+            {
+                throw PackageFaults.Make(CloudFault.Full, $"less than {LeastFree >> 30} GiB of disk is left for packages", $"Free disk space below {_options.Folder}, then it is tried again.");
+            }
+        }
+    }
+
+    private static long SizeOf(string folder)
+    {
+        long size = 0;
+        var all = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
+        try
+        {
+            size += new DirectoryInfo(folder).EnumerateFiles("*", all).Sum(f => f.Exists ? f.Length : 0);
+        }
+        catch (IOException)
+        {
+            // files come and go meanwhile; the next look counts them
+        }
+
+        return size;
+    }
+
+    private static string Seconds(TimeSpan time) => ((int)time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,65 @@
+using System.Text.RegularExpressions;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
+
+/// <summary>A package client of Debian's. It knows the public default of its kind and honours what the site has told it: mirrors, proxies, credentials.</summary>
+internal abstract partial class PackageClient(ILogger log)
+{
+    protected static readonly TimeSpan AskLimit = TimeSpan.FromSeconds(90);
+    private const int Timeout = 5;
+
+    public abstract string Name { get; }
+
+    /// <summary>Debian's packages that bring it.</summary>
+    public abstract string Packages { get; }
+
+    /// <summary>Where the site names mirrors and proxies for it.</summary>
+    public abstract string Configuration { get; }
+
+    public abstract bool Installed { get; }
+
+    /// <summary>Seconds after which it gives up on a server when it is only asked.</summary>
+    protected static int AskTimeout => Timeout;
+
+    public abstract bool Fetches(Distribution distribution);
+
+    /// <summary>Whether it can reach a server that knows this distribution's project. Null: it can; otherwise what hinders it.</summary>
+    public abstract Task<string?> AskAsync(Distribution distribution, ClientRun run, CancellationToken cancel);
+
+    /// <summary>Fetches distributions into the run's output folder, under their own names.</summary>
+    /// <param name="kept">A folder in which it may leave what a next run can take up.</param>
+    /// <param name="fetched">Called for each that it has.</param>
+    public abstract Task<ClientSaid> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel);
+
+    /// <summary>How many are given to one run.</summary>
+    public abstract IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions);
+
+    /// <summary>What hindered it, in a few words without addresses; its own words go to the log.</summary>
+    public string Reason(ClientSaid said)
+    {
+        var telling = said.Lines.Where(Telling).ToList();
+        var words = string.Join(" | ", telling.TakeLast(6).Select(l => Secret().Replace(l.Length > 500 ? l[..500] : l, "//")));
+        log.LogInformation("{Client} said: {Words}", Name, words);
+        bool Says(string pattern) => telling.Exists(l => Regex.IsMatch(l, pattern, RegexOptions.IgnoreCase | RegexOptions.NonBacktracking));
+        return true switch
+        {
+            _ when Says("no space left|file too large|disk quota") => throw PackageFaults.Make(CloudFault.Full, $"{Name} has no room for packages", "Free disk space below Images:Fetch:Folder, then it is tried again."),
+            _ when Says("proxy authentication|\\b407\\b") => "the proxy refuses its credentials",
+            _ when Says("unauthori[sz]ed|not authorized|authentication failed|\\b40[13]\\b|forbidden|credentials not correct") => "the package server refuses its credentials",
+            _ when Says("certificate|sslerror|PKIX|tls ") => "the certificate of the package server is not trusted",
+            _ when Says("name or service not known|name resolution|unknown host|no address associated|getaddrinfo") => "the package server's name cannot be resolved",
+            _ when Says("refused|timed out|timeout|unreachable|no route|reset by peer|connection error|remote host terminated|connection aborted") => "no package server answers",
+            _ => "the package server does not have it",
+        };
+    }
+
+    /// <summary>Whether a line of its output says something of a fault.</summary>
+    private static bool Telling(string line) => Trouble().IsMatch(line);
+
+    [GeneratedRegex("error|warning|could not|timed out", RegexOptions.IgnoreCase | RegexOptions.NonBacktracking)]
+    private static partial Regex Trouble();
+
+    [GeneratedRegex("//[^/@ ]+@", RegexOptions.NonBacktracking)]
+    private static partial Regex Secret();
+}

@@ -1,0 +1,158 @@
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
+
+/// <summary>Whether an archive that is not at hand can be put together from fetched packages.</summary>
+public abstract record FetchState
+{
+    /// <summary>It is being found out, in seconds; the task ends then and never fails.</summary>
+    public sealed record Asking(Task Answer) : FetchState;
+
+    public sealed record Possible : FetchState;
+
+    /// <param name="Fault">Why not, and what an operator does.</param>
+    public sealed record Impossible(CloudException Fault) : FetchState;
+}
+
+/// <summary>
+/// Asks pip and Maven, once for each archive and beside everything else, whether they reach a server. A no is asked again after a while that grows with each
+/// no, and at once when the clients' configuration changes; until the new answer is there the old one holds, so that nothing wavers meanwhile.
+/// </summary>
+public sealed class PackageSources
+{
+    /// <summary>Wait after the first no; it doubles with each further one, up to <see cref="Longest"/>.</summary>
+    public static readonly TimeSpan First = TimeSpan.FromMinutes(5), Longest = TimeSpan.FromHours(2);
+
+    private readonly ImagesOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ClientSettings _settings;
+    private readonly PackageClient[] _clients;
+    private readonly ILogger _log;
+    private readonly Dictionary<string, Known> _known = new(StringComparer.Ordinal);
+
+    public PackageSources(ImagesOptions options, TimeProvider time, ILoggerFactory logs)
+    {
+        (_options, _time, _settings) = (options, time, new(options.Fetch));
+        _clients = [new Pip(logs.CreateLogger<Pip>()), new Maven(logs.CreateLogger<Maven>())];
+        _log = logs.CreateLogger<PackageSources>();
+    }
+
+    /// <summary>What is known now. Never waits.</summary>
+    /// <param name="archive">Name of the file that is not at hand.</param>
+    /// <param name="sum">Of its lock: what is known is known of this.</param>
+    public FetchState Look(string archive, string sum, ArchiveLock wanted)
+    {
+        if (_options.Fetch.Folder.Length == 0)
+        {
+            return new FetchState.Impossible(Fault(archive, "nothing is fetched here", $"{AtHand(archive)}, or let it be fetched: Images:Fetch:Folder names the folder for that."));
+        }
+
+        lock (_known)
+        {
+            if (_known.Count == 0 && Directory.Exists(_options.Fetch.Folder))
+            {
+                ClientRun.RemoveOld(_options.Fetch.Folder);
+            }
+
+            if (!_known.TryGetValue(sum, out var known))
+            {
+                _known[sum] = known = new Known { Stamp = _settings.Stamp(), Asked = AskAsync(archive, wanted) };
+            }
+
+            if (known.Asked is { IsCompleted: true } asked)
+            {
+                Take(known, asked.Result);
+            }
+
+            if (known is { Asked: null, No: not null } && (_time.GetUtcNow() >= known.Due || _settings.Stamp() != known.Stamp))
+            {
+                (known.Stamp, known.Asked) = (_settings.Stamp(), AskAsync(archive, wanted));
+            }
+
+            return known.No is { } no ? new FetchState.Impossible(no) : known.Asked is { } open ? new FetchState.Asking(open) : new FetchState.Possible();
+        }
+    }
+
+    /// <summary>It was to be fetched and could not be: that counts as a no.</summary>
+    public void Failed(string sum, CloudException fault)
+    {
+        lock (_known)
+        {
+            Take(_known[sum], fault);
+        }
+    }
+
+    public void Fetched(string sum)
+    {
+        lock (_known)
+        {
+            _known[sum].Failures = 0;
+        }
+    }
+
+    internal PackageClient For(Distribution distribution) => _clients.First(c => c.Fetches(distribution));
+
+    internal ClientRun Run(string parent) => new(_options.Fetch, _settings, _time, parent);
+
+    /// <summary>The fault of a client that cannot fetch what an archive needs.</summary>
+    internal static CloudException Fault(string archive, PackageClient client, string reason) => Fault(archive, $"{client.Name} cannot fetch it: {reason}",
+        $"Name a mirror or proxy in {client.Configuration}, or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}; {client.Name} is asked again when that changes, and from time to time.");
+
+    private void Take(Known known, CloudException? no)
+    {
+        (known.Asked, known.No) = (null, no);
+        if (no is not null)
+        {
+            var wait = First * Math.Pow(2, Math.Min(known.Failures++, 10));
+            known.Due = _time.GetUtcNow() + (wait < Longest ? wait : Longest);
+        }
+    }
+
+    private async Task<CloudException?> AskAsync(string archive, ArchiveLock wanted)
+    {
+        await Task.Yield();
+        try
+        {
+            ClientRun.MakeParent(_options.Fetch.Folder);
+            foreach (var sample in wanted.Sources.DistinctBy(For))
+            {
+                var client = For(sample);
+                if (!client.Installed)
+                {
+                    return Fault(archive, $"{client.Name} is not installed, which would fetch it",
+                        $"Install it: apt-get install --no-install-recommends {client.Packages}; or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}.");
+                }
+
+                using var run = Run(_options.Fetch.Folder);
+                if (await client.AskAsync(sample, run, CancellationToken.None) is { } reason)
+                {
+                    return Fault(archive, client, reason);
+                }
+            }
+
+            return null;
+        }
+        catch (CloudException e)
+        {
+            return e;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _log.LogWarning("Whether {Archive} can be fetched was not found out: {Error}", archive, e.Message);
+            return Fault(archive, $"the folder for fetching cannot be used ({e.Message})", "Correct Images:Fetch:Folder.");
+        }
+    }
+
+    private static string AtHand(string archive) => $"Put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names";
+
+    private static CloudException Fault(string archive, string why, string help) => PackageFaults.Make(CloudFault.Away, $"{archive} is not at hand, and {why}.", help);
+
+    private sealed class Known
+    {
+        public Task<CloudException?>? Asked { get; set; }
+        public CloudException? No { get; set; }
+        public int Failures { get; set; }
+        public DateTimeOffset Due { get; set; }
+        public string Stamp { get; set; } = "";
+    }
+}

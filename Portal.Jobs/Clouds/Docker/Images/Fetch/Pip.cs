@@ -1,0 +1,78 @@
+using System.Globalization;
+
+namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
+
+/// <summary>pip. Wheels are asked for by the tags in their names, so that the image's Python counts and not the host's; of a source distribution no code runs (download.py).</summary>
+internal sealed class Pip(ILogger<Pip> log) : PackageClient(log)
+{
+    /// <summary>Its presence is the client's.</summary>
+    public const string Program = "/usr/lib/python3/dist-packages/pip/__main__.py";
+    private const string Python = "/usr/bin/python3";
+    private const int AtOnce = 10;
+    private static readonly TimeSpan FetchLimit = TimeSpan.FromMinutes(30);
+    private static readonly Dictionary<string, string> Environment = new(StringComparer.Ordinal)
+    {
+        ["PIP_NO_INPUT"] = "1",
+        ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1",
+        ["PIP_REQUIRE_VIRTUALENV"] = "0",
+        ["PIP_NO_CACHE_DIR"] = "1",
+    };
+
+    public override string Name => "pip";
+    public override string Packages => "python3-pip";
+    public override string Configuration => "/etc/pip.conf (index-url, proxy)";
+    public override bool Installed => File.Exists(Program);
+
+    public override bool Fetches(Distribution distribution) => distribution is Distribution.PyPi;
+
+    public override async Task<string?> AskAsync(Distribution distribution, ClientRun run, CancellationToken cancel)
+    {
+        var wanted = (Distribution.PyPi)distribution;
+        string[] arguments =
+        [
+            "-I", "-m", "pip", "index", "versions", "-vv", "--timeout", AskTimeout.ToString(CultureInfo.InvariantCulture), "--retries", "0", .. Target(wanted), "--ignore-requires-python", "--pre", wanted.Project,
+        ];
+        var said = await run.RunAsync(Python, arguments, Environment, null, AskLimit, _ => { }, cancel);
+        return said.Well ? null : Reason(said);
+    }
+
+    public override Task<ClientSaid> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel)
+    {
+        var wanted = distributions.Cast<Distribution.PyPi>().ToList();
+        string[] arguments =
+        [
+            "-I", "-c", Script.Value, "download", "--no-deps", "--dest", run.Output, "--timeout", "30", "--progress-bar", "off", "--pre", "--ignore-requires-python",
+            .. Target(wanted[0]), .. wanted.Select(w => $"{w.Project}=={w.Version}"),
+        ];
+        return run.RunAsync(Python, arguments, Environment, null, FetchLimit, line =>
+        {
+            if (line.StartsWith("Collecting ", StringComparison.Ordinal)) fetched();
+        }, cancel);
+    }
+
+    /// <summary>Of the same tags, since pip takes one set a run; few, so that little is lost when one fails.</summary>
+    public override IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions) =>
+        distributions.Cast<Distribution.PyPi>().GroupBy(d => string.Join(' ', Target(d)), StringComparer.Ordinal).SelectMany(g => g.Chunk(AtOnce));
+
+    /// <summary>pip's options by which it takes exactly a file of this kind.</summary>
+    private static IEnumerable<string> Target(Distribution.PyPi wanted)
+    {
+        if (wanted.Tags is not var (python, abi, platform))
+        {
+            return ["--no-binary", ":all:"];
+        }
+
+        var version = python.Split('.')[^1]; // cp313, py3
+        return
+        [
+            "--only-binary", ":all:", "--implementation", version[..2], "--python-version", version[2..],
+            .. abi.Split('.').SelectMany(a => new[] { "--abi", a }), .. platform.Split('.').SelectMany(p => new[] { "--platform", p }),
+        ];
+    }
+
+    private static readonly Lazy<string> Script = new(() =>
+    {
+        using var reader = new StreamReader(typeof(Pip).Assembly.GetManifestResourceStream("download.py")!);
+        return reader.ReadToEnd();
+    });
+}
