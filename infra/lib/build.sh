@@ -41,7 +41,7 @@ publish() {
 # Restored by the lock files. Analyzers are for infra/test; here they would only take time.
 publish_one() { # NAME PROJECT
   dotnet_in "$ROOT" publish "$2" -c Release -o "$new/$1" -p:RestoreLockedMode=true -p:RunAnalyzers=false ||
-    die "$2 could not be built" "The words above say why. NU1301 or NU1900: api.nuget.org, or the feed of your NuGet.Config, is out of reach."
+    die "$2 could not be built" "The words above say why. NU1301 or NU1900: the feed of packages that your NuGet.Config names, or the public one, is out of reach."
 }
 
 # dotnet_in FOLDER COMMAND…: quiet unless it fails. MinVer asks git, which refuses a checkout of somebody else's.

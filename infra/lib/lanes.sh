@@ -23,7 +23,7 @@ lane_format() {
 lane_unit() { run_project unit 30 tests/Portal.Tests --filter-not-trait Lane=long; }
 
 lane_integration() {
-  get_packages tests || true
+  get_packages tests fetch || true
   make_testbed
   run_project integration "$(left 1700 1100)" tests/Portal.IntegrationTests --filter-not-trait Lane=long
 }
@@ -55,7 +55,7 @@ check_installation() {
 # next to nothing.
 lane_long() {
   local code=0
-  get_packages tests images browser || true
+  get_packages tests fetch images browser || true
   make_testbed
   run_project long 14400 tests/Portal.IntegrationTests --filter-trait Lane=long || code=1
   if start_installation 120; then

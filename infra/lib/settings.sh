@@ -81,9 +81,33 @@ ${PORTAL_TEMPLATES:+Catalog__Templates=$PORTAL_TEMPLATES}
 Images__Recipes=$STATE/app/images
 Images__Engines=$(engines_folder)
 Images__AptSources=$SOURCES
+Images__Fetch__Folder=$STATE/fetch
+Images__Fetch__Account=$(if is_root; then id -u "$GET"; else echo 0; fi)
 Site__ConnectTo=127.0.0.1:$PORT
 SET
+  if [ -r "$STATE/clients.env" ]; then cat "$STATE/clients.env"; fi
   site_settings
+}
+
+# What pip and Maven are told by the environment and the home of whoever calls: mirrors, proxies, certificates. Kept for
+# a start without them, as after a reboot; a call that brings others replaces them.
+keep_clients_settings() {
+  local told file
+  told=$(env | grep -E '^(PIP_[A-Z_]+|(https?|ftp|all|no)_proxy|(HTTPS?|FTP|ALL|NO)_PROXY|MAVEN_OPTS|MAVEN_ARGS|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC)=' | sort || true)
+  for file in .config/pip/pip.conf .pip/pip.conf .netrc .m2/settings.xml; do
+    if [ -n "${HOME:-}" ] && [ -e "$HOME/$file" ]; then told+=$'\n'Images__Fetch__Home=$HOME; break; fi
+  done
+  [ -z "$told" ] || (umask 077 && printf '%s\n' "$told" > "$STATE/clients.env")
+}
+
+# archives_at_hand: all that the recipes name, so that nothing need be fetched.
+archives_at_hand() {
+  local folder archive
+  folder=$(engines_folder)
+  [ -n "$folder" ] || return 1
+  while read -r _ archive; do
+    [ -e "$folder/$archive" ] || return 1
+  done < "$ROOT/infra/images/SHA256SUMS"
 }
 
 # What the site adds by the programs' own names (images of its registry, say); last, so it wins. # and blank lines are skipped.

@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034 # the names set here are for the other parts
 # Where an installation keeps things, who it runs as, and what it is called.
 
-# state_names: sets STATE, and ID, RUN, WEB, DB once the installation exists.
+# state_names: sets STATE, and ID, RUN, WEB, DB, GET once the installation exists.
 state_names() {
   if [ -n "${PORTAL_STATE:-}" ]; then STATE=$PORTAL_STATE
   elif is_root; then STATE=/var/lib/portal
@@ -18,10 +18,10 @@ state_names() {
 names_of_id() {
   [[ $ID =~ ^[a-z][a-z0-9]{9}$ ]] || die "$STATE/id does not hold an installation's id" "Name another folder by PORTAL_STATE, or remove this one."
   if is_root; then
-    RUN=/run/portal-$ID WEB=p${ID:0:5}-web DB=p${ID:0:5}-db
+    RUN=/run/portal-$ID WEB=p${ID:0:5}-web DB=p${ID:0:5}-db GET=p${ID:0:5}-get
   else
     # A socket's path may have 107 characters.
-    RUN=${XDG_RUNTIME_DIR:-$STATE/run}/portal-$ID WEB=$(id -un) DB=$(id -un)
+    RUN=${XDG_RUNTIME_DIR:-$STATE/run}/portal-$ID WEB=$(id -un) DB=$(id -un) GET=$(id -un)
     [ ${#RUN} -lt 80 ] || RUN=${TMPDIR:-/tmp}/portal-$ID
   fi
 }
@@ -44,8 +44,8 @@ make_state() {
     echo "$ID" > "$STATE/id"
   fi
   chmod 711 "$STATE"
-  mkdir -p "$STATE"/{app,log,keys,web} "$RUN"/{mounts,jobs}
-  chmod 711 "$RUN" "$RUN/mounts" "$STATE/keys"
+  mkdir -p "$STATE"/{app,log,keys,web,fetch} "$RUN"/{mounts,jobs}
+  chmod 711 "$RUN" "$RUN/mounts" "$STATE/keys" "$STATE/fetch"
   chmod 755 "$STATE/app"
   chmod 700 "$STATE/web" "$STATE/log"
   ! is_root || make_accounts
@@ -76,7 +76,7 @@ random_id() {
 
 make_accounts() {
   local account
-  for account in "$WEB" "$DB"; do
+  for account in "$WEB" "$DB" "$GET"; do
     getent passwd "$account" >/dev/null || /usr/sbin/useradd --system --user-group --no-create-home --home-dir /nonexistent \
       --shell /usr/sbin/nologin --comment "Portal installation $ID" "$account"
   done
@@ -86,8 +86,8 @@ make_accounts() {
 
 forget_accounts() {
   local account
-  for account in "$WEB" "$DB"; do
-    [[ $account =~ ^p[a-z0-9]{5}-(web|db)$ ]] || continue
+  for account in "$WEB" "$DB" "$GET"; do
+    [[ $account =~ ^p[a-z0-9]{5}-(web|db|get)$ ]] || continue
     getent passwd "$account" >/dev/null || continue
     /usr/sbin/userdel "$account" 2>/dev/null || warn "the account $account could not be removed: userdel $account"
   done
