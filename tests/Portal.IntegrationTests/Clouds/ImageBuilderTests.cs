@@ -117,12 +117,12 @@ public sealed class ImageBuilderTests : IAsyncLifetime
     public async Task Ensure_FileChanged_IsAnotherTag()
     {
         await RecipeAsync("ARG BASE\nFROM ${BASE}\nCOPY sub/tool /tool\n");
-        var plan = await ImagePlan.MakeAsync(Lab.Get<ImagesOptions>(), "mine", Cancel);
-        (await ImagePlan.MakeAsync(Lab.Get<ImagesOptions>(), "mine", Cancel)).Tag.ShouldBe(plan.Tag);
+        var plan = await Builder.LookAsync("mine", Cancel);
+        (await Builder.LookAsync("mine", Cancel)).Tag.ShouldBe(plan.Tag);
 
         await File.AppendAllTextAsync($"{_recipes}/mine/sub/tool", "# changed\n", Cancel);
 
-        (await ImagePlan.MakeAsync(Lab.Get<ImagesOptions>(), "mine", Cancel)).Tag.ShouldNotBe(plan.Tag);
+        (await Builder.LookAsync("mine", Cancel)).Tag.ShouldNotBe(plan.Tag);
     }
 
     [Fact]

@@ -10,11 +10,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>A Python package index and a Maven repository on loopback, as small as their protocols allow, with whatever files a test puts in.</summary>
+/// <summary>
+/// A Python package index and a Maven repository on loopback, as small as their protocols allow, with whatever files a test puts in. As an HTTP proxy it is
+/// every site.
+/// </summary>
 public sealed class LocalIndex : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly bool _html;
+    private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private LocalIndex(bool html)
     {
@@ -23,6 +27,7 @@ public sealed class LocalIndex : IAsyncDisposable
         builder.Configuration["urls"] = "http://127.0.0.1:0";
         builder.Logging.ClearProviders();
         _app = builder.Build();
+        _app.Use(Guard);
         _app.MapGet("/simple/{project}/", Project);
         _app.MapGet("/{**path}", File);
     }
@@ -33,6 +38,16 @@ public sealed class LocalIndex : IAsyncDisposable
     /// <summary>The paths of files that somebody asked for, and how often.</summary>
     public ConcurrentDictionary<string, int> Asked { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Path of a file of which only the first half is ever sent.</summary>
+    public string? Held { get; set; }
+
+    /// <summary>Ends when <see cref="Held"/> has been asked for.</summary>
+    public Task HeldAsked => _asked.Task;
+
+    /// <summary>As name:password; null: everybody may read.</summary>
+    public string? Credentials { get; set; }
+
+    public Uri Address => new(_app.Urls.First());
     public string Simple => $"{_app.Urls.First()}/simple";
     public string Maven => $"{_app.Urls.First()}/maven/";
 
@@ -86,14 +101,64 @@ public sealed class LocalIndex : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private IResult File(string path)
+    /// <summary>A home in which pip and Maven are told to use these addresses, each as it says it.</summary>
+    /// <param name="morePip">Further lines of pip.conf.</param>
+    /// <param name="moreMaven">Further elements of settings.xml.</param>
+    public static string Home(string? simple, string? maven, string morePip = "", string moreMaven = "")
+    {
+        var home = Directory.CreateTempSubdirectory("portal-test-home").FullName;
+        if (simple is not null)
+        {
+            Directory.CreateDirectory($"{home}/.config/pip");
+            System.IO.File.WriteAllText($"{home}/.config/pip/pip.conf", $"[global]\nindex-url = {simple}\n{morePip}");
+        }
+
+        if (maven is not null)
+        {
+            Directory.CreateDirectory($"{home}/.m2");
+            System.IO.File.WriteAllText($"{home}/.m2/settings.xml", $"<settings><mirrors><mirror><id>site</id><mirrorOf>*</mirrorOf><url>{maven}</url></mirror></mirrors>{moreMaven}</settings>");
+        }
+
+        return home;
+    }
+
+    private Task Guard(HttpContext context, RequestDelegate next)
+    {
+        if (Credentials is null || context.Request.Headers.Authorization == $"Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes(Credentials))}")
+        {
+            return next(context);
+        }
+
+        context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+        context.Response.Headers.WWWAuthenticate = "Basic realm=\"packages\"";
+        return Task.CompletedTask;
+    }
+
+    private IResult File(string path, HttpContext context)
     {
         Asked.AddOrUpdate(path, 1, (_, times) => times + 1);
-        return Files.TryGetValue(path, out var bytes) ? Results.Bytes(bytes) : Results.NotFound();
+        return path == Held ? Results.Stream(async to =>
+        {
+            await to.WriteAsync(Files[path].AsMemory(0, Files[path].Length / 2));
+            await to.FlushAsync();
+            _asked.TrySetResult();
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+        }) : Answer(path) is { } bytes ? Results.Bytes(bytes) : Results.NotFound();
     }
+
+    /// <summary>A file, the description of a jar, or the checksum of either.</summary>
+    private byte[]? Answer(string path) => path switch
+    {
+        _ when Files.TryGetValue(path, out var bytes) => bytes,
+        _ when path.EndsWith(".sha1", StringComparison.Ordinal) => Answer(path[..^5]) is { } bytes ? Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA1.HashData(bytes))) : null,
+        _ when path.EndsWith(".pom", StringComparison.Ordinal) && Files.Keys.Any(f => f.StartsWith(path[..path.LastIndexOf('/')], StringComparison.Ordinal)) && path.Split('/') is [_, .. var group, var artifact, var version, _] =>
+            Encoding.UTF8.GetBytes($"<project><modelVersion>4.0.0</modelVersion><groupId>{string.Join('.', group)}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></project>"),
+        _ => null,
+    };
 
     private IResult Project(string project)
     {
+        Asked.AddOrUpdate($"simple/{project}/", 1, (_, times) => times + 1);
         var files = Files.Keys.Where(k => k.StartsWith($"packages/{project}/", StringComparison.Ordinal)).Select(k => (Name: Path.GetFileName(k), Url: $"../../{k}")).ToList();
         return files.Count == 0 ? Results.NotFound()
             : _html ? Results.Text($"<!DOCTYPE html><html><body>{string.Concat(files.Select(f => $"<a href=\"{f.Url}#sha256=00\" data-requires-python=\"&gt;=3\">{f.Name}</a><br/>"))}</body></html>", "text/html")

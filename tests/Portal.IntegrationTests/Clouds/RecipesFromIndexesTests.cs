@@ -10,7 +10,7 @@ using Portal.TestKit.Clouds;
 namespace Portal.IntegrationTests.Clouds;
 
 /// <summary>
-/// The product's own recipes where no archive is at hand: every distribution that their locks name is asked of indexes by its name, and the images
+/// The product's own recipes where no archive is at hand: pip and Maven fetch every distribution that their locks name, by its name, and the images
 /// compute. The indexes on loopback hold the archives' files, deflated as registries have them; what no distribution has for itself lies in the one
 /// that is left, as PySpark's jars lie in its source distribution.
 /// </summary>
@@ -23,6 +23,8 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         """;
 
     private readonly List<string> _made = [];
+    private readonly string _folder = Directory.CreateTempSubdirectory("portal-test-fetch").FullName;
+    private string? _home;
     private LocalIndex? _index;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -30,7 +32,9 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
+        ImageFromIndexTests.ForgetSite();
         _index = await LocalIndex.StartAsync();
+        _home = LocalIndex.Home(Index.Simple, Index.Maven);
         await ServeAsync("python", "wheels");
         await ServeAsync("spark", "spark-4.1.4");
         await ServeAsync("hadoop", "hadoop-3.4.2");
@@ -45,6 +49,8 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         }
 
         await Index.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+        Directory.Delete(_home!, recursive: true);
     }
 
     [Fact, Trait("Lane", "long")]
@@ -53,8 +59,10 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         await using var lab = Open();
         foreach (var recipe in new[] { "python", "spark", "hadoop" })
         {
-            _made.Add((await lab.Get<ImageBuilder>().EnsureAsync(recipe, new AtOnce<ImageProgress>(_ => { }), Cancel)).Tag);
+            _made.Add((await lab.Get<ImageBuilder>().EnsureAsync(recipe, new AtOnce<ImageProgress>(p => TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel)).Tag);
         }
+
+        Directory.EnumerateFileSystemEntries(_folder).Select(Path.GetFileName).ShouldBe([".lock"], "what was fetched stayed behind");
 
         Index.Asked.Keys.Where(Index.Files.ContainsKey).ShouldBe(Index.Files.Keys, ignoreOrder: true, "a distribution of a lock was not taken");
         var hadoop = (await lab.Get<ImageBuilder>().FindAsync("hadoop", Cancel))!.Id;
@@ -65,7 +73,7 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         (await lab.InsideAsync(plan, "notebook", "hadoop", "version")).Said.ShouldContain("Hadoop 3.4.2");
     }
 
-    private CloudLab Open() => CloudLab.Open(("Images:Engines", ""), ("Images:Index", Index.Simple), ("Images:Maven", Index.Maven));
+    private CloudLab Open() => CloudLab.Open(("Images:Engines", ""), ("Images:Fetch:Folder", _folder), ("Images:Fetch:Account", "61997"), ("Images:Fetch:Home", _home));
 
     private async Task ServeAsync(string recipe, string name)
     {
@@ -87,7 +95,7 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         if (rest.Count > 0)
         {
             var left = sources.ShouldHaveSingleItem();
-            Index.Files[left.Value] = ContentSum.IsZip(left.Key) ? LocalIndex.Zip([.. rest]) : LocalIndex.TarGz([.. rest]);
+            Index.Files[left.Value] = ContentSum.IsZip(left.Key) ? LocalIndex.Zip([.. rest]) : LocalIndex.TarGz([.. rest.Select(r => ($"pyspark-4.1.4/deps/{r.Name}", r.Content)), ("pyspark-4.1.4/PKG-INFO", "Metadata-Version: 2.1\nName: pyspark\nVersion: 4.1.4\n"u8.ToArray())]);
             return;
         }
 
@@ -97,7 +105,7 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
     private static string PathOf(Distribution source) => source switch
     {
         Distribution.PyPi file => $"packages/{file.Project}/{file.File}",
-        Distribution.Maven jar => $"maven/{jar.Path}",
+        Distribution.Maven jar => $"maven/{jar.Group.Replace('.', '/')}/{jar.Artifact}/{jar.Version}/{jar.File}",
         _ => throw new InvalidOperationException($"no index has {source}"),
     };
 
