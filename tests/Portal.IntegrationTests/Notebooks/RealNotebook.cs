@@ -60,13 +60,13 @@ public sealed class RealNotebook : IAsyncDisposable
         _plan = await _lab.PlanAsync(_access.Workspace, _plan.Generation + 1, nodes: _node);
         await _lab.Clusters.EnsureAsync(_plan, Cancel);
         _http.Dispose();
-        _http = new() { Timeout = TimeSpan.FromSeconds(60), DefaultRequestHeaders = { Authorization = new("token", Token) } };
+        _http = new() { Timeout = TimeSpan.FromSeconds(120), DefaultRequestHeaders = { Authorization = new("token", Token) } };
         _http.BaseAddress = new($"http://{await _lab.AddressAsync(_plan, "notebook")}:8888/");
         await Eventually.HoldsAsync(async () =>
         {
             try { return (await _http.GetAsync("api/status", Cancel)).IsSuccessStatusCode; }
             catch (HttpRequestException) { return false; }
-        }, "the notebook answers", 60);
+        }, "the notebook answers", 240);
     }
 
     /// <summary>Asks the server; status, and what it answered, null for nothing.</summary>
@@ -105,8 +105,8 @@ public sealed class RealNotebook : IAsyncDisposable
         var said = await PythonAsync($$"""
             from jupyter_client import BlockingKernelClient
             client = BlockingKernelClient(connection_file="/tmp/jupyter-runtime/kernel-{{kernel!["id"]}}.json")
-            client.load_connection_file(); client.start_channels(hb=False); client.wait_for_ready(timeout=60)
-            client.execute_interactive({{System.Text.Json.JsonSerializer.Serialize(code)}}, store_history=True, timeout=60)
+            client.load_connection_file(); client.start_channels(hb=False); client.wait_for_ready(timeout=120)
+            client.execute_interactive({{System.Text.Json.JsonSerializer.Serialize(code)}}, store_history=True, timeout=120)
             """);
         (await AskAsync(HttpMethod.Delete, $"api/kernels/{kernel["id"]}")).Status.ShouldBe(204);
         return said;
