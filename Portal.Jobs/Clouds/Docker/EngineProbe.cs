@@ -126,7 +126,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
                 await networks.CreateAsync(name, owned.Bridge(name), subnet.ToString(), wayOut: false, owned.Labels("probe"), cancel);
                 return subnet;
             }
-            catch (CloudException e) when (e.Fault == CloudFault.Conflict && from > first && end - from < 16 * 32)
+            catch (CloudException e) when (e.Fault is CloudFault.Conflict or CloudFault.AddressesTaken && from > first && end - from < 16 * 32)
             {
                 // another installation probes with it, or a workspace has it
             }

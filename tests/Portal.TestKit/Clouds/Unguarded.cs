@@ -31,7 +31,7 @@ public sealed class Unguarded
             {
                 NetworkMode = "none",
                 CapDrop = ["ALL"],
-                CapAdd = capable ? ["SYS_ADMIN", "SYS_CHROOT", "SYSLOG", "DAC_READ_SEARCH", "DAC_OVERRIDE", "NET_RAW", "SETUID", "SETGID"] : [],
+                CapAdd = capable ? ["SYS_ADMIN", "SYS_CHROOT", "SYSLOG", "DAC_READ_SEARCH", "DAC_OVERRIDE", "FOWNER", "NET_RAW", "SETUID", "SETGID"] : [],
                 SecurityOpt = capable ? ["seccomp=unconfined"] : ["no-new-privileges", "seccomp=unconfined"],
                 MaskedPaths = capable ? [] : null!, // null: those that the engine hides
                 ReadonlyPaths = capable ? [] : null!,
