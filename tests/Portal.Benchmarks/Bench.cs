@@ -27,7 +27,7 @@ internal sealed class Bench : IAsyncDisposable
         (It, Quick, Report) = (it, quick, report);
         _rows = NpgsqlDataSource.Create(it.Database.Admin);
         _site = new(it.Address.AbsoluteUri, "apps.localhost", $"127.0.0.1:{it.Port}");
-        Portal = new(_site);
+        Portal = new(_site, new(TimeProvider.System));
     }
 
     public Installation It { get; }

@@ -38,7 +38,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
     ];
 
     /// <summary>What the machine's own site has told pip: these tests tell it otherwise.</summary>
-    public static void ForgetSite()
+    internal static void ForgetSite()
     {
         foreach (var name in (string[])["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_PROXY", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
         {
@@ -203,7 +203,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         await using (var lab = Open())
         {
             var failing = FailAsync(lab);
-            await Index.HeldAsked.WaitAsync(TimeSpan.FromMinutes(3), Cancel);
+            await Index.HeldAsked.WaitAsync(TimeSpan.FromMinutes(3), TimeProvider.System, Cancel);
             Process.GetProcesses().Single(p => IsPip(p.Id)).Kill(); // SIGKILL
             (await failing).Message.ShouldContain("pip cannot fetch it");
         }
@@ -221,7 +221,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         await using var lab = Open();
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var building = lab.Get<ImageBuilder>().EnsureAsync("mine", Quiet(), cancel.Token);
-        await Index.HeldAsked.WaitAsync(TimeSpan.FromMinutes(3), Cancel);
+        await Index.HeldAsked.WaitAsync(TimeSpan.FromMinutes(3), TimeProvider.System, Cancel);
 
         await cancel.CancelAsync();
 

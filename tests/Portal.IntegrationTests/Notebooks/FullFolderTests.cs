@@ -163,8 +163,8 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         {
             await using var stream = File.OpenRead(file);
             var head = new byte[15];
-            await stream.ReadAtLeastAsync(head, head.Length, throwOnEndOfStream: false, Cancel);
-            if (Encoding.ASCII.GetString(head) == "SQLite format 3") found.Add(file);
+            var read = await stream.ReadAtLeastAsync(head, head.Length, throwOnEndOfStream: false, Cancel);
+            if (Encoding.ASCII.GetString(head, 0, read) == "SQLite format 3") found.Add(file);
         }
         return found;
     }

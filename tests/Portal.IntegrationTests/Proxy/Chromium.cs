@@ -28,7 +28,7 @@ internal sealed partial class Chromium : IAsyncDisposable
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync", "--remote-debugging-port=0", $"--user-data-dir={profile}", "about:blank",
         ];
-        var process = Process.Start(new ProcessStartInfo("/usr/bin/chromium", arguments) { RedirectStandardError = true })!;
+        var process = Process.Start(new ProcessStartInfo("/usr/bin/chromium", arguments) { RedirectStandardError = true, UseShellExecute = false })!;
         var chromium = new Chromium(process, profile);
         try
         {

@@ -65,8 +65,8 @@ public sealed class RawVisit(RawFixture raw, Visitor visitor, Workspace workspac
     /// <param name="cookie">The whole header, with {own} where the app's own cookie goes; null for that alone.</param>
     public Task<string> AskAsync(string target = "/x", string? cookie = null, string method = "GET", params string[] headers)
     {
-        var head = new StringBuilder($"{method} {target} HTTP/1.1\r\nHost: {Host}\r\n");
-        head.Append($"Cookie: {(cookie ?? "{own}").Replace("{own}", $"{raw.Web.AppCookie}={Key}", StringComparison.Ordinal)}\r\n");
+        var cookies = (cookie ?? "{own}").Replace("{own}", $"{raw.Web.AppCookie}={Key}", StringComparison.Ordinal);
+        var head = new StringBuilder($"{method} {target} HTTP/1.1\r\nHost: {Host}\r\nCookie: {cookies}\r\n");
         foreach (var header in headers) head.Append(header).Append("\r\n");
         if (!headers.Any(h => h.StartsWith("Connection", StringComparison.OrdinalIgnoreCase))) head.Append("Connection: close\r\n");
         return RawCall.SendAsync(raw.Web.Port, head.Append("\r\n").ToString(), TestContext.Current.CancellationToken);

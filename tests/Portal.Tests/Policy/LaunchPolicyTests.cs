@@ -72,7 +72,7 @@ public sealed class LaunchPolicyTests
         Stop(full with { Own = [new("elsewhere", new(1, 512, 0, 0), false)] }).ShouldBe(["elsewhere"]);
     }
 
-    private static IEnumerable<string> Stop(LaunchFacts facts) => LaunchPolicy.Decide(facts)!.Stop;
+    private static ImmutableArray<string> Stop(LaunchFacts facts) => LaunchPolicy.Decide(facts)!.Stop;
 
     [Fact]
     public void ChoiceWalls_SomeFit_NamesThoseThatDoNot()

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Portal.Core.Clouds;
+using Portal.Core.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
@@ -131,7 +132,7 @@ internal sealed class ClientRun : IDisposable
             var text = rest + new string(chunk, 0, read);
             var end = text.Length > LongestLine ? text.Length : text.LastIndexOf('\n') + 1;
             rest = text[end..];
-            foreach (var line in NodeLogs.Lines(text[..end], int.MaxValue))
+            foreach (var line in ForeignText.Lines(text[..end], int.MaxValue))
             {
                 lock (lines)
                 {
