@@ -135,7 +135,7 @@ public sealed class ClusterWorkspaceTests : PageTest
     public void WorkspaceActs_AWorkerIsBeingMadeAgain_OffersNotToEndTheOthers()
     {
         var attention = Views.Cluster(WorkspaceStatus.Attention, All[..3]);
-        WorkspaceActs.Of(attention, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.TryAgain, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
+        WorkspaceActs.Of(attention, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.TryAgain, WorkspaceAct.StartWithoutSettings, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
         WorkspaceActs.Of(attention with { Mending = MendState.GivenUp }, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.TryAgain);
         WorkspaceActs.Of(attention with { Mending = MendState.Again }, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
     }
@@ -276,7 +276,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         WorkspaceActs.Of(plain, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.StartOtherwise);
         WorkspaceActs.Of(plain, owner: false, mayDelete: false).ShouldBeEmpty();
         WorkspaceActs.Of(plain, owner: false, mayDelete: true).ShouldBe([WorkspaceAct.Delete]);
-        WorkspaceActs.Of(plain with { Template = Views.Notebook with { Sizes = [Views.Notebook.Sizes[1]] } }, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.Start, WorkspaceAct.Delete]);
+        WorkspaceActs.Of(plain with { Template = Views.Notebook with { Sizes = [Views.Notebook.Sizes[1]] } }, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.Start, WorkspaceAct.StartWithoutSettings, WorkspaceAct.Delete]);
     }
 
     [Fact]
