@@ -41,6 +41,7 @@ public sealed class ReadingTests
         ["Portal.Jobs.Clouds.Docker.Images.Fetch.ArchiveFetcher"] = "files that pip and Maven fetched, within their limit of disk",
         ["Portal.Jobs.Clouds.Docker.Images.Fetch.ClientRun"] = "what pip and Maven write, piece by piece, cut into bounded lines",
         ["Portal.Jobs.Clouds.Docker.Images.Fetch.Pip"] = "a resource of the program",
+        ["Portal.Jobs.Clouds.Docker.Images.ImagePlan"] = "recipes and archives of the operator",
         ["Portal.Jobs.Clouds.Docker.Images.ImagePlan/Planner"] = "recipes and archives of the operator",
         ["Portal.Jobs.Clouds.Docker.Images.ImageRecipe"] = "recipes and archives of the operator",
         ["Portal.Jobs.Clouds.Docker.Images.DebianRoot"] = "a program of the host",

@@ -162,9 +162,10 @@ public sealed class LocalIndex : IAsyncDisposable
     private IResult Project(string project)
     {
         Asked.AddOrUpdate($"simple/{project}/", 1, (_, times) => times + 1);
-        var files = Files.Keys.Where(k => k.StartsWith($"packages/{project}/", StringComparison.Ordinal)).Select(k => (Name: Path.GetFileName(k), Url: $"../../{k}")).ToList();
+        var files = Files.Keys.Where(k => k.StartsWith($"packages/{project}/", StringComparison.Ordinal))
+            .Select(k => (Name: Path.GetFileName(k), Url: $"../../{k}", Sum: Convert.ToHexStringLower(SHA256.HashData(Files[k])))).ToList();
         return files.Count == 0 ? Results.NotFound()
-            : _html ? Results.Text($"<!DOCTYPE html><html><body>{string.Concat(files.Select(f => $"<a href=\"{f.Url}#sha256=00\" data-requires-python=\"&gt;=3\">{f.Name}</a><br/>"))}</body></html>", "text/html")
+            : _html ? Results.Text($"<!DOCTYPE html><html><body>{string.Concat(files.Select(f => $"<a href=\"{f.Url}#sha256={f.Sum}\" data-requires-python=\"&gt;=3\">{f.Name}</a><br/>"))}</body></html>", "text/html")
             : Results.Text(JsonSerializer.Serialize(new { meta = new Dictionary<string, string>(StringComparer.Ordinal) { ["api-version"] = "1.1" }, name = project, files = files.Select(f => new { filename = f.Name, url = f.Url }) }), "application/vnd.pypi.simple.v1+json");
     }
 }

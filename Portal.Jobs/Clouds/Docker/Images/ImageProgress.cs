@@ -64,10 +64,11 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
         Say(line);
     }
 
-    /// <summary>A line that comes with the share that is done.</summary>
+    /// <summary>Words for a person that come with the share that is done.</summary>
     public void Reach(string line, double share)
     {
         Advance(share);
+        _doing = line;
         Say(line);
     }
 

@@ -178,7 +178,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
         catch (InvalidDataException e)
         {
-            throw PackageFaults.Make(CloudFault.Refused, $"{Path.GetFileName(path)} from a package index cannot be unpacked: {e.Message}", "Look at what Images:Index and Images:Maven answer for it.");
+            throw PackageFaults.Make(CloudFault.Refused, $"{Path.GetFileName(path)} from a package index cannot be unpacked: {e.Message}", "Look at what the server that pip.conf or settings.xml names answers for it.");
         }
     }
 

@@ -50,7 +50,8 @@ internal abstract partial class PackageClient(ILogger log)
             _ when Says("certificate|sslerror|PKIX|tls ") => "the certificate of the package server is not trusted",
             _ when Says("name or service not known|name resolution|unknown host|no address associated|getaddrinfo") => "the package server's name cannot be resolved",
             _ when Says("refused|timed out|timeout|unreachable|no route|reset by peer|connection error|remote host terminated|connection aborted") => "no package server answers",
-            _ => "the package server does not have it",
+            _ when Says("\\b404\\b|not found|no matching distribution|could not find|failure to find") => "the package server does not have it",
+            _ => $"{Name} failed; its last words are in the log of Portal.Jobs",
         };
     }
 
