@@ -26,7 +26,10 @@ public sealed record SeccompProfile(string Json, string Hash)
     private static readonly string[] Closed = ["io_uring_setup", "io_uring_enter", "io_uring_register", "socketcall"];
     private static readonly Dictionary<string, uint> Families = new(StringComparer.Ordinal)
     {
-        ["AF_UNIX"] = 1, ["AF_INET"] = 2, ["AF_INET6"] = 10, ["AF_NETLINK"] = 16,
+        ["AF_UNIX"] = 1,
+        ["AF_INET"] = 2,
+        ["AF_INET6"] = 10,
+        ["AF_NETLINK"] = 16,
     };
     private static readonly Dictionary<string, uint> Copies = new(StringComparer.Ordinal) { ["FICLONE"] = 0x40049409, ["FICLONERANGE"] = 0x4020940D, ["FIDEDUPERANGE"] = 0xC0189436 };
 

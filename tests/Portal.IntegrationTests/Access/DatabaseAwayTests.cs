@@ -39,7 +39,7 @@ public sealed class DatabaseAwayTests(CutWeb web) : IClassFixture<CutWeb>
         var workspace = await web.WorkspaceAsync("Ada");
         var endpoints = web.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
             .Where(e => e.RoutePattern.RawText?.StartsWith("/api/v1/", StringComparison.Ordinal) == true && e.RoutePattern.RawText != "/api/v1/openapi.json")
-            .SelectMany(e => e.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods, 
+            .SelectMany(e => e.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods,
                 (e, method) => (Path: PathOf(e, workspace.Id), Method: new HttpMethod(method))).ToList();
         endpoints.Count.ShouldBeGreaterThan(12);
         await web.Relay.CutAsync();

@@ -51,7 +51,13 @@ internal sealed partial class Chromium : IAsyncDisposable
 
     public Task SetCookieAsync(string url, string name, string value) => CallAsync("Network.setCookie", new()
     {
-        ["url"] = url, ["name"] = name, ["value"] = value, ["path"] = "/", ["secure"] = true, ["httpOnly"] = true, ["sameSite"] = "Lax",
+        ["url"] = url,
+        ["name"] = name,
+        ["value"] = value,
+        ["path"] = "/",
+        ["secure"] = true,
+        ["httpOnly"] = true,
+        ["sameSite"] = "Lax",
     });
 
     /// <summary>As if a person had typed it.</summary>

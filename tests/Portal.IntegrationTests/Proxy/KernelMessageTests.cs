@@ -75,9 +75,18 @@ public sealed class KernelMessageTests(WebFixture web) : IClassFixture<WebFixtur
         {
             ["header"] = new JsonObject
             {
-                ["msg_id"] = id, ["msg_type"] = type, ["session"] = "s", ["username"] = "", ["version"] = "5.3", ["date"] = "2026-01-01T00:00:00Z",
+                ["msg_id"] = id,
+                ["msg_type"] = type,
+                ["session"] = "s",
+                ["username"] = "",
+                ["version"] = "5.3",
+                ["date"] = "2026-01-01T00:00:00Z",
             },
-            ["parent_header"] = new JsonObject(), ["metadata"] = new JsonObject(), ["content"] = content, ["channel"] = "shell", ["buffers"] = new JsonArray(),
+            ["parent_header"] = new JsonObject(),
+            ["metadata"] = new JsonObject(),
+            ["content"] = content,
+            ["channel"] = "shell",
+            ["buffers"] = new JsonArray(),
         };
         await socket.SendAsync(JsonSerializer.SerializeToUtf8Bytes(message), WebSocketMessageType.Text, true, Cancel);
         var (said, buffer) = ("", new byte[64 << 10]);
