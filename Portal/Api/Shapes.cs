@@ -16,7 +16,7 @@ public sealed record NewWorkspace(
     [property: Required, StringLength(40, MinimumLength = 1)] string? TemplateId,
     [property: Required, StringLength(20, MinimumLength = 1)] string? Size,
     [property: Required, StringLength(WorkspaceName.Longest, MinimumLength = 1)] string? Name,
-    DateTimeOffset? EndAt = null) : IValidatableObject
+    [property: EndOrHours] DateTimeOffset? EndAt = null)
 {
     /// <summary>Instead of endAt: how long it runs from when it is ready.</summary>
     [Range(0.01, 24 * 366)]
@@ -27,11 +27,18 @@ public sealed record NewWorkspace(
 
     /// <summary>Values of the template's parameters by id; absent ones have their defaults.</summary>
     public IReadOnlyDictionary<string, string>? Parameters { get; init; }
+}
 
-    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
-    {
-        if (EndAt is null == Hours is null) yield return new("Say either when it is to stop (endAt) or how long it is to run (hours).", [nameof(EndAt)]);
-    }
+/// <summary>Exactly one of endAt and hours. A rule of the property, so that it is told together with what else is wrong.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class EndOrHoursAttribute : ValidationAttribute
+{
+    public override bool RequiresValidationContext => true;
+
+    protected override ValidationResult? IsValid(object? value, ValidationContext validationContext) =>
+        validationContext.ObjectInstance is NewWorkspace { Hours: var hours } && value is null == hours is null
+            ? new("Say either when it is to stop (endAt) or how long it is to run (hours).", [validationContext.MemberName!])
+            : ValidationResult.Success;
 }
 
 /// <summary>A new end time.</summary>

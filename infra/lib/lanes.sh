@@ -33,7 +33,7 @@ lane_e2e() {
   local code=0
   get_packages browser || { write_trx e2e chromium 1 0; return 1; }
   # The images of Spark and Hadoop take minutes of both cores: lane long has them.
-  start_installation 100 notebook dask slurm || { write_trx e2e "infra/run" 1 0; return 1; }
+  start_installation 240 notebook dask slurm || { write_trx e2e "infra/run" 1 0; return 1; }
   run_project e2e "$(left 1400 120)" e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
   check_installation e2e 80 again status crash smoke rootless || code=$?
   end_installation || { code=$?; write_trx e2e "infra/run reset" 1 0; }
