@@ -211,7 +211,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
             print("made")
             """)).Said.ShouldBe("made");
 
-        (await Lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).LimitBytes.ShouldBe(64 << 20);
+        (await Lab.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).LimitBytes.ShouldBe(64 << 20);
         (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
         await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 64 << 20, Cancel);
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);

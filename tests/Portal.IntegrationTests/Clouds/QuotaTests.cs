@@ -44,7 +44,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         code.ShouldNotBe(0);
         said.ShouldContain("Disk quota exceeded");
         (await UsedAsync(second)).ShouldBeLessThan(21 * Mib);
-        var usage = await Lab.Filesets.UsageAsync(Cancel);
+        var usage = await Lab.UsageAsync(Cancel);
         usage.Single(u => u.ClassId == classId && u.IsShare).UsedBytes.ShouldBeInRange(50 * Mib, 60 * Mib);
         (await UsedAsync(first)).ShouldBeInRange(40 * Mib, 41 * Mib);
     }
@@ -73,7 +73,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await ScratchAsync("worker0")).ShouldBeInRange(15 * Mib, 20 * Mib);
         (await ScratchAsync("worker1")).ShouldBeInRange(30 * Mib, 31 * Mib);
 
-        async Task<long> ScratchAsync(string node) => (await Lab.Filesets.UsageAsync(Cancel)).Single(u => u.Scratch == new ScratchFolder(classId, access.Workspace, node)).UsedBytes;
+        async Task<long> ScratchAsync(string node) => (await Lab.UsageAsync(Cancel)).Single(u => u.Scratch == new ScratchFolder(classId, access.Workspace, node)).UsedBytes;
     }
 
     [Fact]
@@ -100,7 +100,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await OwnDisk.RunAsync("btrfs", "subvolume", "delete", Path.Combine(folder, "escape"))).ShouldBe(0);
     }
 
-    private async Task<long> UsedAsync(ShareAccess access) => (await Lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes;
+    private async Task<long> UsedAsync(ShareAccess access) => (await Lab.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes;
 
     private Task<(string Said, long Code)> WriteAsync(ClusterPlan plan, string file, int mib, string node = "notebook", string folder = "/home/student/work") =>
         Lab.InsideAsync(plan, node, "dd", "if=/dev/zero", $"of={folder}/{file}", "bs=1M", $"count={mib}", "conv=fsync");

@@ -36,7 +36,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await StatAsync(folder)).ShouldBe($"{Uid} {Uid} 700 256");
         (await StatAsync(mount)).ShouldBe($"{Uid} {Uid} 700 256");
         (await StatAsync(Path.GetDirectoryName(folder)!)).ShouldBe("0 0 711 256");
-        var usage = (await Lab.Filesets.UsageAsync(Cancel)).Where(u => u.ClassId == classId).ToList();
+        var usage = (await Lab.UsageAsync(Cancel)).Where(u => u.ClassId == classId).ToList();
         usage.Single(u => u.PersonId == access.PersonId).LimitBytes.ShouldBe(20 << 20);
         usage.Single(u => u.IsShare).LimitBytes.ShouldBe(60 << 20);
         usage.Count.ShouldBe(2);
@@ -57,7 +57,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
 
         await Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid, 40 << 20, Cancel);
         (await WriteAsync(mount, "b", 5)).ShouldBe(0);
-        var used = (await Lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId);
+        var used = (await Lab.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId);
         used.UsedBytes.ShouldBeInRange(20L << 20, 21L << 20);
         used.LimitBytes.ShouldBe(40 << 20);
     }
@@ -148,7 +148,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
 
         await Task.WhenAll(people.Concat(people).Select(p => Lab.Filesets.EnsureAsync(classId, p.Id, p.Uid, p.Limit, Cancel)));
 
-        var usage = await Lab.Filesets.UsageAsync(Cancel);
+        var usage = await Lab.UsageAsync(Cancel);
         people.ShouldAllBe(p => usage.Single(u => u.PersonId == p.Id).LimitBytes == p.Limit);
     }
 

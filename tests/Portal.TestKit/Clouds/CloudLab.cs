@@ -42,6 +42,26 @@ public sealed class CloudLab : IAsyncDisposable
     public IClusterCloud Clusters => Get<IClusterCloud>();
     public IShareCloud Shares => Get<IShareCloud>();
     public IFilesetCloud Filesets => Get<IFilesetCloud>();
+
+    /// <summary>What folders hold, once nothing is being counted again: tests share one disk, and some of them cause that.</summary>
+    public async Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel)
+    {
+        IReadOnlyList<FilesetUsage>? usage = null;
+        await Eventually.HoldsAsync(async () =>
+        {
+            try
+            {
+                usage = await Filesets.UsageAsync(cancel);
+                return true;
+            }
+            catch (CloudException e) when (e.Fault == CloudFault.Away)
+            {
+                return false;
+            }
+        }, "what folders hold is known", 60);
+        return usage!;
+    }
+
     public Engine Engine => Get<Engine>();
     public Owned Owned => Get<Owned>();
     public string Folder => Settings["Clouds:LocalStorage:Folder"]!;
