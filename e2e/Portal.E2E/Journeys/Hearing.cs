@@ -24,7 +24,7 @@ public sealed class Hearing(Site site)
         }
         """;
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Tab_OnAFreshPage_ReachesTheSkipLinkFirstAndLeadsToThePage()
     {
         await using var visit = await site.LookAsync("Grace Hopper");
@@ -38,7 +38,7 @@ public sealed class Hearing(Site site)
         }
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Navigation_InsideTheSite_BeginsAtTheNewTitle()
     {
         await using var visit = await site.LookAsync("Grace Hopper");
@@ -50,7 +50,7 @@ public sealed class Hearing(Site site)
     }
 
     /// <summary>One live region says what a choice comes to; what stands there when the form opens is read as the page.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Receipt_Changed_IsAnnounced()
     {
         await using var visit = await site.LookAsync("Grace Hopper");
@@ -65,7 +65,7 @@ public sealed class Hearing(Site site)
     }
 
     /// <summary>A whole life by ear and keys: it is said when it is ready, stopped and started, and the focus is never lost.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Workspace_FromLaunchToDeleted_IsHeardAndKeepsTheFocus()
     {
         await site.WaitForNotebooksAsync();
@@ -124,7 +124,7 @@ public sealed class Hearing(Site site)
     }
 
     /// <summary>Selected, current and primary in colours that the person chose for everything: they differ from what is not.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task ForcedColours_SelectedPrimaryAndCurrent_StayVisible()
     {
         await using var visit = await site.LookAsync("Grace Hopper");
@@ -145,7 +145,7 @@ public sealed class Hearing(Site site)
     }
 
     /// <summary>400 % on a laptop: one column of 320 px, and nothing to the side of it.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task EveryPage_At320Pixels_DoesNotScrollSideways()
     {
         List<string> wide = [];
@@ -166,7 +166,7 @@ public sealed class Hearing(Site site)
     }
 
     /// <summary>Dialogs that need no workspace.</summary>
-    [Theory]
+    [Theory, Trait("Lane", "long")]
     [InlineData("idle-rule", "/", "Edsger Dijkstra", ".idle-rule button")]
     [InlineData("deprecate", "/templates", "Ken Thompson", ".template-acts button")]
     [InlineData("restrict", "/templates", "Ken Thompson", ".template-acts button + button")]

@@ -23,7 +23,7 @@ public sealed class SlowLines(Site site)
         ("Ken Thompson", "/templates", page => page.Locator(".template-acts button").First.ClickAsync()),
     ];
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task EveryField_TypedInFarAway_KeepsEachLetter()
     {
         await using var line = SlowLine.To(site.Address.Port, RoundTrip);
@@ -48,7 +48,7 @@ public sealed class SlowLines(Site site)
     }
 
     /// <summary>Those that only a workspace has: the search of its logs, and the number of its workers.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task FieldsOfAWorkspace_TypedInFarAway_KeepEachLetter()
     {
         await site.WaitForAsync("Dask");
@@ -71,7 +71,7 @@ public sealed class SlowLines(Site site)
     }
 
     /// <summary>What is chosen by the first letters is what the eye sees: Enter goes where the whole word leads.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Commands_TypedAndEnteredFarAway_GoWhereTheWordLeads()
     {
         await using var line = SlowLine.To(site.Address.Port, RoundTrip);
