@@ -94,7 +94,7 @@ public sealed class EveryPage(Site site)
         (await visit.Page.EvaluateAsync<string>("() => getComputedStyle(document.body).backgroundColor")).ShouldBe(ground);
 
         await CheckWidthsAsync(visit, "app-not-open", scheme == ColorScheme.Dark ? "dark" : "light");
-        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Go to the workspace" }).ClickAsync();
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "See what is going on, and open it again" }).ClickAsync();
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Sign in" })).ToBeVisibleAsync();
     }
 
