@@ -23,7 +23,7 @@ lane_format() {
 lane_unit() { run_project unit 30 tests/Portal.Tests --filter-not-trait Lane=long; }
 
 lane_integration() {
-  get_packages tests fetch || true
+  get_packages tests fetch browser || true
   make_testbed
   run_project integration "$(left 1700 1100)" tests/Portal.IntegrationTests --filter-not-trait Lane=long
 }
