@@ -28,7 +28,7 @@ public sealed class EngineChoiceTests : IAsyncLifetime
 
     public static TheoryData<string, string, string> Unfit() => new()
     {
-        { Docker.Replace("\"Engine\"", "\"Podman Engine\"", StringComparison.Ordinal), Able, "another program than Docker Engine" },
+        { Docker.Replace("\"Engine\"", "\"Podman Engine\"", StringComparison.Ordinal), Able, "it is not Docker Engine" },
         { Docker.Replace("1.41", "1.40", StringComparison.Ordinal), Able, "its API is 1.40, and at least 1.41 is needed" },
         { Docker.Replace("1.41", "1.9", StringComparison.Ordinal), Able, "its API is 1.9, and at least 1.41 is needed" },
         { Docker, Able.Replace("name=cgroupns", "name=rootless", StringComparison.Ordinal), "it runs without root" },
@@ -42,7 +42,7 @@ public sealed class EngineChoiceTests : IAsyncLifetime
     {
         var socket = await EngineAsync("docker.sock", version, info);
 
-        (await ChooseAsync(socket)).ShouldMatch($"^own one, because the engine at {socket} cannot be used: .*{why}");
+        (await ChooseAsync(socket)).ShouldMatch($"^own one, because the container engine at {socket} cannot be used: .*{why}");
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class EngineChoiceTests : IAsyncLifetime
         var socket = await EngineAsync("named.sock", Docker.Replace("1.41", "1.24", StringComparison.Ordinal), Able);
 
         (await ChooseAsync(Path.Combine(_folder, "nothing.sock"), ("DOCKER_HOST", $"unix://{socket}"))).ShouldBe($"engine= missing=DOCKER_HOST names {socket}, which cannot be used: its API is 1.24, and at least 1.41 is needed");
-        (await ChooseAsync(socket, ("DOCKER_HOST", "unix:///nowhere.sock"))).ShouldBe("engine= missing=DOCKER_HOST names /nowhere.sock, and nothing answers there");
+        (await ChooseAsync(socket, ("DOCKER_HOST", "unix:///nowhere.sock"))).ShouldBe("engine= missing=DOCKER_HOST names /nowhere.sock, but nothing answers there");
     }
 
     public async ValueTask DisposeAsync()
