@@ -61,8 +61,8 @@ public sealed class NotebookJourney(Site site)
         // A terminal counts for half a minute after its last output: longer than a quick cell takes. Some look meets this one at work.
         await lab.RunAsync("import time; time.sleep(20); 'rested'", "'rested'");
         await Expect(ada.Page.GetByText(new Regex("Kept awake by: .*a kernel", RegexOptions.None, TimeSpan.FromSeconds(1)))).ToBeVisibleAsync(new() { Timeout = 60_000 });
-        // The embedded default opens no way out, and what would need one says so.
-        await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:72]", "'This site opens no way out to package indexes, so pip can fetch nothing.'");
+        // The embedded default has no egress proxy, and pip says so.
+        await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:93]", "'This site does not give notebooks access to package indexes, so pip cannot download anything.'");
         await LookAtLogAsync(ada, page, lab);
         await lab.ReloadAsync();
         await Expect(lab.File(uploaded)).ToBeVisibleAsync();
