@@ -97,7 +97,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         foreach (var id in gone)
         {
             await db.Database.ExecuteSqlAsync($"update portal.template_versions set retired = true where template_id = {id} and not retired", cancel);
-            log.LogInformation("{Template} is gone from its folder and no longer offered.", id);
+            log.LogInformation("Template {Template} is no longer in its folder and no longer offered.", id);
         }
         await TellAsync(db, faults, cancel);
     }
@@ -112,7 +112,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         }
         db.TemplateVersions.Add(new() { Id = Guid.CreateVersion7(clock.GetUtcNow()), TemplateId = spec.Id, Hash = hash, Spec = spec, Guide = guide });
         await db.SaveChangesAsync(cancel);
-        log.LogInformation("Published {Template}, version {Hash}.", spec.Id, hash[..12]);
+        log.LogInformation("Published template {Template}, version {Hash}.", spec.Id, hash[..12]);
     }
 
     /// <summary>The rows are what is wrong now; what was mended goes.</summary>
