@@ -4,7 +4,7 @@ using Portal.Jobs.Watch;
 
 namespace Portal.Jobs;
 
-/// <summary>What must be true before anything runs: the schema is ours, the catalogue published, the clouds asked once.</summary>
+/// <summary>Startup checks, before anything runs: the schema is the expected one, the catalogue is published, and the clouds were asked once.</summary>
 public sealed class FirstWords(SchemaGate schema, PublishTemplates templates, CloudHealth health, ILogger<FirstWords> log) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)

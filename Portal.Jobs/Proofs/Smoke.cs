@@ -62,7 +62,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         await say.WriteLineAsync("Everything works.");
     }
 
-    /// <summary>Waits while images are being built, saying what is waited for; answers what is proven then.</summary>
+    /// <summary>Waits while images are being built and says for what; returns the templates to check.</summary>
     private async Task<IReadOnlyList<string>> WaitForTemplatesAsync(string[] asked, CancellationToken cancel)
     {
         Begin();
@@ -141,8 +141,8 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
     }
 
     /// <summary>
-    /// Every example notebook of the template, cell by cell; each checks its own result and says so in its last line. As the version has them:
-    /// the work folder may keep those of an older one, which nobody overwrites.
+    /// Runs every example notebook of the template, cell by cell; each checks its own result and says so in its last line. The version's own files are
+    /// used, because the work folder may hold those of an older version, which are never overwritten.
     /// </summary>
     private async Task ExamplesAsync(string template, AppVisit visit, CancellationToken cancel)
     {
@@ -176,5 +176,5 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
     private static string? Text(JsonElement of, string name) => of.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }
 
-/// <summary>The installation does not do what it should; the message is for the operator.</summary>
+/// <summary>The installation does not work as it should; the message is for the operator.</summary>
 public sealed class SmokeException(string message) : Exception(message);
