@@ -6,7 +6,7 @@ using System.Text.Json;
 
 namespace Portal.Benchmarks;
 
-/// <summary>A notebook at its container's own address, without the portal between.</summary>
+/// <summary>A notebook at its container's own address, bypassing the portal.</summary>
 internal sealed class NotebookDoor : IDisposable
 {
     public const int Port = 8888;
@@ -40,7 +40,7 @@ internal sealed class NotebookDoor : IDisposable
         }
     }
 
-    /// <summary>A new kernel computes this, and ends. Throws unless its last value is the one that is expected.</summary>
+    /// <summary>A new kernel computes this, and ends. Throws unless its last value is the expected one.</summary>
     public async Task ComputesAsync(string address, string code, string value, CancellationToken cancel)
     {
         using var patience = new CancellationTokenSource(Patience, TimeProvider.System);

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Portal.Benchmarks;
 using Portal.Benchmarks.Figures;
 
-// Portal.Benchmarks [--quick] [name…]: what infra/bench starts. Prints one line a figure with its goal; ends with 1 when one was missed, with 2 when something could not be measured or is unknown.
+// Portal.Benchmarks [--quick] [name…]: run by infra/bench. Prints one line per figure with its target; exits with 1 if one was missed, with 2 if something could not be measured or is unknown.
 IReadOnlyList<Figure> all = [new PickUp(), new Cancel(), new Launch(), new Page(), new Takeover(), new Idle(), new Burst(), new Follow(), .. Engines.All];
 var quick = args.Contains("--quick");
 var names = args.Where(a => a != "--quick").ToList();
@@ -12,7 +12,7 @@ if (names.Find(n => all.All(f => f.Name != n)) is { } unknown)
     return 2;
 }
 
-// An interrupted run still clears up behind itself.
+// An interrupted run still cleans up.
 using var interrupt = new CancellationTokenSource();
 void Interrupt(PosixSignalContext signal)
 {

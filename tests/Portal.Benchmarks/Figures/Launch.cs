@@ -3,8 +3,8 @@ using Portal.TestKit.Clouds;
 namespace Portal.Benchmarks.Figures;
 
 /// <summary>
-/// From the click to Ready, beside the least that the same container needs: the engine's own calls, the first answer of the notebook and then a first
-/// kernel. Both by turns in one run, so that a busy machine is as busy for both.
+/// From the click to Ready, against the minimum that the same container needs: direct calls to the container engine, the first answer of the notebook and then
+/// a first kernel. Both alternate in one run, so that the machine is equally busy for both.
 /// </summary>
 internal sealed class Launch() : Figure("launch")
 {

@@ -1,6 +1,6 @@
 namespace Portal.Benchmarks.Figures;
 
-/// <summary>Eight launches of all kinds, of their usual sizes, ordered together.</summary>
+/// <summary>Eight launches of all kinds, of their default sizes, ordered together.</summary>
 internal sealed class Mixed() : Figure("mixed")
 {
     public override async Task MeasureAsync(Bench bench, CancellationToken cancel)

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Portal.Tests.Infra;
 
-/// <summary>Which engine <c>infra/run</c> takes: one that answers as Docker Engine does and can keep limits, else its own. The engines here answer on real sockets what real ones answer.</summary>
+/// <summary>Which container engine <c>infra/run</c> uses: one that answers as Docker Engine and can enforce limits, else its own. The ones here answer on real sockets like real ones.</summary>
 public sealed class EngineChoiceTests : IAsyncLifetime
 {
     private const string Docker = """{"Platform":{"Name":""},"Components":[{"Name":"Engine","Version":"20.10.24+dfsg1","Details":{"ApiVersion":"1.41","MinAPIVersion":"1.12"}},{"Name":"runc","Version":"1.1.5"}],"Version":"20.10.24+dfsg1","ApiVersion":"1.41","MinAPIVersion":"1.12"}""";
@@ -73,7 +73,7 @@ public sealed class EngineChoiceTests : IAsyncLifetime
         Directory.Delete(_folder, recursive: true);
     }
 
-    /// <summary>What use_engine decides; starting one is only said.</summary>
+    /// <summary>What use_engine decides; starting one is only reported.</summary>
     private async Task<string> ChooseAsync(string system, params (string, string)[] environment)
     {
         var (code, said) = await Script.RunAsync("common processes engine", """
