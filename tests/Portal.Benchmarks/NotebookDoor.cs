@@ -55,10 +55,10 @@ internal sealed class NotebookDoor : IDisposable
         {
             var heard = await HearAsync(socket, either.Token);
             var (kind, content) = (heard.GetProperty("msg_type").GetString(), heard.GetProperty("content"));
-            if (kind == "error") throw new InvalidOperationException($"The bare kernel failed: {content.GetProperty("ename")}: {content.GetProperty("evalue")}");
+            if (kind == "error") throw new InvalidOperationException($"The baseline kernel failed: {content.GetProperty("ename")}: {content.GetProperty("evalue")}");
             if (kind != "execute_result") continue;
             var said = content.GetProperty("data").GetProperty("text/plain").GetString();
-            if (said != value) throw new InvalidOperationException($"The bare kernel says {said} where {value} is right.");
+            if (said != value) throw new InvalidOperationException($"The baseline kernel returned {said} instead of {value}.");
             using var ended = await _http.DeleteAsync(new Uri($"http://{address}:{Port}/api/kernels/{id}"), either.Token); // as the product's proof does
             return;
         }

@@ -8,7 +8,7 @@ var quick = args.Contains("--quick");
 var names = args.Where(a => a != "--quick").ToList();
 if (names.Find(n => all.All(f => f.Name != n)) is { } unknown)
 {
-    await Console.Error.WriteLineAsync($"There is no figure {unknown}. There are: {string.Join(' ', all.Select(f => f.Name))}.");
+    await Console.Error.WriteLineAsync($"There is no figure {unknown}. Figures: {string.Join(' ', all.Select(f => f.Name))}.");
     return 2;
 }
 

@@ -36,7 +36,7 @@ internal sealed class Report(TextWriter say)
             return;
         }
         if (judged > limit) Missed++;
-        Say(what, $"{values}  n={series.Count}  goal ≤ {N(limit)} {unit}{(because is null ? "" : $" ({because})")}: {(judged > limit ? "MISSED" : "met")}");
+        Say(what, $"{values}  n={series.Count}  target ≤ {N(limit)} {unit}{(because is null ? "" : $" ({because})")}: {(judged > limit ? "MISSED" : "met")}");
     }
 
     public static string N(double value) => value.ToString(value >= 100 ? "F0" : value >= 10 ? "F1" : "F2", CultureInfo.InvariantCulture);

@@ -25,7 +25,7 @@ public sealed class TestDatabase : IAsyncDisposable
     public string Web => As(Grants.Web);
     public string Jobs => As(Grants.Jobs);
 
-    public static string Server => Environment.GetEnvironmentVariable("PORTAL_TEST_ADMIN") ?? throw new InvalidOperationException("PORTAL_TEST_ADMIN names no database server; infra/test sets it.");
+    public static string Server => Environment.GetEnvironmentVariable("PORTAL_TEST_ADMIN") ?? throw new InvalidOperationException("PORTAL_TEST_ADMIN is not set; infra/test sets it to a database server.");
 
     /// <summary>A new clone; dropped when disposed.</summary>
     public static async Task<TestDatabase> CreateAsync(CancellationToken cancel)

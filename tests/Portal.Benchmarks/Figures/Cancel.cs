@@ -19,7 +19,7 @@ internal sealed class Cancel() : Figure("cancel")
             var waiting = await WaitingAsync(bench, Math.Min(AtOnce, left), cancel);
             foreach (var id in waiting) await bench.DeleteAsync(id, cancel);
         }
-        bench.Report.Tail("wish committed → waiting run ended", await bench.SeriesAsync("""
+        bench.Report.Tail("requested run committed → waiting run ended", await bench.SeriesAsync("""
             select 1000 * extract(epoch from r.ended_at - pg_xact_commit_timestamp(a.xmin))::float8
             from portal.audit a join portal.runs r on r.workspace_id = a.workspace_id and r.kind = 'Launch' and r.phase = 'Cancelled' and r.attempts = 1
             where a.verb = 'DeleteWorkspace' and a.at >= $1

@@ -65,10 +65,10 @@ internal sealed class Engines(string template, int times, string code, string va
             results.Add(hasResult);
             bareResults.Add(bare.Result.TotalSeconds);
         }
-        bench.Report.Spread("bare: workers registered, apps answer, a kernel computes", bareReady, "s");
+        bench.Report.Spread("baseline: registered, apps answer, kernel", bareReady, "s");
         bench.Report.Spread($"{Workers} workers: click → Ready", ready, "s", Allowed * bareReady.Median, $"{Allowed} × {Report.N(bareReady.Median)}");
         await bench.SayStepsAsync(Name, since, cancel);
-        bench.Report.Spread("bare: first distributed result", bareResults, "s");
+        bench.Report.Spread("baseline: first distributed result", bareResults, "s");
         bench.Report.Spread($"{Workers} workers: click → first result", results, "s", Allowed * bareResults.Median, $"{Allowed} × {Report.N(bareResults.Median)}");
     }
 }

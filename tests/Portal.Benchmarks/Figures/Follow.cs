@@ -43,7 +43,7 @@ internal sealed class Follow() : Figure("follow")
             File.Copy(Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates", "notebook", "template.yaml"), Path.Combine(templates, "notebook", "template.yaml"));
             await using var own = await Bench.StartAsync(bench.Quick, bench.Report, cancel,
                 ("Catalog:Templates", templates), ("Clouds:Docker:Socket", relay.Path), ("Site:Capacity:Vcpu", "1000"));
-            await MeasureAsync(own, relay, "with nothing", cancel);
+            await MeasureAsync(own, relay, "with no workspaces", cancel);
             var many = own.Times(100, 10);
             for (var i = 0; i < many; i++)
             {
@@ -70,8 +70,8 @@ internal sealed class Follow() : Figure("follow")
         var seconds = TimeProvider.System.GetElapsedTime(start).TotalSeconds;
         var rate = new Series();
         rate.Add((relay.Calls - calls) / seconds);
-        bench.Report.Spread($"engine's calls a second {when}", rate, "", Allowed);
-        bench.Report.Say($"processor of Jobs {when}", $"{Report.N(100 * (Processor(bench) - cpu).TotalSeconds / seconds)} % of one core");
+        bench.Report.Spread($"container engine calls per second {when}", rate, "", Allowed);
+        bench.Report.Say($"CPU of Jobs {when}", $"{Report.N(100 * (Processor(bench) - cpu).TotalSeconds / seconds)} % of one core");
     }
 
     /// <summary>Kills one node among all: until its row says that it is not running.</summary>
@@ -87,7 +87,7 @@ internal sealed class Follow() : Figure("follow")
             while (await bench.ScalarAsync<bool>("select running from portal.nodes where workspace_id = $1 and name = 'first'", cancel, id)) await Task.Delay(5, cancel);
             took.Add(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds);
         }
-        bench.Report.Spread("a node killed among them → its row", took, "ms");
+        bench.Report.Spread("one of their nodes killed → its row", took, "ms");
     }
 
     private static TimeSpan Processor(Bench bench)

@@ -7,7 +7,7 @@ internal sealed class Idle() : Figure("idle")
 
     public override async Task MeasureAsync(Bench bench, CancellationToken cancel)
     {
-        await MeasureAsync(bench, "with nothing", cancel);
+        await MeasureAsync(bench, "with no notebooks", cancel);
         await bench.TogetherAsync(cancel);
         await MeasureAsync(bench, $"with {Bench.Many} notebooks", cancel);
     }
@@ -21,7 +21,7 @@ internal sealed class Idle() : Figure("idle")
         await Task.Delay(window, TimeProvider.System, cancel);
         var (after, seconds) = (await CountsAsync(bench, cancel), TimeProvider.System.GetElapsedTime(start).TotalSeconds);
         var rate = after.ToDictionary(c => c.Key, c => (c.Value - before.GetValueOrDefault(c.Key)) / seconds, StringComparer.Ordinal);
-        bench.Report.Say($"statements a second {when}", $"{Report.N(rate.Values.Sum())}: {string.Join(", ", rate.OrderByDescending(r => r.Value).Select(r => $"{r.Key} {Report.N(r.Value)}"))}");
+        bench.Report.Say($"statements per second {when}", $"{Report.N(rate.Values.Sum())}: {string.Join(", ", rate.OrderByDescending(r => r.Value).Select(r => $"{r.Key} {Report.N(r.Value)}"))}");
         bench.Report.Say($"memory {when}", $"Jobs {Memory(bench.It.Jobs.Id)}; web {Memory(bench.It.Web.Id)}");
     }
 

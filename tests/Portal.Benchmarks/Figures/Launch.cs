@@ -25,8 +25,8 @@ internal sealed class Launch() : Figure("launch")
             kernels.Add(kernel.TotalSeconds);
             if (i % 2 == 1) product.Add(await ProductAsync(bench, cancel));
         }
-        bench.Report.Spread("bare: engine's calls, first HTTP 200", answers, "s");
-        bench.Report.Spread("bare: then a first kernel computes", kernels, "s");
+        bench.Report.Spread("baseline: direct calls, first HTTP 200", answers, "s");
+        bench.Report.Spread("baseline: then a first kernel computes", kernels, "s");
         bench.Report.Spread("click → Ready", product, "s", Allowed * answers.Median + kernels.Median, $"{Allowed} × {Report.N(answers.Median)} + {Report.N(kernels.Median)}");
         await bench.SayStepsAsync("notebook", since, cancel);
     }

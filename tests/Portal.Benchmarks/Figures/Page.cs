@@ -43,7 +43,7 @@ internal sealed class Page() : Figure("page")
             await Task.Delay(pauses.Next(500, 3000), cancel);
         }
         await bench.DeleteAsync(workspace, cancel);
-        bench.Report.Tail("engine's event → changed DOM", took, "ms", Goal);
+        bench.Report.Tail("container engine's event → changed DOM", took, "ms", Goal);
     }
 
     private static async Task<IPage> OpenAsync(IBrowser browser, Bench bench, string slug)

@@ -61,7 +61,7 @@ internal sealed class Takeover() : Figure("takeover")
 
         public static Supervised Start(Installation it)
         {
-            var script = Environment.GetEnvironmentVariable("PORTAL_TEST_SUPERVISE") ?? throw new InvalidOperationException("PORTAL_TEST_SUPERVISE names no supervisor; infra/bench sets it.");
+            var script = Environment.GetEnvironmentVariable("PORTAL_TEST_SUPERVISE") ?? throw new InvalidOperationException("PORTAL_TEST_SUPERVISE is not set; infra/bench sets it.");
             var start = it.Jobs.Command();
             foreach (var argument in (string[])[script, "jobs", it.Folder, Path.Combine(it.Folder, "supervised.log"), start.FileName]) start.ArgumentList.Insert(start.ArgumentList.Count - 1, argument);
             (start.FileName, start.RedirectStandardOutput, start.RedirectStandardError) = ("bash", false, false);

@@ -181,7 +181,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
 
     private async Task KillDatabaseAsync()
     {
-        var file = Environment.GetEnvironmentVariable("PORTAL_TEST_DB_PROCESS") ?? throw new InvalidOperationException("PORTAL_TEST_DB_PROCESS names no database to kill; infra/test sets it.");
+        var file = Environment.GetEnvironmentVariable("PORTAL_TEST_DB_PROCESS") ?? throw new InvalidOperationException("PORTAL_TEST_DB_PROCESS is not set, so there is no database to kill; infra/test sets it.");
         var before = await File.ReadAllTextAsync(file, Cancel);
         using (var postmaster = Process.GetProcessById(int.Parse(before.Split(' ', '\n')[0], System.Globalization.CultureInfo.InvariantCulture))) postmaster.Kill();
         It.Site.Get<Npgsql.NpgsqlDataSource>().Clear(); // like the product's listener

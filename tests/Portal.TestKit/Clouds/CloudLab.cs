@@ -70,7 +70,7 @@ public sealed class CloudLab : IAsyncDisposable
     /// <summary>A variable that names a part of the lab; if missing the test fails, it is not skipped.</summary>
     public static string Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value
         ? value
-        : throw new InvalidOperationException($"{name} is not set: these tests need a real engine and a btrfs mount; infra/test integration sets them up and names them.");
+        : throw new InvalidOperationException($"{name} is not set: these tests need a real container engine and a btrfs mount; infra/test integration provides both.");
 
     /// <summary>A separate installation.</summary>
     /// <param name="change">Settings that differ.</param>

@@ -27,6 +27,6 @@ public static class Script
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             if (File.Exists(Path.Combine(folder.FullName, "infra", "lib", "common.sh"))) return folder.FullName;
-        throw new InvalidOperationException("infra/lib is not above the tests.");
+        throw new InvalidOperationException("No folder above the tests contains infra/lib.");
     }
 }
