@@ -16,7 +16,7 @@ public sealed class DispatchBell : IDisposable
     public void Ring()
     {
         try { _bell.Release(); }
-        catch (SemaphoreFullException) { /* it rings already */ }
+        catch (SemaphoreFullException) { /* already signalled */ }
     }
 
     /// <summary>True if it was signalled.</summary>
