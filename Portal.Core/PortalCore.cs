@@ -8,7 +8,7 @@ namespace Portal.Core;
 
 public static class PortalCoreServices
 {
-    /// <summary>Verbs and feeds. Wants <c>AddPortalData</c> and a <see cref="TimeProvider"/>.</summary>
+    /// <summary>Verbs and feeds. Requires <c>AddPortalData</c> and a <see cref="TimeProvider"/>.</summary>
     public static IServiceCollection AddPortalCore(this IServiceCollection services) => services
         .AddSingleton<Data.SchemaGate>()
         .AddSingleton<Changes>().AddHostedService(p => p.GetRequiredService<Changes>())

@@ -4,7 +4,7 @@ using Portal.Core.People;
 
 namespace Portal.Jobs;
 
-/// <summary>The people and the class of a demonstration; done twice it changes nothing. Run as portal_migrator: nobody else may write people.</summary>
+/// <summary>The people and the class of the demo. Idempotent. Run as portal_migrator, because no other role may write people.</summary>
 public static class DemoSeed
 {
     private static readonly (string Subject, string Name, MemberRole Role)[] People =

@@ -4,14 +4,14 @@ using Portal.Jobs.Watch;
 
 namespace Portal.Jobs;
 
-/// <summary>What must be true before anything runs: the schema is ours, the catalogue published, the clouds asked once.</summary>
+/// <summary>Startup checks, before anything runs: the schema is the expected one, the catalogue is published, and the clouds were asked once.</summary>
 public sealed class FirstWords(SchemaGate schema, PublishTemplates templates, CloudHealth health, ILogger<FirstWords> log) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         if (await schema.ReasonAsync(cancellationToken) is { } wrong) throw new InvalidOperationException(wrong);
         await templates.RunAsync(cancellationToken);
-        if (!await health.LookAsync(cancellationToken)) log.LogWarning("Not everything is available; the pages say what and why.");
+        if (!await health.LookAsync(cancellationToken)) log.LogWarning("Some parts are not available; the pages say which and why.");
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

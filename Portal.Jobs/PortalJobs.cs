@@ -14,7 +14,7 @@ namespace Portal.Jobs;
 
 public static class PortalJobsServices
 {
-    /// <summary>Everything that runs here but the clouds and the proof, which are ports. A test hosts it with scripted ones.</summary>
+    /// <summary>Everything that runs in Jobs except the clouds and the kernel check, which are ports. A test hosts it with scripted ones.</summary>
     public static IServiceCollection AddPortalJobs(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddOptions<RunOptions>().BindConfiguration("Runs").Validate(o => o.Heartbeat * 2 < o.Lease, "Runs:Lease must be more than twice Runs:Heartbeat.").ValidateOnStart();
@@ -32,7 +32,7 @@ public static class PortalJobsServices
         services.AddSingleton<Sweeps.Sweeps>().AddSingleton<EndTimes>().AddSingleton<Leftovers>().AddSingleton<Surplus>().AddSingleton<Usage>().AddSingleton<Retention>().AddSingleton<Coarser>().AddSingleton<Idle>();
         services.AddSingleton(TemplateFolders.Of(configuration)).AddSingleton<PublishTemplates>();
 
-        // Stopped in reverse order: claiming ends first, then Hangfire (jobs hand back), the heartbeat last.
+        // Stopped in reverse order: claiming stops first, then Hangfire (jobs hand their runs back), the heartbeat last.
         services.AddHostedService<FirstWords>();
         services.AddSingleton<HeldRuns>().AddHostedService(p => p.GetRequiredService<HeldRuns>());
         services.AddPortalHangfire(configuration.GetConnectionString("portal")!, configuration.GetSection("Runs").Get<RunOptions>() ?? new());

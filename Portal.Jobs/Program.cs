@@ -11,7 +11,7 @@ using Portal.Jobs.Clouds.LocalStorage;
 using Portal.Jobs.Proofs;
 
 var builder = WebApplication.CreateSlimBuilder(args);
-#pragma warning disable RS0030 // the one place of this process that names the real clock
+#pragma warning disable RS0030 // the only place in this process that uses the real clock
 builder.Services.AddSingleton(TimeProvider.System);
 #pragma warning restore RS0030
 if (args is ["--smoke", ..])

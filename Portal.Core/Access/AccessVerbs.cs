@@ -4,7 +4,7 @@ namespace Portal.Core.Access;
 
 public static class AccessVerbs
 {
-    /// <summary>Sessions, tickets and the demo's people. Wants <c>AddPortalData</c>.</summary>
+    /// <summary>Sessions, tickets and the demo people. Requires <c>AddPortalData</c>.</summary>
     public static IServiceCollection AddAccessVerbs(this IServiceCollection services) => services
         .AddSingleton<BeginSession>().AddSingleton<EndSession>().AddSingleton<FindSession>().AddSingleton<DemoPeople>()
         .AddSingleton<FindApp>().AddSingleton<OpenApp>().AddSingleton<EnterApp>();

@@ -8,39 +8,39 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Core.Access;
 
-/// <summary>A browser's access to one app, as rows say now.</summary>
-/// <param name="SessionHash">The portal session behind it; null for Jobs' own proof.</param>
-/// <param name="Path">Where a person begins.</param>
-/// <param name="Address">Of the node of the present generation; null while none of them runs.</param>
+/// <summary>A browser's access to one app, as the rows say now.</summary>
+/// <param name="SessionHash">The portal session behind it; null for Jobs' own kernel check.</param>
+/// <param name="Path">The app's start page.</param>
+/// <param name="Address">Of the node of the current generation; null while none of them is running.</param>
 public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int Generation, string App, string? SessionHash, string Path, IPEndPoint? Address)
 {
-    /// <summary>The app whose token this one's node was given; null where it asks for none.</summary>
+    /// <summary>The app whose token this app's node was given; null if it asks for none.</summary>
     public string? TokenApp { get; init; }
 
     /// <summary>It speaks Jupyter's kernel protocol.</summary>
     public bool Kernels { get; init; }
 
-    /// <summary>Every app of the workspace, as its nodes name each other. Changes while the access stays: see <see cref="IsSame"/>.</summary>
+    /// <summary>Every app of the workspace, with the names its nodes use for each other. May change while the access stays the same: see <see cref="IsSame"/>.</summary>
     public IReadOnlyList<AppLink> Links { get; init; } = [];
 
-    /// <summary>The same access, whatever else runs in the workspace.</summary>
+    /// <summary>Whether this is the same access, whatever else runs in the workspace.</summary>
     public bool IsSame(AppAccess other) => this with { Links = other.Links } == other;
 }
 
 /// <summary>An app at its address inside the workspace's own network.</summary>
 /// <param name="Node">Host name there, such as worker0.</param>
-/// <param name="Address">Null while the node does not run.</param>
-/// <param name="App">As in host names.</param>
+/// <param name="Address">Null while the node is not running.</param>
+/// <param name="App">Its id in host names.</param>
 /// <param name="AsksForToken">Its node was given a token, as notebooks are.</param>
 public sealed record AppLink(string Node, IPAddress? Address, int Port, string App, bool AsksForToken);
 
 /// <summary>
 /// Who may use which app right now: the portal session lives, the person is still a member, the workspace is ready and
-/// of the generation that was opened. A Resize, under way or ended, takes nobody's access. Whatever is not in the answer has no access any more.
+/// of the generation that was opened. A Resize, running or finished, ends nobody's access. Whatever the answer does not contain has lost its access.
 /// </summary>
 public static class AppAccessReader
 {
-    /// <summary>Four statements, however many are asked for.</summary>
+    /// <summary>Four statements, however many apps are asked for.</summary>
     public static async Task<IReadOnlyList<AppAccess>> ReadAsync(PortalDb db, IReadOnlyCollection<string> hashes, CancellationToken cancel)
     {
         var asked = hashes.ToArray();
@@ -76,7 +76,7 @@ public static class AppAccessReader
         return found;
     }
 
-    /// <summary>Jobs proves what is being launched, and may prove again what runs.</summary>
+    /// <summary>Jobs checks what is being launched, and may check again what is running.</summary>
     private static bool IsBeingProved(Run run) => run is { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) };
 
     private static IPAddress? AddressOf(IEnumerable<NodeRow> nodes, int generation, string name) =>

@@ -6,8 +6,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Portal.Core.Access;
 
 /// <summary>
-/// The token that an app asks of whoever talks to it: a keyed hash of installation, workspace, generation and app.
-/// Web and Jobs both compute it, no row holds it, and a new generation has another.
+/// The token that an app demands of its clients: a keyed hash of installation, workspace, generation and app.
+/// Web and Jobs both compute it, no row holds it, and each generation has a new one.
 /// </summary>
 public sealed class AppToken
 {
@@ -21,7 +21,7 @@ public sealed class AppToken
         _key = key;
     }
 
-    /// <summary>Reads 64 hexadecimal digits from a file. Throws with the setting's name when they are not there.</summary>
+    /// <summary>Reads 64 hexadecimal digits from a file. Throws with the name of the setting if they are missing.</summary>
     public static AppToken FromFile(string path)
     {
         try
@@ -41,7 +41,7 @@ public sealed class AppToken
 
 public static class AppTokenServices
 {
-    /// <summary>Wants <c>Installation:KeyFile</c>; reads it at once, so that a process without key does not start.</summary>
+    /// <summary>Requires <c>Installation:KeyFile</c> and reads it at once, so that a process without a key does not start.</summary>
     public static IServiceCollection AddAppTokens(this IServiceCollection services, IConfiguration configuration) =>
         services.AddSingleton(AppToken.FromFile(configuration["Installation:KeyFile"] ?? throw new InvalidOperationException("Installation:KeyFile is not set: it names the file with the installation's key.")));
 }

@@ -6,26 +6,26 @@ namespace Portal.Core.Access;
 /// <summary>How long a sign-in lasts.</summary>
 public static class SessionRules
 {
-    /// <summary>Without use.</summary>
+    /// <summary>Without activity.</summary>
     public static readonly TimeSpan Idle = TimeSpan.FromHours(12);
 
-    /// <summary>At most, however much it is used.</summary>
+    /// <summary>At most, however active.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromDays(7);
 
-    /// <summary>Prolonged at most this often, so that most requests write nothing.</summary>
+    /// <summary>Extended at most this often, so that most requests write nothing.</summary>
     public static readonly TimeSpan Touch = TimeSpan.FromHours(1);
 
-    /// <summary>From asking for a ticket to spending it.</summary>
+    /// <summary>From requesting a ticket to using it.</summary>
     public static readonly TimeSpan Ticket = TimeSpan.FromMinutes(1);
 
-    /// <summary>What Jobs' own proof may use of an app.</summary>
+    /// <summary>How long Jobs' own kernel check may use an app.</summary>
     public static readonly TimeSpan Proof = TimeSpan.FromMinutes(2);
 }
 
-/// <summary>Signs a person in: whoever calls this has proved who they are.</summary>
+/// <summary>Signs a person in. The caller must have verified who they are.</summary>
 public sealed class BeginSession(IDbContextFactory<PortalDb> databases)
 {
-    /// <summary>The key for the browser's cookie; null when there is no such person.</summary>
+    /// <summary>The key for the browser's cookie; null if there is no such person.</summary>
     public async Task<string?> RunAsync(Guid person, CancellationToken cancel)
     {
         var key = Secret.New();

@@ -5,13 +5,13 @@ using Portal.Core.People;
 
 namespace Portal.Core.Access;
 
-/// <param name="Place">Title of the class, or name of the tenant, that the role belongs to; null for the whole site.</param>
+/// <param name="Place">Title of the class or name of the tenant in which the role applies; null for the whole site.</param>
 public sealed record DemoRole(MemberRole Role, string? Place);
 
-/// <summary>Someone of the demo, as the sign-in page lists them.</summary>
+/// <summary>A demo person, as the sign-in page lists them.</summary>
 public sealed record DemoPerson(Guid Id, string Name, ImmutableArray<DemoRole> Roles);
 
-/// <summary>People whom nobody vouches for: they exist only where the demo was seeded.</summary>
+/// <summary>People without an identity provider: they exist only where the demo was seeded.</summary>
 public sealed class DemoPeople(IDbContextFactory<PortalDb> databases)
 {
     public const string Issuer = "demo";

@@ -3,10 +3,10 @@ using Portal.Core.Data;
 
 namespace Portal.Core.Access;
 
-/// <summary>Signs a browser out, and out of every app that it opened. The database tells everybody who holds something open.</summary>
+/// <summary>Signs a browser out of the portal and of every app it opened. The database notifies every process that holds a connection open.</summary>
 public sealed class EndSession(IDbContextFactory<PortalDb> databases)
 {
-    /// <param name="sessionHash">Of the cookie's key; unknown ones are ended already.</param>
+    /// <param name="sessionHash">Hash of the cookie's key; an unknown one counts as already ended.</param>
     public async Task RunAsync(string sessionHash, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

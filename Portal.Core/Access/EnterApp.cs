@@ -8,17 +8,17 @@ public abstract record EnterAppOutcome
     private EnterAppOutcome() { }
 
     /// <param name="Key">For the cookie of the app's host.</param>
-    /// <param name="Path">Where a person begins.</param>
+    /// <param name="Path">The app's start page.</param>
     public sealed record Entered(string Key, string Path) : EnterAppOutcome;
 
-    /// <summary>Unknown, spent, expired, for another app, or its session, workspace or membership has ended: which is not told.</summary>
+    /// <summary>Unknown, used, expired, for another app, or its session, workspace or membership has ended; the caller is not told which.</summary>
     public sealed record Refused : EnterAppOutcome;
 }
 
-/// <summary>Spends a ticket on the host of its app.</summary>
+/// <summary>Uses a ticket on the host of its app.</summary>
 public sealed class EnterApp(IDbContextFactory<PortalDb> databases)
 {
-    /// <param name="slug">Of the host that the ticket was posted to, as is the app.</param>
+    /// <param name="slug">From the host that the ticket was posted to, as is the app.</param>
     public async Task<EnterAppOutcome> RunAsync(string ticket, string slug, string app, CancellationToken cancel)
     {
         var hash = Secret.Hash(ticket);
@@ -26,7 +26,7 @@ public sealed class EnterApp(IDbContextFactory<PortalDb> databases)
         var keyHash = Secret.Hash(key);
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        // One statement spends it: of two that come at once only one finds it unspent. A ticket posted to a wrong host is spent too.
+        // One statement uses it up: of two concurrent attempts only one finds it unused. A ticket posted to a wrong host is used up too.
         var spent = await db.AppTickets.FromSql($"select * from portal.app_tickets where hash = {hash} and spent_at is null and expires_at > clock_timestamp()").AsNoTracking().SingleOrDefaultAsync(cancel);
         if (spent is null || await db.Database.ExecuteSqlAsync($"update portal.app_tickets set spent_at = clock_timestamp() where hash = {hash} and spent_at is null", cancel) != 1) return new EnterAppOutcome.Refused();
         var made = spent.App != app ? 0 : await db.Database.ExecuteSqlAsync($"""
@@ -34,7 +34,7 @@ public sealed class EnterApp(IDbContextFactory<PortalDb> databases)
             select {keyHash}, w.id, w.generation, {app}, {spent.PersonId}, {spent.SessionHash}::varchar, clock_timestamp() + {(spent.SessionHash is null ? SessionRules.Proof : SessionRules.Longest)}
             from portal.workspaces w where w.id = {spent.WorkspaceId} and w.slug = {slug} and w.deleted_at is null
             """, cancel);
-        // Asked by the rule that every later request is asked by.
+        // The same check as for every later request.
         var access = made == 0 ? null : (await AppAccessReader.ReadAsync(db, [keyHash], cancel)).SingleOrDefault();
         if (access is null) await db.AppSessions.Where(s => s.Hash == keyHash).ExecuteDeleteAsync(cancel);
         await transaction.CommitAsync(cancel);

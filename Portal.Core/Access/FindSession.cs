@@ -6,13 +6,13 @@ using Portal.Core.People;
 namespace Portal.Core.Access;
 
 /// <summary>Who a browser is signed in as.</summary>
-/// <param name="Roles">Anywhere; what they may do to a thing is decided by each verb.</param>
+/// <param name="Roles">In any class or tenant; each verb decides what they may do to a particular thing.</param>
 public sealed record SignedIn(string SessionHash, Guid PersonId, string Name, string Issuer, ImmutableArray<MemberRole> Roles);
 
-/// <summary>Looks sessions up, and keeps those in use alive. Times are the database's.</summary>
+/// <summary>Looks up sessions and extends those in use. Times are the database's.</summary>
 public sealed class FindSession(IDbContextFactory<PortalDb> databases)
 {
-    /// <summary>Null when it has ended.</summary>
+    /// <summary>Null if it has ended.</summary>
     public async Task<SignedIn?> RunAsync(string sessionHash, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -22,7 +22,7 @@ public sealed class FindSession(IDbContextFactory<PortalDb> databases)
         return row is null ? null : new(sessionHash, row.Id, row.Name, row.Issuer, [.. row.Roles.Distinct()]);
     }
 
-    /// <summary>Those of these that have not ended. Each is in use, so each is kept alive, up to the longest time.</summary>
+    /// <summary>Those of these sessions that have not ended. Each is in use, so each is extended, up to the maximum.</summary>
     public async Task<IReadOnlySet<string>> StillAliveAsync(IReadOnlyCollection<string> sessionHashes, CancellationToken cancel)
     {
         var hashes = sessionHashes.ToArray();

@@ -12,19 +12,19 @@ public abstract record OpenAppOutcome
 {
     private OpenAppOutcome() { }
 
-    /// <param name="Ticket">To be posted to the app's host within a minute, by the browser that asked.</param>
+    /// <param name="Ticket">To be posted to the app's host within a minute, by the browser that requested it.</param>
     public sealed record Opened(string Ticket, string Slug, string App, string Title) : OpenAppOutcome;
 
-    /// <summary>No such workspace or app, or none of yours: which of them is not told.</summary>
+    /// <summary>No such workspace or app, or not yours; the caller is not told which.</summary>
     public sealed record NotFound : OpenAppOutcome;
 
     public sealed record NotReady(string Slug, WorkspaceStatus Status) : OpenAppOutcome;
 }
 
-/// <summary>While it is resized, and however that ended, its apps stay open. Gives a ticket for one app of one workspace to the browser of its owner.</summary>
+/// <summary>Issues a ticket for one app of a workspace to its owner's browser. Apps stay open during a resize and after it, whatever its outcome.</summary>
 public sealed class OpenApp(IDbContextFactory<PortalDb> databases)
 {
-    /// <param name="sessionHash">The portal session that asks: what the ticket opens ends with it.</param>
+    /// <param name="sessionHash">The portal session that asks; everything the ticket opens ends with it.</param>
     public async Task<OpenAppOutcome> RunAsync(Actor actor, string sessionHash, Guid workspaceId, string app, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

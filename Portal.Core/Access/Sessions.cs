@@ -1,6 +1,6 @@
 namespace Portal.Core.Access;
 
-/// <summary>A signed-in browser. The cookie is a random key, the row its hash, so that reading rows signs nobody in.</summary>
+/// <summary>A signed-in browser. The cookie is a random key and the row holds its hash, so reading rows signs nobody in.</summary>
 public sealed class Session
 {
     /// <summary>SHA-256 of the cookie's key, hex.</summary>
@@ -10,7 +10,7 @@ public sealed class Session
     public DateTimeOffset ExpiresAt { get; set; }
 }
 
-/// <summary>One minute's permission to open one app, spent once.</summary>
+/// <summary>Permission to open one app once, within one minute.</summary>
 public sealed class AppTicket
 {
     public required string Hash { get; init; }
@@ -18,7 +18,7 @@ public sealed class AppTicket
     public required string App { get; init; }
     public Guid PersonId { get; init; }
 
-    /// <summary>The portal session that asked; null for Jobs' own proof.</summary>
+    /// <summary>The portal session that asked; null for Jobs' own kernel check.</summary>
     public string? SessionHash { get; init; }
     public DateTimeOffset ExpiresAt { get; init; }
     public DateTimeOffset? SpentAt { get; set; }
@@ -30,7 +30,7 @@ public sealed class AppSession
     public required string Hash { get; init; }
     public Guid WorkspaceId { get; init; }
 
-    /// <summary>Of the workspace when it was opened; a later generation asks for a new ticket.</summary>
+    /// <summary>Generation of the workspace when it was opened; a later one requires a new ticket.</summary>
     public int Generation { get; init; }
     public required string App { get; init; }
     public Guid PersonId { get; init; }

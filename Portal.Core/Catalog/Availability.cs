@@ -5,7 +5,7 @@ namespace Portal.Core.Catalog;
 
 public static class Availability
 {
-    /// <summary>Why this template cannot be launched now, with what helps; null when it can.</summary>
+    /// <summary>Why this template cannot be launched now, with the remedy; null if it can.</summary>
     public static async Task<string?> ReasonAsync(PortalDb db, TemplateVersion? version, CancellationToken cancel)
     {
         if (version is null) return null;
@@ -24,7 +24,7 @@ public static class Availability
                 case { State: ImageState.Ready }: break;
                 case { State: ImageState.Failed } image: return $"Its image could not be built. {image.Says} What helps is on the Operations page.";
                 case { State: ImageState.Building } image: return $"Its image is being built ({image.Percent} %). It can be launched as soon as that is done.";
-                // One that nobody spoke of is a template that was published a moment ago.
+                // A template without a row was published a moment ago.
                 default: return "Its image has not been built yet. The operator sees why on the Operations page.";
             }
         return null;

@@ -10,29 +10,29 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Catalog;
 
-/// <param name="NotAvailable">Why it cannot be launched now, with what helps; null when it can.</param>
+/// <param name="NotAvailable">Why it cannot be launched now, with the remedy; null if it can.</param>
 /// <param name="Building">0 to 100 while an image of it is being built.</param>
 /// <param name="UsualStart">Median of the launches measured here.</param>
 public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotAvailable, int? Building, string? BuildLine, TimeSpan? UsualStart)
 {
-    /// <summary>Markdown of whoever wrote the template; empty where there is none.</summary>
+    /// <summary>Markdown by the template's author; empty if there is none.</summary>
     public string Guide { get; init; } = "";
 
     /// <summary>The classes that may launch it; empty for all.</summary>
     public ImmutableArray<Guid> Classes { get; init; } = [];
 }
 
-/// <param name="Troubles">What Jobs drives and cannot use now; nothing can be launched meanwhile.</param>
+/// <param name="Troubles">What Jobs drives and cannot use now; meanwhile nothing can be launched.</param>
 public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudState> Troubles)
 {
     /// <summary>The viewer may decide what is offered.</summary>
     public bool MayDecide { get; init; }
 
-    /// <summary>When Jobs last reported how the clouds are; null before the first time.</summary>
+    /// <summary>When Jobs last reported the state of the clouds; null before the first time.</summary>
     public DateTimeOffset? HeardAt { get; init; }
 }
 
-/// <summary>What somebody can launch, live: image builds show their progress. Read once for all, shown to each as far as it is theirs.</summary>
+/// <summary>What a person can launch, live: image builds show their progress. Read once for all viewers, then filtered for each.</summary>
 public sealed class CatalogFeed
 {
     private const string First = "notebook";
@@ -72,7 +72,7 @@ public sealed class CatalogFeed
         var usual = await StepHistory.ReadAsync(db, cancel);
         var used = await db.Workspaces.Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (_, t) => t.TemplateId)
             .GroupBy(id => id).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
-        // The notebook is where everybody begins; then what is used most.
+        // The notebook comes first because everyone begins with it; then the most used.
         var ordered = versions.OrderByDescending(v => v.TemplateId == First)
             .ThenByDescending(v => used.GetValueOrDefault(v.TemplateId)).ThenBy(v => v.Spec.Title, StringComparer.Ordinal);
         return new([.. ordered.Select(v =>

@@ -6,11 +6,11 @@ namespace Portal.Core.Catalog;
 /// <param name="Name">Host name inside the workspace's network: notebook, worker0 …</param>
 public sealed record NodeShape(string Name, RoleSpec Role, NodeSize Size)
 {
-    /// <summary>What it asks of quotas, its scratch folder included.</summary>
+    /// <summary>What it takes of quotas, its scratch folder included.</summary>
     public Amounts Amounts => new(Size.Vcpu, Size.MemoryMib, Role.ScratchGib, 0);
 }
 
-/// <summary>An app of one node, with the name that its host carries: where a role has several nodes each has its own.</summary>
+/// <summary>An app of one node, with its name in the host name; if a role has several nodes, each has its own app.</summary>
 /// <param name="Id">First part of the host name, such as lab or node-2.</param>
 /// <param name="Node">Name of the node that serves it.</param>
 public sealed record AppOnNode(string Id, string Title, AppSpec Spec, string Node);
@@ -21,26 +21,26 @@ public static class ClusterShape
     /// <summary>The role whose nodes are counted; null where all are single.</summary>
     public static RoleSpec? WorkerRole(this TemplateSpec spec) => spec.Roles.FirstOrDefault(r => r.Workers is not null);
 
-    /// <summary>The number where somebody did not say one; 0 for a template without workers.</summary>
+    /// <summary>The number of workers if none was given; 0 for a template without workers.</summary>
     public static int DefaultWorkers(this TemplateSpec spec) => spec.WorkerRole()?.Workers!.Default ?? 0;
 
     /// <summary>Whether the template can have this many workers.</summary>
     public static bool Allows(this TemplateSpec spec, int workers) => spec.WorkerRole()?.Workers is { } range ? workers >= range.Min && workers <= range.Max : workers == 0;
 
-    /// <summary>Every node, in the order of the template's roles. Empty for a size that the template does not have.</summary>
+    /// <summary>Every node, in the order of the template's roles. Empty if the template does not have the size.</summary>
     public static IReadOnlyList<NodeShape> Nodes(this TemplateSpec spec, string size, int workers) => spec.Size(size) is not { } all ? [] :
     [
         .. spec.Roles.SelectMany(role => role.Names(workers).Select(name => new NodeShape(name, role, role.Sizes.TryGetValue(size, out var own) ? own : new(all.Vcpu, all.MemoryMib)))),
     ];
 
-    /// <summary>What a choice asks of quotas, all nodes and their scratch folders together.</summary>
+    /// <summary>What a choice takes of quotas: all nodes and their scratch folders together.</summary>
     public static Amounts Amounts(this TemplateSpec spec, string size, int workers) => spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (sum, n) => sum + n.Amounts);
 
-    /// <summary>The most processors and the most memory that any one node of a choice wants.</summary>
+    /// <summary>The highest vCPU and the highest memory that any one node of a choice needs.</summary>
     public static Amounts LargestNode(this TemplateSpec spec, string size, int workers) =>
         spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (most, n) => new(Math.Max(most.Vcpu, n.Size.Vcpu), Math.Max(most.MemoryMib, n.Size.MemoryMib), 0, 0));
 
-    /// <summary>Every app; an app of a role with several nodes once for each of them.</summary>
+    /// <summary>Every app; if a role has several nodes, its apps once for each of them.</summary>
     public static IReadOnlyList<AppOnNode> AppsOnNodes(this TemplateSpec spec, int workers) =>
     [
         .. from app in spec.Apps
@@ -51,11 +51,11 @@ public static class ClusterShape
                : new AppOnNode(string.Create(CultureInfo.InvariantCulture, $"{app.Id}-{node.at}"), $"{app.Title} {node.name}", app, node.name),
     ];
 
-    /// <summary>The app whose token the node of this app was given: the first of its role; null where the role asks for none.</summary>
+    /// <summary>The app whose token the node of this app was given: the first of its role; null if the role asks for none.</summary>
     public static string? TokenApp(this TemplateSpec spec, AppSpec app) =>
         spec.Roles.First(r => r.Name == app.Role).Token is null ? null : spec.Apps.First(a => a.Role == app.Role).Id;
 
-    // Callers and rows may say any number: what is counted out stays within what the role can have.
+    // Callers and rows may contain any number; the result stays within what the role allows.
     private static IEnumerable<string> Names(this RoleSpec role, int workers) =>
         role.IsSingle ? [role.Name] : Enumerable.Range(0, role.Workers is { } range ? Math.Clamp(workers, 0, range.Max) : role.Count).Select(i => string.Create(CultureInfo.InvariantCulture, $"{role.Name}{i}"));
 }

@@ -5,13 +5,13 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Catalog;
 
-/// <summary>Nothing new is launched from a template from now on; what was made from it goes on, and starts again. Done twice it changes the words.</summary>
+/// <summary>Stops new launches of a template; existing workspaces keep running and can be started again. Repeating it changes the reason.</summary>
 public sealed class DeprecateTemplate(IDbContextFactory<PortalDb> databases)
 {
-    /// <summary>Most characters of a reason.</summary>
+    /// <summary>Maximum length of a reason.</summary>
     public const int LongestReason = 400;
 
-    /// <param name="says">Why, and what to take instead: shown to students.</param>
+    /// <param name="says">Why, and what to use instead; shown to students.</param>
     public async Task<TemplateOutcome> RunAsync(Actor actor, string template, string says, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

@@ -5,7 +5,7 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Catalog;
 
-/// <summary>A template that was deprecated may be launched again.</summary>
+/// <summary>Allows launches of a deprecated template again.</summary>
 public sealed class OfferTemplate(IDbContextFactory<PortalDb> databases)
 {
     public async Task<TemplateOutcome> RunAsync(Actor actor, string template, CancellationToken cancel)

@@ -5,10 +5,10 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Catalog;
 
-/// <summary>Says which classes may launch from a template. What they have stays theirs.</summary>
+/// <summary>Sets which classes may launch a template. Existing workspaces are not affected.</summary>
 public sealed class RestrictTemplate(IDbContextFactory<PortalDb> databases)
 {
-    /// <param name="classes">Of all classes that the actor decides for, those that may; none for all. Classes of other departments stay as they are.</param>
+    /// <param name="classes">Of all classes that the actor decides for, those that may launch it; none means all. Classes of other departments are not changed.</param>
     public async Task<TemplateOutcome> RunAsync(Actor actor, string template, IReadOnlyCollection<Guid> classes, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -18,7 +18,7 @@ public sealed class RestrictTemplate(IDbContextFactory<PortalDb> databases)
             if (!mine.IsSupersetOf(classes)) return TemplateRefusal.ClassUnknown;
             var before = await db.TemplateClasses.Where(c => c.TemplateId == template).ToListAsync(cancel);
             var after = before.Select(c => c.ClassId).Where(c => !mine.Contains(c)).Concat(classes).ToHashSet();
-            // From all to some, or back, is a change for everybody.
+            // Restricting a template that was open to all, or opening it again, affects everyone.
             if (!decider.Everywhere && before.Count == 0 != (after.Count == 0)) return TemplateRefusal.ConcernsOthers;
             db.TemplateClasses.RemoveRange(before.Where(c => !after.Contains(c.ClassId)));
             db.TemplateClasses.AddRange(after.Except(before.Select(c => c.ClassId)).Select(c => new TemplateClass { TemplateId = template, ClassId = c }));

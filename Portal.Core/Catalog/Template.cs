@@ -1,6 +1,6 @@
 namespace Portal.Core.Catalog;
 
-/// <summary>One immutable published state of a template. Published by Jobs alone; the web selects.</summary>
+/// <summary>One immutable published state of a template. Only Jobs publishes; the web process only selects.</summary>
 public sealed class TemplateVersion
 {
     public Guid Id { get; init; }
@@ -10,11 +10,11 @@ public sealed class TemplateVersion
     public required string Hash { get; init; }
     public required TemplateSpec Spec { get; init; }
 
-    /// <summary>Markdown for whoever begins with it; empty where the template has none.</summary>
+    /// <summary>Markdown for beginners; empty if the template has none.</summary>
     public string Guide { get; init; } = "";
     public DateTimeOffset PublishedAt { get; private set; }
 
-    /// <summary>A newer version, or none, is offered instead; workspaces keep theirs.</summary>
+    /// <summary>No longer offered, because there is a newer version or none; workspaces keep theirs.</summary>
     public bool Retired { get; private set; }
 }
 
@@ -26,7 +26,7 @@ public sealed record TemplateSpec(
     public IReadOnlyList<ParameterSpec> Parameters { get; init; } = [];
     public IReadOnlyList<PresetSpec> Presets { get; init; } = [];
 
-    /// <summary>What an engine counts of its work: shown, charted, and evidence that somebody still needs it.</summary>
+    /// <summary>A count that a compute engine reports about its work: shown, charted, and evidence that the workspace is in use.</summary>
     public IReadOnlyList<CountSpec> Counts { get; init; } = [];
 
     public SizeSpec? Size(string id) => Sizes.FirstOrDefault(s => s.Id == id);
@@ -34,86 +34,86 @@ public sealed record TemplateSpec(
 
 /// <param name="Id">s, m, l.</param>
 /// <param name="Says">In plain words, what it is good for.</param>
-/// <param name="Vcpu">Of each node whose role has no amounts of its own for this size.</param>
+/// <param name="Vcpu">Of each node whose role does not set its own amounts for this size.</param>
 /// <param name="MemoryMib">Likewise, MiB.</param>
 public sealed record SizeSpec(string Id, string Title, string Says, int Vcpu, int MemoryMib);
 
-/// <summary>What one node may use at most.</summary>
+/// <summary>The limits of one node.</summary>
 /// <param name="Vcpu">CPU limit in cores.</param>
 /// <param name="MemoryMib">Memory limit, MiB.</param>
 public sealed record NodeSize(int Vcpu, int MemoryMib);
 
-/// <summary>One kind of node: a single one that carries the role's name, a fixed number, or workers; these two are counted from it.</summary>
+/// <summary>One kind of node: a single node named after the role, a fixed number of nodes, or workers; the last two are named role0, role1 …</summary>
 /// <param name="Image">Name of a recipe in infra/images.</param>
 /// <param name="Token">Name of the environment variable that receives the app's token; null for none.</param>
 public sealed record RoleSpec(string Name, string Image, IReadOnlyList<string> Command, IReadOnlyDictionary<string, string> Environment, string? Token)
 {
-    /// <summary>Nodes worker0, worker1 … as many as are asked for; null: as many as <see cref="Count"/> says.</summary>
+    /// <summary>Nodes worker0, worker1 … as many as are asked for; null for a role with the fixed number <see cref="Count"/>.</summary>
     public WorkerRange? Workers { get; init; }
 
-    /// <summary>How many nodes a role without workers has: one, named as the role, or more, as keeper0, keeper1 …</summary>
+    /// <summary>Number of nodes of a role without workers: one, named after the role, or more, named keeper0, keeper1 …</summary>
     public int Count { get; init; } = 1;
 
-    /// <summary>Exactly one node, which can be asked by the role's name.</summary>
+    /// <summary>Exactly one node, which can be addressed by the role's name.</summary>
     public bool IsSingle => Workers is null && Count == 1;
 
-    /// <summary>By id of a size, where this role's nodes differ from what the size says.</summary>
+    /// <summary>By size id, where this role's nodes differ from the size.</summary>
     public IReadOnlyDictionary<string, NodeSize> Sizes { get; init; } = new Dictionary<string, NodeSize>(StringComparer.Ordinal);
 
-    /// <summary>Hard limit of each node's own scratch folder at /scratch, GiB; it is kept over a stop. 0: it has none.</summary>
+    /// <summary>Hard limit of each node's own scratch folder at /scratch, GiB; kept when the workspace stops. 0 for none.</summary>
     public int ScratchGib { get; init; }
 
-    /// <summary>For people, what frees a full scratch folder of this role; null where nothing special does.</summary>
+    /// <summary>For people: how to free space in a full scratch folder of this role; null if there is no special advice.</summary>
     public string? ScratchRemedy { get; init; }
 
-    /// <summary>The owner's work folder is mounted in it.</summary>
+    /// <summary>Whether the owner's work folder is mounted in it.</summary>
     public bool Files { get; init; } = true;
 
-    /// <summary>Most processes and threads at once.</summary>
+    /// <summary>Maximum number of processes and threads.</summary>
     public int Pids { get; init; } = 512;
 
-    /// <summary>What must answer before the node counts as well; null: that it runs is enough.</summary>
+    /// <summary>An additional health check; null if it is enough that the node is running.</summary>
     public HealthSpec? Health { get; init; }
 
-    /// <summary>Where the engine says how many of these nodes have registered; all must agree before anything is Ready.</summary>
+    /// <summary>Where the compute engine reports how many of these nodes have registered; nothing is Ready until all have.</summary>
     public IReadOnlyList<CountSpec> Registered { get; init; } = [];
 
-    /// <summary>How a worker leaves in order; null: it is just stopped.</summary>
+    /// <summary>How a worker is drained before it is removed; null if it is simply stopped.</summary>
     public DrainSpec? Drain { get; init; }
 }
 
 public sealed record WorkerRange(int Min, int Max, int Default);
 
-/// <summary>An address of a node that answers below 400 when it is well.</summary>
+/// <summary>A URL of a node that answers with a status below 400 when it is healthy.</summary>
 public sealed record HealthSpec(int Port, string Path);
 
-/// <summary>A number that an engine tells over HTTP as JSON.</summary>
+/// <summary>A number that a compute engine reports over HTTP as JSON.</summary>
 /// <param name="Id">Name in charts and metrics.</param>
 /// <param name="Title">For people, such as "Running applications".</param>
-/// <param name="Role">Whose node is asked; a single one.</param>
-/// <param name="Value">Where the number is: names and indexes joined by dots, such as beans.0.NumLiveDataNodes. An array counts as its length.</param>
-/// <param name="Busy">More than none means that somebody needs the workspace.</param>
+/// <param name="Role">Role of the single node that is asked.</param>
+/// <param name="Value">Path of the number: names and indexes joined by dots, such as beans.0.NumLiveDataNodes. For an array, its length.</param>
+/// <param name="Busy">A value above zero means that the workspace is in use.</param>
 public sealed record CountSpec(string Id, string Title, string Role, int Port, string Path, string Value, bool Busy = false);
 
-/// <summary>Asks a worker to leave, so that nothing it holds is lost.</summary>
-/// <param name="Role">Whose node runs the command: a single one, or the worker's own role for the worker that leaves.</param>
-/// <param name="Command">Run again and again until it exits with 0; 75 means not yet. "{node}" as an argument of its own is the worker's name.</param>
-/// <param name="Minutes">After so long it is stopped all the same.</param>
+/// <summary>Asks a worker to leave so that nothing it holds is lost.</summary>
+/// <param name="Role">Role of the node that runs the command: a single node, or the worker role for the leaving worker itself.</param>
+/// <param name="Command">Repeated until it exits with 0; 75 means not yet. "{node}" as a separate argument stands for the worker's name.</param>
+/// <param name="Minutes">After this time the worker is stopped anyway.</param>
 public sealed record DrainSpec(string Role, IReadOnlyList<string> Command, int Minutes = 5);
 
 /// <param name="Id">First part of the app's host name.</param>
-/// <param name="Role">Its node; where the role has workers, each of them has this app.</param>
-/// <param name="Path">Where a person begins.</param>
-/// <param name="Kernels">It speaks Jupyter's kernel protocol, so that a computation can prove it.</param>
+/// <param name="Role">Role of its node; for the worker role, each worker has this app.</param>
+/// <param name="Path">The app's start page.</param>
+/// <param name="Kernels">It speaks Jupyter's kernel protocol, so that a computation can verify it.</param>
 public sealed record AppSpec(string Id, string Title, string Says, string Role, int Port, string Path, bool Kernels)
 {
-    /// <summary>A path of its port that answers below 400 when the app is well; nothing is Ready before. Null: nobody asks.</summary>
+    /// <summary>A path of its port that answers with a status below 400 when the app is healthy; required for Ready. Null for no check.</summary>
     public string? Health { get; init; }
 }
 
 public enum ParameterType { Text, Number, Choice, Switch }
 
-/// <summary>Something a person may set. Reaches nodes as an environment variable and nothing else: no shell ever reads it.</summary>
+/// <summary>Something a person may set. It reaches nodes only as an environment variable; no shell ever parses it.</summary>
 /// <param name="Env">Name of that variable.</param>
 /// <param name="Default">As text; "true" or "false" for a switch.</param>
 public sealed record ParameterSpec(string Id, string Title, string Help, ParameterType Type, string Env, string Default)
@@ -121,13 +121,13 @@ public sealed record ParameterSpec(string Id, string Title, string Help, Paramet
     public decimal? Min { get; init; }
     public decimal? Max { get; init; }
 
-    /// <summary>A number without a fraction: nothing that the template says of it has one.</summary>
+    /// <summary>Whether only whole numbers are allowed: every bound that the template gives is one.</summary>
     public bool IsWhole => Type is ParameterType.Number && !Default.Contains('.', StringComparison.Ordinal) && (Min ?? 0) % 1 == 0 && (Max ?? 0) % 1 == 0;
 
-    /// <summary>Longest text.</summary>
+    /// <summary>Maximum length of a text.</summary>
     public int Longest { get; init; } = 200;
 
-    /// <summary>A regular expression that the whole text must match; null for any text without control characters.</summary>
+    /// <summary>A regular expression that must match the whole text; null for any text without control characters.</summary>
     public string? Pattern { get; init; }
     public IReadOnlyList<OptionSpec> Options { get; init; } = [];
 
@@ -139,7 +139,7 @@ public sealed record OptionSpec(string Value, string Title);
 
 public sealed record WhenSpec(string Parameter, string Is);
 
-/// <summary>A choice that suits a purpose, one click for all of it.</summary>
+/// <summary>A preset for one purpose, chosen with one click.</summary>
 public sealed record PresetSpec(string Id, string Title, string Says, string Size, int? Workers, IReadOnlyDictionary<string, string> Parameters);
 
 /// <summary>An image that templates use, as Jobs last knew it.</summary>
@@ -149,7 +149,7 @@ public sealed class ImageRow
     public ImageState State { get; set; }
     public string? Tag { get; set; }
 
-    /// <summary>sha256:… of the engine; workspaces are made from this, never from a tag.</summary>
+    /// <summary>The container engine's sha256:… id; workspaces are made from this, never from a tag.</summary>
     public string? ImageId { get; set; }
 
     /// <summary>0 to 100 while it is built.</summary>

@@ -8,14 +8,14 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Catalog;
 
-/// <summary>Answer of the verbs that decide what is offered.</summary>
+/// <summary>Result of the verbs that decide what is offered.</summary>
 public abstract record TemplateOutcome
 {
     private TemplateOutcome() { }
 
     public sealed record Done : TemplateOutcome;
 
-    /// <summary>No such template, or nobody who may decide about it: which of both is not told.</summary>
+    /// <summary>No such template, or the actor may not decide about it; the caller is not told which.</summary>
     public sealed record NotFound : TemplateOutcome;
 
     public sealed record Refused(TemplateRefusal Why) : TemplateOutcome;
@@ -27,24 +27,24 @@ public enum TemplateRefusal
     /// <summary>It would change what other departments can launch.</summary>
     ConcernsOthers,
 
-    /// <summary>Students are told why; there were no words, or too many.</summary>
+    /// <summary>Students are shown the reason; it was missing or too long.</summary>
     ReasonMissing,
 
-    /// <summary>A class that there is not, or of another department.</summary>
+    /// <summary>A class that does not exist or belongs to another department.</summary>
     ClassUnknown,
 }
 
-/// <summary>What was decided about a template, and the frame that the verbs share.</summary>
+/// <summary>Decisions about a template, and what the verbs have in common.</summary>
 internal static class TemplateDecisions
 {
-    /// <summary>Why nothing new is launched from it, null while it is offered; and the classes that may, none for all.</summary>
+    /// <summary>Why no new launches are allowed, null while it is offered; and the classes that may launch it, none for all.</summary>
     public static async Task<(string? Deprecated, IReadOnlyList<Guid> Classes)> ReadAsync(PortalDb db, string template, CancellationToken cancel)
     {
         var offer = await db.TemplateOffers.AsNoTracking().SingleOrDefaultAsync(o => o.TemplateId == template, cancel);
         return (offer is { Deprecated: true } ? offer.Says ?? "" : null, await db.TemplateClasses.Where(c => c.TemplateId == template).Select(c => c.ClassId).ToListAsync(cancel));
     }
 
-    /// <summary>Finds who decides, keeps other decisions about the template waiting, and writes down what came of this one.</summary>
+    /// <summary>Determines who decides, blocks concurrent decisions about the template, and audits the outcome.</summary>
     public static async Task<TemplateOutcome> DecideAsync(PortalDb db, Actor actor, string template, Verb verb, Func<TemplateDecider, Task<TemplateRefusal?>> decideLocked, CancellationToken cancel)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
@@ -57,7 +57,7 @@ internal static class TemplateDecisions
         return refusal is { } why ? new TemplateOutcome.Refused(why) : new TemplateOutcome.Done();
     }
 
-    /// <summary>Says whether new ones may be launched, whatever was said before.</summary>
+    /// <summary>Sets whether new launches are allowed, whatever was decided before.</summary>
     public static Task SayLockedAsync(PortalDb db, string template, bool deprecated, string? says, Actor actor, CancellationToken cancel) =>
         db.Database.ExecuteSqlAsync($"""
             insert into portal.template_offers (template_id, deprecated, says, changed_by, changed_at) values ({template}, {deprecated}, {says}, {actor.PersonId}, clock_timestamp())
@@ -66,13 +66,13 @@ internal static class TemplateDecisions
 }
 
 /// <summary>Somebody who may decide about templates.</summary>
-/// <param name="Everywhere">For all departments: an operator, or the admin where there is no other department.</param>
+/// <param name="Everywhere">For all departments: an operator, or the admin if there is no other department.</param>
 /// <param name="Tenants">The departments of an admin; empty for an operator.</param>
 internal sealed record TemplateDecider(bool Operator, bool Everywhere, ImmutableArray<Guid> Tenants)
 {
     public Guid? Tenant => Tenants is [var only] ? only : null;
 
-    /// <summary>Null for whoever may not.</summary>
+    /// <summary>Null if the person may not decide.</summary>
     public static async Task<TemplateDecider?> ReadAsync(PortalDb db, Actor actor, Verb verb, CancellationToken cancel)
     {
         var memberships = await db.Memberships.AsNoTracking().Where(m => m.PersonId == actor.PersonId).ToListAsync(cancel);

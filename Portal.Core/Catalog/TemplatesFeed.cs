@@ -8,11 +8,11 @@ using Portal.Core.Policy;
 namespace Portal.Core.Catalog;
 
 /// <param name="Hash">Of the version's content, hexadecimal.</param>
-/// <param name="Workspaces">Made from this version and not deleted, of all classes or those of the viewer's departments.</param>
-/// <param name="OlderWorkspaces">The same of versions before it.</param>
-/// <param name="Offered">False when its folder is gone: workspaces keep it, nothing new is launched.</param>
-/// <param name="Deprecated">Why nothing new is launched from it; null while it may.</param>
-/// <param name="Classes">That may launch it; empty for all.</param>
+/// <param name="Workspaces">Made from this version and not deleted, in all classes or those of the viewer's departments.</param>
+/// <param name="OlderWorkspaces">The same for earlier versions.</param>
+/// <param name="Offered">False if its folder is gone: workspaces keep it, but there are no new launches.</param>
+/// <param name="Deprecated">Why no new launches are allowed; null while they are.</param>
+/// <param name="Classes">The classes that may launch it; empty for all.</param>
 public sealed record TemplateRow(string Id, string Title, string Hash, DateTimeOffset PublishedAt, int Workspaces, int OlderWorkspaces, bool Offered, string? Deprecated, ImmutableArray<Guid> Classes);
 
 /// <summary>A class that the viewer decides for.</summary>
@@ -22,7 +22,7 @@ public sealed record ClassName(Guid Id, string Title, string TenantName);
 /// <param name="Faults">Folders that could not be published; for operators.</param>
 public sealed record TemplatesView(ImmutableArray<TemplateRow> Rows, ImmutableArray<ClassName> Classes, bool Everywhere, ImmutableArray<TemplateFaultRow> Faults);
 
-/// <summary>Templates for whoever decides what is offered.</summary>
+/// <summary>Templates, for people who decide what is offered.</summary>
 public sealed class TemplatesFeed
 {
     private const int Most = 200;
@@ -35,7 +35,7 @@ public sealed class TemplatesFeed
         _feed = new(changes, (person, cancel) => ReadAsync(new(person), cancel), (_, _, what) => what is "templates" or "queue");
     }
 
-    /// <summary>Null for whoever may not decide.</summary>
+    /// <summary>Null for people who may not decide.</summary>
     public async Task<Live<TemplatesView?>> WatchAsync(Actor actor, CancellationToken goodbye) => await _feed.WatchAsync(actor.PersonId, goodbye);
 
     /// <summary>The same, once.</summary>

@@ -12,7 +12,7 @@ public sealed class Tenant
     public required Amounts Limits { get; set; }
 }
 
-/// <summary>A course in one term inside a tenant. It pays for its workspaces and owns one share with all work folders.</summary>
+/// <summary>A course in one term inside a tenant. Its quota pays for its workspaces, and its share holds all work folders.</summary>
 public sealed class Class
 {
     public Guid Id { get; init; }
@@ -27,9 +27,9 @@ public sealed class Class
     /// <summary>GiB of a new work folder.</summary>
     public int WorkFolderGib { get; set; }
 
-    /// <summary>Minutes without any sign of work after which a workspace is stopped; null: never for that reason.</summary>
+    /// <summary>Minutes without activity after which a workspace is stopped; null for never.</summary>
     public int? IdleMinutes { get; set; } = IdlePolicy.Usual;
 
-    /// <summary>Longest time from now to a workspace's end, hours; an extension may again ask for as much.</summary>
+    /// <summary>Maximum hours from now to a workspace's end time; an extension may ask for as much again.</summary>
     public int LongestHours { get; set; }
 }

@@ -11,14 +11,14 @@ public abstract record SetIdleRuleOutcome
 
     public sealed record Accepted : SetIdleRuleOutcome;
 
-    /// <summary>No such class, or none that this actor may rule: which of both is not told.</summary>
+    /// <summary>No such class, or none that this actor may set rules for; the caller is not told which.</summary>
     public sealed record NotFound : SetIdleRuleOutcome;
 
     /// <summary>Not within <see cref="IdlePolicy.Shortest"/> and <see cref="IdlePolicy.Longest"/> minutes.</summary>
     public sealed record OutOfRange : SetIdleRuleOutcome;
 }
 
-/// <summary>After how many minutes without work workspaces of a class are stopped, or never for that reason. Holds at once, for those that run too.</summary>
+/// <summary>Sets after how many idle minutes the workspaces of a class are stopped, or never. Applies at once, also to running ones.</summary>
 public sealed class SetIdleRule(IDbContextFactory<PortalDb> databases)
 {
     /// <param name="minutes">Null switches it off.</param>

@@ -2,39 +2,39 @@ using Portal.Core.Foreign;
 
 namespace Portal.Core.Clouds;
 
-/// <summary>What kind of fault a cloud met; what to do next depends on nothing else.</summary>
+/// <summary>The kind of fault a cloud reported; what happens next depends on nothing else.</summary>
 public enum CloudFault
 {
-    /// <summary>Cannot be reached now. The outcome of the call is unknown: look before repeating.</summary>
+    /// <summary>Currently unavailable. The outcome of the call is unknown: look before repeating it.</summary>
     Away,
-    /// <summary>We may not.</summary>
+    /// <summary>Not permitted.</summary>
     Denied,
     TimedOut,
-    /// <summary>What was asked about is not there.</summary>
+    /// <summary>What was asked about does not exist.</summary>
     Missing,
-    /// <summary>Something else holds this name, address or state: look again.</summary>
+    /// <summary>Something else has this name, address or state: look again.</summary>
     Conflict,
-    /// <summary>Since they were chosen, somebody else on the host took these addresses: choose others.</summary>
+    /// <summary>Something else on the host took these addresses after they were chosen: choose others.</summary>
     AddressesTaken,
     /// <summary>The cloud will not do this, however often it is asked.</summary>
     Refused,
-    /// <summary>No room: disk, addresses, capacity.</summary>
+    /// <summary>No capacity left: disk, addresses, CPU or memory.</summary>
     Full,
     Broken,
 }
 
-/// <summary>The only exception that leaves a cloud adapter: which service, what kind of fault, and what helps, in words for a page.</summary>
+/// <summary>The only exception that leaves a cloud adapter: which service, what kind of fault, and the remedy, in words for a page.</summary>
 public sealed class CloudException(string service, CloudFault fault, string message, string whatToDo, Exception? cause = null)
     : Exception($"{service}: {Sentence(ForeignText.Clean(message, Longest))}", cause)
 {
-    /// <summary>Of either part, UTF-16 units: both are shown together with more.</summary>
+    /// <summary>Maximum length of either part, UTF-16 units; both are shown together with more text.</summary>
     private const int Longest = 1500;
 
     public string Service { get; } = service;
     public CloudFault Fault { get; } = fault;
     public string WhatToDo { get; } = ForeignText.Clean(whatToDo, Longest);
 
-    /// <summary>True where asking again later may help; false where a person must act first.</summary>
+    /// <summary>True if a later retry may succeed; false if a person must act first.</summary>
     public bool MayPass => Fault is CloudFault.Away or CloudFault.TimedOut or CloudFault.Conflict or CloudFault.AddressesTaken or CloudFault.Full or CloudFault.Broken;
 
     private static string Sentence(string words) => words is [.., '.' or '!' or '?' or '…'] ? words : words + ".";

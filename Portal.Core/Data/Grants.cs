@@ -4,8 +4,8 @@ using System.Text;
 namespace Portal.Core.Data;
 
 /// <summary>
-/// Table × column × role: all that web and jobs may do. Nothing else is granted, and a test compares this with the database.
-/// The web may order and wish; it may never write a run's phase, lease or version, a person's uid, a template's text or an address.
+/// Table × column × role: everything that web and jobs may do. Nothing else is granted, and a test compares this with the database.
+/// The web may insert orders and requested runs; it may never write a run's phase, lease or version, a person's uid, a template's text or an address.
 /// </summary>
 public static class Grants
 {
@@ -63,7 +63,7 @@ public static class Grants
         Reads("migrations", Web), Reads("migrations", Jobs),
     ];
 
-    /// <summary>What the migrator runs after every migration: takes everything back, then gives exactly this.</summary>
+    /// <summary>What the migrator runs after every migration: revokes everything, then grants exactly this.</summary>
     public static string Sql()
     {
         var sql = new StringBuilder();

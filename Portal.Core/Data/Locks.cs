@@ -3,25 +3,25 @@ using Microsoft.EntityFrameworkCore;
 namespace Portal.Core.Data;
 
 /// <summary>
-/// Advisory locks of a transaction. Rows of tenants and classes cannot be locked by the web, which may not update them.
-/// Always tenant before class, so that no two launches wait for each other in a circle.
+/// Advisory locks of a transaction. The web cannot lock rows of tenants and classes, because it may not update them.
+/// Always tenant before class, so that two launches cannot deadlock.
 /// </summary>
 public static class Locks
 {
-    /// <summary>Held until the transaction ends: quota of this tenant and class stands still.</summary>
+    /// <summary>Held until the transaction ends; meanwhile nobody else changes reservations of this tenant and class.</summary>
     public static async Task LockQuotaAsync(this PortalDb db, Guid tenant, Guid @class, CancellationToken cancel)
     {
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"tenant " + tenant}, 0))", cancel);
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"class " + @class}, 0))", cancel);
     }
 
-    /// <summary>Held until the transaction ends: runs and wishes of this workspace stand still. Taken after the quota's locks, if both.</summary>
+    /// <summary>Held until the transaction ends; meanwhile nobody else changes runs or requested runs of this workspace. If both are needed, taken after the quota locks.</summary>
     public static Task LockWorkspaceAsync(this PortalDb db, Guid workspace, CancellationToken cancel) =>
         db.Database.ExecuteSqlRawAsync(TakeWorkspace.Replace("$1", "{0}", StringComparison.Ordinal), [workspace], cancel);
 
     /// <summary>The same lock for statements without a context; $1 is the workspace.</summary>
     public const string TakeWorkspace = "select pg_advisory_xact_lock(hashtextextended('workspace ' || $1::uuid, 0))";
 
-    /// <summary>The same without waiting: false when somebody else holds it.</summary>
+    /// <summary>The same without waiting: false if another transaction holds it.</summary>
     public const string TryWorkspace = "select pg_try_advisory_xact_lock(hashtextextended('workspace ' || $1::uuid, 0))";
 }

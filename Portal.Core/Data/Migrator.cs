@@ -2,10 +2,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Portal.Core.Data;
 
-/// <summary>Brings schema and grants up to date, as portal_migrator. Doing it twice changes nothing.</summary>
+/// <summary>Brings schema and grants up to date, as portal_migrator. Idempotent.</summary>
 public static class Migrator
 {
-    /// <summary>Names of the migrations that were applied now.</summary>
+    /// <summary>Names of the migrations applied by this call.</summary>
     public static async Task<IReadOnlyList<string>> RunAsync(PortalDb db, CancellationToken cancel)
     {
         var pending = await db.Database.SqlQuery<bool>($"select to_regclass('portal.migrations') is null as \"Value\"").SingleAsync(cancel)

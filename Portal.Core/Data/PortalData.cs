@@ -8,12 +8,12 @@ namespace Portal.Core.Data;
 public static class PortalData
 {
     /// <summary>
-    /// A process that froze inside a transaction keeps its connection and its locks, and all others would wait for it. The database ends what
-    /// says nothing for longer than any pause of a healthy process. Calls to clouds are not made in silence: see LongLock in Portal.Jobs.
+    /// A process that froze inside a transaction keeps its connection and locks, and all others would wait for it. So the database ends transactions
+    /// that are idle for longer than any pause of a healthy process. For calls to clouds under a lock see LongLock in Portal.Jobs.
     /// </summary>
     public const string EndsSilentTransactions = "-c idle_in_transaction_session_timeout=10s";
 
-    /// <summary>One data source a process, for EF and for LISTEN. <c>ConnectionStrings:portal</c> names the role.</summary>
+    /// <summary>One data source per process, for EF and for LISTEN. <c>ConnectionStrings:portal</c> names the role.</summary>
     public static IServiceCollection AddPortalData(this IServiceCollection services, IConfiguration configuration)
     {
         var connection = configuration.GetConnectionString("portal") ?? throw new InvalidOperationException("ConnectionStrings:portal is not set: it names the database and the role of this process.");
@@ -21,7 +21,7 @@ public static class PortalData
         {
             source.ConnectionStringBuilder.ApplicationName ??= "portal";
             source.ConnectionStringBuilder.Options ??= EndsSilentTransactions;
-            source.ConnectionStringBuilder.KeepAlive = 30; // a LISTEN connection says nothing for hours
+            source.ConnectionStringBuilder.KeepAlive = 30; // a LISTEN connection is silent for hours
         });
         return services.AddDbContextFactory<PortalDb>((provider, db) => Configure(db, provider.GetRequiredService<NpgsqlDataSource>()));
     }

@@ -2,13 +2,13 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Portal.Core.Data;
 
-/// <summary>A process works only with exactly the schema that it was built for.</summary>
+/// <summary>A process works only with exactly the schema it was built for.</summary>
 public sealed class SchemaGate(IDbContextFactory<PortalDb> databases)
 {
-    /// <summary>How the reason begins while the database cannot be asked at all; what follows is the connection's own words, for operators.</summary>
+    /// <summary>Prefix of the reason while the database is unavailable; the connection's error message follows, for operators.</summary>
     public const string Away = "The database does not answer";
 
-    /// <summary>Null when the schema is right, else what is wrong and what helps.</summary>
+    /// <summary>Null if the schema is right, else what is wrong and the remedy.</summary>
     public async Task<string?> ReasonAsync(CancellationToken cancel)
     {
         try

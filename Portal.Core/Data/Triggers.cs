@@ -1,8 +1,8 @@
 namespace Portal.Core.Data;
 
 /// <summary>
-/// Who is told what at commit. In the database, so that no statement of either process can forget it.
-/// Channel portal_changes feeds pages; channel portal_runs wakes the dispatcher. Renewing a lease tells nobody.
+/// Notifications at commit. They are triggers, so that no statement of either process can forget them.
+/// Channel portal_changes feeds pages; channel portal_runs wakes the dispatcher. Renewing a lease notifies nobody.
 /// </summary>
 public static class Triggers
 {
@@ -38,13 +38,13 @@ public static class Triggers
         create trigger wake after update of wish on portal.workspaces for each row when (new.wish is not null) execute function portal.tell('portal_runs', '');
         """;
 
-    /// <summary>What people decide about templates, and what is wrong with their folders, changes the catalogue.</summary>
+    /// <summary>Decisions about templates and faults of their folders change the catalogue.</summary>
     public const string Offers = """
         create trigger tell after insert or update or delete on portal.template_offers for each statement execute function portal.tell('portal_changes', 'templates');
         create trigger tell after insert or update or delete on portal.template_classes for each statement execute function portal.tell('portal_changes', 'templates');
         create trigger tell after insert or update or delete on portal.template_faults for each statement execute function portal.tell('portal_changes', 'templates');
         """;
 
-    /// <summary>Rules of a class are shown on its members' pages.</summary>
+    /// <summary>Class rules are shown on the members' pages.</summary>
     public const string Classes = "create trigger tell after update on portal.classes for each statement execute function portal.tell('portal_changes', 'classes');";
 }

@@ -4,25 +4,25 @@ using System.Text;
 namespace Portal.Core.Foreign;
 
 /// <summary>
-/// The one way in which text that others wrote (a workspace, a container, a build, a cloud) becomes part of a row or a page: without terminal
-/// sequences, control characters, halves of surrogate pairs and marks that turn the direction of writing, and cut.
+/// The only way in which foreign text (from a workspace, container, build or cloud) becomes part of a row or page: without terminal
+/// sequences, control characters, unpaired surrogates and bidirectional control characters, and truncated.
 /// </summary>
 public static class ForeignText
 {
-    /// <summary>Longest line of a log, UTF-16 units.</summary>
+    /// <summary>Maximum length of a log line, UTF-16 units.</summary>
     public const int LongestLine = 2000;
 
-    /// <summary>Longest text that a column takes with the mark of a cut, UTF-16 units.</summary>
+    /// <summary>Maximum length of a text column, including the truncation mark, UTF-16 units.</summary>
     public const int LongestInRow = 3998;
 
     private const string Cut = " …";
     private const char Escape = '\u001b', Bell = '\u0007';
 
-    /// <summary>Sequences and what is overwritten are not shown: more is looked at than is kept, but never much more.</summary>
+    /// <summary>Sequences and overwritten text are dropped, so more is scanned than is kept, but never much more.</summary>
     private const int LooksAt = 4;
 
     /// <summary>One line of clean text; empty for null. Line ends become spaces.</summary>
-    /// <param name="longest">UTF-16 units that are kept; a cut is marked behind them.</param>
+    /// <param name="longest">UTF-16 units to keep; a truncation mark is added after them.</param>
     public static string Clean(string? text, int longest = LongestInRow)
     {
         if (string.IsNullOrEmpty(text)) return "";
@@ -35,7 +35,7 @@ public static class ForeignText
                 at = end;
                 continue;
             }
-            Rune.DecodeFromUtf16(seen[at..], out var rune, out var used); // half of a pair decodes as U+FFFD
+            Rune.DecodeFromUtf16(seen[at..], out var rune, out var used); // an unpaired surrogate decodes as U+FFFD
             at += used;
             rune = Shown(rune);
             if (kept.Length + rune.Utf16SequenceLength > longest) return kept.ToString().TrimEnd() + Cut;
@@ -45,10 +45,10 @@ public static class ForeignText
     }
 
     /// <summary>The last lines that are not empty, oldest first.</summary>
-    /// <param name="most">So many at most.</param>
+    /// <param name="most">Maximum number of lines.</param>
     public static IReadOnlyList<string> Lines(string text, int most) => [.. text.Split('\n').Select(Line).Where(l => l.Length > 0).TakeLast(most)];
 
-    /// <summary>A progress bar writes over its own line: what stood last is what counts.</summary>
+    /// <summary>A progress bar overwrites its own line: keep what was written last.</summary>
     private static string Line(string line)
     {
         var shown = line.AsSpan().TrimEnd('\r');
@@ -63,7 +63,7 @@ public static class ForeignText
         _ => Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control ? Rune.ReplacementChar : rune,
     };
 
-    /// <summary>Where the terminal sequence that begins here ends; where it begins when it is none.</summary>
+    /// <summary>End of the terminal sequence that begins here; its start if it is not one.</summary>
     private static int EndOfSequence(ReadOnlySpan<char> text, int begin)
     {
         if (begin + 1 >= text.Length) return begin;

@@ -2,15 +2,15 @@ using System.Text;
 
 namespace Portal.Core.Foreign;
 
-/// <summary>Cuts a stream of bytes into clean lines. However long a line without an end is, it costs no more than its first part.</summary>
+/// <summary>Splits a stream of bytes into clean lines. An endless line costs no more memory than its first part.</summary>
 public sealed class LogLines
 {
-    /// <summary>Of one line; what follows until its end is dropped.</summary>
+    /// <summary>Limit per line; the rest of the line is dropped.</summary>
     private const int MostBytes = 8 * 1024;
     private readonly byte[] _open = new byte[MostBytes];
     private int _length;
 
-    /// <summary>Lines that these bytes end; empty ones are left out.</summary>
+    /// <summary>The lines completed by these bytes, without empty ones.</summary>
     public IReadOnlyList<string> Add(ReadOnlySpan<byte> bytes)
     {
         var lines = new List<string>();
@@ -24,7 +24,7 @@ public sealed class LogLines
         return lines;
     }
 
-    /// <summary>What is left when the stream ends.</summary>
+    /// <summary>What remains when the stream ends.</summary>
     public IReadOnlyList<string> End()
     {
         var lines = new List<string>();

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Portal.Core.Live;
 
 /// <summary>
-/// The one LISTEN connection of a process. Triggers of the database say what changed: "w:workspace:person", "images", "clouds", "templates", "classes", "queue", "access".
-/// Told at commit, so a reader that looks again sees the change. After a lost connection subscribers hear <see cref="Everything"/>.
+/// The one LISTEN connection of a process. Database triggers say what changed: "w:workspace:person", "images", "clouds", "templates", "classes", "queue", "access".
+/// Notified at commit, so a reader that looks again sees the change. After a lost connection subscribers receive <see cref="Everything"/>.
 /// </summary>
 public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<Changes> log) : BackgroundService
 {
@@ -37,9 +37,9 @@ public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<C
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
             {
-                // The server restarted or went away: every other connection of the pool is as dead, and its next user would be the one to find out.
+                // The server restarted or became unreachable: drop every pooled connection, because they are dead too and their next user would get the error.
                 data.Clear();
-                log.LogWarning("Listening for changes stopped, again in {Again}: {Error}", Again, e.Message);
+                log.LogWarning("Listening for changes failed, retrying in {Again}: {Error}", Again, e.Message);
                 await Task.Delay(Again, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }

@@ -4,24 +4,24 @@ using System.Threading.Channels;
 namespace Portal.Core.Live;
 
 /// <summary>
-/// Values that are read once from rows however many watch, and again when a change that concerns them is told.
-/// Changes that arrive while a value is being read lead to exactly one more reading, so the newest state always arrives.
+/// Values that are read from rows once for all subscribers, and again when a change that concerns them is notified.
+/// Changes that arrive while a value is being read lead to exactly one more read, so the newest state always arrives.
 /// </summary>
 /// <param name="changes">Says what changed.</param>
 /// <param name="read">Reads the value of a key; null where there is none.</param>
-/// <param name="concerns">Whether a change may alter what this key shows, given what it shows now; "*" always does.</param>
+/// <param name="concerns">Whether a change may alter the value of this key, given its current value; "*" always does.</param>
 public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken, Task<T?>> read, Func<TKey, T?, string, bool> concerns)
     where TKey : notnull where T : class
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<TKey, Topic> _topics = [];
 
-    /// <summary>Now, and what it becomes later; null when there is nothing (any more). Ends when <paramref name="goodbye"/> is cancelled.</summary>
+    /// <summary>The current value and its later ones; null if there is none. Ends when <paramref name="goodbye"/> is cancelled.</summary>
     public async Task<Live<T?>> WatchAsync(TKey key, CancellationToken goodbye)
     {
         var topic = Join(key);
         var watcher = topic.Attach();
-        // The goodbye, not the enumeration, ends it: a page may leave before it begins to enumerate.
+        // The cancellation token ends it, not the enumeration: a page may be closed before it begins to enumerate.
         goodbye.Register(() => { topic.Detach(watcher); Leave(topic); });
         var now = await topic.NowAsync(goodbye);
         return new(now, LaterAsync(watcher, now, goodbye));
@@ -75,10 +75,10 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         public TKey Key { get; }
         public int Watchers { get; set; }
 
-        /// <summary>A defect ended its readings: whoever comes now begins anew.</summary>
+        /// <summary>A bug ended its reads: the next subscriber starts over.</summary>
         public bool Ended { get; private set; }
 
-        /// <summary>What was read last, however long ago others began to watch; a first reading that failed is tried again.</summary>
+        /// <summary>The last value read, even if others subscribed long ago; a failed first read is retried.</summary>
         public async Task<T?> NowAsync(CancellationToken goodbye)
         {
             Task reading;
@@ -95,7 +95,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
             return _newest;
         }
 
-        /// <summary>A slow watcher misses steps in between, never the newest: each value is whole.</summary>
+        /// <summary>A slow subscriber misses intermediate values, never the newest; each value is complete.</summary>
         public Channel<T?> Attach()
         {
             var watcher = Channel.CreateBounded<T?>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
@@ -124,7 +124,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
             catch (OperationCanceledException) when (end.IsCancellationRequested) { }
             catch (Exception e)
             {
-                // A defect of ours: whoever watches learns of it instead of waiting for ever.
+                // A bug of ours: subscribers see the exception instead of waiting forever.
                 Ended = true;
                 Reading.TrySetException(e);
                 foreach (var watcher in _watchers) watcher.Writer.TryComplete(e);
@@ -133,7 +133,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
 
         private async Task ReadOnceAsync(CancellationToken end)
         {
-            var reading = Reading; // whoever tries again while this one is under way waits for the next
+            var reading = Reading; // a retry while this read is in progress waits for the next one
             try
             {
                 var next = await _read(Key, end);
@@ -143,7 +143,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
             }
             catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or TimeoutException || e.InnerException is Npgsql.NpgsqlException)
             {
-                // The first reading has somebody to tell. Later ones are repeated when the connection is back: Changes then tells everything.
+                // A failing first read is reported to the subscriber. Later ones are repeated once the connection is back, when Changes notifies everything.
                 reading.TrySetException(e);
             }
         }

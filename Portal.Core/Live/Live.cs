@@ -1,4 +1,4 @@
 namespace Portal.Core.Live;
 
-/// <summary>A value that goes on: what it is now, and what it becomes later. Both are taken together: nothing is lost between them.</summary>
+/// <summary>A value that changes: what it is now and its later values. Both are taken together, so nothing is lost in between.</summary>
 public sealed record Live<T>(T Now, IAsyncEnumerable<T> Later);

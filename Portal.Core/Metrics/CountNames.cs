@@ -1,10 +1,10 @@
 namespace Portal.Core.Metrics;
 
-/// <summary>Counts that no template names.</summary>
+/// <summary>Counts that are not defined by a template.</summary>
 public static class CountNames
 {
     public const string Kernels = "kernels", BusyKernels = "busy-kernels", Terminals = "terminals";
 
-    /// <summary>How many signals answered; written at each look, so its newest row says when somebody looked last.</summary>
+    /// <summary>Number of signals that answered; written at each look, so its newest row says when the last look was.</summary>
     public const string Signals = "signals";
 }

@@ -6,18 +6,18 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Metrics;
 
-/// <summary>What a monitoring system collects of the whole site. Workspaces by their slug and template; no name of a person.</summary>
-/// <param name="Nodes">Those that run, with their newest reading.</param>
-/// <param name="Counts">Kernels, terminals and what engines count, the newest of each.</param>
-/// <param name="Activities">When something last worked in each workspace that runs.</param>
+/// <summary>What a monitoring system reads about the whole site. Workspaces appear by slug and template; people's names do not.</summary>
+/// <param name="Nodes">The running ones, with their newest reading.</param>
+/// <param name="Counts">The newest count of kernels, terminals and each count of a compute engine.</param>
+/// <param name="Activities">Time of the last activity in each running workspace.</param>
 /// <param name="Runs">Unfinished ones by kind and phase.</param>
-/// <param name="Site">Null before Jobs measured it.</param>
-/// <param name="Claimed">Of the capacity, what runs or starts.</param>
+/// <param name="Site">Null before Jobs has measured it.</param>
+/// <param name="Claimed">The part of the capacity used by what is running or starting.</param>
 public sealed record Figures(ImmutableArray<NodeFigures> Nodes, ImmutableArray<CountFigures> Counts, ImmutableArray<ActivityFigures> Activities, ImmutableArray<RunFigures> Runs, Operations.SiteState? Site, Amounts Claimed);
 
 /// <summary>
-/// Newest reading of a node: shares of its limits, bytes, bytes a second; network and disk are null where nothing was measured within a minute,
-/// scratch where its role has no scratch folder.
+/// Newest reading of a node: shares of its limits, bytes, bytes per second; network and disk are null if not measured within a minute,
+/// scratch if its role has no scratch folder.
 /// </summary>
 public sealed record NodeFigures(
     string Slug, string Template, string Node, double Cpu, double Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills, int Restarts, int Pids,
@@ -30,10 +30,10 @@ public sealed record ActivityFigures(string Slug, string Template, double At);
 
 public sealed record RunFigures(RunKind Kind, RunPhase Phase, int Number);
 
-/// <summary>Reads <see cref="Figures"/>: six statements, whatever the number of workspaces. Who may ask is decided where it is served.</summary>
+/// <summary>Reads <see cref="Figures"/> with six statements, whatever the number of workspaces. The endpoint decides who may read them.</summary>
 public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
 {
-    /// <summary>Of nodes, and of counts: more than a site of this kind runs.</summary>
+    /// <summary>Limit on nodes and on counts: more than a site of this kind runs.</summary>
     private const int Most = 10_000;
 
     public async Task<Figures> ReadAsync(CancellationToken cancel)

@@ -6,13 +6,13 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Metrics;
 
-/// <summary>The past of one workspace, for whoever may look at it.</summary>
+/// <summary>The history of one workspace, for people who may see it.</summary>
 public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
-    /// <summary>Of each node and each count, however long the window.</summary>
+    /// <summary>Per node and per count, however long the window.</summary>
     public const int MostPoints = 181;
 
-    /// <summary>Null when there is no such workspace, or none that this actor may look at.</summary>
+    /// <summary>Null if there is no such workspace, or none that this actor may see.</summary>
     public async Task<MetricsView?> ReadAsync(Actor actor, Guid workspaceId, MetricsWindow window, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -28,7 +28,7 @@ public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimePro
             await CountsAsync(db, workspaceId, (int)counts.TotalSeconds, step, from, workspace.Spec.Counts.ToDictionary(c => c.Id, c => c.Title, StringComparer.Ordinal), cancel));
     }
 
-    /// <summary>Length, time of one point, and the spans that it is made of.</summary>
+    /// <summary>Length of the window, time of one point, and the spans it is computed from.</summary>
     private static (TimeSpan Length, TimeSpan Step, TimeSpan Span, TimeSpan Counts) Of(MetricsWindow window) => window switch
     {
         MetricsWindow.Hour => (TimeSpan.FromHours(1), TimeSpan.FromSeconds(20), Spans.Raw, Spans.RawCounts),

@@ -1,36 +1,36 @@
 namespace Portal.Core.Metrics;
 
-/// <summary>How a node did during a span of time. Fine spans are kept for hours, coarser ones for longer.</summary>
+/// <summary>Measurements of a node over a span of time. Short spans are kept for hours, rollups for longer.</summary>
 public sealed class Sample
 {
     public Guid WorkspaceId { get; init; }
     public required string Node { get; init; }
 
-    /// <summary>Begin of the span.</summary>
+    /// <summary>Start of the span.</summary>
     public DateTimeOffset At { get; init; }
 
     /// <summary>Length of the span, seconds.</summary>
     public int Span { get; init; }
 
-    /// <summary>Share of the CPU limit, 0 to 1: mean and highest of the span.</summary>
+    /// <summary>Share of the CPU limit, 0 to 1: mean and maximum of the span.</summary>
     public double Cpu { get; init; }
     public double CpuMost { get; init; }
 
-    /// <summary>Share of the span in which it was held back by its CPU limit.</summary>
+    /// <summary>Share of the span in which its CPU limit throttled it.</summary>
     public double Throttled { get; init; }
 
-    /// <summary>Working set, bytes: mean and highest.</summary>
+    /// <summary>Working set, bytes: mean and maximum.</summary>
     public long MemoryBytes { get; init; }
     public long MemoryMost { get; init; }
     public long MemoryLimitBytes { get; init; }
 
-    /// <summary>Processes that were ended within the span because memory ran out, those of children included.</summary>
+    /// <summary>Processes killed within the span because memory ran out, including child processes.</summary>
     public long OutOfMemoryKills { get; init; }
 
-    /// <summary>How often it had been begun again by the end of the span, since its workspace was started.</summary>
+    /// <summary>Restarts since its workspace was started, as of the end of the span.</summary>
     public int Restarts { get; init; }
 
-    /// <summary>Processes and threads, the most of the span.</summary>
+    /// <summary>Maximum number of processes and threads in the span.</summary>
     public int Pids { get; init; }
 
     /// <summary>Bytes within the span.</summary>
@@ -40,7 +40,7 @@ public sealed class Sample
     public long DiskWritten { get; init; }
 }
 
-/// <summary>What an engine counted during a span: workers, running tasks, applications, kernels.</summary>
+/// <summary>A count reported by a compute engine over a span: workers, running tasks, applications, kernels.</summary>
 public sealed class Count
 {
     public Guid WorkspaceId { get; init; }
@@ -50,7 +50,7 @@ public sealed class Count
     public DateTimeOffset At { get; init; }
     public int Span { get; init; }
 
-    /// <summary>Mean and highest.</summary>
+    /// <summary>Mean and maximum.</summary>
     public double Value { get; init; }
     public double Most { get; init; }
 }

@@ -2,7 +2,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Operations;
 
-/// <summary>Health of one thing that Jobs drives: "engine", "storage". Written by Jobs, shown by the web.</summary>
+/// <summary>Health of one component that Jobs drives: "engine", "storage". Written by Jobs, shown by the web process.</summary>
 public sealed class CloudState
 {
     public required string Name { get; init; }
@@ -14,7 +14,7 @@ public sealed class CloudState
     public DateTimeOffset SeenAt { get; set; }
 }
 
-/// <summary>The one row of what the site can hold; measured or configured, written by Jobs.</summary>
+/// <summary>The single row with the capacity of the site; measured or configured, written by Jobs.</summary>
 public sealed class SiteState
 {
     public int Id { get; init; } = 1;
@@ -23,23 +23,23 @@ public sealed class SiteState
     public int CapacityVcpu { get; set; }
     public int CapacityMemoryMib { get; set; }
 
-    /// <summary>vCPU of the largest node that there is a machine for; 0 while unknown.</summary>
+    /// <summary>vCPU of the largest node that any machine can hold; 0 while unknown.</summary>
     public int NodeVcpu { get; set; }
 
-    /// <summary>MiB of the largest node that there is a machine for; 0 while unknown.</summary>
+    /// <summary>Memory in MiB of the largest node that any machine can hold; 0 while unknown.</summary>
     public int NodeMemoryMib { get; set; }
 
-    /// <summary>Launches that may be starting at once.</summary>
+    /// <summary>Launches at once.</summary>
     public int LaunchesAtOnce { get; set; }
 
-    /// <summary>0 while the storage was never measured: then the other figures of it say nothing.</summary>
+    /// <summary>0 while the storage was never measured; its other figures are then meaningless.</summary>
     public long StorageTotalBytes { get; set; }
     public long StorageFreeBytes { get; set; }
 
-    /// <summary>What students' folders hold, work and scratch together.</summary>
+    /// <summary>Bytes used by students' folders, work and scratch together.</summary>
     public long StorageWrittenBytes { get; set; }
 
-    /// <summary>False: usage of folders is counted only, nothing stops a writer; pages say so.</summary>
+    /// <summary>False: folder usage is only counted, writers are not stopped, and pages say so.</summary>
     public bool BlocksEnforced { get; set; }
 
     /// <summary>Below this many free bytes no launch is accepted.</summary>

@@ -10,13 +10,13 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Operations;
 
-/// <param name="Place">In the launch queue; null when it does not wait there.</param>
+/// <param name="Place">In the launch queue; null if it does not wait there.</param>
 public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string WorkspaceName, string PersonName, RunKind Kind, RunPhase Phase, bool Releasing, StepKey? Step, int Attempts, string? Said, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place);
 
 /// <summary>The site at a glance.</summary>
 /// <param name="Unfinished">Oldest first.</param>
 /// <param name="Failures">Newest first.</param>
-/// <param name="Claimed">Capacity that is taken, and by how many workspaces.</param>
+/// <param name="Claimed">Claimed capacity, and by how many workspaces.</param>
 public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudState> Clouds, ImmutableArray<ImageRow> Images, SiteState? Site, Amounts Claimed)
 {
     /// <summary>Folders of templates that could not be published.</summary>
@@ -36,7 +36,7 @@ public sealed class OperationsFeed
         _feed = new(changes, (_, cancel) => ReadAsync(cancel)!, (_, _, _) => true);
     }
 
-    /// <summary>Null for everybody but operators.</summary>
+    /// <summary>Null for everyone but operators.</summary>
     public async Task<Live<OperationsView?>?> WatchAsync(Actor actor, CancellationToken goodbye)
     {
         await using (var db = await _databases.CreateDbContextAsync(goodbye))

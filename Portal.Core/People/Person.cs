@@ -1,20 +1,20 @@
 namespace Portal.Core.People;
 
-/// <summary>Someone who signs in: an issuer's subject. Never deleted while files of theirs exist.</summary>
+/// <summary>Someone who signs in: a subject of an issuer. Never deleted while files of theirs exist.</summary>
 public sealed class Person
 {
     public Guid Id { get; init; }
 
-    /// <summary>Who vouches for the subject: an OpenID Connect issuer, or "demo".</summary>
+    /// <summary>Who authenticates the subject: an OpenID Connect issuer, or "demo".</summary>
     public required string Issuer { get; init; }
     public required string Subject { get; init; }
     public required string Name { get; set; }
 
-    /// <summary>Owner of this person's files: given by the database from a high range, never by the web, so that no account of a host is meant.</summary>
+    /// <summary>Owner of this person's files. The database assigns it from a high range, never the web process, so that it cannot be an account of a host.</summary>
     public int Uid { get; private set; }
     public DateTimeOffset CreatedAt { get; private set; }
 
-    /// <summary>Range of uids for people; a row outside of it is refused by Jobs.</summary>
+    /// <summary>Range of uids for people; Jobs refuses rows outside it.</summary>
     public const int FirstUid = 2_000_000, LastUid = 2_999_999;
 }
 
@@ -30,5 +30,5 @@ public sealed class Membership
     public MemberRole Role { get; init; }
 }
 
-/// <summary>Who is acting; a parameter of every verb. What they may do is read from the database by the verb, never carried along.</summary>
+/// <summary>Who is acting; a parameter of every verb. Each verb reads what they may do from the database; it is never passed along.</summary>
 public readonly record struct Actor(Guid PersonId);

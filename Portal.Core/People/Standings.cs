@@ -6,7 +6,7 @@ namespace Portal.Core.People;
 
 public static class Standings
 {
-    /// <summary>What the actor is to a thing of this tenant, class and owner, by the memberships of this moment.</summary>
+    /// <summary>The actor's roles for a thing of this tenant, class and owner, from current memberships.</summary>
     public static async Task<Standing> StandingAsync(this PortalDb db, Actor actor, Guid? tenant, Guid? @class, Guid? owner, CancellationToken cancel)
     {
         var memberships = await db.Memberships.AsNoTracking().Where(m => m.PersonId == actor.PersonId).ToListAsync(cancel);

@@ -6,65 +6,65 @@ namespace Portal.Core.Policy;
 /// <summary>A size and a number of workers.</summary>
 public sealed record Fit(string SizeId, int Workers);
 
-/// <summary>Another choice of the template, and what it would want in all.</summary>
+/// <summary>Another choice of the template, and its total needs.</summary>
 public sealed record OtherChoice(Fit Choice, Amounts Wanted)
 {
-    /// <summary>The most that any one of its nodes wants.</summary>
+    /// <summary>The most that any one of its nodes needs.</summary>
     public Amounts Node { get; init; } = Amounts.None;
 }
 
-/// <summary>Another workspace of the same person in the same department, that holds processors and memory.</summary>
-/// <param name="Frees">What its stop gives back.</param>
-/// <param name="SameClass">It is paid by the same class; else only the department's quota gains.</param>
+/// <summary>Another workspace of the same person in the same department that holds CPU and memory.</summary>
+/// <param name="Frees">What stopping it would free.</param>
+/// <param name="SameClass">It is paid for by the same class; otherwise only the department's quota gains.</param>
 public sealed record OwnWorkspace(string Name, Amounts Frees, bool SameClass);
 
-/// <summary>All that decides about a launch, read in one transaction.</summary>
-/// <param name="WorkersKnown">The template can have that many workers.</param>
+/// <summary>All facts that decide about a launch, read in one transaction.</summary>
+/// <param name="WorkersKnown">The template allows that many workers.</param>
 /// <param name="Parameter">The first value of a parameter that is not allowed; null when all are.</param>
-/// <param name="Wanted">Of what is asked for: nodes, scratch folders, a new work folder and the workspace itself.</param>
+/// <param name="Wanted">Total of what is asked for: nodes, scratch folders, a new work folder and the workspace itself.</param>
 /// <param name="Levels">Tenant, class, member.</param>
-/// <param name="Capacity">What the site can run at all; null while unknown.</param>
+/// <param name="Capacity">Total capacity of the site; null while unknown.</param>
 /// <param name="StorageLeftGib">What the site's storage can still promise, GiB; null while unknown.</param>
-/// <param name="Others">Other choices of the template with what they would want, the nearest first.</param>
-/// <param name="Hours">From now to the asked end.</param>
+/// <param name="Others">Other choices of the template with their needs, the nearest first.</param>
+/// <param name="Hours">From now to the requested end time.</param>
 public sealed record LaunchFacts(
     bool MayLaunch, bool TemplateOffered, bool SizeKnown, bool WorkersKnown, bool NameFree, ParameterFault? Parameter, string? NotAvailable,
     double Hours, int LongestHours, Amounts Wanted, ImmutableArray<QuotaState> Levels, Amounts? Capacity, long? StorageLeftGib,
     ImmutableArray<OtherChoice> Others)
 {
-    /// <summary>The most that any one node of what is asked for wants.</summary>
+    /// <summary>The most that any one node of what is asked for needs.</summary>
     public Amounts Node { get; init; } = Amounts.None;
 
-    /// <summary>The largest single node that the site has a machine for; null while unknown.</summary>
+    /// <summary>The largest single node that any machine of the site can hold; null while unknown.</summary>
     public Amounts? LargestNode { get; init; }
 
-    /// <summary>Why nothing new is launched from the template, in words of whoever decided; null while it is offered.</summary>
+    /// <summary>Why the template is not offered, in the words of whoever decided; null while it is offered.</summary>
     public string? Deprecated { get; init; }
 
-    /// <summary>What else this person runs.</summary>
+    /// <summary>What else this person has running.</summary>
     public ImmutableArray<OwnWorkspace> Own { get; init; } = [];
 
     /// <summary>The class is one of those that may launch it.</summary>
     public bool ForThisClass { get; init; } = true;
 }
 
-/// <summary>Why a launch is refused; the page has the words.</summary>
+/// <summary>Why a launch is refused; the page has the text.</summary>
 public enum RefusalReason
 {
     NotAMember, TemplateGone, SizeUnknown, WorkersUnknown, ParameterWrong, NameTaken, NotAvailable, DiskNearlyFull, EndInThePast, EndTooLate,
     NeverPossible, OverQuota, NameInvalid, IdTaken, Deprecated, NotForClass, IdInvalid,
 }
 
-/// <param name="Field">Of the form: "id", "name", "size", "workers", "end", "template", or "p." and a parameter's id; null where no field helps.</param>
-/// <param name="Wall">The level whose quota is met, for <see cref="RefusalReason.OverQuota"/>.</param>
+/// <param name="Field">Of the form: "id", "name", "size", "workers", "end", "template", or "p." and a parameter's id; null if no field helps.</param>
+/// <param name="Wall">The level whose quota binds, for <see cref="RefusalReason.OverQuota"/>.</param>
 /// <param name="Fits">A choice that would be accepted now; null for none.</param>
-/// <param name="Detail">Words of whoever knows more: why something is not available.</param>
+/// <param name="Detail">Further explanation, such as why something is not available.</param>
 public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? Wall = null, Resource? Resource = null, Fit? Fits = null, string? Detail = null)
 {
     /// <summary>For <see cref="RefusalReason.ParameterWrong"/>.</summary>
     public ParameterFault? Parameter { get; init; }
 
-    /// <summary>Names of own workspaces that must stop for it to fit; empty where no stop of theirs helps.</summary>
+    /// <summary>Names of the person's own workspaces that must stop for it to fit; empty if stopping them does not help.</summary>
     public ImmutableArray<string> Stop { get; init; } = [];
 }
 
@@ -88,7 +88,7 @@ public static class LaunchPolicy
     };
 
     /// <summary>
-    /// The wall that a choice would meet, all else being as it is: what the site can never run, a quota, or a disk that could not keep its promises.
+    /// The binding limit of a choice, all else unchanged: what the site can never run, a quota, or a disk that could not provide what is promised.
     /// </summary>
     public static Refusal? WallOf(OtherChoice choice, LaunchFacts facts) => Fits(choice.Wanted, choice.Node, facts with { Others = [] });
 
@@ -96,7 +96,7 @@ public static class LaunchPolicy
     {
         if ((Above(wanted, facts.Capacity) ?? Above(node, facts.LargestNode)) is { } never)
             return new(RefusalReason.NeverPossible, "size", Resource: never, Fits: NearestFit(facts));
-        // The innermost wall is named first: it is the one that the person can do something about.
+        // The innermost limit is named first, because the person can do something about it.
         foreach (var level in facts.Levels.OrderByDescending(l => l.Level))
             if (wanted.FirstAbove(level.Free) is { } above)
                 return new(RefusalReason.OverQuota, "size", level.Level, above, NearestFit(facts)) { Stop = ToStop(wanted, node, facts) };
@@ -105,7 +105,7 @@ public static class LaunchPolicy
 
     private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o.Wanted, o.Node, facts with { Others = [] }) is null)?.Choice;
 
-    /// <summary>The smallest own workspace whose stop is enough; where none is, as few as possible together.</summary>
+    /// <summary>The smallest own workspace whose stop is enough; if there is none, as few as possible together.</summary>
     private static ImmutableArray<string> ToStop(Amounts wanted, Amounts node, LaunchFacts facts)
     {
         bool Enough(IEnumerable<OwnWorkspace> stopped) =>
@@ -123,6 +123,6 @@ public static class LaunchPolicy
             Promised = stopped.Where(o => o.SameClass || l.Level is QuotaLevel.Tenant).Aggregate(l.Promised, (sum, o) => sum - o.Frees),
         })];
 
-    /// <summary>What machines are short of; storage and the number of workspaces are counted elsewhere.</summary>
+    /// <summary>Machine resources only; storage and the number of workspaces are counted elsewhere.</summary>
     private static Resource? Above(Amounts wanted, Amounts? machines) => machines is null ? null : (wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(machines);
 }

@@ -4,16 +4,16 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Policy;
 
-/// <summary>What else a template could be launched with, for whoever met a wall.</summary>
+/// <summary>What else a template could be launched with when a limit binds.</summary>
 public static class OtherChoices
 {
-    /// <summary>One choice, and what it would want in all.</summary>
-    /// <param name="beside">What is wanted besides nodes, whatever the choice.</param>
+    /// <summary>One choice and its total needs.</summary>
+    /// <param name="beside">What is needed besides nodes, whatever the choice.</param>
     public static OtherChoice One(TemplateSpec spec, Fit choice, Amounts beside) =>
         new(choice, spec.Amounts(choice.SizeId, choice.Workers) + beside) { Node = spec.LargestNode(choice.SizeId, choice.Workers) };
 
     /// <summary>Every other choice, the nearest first: fewer workers of the same size, then smaller nodes with as many workers as possible.</summary>
-    /// <param name="beside">What is wanted besides nodes, whatever the choice.</param>
+    /// <param name="beside">What is needed besides nodes, whatever the choice.</param>
     public static ImmutableArray<OtherChoice> Of(TemplateSpec spec, Fit asked, Amounts beside)
     {
         var range = spec.WorkerRole()?.Workers;

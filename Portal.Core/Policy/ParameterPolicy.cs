@@ -4,17 +4,17 @@ using Portal.Core.Catalog;
 
 namespace Portal.Core.Policy;
 
-/// <param name="Id">Of the parameter; where the template has none of this name, the name that was given.</param>
+/// <param name="Id">Id of the parameter; if the template has no such parameter, the name that was given.</param>
 public sealed record ParameterFault(string Id, ParameterMistake Mistake, string? Detail = null);
 
 public enum ParameterMistake { Unknown, NotANumber, NotWhole, TooSmall, TooLarge, NotAnOption, TooLong, NotAllowed }
 
-/// <summary>Decides about values of a template's parameters; the form and the verb ask the same.</summary>
+/// <summary>Decides about values of a template's parameters; used by both the form and the verb.</summary>
 public static class ParameterPolicy
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>The first value that is not allowed; null when all are. What was not given has its default.</summary>
+    /// <summary>The first value that is not allowed; null if all are. Parameters without a value have their default.</summary>
     public static ParameterFault? Fault(TemplateSpec spec, IReadOnlyDictionary<string, string> given)
     {
         if (given.Keys.FirstOrDefault(k => spec.Parameters.All(p => p.Id != k)) is { } unknown) return new(unknown, ParameterMistake.Unknown);
@@ -31,7 +31,7 @@ public static class ParameterPolicy
     /// <summary>What was given, else the default.</summary>
     public static string ValueOf(ParameterSpec parameter, IReadOnlyDictionary<string, string> given) => given.TryGetValue(parameter.Id, out var value) ? value : parameter.Default;
 
-    /// <summary>The variables that nodes get. Presumes that <see cref="Fault"/> found none.</summary>
+    /// <summary>The variables that nodes get. Assumes that <see cref="Fault"/> found none.</summary>
     public static IReadOnlyDictionary<string, string> Environment(TemplateSpec spec, IReadOnlyDictionary<string, string> given) =>
         spec.Parameters.Where(p => IsUsed(spec, p, given)).ToDictionary(p => p.Env, p => ValueOf(p, given), StringComparer.Ordinal);
 
@@ -54,10 +54,10 @@ public static class ParameterPolicy
 
     private static (ParameterMistake, string?)? Text(ParameterSpec parameter, string? value)
     {
-        if (value is null) return (ParameterMistake.NotAllowed, null); // JSON has a null where a program meant none
+        if (value is null) return (ParameterMistake.NotAllowed, null); // JSON has a null where a client meant no value
         if (value.Length > parameter.Longest) return (ParameterMistake.TooLong, Said(parameter.Longest));
         if (value.Any(char.IsControl)) return (ParameterMistake.NotAllowed, null);
-        // Without backtracking: a pattern of an operator and a value of a student may not make the web think for ever.
+        // Without backtracking: an operator's pattern and a student's value must not keep the web process busy forever.
         return parameter.Pattern is null || Regex.IsMatch(value, $@"\A(?:{parameter.Pattern})\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Patience) ? null : (ParameterMistake.NotAllowed, parameter.Pattern);
     }
 

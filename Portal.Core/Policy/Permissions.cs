@@ -2,7 +2,7 @@ using Portal.Core.People;
 
 namespace Portal.Core.Policy;
 
-/// <summary>Everything that someone may want to do; each verb checks its own entry.</summary>
+/// <summary>Every action that needs permission; each verb checks its own entry.</summary>
 public enum Verb
 {
     LaunchWorkspace, LookAtWorkspace, OpenApp, StopWorkspace, StartWorkspace, ExtendWorkspace, KeepWorkspace, ResizeWorkspace, DeleteWorkspace,
@@ -10,12 +10,12 @@ public enum Verb
     SeeTemplates, DeprecateTemplate, OfferTemplate, RestrictTemplate,
 }
 
-/// <summary>What someone is to a thing: several at once.</summary>
+/// <summary>What roles someone has for a thing, several at once.</summary>
 [Flags]
 public enum Standing
 {
     None = 0,
-    /// <summary>It is theirs.</summary>
+    /// <summary>It belongs to them.</summary>
     Owner = 1,
     /// <summary>Student of its class.</summary>
     Student = 2,
@@ -26,36 +26,36 @@ public enum Standing
     Operator = 32,
 }
 
-/// <summary>Who may do what. The one table; a test walks verb × role × ownership over it.</summary>
+/// <summary>Who may do what. The only table; a test walks verb × role × ownership over it.</summary>
 public static class Permissions
 {
     private const Standing AnyMember = Standing.Student | Standing.Assistant | Standing.Instructor;
 
-    /// <summary>True where the standing meets one of the verb's rows.</summary>
+    /// <summary>True if the roles match one of the verb's rows.</summary>
     public static bool May(Verb verb, Standing standing)
     {
         var member = (standing & AnyMember) != Standing.None;
         var owner = standing.HasFlag(Standing.Owner);
         return verb switch
         {
-            // Whoever belongs to the class that pays.
+            // Anyone in the class that pays.
             Verb.LaunchWorkspace => member,
-            // Work in progress is private: nobody but its owner opens it or changes how long it lives, and only while still in the class.
+            // Work in progress is private: only its owner opens it or changes how long it runs, and only while still in the class.
             Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace or Verb.KeepWorkspace or Verb.ResizeWorkspace => owner && member,
-            // Staff sees and stops, so that a lesson can go on; the owner also after leaving the class.
+            // Staff may see and stop, so that a lesson can go on; the owner also after leaving the class.
             Verb.LookAtWorkspace or Verb.StopWorkspace => owner || (standing & (Standing.Assistant | Standing.Instructor | Standing.TenantAdmin | Standing.Operator)) != Standing.None,
-            // Files are kept, but what runs is lost: not for staff of the class.
+            // Files are kept but running work is lost, so not for staff of the class.
             Verb.DeleteWorkspace => owner || (standing & (Standing.TenantAdmin | Standing.Operator)) != Standing.None,
-            // A rule of the class: those who answer for it.
+            // A rule of the class: for those who are responsible for it.
             Verb.SetIdleRule => (standing & (Standing.Instructor | Standing.TenantAdmin)) != Standing.None,
             Verb.SeeOperations => standing.HasFlag(Standing.Operator),
-            // What is offered: of the site, and of a tenant as far as it concerns nobody else.
+            // What is offered: for the whole site, and for a tenant as far as it concerns nobody else.
             Verb.SeeTemplates or Verb.DeprecateTemplate or Verb.OfferTemplate or Verb.RestrictTemplate => (standing & (Standing.TenantAdmin | Standing.Operator)) != Standing.None,
             _ => throw new ArgumentOutOfRangeException(nameof(verb)),
         };
     }
 
-    /// <summary>What a person's memberships make of them for a thing of this tenant, class and owner.</summary>
+    /// <summary>Derives roles from a person's memberships, for a thing of this tenant, class and owner.</summary>
     public static Standing StandingOf(Guid person, IEnumerable<Membership> memberships, Guid? tenant, Guid? @class, Guid? owner)
     {
         var standing = owner == person ? Standing.Owner : Standing.None;

@@ -2,18 +2,18 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Policy;
 
-/// <summary>Something that holds room on the site.</summary>
-/// <param name="EndsAt">When it is stopped at the latest, unless it is extended; null while nobody knows.</param>
+/// <summary>Something that holds capacity on the site.</summary>
+/// <param name="EndsAt">Latest time at which it is stopped unless extended; null if unknown.</param>
 public sealed record Occupant(Amounts Holds, DateTimeOffset? EndsAt);
 
-/// <summary>When there is room for whoever waits. People stop earlier than they must, so this is a bound and no expectation.</summary>
+/// <summary>When there is capacity for a waiting order. People stop earlier than they must, so this is an upper bound, not an estimate.</summary>
 public static class QueueForecast
 {
-    /// <summary>What a stop takes until its room is free.</summary>
+    /// <summary>Time from a stop until its capacity is free.</summary>
     private static readonly TimeSpan Release = TimeSpan.FromMinutes(1);
 
-    /// <summary>When at the latest all that is wanted has room beside what still runs; null where too little of that has a known end.</summary>
-    /// <param name="wanted">By the one who waits and all before it.</param>
+    /// <summary>Latest time at which everything wanted fits beside what is still running; null if too little of that has a known end time.</summary>
+    /// <param name="wanted">By the waiting order and all before it.</param>
     public static DateTimeOffset? Latest(Amounts capacity, IReadOnlyCollection<Occupant> occupants, Amounts wanted, DateTimeOffset now)
     {
         var taken = occupants.Aggregate(wanted, (sum, o) => sum + o.Holds);

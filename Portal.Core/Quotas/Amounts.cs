@@ -1,6 +1,6 @@
 namespace Portal.Core.Quotas;
 
-/// <summary>What quotas count. All arithmetic of quotas is here.</summary>
+/// <summary>The resources that quotas count. All quota arithmetic is here.</summary>
 /// <param name="Vcpu">CPU limit in cores.</param>
 /// <param name="MemoryMib">Memory limit, MiB.</param>
 /// <param name="StorageGib">Hard limits of folders, GiB.</param>
@@ -12,7 +12,7 @@ public sealed record Amounts(int Vcpu, int MemoryMib, int StorageGib, int Worksp
     public static Amounts operator +(Amounts a, Amounts b) => new(a.Vcpu + b.Vcpu, a.MemoryMib + b.MemoryMib, a.StorageGib + b.StorageGib, a.Workspaces + b.Workspaces);
     public static Amounts operator -(Amounts a, Amounts b) => new(a.Vcpu - b.Vcpu, a.MemoryMib - b.MemoryMib, a.StorageGib - b.StorageGib, a.Workspaces - b.Workspaces);
 
-    /// <summary>The first resource of which this is more than the limit; null when all fits.</summary>
+    /// <summary>The first resource that exceeds the limit; null if all fit.</summary>
     public Resource? FirstAbove(Amounts limit) =>
         Vcpu > limit.Vcpu ? Resource.Vcpu
         : MemoryMib > limit.MemoryMib ? Resource.Memory
@@ -36,7 +36,7 @@ public enum Resource { Vcpu, Memory, Storage, Workspaces }
 /// <summary>Tenant contains class contains member.</summary>
 public enum QuotaLevel { Tenant, Class, Member }
 
-/// <summary>A limit and what is promised against it.</summary>
+/// <summary>A limit and what is reserved against it.</summary>
 public sealed record QuotaState(QuotaLevel Level, string Owner, Amounts Limit, Amounts Promised)
 {
     public Amounts Free => Limit - Promised;

@@ -5,7 +5,7 @@ using Portal.Core.Data;
 
 namespace Portal.Core.Quotas;
 
-/// <summary>Reads what is promised at each level. For a decision, call it under <see cref="Locks.LockQuotaAsync"/>.</summary>
+/// <summary>Reads what is reserved at each level. For a decision, call it under <see cref="Locks.LockQuotaAsync"/>.</summary>
 public static class QuotaReader
 {
     /// <summary>Tenant, class and member, in this order.</summary>

@@ -1,19 +1,19 @@
 namespace Portal.Core.Quotas;
 
-/// <summary>What a reservation is for; each ends by itself, when its resource is seen gone.</summary>
+/// <summary>What a reservation is for; each ends separately, when its resource is seen gone.</summary>
 public enum ReservationKind
 {
-    /// <summary>vCPU and memory of a workspace that runs or waits to.</summary>
+    /// <summary>vCPU and memory of a workspace that is running or waiting to.</summary>
     Compute,
     /// <summary>The workspace itself, until it is deleted.</summary>
     Workspace,
     /// <summary>The hard limit of a work folder; outlives workspaces.</summary>
     Storage,
-    /// <summary>The hard limit of a node's scratch folder; kept over a stop, until it is seen removed.</summary>
+    /// <summary>The hard limit of a node's scratch folder; kept when the workspace stops, until it is seen removed.</summary>
     Scratch,
 }
 
-/// <summary>A promise against the quotas of tenant, class and member. Made by the web with its order; ended by Jobs alone.</summary>
+/// <summary>A reservation against the quotas of tenant, class and member. Made by the web process with its order; ended only by Jobs.</summary>
 public sealed class Reservation
 {
     public long Id { get; private set; }
@@ -24,7 +24,7 @@ public sealed class Reservation
     public Guid? WorkFolderId { get; init; }
     public ReservationKind Kind { get; init; }
 
-    /// <summary>The node that it is for, so that it ends when that node is seen gone; empty for what belongs to no node.</summary>
+    /// <summary>The node it is for, so that it ends when that node is seen gone; empty if it belongs to no node.</summary>
     public string Node { get; init; } = "";
     public int Vcpu { get; init; }
     public int MemoryMib { get; init; }
@@ -34,7 +34,7 @@ public sealed class Reservation
     public DateTimeOffset? EndedAt { get; private set; }
 }
 
-/// <summary>Room on the cloud that a node occupies; taken and given back by Jobs' admission alone.</summary>
+/// <summary>Capacity of the cloud that a node uses; claimed and released only by Jobs' admission.</summary>
 public sealed class CapacityClaim
 {
     public long Id { get; private set; }

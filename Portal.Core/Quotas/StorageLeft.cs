@@ -7,8 +7,8 @@ namespace Portal.Core.Quotas;
 public static class StorageLeft
 {
     /// <summary>
-    /// GiB that the site's storage can still promise: what is free, less the operator's reserve and less what was promised to folders
-    /// and not written yet. A sparse file must never give its promise away twice. Null while the storage was never measured.
+    /// GiB that the site's storage can still promise: free space, less the operator's reserve and less what was promised to folders
+    /// and not written yet. A sparse file must never promise the same space twice. Null while the storage was never measured.
     /// </summary>
     public static async Task<long?> ReadAsync(PortalDb db, CancellationToken cancel)
     {
@@ -17,6 +17,6 @@ public static class StorageLeft
         return Of(site, promised) >> 30;
     }
 
-    /// <summary>The same in bytes, from figures in hand; may be below zero.</summary>
+    /// <summary>The same in bytes, from known figures; may be below zero.</summary>
     public static long Of(SiteState site, long promised) => site.StorageFreeBytes - site.StorageReserveBytes - Math.Max(0, promised - site.StorageWrittenBytes);
 }

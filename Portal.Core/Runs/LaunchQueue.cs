@@ -8,7 +8,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Core.Runs;
 
-/// <summary>Who waits for admission, in order, and what for. Jobs' admission decides; this explains it.</summary>
+/// <summary>Who waits for admission, in order, and for what. Jobs' admission decides; this explains.</summary>
 internal sealed class LaunchQueue
 {
     private const int Longest = 1000;
@@ -27,16 +27,16 @@ internal sealed class LaunchQueue
         else if (starting >= site.LaunchesAtOnce) WaitsFor = QueueWait.Launches;
     }
 
-    /// <summary>What whoever is next waits for; null when nothing is in the way.</summary>
+    /// <summary>What the next order waits for; null if nothing holds it up.</summary>
     public QueueWait? WaitsFor { get; }
 
-    /// <summary>How many really wait: what was just ordered and begins at once does not.</summary>
+    /// <summary>How many really wait: an order that was just placed and starts at once does not.</summary>
     public int Count => WaitsFor is null ? 0 : _order.Length;
 
-    /// <summary>The first that admission does not pass over because it can never fit.</summary>
+    /// <summary>The first that admission does not skip for never fitting.</summary>
     private Waiting? First => _order.FirstOrDefault(CanFit);
 
-    /// <summary>What an order that came now would wait for.</summary>
+    /// <summary>What an order placed now would wait for.</summary>
     public QueueWait? WaitOf(Amounts wanted) =>
         WaitsFor ?? (_site is { } site && Beside(wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(site.Capacity) is not null
             ? QueueWait.Capacity : null);
@@ -45,7 +45,7 @@ internal sealed class LaunchQueue
     {
         var at = _order.ToList().FindIndex(o => o.Run == run);
         if (at < 0) return null;
-        // So many launches before it, so many side by side.
+        // The number of launches before it, divided by how many may start in parallel.
         DateTimeOffset? expected = WaitsFor is QueueWait.Launches && _launch is { } launch
             ? _now + launch * (at / Math.Max(1, _site!.LaunchesAtOnce) + 1) : null;
         var before = _order.Take(at + 1).Where(o => o.Run == run || CanFit(o)).Aggregate(Amounts.None, (sum, o) => sum + o.Wanted);
@@ -64,7 +64,7 @@ internal sealed class LaunchQueue
                           group c by new { w.Id, w.EndAt, w.RunFor } into one
                           select new { one.Key.Id, one.Key.EndAt, one.Key.RunFor, Vcpu = one.Sum(c => c.Vcpu), Memory = one.Sum(c => c.MemoryMib) })
             .ToDictionaryAsync(h => h.Id, cancel);
-        // What is reserved, less what is held already: a Resize keeps what it has while it waits for more.
+        // What is reserved, less what is already held: a Resize keeps what it has while it waits for more.
         var wanted = await db.Reservations.Where(r => ids.Contains(r.WorkspaceId!.Value) && r.Kind == ReservationKind.Compute && r.EndedAt == null)
             .Where(r => !db.CapacityClaims.Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
             .GroupBy(r => r.WorkspaceId!.Value).Select(g => new { g.Key, Vcpu = g.Sum(r => r.Vcpu), Memory = g.Sum(r => r.MemoryMib) })
@@ -73,7 +73,7 @@ internal sealed class LaunchQueue
         return new(
             [.. queued.Select(q => new Waiting(q.Id, wanted.GetValueOrDefault(q.WorkspaceId, Amounts.None),
                 held.TryGetValue(q.WorkspaceId, out var has) ? new(has.Vcpu, has.Memory, 0, 0) : Amounts.None))],
-            // What is not ready yet has no end.
+            // What is not ready yet has no end time.
             [.. held.Values.Select(h => new Occupant(new(h.Vcpu, h.Memory, 0, 0), h.RunFor is null ? h.EndAt : null))],
             await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), await db.StartingRuns().CountAsync(cancel), now, usual.AnyLaunch());
     }
@@ -82,7 +82,7 @@ internal sealed class LaunchQueue
 
     private Amounts Beside(Amounts wanted) => _occupants.Aggregate(wanted, (sum, o) => sum + o.Holds);
 
-    /// <param name="Wanted">Room that it has not got yet.</param>
-    /// <param name="Held">Room that it has, and keeps.</param>
+    /// <param name="Wanted">Capacity that it does not have yet.</param>
+    /// <param name="Held">Capacity that it has, and keeps.</param>
     private sealed record Waiting(long Run, Amounts Wanted, Amounts Held);
 }

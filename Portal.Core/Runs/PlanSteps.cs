@@ -2,7 +2,7 @@ using Portal.Core.Catalog;
 
 namespace Portal.Core.Runs;
 
-/// <summary>Names of the steps of all plans. What each does is in Jobs; what it is called on a page is in the web's texts.</summary>
+/// <summary>Names of the steps of all plans. Their code is in Jobs; their titles on pages are in the web's texts.</summary>
 public enum StepKey
 {
     CheckOrder, EnsureWorkFolder, EnsureAccess, EnsureCluster, ProveEngine, ProveNotebook,
@@ -17,28 +17,28 @@ public static class PlanSteps
     private static readonly StepKey[] BringUp = [StepKey.CheckOrder, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster, StepKey.ProveEngine, StepKey.ProveNotebook];
 
     /// <summary>
-    /// Storage is released last, in this order and no other: nodes seen gone, then the host's mount, then the rule that trusts it,
+    /// Storage is released last, in exactly this order: nodes seen gone, then the host's mount, then the rule that trusts it,
     /// then the network whose address the rule named. Only a Delete then removes scratch folders; work folders always stay.
     /// </summary>
     public static readonly IReadOnlyList<StepKey> Release = [StepKey.StopNodes, StepKey.Unmount, StepKey.DenyAccess, StepKey.DropNetwork];
 
     /// <summary>
-    /// How workers leave: asked to, then seen gone, then their folders disconnected and removed, in the order of every release. Going back
-    /// from a Resize that failed is the same with the workers that had come. Nothing else of the workspace is touched.
+    /// How workers leave: drained, then seen gone, then their folders disconnected and removed, in the order of every release. Undoing
+    /// a failed Resize does the same with the new workers. Nothing else of the workspace is touched.
     /// </summary>
     private static readonly StepKey[] Leave = [StepKey.DrainWorkers, StepKey.DropWorkers, StepKey.UnmountWorkers, StepKey.DropWorkerScratch];
     private static readonly StepKey[] Join = [StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster];
 
-    /// <summary>One plan both ways: what a smaller number leaves undone passes at once, and so does what a larger one does.</summary>
+    /// <summary>One plan for both directions: steps that do not apply to growing or shrinking finish at once.</summary>
     private static readonly StepKey[] Resize = [StepKey.CheckResize, .. Leave, .. Join, StepKey.ProveEngine, StepKey.KeepWorkers];
 
-    /// <summary>True where a step that meets a lasting fault fails its run, and what it has made is taken back. All else is repeated until it is done.</summary>
+    /// <summary>True if a permanent fault in a step fails its run, and what it has made is released. All other steps are repeated until done.</summary>
     public static bool GivesUp(RunKind kind, bool releasing, StepKey step) => !releasing && (kind is RunKind.Launch or RunKind.Start || (kind is RunKind.Resize && !Leave.Contains(step)));
 
-    /// <summary>Whether a Resize to that many workers has this step to do; workers may be the new number already.</summary>
+    /// <summary>Whether a Resize to that many workers needs this step; workers may already be the new number.</summary>
     public static bool HasWork(StepKey step, int workers, int target) => target > workers ? !Leave.Contains(step) : !Join.Contains(step);
 
-    /// <summary>False for a step that passes at once with this template: pages leave it out.</summary>
+    /// <summary>False for a step that finishes at once with this template; pages omit it.</summary>
     public static bool HasWork(StepKey step, TemplateSpec spec) => step switch
     {
         StepKey.ProveEngine => spec.Roles.Any(r => r.Workers is not null || r.Health is not null) || spec.Apps.Any(a => a.Health is not null),
@@ -48,7 +48,7 @@ public static class PlanSteps
         _ => true,
     };
 
-    /// <summary>The steps of a kind. <paramref name="releasing"/>: what a failed Launch, Start or Resize still does.</summary>
+    /// <summary>The steps of a kind. <paramref name="releasing"/>: the remaining steps of a failed Launch, Start or Resize.</summary>
     public static IReadOnlyList<StepKey> Of(RunKind kind, bool releasing) => (kind, releasing) switch
     {
         (RunKind.Launch or RunKind.Start, false) => BringUp,

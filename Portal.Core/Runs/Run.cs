@@ -10,11 +10,11 @@ public enum RunKind
 
 public static class RunKinds
 {
-    /// <summary>What waits in the launch queue for room; a Resize only while it grows.</summary>
+    /// <summary>The kinds that wait in the launch queue for capacity; a Resize only when it grows.</summary>
     public static readonly RunKind[] Queued = [RunKind.Launch, RunKind.Start, RunKind.Resize];
 }
 
-/// <summary>Where a run is. Only Jobs writes it; the web's order begins as <see cref="Queued"/> by the column's default.</summary>
+/// <summary>Where a run is. Only Jobs writes it; the web's order starts as <see cref="Queued"/> by the column's default.</summary>
 public enum RunPhase
 {
     /// <summary>Ordered, not admitted yet.</summary>
@@ -39,34 +39,34 @@ public sealed class Run
     public RunKind Kind { get; init; }
     public Guid? OrderedBy { get; init; }
 
-    /// <summary>What is ordered to differ from what the workspace is now; null where it stays. Never changed after the order.</summary>
+    /// <summary>What is ordered to differ from the workspace's current state; null for no change. Never changed after the order.</summary>
     public string? SizeId { get; init; }
     public int? Workers { get; init; }
     public Guid? TemplateVersionId { get; init; }
 
-    /// <summary>For a Start: the owner's own settings in the work folder are ignored by what it brings up.</summary>
+    /// <summary>For a Start: ignore the owner's own settings in the work folder.</summary>
     public bool WithoutSettings { get; init; }
     public RunPhase Phase { get; private set; }
 
-    /// <summary>Index into <see cref="PlanSteps.Of"/> of the step that comes next.</summary>
+    /// <summary>Index into <see cref="PlanSteps.Of"/> of the next step.</summary>
     public int Step { get; private set; }
 
-    /// <summary>Set when the forward steps ended in a failure: the release steps follow, then the run ends as failed.</summary>
+    /// <summary>Set when the forward steps failed: the release steps follow, then the run ends as failed.</summary>
     public bool Releasing { get; private set; }
 
-    /// <summary>Fencing: every claim adds one, every write names it.</summary>
+    /// <summary>Fencing: every claim increments it, every write names it.</summary>
     public long Version { get; private set; }
     public DateTimeOffset DueAt { get; private set; }
     public DateTimeOffset? LeaseUntil { get; private set; }
     public string? Owner { get; private set; }
 
-    /// <summary>Attempts at the present step that ended in a fault that may pass.</summary>
+    /// <summary>Attempts at the current step that ended in a temporary fault.</summary>
     public int Attempts { get; private set; }
 
     /// <summary>Why it waits, for a person.</summary>
     public string? Said { get; private set; }
 
-    /// <summary>Why it failed, and what helps.</summary>
+    /// <summary>Why it failed, and the remedy.</summary>
     public string? Cause { get; private set; }
     public string? Remedy { get; private set; }
     public StepKey? FailedStep { get; private set; }

@@ -3,21 +3,21 @@ namespace Portal.Core.Runs;
 /// <summary>What moves a run.</summary>
 public enum RunTrigger { Admit, HandOver, Take, Wait, Succeed, Fail, Cancel }
 
-/// <summary>The allowed moves. Null is an answer that the caller must report: the move is not allowed.</summary>
+/// <summary>The allowed moves. Null means that the move is not allowed, which the caller must report.</summary>
 public static class RunPhases
 {
     public static readonly RunPhase[] Finished = [RunPhase.Succeeded, RunPhase.Failed, RunPhase.Cancelled];
 
     public static bool IsFinished(this RunPhase phase) => phase is RunPhase.Succeeded or RunPhase.Failed or RunPhase.Cancelled;
 
-    /// <summary>From where a trigger may come.</summary>
+    /// <summary>The phases in which a trigger is allowed.</summary>
     public static IEnumerable<RunPhase> From(RunTrigger trigger) => Enum.GetValues<RunPhase>().Where(p => Next(p, trigger) is not null);
 
     public static RunPhase? Next(RunPhase from, RunTrigger trigger) => (from, trigger) switch
     {
         (RunPhase.Queued, RunTrigger.Admit) => RunPhase.Waiting,
         (RunPhase.Queued, RunTrigger.Cancel) => RunPhase.Cancelled,
-        // Handed and Active are claimed again when the lease has passed.
+        // Handed and Active runs are claimed again when the lease has expired.
         (RunPhase.Waiting or RunPhase.Handed or RunPhase.Active, RunTrigger.HandOver) => RunPhase.Handed,
         (RunPhase.Handed, RunTrigger.Take) => RunPhase.Active,
         (RunPhase.Active, RunTrigger.Wait) => RunPhase.Waiting,

@@ -3,7 +3,7 @@ using Portal.Core.Data;
 
 namespace Portal.Core.Runs;
 
-/// <summary>How long steps usually take here, by template: what a notebook does in a moment takes a cluster longer.</summary>
+/// <summary>How long steps usually take here, by template, because a cluster takes longer than a notebook.</summary>
 internal sealed class StepHistory
 {
     private const int Newest = 1000;
@@ -12,7 +12,7 @@ internal sealed class StepHistory
 
     private StepHistory(Dictionary<(string, RunKind, StepKey), TimeSpan> usual) => _usual = usual;
 
-    /// <summary>The median of the newest that were finished; null before the first.</summary>
+    /// <summary>The median of the most recent finished ones; null before the first.</summary>
     public TimeSpan? Of(string template, RunKind kind, StepKey step) => _usual.TryGetValue((template, kind, step), out var usual) ? usual : null;
 
     /// <summary>From admission to Ready; null before the first launch of the template.</summary>

@@ -6,18 +6,18 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Answer of the verbs that change a workspace.</summary>
+/// <summary>Result of the verbs that change a workspace.</summary>
 public abstract record ChangeOutcome
 {
     private ChangeOutcome() { }
 
-    /// <summary>A run was ordered, or the wish recorded.</summary>
+    /// <summary>A run was ordered, or the requested run recorded.</summary>
     public sealed record Accepted : ChangeOutcome;
 
-    /// <summary>It is so already, or being made so.</summary>
+    /// <summary>It is already so, or in progress.</summary>
     public sealed record Already : ChangeOutcome;
 
-    /// <summary>No such workspace, or none of yours: which of both is not told.</summary>
+    /// <summary>No such workspace, or not yours; the caller is not told which.</summary>
     public sealed record NotFound : ChangeOutcome;
 
     public sealed record Refused(ChangeRefusal Why, Refusal? Quota = null) : ChangeOutcome;
@@ -25,10 +25,10 @@ public abstract record ChangeOutcome
 
 public enum ChangeRefusal { StoppingFirst, BeingDeleted, NotNow, OverQuota, EndInThePast, EndTooLate }
 
-/// <summary>What Stop, Start and Delete share: find, check, and either order a run or record the wish, in the caller's transaction.</summary>
+/// <summary>What Stop, Start and Delete share: find, check, and either order a run or record the requested run, in the caller's transaction.</summary>
 internal static class ChangeWorkspace
 {
-    /// <summary>The workspace, if the actor may do this to it. Waits for whoever else changes it; holds it until the transaction ends.</summary>
+    /// <summary>The workspace, if the actor may do this to it. Waits for concurrent changes and locks it until the transaction ends.</summary>
     public static async Task<Workspace?> FindLockedAsync(PortalDb db, Actor actor, Guid id, Verb verb, CancellationToken cancel)
     {
         var workspace = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == id && w.DeletedAt == null, cancel);
@@ -43,11 +43,11 @@ internal static class ChangeWorkspace
     public static Task<Run?> NewestRunAsync(PortalDb db, Guid workspace, CancellationToken cancel) =>
         db.Runs.AsNoTracking().Where(r => r.WorkspaceId == workspace).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
 
-    /// <summary>Orders a run, or records the wish where one is unfinished.</summary>
+    /// <summary>Orders a run, or records the requested run if one is unfinished.</summary>
     public static ChangeOutcome WantLocked(PortalDb db, Workspace workspace, Run newest, RunKind wanted, Actor actor) =>
         WantLocked(db, workspace, newest, new Run { WorkspaceId = workspace.Id, Kind = wanted }, actor);
 
-    /// <param name="order">Kind and what is to differ; number and person are added here.</param>
+    /// <param name="order">Kind and changes; number and person are added here.</param>
     public static ChangeOutcome WantLocked(PortalDb db, Workspace workspace, Run newest, Run order, Actor actor)
     {
         var wanted = order.Kind;
@@ -58,7 +58,7 @@ internal static class ChangeWorkspace
                 case WishDecision.UnderWay: return new ChangeOutcome.Already();
                 case WishDecision.Refuse: return new ChangeOutcome.Refused(newest.Kind switch { RunKind.Delete => ChangeRefusal.BeingDeleted, RunKind.Stop => ChangeRefusal.StoppingFirst, _ => ChangeRefusal.NotNow });
             }
-            // A wish to delete stands above a wish to stop.
+            // A requested Delete takes precedence over a requested Stop.
             if (workspace.Wish == RunKind.Delete || workspace.Wish == wanted) return new ChangeOutcome.Already();
             workspace.Wish = wanted;
             workspace.WishBy = actor.PersonId;

@@ -5,7 +5,7 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Whether a workspace has this node now, and whether this actor may look at it.</summary>
+/// <summary>Whether a workspace currently has this node, and whether this actor may see it.</summary>
 public sealed class FindNode(IDbContextFactory<PortalDb> databases)
 {
     public async Task<bool> RunAsync(Actor actor, Guid workspaceId, string node, CancellationToken cancel)

@@ -5,10 +5,10 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Its owner wants a workspace kept although nothing works in it, for some hours; never beyond its end time, which stands above.</summary>
+/// <summary>Keeps an idle workspace running for some hours at its owner's request; never beyond its end time.</summary>
 public sealed class KeepWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
-    /// <summary>Longest at once, hours.</summary>
+    /// <summary>Maximum hours per request.</summary>
     public const int MostHours = 24;
 
     /// <param name="hours">From now, 1 to <see cref="MostHours"/>.</param>

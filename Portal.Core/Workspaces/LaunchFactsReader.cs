@@ -8,11 +8,11 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>What a launch would need and meet, as rows say now; the receipt and the verb read it alike.</summary>
-/// <param name="Workers">Asked for, or the template's default.</param>
+/// <summary>Needs and limits of a launch, as the rows say now; the launch preview and the verb read them the same way.</summary>
+/// <param name="Workers">The number requested, or the template's default.</param>
 public sealed record LaunchSituation(LaunchFacts Facts, Tenant Tenant, Class Class, TemplateVersion? Version, WorkFolder? Folder, int Workers);
 
-/// <summary>Reads the facts of a launch. The verb reads them under the quota's locks, the receipt without.</summary>
+/// <summary>Reads the facts of a launch. The verb does so under the quota locks, the preview without.</summary>
 internal static class LaunchFactsReader
 {
     public static async Task<LaunchSituation?> ReadAsync(PortalDb db, LaunchRequest request, DateTimeOffset now, CancellationToken cancel)

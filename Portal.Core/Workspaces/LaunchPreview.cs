@@ -7,13 +7,13 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>The receipt: what a launch would use, what is left, when it starts, and the wall if there is one. Promises nothing.</summary>
-/// <param name="Wall">Why it would be refused now; null when it would be accepted.</param>
-/// <param name="LaunchesBefore">Orders that wait already.</param>
+/// <summary>Preview of a launch: what it would use, what is left, when it starts, and the binding limit if there is one. Reserves nothing.</summary>
+/// <param name="Wall">Why it would be refused now; null if it would be accepted.</param>
+/// <param name="LaunchesBefore">Orders that are already waiting.</param>
 /// <param name="UsualStart">How long a launch usually takes here; null before the first.</param>
 public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? Wall, int LaunchesBefore, TimeSpan? UsualStart, bool NewFolder, int FolderGib, int Workers)
 {
-    /// <summary>What it waits for although nobody stands before it; null when it begins at once.</summary>
+    /// <summary>What it would wait for even without orders before it; null if it would start at once.</summary>
     public QueueWait? WaitsFor { get; init; }
 
     /// <summary>What else could be chosen, and what could not.</summary>
@@ -22,13 +22,13 @@ public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, R
 
 /// <summary>Which choices of a template would be refused now, and why.</summary>
 /// <param name="Sizes">By id; those that do not fit even with the fewest workers.</param>
-/// <param name="MostWorkers">Of the chosen size; null where no number is known to fit.</param>
-/// <param name="More">Why not one more; null where the template has no more.</param>
+/// <param name="MostWorkers">For the chosen size; null if no number is known to fit.</param>
+/// <param name="More">Why one more worker is not possible; null if the template allows no more.</param>
 public sealed record ChoiceWalls(IReadOnlyDictionary<string, Refusal> Sizes, int? MostWorkers, Refusal? More)
 {
     public static readonly ChoiceWalls None = new(new Dictionary<string, Refusal>(StringComparer.Ordinal), null, null);
 
-    /// <param name="beside">What is wanted besides nodes, whatever the choice.</param>
+    /// <param name="beside">What is needed besides nodes, whatever the choice.</param>
     public static ChoiceWalls Of(TemplateSpec spec, string sizeId, Amounts beside, LaunchFacts facts)
     {
         Refusal? Wall(string size, int workers) => LaunchPolicy.WallOf(OtherChoices.One(spec, new(size, workers), beside), facts);
@@ -42,10 +42,10 @@ public sealed record ChoiceWalls(IReadOnlyDictionary<string, Refusal> Sizes, int
     }
 }
 
-/// <summary>Answers what <see cref="LaunchWorkspace"/> would answer, without ordering anything.</summary>
+/// <summary>Returns what <see cref="LaunchWorkspace"/> would return, without ordering anything.</summary>
 public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
-    /// <summary>Null when the class does not exist.</summary>
+    /// <summary>Null if the class does not exist.</summary>
     public async Task<Receipt?> RunAsync(LaunchRequest request, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

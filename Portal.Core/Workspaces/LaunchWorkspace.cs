@@ -9,7 +9,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <param name="Id">Made by the form when it opened: asking again with it repeats nothing. One that is all zeros is refused.</param>
+/// <param name="Id">Made by the form when it opened, so that a repeated request orders nothing twice. All zeros is refused.</param>
 public sealed record LaunchRequest(Guid Id, Actor Actor, Guid ClassId, string TemplateId, string SizeId, string Name, DateTimeOffset EndAt)
 {
     /// <summary>How long it runs from when it is ready, instead of <see cref="EndAt"/>. Null: it is stopped at that time, however long it waited.</summary>
@@ -18,7 +18,7 @@ public sealed record LaunchRequest(Guid Id, Actor Actor, Guid ClassId, string Te
     /// <summary>Number of workers; null for the template's own default.</summary>
     public int? Workers { get; init; }
 
-    /// <summary>Values of parameters by id; what is not given has its default.</summary>
+    /// <summary>Values of parameters by id; the others have their defaults.</summary>
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 }
 
@@ -38,7 +38,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
 {
     public async Task<LaunchOutcome> RunAsync(LaunchRequest request, CancellationToken cancel)
     {
-        // Rows take a key of zeros for one that nobody chose, and would get another.
+        // EF treats an all-zero key as not set and would generate another one.
         if (request.Id == Guid.Empty) return new LaunchOutcome.Refused(new(RefusalReason.IdInvalid, "id"));
         if (!WorkspaceName.IsValid(request.Name)) return new LaunchOutcome.Refused(new(RefusalReason.NameInvalid, "name"));
         try
@@ -118,7 +118,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         return await FindAsync(db, request, cancel);
     }
 
-    /// <summary>The answer that this order had before; an id that is somebody else's is refused and tells nothing.</summary>
+    /// <summary>The earlier result of this order; an id that belongs to somebody else is refused without further detail.</summary>
     private static async Task<LaunchOutcome?> FindAsync(PortalDb db, LaunchRequest request, CancellationToken cancel)
     {
         var there = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == request.Id, cancel);

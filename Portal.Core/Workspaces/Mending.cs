@@ -1,17 +1,17 @@
 namespace Portal.Core.Workspaces;
 
-/// <summary>What becomes of a worker that ended by itself.</summary>
+/// <summary>Automatic restart of a worker that exited by itself.</summary>
 public enum MendState
 {
-    /// <summary>Nothing of the kind happened.</summary>
+    /// <summary>None exited.</summary>
     None,
-    /// <summary>It is being started again.</summary>
+    /// <summary>It is being restarted.</summary>
     Again,
-    /// <summary>It ended too often within a short time and is left alone for now.</summary>
+    /// <summary>It exited too often within a short time and is not restarted for now.</summary>
     GivenUp,
 }
 
-/// <summary>How Jobs writes it down: entries of the audit, which nobody can change.</summary>
+/// <summary>How Jobs records it: audit entries, which nobody can change.</summary>
 public static class Mending
 {
     public const string Verb = "MendWorkers", Again = "again", GivenUp = "given up";

@@ -6,7 +6,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>The classes that somebody belongs to, with their quotas as they stand.</summary>
+/// <summary>The classes that a person belongs to, with their current quotas.</summary>
 public static class MyClasses
 {
     public static async Task<ImmutableArray<ClassView>> ReadAsync(PortalDb db, Guid person, CancellationToken cancel)

@@ -4,10 +4,10 @@ using Portal.Core.Data;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Whether every node that a workspace should have runs. One that is missing is not well, whoever took it away.</summary>
+/// <summary>Whether every node that a workspace should have is running. A missing node counts as down, whatever the cause.</summary>
 public static class NodesWell
 {
-    /// <param name="seen">Nodes of the present generation.</param>
+    /// <param name="seen">Nodes of the current generation.</param>
     public static bool Of(TemplateSpec spec, string size, int workers, IReadOnlyCollection<NodeRow> seen) =>
         spec.Nodes(size, workers).All(wanted => seen.Any(n => n.Name == wanted.Name && n.Running));
 

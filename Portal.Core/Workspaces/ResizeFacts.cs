@@ -6,11 +6,11 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>What more workers would need and meet: only what is not held yet counts.</summary>
-/// <param name="Missing">What the new nodes want reserved.</param>
+/// <summary>Needs and limits of additional workers: only what is not held yet counts.</summary>
+/// <param name="Missing">What the new nodes need reserved.</param>
 internal sealed record Growth(LaunchFacts Facts, IReadOnlyList<Reservation> Missing);
 
-/// <summary>Reads the facts of a growing workspace. The verb reads them under the quota's locks, the dialog without.</summary>
+/// <summary>Reads the facts of a growing workspace. The verb does so under the quota locks, the dialog without.</summary>
 internal static class ResizeFacts
 {
     public static async Task<Growth> ReadAsync(PortalDb db, Workspace workspace, TemplateVersion version, int workers, CancellationToken cancel)
@@ -29,7 +29,7 @@ internal static class ResizeFacts
             MayLaunch: true, TemplateOffered: true, SizeKnown: true, WorkersKnown: spec.Allows(workers), NameFree: true, Parameter: null,
             NotAvailable: await Availability.ReasonAsync(db, version, cancel), Hours: 1, LongestHours: 1,
             Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
-            // What it has it keeps: the site must hold both.
+            // It keeps what it has, so the site must hold both.
             Capacity: machines?.KnownCapacity is { } all ? all - own : null,
             StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
             Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n))) { Node = node })])
@@ -41,7 +41,7 @@ internal static class ResizeFacts
         return new(facts, missing);
     }
 
-    /// <summary>Numbers between the present and the asked one, the nearest to what was asked first.</summary>
+    /// <summary>Numbers between the current and the requested one, the nearest to the requested one first.</summary>
     private static IEnumerable<int> Fewer(int present, int asked) => Enumerable.Range(present + 1, Math.Max(0, asked - present - 1)).Reverse();
 
     private static Amounts Sum(IEnumerable<Reservation> reservations) => reservations.Where(r => r.Kind is ReservationKind.Compute or ReservationKind.Scratch)

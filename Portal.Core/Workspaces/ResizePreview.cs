@@ -6,15 +6,15 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
 
-/// <param name="Wanted">What the new workers would use besides what it has; nothing where there are to be fewer.</param>
-/// <param name="Levels">Tenant, class and member, with what is promised now.</param>
-/// <param name="Wall">Why it would be refused now; null when it would be accepted.</param>
+/// <param name="Wanted">What the new workers would use in addition; zero when shrinking.</param>
+/// <param name="Levels">Tenant, class and member, with current reservations.</param>
+/// <param name="Wall">Why it would be refused now; null if it would be accepted.</param>
 public sealed record ResizeReceipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? Wall);
 
-/// <summary>Answers what <see cref="ResizeWorkspace"/> would answer about quotas, without ordering anything. Promises nothing.</summary>
+/// <summary>Returns what <see cref="ResizeWorkspace"/> would return about quotas, without ordering anything. Reserves nothing.</summary>
 public sealed class ResizePreview(IDbContextFactory<PortalDb> databases)
 {
-    /// <summary>Null when there is no such workspace that this person may resize.</summary>
+    /// <summary>Null if there is no such workspace that this person may resize.</summary>
     public async Task<ResizeReceipt?> RunAsync(Actor actor, Guid workspaceId, int workers, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

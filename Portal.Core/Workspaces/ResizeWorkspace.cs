@@ -8,8 +8,8 @@ using Portal.Core.Runs;
 namespace Portal.Core.Workspaces;
 
 /// <summary>
-/// Another number of workers while the workspace runs. More are reserved at all levels and admitted as a launch is; fewer leave in order first.
-/// Asking for the present number while another is being made takes that back.
+/// Changes the number of workers while the workspace is running. More are reserved at all levels and admitted like a launch; fewer are drained first.
+/// Requesting the current number while another is being made reverts that.
 /// </summary>
 public sealed class ResizeWorkspace(IDbContextFactory<PortalDb> databases)
 {

@@ -4,20 +4,20 @@ namespace Portal.Core.Workspaces;
 public enum ScratchState { Roomy, NearlyFull, Full }
 
 /// <summary>The scratch folder of one node.</summary>
-/// <param name="Remedy">What frees it, as the template says; null where it says nothing.</param>
+/// <param name="Remedy">How to free space, from the template; null if it says nothing.</param>
 public sealed record ScratchView(string Node, long UsedBytes, long LimitBytes, ScratchState State, string? Remedy)
 {
-    /// <summary>False: usage is counted only, nothing stops a writer at the limit.</summary>
+    /// <summary>False: usage is only counted, and writers are not stopped at the limit.</summary>
     public bool Enforced { get; init; } = true;
 }
 
-/// <summary>Engines that cannot write to their scratch folders wait or fail, some of them without a word: so the portal watches.</summary>
+/// <summary>Compute engines that cannot write to their scratch folders hang or fail, some of them silently; so the portal watches.</summary>
 public static class ScratchUse
 {
-    /// <summary>Shares of the limit. A write is refused as soon as it would pass the limit, so a full folder lies somewhat below.</summary>
+    /// <summary>Shares of the limit. A write is refused as soon as it would exceed the limit, so a full folder is somewhat below it.</summary>
     private const double NearlyFull = .9, Full = .97;
 
-    /// <param name="limit">Bytes; 0: none is known.</param>
+    /// <param name="limit">Bytes; 0 if unknown.</param>
     public static ScratchState StateOf(long used, long limit) =>
         limit <= 0 || used < NearlyFull * limit ? ScratchState.Roomy : used < Full * limit ? ScratchState.NearlyFull : ScratchState.Full;
 

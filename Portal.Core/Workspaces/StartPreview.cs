@@ -6,10 +6,10 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Which choices <see cref="StartWorkspace"/> would refuse now. Promises nothing.</summary>
+/// <summary>Which choices <see cref="StartWorkspace"/> would refuse now. Reserves nothing.</summary>
 public sealed class StartPreview(IDbContextFactory<PortalDb> databases)
 {
-    /// <param name="newest">With the version that is offered now, where it is a newer one.</param>
+    /// <param name="newest">With the version that is offered now, if it is newer.</param>
     public async Task<ChoiceWalls> RunAsync(Actor actor, Guid workspaceId, string sizeId, bool newest, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -22,7 +22,7 @@ public sealed class StartPreview(IDbContextFactory<PortalDb> databases)
             ? await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == present.TemplateId && !t.Retired, cancel)
             : null;
         var version = offered ?? present;
-        // What is kept over a stop, such as scratch folders, is paid for already.
+        // What is kept when a workspace stops, such as scratch folders, is already reserved.
         var held = await db.Reservations.Where(r => r.WorkspaceId == workspaceId && r.EndedAt == null && r.Kind == ReservationKind.Scratch)
             .SumAsync(r => r.StorageGib, cancel);
         var facts = await StartWorkspace.FactsAsync(db, workspace, version, new(sizeId, workspace.Workers), [], cancel);

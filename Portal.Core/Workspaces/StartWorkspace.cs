@@ -8,22 +8,22 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <param name="EndAt">When to stop; null keeps what was left of its time, else some hours, both from when it is ready.</param>
+/// <param name="EndAt">When to stop; null keeps what was left of its time, or else some hours, both counted from when it is ready.</param>
 /// <param name="SizeId">Another size from now on; null keeps it.</param>
 /// <param name="Workers">Another number of workers from now on; null keeps it.</param>
-/// <param name="NewestVersion">Take the version of the template that is offered now, where it is a newer one.</param>
+/// <param name="NewestVersion">Switch to the version of the template that is offered now, if it is newer.</param>
 /// <param name="WithoutSettings">
-/// Until its next start, ignore what the owner set for Jupyter, IPython and the shell in the work folder, and the owner's own packages.
+/// Until its next start, ignore the owner's settings for Jupyter, IPython and the shell in the work folder, and the owner's own packages.
 /// </param>
 public sealed record StartChanges(
     DateTimeOffset? EndAt = null, string? SizeId = null, int? Workers = null, bool NewestVersion = false, bool WithoutSettings = false);
 
-/// <summary>Brings a stopped, failed or broken workspace up again; for a failed launch this is "try again". Reserves compute quota anew and is admitted anew.</summary>
+/// <summary>Brings a stopped, failed or broken workspace up again; for a failed launch this is "try again". Reserves compute quota again and is admitted again.</summary>
 public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
     private const int UsualHours = 4;
 
-    /// <param name="wanted">What is to differ from before; null for nothing.</param>
+    /// <param name="wanted">What to change; null for nothing.</param>
     public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, StartChanges? wanted, CancellationToken cancel)
     {
         var changes = wanted ?? new();
@@ -55,7 +55,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         return outcome;
     }
 
-    /// <summary>Sets the end and reserves, or says what is in the way.</summary>
+    /// <summary>Sets the end time and reserves, or returns what prevents it.</summary>
     private async Task<ChangeOutcome.Refused?> RefusedLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, StartChanges changes, CancellationToken cancel)
     {
         var now = clock.GetUtcNow();
@@ -69,7 +69,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         }
         else
         {
-            // What never came up has used nothing of its time.
+            // A workspace that never came up has used none of its time.
             var left = workspace.RunFor ?? (workspace.EndAt > now ? workspace.EndAt - now : TimeSpan.FromHours(UsualHours));
             workspace.RunFor = left < longest ? left : longest;
             workspace.EndAt = now + workspace.RunFor.Value;
@@ -79,7 +79,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
     }
 
     /// <summary>
-    /// Reserves at all levels whatever of the choice is not held yet, or says which wall is met. A workspace that is broken but not released
+    /// Reserves whatever of the choice is not held yet at all levels, or returns the binding limit. A workspace that is broken but not released
     /// still holds its nodes, and a stopped one its scratch folders.
     /// </summary>
     private static async Task<ChangeOutcome.Refused?> ReserveLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, CancellationToken cancel)
@@ -100,7 +100,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         db.Reservations.AddRange(missing);
         return null;
 
-        // What runs, or keeps its files, keeps its size: only after a stop is it another. Null where the choice asks for that.
+        // A workspace that is running, or keeps its scratch files, keeps its size; it can only change after a stop. Null if the choice asks for a change.
         List<Reservation>? Missing(Fit of)
         {
             var wanted = version.Spec.Nodes(of.SizeId, of.Workers).SelectMany(n => NodeReservations.Of(workspace, n)).ToList();
@@ -110,7 +110,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         }
     }
 
-    /// <summary>What a start would need and meet. The verb reads it under the quota's locks, the dialog without.</summary>
+    /// <summary>Needs and limits of a start. The verb reads them under the quota locks, the dialog without.</summary>
     /// <param name="missing">What of the choice is not reserved yet.</param>
     internal static async Task<LaunchFacts> FactsAsync(
         PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, List<Reservation> missing, CancellationToken cancel)

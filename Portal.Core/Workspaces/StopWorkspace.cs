@@ -6,7 +6,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Frees what runs and keeps the files; during a launch or start it is the cancel.</summary>
+/// <summary>Frees compute resources and keeps the files; during a launch or start it is the cancel.</summary>
 public sealed class StopWorkspace(IDbContextFactory<PortalDb> databases)
 {
     public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, CancellationToken cancel)
@@ -15,7 +15,7 @@ public sealed class StopWorkspace(IDbContextFactory<PortalDb> databases)
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.StopWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
         var newest = (await ChangeWorkspace.NewestRunAsync(db, workspaceId, cancel))!;
-        // A failed or cancelled launch has released everything already.
+        // A failed or cancelled launch has already released everything.
         if (newest is { Kind: RunKind.Stop, Phase: RunPhase.Succeeded } or { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Failed or RunPhase.Cancelled }) return new ChangeOutcome.Already();
         var outcome = ChangeWorkspace.WantLocked(db, workspace, newest, RunKind.Stop, actor);
         await db.SaveChangesAsync(cancel);

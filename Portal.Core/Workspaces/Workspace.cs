@@ -20,42 +20,42 @@ public sealed class Workspace
     /// <summary>A label, unique among a person's workspaces that exist.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Key of a size of the template version; the amounts come from there, not from this row. Changed by Jobs alone, as a run orders.</summary>
+    /// <summary>Key of a size of the template version; the amounts come from there, not from this row. Changed only by Jobs, as a run orders.</summary>
     public required string SizeId { get; init; }
 
-    /// <summary>Number of workers, 0 where the template has none. Changed by Jobs alone, as a run orders.</summary>
+    /// <summary>Number of workers, 0 if the template has none. Changed only by Jobs, as a run orders.</summary>
     public int Workers { get; init; }
 
     /// <summary>Values of the template's parameters that were given, by id.</summary>
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
     public DateTimeOffset CreatedAt { get; private set; }
 
-    /// <summary>At this time it is stopped, never deleted. Where <see cref="RunFor"/> is set, only what it would be if it were ready at once.</summary>
+    /// <summary>At this time it is stopped, never deleted. While <see cref="RunFor"/> is set, only the end time it would have if it were ready at once.</summary>
     public DateTimeOffset EndAt { get; set; }
 
     /// <summary>
-    /// How long it is to run from when it is ready; Jobs then sets <see cref="EndAt"/> and clears this. Null once the end is known, or where a
+    /// How long it is to run from when it is ready; Jobs then sets <see cref="EndAt"/> and clears this. Null once the end time is known, or if a
     /// person named a time.
     /// </summary>
     public TimeSpan? RunFor { get; set; }
 
-    /// <summary>What a person wants next while a run is unfinished; Jobs acts on it.</summary>
+    /// <summary>The requested run: what a person wants next while a run is unfinished; Jobs acts on it.</summary>
     public RunKind? Wish { get; set; }
     public Guid? WishBy { get; set; }
 
-    /// <summary>Its owner wants it kept until then although nothing works in it.</summary>
+    /// <summary>Its owner wants it kept until then even if it is idle.</summary>
     public DateTimeOffset? KeepUntil { get; set; }
 
     /// <summary>Raised by Jobs at each launch or start; names and tokens carry it.</summary>
     public int Generation { get; private set; }
 
-    /// <summary>The present generation ignores the owner's own settings in the work folder. Changed by Jobs alone, as a run orders.</summary>
+    /// <summary>The current generation ignores the owner's own settings in the work folder. Changed only by Jobs, as a run orders.</summary>
     public bool WithoutSettings { get; private set; }
 
-    /// <summary>Address block of the running generation, CIDR; given by Jobs.</summary>
+    /// <summary>Address block of the running generation, CIDR; assigned by Jobs.</summary>
     public string? Subnet { get; private set; }
 
-    /// <summary>When something was last seen to work in it, and what that was; written by Jobs.</summary>
+    /// <summary>When activity was last seen in it, and what kind; written by Jobs.</summary>
     public DateTimeOffset? ActiveAt { get; private set; }
     public string? ActiveBy { get; private set; }
     public DateTimeOffset? DeletedAt { get; private set; }
@@ -69,7 +69,7 @@ public sealed class NodeRow
     public required string Role { get; set; }
     public int Generation { get; set; }
 
-    /// <summary>Running or not; a node that is gone has no row.</summary>
+    /// <summary>Running or not; a node that no longer exists has no row.</summary>
     public bool Running { get; set; }
 
     /// <summary>Inside the workspace's network, of this generation only.</summary>
@@ -77,24 +77,24 @@ public sealed class NodeRow
     public int? ExitCode { get; set; }
     public long OutOfMemoryKills { get; set; }
 
-    /// <summary>Share of its CPU limit, 0 to 1, oldest first, a reading every few seconds.</summary>
+    /// <summary>Shares of its CPU limit, 0 to 1, oldest first, one reading every few seconds.</summary>
     public double[] CpuHistory { get; set; } = [];
     public long MemoryBytes { get; set; }
     public long MemoryLimitBytes { get; set; }
 
-    /// <summary>Part of the last interval in which it wanted more CPU than its limit, 0 to 1.</summary>
+    /// <summary>Share of the last interval in which its CPU limit throttled it, 0 to 1.</summary>
     public double Throttled { get; set; }
     public int Pids { get; set; }
 
-    /// <summary>How often it was begun again in this generation after it had ended by itself.</summary>
+    /// <summary>Number of restarts in this generation after it had exited by itself.</summary>
     public int Restarts { get; set; }
 
-    /// <summary>What lies in its scratch folder.</summary>
+    /// <summary>Bytes used in its scratch folder.</summary>
     public long ScratchBytes { get; set; }
     public DateTimeOffset SeenAt { get; set; }
 }
 
-/// <summary>What happened, for the people who look at a workspace; kept when it fails.</summary>
+/// <summary>Events, for the people who look at a workspace; kept when it fails.</summary>
 public sealed class LogLine
 {
     public long Id { get; private set; }
@@ -105,13 +105,13 @@ public sealed class LogLine
     public required string Text
     {
         get;
-        init => field = ForeignText.Clean(value); // part of it is often what a node wrote
+        init => field = ForeignText.Clean(value); // part of it is often a node's output
     }
 }
 
 public enum LogLevelOfLine { Info, Warn, Fail }
 
-/// <summary>An address block that is held, or rests a while after it was seen free.</summary>
+/// <summary>An address block that is in use, or held back for a while after it was seen free.</summary>
 public sealed class SubnetHold
 {
     public long Id { get; private set; }

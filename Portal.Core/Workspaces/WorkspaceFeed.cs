@@ -6,7 +6,7 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Workspaces that go on. Read once for all who watch; each watcher's right to look is checked when it begins.</summary>
+/// <summary>Live workspaces. Read once for all subscribers; the permission of each is checked when it subscribes.</summary>
 public sealed class WorkspaceFeed
 {
     private readonly IDbContextFactory<PortalDb> _databases;
@@ -20,7 +20,7 @@ public sealed class WorkspaceFeed
         _home = new(changes, ReadHomeAsync, (person, now, what) => what.EndsWith($":{person}", StringComparison.Ordinal) || what is "classes" || (what is "queue" && now?.Workspaces.Any(w => w.Queue is not null) == true));
     }
 
-    /// <summary>Null when there is no such workspace, or none that this actor may look at.</summary>
+    /// <summary>Null if there is no such workspace, or none that this actor may see.</summary>
     public async Task<Live<WorkspaceView?>?> WatchAsync(Actor actor, string slug, CancellationToken goodbye) =>
         await FindAsync(actor, slug, goodbye) is { } id ? await _one.WatchAsync(id, goodbye) : null;
 
@@ -38,7 +38,7 @@ public sealed class WorkspaceFeed
 
     public Task<Live<HomeView?>> WatchHomeAsync(Actor actor, CancellationToken goodbye) => _home.WatchAsync(actor.PersonId, goodbye);
 
-    /// <summary>The same, once; null when there is no such person.</summary>
+    /// <summary>The same, once; null if there is no such person.</summary>
     public Task<HomeView?> LookHomeAsync(Actor actor, CancellationToken cancel) => ReadHomeAsync(actor.PersonId, cancel);
 
     /// <summary>Whether the page may offer this; the verb decides for itself.</summary>

@@ -7,7 +7,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Reads views of workspaces, a bounded number of statements for any number of them.</summary>
+/// <summary>Reads views of workspaces with a bounded number of statements, however many workspaces there are.</summary>
 internal static class WorkspaceReader
 {
     private const int LogLines = 200;
@@ -66,16 +66,16 @@ internal static class WorkspaceReader
     {
         var ready = run is { Kind: not (RunKind.Stop or RunKind.Delete), Phase: RunPhase.Succeeded, EndedAt: { } ended } ? ended : (DateTimeOffset?)null;
         var activity = w.ActiveAt is { } at && at >= ready ? new Activity(at, w.ActiveBy) : null;
-        // Before anybody looked there is no evidence, so nothing is announced.
+        // Before the first look there is no evidence, so no stop is announced.
         return new(minutes, activity?.At, activity?.By, ready is { } since && activity is not null ? IdlePolicy.StopAt(minutes, since, activity, w.KeepUntil) : null, w.KeepUntil);
     }
 
-    /// <summary>What was last done about workers that ended.</summary>
+    /// <summary>The last automatic restart, or decision against one.</summary>
     private static async Task<Dictionary<Guid, string>> MendsAsync(PortalDb db, Guid[] ids, CancellationToken cancel) => ids.Length == 0 ? [] :
         await db.Audit.AsNoTracking().Where(a => ids.Contains(a.WorkspaceId!.Value) && a.Verb == Mending.Verb)
             .GroupBy(a => a.WorkspaceId!.Value).Select(g => g.OrderByDescending(a => a.Id).First()).ToDictionaryAsync(a => a.WorkspaceId!.Value, a => a.Outcome, cancel);
 
-    /// <summary>While everything but a worker runs.</summary>
+    /// <summary>Whether everything but a worker is running.</summary>
     private static MendState MendOf(TemplateSpec spec, Workspace w, List<NodeRow> seen, string? last)
     {
         var ended = spec.Nodes(w.SizeId, w.Workers).Where(n => !seen.Exists(s => s.Name == n.Name && s.Running)).ToList();

@@ -11,13 +11,13 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Background;
 
-/// <summary>Hangfire executes: worker pool, stop tokens, recurring work, stack traces. The settings are measured; see the decision record.</summary>
+/// <summary>Hangfire provides the worker pool, cancellation tokens, recurring jobs and stack traces. The settings are measured; see decision record 001.</summary>
 public static class HangfireSetup
 {
     public const string RunsQueue = "runs", SweepsQueue = "sweeps", Schema = "hangfire";
     private const int SweepWorkers = 2;
 
-    /// <summary>The whole vocabulary of job rows. A row that names anything else does not load and never runs.</summary>
+    /// <summary>The complete list of job types. A row that names anything else does not load and never runs.</summary>
     private static readonly FrozenDictionary<string, Type> Allowed = new (string Name, Type Type)[]
     {
         ("AdvanceRun", typeof(AdvanceRun)), ("Sweeps", typeof(Sweeps.Sweeps)),
@@ -33,9 +33,9 @@ public static class HangfireSetup
             .UseSerializerSettings(new JsonSerializerSettings { TypeNameHandling = TypeNameHandling.None, MaxDepth = 8 })
             .UseFilter(new KeepResults(TimeSpan.FromMinutes(15), TimeSpan.FromDays(14)))
             .UseStorage(Store(database)));
-        // Nobody here needs these: each costs statements a job, and continuations read typed JSON from rows.
+        // Nothing here needs these: each costs statements per job, and continuations read typed JSON from rows.
         foreach (var filter in GlobalJobFilters.Filters.Where(f => f.Instance is CaptureCultureAttribute or ContinuationsSupportAttribute).ToList()) GlobalJobFilters.Filters.Remove(filter.Instance);
-        // Two servers that share nothing: a burst of launches delays no sweep.
+        // Two servers that share nothing, so that a burst of launches delays no sweep.
         services.AddHangfireServer(o => Server(o, "runs", RunsQueue, options.Workers, lightweight: true));
         services.AddHangfireServer(o => Server(o, "sweeps", SweepsQueue, SweepWorkers, lightweight: false));
         return services;
@@ -43,8 +43,8 @@ public static class HangfireSetup
 
     private static PostgreSqlStorage Store(string database)
     {
-        // Its rows are not the truth: a crash of the database may forget the last moments of history, never a run.
-        // Without "No Reset On Close" each of its many short connections costs one more statement.
+        // Its rows are not the source of truth: a crash of the database may lose the last moments of history, but never a run.
+        // Without "No Reset On Close" each of its many short connections costs an extra statement.
         var connections = new NpgsqlConnectionStringBuilder(database) { NoResetOnClose = true, ApplicationName = "hangfire", Options = "-c synchronous_commit=off " + PortalData.EndsSilentTransactions };
         return new(new DataSourceConnections(NpgsqlDataSource.Create(connections)), new PostgreSqlStorageOptions
         {
@@ -56,7 +56,7 @@ public static class HangfireSetup
             EnableLongPolling = false,
             InvisibilityTimeout = TimeSpan.FromSeconds(30),
             UseSlidingInvisibilityTimeout = true,
-            // A kill inside a lock leaves its row; the default would stop the schedule for ten minutes.
+            // A kill while a lock is held leaves its row; with the default timeout the schedule would stop for ten minutes.
             DistributedLockTimeout = TimeSpan.FromSeconds(30),
             EnableTransactionScopeEnlistment = false,
             JobExpirationCheckInterval = TimeSpan.FromMinutes(1),
@@ -70,14 +70,14 @@ public static class HangfireSetup
         options.ServerName = name;
         options.Queues = [queue];
         options.WorkerCount = workers;
-        options.IsLightweightServer = lightweight; // workers only: the other keeps schedule, expiry and the invisibility of both
+        options.IsLightweightServer = lightweight; // workers only: the other server handles schedule, expiry and the invisibility timeout for both
         options.SchedulePollingInterval = TimeSpan.FromSeconds(1);
         options.HeartbeatInterval = TimeSpan.FromSeconds(5);
         options.ServerCheckInterval = TimeSpan.FromSeconds(15);
         options.ServerTimeout = TimeSpan.FromSeconds(60);
         options.CancellationCheckInterval = TimeSpan.FromSeconds(5);
-        options.StopTimeout = TimeSpan.Zero; // at SIGTERM the tokens fall at once …
-        options.ShutdownTimeout = TimeSpan.FromSeconds(20); // … and jobs have this long to hand back
+        options.StopTimeout = TimeSpan.Zero; // at SIGTERM the tokens are cancelled at once …
+        options.ShutdownTimeout = TimeSpan.FromSeconds(20); // … and jobs have this long to hand their runs back
     }
 
     private sealed class DataSourceConnections(NpgsqlDataSource data) : IConnectionFactory
@@ -85,7 +85,7 @@ public static class HangfireSetup
         public NpgsqlConnection GetOrCreateConnection() => data.CreateConnection();
     }
 
-    /// <summary>Run tickets are many and small: finished ones go soon, failed ones stay to be read but not for ever, and one whose process died leaves too.</summary>
+    /// <summary>Run jobs are many and small: succeeded ones expire soon, failed ones are kept for a while, and jobs whose process died expire too.</summary>
     private sealed class KeepResults(TimeSpan finished, TimeSpan failed) : IApplyStateFilter
     {
         public void OnStateApplied(ApplyStateContext context, IWriteOnlyTransaction transaction)

@@ -3,8 +3,8 @@ namespace Portal.Jobs.Background;
 public static class JobsSocket
 {
     /// <summary>
-    /// Serves on the Unix socket <c>Jobs:Socket</c>, which its group may open. Whoever makes the folder gives it the web's group and the
-    /// setgid bit, so that the socket has that group too. Without a socket on a loopback port that nobody is told.
+    /// Serves on the Unix socket <c>Jobs:Socket</c>, which its group may open. The folder must belong to the web account's group and have the
+    /// setgid bit, so that the socket gets that group too. Without a socket it serves on a random loopback port that nobody knows.
     /// </summary>
     public static void ListenOnSocket(this IWebHostBuilder web, IConfiguration configuration)
     {
@@ -13,7 +13,7 @@ public static class JobsSocket
             web.UseUrls("http://127.0.0.1:0");
             return;
         }
-        File.Delete(socket); // a killed process leaves it
+        File.Delete(socket); // left by a killed process
         web.ConfigureKestrel(kestrel => kestrel.ListenUnixSocket(socket));
         web.ConfigureServices(services => services.AddHostedService(p => new OpenToGroup(socket, p.GetRequiredService<IHostApplicationLifetime>())));
     }

@@ -4,9 +4,9 @@ using Portal.Core.Data;
 namespace Portal.Jobs.Background;
 
 /// <summary>
-/// An advisory lock over work that lasts, such as calls to clouds: held by a transaction on a connection of its own, which says something each
-/// second, since the database ends transactions that are silent (<see cref="PortalData"/>). A process that froze loses it; once it
-/// wakes, <see cref="Token"/> falls, and what it wrote by <see cref="ExecuteAsync"/> comes to nothing.
+/// An advisory lock for long work, such as calls to clouds: held by a transaction on its own connection, which sends a statement every
+/// second because the database ends idle transactions (<see cref="PortalData"/>). A process that froze loses the lock; when it
+/// wakes, <see cref="Token"/> is cancelled and everything it wrote with <see cref="ExecuteAsync"/> is rolled back.
 /// </summary>
 public sealed class LongLock : IAsyncDisposable
 {
@@ -14,7 +14,7 @@ public sealed class LongLock : IAsyncDisposable
     private readonly NpgsqlConnection _connection;
     private readonly NpgsqlTransaction _transaction;
     private readonly CancellationTokenSource _lost;
-    private readonly SemaphoreSlim _turn = new(1); // a connection does one thing at a time
+    private readonly SemaphoreSlim _turn = new(1); // a connection runs one statement at a time
     private readonly Task _beating;
 
     private LongLock(NpgsqlConnection connection, NpgsqlTransaction transaction, TimeProvider clock, CancellationToken cancel)
@@ -24,13 +24,13 @@ public sealed class LongLock : IAsyncDisposable
         _beating = BeatAsync(clock);
     }
 
-    /// <summary>For what is done under the lock: falls with the caller's token, and when the lock is lost.</summary>
+    /// <summary>For work under the lock: cancelled with the caller's token, and when the lock is lost.</summary>
     public CancellationToken Token => _lost.Token;
 
-    /// <summary>Null when another process holds it.</summary>
+    /// <summary>Null if another process holds it.</summary>
     public static Task<LongLock?> TryAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) => TryTakeAsync(data, "select pg_try_advisory_xact_lock($1)", name, clock, cancel);
 
-    /// <summary>The lock of <see cref="OfWorkspaceAsync"/>; null when somebody else holds it.</summary>
+    /// <summary>The lock of <see cref="OfWorkspaceAsync"/>; null if somebody else holds it.</summary>
     public static Task<LongLock?> TryOfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) => TryTakeAsync(data, Locks.TryWorkspace, workspace, clock, cancel);
 
     private static async Task<LongLock?> TryTakeAsync(NpgsqlDataSource data, string sql, object name, TimeProvider clock, CancellationToken cancel)
@@ -53,7 +53,7 @@ public sealed class LongLock : IAsyncDisposable
     /// <summary>Waits until no other process holds it.</summary>
     public static Task<LongLock> WaitAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) => TakeAsync(data, "select pg_advisory_xact_lock($1)", name, clock, cancel);
 
-    /// <summary>Waits for it: runs and wishes of this workspace stand still while it is held. The same lock as <see cref="Locks.LockWorkspaceAsync"/>.</summary>
+    /// <summary>Waits for it. While it is held, nobody else changes runs or requested runs of this workspace. The same lock as <see cref="Locks.LockWorkspaceAsync"/>.</summary>
     public static Task<LongLock> OfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) => TakeAsync(data, Locks.TakeWorkspace, workspace, clock, cancel);
 
     private static async Task<LongLock> TakeAsync(NpgsqlDataSource data, string sql, object name, TimeProvider clock, CancellationToken cancel)
@@ -61,7 +61,7 @@ public sealed class LongLock : IAsyncDisposable
         var (connection, transaction) = await BeginAsync(data, cancel);
         try
         {
-            await using var take = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = name } }, CommandTimeout = 0 }; // whoever holds it may work for as long as it takes
+            await using var take = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = name } }, CommandTimeout = 0 }; // the holder may work for as long as it takes
             await take.ExecuteNonQueryAsync(cancel);
             return new(connection, transaction, clock, cancel);
         }
@@ -72,7 +72,7 @@ public sealed class LongLock : IAsyncDisposable
         }
     }
 
-    /// <summary>Writes by the lock's own transaction; seen by others after <see cref="CommitAsync"/>.</summary>
+    /// <summary>Writes within the lock's transaction; others see it after <see cref="CommitAsync"/>.</summary>
     public async Task ExecuteAsync(string sql, params object[] values)
     {
         await _turn.WaitAsync(Token);
@@ -88,7 +88,7 @@ public sealed class LongLock : IAsyncDisposable
         }
     }
 
-    /// <summary>Keeps what was written, and gives the lock back.</summary>
+    /// <summary>Commits what was written and releases the lock.</summary>
     public async Task CommitAsync()
     {
         await _turn.WaitAsync(Token);
@@ -133,10 +133,10 @@ public sealed class LongLock : IAsyncDisposable
         {
             while (await tick.WaitForNextTickAsync(Token)) await ExecuteAsync("select 1");
         }
-        catch (OperationCanceledException) { } // it is over
+        catch (OperationCanceledException) { } // already over
         catch (Exception e) when (e is NpgsqlException or InvalidOperationException or IOException)
         {
-            await _lost.CancelAsync(); // whoever works under it meets its token
+            await _lost.CancelAsync(); // work under the lock is stopped by its token
         }
     }
 }

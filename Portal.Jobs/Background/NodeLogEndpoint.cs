@@ -3,14 +3,14 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Background;
 
 /// <summary>
-/// Logs of nodes on the Unix socket that only the web's user may open; the web decides who reads which. Lines of text, each with its time in front.
+/// Node logs on the Unix socket that only the web process may open; the web process decides who may read which. Lines of text, each with a timestamp.
 /// </summary>
 public static class NodeLogEndpoint
 {
-    /// <summary>Of a log that is not followed: its end.</summary>
+    /// <summary>For a log that is not followed: at most its last bytes.</summary>
     public const int MostBytes = 5 << 20;
 
-    /// <summary>Lines a second of a log that is followed: nobody reads faster, and a node that writes without end costs no more.</summary>
+    /// <summary>Lines per second of a followed log: nobody reads faster, and it bounds the cost of a node that writes endlessly.</summary>
     public const int MostLines = 500;
     private const int MostAtOnce = 64, MostDownloads = 4;
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(1);
@@ -40,7 +40,7 @@ public static class NodeLogEndpoint
 
     private static async Task FollowAsync(IAsyncEnumerable<string> lines, HttpResponse response, TimeProvider clock, CancellationToken cancel)
     {
-        // The head at once: whoever follows a silent node waits for lines, not for an answer.
+        // Send the response head at once, so that a client following a silent node waits for lines, not for a response.
         await response.StartAsync(cancel);
         await response.Body.FlushAsync(cancel);
         var (count, since) = (0, clock.GetTimestamp());

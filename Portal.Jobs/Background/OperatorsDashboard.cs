@@ -3,7 +3,7 @@ using Hangfire.Dashboard;
 
 namespace Portal.Jobs.Background;
 
-/// <summary>Hangfire's dashboard on a Unix socket that only the web's user may open; the web decides who sees it and forwards. Acting on a run is a verb of the portal.</summary>
+/// <summary>Hangfire's dashboard on a Unix socket that only the web process may open, which decides who sees it and forwards. To act on a run, use the portal's verbs.</summary>
 public static class OperatorsDashboard
 {
     public const string Path = "/operations/jobs";
@@ -20,7 +20,7 @@ public static class OperatorsDashboard
         {
             Authorization = [new ThroughTheWeb()],
             IsReadOnlyFunc = _ => true,
-            IgnoreAntiforgeryToken = true, // nothing can be posted
+            IgnoreAntiforgeryToken = true, // read-only
             AppPath = "/operations",
             DashboardTitle = "Background jobs",
             DisplayStorageConnectionString = false,

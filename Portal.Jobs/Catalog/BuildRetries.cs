@@ -1,8 +1,8 @@
 namespace Portal.Jobs.Catalog;
 
 /// <summary>
-/// When a build that failed is tried again: soon at first, since what was missing may have come, then more and more seldom, so that a recipe that
-/// cannot be built does not keep the builder from the others. A changed recipe or input is another tag, and due at once.
+/// When a failed build is retried: soon at first, because what was missing may have arrived, then less and less often, so that a recipe
+/// that cannot be built does not block the others. A changed recipe or input has a new tag and is built at once.
 /// </summary>
 public sealed class BuildRetries
 {

@@ -1,6 +1,6 @@
 namespace Portal.Jobs.Catalog;
 
-/// <summary>Looks at the folders of templates again and again, so that a new one needs no restart.</summary>
+/// <summary>Scans the template folders periodically, so that a new one needs no restart.</summary>
 public sealed class CatalogWatch(PublishTemplates templates, TemplateFolders folders, TimeProvider clock, ILogger<CatalogWatch> log) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -15,7 +15,7 @@ public sealed class CatalogWatch(PublishTemplates templates, TemplateFolders fol
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e)
             {
-                log.LogWarning("Looking at the templates stopped, again in {Every}: {Error}", folders.Every, e.Message);
+                log.LogWarning("Scanning the template folders failed, retrying in {Every}: {Error}", folders.Every, e.Message);
             }
         }
     }

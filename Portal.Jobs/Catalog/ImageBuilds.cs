@@ -10,8 +10,8 @@ using Portal.Jobs.Clouds.Docker.Images.Fetch;
 namespace Portal.Jobs.Catalog;
 
 /// <summary>
-/// Makes the images that offered templates need beside the running portal, and keeps their progress as rows. One is built at a time; what a registry
-/// has is fetched meanwhile, and what is there already is seen, so that no template waits for another's image.
+/// Makes the images that offered templates need while the portal is running, and keeps their progress in rows. One is built at a time, registry
+/// images are pulled meanwhile, and existing ones are recognised, so that no template waits for another's image.
 /// </summary>
 public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuilder builder, TimeProvider clock, ILogger<ImageBuilds> log) : BackgroundService
 {
@@ -33,7 +33,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { break; }
             catch (Exception e)
             {
-                log.LogWarning("Looking after images stopped, again in {Wait}: {Error}", Look, e.Message);
+                log.LogWarning("Managing image builds failed, retrying in {Wait}: {Error}", Look, e.Message);
             }
             await Task.WhenAny([Task.Delay(Look, clock, stoppingToken), .. _making.Values.Select(m => m.Made), .. _asking]);
         }
@@ -41,8 +41,8 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
     }
 
     /// <summary>
-    /// What has ended, then all that is there already, then what is to be made: what stands on the fewest others first, so that the notebook's image does
-    /// not wait for the largest cluster's, and none for one that failed before.
+    /// First what has finished, then what exists already, then what must be made, fewest dependencies first. So the notebook image does not wait
+    /// for the largest cluster's image, and no image waits for one that failed before.
     /// </summary>
     private async Task RoundAsync(CancellationToken cancel)
     {
@@ -66,7 +66,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         return [.. specs.SelectMany(s => s.Roles).Select(r => r.Image).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>Null when it cannot be planned, or not yet; the row says why.</summary>
+    /// <summary>Null if it cannot be planned, or not yet; the row says why.</summary>
     private async Task<ImageLook?> LookAsync(string name, CancellationToken cancel)
     {
         try
@@ -97,7 +97,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         }
         catch (CloudException e)
         {
-            // When packages are asked for again, PackageSources says.
+            // PackageSources decides when packages are checked again.
             if (e.Service != PackageFaults.Service) _retries.Failed(name, look.Tag, clock.GetUtcNow());
             await FailedAsync(name, e, cancel);
         }
@@ -112,12 +112,12 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
 
     private Task FailedAsync(string name, CloudException e, CancellationToken cancel)
     {
-        if (_said.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not there: {Error} {Remedy}", name, e.Message, e.WhatToDo);
+        if (_said.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not available: {Error} {Remedy}", name, e.Message, e.WhatToDo);
         _said[name] = e.Message;
         return SaveAsync(name, i => (i.State, i.Says, i.Remedy) = (ImageState.Failed, ForeignText.Clean(e.Message, LongestWords), e.WhatToDo), cancel);
     }
 
-    /// <summary>Builds or fetches, and writes the newest line at most as often as the database takes it.</summary>
+    /// <summary>Builds or pulls, and writes the newest line no more often than the database can take.</summary>
     private async Task<BuiltImage> MakeAsync(string name, CancellationToken cancel)
     {
         var lines = Channel.CreateBounded<ImageProgress>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });

@@ -7,20 +7,20 @@ using Portal.Jobs.Background;
 namespace Portal.Jobs.Catalog;
 
 /// <summary>
-/// Publishes the folders of templates. Equal content is the same version; changed content is a new one, and the one before is no longer offered.
-/// What is broken is told and leaves the version before in place; what is gone is retired.
+/// Publishes the template folders. Equal content is the same version; changed content is a new one, and the previous one is no longer offered.
+/// A broken folder is reported and leaves its previous version in place; a missing folder is retired.
 /// </summary>
 public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, TemplateFolders folders, TemplateStore store, TimeProvider clock, ILogger<PublishTemplates> log)
 {
     private const long OnePublisher = 7404, OneWriter = 7405;
     private const int LargestGuide = 256 * 1024, LongestFile = 400, LongestWords = 4000;
 
-    /// <summary>What is known of a folder since this process began, by its path.</summary>
+    /// <summary>What this process knows about each folder, by path.</summary>
     private readonly Dictionary<string, Known> _known = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Looks at all folders once. An operator's folder is published when it stood still between two looks: it may be being copied.
-    /// Folders may be slow, so all is read before the transaction begins. Writes nothing where nothing changed, since whatever is written is told to every page.
+    /// Scans all folders once. An operator's folder is published only if it did not change between two scans, because it may be being copied.
+    /// Folders may be slow, so everything is read before the transaction begins. Writes nothing if nothing changed, because every write notifies all pages.
     /// </summary>
     public async Task<IReadOnlyList<TemplateFault>> RunAsync(CancellationToken cancel)
     {
@@ -37,7 +37,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         }
         await using var transaction = await db.Database.BeginTransactionAsync(alone.Token);
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({OneWriter})", alone.Token);
-        // A process that froze while it read has lost its lock: what another one published meanwhile stands, and the next look finds what is left.
+        // A process that froze while reading has lost its lock: what another one published meanwhile stands, and the next scan does the rest.
         if (!offered.ToHashSet().SetEquals(await OfferedAsync(db, alone.Token))) return faults;
         await WriteAsync(db, offers, complete ? [.. offered.Keys.Where(id => found.All(f => f.Id != id))] : [], faults, alone.Token);
         await transaction.CommitAsync(alone.Token);
@@ -87,7 +87,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         }
     }
 
-    /// <summary>Hash of what is offered, by template.</summary>
+    /// <summary>Hash of the offered version, by template.</summary>
     private static Task<Dictionary<string, string>> OfferedAsync(PortalDb db, CancellationToken cancel) =>
         db.TemplateVersions.AsNoTracking().Where(t => !t.Retired).ToDictionaryAsync(t => t.TemplateId, t => t.Hash, StringComparer.Ordinal, cancel);
 
@@ -97,7 +97,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         foreach (var id in gone)
         {
             await db.Database.ExecuteSqlAsync($"update portal.template_versions set retired = true where template_id = {id} and not retired", cancel);
-            log.LogInformation("{Template} is gone from its folder and no longer offered.", id);
+            log.LogInformation("Template {Template} is no longer in its folder and no longer offered.", id);
         }
         await TellAsync(db, faults, cancel);
     }
@@ -112,10 +112,10 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         }
         db.TemplateVersions.Add(new() { Id = Guid.CreateVersion7(clock.GetUtcNow()), TemplateId = spec.Id, Hash = hash, Spec = spec, Guide = guide });
         await db.SaveChangesAsync(cancel);
-        log.LogInformation("Published {Template}, version {Hash}.", spec.Id, hash[..12]);
+        log.LogInformation("Published template {Template}, version {Hash}.", spec.Id, hash[..12]);
     }
 
-    /// <summary>The rows are what is wrong now; what was mended goes.</summary>
+    /// <summary>Replaces the rows with the current faults; fixed ones are deleted.</summary>
     private async Task TellAsync(PortalDb db, IReadOnlyList<TemplateFault> faults, CancellationToken cancel)
     {
         var rows = await db.TemplateFaults.ToDictionaryAsync(f => f.File, StringComparer.Ordinal, cancel);
@@ -130,15 +130,15 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
 
         static string NameOf(TemplateFault fault) => Clean(fault.File.Length > LongestFile ? fault.File[^LongestFile..] : fault.File);
         static string Short(string words) => Clean(words.Length > LongestWords ? words[..LongestWords] : words);
-        static string Clean(string words) => words.Replace("\0", "", StringComparison.Ordinal); // the one character that PostgreSQL does not keep
+        static string Clean(string words) => words.Replace("\0", "", StringComparison.Ordinal); // the one character that PostgreSQL cannot store
     }
 
-    /// <summary>A version that its folder offers now.</summary>
+    /// <summary>A version that its folder currently offers.</summary>
     private sealed record Offer(TemplateSpec Spec, string Hash, string Guide);
 
     private sealed class Known
     {
-        /// <summary>At the look before.</summary>
+        /// <summary>At the previous scan.</summary>
         public string? Seen { get; set; }
 
         /// <summary>When it was published, or found to be broken.</summary>

@@ -5,22 +5,22 @@ using YamlDotNet.Serialization.NamingConventions;
 
 namespace Portal.Jobs.Catalog;
 
-/// <summary>What was wrong with a template's folder, for whoever wrote it.</summary>
-/// <param name="Line">Beginning at 1; 0 where no line is to blame.</param>
-/// <param name="Field">Such as roles[1].image; empty where no key is to blame.</param>
+/// <summary>What was wrong with a template folder, for its author.</summary>
+/// <param name="Line">Starting at 1; 0 if no line is to blame.</param>
+/// <param name="Field">Such as roles[1].image; empty if no key is to blame.</param>
 public sealed record TemplateFault(string File, long Line, string Field, string Reason)
 {
     public override string ToString() => $"{File}{(Line > 0 ? $", line {Line}" : "")}: {(Field.Length > 0 ? Field + ": " : "")}{Reason}";
 }
 
-/// <summary>Reads one template.yaml: every key known, every value in its range.</summary>
+/// <summary>Reads one template.yaml: every key must be known and every value in range.</summary>
 public static class TemplateFile
 {
-    /// <summary>Largest file, bytes.</summary>
+    /// <summary>Maximum file size, bytes.</summary>
     public const int Largest = 256 * 1024;
 
     /// <summary>The template, or what is wrong with it.</summary>
-    /// <param name="file">As the fault is to name it; the folder in it is the template's id.</param>
+    /// <param name="file">How faults name the file; the folder in it is the template's id.</param>
     public static (TemplateSpec? Spec, TemplateFault? Fault) Read(string file, byte[] text)
     {
         if (text.Length > Largest) return (null, new(file, 0, "", $"larger than {Largest / 1024} KiB"));
@@ -28,7 +28,7 @@ public static class TemplateFile
         {
             var tree = YamlTree.Read(Reader(text));
             if (TemplateSchema.Broken(tree) is var (form, mistake)) return Wrong(tree, form, mistake);
-            // What has the right form is read by type; the tree has refused what could make more of it than data.
+            // Only a document of the right form is deserialised; the tree has rejected anything in YAML that is more than plain data.
             var spec = new DeserializerBuilder().WithNamingConvention(CamelCaseNamingConvention.Instance).WithEnforceNullability().Build().Deserialize<TemplateYaml>(Reader(text)).Spec();
             if (TemplateRules.Broken(spec) is var (field, reason)) return Wrong(tree, field, reason);
             var folder = Path.GetFileName(Path.GetDirectoryName(file));

@@ -3,10 +3,10 @@ using System.Text;
 
 namespace Portal.Jobs.Catalog;
 
-/// <summary>Where templates are looked for: the folder that is shipped, and those that operators name in <c>Catalog:Folders</c>.</summary>
+/// <summary>Where templates are looked for: the shipped folder, and those that operators name in <c>Catalog:Folders</c>.</summary>
 public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Operators)
 {
-    /// <summary>How often they are looked at.</summary>
+    /// <summary>How often they are scanned.</summary>
     public TimeSpan Every { get; init; } = TimeSpan.FromSeconds(10);
 
     public static TemplateFolders Of(IConfiguration configuration) =>
@@ -16,8 +16,8 @@ public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Opera
         };
 
     /// <summary>
-    /// Every folder that may be a template, the shipped ones first, and what stands in the way of others. Not complete: a folder could not be
-    /// looked into, so that what is not in the answer may still be there.
+    /// Every folder that may be a template, the shipped ones first, and the faults that exclude others. Not complete: a folder could not be
+    /// read, so a template missing from the result may still exist.
     /// </summary>
     internal (IReadOnlyList<TemplateFolder> Found, IReadOnlyList<TemplateFault> Faults, bool Complete) Look()
     {
@@ -47,12 +47,12 @@ public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Opera
 
 /// <summary>A folder that may be a template.</summary>
 /// <param name="Id">Name of the folder, and so of the template.</param>
-/// <param name="FaultFile">How its template.yaml is named to whoever mends it.</param>
+/// <param name="FaultFile">How its template.yaml is named to the person who must fix it.</param>
 internal sealed record TemplateFolder(string Path, string Id, string FaultFile, bool Shipped)
 {
     public const string File = "template.yaml";
 
-    /// <summary>Names, lengths and times of all that is in it: the same twice means that nobody is writing.</summary>
+    /// <summary>Names, lengths and times of all files in it: if two in a row are equal, nobody is writing.</summary>
     public string Stamp()
     {
         var stamp = new StringBuilder();

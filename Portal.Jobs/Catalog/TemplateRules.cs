@@ -4,15 +4,15 @@ using Portal.Core.Policy;
 
 namespace Portal.Jobs.Catalog;
 
-/// <summary>What must hold in a template beyond the form of its file: names that meet, amounts that can be, nothing that could be mistaken for something else.</summary>
+/// <summary>Rules for a template beyond the form of its file: references that resolve, amounts that are possible, no ambiguous names.</summary>
 internal static partial class TemplateRules
 {
-    /// <summary>Nodes in all: what the addresses of a workspace leave beside the bridge's own.</summary>
+    /// <summary>Maximum number of nodes: the addresses of a workspace less those of the bridge.</summary>
     private const int MostNodes = 29;
 
     private const int MostWorkers = 24;
 
-    /// <summary>The first rule that is broken: which key, and in words; null when all hold.</summary>
+    /// <summary>The first broken rule: which key, and why; null if all hold.</summary>
     public static (string Field, string Reason)? Broken(TemplateSpec spec) => Rules(spec).Select(r => ((string, string)?)r).FirstOrDefault();
 
     private static IEnumerable<(string, string)> Rules(TemplateSpec spec) =>

@@ -4,13 +4,13 @@ using NJsonSchema.Validation;
 
 namespace Portal.Jobs.Catalog;
 
-/// <summary>The form of a template.yaml: the schema that editors use, too, so that what an editor accepts is what is read.</summary>
+/// <summary>The form of a template.yaml: the same schema that editors use, so that what an editor accepts can be read.</summary>
 internal static class TemplateSchema
 {
     private static readonly Lazy<JsonSchema> Schema = new(() =>
         JsonSchema.FromJsonAsync(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Catalog", "template.schema.json"))).GetAwaiter().GetResult());
 
-    /// <summary>The first mistake in the order of the file: which field, and in words; null for none.</summary>
+    /// <summary>The first mistake in file order: which field, and why; null for none.</summary>
     public static (string Field, string Reason)? Broken(YamlTree tree) => Schema.Value.Validate(tree.Value)
         .SelectMany(Innermost)
         .Select(e => (Field: FieldOf(e), Reason: Words(e)))
@@ -18,7 +18,7 @@ internal static class TemplateSchema
         .Select(f => ((string, string)?)f)
         .FirstOrDefault();
 
-    /// <summary>A mistake inside an item or a property of free name is told as that of the whole, with the real one below.</summary>
+    /// <summary>The validator reports a mistake inside an item or free-named property as one of the whole; the real one is below it.</summary>
     private static IEnumerable<ValidationError> Innermost(ValidationError error) => error is ChildSchemaValidationError { Errors.Count: > 0 } outer
         ? outer.Errors.SelectMany(e => e.Value).SelectMany(Innermost)
         : [error];

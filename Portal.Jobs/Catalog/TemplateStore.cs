@@ -5,23 +5,23 @@ using Portal.Core.Catalog;
 namespace Portal.Jobs.Catalog;
 
 /// <summary>
-/// Folders of published versions, by their hash: what a workspace was made from stays, whatever becomes of the folder that it was published
-/// from. A version's folder is whole or not there.
+/// Folders of published versions, by hash: what a workspace was made from stays available, whatever happens to the folder it was published
+/// from. A version's folder is either complete or absent.
 /// </summary>
 public sealed class TemplateStore(string folder)
 {
-    /// <summary>Most files of a template and bytes of all of them: examples bring small data, larger data is made by them.</summary>
+    /// <summary>Maximum number of files of a template and of their total bytes: examples contain small data and generate larger data.</summary>
     public const int MostFiles = 1000, MostBytes = 64 << 20;
 
     private const string Unnamed = ".new";
 
     private const UnixFileMode AllRead = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
-    /// <summary>A copy of a folder as it is now, which has no name yet. Called by one at a time; throws <see cref="InvalidDataException"/> with the reason where it is too large.</summary>
+    /// <summary>A copy of a folder as it is now, still unnamed. For one caller at a time; throws <see cref="InvalidDataException"/> with the reason if it is too large.</summary>
     public string Stage(string source)
     {
         Directory.CreateDirectory(folder, AllRead);
-        foreach (var left in Directory.EnumerateDirectories(folder, $"*{Unnamed}")) Directory.Delete(left, recursive: true); // by a crash
+        foreach (var left in Directory.EnumerateDirectories(folder, $"*{Unnamed}")) Directory.Delete(left, recursive: true); // left by a crash
         var files = Files(new(source)).Take(MostFiles + 1).ToList();
         if (files.Count > MostFiles) throw new InvalidDataException($"more than {MostFiles} files in one template");
         if (files.Sum(f => f.Length) > MostBytes) throw new InvalidDataException($"more than {MostBytes >> 20} MiB in one template");
@@ -37,7 +37,7 @@ public sealed class TemplateStore(string folder)
         return staged;
     }
 
-    /// <summary>Keeps a staged copy under the hash of its content, which it answers; done twice it changes nothing.</summary>
+    /// <summary>Stores a staged copy under the hash of its content, which it returns. Idempotent.</summary>
     public string Keep(string staged)
     {
         var hash = HashOf(staged);
@@ -49,14 +49,14 @@ public sealed class TemplateStore(string folder)
 
     public static void Drop(string staged) => Directory.Delete(staged, recursive: true);
 
-    /// <summary>Where the version's example notebooks lie; null where it has none.</summary>
+    /// <summary>Folder of the version's example notebooks; null if it has none.</summary>
     public string? Examples(TemplateVersion version) => Path.Combine(folder, version.Hash, "examples") is var path && Directory.Exists(path) ? path : null;
 
-    /// <summary>What belongs to a template: no links, and nothing whose name begins with a dot.</summary>
+    /// <summary>The files that belong to a template: no links, and nothing whose name begins with a dot.</summary>
     internal static IEnumerable<FileInfo> Files(DirectoryInfo from) => from.EnumerateFileSystemInfos().Where(f => f.LinkTarget is null && !f.Name.StartsWith('.'))
         .SelectMany(f => f is DirectoryInfo below ? Files(below) : [(FileInfo)f]);
 
-    /// <summary>Bytes copied. What has no length is not opened: it may be a pipe or a device.</summary>
+    /// <summary>Returns bytes copied. Files without a length are not opened: they may be pipes or devices.</summary>
     private static long Copy(FileInfo file, string to, long room)
     {
         using (var target = File.Create(to))
@@ -71,7 +71,7 @@ public sealed class TemplateStore(string folder)
         return new FileInfo(to).Length;
     }
 
-    /// <summary>Of every file's name and content.</summary>
+    /// <summary>Over every file's name and content.</summary>
     private static string HashOf(string staged)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -2,7 +2,7 @@ using Portal.Core.Catalog;
 
 namespace Portal.Jobs.Catalog;
 
-/// <summary>A template.yaml as it is written; what a key means is said in <see cref="TemplateSpec"/>.</summary>
+/// <summary>A template.yaml as written; <see cref="TemplateSpec"/> explains the keys.</summary>
 internal sealed class TemplateYaml
 {
     public string Id { get; set; } = "";

@@ -6,7 +6,7 @@ using YamlDotNet.Core.Events;
 
 namespace Portal.Jobs.Catalog;
 
-/// <summary>One YAML document as plain data, with the line of every key and item. Nothing in it makes an object, refers to another place or grows.</summary>
+/// <summary>One YAML document as plain data, with the line of every key and item. Tags, anchors and aliases are rejected.</summary>
 internal sealed partial class YamlTree
 {
     private const int Deepest = 12, MostNodes = 20_000;
@@ -16,10 +16,10 @@ internal sealed partial class YamlTree
 
     private YamlTree(IParser parser) => _parser = parser;
 
-    /// <summary>What the document says, as JSON would.</summary>
+    /// <summary>The content of the document, as JSON.</summary>
     public JToken Value { get; private set; } = JValue.CreateNull();
 
-    /// <summary>Throws <see cref="YamlFault"/> for what no template may have, and <see cref="YamlException"/> for what is no YAML.</summary>
+    /// <summary>Throws <see cref="YamlFault"/> for what a template may not contain, and <see cref="YamlException"/> for invalid YAML.</summary>
     public static YamlTree Read(TextReader text)
     {
         var tree = new YamlTree(new Parser(text));
@@ -32,7 +32,7 @@ internal sealed partial class YamlTree
         return tree;
     }
 
-    /// <summary>Line of a field such as roles[1].image; of the nearest one around it where the field itself is not there; 0 for none.</summary>
+    /// <summary>Line of a field such as roles[1].image, or of the nearest enclosing one if the field itself is missing; 0 for none.</summary>
     public long LineOf(string field)
     {
         for (var at = field; at.Length > 0; at = at[..Math.Max(at.LastIndexOfAny(['.', '[']), 0)])
@@ -87,7 +87,7 @@ internal sealed partial class YamlTree
         return sequence;
     }
 
-    /// <summary>Numbers and truth values where they are written without quotes, as YAML's core schema has them; all else is text.</summary>
+    /// <summary>Unquoted numbers and booleans, as in YAML's core schema; everything else is text.</summary>
     private static JValue Scalar(Scalar scalar)
     {
         if (scalar.Style is not ScalarStyle.Plain) return JValue.CreateString(scalar.Value);
@@ -109,7 +109,7 @@ internal sealed partial class YamlTree
     private static partial Regex Number();
 }
 
-/// <summary>Something that YAML allows and a template may not have.</summary>
+/// <summary>Something that YAML allows but a template may not contain.</summary>
 internal sealed class YamlFault(long line, string key, string reason) : Exception(reason)
 {
     public long Line => line;

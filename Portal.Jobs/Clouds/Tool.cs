@@ -5,10 +5,10 @@ using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds;
 
-/// <summary>Runs a program of the host with a list of arguments: no shell, so no argument can become a command.</summary>
+/// <summary>Runs a host program with a list of arguments: no shell, so no argument can become a command.</summary>
 public static class Tool
 {
-    /// <summary>What a finished program said. Output is text of the C locale.</summary>
+    /// <summary>Output of a finished program, in the C locale.</summary>
     public sealed record Said(int ExitCode, string Output, string Complaint)
     {
         public bool Well => ExitCode == 0;
@@ -20,7 +20,7 @@ public static class Tool
     /// <summary>Of either stream.</summary>
     private const int MostBytes = 16 << 20;
 
-    /// <summary>Runs to the end. Throws <see cref="CloudFault.Refused"/> when the program is not installed, TimedOut when it does not end in time (it is then killed).</summary>
+    /// <summary>Runs to the end. Throws <see cref="CloudFault.Refused"/> if the program is not installed, TimedOut if it does not end in time (it is then killed).</summary>
     public static async Task<Said> RunAsync(string service, string program, IEnumerable<string> arguments, TimeSpan limit, TimeProvider time, CancellationToken cancel)
     {
         using var process = Start(service, program, arguments);
@@ -63,7 +63,7 @@ public static class Tool
             "The host is busy or its disk hangs: look at its load, then try again.", cause);
 
     /// <summary>Starts with all three streams redirected; the caller ends and disposes it.</summary>
-    /// <param name="environment">All that it gets; null: this process' own.</param>
+    /// <param name="environment">The complete environment; null: this process's own.</param>
     public static Process Start(string service, string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
@@ -91,7 +91,7 @@ public static class Tool
         }
     }
 
-    // An unprivileged account's PATH often lacks sbin, where iptables, btrfs and mmdebstrap live.
+    // An unprivileged account's PATH often lacks sbin, where iptables, btrfs and mmdebstrap are.
     private static string? Found(string program) => program.Contains('/', StringComparison.Ordinal)
         ? program
         : $"{Environment.GetEnvironmentVariable("PATH")}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin".Split(':', StringSplitOptions.RemoveEmptyEntries).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);

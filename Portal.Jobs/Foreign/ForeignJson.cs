@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace Portal.Jobs.Foreign;
 
-/// <summary>Looks into JSON that others wrote, in which nothing need be what it should.</summary>
+/// <summary>Reads foreign JSON, in which nothing can be relied on.</summary>
 public static class ForeignJson
 {
-    /// <summary>The text at the end of a path of names; null when there is none, or half of a surrogate pair in it.</summary>
+    /// <summary>The text at the end of a path of names; null if there is none, or it has an unpaired surrogate.</summary>
     public static string? Text(JsonElement json, params ReadOnlySpan<string> path)
     {
         foreach (var name in path)

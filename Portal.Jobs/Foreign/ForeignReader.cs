@@ -5,33 +5,33 @@ using System.Text.Json;
 
 namespace Portal.Jobs.Foreign;
 
-/// <param name="Bytes">At most so many.</param>
-/// <param name="Time">From the beginning of the read to its end.</param>
+/// <param name="Bytes">Maximum number of bytes.</param>
+/// <param name="Time">From the start of the read to its end.</param>
 public sealed record ReadLimit(int Bytes, TimeSpan Time);
 
-/// <summary>What is read is more than its limit, or does not end in time.</summary>
+/// <summary>The input is larger than the limit, or does not end in time.</summary>
 public sealed class ReadLimitException(ReadLimit limit, bool tooLong)
     : IOException(tooLong ? $"the answer is longer than {limit.Bytes >> 10} KiB" : $"the answer does not end within {limit.Time.TotalSeconds:0} s")
 {
-    /// <summary>It is more than its limit; false: it does not end in time.</summary>
+    /// <summary>It is larger than the limit; false: it does not end in time.</summary>
     public bool TooLong => tooLong;
 }
 
 /// <summary>
-/// The only place where bytes that come from a workspace are read: answers over HTTP, messages of a WebSocket, output of commands, logs. Each read
-/// has a limit of size and of time, and holds no more memory than that. A test forbids every other way.
+/// The only place where bytes from a workspace are read: HTTP responses, WebSocket messages, command output, logs. Each read has a size limit
+/// and a time limit, and uses no more memory than that. A test forbids every other way.
 /// </summary>
 public sealed class ForeignReader(TimeProvider clock)
 {
-    /// <summary>How many answers are taken apart at once in this process: a tree of small JSON values takes many times its text.</summary>
+    /// <summary>How many responses this process parses at once: a tree of small JSON values takes many times the memory of its text.</summary>
     private const int ParsedAtOnce = 16;
 
     private const int Chunk = 16 << 10;
     private static readonly SemaphoreSlim Parsing = new(ParsedAtOnce);
 
-    /// <summary>Reads to the end and hands on what comes. Throws <see cref="ReadLimitException"/>.</summary>
-    /// <param name="read">Reads some into the buffer and answers how many; 0 at the end.</param>
-    /// <param name="take">Is given each part; the memory is only lent.</param>
+    /// <summary>Reads to the end and passes on each part. Throws <see cref="ReadLimitException"/>.</summary>
+    /// <param name="read">Reads some bytes into the buffer and returns how many; 0 at the end.</param>
+    /// <param name="take">Receives each part; the memory is valid only during the call.</param>
     public async Task ToEndAsync(
         ReadLimit limit, Func<byte[], CancellationToken, ValueTask<int>> read, Action<ReadOnlyMemory<byte>> take, CancellationToken cancel)
     {
@@ -57,7 +57,7 @@ public sealed class ForeignReader(TimeProvider clock)
         }
     }
 
-    /// <summary>The text of a stream, as UTF-8; what is none becomes U+FFFD.</summary>
+    /// <summary>The text of a stream, as UTF-8; invalid bytes become U+FFFD.</summary>
     public async Task<string> TextAsync(Stream stream, ReadLimit limit, CancellationToken cancel)
     {
         using var all = new MemoryStream();
@@ -65,18 +65,18 @@ public sealed class ForeignReader(TimeProvider clock)
         return Encoding.UTF8.GetString(all.GetBuffer(), 0, (int)all.Length);
     }
 
-    /// <summary>The text of an answer.</summary>
+    /// <summary>The text of a response.</summary>
     public async Task<string> TextAsync(HttpContent content, ReadLimit limit, CancellationToken cancel) =>
         await TextAsync(await content.ReadAsStreamAsync(cancel), limit, cancel);
 
-    /// <summary>Reads an answer of which only the end matters.</summary>
+    /// <summary>Reads a response only to find its end.</summary>
     public async Task DropAsync(HttpContent content, ReadLimit limit, CancellationToken cancel)
     {
         var stream = await content.ReadAsStreamAsync(cancel);
         await ToEndAsync(limit, (buffer, until) => stream.ReadAsync(buffer, until), _ => { }, cancel);
     }
 
-    /// <summary>What is made of an answer's JSON. Throws <see cref="JsonException"/> too.</summary>
+    /// <summary>Converts a response's JSON. Throws <see cref="JsonException"/> too.</summary>
     public async Task<T> JsonAsync<T>(HttpContent content, ReadLimit limit, Func<JsonElement, T> make, CancellationToken cancel)
     {
         using var all = new MemoryStream();
@@ -85,7 +85,7 @@ public sealed class ForeignReader(TimeProvider clock)
         return await ParseAsync(all, make, cancel);
     }
 
-    /// <summary>What is made of the next message of text on a socket; default for one of bytes. Answers its size as well.</summary>
+    /// <summary>Converts the next text message on a socket; default for a binary one. Also returns its size.</summary>
     public async Task<(T? Made, int Bytes)> MessageAsync<T>(WebSocket socket, ReadLimit limit, Func<JsonElement, T> make, CancellationToken cancel)
     {
         using var all = new MemoryStream();

@@ -5,7 +5,7 @@ namespace Portal.Jobs.Plans;
 
 /// <summary>
 /// The steps that <see cref="PlanSteps"/> names. Which steps a Launch, Start, Stop or Delete has, and in which order storage is
-/// released, is that one table; here each name meets what it does.
+/// released, is defined in that one table; this maps each name to its code.
 /// </summary>
 public sealed class Plan(IEnumerable<IStep> steps)
 {

@@ -3,7 +3,7 @@ using System.Net.WebSockets;
 
 namespace Portal.Jobs.Proofs;
 
-/// <summary>A browser's visit to one app: a ticket for a cookie, and requests as pages of the app's own host send them.</summary>
+/// <summary>A browser's visit to one app: exchanges a ticket for a cookie, and sends requests as pages on the app's own host do.</summary>
 public sealed class AppVisit
 {
     private const string EnterPath = "/.portal/enter";
@@ -15,14 +15,14 @@ public sealed class AppVisit
     /// <summary>Of the app's host.</summary>
     public string Origin { get; }
 
-    /// <summary>Spends the ticket. Answers the status as well, because a refusal (404) and a web that is away mean different things.</summary>
+    /// <summary>Uses the ticket. Returns the status as well, because a refusal (404) and an unavailable web process mean different things.</summary>
     public static async Task<(AppVisit? Visit, HttpStatusCode Status)> EnterAsync(PublicSite site, string appOrigin, string ticket, CancellationToken cancel)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, appOrigin + EnterPath) { Content = new FormUrlEncodedContent([new("ticket", ticket)]) };
         request.Headers.TryAddWithoutValidation("Origin", site.Origin);
         using var answer = await site.Invoker.SendAsync(request, cancel);
         if (answer.StatusCode != HttpStatusCode.SeeOther || !answer.Headers.TryGetValues("Set-Cookie", out var set)) return (null, answer.StatusCode);
-        // By hand: the cookie is Secure, which no cookie container of .NET sends over http, also not to localhost.
+        // Set manually: the cookie is Secure, and .NET's cookie container never sends those over http, not even to localhost.
         return (new(site, appOrigin, set.First().Split(';')[0]), answer.StatusCode);
     }
 

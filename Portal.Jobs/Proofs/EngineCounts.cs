@@ -8,14 +8,14 @@ using Portal.Jobs.Foreign;
 namespace Portal.Jobs.Proofs;
 
 /// <summary>
-/// What engines say of themselves over HTTP, asked at their nodes' own addresses. Whatever answers there is a student's: an answer is short,
-/// comes soon, leads nowhere else and is read as JSON and nothing more.
+/// Reads what compute engines report over HTTP, at their nodes' own addresses. The answers come from code that a student controls, so they must be
+/// short and prompt, redirects are not followed, and they are parsed as JSON and nothing else.
 /// </summary>
 public sealed class EngineCounts(TimeProvider clock) : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
-    /// <summary>A page is only read to its end; of JSON many are held at once.</summary>
+    /// <summary>A page is only read to its end; many JSON responses are held at once.</summary>
     private static readonly ReadLimit Page = new(4 << 20, Patience), Json = new(512 << 10, Patience);
     private readonly ForeignReader _reader = new(clock);
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
@@ -28,19 +28,19 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
         ActivityHeadersPropagator = null,
     });
 
-    /// <summary>True when the node's address answers below 400.</summary>
+    /// <summary>True if the node's address answers with a status below 400.</summary>
     public async Task<bool> AnswersAsync(IReadOnlyList<NodeNow> nodes, string node, HealthSpec health, CancellationToken cancel) =>
         await AskAsync(nodes, node, health.Port, health.Path, token: null, (answer, until) => _reader.DropAsync(answer, Page, until), cancel);
 
-    /// <summary>The number; null while nobody answers, or answers with something else.</summary>
+    /// <summary>The number; null while there is no answer, or it is not a number.</summary>
     public async Task<double?> CountAsync(IReadOnlyList<NodeNow> nodes, CountSpec count, CancellationToken cancel)
     {
         var found = await ReadAsync(nodes, count.Role, count.Port, count.Path, token: null, json => Number(json, count.Value) is { } value ? new Found(value) : null, cancel);
         return found?.Value;
     }
 
-    /// <summary>What is made of a node's JSON; null while nobody answers, or answers with something else.</summary>
-    /// <param name="token">Of the app that is asked.</param>
+    /// <summary>Converts a node's JSON; null while there is no answer, or it is not JSON.</summary>
+    /// <param name="token">Of the app being asked.</param>
     public async Task<T?> ReadAsync<T>(IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token, Func<JsonElement, T?> read, CancellationToken cancel) where T : class
     {
         T? found = null;
@@ -48,7 +48,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
         return found;
     }
 
-    /// <summary>Follows names and indexes joined by dots. A number, a text that is one, or an array's length; null for anything else.</summary>
+    /// <summary>Follows names and indexes joined by dots. Returns a number, a text that is one, or an array's length; null for anything else.</summary>
     public static double? Number(JsonElement json, string path)
     {
         foreach (var part in path.Split('.', StringSplitOptions.RemoveEmptyEntries))
@@ -86,10 +86,10 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
             await read(answer.Content, until.Token);
             return true;
         }
-        // A text that is no text, such as half of a surrogate pair, is found when it is read: InvalidOperationException.
+        // Invalid text, such as an unpaired surrogate, is only detected when it is read: InvalidOperationException.
         catch (Exception e) when (e is HttpRequestException or IOException or JsonException or InvalidOperationException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
-            return false; // not yet, or not any more
+            return false; // not yet, or no longer
         }
     }
 }

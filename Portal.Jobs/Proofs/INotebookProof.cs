@@ -6,21 +6,21 @@ public abstract record ProofOutcome
 {
     private ProofOutcome() { }
 
-    /// <summary>A kernel computed and its answer came back over the way that a person's browser takes.</summary>
+    /// <summary>A kernel computed, and its answer came back the way a person's browser would get it.</summary>
     public sealed record Proven : ProofOutcome;
 
     /// <summary>Not yet: the app is still starting.</summary>
-    /// <param name="WebAway">The portal's own web does not answer: nothing is wrong with the workspace, so its time does not run.</param>
+    /// <param name="WebAway">The web process does not answer: nothing is wrong with the workspace, so its deadline is paused.</param>
     public sealed record NotYet(string Why, bool WebAway) : ProofOutcome;
 
     /// <summary>It answers, but wrongly; waiting will not help.</summary>
     public sealed record Broken(string Cause, string Remedy) : ProofOutcome;
 }
 
-/// <summary>Proves that a workspace's notebook computes, from outside. A port: scripted in tests of plans, real everywhere else.</summary>
+/// <summary>Checks from outside that a workspace's notebook computes. A port: scripted in tests of plans, real everywhere else.</summary>
 public interface INotebookProof
 {
-    /// <summary>One attempt, some seconds at most.</summary>
+    /// <summary>One attempt, at most some seconds.</summary>
     Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel);
 }
 

@@ -7,35 +7,35 @@ using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Proofs;
 
-/// <summary>The app answered, and not as a Jupyter server does.</summary>
+/// <summary>The app answered, but not like a Jupyter server.</summary>
 public sealed class KernelException(HttpStatusCode? status, string message) : Exception(message)
 {
-    /// <summary>Of the HTTP answer, where that says what is wrong.</summary>
+    /// <summary>Status of the HTTP response, if that explains what is wrong.</summary>
     public HttpStatusCode? Status => status;
 }
 
 /// <summary>One kernel of a Jupyter server, from start to end, in Jupyter's message protocol over a WebSocket (JSON frames).</summary>
 public static class Kernel
 {
-    /// <summary>All messages of one cell together, bytes: plots of an example among them.</summary>
+    /// <summary>Limit for all messages of one cell together, bytes; an example's plots are among them.</summary>
     private const int MostOfACell = 32 << 20;
 
-    /// <summary>What is kept of what a cell says, UTF-16 units.</summary>
+    /// <summary>How much of a cell's output is kept, UTF-16 units.</summary>
     private const int MostSaid = 1 << 20;
 
-    /// <summary>Of an error that a cell ends with, each part.</summary>
+    /// <summary>Limit for each part of a cell's error.</summary>
     private const int LongestError = 300;
 
-    // The whole wait for a message is the caller's to bound; a cell may compute for long.
+    // The caller limits the whole wait for a message, because a cell may compute for a long time.
     private static readonly ReadLimit Started = new(64 << 10, TimeSpan.FromSeconds(20)), Message = new(1 << 20, TimeSpan.FromMinutes(15));
     private static readonly TimeSpan ForCleaning = TimeSpan.FromSeconds(5);
 
-    /// <summary>What one expression evaluates to, as Python prints it. Throws <see cref="KernelException"/>, or what the network throws.</summary>
+    /// <summary>The value of one expression, as Python prints it. Throws <see cref="KernelException"/> or network exceptions.</summary>
     public static async Task<string> EvaluateAsync(AppVisit app, string expression, TimeProvider clock, CancellationToken cancel) =>
         await RunAsync(app, folder: null, [expression], clock, cancel);
 
-    /// <summary>Runs cells one after another in one kernel, and answers what the last printed or evaluated to. Throws at the first that fails.</summary>
-    /// <param name="folder">Where the kernel begins, below the notebook's root; null for the root.</param>
+    /// <summary>Runs cells one after another in one kernel and returns what the last one printed or evaluated to. Throws at the first that fails.</summary>
+    /// <param name="folder">The kernel's working folder, below the notebook's root; null for the root.</param>
     public static async Task<string> RunAsync(AppVisit app, string? folder, IReadOnlyList<string> cells, TimeProvider clock, CancellationToken cancel)
     {
         var reader = new ForeignReader(clock);
@@ -63,7 +63,7 @@ public static class Kernel
         for (var left = MostOfACell; left >= 0;)
         {
             var (heard, bytes) = await reader.MessageAsync(socket, Message, Heard.Of, cancel);
-            left -= Math.Max(1, bytes); // also of messages with nothing in them there is an end
+            left -= Math.Max(1, bytes); // empty messages count towards the limit too
             if (heard?.Parent != message) continue;
             switch (heard.Type)
             {
@@ -86,7 +86,7 @@ public static class Kernel
         return Guid.TryParse(id, out var known) ? known.ToString("D") : throw new KernelException(null, "Starting a kernel was answered without an id.");
     }
 
-    /// <summary>Also after a failure or a cancel: a forgotten kernel would use the student's memory.</summary>
+    /// <summary>Also after a failure or a cancel, because a forgotten kernel would use the student's memory.</summary>
     private static async Task EndAsync(AppVisit app, string id, TimeProvider clock)
     {
         using var own = new CancellationTokenSource(ForCleaning, clock);
@@ -96,7 +96,7 @@ public static class Kernel
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            // It goes with its container at the latest.
+            // It ends with its container at the latest.
         }
     }
 
@@ -112,7 +112,7 @@ public static class Kernel
 
     private static string NewId(TimeProvider clock) => Guid.CreateVersion7(clock.GetUtcNow()).ToString("N");
 
-    /// <summary>As much of a message as matters here; what is not as the protocol has it is null.</summary>
+    /// <summary>The parts of a message that matter here; what violates the protocol is null.</summary>
     private sealed record Heard(string? Parent, string? Type, string? State, string? Name, string? Text)
     {
         public static Heard Of(JsonElement message)

@@ -8,21 +8,21 @@ using Portal.Jobs.Foreign;
 namespace Portal.Jobs.Proofs;
 
 /// <summary>
-/// Proves a workspace over the way that a person's browser takes: public address, ticket, proxy, notebook, kernel, WebSocket.
-/// For an app without kernels its first page must answer. While nothing listens at the node, none of that way is gone: launches that start together
-/// ask often.
+/// Checks a workspace the way a person's browser uses it: public address, ticket, proxy, notebook, kernel, WebSocket.
+/// For an app without kernels its start page must answer. While nothing listens on the node, that path is not taken, because launches that start
+/// together check often.
 /// </summary>
 public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvider clock) : INotebookProof
 {
-    /// <summary>Of one attempt. A first kernel imports for some seconds on a busy machine.</summary>
+    /// <summary>Of one attempt. On a busy machine a first kernel spends some seconds on imports.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
-    /// <summary>What helps where a notebook answers what no notebook of ours does.</summary>
+    /// <summary>The remedy if a notebook answers as none of ours does.</summary>
     public const string OwnSettings = "Your own Jupyter settings in the work folder are the likely cause: choose Start without my settings, "
         + "which deletes nothing. "
         + "If that does not help, tell the operator.";
 
-    /// <summary>Of what a kernel computed.</summary>
+    /// <summary>Limit for what a kernel computed.</summary>
     private const int LongestAnswer = 200;
 
     private static readonly TimeSpan Knocking = TimeSpan.FromMilliseconds(500), BetweenKnocks = TimeSpan.FromMilliseconds(10);
@@ -60,7 +60,7 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         }
     }
 
-    /// <summary>Knocks for a while, for what is about to listen.</summary>
+    /// <summary>Tries to connect for a while, in case it is about to listen.</summary>
     private async Task<bool> ListensAsync(ProofOrder order, CancellationToken cancel)
     {
         if (!IPAddress.TryParse(order.Address, out var address)) return false;
@@ -101,11 +101,11 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
 
     private static ProofOutcome Of(KernelException e) => e.Status switch
     {
-        // Jupyter's own refusals: it is up, and will say the same next time.
+        // Jupyter's own refusals: it is up, and will answer the same next time.
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ProofOutcome.Broken("The notebook does not accept its own token.", OwnSettings),
-        // Also what passes, such as memory that is short for a moment: the deadline decides.
+        // Includes temporary faults, such as a brief lack of memory: the deadline decides.
         HttpStatusCode.InternalServerError => new ProofOutcome.NotYet("It cannot start a kernel (500). A full work folder or a broken image are the usual causes; the node's log has more.", WebAway: false),
-        // The proxy's: nothing listens yet.
+        // From the proxy: nothing is listening yet.
         { } status => new ProofOutcome.NotYet($"The notebook answers with {(int)status}.", WebAway: false),
         null => new ProofOutcome.Broken(e.Message, OwnSettings),
     };

@@ -4,19 +4,19 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Proofs;
 
-/// <summary>What a notebook server says of its kernels and terminals.</summary>
-/// <param name="Busy">Kernels that compute at this moment, or have just begun to start.</param>
-/// <param name="KernelsAt">When a kernel last did something; null for none.</param>
-/// <param name="TerminalsAt">When something was last typed, written or computed in a terminal; null for none. What computes in silence is told by the image's terminal_work.py.</param>
+/// <summary>A notebook server's report on its kernels and terminals.</summary>
+/// <param name="Busy">Kernels that are computing, or have just begun to start.</param>
+/// <param name="KernelsAt">Time of the last kernel activity; null for none.</param>
+/// <param name="TerminalsAt">When something was last typed, written or computed in a terminal; null for none. The image's terminal_work.py detects silent computing.</param>
 public sealed record NotebookState(int Kernels, int Busy, DateTimeOffset? KernelsAt, int Terminals, DateTimeOffset? TerminalsAt);
 
-/// <summary>Asks notebook servers at their nodes' own addresses, with the app's own token, in a way that they do not take for work.</summary>
+/// <summary>Asks notebook servers at their nodes' own addresses, with the app's own token, in a way that they do not count as activity.</summary>
 public sealed class NotebookStates(EngineCounts http, TimeProvider clock)
 {
-    /// <summary>A kernel that nobody joins is called "starting" for ever: JupyterLab opens again what was open, and its person may never come back to it.</summary>
+    /// <summary>A kernel that no client joins stays "starting" forever: JupyterLab reopens what was open, and its owner may never come back to it.</summary>
     private static readonly TimeSpan StartsWithin = TimeSpan.FromMinutes(2);
 
-    /// <summary>Null while it gives no answer that can be read.</summary>
+    /// <summary>Null while there is no readable answer.</summary>
     public async Task<NotebookState?> AskAsync(IReadOnlyList<NodeNow> nodes, AppOnNode app, string token, CancellationToken cancel)
     {
         var kernels = http.ReadAsync(nodes, app.Node, app.Spec.Port, "/api/kernels?no_track_activity=1", token, Each, cancel);
@@ -24,7 +24,7 @@ public sealed class NotebookStates(EngineCounts http, TimeProvider clock)
         return await kernels is { } k && await terminals is { } t ? new(k.Count, k.Busy, k.Latest, t.Count, t.Latest) : null;
     }
 
-    /// <summary>Null for anything but a list of things with times.</summary>
+    /// <summary>Null for anything but a list of items with times.</summary>
     private Seen? Each(JsonElement json)
     {
         if (json.ValueKind != JsonValueKind.Array) return null;
@@ -32,7 +32,7 @@ public sealed class NotebookStates(EngineCounts http, TimeProvider clock)
         foreach (var one in json.EnumerateArray())
         {
             if (one.ValueKind != JsonValueKind.Object) return null;
-            // A thing without a time is one of which nothing is known.
+            // Nothing is known about an item without a time.
             if (!one.TryGetProperty("last_activity", out var text) || text.ValueKind != JsonValueKind.String || !text.TryGetDateTimeOffset(out var at)) return null;
             var state = one.TryGetProperty("execution_state", out var told) && told.ValueKind == JsonValueKind.String ? told.GetString() : null;
             if (state is "busy" || (state is "starting" or "restarting" && clock.GetUtcNow() - at < StartsWithin)) busy++;

@@ -5,14 +5,14 @@ using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Proofs;
 
-/// <summary>A student's browser at the portal, as far as the sign-in page and the API go.</summary>
+/// <summary>A student's browser on the portal, limited to the sign-in page and the API.</summary>
 public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
 {
     private const string Api = "/api/v1";
     private static readonly ReadLimit Page = new(4 << 20, TimeSpan.FromMinutes(1));
     private readonly Dictionary<string, string> _cookies = new(StringComparer.Ordinal);
 
-    /// <summary>As the first person of the demo's sign-in page, a student. Answers the name.</summary>
+    /// <summary>Signs in as the first demo person on the sign-in page, a student. Returns the name.</summary>
     public async Task<string> SignInAsync(CancellationToken cancel)
     {
         using var page = await SendAsync(HttpMethod.Get, "/sign-in", null, cancel);
@@ -32,10 +32,10 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
         using var answer = await SendAsync(HttpMethod.Post, "/sign-out", new FormUrlEncodedContent([new("__RequestVerificationToken", token)]), cancel);
     }
 
-    /// <summary>Throws with the API's own words where it refuses.</summary>
+    /// <summary>Throws with the API's message if it refuses.</summary>
     public async Task<JsonElement> GetAsync(string path, CancellationToken cancel) => await FindAsync(path, cancel) ?? throw new SmokeException($"{path} is not there.");
 
-    /// <summary>Null when it is not there.</summary>
+    /// <summary>Null if it does not exist.</summary>
     public async Task<JsonElement?> FindAsync(string path, CancellationToken cancel)
     {
         using var answer = await SendAsync(HttpMethod.Get, Api + path, null, cancel);
@@ -54,7 +54,7 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
         await ReadAsync(answer, path, cancel);
     }
 
-    /// <summary>A person's ticket, spent.</summary>
+    /// <summary>Gets a person's ticket and uses it.</summary>
     public async Task<AppVisit> OpenAsync(Guid workspace, string app, CancellationToken cancel)
     {
         var ticket = await PostAsync($"/workspaces/{workspace}/apps/{app}/ticket", new { }, cancel);

@@ -4,7 +4,7 @@ using Portal.Core.Data;
 
 namespace Portal.Jobs.Proofs;
 
-/// <summary>Jobs' own tickets: without a portal session, for one app of the present generation, good for one minute and an access of two.</summary>
+/// <summary>Jobs' own tickets: without a portal session, for one app of the current generation, valid for one minute and giving access for two.</summary>
 public sealed class ProofTickets(IDbContextFactory<PortalDb> databases)
 {
     /// <param name="person">The workspace's owner.</param>

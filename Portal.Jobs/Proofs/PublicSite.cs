@@ -3,8 +3,8 @@ using System.Net.Sockets;
 namespace Portal.Jobs.Proofs;
 
 /// <summary>
-/// The portal as people reach it: the public addresses, Origin included. Where they lead is <c>Site:ConnectTo</c> (host:port),
-/// because .NET does not resolve *.localhost and a machine may not reach itself by its public name; absent asks the name service.
+/// The portal as people reach it: the public addresses, Origin included. Connections go to <c>Site:ConnectTo</c> (host:port),
+/// because .NET does not resolve *.localhost and a machine may not reach itself by its public name; if not set, DNS is used.
 /// </summary>
 public sealed class PublicSite : IDisposable
 {
@@ -28,7 +28,7 @@ public sealed class PublicSite : IDisposable
     public Uri Url { get; }
     public string? AppsDomain { get; }
 
-    /// <summary>Of the portal, as browsers write it.</summary>
+    /// <summary>Of the portal, in the form browsers send.</summary>
     public string Origin => Url.GetLeftPart(UriPartial.Authority);
 
     public HttpMessageInvoker Invoker { get; }

@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Portal.Jobs.Proofs;
 
 /// <summary>
-/// An operator's tool: proves a running installation as a student uses it, without a browser. Waits for the images, signs in, launches,
-/// computes in a kernel, deletes; one line a stage with its time. Knows nothing but the public address.
+/// An operator's tool that checks a running installation the way a student uses it, without a browser. Waits for the images, signs in, launches,
+/// computes in a kernel, deletes; prints one line per stage with its duration. Needs only the public address.
 /// </summary>
 public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say)
 {
@@ -18,7 +18,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250), ForImages = TimeSpan.FromMinutes(45), ForLaunch = TimeSpan.FromMinutes(10), ForKernel = TimeSpan.FromMinutes(1), ForDelete = TimeSpan.FromMinutes(5), ForExample = TimeSpan.FromMinutes(15);
     private long _stage;
 
-    /// <summary><c>--smoke url [template…]</c>. 0 when all went well; otherwise the last line says what did not.</summary>
+    /// <summary><c>--smoke url [template…]</c>. Returns 0 on success; otherwise the last line says what failed.</summary>
     public static async Task<int> RunAsync(string[] args, IConfiguration configuration, TimeProvider clock, TextWriter say, CancellationToken cancel)
     {
         if (args is not ["--smoke", var url, .. var templates])
@@ -26,7 +26,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             await say.WriteLineAsync("Usage: Portal.Jobs --smoke <address of the portal> [template…]");
             return 2;
         }
-        // An interrupted proof still deletes what it launched.
+        // An interrupted check still deletes what it launched.
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         void Interrupt(PosixSignalContext signal)
         {
@@ -59,16 +59,16 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         var @class = classes[0].GetProperty("id").GetGuid();
         foreach (var template in await WaitForTemplatesAsync(templates, cancel)) await ProveAsync(template, @class, cancel);
         await portal.SignOutAsync(cancel);
-        await say.WriteLineAsync("All well.");
+        await say.WriteLineAsync("Everything works.");
     }
 
-    /// <summary>Waits while images are being built, saying what is waited for; answers what is proven then.</summary>
+    /// <summary>Waits while images are being built and says for what; returns the templates to check.</summary>
     private async Task<IReadOnlyList<string>> WaitForTemplatesAsync(string[] asked, CancellationToken cancel)
     {
         Begin();
         var (told, still) = (new HashSet<string>(StringComparer.Ordinal), clock.GetTimestamp());
         SmokeNext next = new SmokeNext.Wait();
-        await UntilAsync(ForImages, $"The images were not there after {ForImages.TotalMinutes:F0} minutes", async () =>
+        await UntilAsync(ForImages, $"The images were not ready after {ForImages.TotalMinutes:F0} minutes", async () =>
         {
             List<SmokeOffer> offers = [.. (await portal.GetAsync("/templates", cancel)).EnumerateArray().Select(t => new SmokeOffer(Text(t, "id")!, Text(t, "notAvailable"), t.TryGetProperty("building", out var percent) && percent.ValueKind == JsonValueKind.Number))];
             if (offers.Any(o => o.Building && (asked.Length == 0 || asked.Contains(o.Template, StringComparer.Ordinal)))) still = clock.GetTimestamp();
@@ -79,7 +79,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         }, cancel);
         if (next is not SmokeNext.Prove { Templates: var templates, LeftOut: var leftOut }) throw new SmokeException(((SmokeNext.Refuse)next).Why);
         Done($"available: {string.Join(", ", templates)}");
-        foreach (var off in leftOut) await say.WriteLineAsync($"        left out: {SmokePlan.Words(off)}");
+        foreach (var off in leftOut) await say.WriteLineAsync($"        skipped: {SmokePlan.Words(off)}");
         return templates;
     }
 
@@ -134,15 +134,15 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
             var visit = await portal.OpenAsync(id, Text(app, "id")!, until.Token);
             var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, until.Token);
-            if (answer != "42") throw new SmokeException($"{template}: the kernel says that six times seven is {answer}.");
+            if (answer != "42") throw new SmokeException($"{template}: the kernel computed 6*7 as {answer}.");
             Done($"{template}: a kernel of {Text(app, "title")} computed");
             await ExamplesAsync(template, visit, cancel);
         }
     }
 
     /// <summary>
-    /// Every example notebook of the template, cell by cell; each checks its own result and says so in its last line. As the version has them:
-    /// the work folder may keep those of an older one, which nobody overwrites.
+    /// Runs every example notebook of the template, cell by cell; each checks its own result and says so in its last line. The version's own files are
+    /// used, because the work folder may hold those of an older version, which are never overwritten.
     /// </summary>
     private async Task ExamplesAsync(string template, AppVisit visit, CancellationToken cancel)
     {
@@ -176,5 +176,5 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
     private static string? Text(JsonElement of, string name) => of.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }
 
-/// <summary>The installation does not do what it should; the message is for the operator.</summary>
+/// <summary>The installation does not work as it should; the message is for the operator.</summary>
 public sealed class SmokeException(string message) : Exception(message);

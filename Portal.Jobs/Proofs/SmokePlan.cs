@@ -1,7 +1,7 @@
 namespace Portal.Jobs.Proofs;
 
 /// <summary>A template as the catalogue offers it.</summary>
-/// <param name="NotAvailable">Why it cannot be launched now; null when it can.</param>
+/// <param name="NotAvailable">Why it cannot be launched now; null if it can.</param>
 /// <param name="Building">An image of it is being built.</param>
 public sealed record SmokeOffer(string Template, string? NotAvailable, bool Building);
 
@@ -12,21 +12,21 @@ public abstract record SmokeNext
     /// <summary>Look again.</summary>
     public sealed record Wait : SmokeNext;
 
-    /// <summary>Prove these; the others cannot be launched here, and nobody asked for them by name.</summary>
+    /// <summary>Check these; the others cannot be launched here and were not named.</summary>
     public sealed record Prove(IReadOnlyList<string> Templates, IReadOnlyList<SmokeOffer> LeftOut) : SmokeNext;
 
-    /// <summary>There is nothing to prove, and waiting changes nothing.</summary>
+    /// <summary>There is nothing to check, and waiting changes nothing.</summary>
     public sealed record Refuse(string Why) : SmokeNext;
 }
 
-/// <summary>Which templates a smoke proves, and how long it waits for them: as long as an image is being built, and a moment for what may settle by itself.</summary>
+/// <summary>Which templates a smoke test checks, and how long it waits: as long as an image is being built, and a moment for what may settle by itself.</summary>
 public static class SmokePlan
 {
-    /// <summary>How long a reason other than a build may stand: engine and disk are looked at every ten seconds, and first when an image is there.</summary>
+    /// <summary>How long to wait for a reason other than a build: container engine and disk are checked every ten seconds, and for the first time once an image exists.</summary>
     public static readonly TimeSpan Settling = TimeSpan.FromSeconds(30);
 
-    /// <param name="asked">Templates by name: each must be provable. None: all that can be launched.</param>
-    /// <param name="still">How long nothing that is wanted has been building.</param>
+    /// <param name="asked">Templates by name: each must pass. None: all that can be launched.</param>
+    /// <param name="still">How long nothing wanted has been building.</param>
     public static SmokeNext Decide(IReadOnlyList<SmokeOffer> offers, IReadOnlyCollection<string> asked, TimeSpan still)
     {
         if (offers.Count == 0) return new SmokeNext.Refuse("The catalogue is empty: no template was published.");

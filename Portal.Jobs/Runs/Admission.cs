@@ -9,8 +9,8 @@ using Portal.Core.Runs;
 namespace Portal.Jobs.Runs;
 
 /// <summary>
-/// Admits queued runs into the room that there is: the only place that reserves capacity. First come, first served: whoever is first
-/// and does not fit yet is not overtaken by somebody smaller.
+/// Admits queued runs while there is capacity: the only place that claims capacity. First come, first served: an order at the head
+/// that does not fit yet is not overtaken by a smaller one.
 /// </summary>
 public sealed class Admission(IDbContextFactory<PortalDb> databases)
 {
@@ -24,7 +24,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         if (!await db.Runs.AnyAsync(r => r.Phase == RunPhase.Queued, cancel)) return 0;
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({OneDispatcher})", cancel);
-        // What releases or shrinks needs no room, nor does what will be cancelled at its first claim.
+        // Runs that release or shrink need no capacity, nor does one that will be cancelled when it is first claimed.
         var admitted = await db.Database.ExecuteSqlAsync($"""
             update portal.runs r set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() from portal.workspaces w
             where w.id = r.workspace_id and r.phase = 'Queued' and (r.kind in ('Stop', 'Delete') or w.wish in ('Stop', 'Delete') or (w.wish = 'Resize' and r.kind = 'Resize') or (r.kind = 'Resize' and coalesce(r.workers, 0) <= w.workers))
@@ -45,7 +45,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         return admitted;
     }
 
-    /// <summary>The head of the queue. Amounts come from the published version, not from what the order says.</summary>
+    /// <summary>The head of the queue. Amounts come from the published version, not from the order.</summary>
     private static async Task<ImmutableArray<QueuedOrder>> QueuedAsync(PortalDb db, CancellationToken cancel)
     {
         var rows = await (from r in db.Runs
@@ -56,7 +56,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
                           select new { r.Id, Workspace = w.Id, SizeId = r.Kind == RunKind.Resize ? w.SizeId : r.SizeId ?? w.SizeId, Workers = r.Workers ?? w.Workers, t.Spec }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
         var workspaces = rows.ConvertAll(r => r.Workspace);
         var held = (await db.CapacityClaims.Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId)).Select(c => new { c.WorkspaceId, c.Node, c.Vcpu, c.MemoryMib }).ToListAsync(cancel)).ToLookup(c => c.WorkspaceId);
-        // What the version does not have is admitted with nothing: the run's first step refuses it.
+        // An order for something that the version does not have is admitted with nothing: the run's first step refuses it.
         return [.. rows.Select(r => new QueuedOrder(r.Id, r.Workspace,
             [.. (r.Spec.Allows(r.Workers) ? r.Spec.Nodes(r.SizeId, r.Workers) : []).Where(n => held[r.Workspace].All(h => h.Node != n.Name)).Select(n => new NodeOrder(n.Name, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0)))])
         { Held = held[r.Workspace].Aggregate(Amounts.None, (sum, h) => sum + new Amounts(h.Vcpu, h.MemoryMib, 0, 0)) })];

@@ -9,15 +9,15 @@ using Portal.Jobs.Steps;
 namespace Portal.Jobs.Runs;
 
 /// <summary>
-/// The only run job. Its argument is ids: whoever forges one can at most ask for what the row allows already. The row holds time,
-/// order and back-off; Hangfire holds the worker and, after a surprise, the stack trace.
+/// The only job for runs. Its argument is a list of ids, so a forged job can at most ask for what the rows already allow. The row holds due time,
+/// order and back-off; Hangfire provides the worker and, after an unexpected exception, the stack trace.
 /// </summary>
 [AutomaticRetry(Attempts = 0)]
 public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, Generations generations, DispatchBell bell, TimeProvider clock)
 {
     private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
 
-    /// <summary>What looks again as soon as this stays in hand: a row for each of those looks would cost more than the looks.</summary>
+    /// <summary>A run that looks again within this time stays with its worker: a row for each of those looks would cost more than the looks.</summary>
     private static readonly TimeSpan InHand = TimeSpan.FromMilliseconds(250);
 
     [JobDisplayName("runs {0}")]
@@ -29,7 +29,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
         finally
         {
-            if (bell.Hungry) bell.Ring(); // places are free, and something due waits for them
+            if (bell.Hungry) bell.Ring(); // places are free, and a due run is waiting for one
         }
     }
 
@@ -60,7 +60,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
     }
 
-    /// <summary>For a person: neither the database's nor the runtime's words.</summary>
+    /// <summary>For a person: neither the database's nor the runtime's message.</summary>
     private static string Unexpected(Exception e) => e switch
     {
         OutOfMemoryException => "The portal's worker had no memory left for this step.",
@@ -104,7 +104,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
                     return $"looks again in {wait.Time.TotalSeconds:0.##} s";
                 case StepAnswer.Fail fail:
                     mine.Run = await runs.BeginReleaseAsync(run, fail.Cause, fail.Remedy, mine.Token);
-                    known = await facts.ReadAsync(mine.Run, mine.Token); // the generation that was begun is the one to release
+                    known = await facts.ReadAsync(mine.Run, mine.Token); // release the generation that was begun
                     break;
             }
         }
@@ -117,7 +117,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         return run switch { { Releasing: false } => "done", { TakenBack: true } => "taken back", _ => "failed, released" };
     }
 
-    /// <summary>Asked again with the same addresses, the cloud would say the same again. Answers what is to be told.</summary>
+    /// <summary>With the same addresses the cloud would refuse again. Returns what to tell the person.</summary>
     private async Task<CloudException> OtherAddressesAsync(HeldRuns.Held mine, CloudException taken)
     {
         try
@@ -129,7 +129,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         catch (LeaseLostException) { return taken; } // the wait that follows finds it out too
     }
 
-    /// <summary>Waits and tries again; gives up bringing up after the last back-off, and releasing never.</summary>
+    /// <summary>Waits and retries; a launch gives up after the last back-off, a release never does.</summary>
     private async Task<string> FaultAsync(HeldRuns.Held mine, string cause, string remedy, bool mayPass)
     {
         var run = mine.Run;
@@ -148,7 +148,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         catch (LeaseLostException) { return "lease lost"; }
     }
 
-    /// <summary>The dispatcher sleeps until what it last saw falls due: it must learn that this may be sooner.</summary>
+    /// <summary>The dispatcher sleeps until the next due time it knows, so it must learn that this one may be earlier.</summary>
     private async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string said, CancellationToken cancel)
     {
         await runs.WaitAsync(run, dueIn, attempts, said, cancel);

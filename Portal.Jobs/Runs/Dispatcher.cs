@@ -5,40 +5,40 @@ using Portal.Jobs.Background;
 
 namespace Portal.Jobs.Runs;
 
-/// <summary>Wakes the dispatcher: NOTIFY, a worker that became free, a run that waits for a time, a timer.</summary>
+/// <summary>Wakes the dispatcher: NOTIFY, a worker that became free, a run that waits for a due time, a timer.</summary>
 public sealed class DispatchBell : IDisposable
 {
     private readonly SemaphoreSlim _bell = new(0, 1);
 
-    /// <summary>Due runs were left unclaimed: every place of this process is taken.</summary>
+    /// <summary>Due runs were left unclaimed because every place of this process is taken.</summary>
     public bool Hungry { get; set; }
 
     public void Ring()
     {
         try { _bell.Release(); }
-        catch (SemaphoreFullException) { /* it rings already */ }
+        catch (SemaphoreFullException) { /* already signalled */ }
     }
 
-    /// <summary>True when it rang.</summary>
+    /// <summary>True if it was signalled.</summary>
     public Task<bool> WaitAsync(TimeSpan atMost, CancellationToken cancel) => _bell.WaitAsync(atMost, cancel);
 
     public void Dispose() => _bell.Dispose();
 }
 
 /// <summary>
-/// Admits, claims, and hands to Hangfire: one job for all runs that fell due together. A crash after the claim is healed by the lease,
-/// and so is an Enqueue that was lost.
+/// Admits and claims runs and enqueues them in Hangfire: one job for all that fell due together. The lease recovers from a crash after the claim
+/// and from a lost Enqueue.
 /// </summary>
 public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJobClient hangfire, DispatchBell bell, RunOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<Dispatcher> log) : BackgroundService
 {
-    /// <summary>Timed wakes come in bunches of this width; a NOTIFY does not wait for it.</summary>
+    /// <summary>Timed wake-ups are batched in intervals of this length; a NOTIFY does not wait for it.</summary>
     private static readonly TimeSpan Grain = TimeSpan.FromMilliseconds(100), AfterFault = TimeSpan.FromMilliseconds(500);
 
     private const int Together = 25;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // Hangfire's tokens fall at ApplicationStopping, before hosted services stop. Claiming ends there too, or it takes back what was just handed back.
+        // Hangfire's tokens are cancelled at ApplicationStopping, before hosted services stop. Claiming must stop then too, or it takes back what was just handed back.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
         while (!stop.IsCancellationRequested)
         {
@@ -54,7 +54,7 @@ public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJo
             catch (OperationCanceledException) when (stop.IsCancellationRequested) { return; }
             catch (Exception e)
             {
-                log.LogWarning("Dispatching failed, again in {Wait}: {Error}", AfterFault, e.Message);
+                log.LogWarning("Dispatching failed, retrying in {Wait}: {Error}", AfterFault, e.Message);
                 await Task.Delay(AfterFault, clock, stop.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }
@@ -63,7 +63,7 @@ public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJo
     private TimeSpan Clamp(TimeSpan t) => t < Grain ? Grain : t > options.BackupPoll ? options.BackupPoll : t;
 }
 
-/// <summary>One LISTEN connection a process for orders and wishes; reopens by itself after a database restart.</summary>
+/// <summary>One LISTEN connection per process for orders and requested runs; reconnects by itself after a database restart.</summary>
 public sealed class RunListener(NpgsqlDataSource data, DispatchBell bell, TimeProvider clock, ILogger<RunListener> log) : BackgroundService
 {
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(250);
@@ -77,13 +77,13 @@ public sealed class RunListener(NpgsqlDataSource data, DispatchBell bell, TimePr
                 await using var connection = await data.OpenConnectionAsync(stoppingToken);
                 connection.Notification += (_, _) => bell.Ring();
                 await using (var listen = new NpgsqlCommand("listen portal_runs", connection)) await listen.ExecuteNonQueryAsync(stoppingToken);
-                bell.Ring(); // whatever was told while nobody listened
+                bell.Ring(); // whatever was notified while nobody listened
                 while (true) await connection.WaitAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e)
             {
-                log.LogWarning("Listening for orders stopped, again in {Wait}: {Error}", AfterFault, e.Message);
+                log.LogWarning("Listening for orders failed, retrying in {Wait}: {Error}", AfterFault, e.Message);
                 await Task.Delay(AfterFault, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Portal.Jobs.Runs;
 
-/// <summary>What this process holds, renewed together once a second; what is lost is cancelled.</summary>
+/// <summary>The runs this process holds, renewed together once a second; runs whose lease is lost are cancelled.</summary>
 public sealed class HeldRuns(RunStore runs, RunOptions options, TimeProvider clock, ILogger<HeldRuns> log) : BackgroundService
 {
     private readonly ConcurrentDictionary<long, Held> _held = new();
@@ -11,7 +11,7 @@ public sealed class HeldRuns(RunStore runs, RunOptions options, TimeProvider clo
     public Held Hold(HeldRun run, CancellationToken stopping)
     {
         var held = new Held(run, this, stopping);
-        // Taken again by this very process: what it did under the version before is over, and nobody else would tell it.
+        // Taken again by this same process: its work under the earlier version is over, and nobody else would tell it.
         _held.AddOrUpdate(run.Id, held, (_, before) =>
         {
             before.Lose();
@@ -23,7 +23,7 @@ public sealed class HeldRuns(RunStore runs, RunOptions options, TimeProvider clo
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var tick = new PeriodicTimer(options.Heartbeat, clock);
-        // Not the stopping token: jobs that hand back while the process stops are still held until they are done.
+        // Not the stopping token: jobs that hand their runs back during shutdown hold them until they are done.
         while (await tick.WaitForNextTickAsync(CancellationToken.None) && !stoppingToken.IsCancellationRequested)
         {
             var mine = _held.Values.ToArray();
@@ -31,15 +31,15 @@ public sealed class HeldRuns(RunStore runs, RunOptions options, TimeProvider clo
             try
             {
                 var ours = await runs.RenewAsync([.. mine.Select(m => m.Run)], stoppingToken);
-                // A step may have been saved or let go meanwhile: only what is still held under the version we named is lost.
+                // A step may have been saved or released meanwhile: only what we still hold under the version we named is lost.
                 foreach (var lost in mine.Where(m => !ours.Contains(m.Run.Id) && _held.TryGetValue(m.Run.Id, out var h) && h == m)) lost.Lose();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
-            catch (Exception e) { log.LogWarning("Leases were not renewed: {Error}", e.Message); }
+            catch (Exception e) { log.LogWarning("Leases could not be renewed: {Error}", e.Message); }
         }
     }
 
-    /// <summary>One held run with the token that its steps obey.</summary>
+    /// <summary>One held run with the cancellation token of its steps.</summary>
     public sealed class Held : IDisposable
     {
         private readonly CancellationTokenSource _source;

@@ -6,13 +6,13 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Jobs.Runs;
 
-/// <summary>Every statement that moves a run. Each names the version that it presumes, so a stale process writes nothing.</summary>
+/// <summary>Every statement that moves a run. Each names the version it expects, so a stale process writes nothing.</summary>
 public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker worker)
 {
     private static readonly bool[] Both = [false, true];
     private const string Back = "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.wish, r.releasing and r.cause is null";
 
-    /// <summary>Claims due, wished-for and abandoned runs, as many as this process has room for, and says when the next is due.</summary>
+    /// <summary>Claims due runs, runs with a requested run, and abandoned runs, as many as this process can take, and returns when the next is due.</summary>
     public async Task<(IReadOnlyList<long> Handed, TimeSpan? NextIn)> HandOverAsync(CancellationToken cancel)
     {
         await using var connection = await data.OpenConnectionAsync(cancel);
@@ -42,7 +42,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         return (handed, next);
     }
 
-    /// <summary>Turns a hand-over into a hold. One winner a hand-over: a repeated, stale or forged ticket finds nothing.</summary>
+    /// <summary>Takes a run that was handed over. Only one taker wins: a repeated, stale or forged job finds nothing.</summary>
     public Task<HeldRun?> TakeAsync(long id, CancellationToken cancel) => OneAsync($"""
         with r as (update portal.runs set phase = 'Active', version = version + 1, owner = $1, lease_until = clock_timestamp() + $2
                    where id = $3 and phase in ({In(RunTrigger.Take)}) returning *),
@@ -50,12 +50,12 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, worker.Name, options.Lease, id);
 
-    /// <summary>The row of a run that is still held, as it now is: a wish travels with it.</summary>
+    /// <summary>The current row of a run that is still held, including the requested run.</summary>
     public async Task<HeldRun> LookAsync(HeldRun run, CancellationToken cancel) =>
         await OneAsync($"select {Back} from portal.runs r join portal.workspaces w on w.id = r.workspace_id where r.id = $1 and r.version = $2 and r.phase = 'Active'", cancel, run.Id, run.Version)
         ?? throw new LeaseLostException(run.Id);
 
-    /// <summary>Saves a finished step and keeps the hold. The row comes back as it now is: a wish travels with it.</summary>
+    /// <summary>Saves a finished step and keeps the lease. Returns the current row, including the requested run.</summary>
     public async Task<HeldRun> SaveStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
         with r as (update portal.runs set step = step + 1, attempts = 0, said = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
@@ -65,7 +65,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), StepWords.Done(run.Next!.Value)) ?? throw new LeaseLostException(run.Id);
 
-    /// <summary>The step had nothing to do: as a finished one, but it leaves no line in the log, and pages leave it out.</summary>
+    /// <summary>The step had nothing to do: saved like a finished one, but without a log line, and pages omit it.</summary>
     public async Task<HeldRun> PassStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
         with r as (update portal.runs set step = step + 1, attempts = 0, said = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
@@ -74,7 +74,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString()) ?? throw new LeaseLostException(run.Id);
 
-    /// <summary>Somebody wants what was there before: what the run has made is released next, and the wish is fulfilled by that.</summary>
+    /// <summary>A person wants the previous state back: what the run has made is released next, which fulfils the requested run.</summary>
     public async Task<HeldRun> BeginTakeBackAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
         with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
@@ -84,7 +84,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
 
-    /// <summary>The forward steps ended in a failure: what was made is released next, by the same run.</summary>
+    /// <summary>The forward steps failed: the same run now releases what was made.</summary>
     public async Task<HeldRun> BeginReleaseAsync(HeldRun run, string cause, string? remedy, CancellationToken cancel) => await OneAsync($"""
         with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null, failed_step = $4, cause = $5, remedy = $6, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
@@ -95,7 +95,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), ForeignText.Clean(cause), Words(remedy))
         ?? throw new LeaseLostException(run.Id);
 
-    /// <summary>Lets go until a time: waiting is a row, not a thread.</summary>
+    /// <summary>Releases the lease until a due time: waiting is a row, not a thread.</summary>
     public async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string? said, CancellationToken cancel)
     {
         _ = await OneAsync($"""
@@ -106,8 +106,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     }
 
     /// <summary>
-    /// Ends the run and, in the same transaction, begins what was wished for meanwhile. Under the workspace's lock, which the verbs
-    /// take too: a wish is either seen here or finds the run ended and orders by itself.
+    /// Ends the run and, in the same transaction, begins the requested run. Under the workspace's lock, which the verbs
+    /// take too: a requested run is either seen here, or its verb finds the run ended and orders a new one.
     /// </summary>
     public async Task EndAsync(HeldRun run, RunTrigger end, CancellationToken cancel)
     {
@@ -120,18 +120,18 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         if (ended == 0) throw new LeaseLostException(run.Id);
         if (end is RunTrigger.Succeed && run.Kind is RunKind.Launch or RunKind.Start)
             await ExecuteAsync(connection, BeginTime, cancel, run.WorkspaceId, run.Id);
-        // Wishes other than these are nobody's: the web's verbs write no others, and a forged one is dropped.
+        // The web's verbs write no other requested runs, so any other is forged and is dropped.
         await ExecuteAsync(connection, """
             insert into portal.runs (workspace_id, number, kind, ordered_by)
             select w.id, $2 + 1, w.wish, w.wish_by from portal.workspaces w where w.id = $1 and w.wish in ('Stop', 'Delete') and w.deleted_at is null and not (w.wish = 'Stop' and $3)
             """, cancel, run.WorkspaceId, run.Number, run.Kind == RunKind.Stop && phase == RunPhase.Succeeded);
         await ExecuteAsync(connection, "update portal.workspaces set wish = null, wish_by = null where id = $1 and wish is not null", cancel, run.WorkspaceId);
-        // Its place among those that start is free: whoever waits for one begins now.
+        // It no longer counts among the launches at once, so the next one may begin.
         await ExecuteAsync(connection, "select pg_notify('portal_runs', '')", cancel);
         await transaction.CommitAsync(cancel);
     }
 
-    /// <summary>From now on its time counts, in the transaction that makes it ready, so once. The class's rule holds whatever the order said.</summary>
+    /// <summary>Its time counts from now, set once in the transaction that makes it ready. The class's rule applies whatever the order said.</summary>
     private const string BeginTime = """
         with begun as (
           update portal.workspaces w set end_at = clock_timestamp() + least(w.run_for, make_interval(hours => c.longest_hours)), run_for = null
@@ -140,7 +140,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         select id, $2, 'Info', 'Runs until ' || to_char(end_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC.' from begun
         """;
 
-    /// <summary>Drops a wish that this run fulfils or that nobody can have: left standing it would wake the run again and again.</summary>
+    /// <summary>Drops a requested run that this run fulfils or that is not possible: otherwise it would wake the run again and again.</summary>
     public async Task DropWishAsync(HeldRun run, CancellationToken cancel)
     {
         await using var command = data.CreateCommand("update portal.workspaces set wish = null, wish_by = null where id = $1 and wish = $2");
@@ -149,7 +149,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         await command.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Renews what this process holds in one statement; answers the ids that are still ours.</summary>
+    /// <summary>Renews all leases of this process in one statement; returns the ids that are still ours.</summary>
     public async Task<IReadOnlySet<long>> RenewAsync(IReadOnlyCollection<HeldRun> held, CancellationToken cancel)
     {
         await using var command = data.CreateCommand("""
@@ -163,7 +163,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         return ours;
     }
 
-    /// <summary>Rings the dispatchers of all processes.</summary>
+    /// <summary>Wakes the dispatchers of all processes.</summary>
     public async Task RingAsync(CancellationToken cancel)
     {
         await using var command = data.CreateCommand("select pg_notify('portal_runs', '')");
@@ -178,10 +178,10 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         if (await command.ExecuteNonQueryAsync(cancel) == 0) throw new LeaseLostException(run.Id);
     }
 
-    /// <summary>When the step that comes next began; kept over a take-over, so that times on the page are what the person waited.</summary>
+    /// <summary>When the next step began; kept when another process takes over, so that times on the page are what the person waited.</summary>
     private static readonly string Begin = $"insert into portal.run_steps (run_id, key, began_at) select r.id, k.key, clock_timestamp() from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step on conflict do nothing";
 
-    /// <summary>The same for the first step of a way back: the way there may have had it too, and its time is not this one's.</summary>
+    /// <summary>The same for the first release step: the forward part may have had the same step, and its time does not count.</summary>
     private static readonly string BeginAgain = Begin.Replace("on conflict do nothing", "on conflict (run_id, key) do update set began_at = excluded.began_at, ended_at = null", StringComparison.Ordinal);
 
     private static string StepNames() => string.Join(", ", from kind in Enum.GetValues<RunKind>()
@@ -209,7 +209,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         return await command.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>Whatever a workspace or a cloud had to do with it: the row takes it.</summary>
+    /// <summary>Cleans text from a workspace or cloud, so that the row accepts it.</summary>
     private static object Words(string? text) => text is null ? DBNull.Value : ForeignText.Clean(text);
 
     private static NpgsqlParameter P(object value) => new() { Value = value };

@@ -3,7 +3,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>The class share and in it the person's work folder and the nodes' scratch folders, each with its limit.</summary>
+/// <summary>Makes the class share and in it the person's work folder and the nodes' scratch folders, each with its limit.</summary>
 public sealed class EnsureWorkFolder(IShareCloud shares, IFilesetCloud filesets) : IStep
 {
     public StepKey Key => StepKey.EnsureWorkFolder;
@@ -21,7 +21,7 @@ public sealed class EnsureWorkFolder(IShareCloud shares, IFilesetCloud filesets)
     }
 }
 
-/// <summary>Lets the workspace's host reach those folders, and mounts them there.</summary>
+/// <summary>Gives the workspace's host access to those folders and mounts them there.</summary>
 public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, ClusterPlans plans, RunFactsReader facts) : IStep
 {
     public StepKey Key => StepKey.EnsureAccess;
@@ -36,8 +36,8 @@ public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, Clu
     }
 
     /// <summary>
-    /// Of earlier generations nothing is trusted any more. Something of one is there where a workspace that was broken is started without a stop
-    /// before, and where the database came back without what it had committed last and the generation was begun once more. It goes as in a
+    /// Revokes the access of all earlier generations. They leave something behind if a broken workspace is started without a stop before,
+    /// or if the database came back without its last commits and the generation was begun again. Removal follows the order of a
     /// release: the mount after its last user.
     /// </summary>
     private async Task<StepAnswer?> ClearAsync(Guid workspace, int upTo, CancellationToken cancel)
@@ -57,7 +57,7 @@ public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, Clu
     }
 }
 
-/// <summary>Network and nodes of the present generation.</summary>
+/// <summary>Makes network and nodes of the current generation.</summary>
 public sealed class EnsureCluster(IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts) : IStep
 {
     public StepKey Key => StepKey.EnsureCluster;

@@ -8,12 +8,12 @@ using Portal.Jobs.Catalog;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Makes of a template, a size and a number of workers the plan that a cloud brings about. Paths, uids, images and commands come from nowhere else.</summary>
+/// <summary>Turns a template, a size and a number of workers into the plan for a cloud. Paths, uids, images and commands come from nowhere else.</summary>
 public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateStore store)
 {
     public const string WorkFolder = "/home/student/work", ScratchFolder = "/scratch", ExamplesFolder = "/opt/examples";
 
-    /// <summary>Mounts what the nodes need on the workspace's host; answers path by node, "" for the work folder.</summary>
+    /// <summary>Mounts what the nodes need on the workspace's host; returns the path by node, "" for the work folder.</summary>
     public async Task<IReadOnlyDictionary<string, string>> MountAsync(RunFacts facts, Workspace now, CancellationToken cancel)
     {
         var paths = new Dictionary<string, string>(StringComparer.Ordinal) { [""] = await shares.AllowAsync(new(now.Id, now.Generation, now.ClassId, now.PersonId), cancel) };
@@ -22,7 +22,7 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
         return paths;
     }
 
-    /// <param name="now">With generation and addresses as they are now.</param>
+    /// <param name="now">With the current generation and addresses.</param>
     public async Task<ClusterPlan> MakeAsync(RunFacts facts, Workspace now, CancellationToken cancel)
     {
         var paths = await MountAsync(facts, now, cancel);
@@ -35,7 +35,7 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
         { Pids = node.Role.Pids })]);
     }
 
-    /// <summary>What every node is told. Nothing of it changes while the workspace runs: it is part of what the node is.</summary>
+    /// <summary>Environment of every node. It must not change while the workspace is running, because it is part of the node's state hash.</summary>
     private static Dictionary<string, string> Environment(
         TemplateSpec spec, NodeShape node, NodeShape? worker, IReadOnlyDictionary<string, string> settings, bool withoutSettings)
     {

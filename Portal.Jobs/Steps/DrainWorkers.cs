@@ -9,12 +9,12 @@ using Portal.Jobs.Runs;
 namespace Portal.Jobs.Steps;
 
 /// <summary>
-/// Asks the workers that go to leave their engine, so that nothing they hold is lost, and waits for it as long as the template says.
-/// Nothing is taken from anybody here.
+/// Asks the leaving workers to leave their compute engine, so that nothing they hold is lost, and waits as long as the template says.
+/// Nothing is removed here.
 /// </summary>
 public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunStore runs, NpgsqlDataSource data, TimeProvider clock) : IStep
 {
-    private const int LongestWords = 200, Left = 0, NotYet = 75; // as sysexits.h calls a failure that passes
+    private const int LongestWords = 200, Left = 0, NotYet = 75; // EX_TEMPFAIL of sysexits.h
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(2), OneCommand = TimeSpan.FromSeconds(20);
 
     public StepKey Key => StepKey.DrainWorkers;
@@ -26,7 +26,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunSto
         var there = await leavers.SeenAsync(kept, cancel);
         if (kept.Spec.WorkerRole() is not { Drain: { } drain } role || there.Count == 0) return StepAnswer.IsNothing;
         var stay = new List<(string Node, string Why)>();
-        // One that has ended by itself has left.
+        // One that has exited by itself has left.
         foreach (var node in there.Where(n => n.State == NodeState.Running))
             if (await WhyNotLeftAsync(kept, role, drain, node.Name, cancel) is { } why) stay.Add((node.Name, why));
         if (stay.Count == 0) return StepAnswer.IsDone;
@@ -36,7 +36,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunSto
         return StepAnswer.IsDone;
     }
 
-    /// <summary>Why it has not left, for a person; null when it has.</summary>
+    /// <summary>Why it has not left, for a person; null if it has.</summary>
     private async Task<string?> WhyNotLeftAsync(Kept kept, RoleSpec role, DrainSpec drain, string node, CancellationToken cancel)
     {
         var where = drain.Role == role.Name ? node : drain.Role;

@@ -5,13 +5,13 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Begins generations of workspaces and holds an address block for each; all writes are fenced by the run's version.</summary>
+/// <summary>Begins generations of workspaces and takes an address block for each; all writes are fenced by the run's version.</summary>
 public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, AddressPool pool)
 {
     private const long OneChooser = 7403;
 
-    /// <summary>Raises the generation and holds a block of addresses. Repeated after a crash it raises once more; what an earlier one left, EnsureAccess clears.</summary>
-    /// <remarks>What the run ordered becomes what the workspace is, with the same statement.</remarks>
+    /// <summary>Raises the generation and takes a block of addresses. Repeated after a crash it raises it once more; EnsureAccess clears what an earlier one left.</summary>
+    /// <remarks>The same statement writes what the run ordered to the workspace.</remarks>
     public async Task BeginAsync(HeldRun run, RunFacts ordered, CancellationToken cancel)
     {
         var foreign = await ForeignAsync(cancel);
@@ -32,8 +32,8 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
     }
 
     /// <summary>
-    /// Gives the present generation another block, after somebody else on the host was faster with the one it had: two installations choose from
-    /// one pool, and neither sees the other's choice before its network is there. Nothing was made under the block that is given up.
+    /// Gives the current generation another block after something else on the host took the one it had: two installations choose from
+    /// one pool, and neither sees the other's choice before its network exists. Nothing was made in the block that is given up.
     /// </summary>
     public async Task TakeOtherAddressesAsync(HeldRun run, CancellationToken cancel)
     {
@@ -59,7 +59,7 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
 
     private async Task<IReadOnlyList<IPNetwork>> ForeignAsync(CancellationToken cancel) => [.. (await clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse)];
 
-    /// <summary>Until the transaction ends the run stays ours, and nobody else chooses.</summary>
+    /// <summary>Until the transaction ends the run stays ours, and nobody else chooses a block.</summary>
     private static async Task FenceAsync(NpgsqlConnection connection, HeldRun run, CancellationToken cancel)
     {
         await using (var fence = new NpgsqlCommand("select 1 from portal.runs where id = $1 and version = $2 and phase = 'Active' for update", connection) { Parameters = { new() { Value = run.Id }, new() { Value = run.Version } } })
@@ -68,7 +68,7 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
         await one.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>The workspace's block, and all blocks that are held or rest.</summary>
+    /// <summary>The workspace's block, and all blocks that are in use or held back.</summary>
     private static async Task<(string? Mine, HashSet<string> Taken)> HeldAsync(NpgsqlConnection connection, Guid workspace, CancellationToken cancel)
     {
         await using var read = new NpgsqlCommand("select block, workspace_id, released_at is null from portal.subnets where released_at is null or released_at > clock_timestamp() - $1", connection) { Parameters = { new() { Value = AddressPool.Rest } } };
@@ -87,12 +87,12 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
 /// <summary>The configured range, in blocks of 32 addresses.</summary>
 public sealed class AddressPool(IPNetwork range)
 {
-    /// <summary>How long a block rests after it was seen free: connections and caches of its last holder must have ended.</summary>
+    /// <summary>How long a block is held back after it was seen free: connections and caches of its last user must have ended.</summary>
     public static readonly TimeSpan Rest = TimeSpan.FromMinutes(2);
 
     private const int BlockPrefix = 27;
 
-    /// <summary>The first block that is neither taken nor overlaps anything foreign; null when there is none.</summary>
+    /// <summary>The first block that is neither taken nor overlaps anything foreign; null if there is none.</summary>
     public string? Choose(IReadOnlySet<string> taken, IReadOnlyList<IPNetwork> foreign)
     {
         var first = ToNumber(range.BaseAddress);
@@ -100,7 +100,7 @@ public sealed class AddressPool(IPNetwork range)
         for (var i = 0L; i < blocks; i++)
         {
             var block = new IPNetwork(ToAddress(first + (uint)(i << (32 - BlockPrefix))), BlockPrefix);
-            // The default route covers everything and holds nothing.
+            // The default route covers everything but uses no addresses.
             if (!taken.Contains(block.ToString()) && !foreign.Any(f => f.PrefixLength > 0 && (f.Contains(block.BaseAddress) || block.Contains(f.BaseAddress)))) return block.ToString();
         }
         return null;

@@ -6,8 +6,8 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Jobs.Steps;
 
-/// <param name="Spec">Of the version that the workspace is of, whatever an order says.</param>
-/// <param name="Names">Nodes that it is to keep.</param>
+/// <param name="Spec">Of the workspace's own version, whatever an order says.</param>
+/// <param name="Names">Nodes that it must keep.</param>
 public sealed record Kept(Workspace Workspace, TemplateSpec Spec, IReadOnlyCollection<string> Names)
 {
     public bool HasScratch => Spec.WorkerRole() is { ScratchGib: > 0 };
@@ -16,7 +16,7 @@ public sealed record Kept(Workspace Workspace, TemplateSpec Spec, IReadOnlyColle
 }
 
 /// <summary>
-/// Nodes that a workspace has beyond its number of workers, with their folders. They go in the order of every release: node seen gone, host
+/// Nodes that a workspace has beyond its number of workers, with their folders. They are removed in the order of every release: node seen gone, host
 /// unmounted, rule seen gone, folder removed. Each may be repeated.
 /// </summary>
 public sealed class Leavers(IDbContextFactory<PortalDb> databases, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets)
@@ -29,11 +29,11 @@ public sealed class Leavers(IDbContextFactory<PortalDb> databases, IClusterCloud
         return new(row.w, row.Spec, [.. row.Spec.Nodes(row.w.SizeId, Math.Min(row.w.Workers, atMost ?? int.MaxValue)).Select(n => n.Name)]);
     }
 
-    /// <summary>Those that are there; the highest number first.</summary>
+    /// <summary>Those that exist; the highest number first.</summary>
     public async Task<IReadOnlyList<NodeNow>> SeenAsync(Kept kept, CancellationToken cancel) =>
         [.. ((await clusters.LookAsync(kept.Workspace.Id, cancel))?.Nodes ?? []).Where(n => kept.Leaves(n.Name)).OrderByDescending(n => n.Name.Length).ThenByDescending(n => n.Name, StringComparer.Ordinal)];
 
-    /// <summary>Ends them; answers those that are still seen.</summary>
+    /// <summary>Removes them; returns those that are still seen.</summary>
     public async Task<IReadOnlyList<NodeNow>> RemoveAsync(Kept kept, CancellationToken cancel)
     {
         var seen = await SeenAsync(kept, cancel);
@@ -42,7 +42,7 @@ public sealed class Leavers(IDbContextFactory<PortalDb> databases, IClusterCloud
         return await SeenAsync(kept, cancel);
     }
 
-    /// <summary>Unmounts and denies their scratch folders, after none of them is seen; true when no rule for one is seen any more.</summary>
+    /// <summary>Unmounts and denies their scratch folders after none of them is seen; true once no rule for one is seen any more.</summary>
     public async Task<bool> DisconnectAsync(Kept kept, CancellationToken cancel)
     {
         var trusted = await TrustedAsync(kept, cancel);
@@ -52,7 +52,7 @@ public sealed class Leavers(IDbContextFactory<PortalDb> databases, IClusterCloud
         return (await TrustedAsync(kept, cancel)).Count == 0;
     }
 
-    /// <summary>Removes their scratch folders, after nothing mounts them; true when none is seen any more.</summary>
+    /// <summary>Removes their scratch folders after nothing mounts them; true once none is seen any more.</summary>
     public async Task<bool> DropFoldersAsync(Kept kept, CancellationToken cancel)
     {
         var folders = await FoldersAsync(kept, cancel);

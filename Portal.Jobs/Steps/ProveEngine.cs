@@ -10,10 +10,10 @@ using Portal.Jobs.Watch;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Every node and app answers, and every worker has registered with its engine: asked of the engine itself, not of the containers.</summary>
+/// <summary>Every node and app answers, and every worker has registered: the compute engine itself is asked, not the containers.</summary>
 public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, NpgsqlDataSource data, RunOptions options, TimeProvider clock) : IStep
 {
-    // What starts is asked often and looked at seldom: a look at the containers is work for the machine on which they start.
+    // During a launch the compute engine is asked often but the containers are rarely listed, because listing costs CPU time on the machine on which they start.
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(1), BetweenQuestions = TimeSpan.FromMilliseconds(40);
 
     public StepKey Key => StepKey.ProveEngine;
@@ -33,7 +33,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
             : StepAnswer.Waits(age, missing);
     }
 
-    /// <summary>What must hold, in the order in which it comes about: each answers null, or what is missing, for a person.</summary>
+    /// <summary>The conditions, in the order in which they come true: each returns null, or what is missing, for a person.</summary>
     private IEnumerable<Func<CancellationToken, Task<string?>>> Questions(RunFacts facts, IReadOnlyList<NodeNow> nodes)
     {
         foreach (var node in facts.Nodes)
@@ -62,12 +62,12 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
     }
 }
 
-/// <summary>A node that ended while it should come up fails the step, with its last words.</summary>
+/// <summary>A node that exits while coming up fails the step, with its last log lines.</summary>
 internal static class DeadNodes
 {
     private const int LastLines = 15, LongestWords = 300;
 
-    /// <summary>Null while every wanted node is there and none has ended.</summary>
+    /// <summary>Null while every wanted node exists and none has exited.</summary>
     public static async Task<StepAnswer.Fail?> FirstAsync(IClusterCloud clusters, RunFacts facts, Core.Workspaces.Workspace now, IReadOnlyList<NodeNow> seen, CancellationToken cancel)
     {
         foreach (var wanted in facts.Nodes)
@@ -86,12 +86,12 @@ internal static class DeadNodes
             node.OutOfMemory ? "Choose a larger size and try again." : TryAgain(files));
     }
 
-    /// <summary>What helps where a node does not come up: where a person's files are, so are the person's own settings.</summary>
+    /// <summary>The remedy if a node does not come up: nodes with the person's files also read the person's own settings.</summary>
     public static string TryAgain(bool files) => files
         ? "Try again; the log has more. If you changed the notebook's or the shell's settings, choose Start without my settings."
         : "Try again; the log has more. If it happens again, tell the operator.";
 
-    /// <summary>Nothing where they do not come.</summary>
+    /// <summary>Empty if they do not come.</summary>
     private static async Task<IReadOnlyList<string>> LastLinesAsync(IClusterCloud clusters, Guid id, string node, CancellationToken cancel)
     {
         try { return await clusters.LogTailAsync(id, node, LastLines, cancel); }

@@ -7,7 +7,7 @@ using Portal.Jobs.Watch;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>The last step: nothing else may say Ready. A kernel computes, asked through the public address.</summary>
+/// <summary>The last step, and the only one that may say Ready: a kernel computes, through the public address.</summary>
 public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebookProof proof, RunFactsReader facts, NpgsqlDataSource data, RunOptions options) : IStep
 {
     private static readonly TimeSpan WhileWebIsAway = TimeSpan.FromSeconds(2);

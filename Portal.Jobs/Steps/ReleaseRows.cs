@@ -17,7 +17,7 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id, pg_notify('portal_runs', '') from mine
         """, cancel);
 
-    /// <summary>Of nodes that are neither wanted nor seen; each ends by itself.</summary>
+    /// <summary>For nodes that are neither wanted nor seen; each ends separately.</summary>
     /// <param name="keep">Names of those that are.</param>
     public Task NodesGoneAsync(HeldRun run, IReadOnlyCollection<string> keep, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
@@ -27,7 +27,7 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id, pg_notify('portal_runs', '') from mine
         """, cancel, (object)keep.ToArray());
 
-    /// <summary>The number of workers from now on.</summary>
+    /// <summary>Sets the number of workers.</summary>
     public Task KeepWorkersAsync(HeldRun run, int workers, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
           kept as (update portal.workspaces w set workers = $3 from mine where w.id = mine.workspace_id and w.workers <> $3)
@@ -47,7 +47,7 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id from mine
         """, cancel);
 
-    /// <summary>Of nodes that are not wanted and whose scratch folder was seen removed.</summary>
+    /// <summary>For nodes that are not wanted and whose scratch folder was seen removed.</summary>
     public Task ScratchGoneAsync(HeldRun run, IReadOnlyCollection<string> keep, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
           quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.kind = 'Scratch' and r.ended_at is null and r.node <> all($3))

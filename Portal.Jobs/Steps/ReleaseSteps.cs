@@ -3,7 +3,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Ends all nodes, and only once none is seen ends what they held of quota and capacity. Before that no storage act happens.</summary>
+/// <summary>Removes all nodes, and only once none is seen ends their quota reservations and capacity claims. Storage is not touched before that.</summary>
 public sealed class StopNodes(IClusterCloud clusters, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.StopNodes;
@@ -21,14 +21,14 @@ public sealed class StopNodes(IClusterCloud clusters, ReleaseRows rows) : IStep
     }
 }
 
-/// <summary>The mount on the workspace's host, after no node uses it.</summary>
+/// <summary>Removes the mount on the workspace's host, after no node uses it.</summary>
 public sealed class Unmount(IClusterCloud clusters, IShareCloud shares) : IStep
 {
     public StepKey Key => StepKey.Unmount;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
-        // A call of a worker that died may have landed since the nodes were seen gone.
+        // A call by a dead worker may have succeeded since the nodes were seen gone.
         if (await clusters.LookAsync(context.Run.WorkspaceId, cancel) is { Nodes.Count: > 0 })
         {
             await clusters.RemoveNodesAsync(context.Run.WorkspaceId, context.Facts.Workspace.Generation, cancel);
@@ -39,7 +39,7 @@ public sealed class Unmount(IClusterCloud clusters, IShareCloud shares) : IStep
     }
 }
 
-/// <summary>The rule that trusts the host's address, after it has unmounted and before the address is free.</summary>
+/// <summary>Revokes the rule for the host's address, after it has unmounted and before the address is free.</summary>
 public sealed class DenyAccess(IShareCloud shares) : IStep
 {
     public StepKey Key => StepKey.DenyAccess;
@@ -52,7 +52,7 @@ public sealed class DenyAccess(IShareCloud shares) : IStep
     }
 }
 
-/// <summary>Network and addresses, when no rule trusts them any more.</summary>
+/// <summary>Removes network and addresses, when no rule trusts them any more.</summary>
 public sealed class DropNetwork(IClusterCloud clusters, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropNetwork;
@@ -62,7 +62,7 @@ public sealed class DropNetwork(IClusterCloud clusters, ReleaseRows rows) : ISte
         var id = context.Run.WorkspaceId;
         if (await clusters.LookAsync(id, cancel) is { } left)
         {
-            // Something came up between: whatever a stale call made goes the same way again.
+            // Something was made meanwhile by a stale call: it is removed in the same order.
             if (left.Nodes.Count > 0) await clusters.RemoveNodesAsync(id, context.Facts.Workspace.Generation, cancel);
             await clusters.RemoveNetworkAsync(id, context.Facts.Workspace.Generation, cancel);
             if (await clusters.LookAsync(id, cancel) is not null) return StepAnswer.Soon("The network is still seen.");
@@ -72,7 +72,7 @@ public sealed class DropNetwork(IClusterCloud clusters, ReleaseRows rows) : ISte
     }
 }
 
-/// <summary>What engines kept on the scratch folders; last of all storage, and only of a workspace that is deleted.</summary>
+/// <summary>Removes scratch folders with the compute engines' data; last of all storage, and only for a deleted workspace.</summary>
 public sealed class DropScratch(IFilesetCloud filesets, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropScratch;
@@ -90,7 +90,7 @@ public sealed class DropScratch(IFilesetCloud filesets, ReleaseRows rows) : ISte
     }
 }
 
-/// <summary>The workspace itself. The work folder stays.</summary>
+/// <summary>Ends the workspace itself. The work folder stays.</summary>
 public sealed class Forget(ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.Forget;

@@ -6,7 +6,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Rows are requests: checks again that the workspace is up, what may be changed of it, and for more workers what any order is checked for.</summary>
+/// <summary>Rows are requests: checks again that the workspace is up, what may be changed, and for more workers what is checked for any order.</summary>
 public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChecks checks) : IStep
 {
     public StepKey Key => StepKey.CheckResize;
@@ -23,7 +23,7 @@ public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChec
     }
 }
 
-/// <summary>Ends the workers that go and, one by one as each is seen gone, what it held of quota and capacity. From here on there is no way back to more.</summary>
+/// <summary>Removes the leaving workers and, as each is seen gone, ends its quota reservation and capacity claim. From here on there is no way back to more.</summary>
 public sealed class DropWorkers(Leavers leavers, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropWorkers;
@@ -39,7 +39,7 @@ public sealed class DropWorkers(Leavers leavers, ReleaseRows rows) : IStep
     }
 }
 
-/// <summary>Mounts and rules of their scratch folders, after none of them is there.</summary>
+/// <summary>Removes mounts and rules of their scratch folders, after none of them exists.</summary>
 public sealed class UnmountWorkers(Leavers leavers) : IStep
 {
     public StepKey Key => StepKey.UnmountWorkers;
@@ -49,13 +49,13 @@ public sealed class UnmountWorkers(Leavers leavers) : IStep
         if (context.Grows) return StepAnswer.IsNothing;
         var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
-        // A call of a worker that died may have landed since they were seen gone.
+        // A call by a dead worker may have succeeded since they were seen gone.
         if ((await leavers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker came up late and is going down again.");
         return await leavers.DisconnectAsync(kept, cancel) ? StepAnswer.IsDone : StepAnswer.Soon("An access rule is still seen.");
     }
 }
 
-/// <summary>Their scratch folders, and then what was promised for them.</summary>
+/// <summary>Removes their scratch folders, and then their reservations.</summary>
 public sealed class DropWorkerScratch(Leavers leavers, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropWorkerScratch;
@@ -72,7 +72,7 @@ public sealed class DropWorkerScratch(Leavers leavers, ReleaseRows rows) : IStep
     }
 }
 
-/// <summary>The larger number, once every new worker has registered. A smaller one was kept when they went.</summary>
+/// <summary>Stores the larger number once every new worker has registered. A smaller one was stored when workers were removed.</summary>
 public sealed class KeepWorkers(ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.KeepWorkers;

@@ -9,26 +9,26 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Everything that steps work from: rows that Jobs or the migrator wrote, and ids. Nothing that the web could have made up names a path, an image or a command.</summary>
-/// <param name="Version">The one that the run orders, else the workspace's own.</param>
+/// <summary>All input of steps: ids, and rows that Jobs or the migrator wrote. Nothing that the web process could have invented names a path, an image or a command.</summary>
+/// <param name="Version">The version that the run orders, or else the workspace's own.</param>
 public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateVersion Version, WorkFolder Folder, IReadOnlyDictionary<string, string> ImageIds)
 {
     public TemplateSpec Spec => Version.Spec;
 
-    /// <summary>What the run orders, else what the workspace is.</summary>
+    /// <summary>What the run orders, or else the workspace's current value.</summary>
     public required string SizeId { get; init; }
     public required int Workers { get; init; }
 
-    /// <summary>What the run orders ignores the owner's own settings.</summary>
+    /// <summary>The run orders that the owner's own settings are ignored.</summary>
     public bool WithoutSettings { get; init; }
 
-    /// <summary>Null when the order names a size that its version does not have.</summary>
+    /// <summary>Null if the order names a size that its version does not have.</summary>
     public SizeSpec? Size => Spec.Size(SizeId);
 
-    /// <summary>A Resize to no more workers than there are: nothing is to be made.</summary>
+    /// <summary>A Resize to no more workers than there are: nothing must be made.</summary>
     public bool Shrinks(HeldRun run) => run.Kind is Core.Runs.RunKind.Resize && Workers <= Workspace.Workers;
 
-    /// <summary>Every node that there is to be.</summary>
+    /// <summary>Every node that there should be.</summary>
     public IReadOnlyList<NodeShape> Nodes => Spec.Nodes(SizeId, Workers);
 }
 
@@ -41,7 +41,7 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
         return await ReadAsync(db, run.WorkspaceId, order, cancel);
     }
 
-    /// <summary>Of a workspace as it is, for work that nobody ordered.</summary>
+    /// <summary>For a workspace as it is, for work that nobody ordered.</summary>
     public async Task<RunFacts> ReadAsync(Guid workspace, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -68,7 +68,7 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
         };
     }
 
-    /// <summary>With generation and subnet as they are now: the first step changes them.</summary>
+    /// <summary>With current generation and subnet: the first step changes them.</summary>
     public async Task<Workspace> WorkspaceAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

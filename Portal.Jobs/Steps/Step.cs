@@ -3,7 +3,7 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>What a step answers. Surprises are exceptions.</summary>
+/// <summary>What a step returns. Unexpected failures are exceptions.</summary>
 public abstract record StepAnswer
 {
     private StepAnswer() { }
@@ -11,26 +11,26 @@ public abstract record StepAnswer
     /// <summary>Seen as wanted; the next step may begin.</summary>
     public sealed record Done : StepAnswer;
 
-    /// <summary>There is nothing to do here this time; the next step may begin.</summary>
+    /// <summary>There is nothing to do this time; the next step may begin.</summary>
     public sealed record Nothing : StepAnswer;
 
-    /// <summary>Not yet so. Costs nothing meanwhile: it is a row with a time, unless that comes within a moment.</summary>
+    /// <summary>Not yet. Waiting costs nothing: it is a row with a due time, unless it is very short.</summary>
     public sealed record LookAgainIn(TimeSpan Time, string Why) : StepAnswer;
 
-    /// <summary>Will not become so: why, and what helps, for a person.</summary>
+    /// <summary>It will not happen: why, and the remedy, for a person.</summary>
     public sealed record Fail(string Cause, string Remedy) : StepAnswer;
 
     public static readonly StepAnswer IsDone = new Done(), IsNothing = new Nothing();
 
-    /// <summary>Look again soon: something is on its way.</summary>
+    /// <summary>Look again soon: something is in progress.</summary>
     public static StepAnswer Soon(string why) => new LookAgainIn(TimeSpan.FromMilliseconds(400), why);
 
-    /// <summary>Look again after a thirtieth of the time that has gone by (50 ms to 2 s): what starts is seen at most that much late, however long it takes.</summary>
+    /// <summary>Look again after a thirtieth of the time elapsed so far (50 ms to 2 s), so a start is noticed with at most that delay, however long it takes.</summary>
     /// <param name="age">Of the step.</param>
     public static StepAnswer Waits(TimeSpan age, string why) => new LookAgainIn(TimeSpan.FromMilliseconds(Math.Clamp(age.TotalMilliseconds / 30, 50, 2000)), why);
 }
 
-/// <summary>One step of a plan: looks, then makes; repeated after any crash it brings about the same. Names are computed, not remembered.</summary>
+/// <summary>One step of a plan: looks, then makes; repeated after any crash it produces the same result. Names are computed, not remembered.</summary>
 public interface IStep
 {
     StepKey Key { get; }
@@ -38,10 +38,10 @@ public interface IStep
     Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel);
 }
 
-/// <param name="Run">As held now.</param>
+/// <param name="Run">As currently held.</param>
 /// <param name="Facts">As read when the run was taken.</param>
 public sealed record StepContext(HeldRun Run, RunFacts Facts)
 {
-    /// <summary>A Resize that makes workers; none goes.</summary>
+    /// <summary>A Resize that adds workers; none leaves.</summary>
     public bool Grows => Run is { Kind: RunKind.Resize, Releasing: false } && !Facts.Shrinks(Run);
 }

@@ -4,12 +4,12 @@ using Portal.Core.Metrics;
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>
-/// Makes coarse spans of fine ones and forgets what is past its time. Only whole spans, a while after their end, so that what is written once is
-/// right and a second run changes nothing; it goes on from the last one that it made, however long nobody ran it.
+/// Rolls up short spans into longer ones and deletes those past their retention. Only complete spans, some time after their end, so that each rollup is
+/// right when written and repeating changes nothing; it continues after the last rollup, however long ago that was.
 /// </summary>
 public sealed class Coarser(NpgsqlDataSource data)
 {
-    /// <summary>For spans that are written some seconds after their end.</summary>
+    /// <summary>Margin for spans that are written some seconds after their end.</summary>
     private static readonly TimeSpan Late = TimeSpan.FromSeconds(30);
 
     public async Task RunAsync(CancellationToken cancel)
@@ -28,8 +28,8 @@ public sealed class Coarser(NpgsqlDataSource data)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    // now(), not the clock: all statements of the batch are one transaction and mean the same moment, else ten minutes might be made before their last minute is.
-    // From the last coarse span on, at most as far back as fine ones are kept; up to the last that is whole.
+    // now(), not the clock: all statements of the batch are one transaction and see the same moment, or a ten-minute rollup might be made before its last minute is.
+    // From the last rollup, at most as far back as short spans are kept; up to the last complete one.
     private static string Window(string table) => $"at >= greatest(coalesce((select max(at) from portal.{table} where span = $2), '-infinity'), date_bin($3, now() - $4, 'epoch') + $3) and at < date_bin($3, now() - $5, 'epoch')";
 
     private static readonly string Samples = $"""

@@ -4,7 +4,7 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Sweeps;
 
-/// <summary>At its end time a workspace is stopped, never deleted. What is to run for some hours has no end before it is ready.</summary>
+/// <summary>Stops, never deletes, a workspace at its end time. One that is to run for a duration has no end time before it is ready.</summary>
 public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
 {
     private const int AtOnce = 500;
@@ -33,8 +33,8 @@ public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
     }
 
     /// <summary>
-    /// A Stop of its own for what is ready; for what still comes up or is being resized the wish, which its run reads. Looked at again under the workspace's lock:
-    /// a run that ended meanwhile reads no wish, and a person's wish stands above this one.
+    /// Orders a Stop if it is ready; if it is still coming up or being resized, records a requested Stop, which its run reads. Checked again under the workspace's lock:
+    /// a run that ended meanwhile reads no requested run, and one made by a person takes precedence.
     /// </summary>
     private async Task<bool> StopAsync(Guid id, CancellationToken cancel)
     {

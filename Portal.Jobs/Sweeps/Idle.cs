@@ -8,7 +8,7 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Sweeps;
 
-/// <summary>Stops, never deletes, workspaces in which nothing has worked for as long as their class allows. The warning is what pages make of the same facts.</summary>
+/// <summary>Stops, never deletes, workspaces that were idle for as long as their class allows. Pages derive the warning from the same facts.</summary>
 public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, TimeProvider clock)
 {
     private const int Most = 500;
@@ -18,11 +18,11 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
         List<Guid> candidates;
         await using (var db = await databases.CreateDbContextAsync(cancel))
         {
-            // Shortest first cut: whoever was active within the shortest rule that there is is no candidate.
+            // A cheap filter first: a workspace active within the shortest rule is not a candidate.
             var quiet = clock.GetUtcNow().AddMinutes(-IdlePolicy.Shortest);
             candidates = await (from w in db.Workspaces
                                 join c in db.Classes on w.ClassId equals c.Id
-                                where w.DeletedAt == null && w.Wish == null && c.IdleMinutes != null && w.ActiveAt < quiet && w.Subnet != null // what was released holds no address
+                                where w.DeletedAt == null && w.Wish == null && c.IdleMinutes != null && w.ActiveAt < quiet && w.Subnet != null // a released workspace has no address
                                 orderby w.ActiveAt
                                 select w.Id).Take(Most).ToListAsync(cancel);
         }
@@ -31,7 +31,7 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
         if (stopped) await runs.RingAsync(cancel);
     }
 
-    /// <summary>Under the workspace's lock, from facts read under it: a click that keeps it is either seen here or comes too late.</summary>
+    /// <summary>Under the workspace's lock, from facts read under it: a click to keep it is either seen here or comes too late.</summary>
     private async Task<bool> DecideAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -47,7 +47,7 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
         if (row is null || await db.StandingRunAsync(id, cancel) is not { } standing || !standing.IsUp()) return false;
         var activity = row.w.ActiveAt is { } at ? new Activity(at, row.w.ActiveBy) : null;
         if (IdlePolicy.Decide(new(clock.GetUtcNow(), row.IdleMinutes, row.EndedAt!.Value, activity, row.LookedAt, row.w.KeepUntil)) is not IdleDecision.Stop stop) return false;
-        // In words of its own: this role may fill no other column of a run.
+        // Raw SQL, because this role may write no other column of a run.
         await db.Database.ExecuteSqlAsync($"insert into portal.runs (workspace_id, number, kind) values ({id}, {row.Number + 1}, 'Stop')", cancel);
         await db.Database.ExecuteSqlAsync($"insert into portal.log_lines (workspace_id, level, text) values ({id}, 'Warn', {Why(stop, activity!)})", cancel);
         await transaction.CommitAsync(cancel);

@@ -8,8 +8,8 @@ using Portal.Jobs.Runs;
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>
-/// Whatever a call that landed late has made of workspaces that are released or unknown: the same order as a release, nodes first.
-/// Only what was released a while ago, and under the workspace's lock, so that no new run begins meanwhile.
+/// Removes orphans: whatever a late call has made for workspaces that are released or unknown. Same order as a release, nodes first.
+/// Only if the release was some time ago, and under the workspace's lock, so that no new run begins meanwhile.
 /// </summary>
 public sealed class Leftovers(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, Surplus surplus, RunOptions options, TimeProvider clock, ILogger<Leftovers> log)
@@ -18,23 +18,23 @@ public sealed class Leftovers(
     {
         IReadOnlyList<ClusterNow> there;
         try { there = await clusters.LookAsync(cancel); }
-        catch (CloudException e) when (e.Fault == CloudFault.Away) { return; } // its health says so
+        catch (CloudException e) when (e.Fault == CloudFault.Away) { return; } // its health row says so
         var seen = there.Select(c => c.Workspace).Concat((await shares.AccessAsync(cancel)).Select(a => a.Workspace)).ToHashSet();
         seen.UnionWith(await DeletedWithScratchAsync(cancel));
         foreach (var id in await ReleasedAsync(seen, cancel))
         {
             await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);
-            // Once more under the lock: somebody may have ordered a start meanwhile.
+            // Checked again under the lock: a start may have been ordered meanwhile.
             if ((await ReleasedAsync([id], still.Token)).Count == 0) continue;
-            log.LogWarning("Workspace {Workspace} is released, yet something of it is there: removing.", id);
-            // What cannot be removed stays for the next time, and keeps nobody else from being cleaned up.
+            log.LogWarning("Workspace {Workspace} is released but has orphans; removing them.", id);
+            // What cannot be removed stays until the next time and must not keep others from being cleaned up.
             try { await RemoveAsync(id, still.Token); }
-            catch (CloudException e) { log.LogWarning("Workspace {Workspace} could not be cleaned up: {Error}", id, e.Message); }
+            catch (CloudException e) { log.LogWarning("The orphans of workspace {Workspace} could not be removed: {Error}", id, e.Message); }
         }
         await surplus.RunAsync(cancel);
     }
 
-    /// <summary>A scratch folder stays over a stop: only of a workspace that was deleted is it left over.</summary>
+    /// <summary>A scratch folder is kept over a stop: it is an orphan only if its workspace was deleted.</summary>
     private async Task<IReadOnlyList<Guid>> DeletedWithScratchAsync(CancellationToken cancel)
     {
         var with = (await filesets.ScratchAsync(cancel)).Select(f => f.Workspace).Distinct().ToList();
@@ -42,7 +42,7 @@ public sealed class Leftovers(
         return await db.Workspaces.Where(w => with.Contains(w.Id) && w.DeletedAt != null).Select(w => w.Id).ToListAsync(cancel);
     }
 
-    /// <summary>Those of which no row wants anything, or whose newest run released them a while ago.</summary>
+    /// <summary>Those that no row accounts for, or whose newest run released them some time ago.</summary>
     private async Task<IReadOnlyList<Guid>> ReleasedAsync(IReadOnlyCollection<Guid> seen, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Portal.Jobs.Sweeps;
 
-/// <summary>Rows past their time. Runs, reservations and audit stay.</summary>
+/// <summary>Deletes rows past their retention. Runs, reservations and audit entries stay.</summary>
 public sealed class Retention(NpgsqlDataSource data)
 {
     public async Task RunAsync(CancellationToken cancel)

@@ -9,8 +9,8 @@ using Portal.Jobs.Steps;
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>
-/// Workers that a Resize left behind: it was ended by a stop before it had gone its way, or a call of a worker that died landed after it.
-/// Only of workspaces whose runs ended a while ago, and under their locks, so that no new run begins meanwhile.
+/// Removes workers that a Resize left behind: a stop ended it before it had finished, or a call by a dead worker succeeded after it.
+/// Only for workspaces whose runs ended some time ago, and under their locks, so that no new run begins meanwhile.
 /// </summary>
 public sealed class Surplus(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, Leavers leavers, RunOptions options, TimeProvider clock, ILogger<Surplus> log)
@@ -26,16 +26,16 @@ public sealed class Surplus(
             if (!there[id].Any(kept.Leaves)) continue;
             await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);
             if ((await ResizedAsync(id, still.Token)).Count == 0) continue;
-            log.LogWarning("Workspace {Workspace} has more than its workers: removing.", id);
+            log.LogWarning("Workspace {Workspace} has surplus workers; removing them.", id);
             try { await RemoveLockedAsync(still, await leavers.KeptAsync(id, null, still.Token)); }
-            catch (CloudException e) { log.LogWarning("Workspace {Workspace} could not be rid of what it has too much: {Error}", id, e.Message); }
+            catch (CloudException e) { log.LogWarning("The surplus workers of workspace {Workspace} could not be removed: {Error}", id, e.Message); }
             await still.CommitAsync();
         }
     }
 
     /// <summary>
-    /// Those that settled after a Resize. Not those that were started since with another number by choice: their folders are kept for the
-    /// day when the number is larger again.
+    /// Those that have settled after a Resize. Not those started since with another number by choice: their folders are kept for a time
+    /// when the number is larger again.
     /// </summary>
     private async Task<IReadOnlyList<Guid>> ResizedAsync(Guid? one, CancellationToken cancel)
     {
@@ -50,7 +50,7 @@ public sealed class Surplus(
             """).ToListAsync(cancel);
     }
 
-    /// <summary>Names of nodes of which something is there, or promised, by workspace. One look at each cloud and two statements, however many workspaces there are.</summary>
+    /// <summary>Names of nodes of which something exists or is reserved, by workspace. One look at each cloud and two statements, however many workspaces there are.</summary>
     private async Task<ILookup<Guid, string>> ThereAsync(IReadOnlyCollection<Guid> workspaces, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

@@ -4,7 +4,7 @@ using Portal.Jobs.Background;
 
 namespace Portal.Jobs.Sweeps;
 
-/// <summary>Timed work. Hangfire makes one job a tick for the whole installation and retries it; each sweep may run twice.</summary>
+/// <summary>Scheduled work. Hangfire creates one job per tick for the whole installation and retries it; each sweep may run twice.</summary>
 [Queue(HangfireSetup.SweepsQueue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
 public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers leftovers, Usage usage, Retention retention, Coarser coarser, Idle idle, TimeProvider clock)
 {
@@ -26,19 +26,19 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers lefto
     [JobDisplayName("sweep: workspaces in which nothing works")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
 
-    /// <summary>Not Hangfire's lock: its row is never renewed. This one ends with its transaction: one of the session would live on in the pool, and others would skip their sweeps.</summary>
+    /// <summary>Not Hangfire's lock, whose row is never renewed. This one ends with its transaction: a session lock would live on in the pool, and others would skip their sweeps.</summary>
     private async Task AloneAsync(long name, Func<CancellationToken, Task> sweep, CancellationToken cancel)
     {
         await using var alone = await LongLock.TryAsync(data, name, clock, cancel);
         if (alone is null) return;
         try { await sweep(alone.Token); }
-        catch (OperationCanceledException) when (alone.Token.IsCancellationRequested && !cancel.IsCancellationRequested) { } // this process froze, or the database went: whoever has the lock now sweeps
+        catch (OperationCanceledException) when (alone.Token.IsCancellationRequested && !cancel.IsCancellationRequested) { } // this process froze, or the database restarted: the new holder of the lock sweeps
     }
 }
 
 /// <summary>
-/// Declares the schedule at start and removes what is no longer in it. Same ids, so many processes may do it. Beside the start, not before what
-/// follows: a kill inside one of Hangfire's locks leaves its row for half a minute, and no run may wait for that.
+/// Registers the recurring jobs at start and removes obsolete ones. The ids are fixed, so many processes may do it. In the background, because
+/// a kill inside one of Hangfire's locks leaves its row for half a minute, and no run may wait for that.
 /// </summary>
 public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storage, TimeProvider clock, ILogger<Schedule> log) : BackgroundService
 {
@@ -50,12 +50,12 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
         {
             try
             {
-                await Task.Run(Declare, stoppingToken); // Hangfire's calls hold their thread
+                await Task.Run(Declare, stoppingToken); // Hangfire's calls block their thread
                 return;
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                log.LogWarning("The schedule was not declared, again in {Wait}; what was declared before holds meanwhile: {Error}", AfterFault, e.Message);
+                log.LogWarning("The recurring jobs could not be registered, retrying in {Wait}; the previous registration stays in force: {Error}", AfterFault, e.Message);
                 await Task.Delay(AfterFault, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }

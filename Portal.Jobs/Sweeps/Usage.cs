@@ -4,17 +4,17 @@ using Portal.Jobs.Watch;
 
 namespace Portal.Jobs.Sweeps;
 
-/// <summary>Health of the clouds and what folders use, as rows.</summary>
+/// <summary>Writes the health of the clouds and the usage of folders as rows.</summary>
 public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHealth health)
 {
-    /// <summary>Side by side: an engine that is away, or slow to say so, keeps nobody from the figures of the folders.</summary>
+    /// <summary>In parallel: a container engine that is unavailable, or slow to say so, must not delay the folders' figures.</summary>
     public Task RunAsync(CancellationToken cancel) => Task.WhenAll(health.LookAsync(cancel), FoldersAsync(cancel));
 
     private async Task FoldersAsync(CancellationToken cancel)
     {
         IReadOnlyList<FilesetUsage> seen;
         try { seen = await filesets.UsageAsync(cancel); }
-        catch (CloudException) { return; } // its health says why; the last figures stay
+        catch (CloudException) { return; } // its health row says why; the last figures stay
         var usage = seen.Where(u => u.PersonId is not null).ToList();
         await using var write = data.CreateCommand("""
             update portal.work_folders f set used_bytes = u.used, seen_at = clock_timestamp()
@@ -28,7 +28,7 @@ public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHe
         await using var all = data.CreateCommand("update portal.site set storage_written_bytes = $1");
         all.Parameters.Add(new() { Value = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes) });
         await all.ExecuteNonQueryAsync(cancel);
-        // Rows that somebody else writes now come next time: whoever waits for many rows at once may meet somebody who waits for these.
+        // Rows locked by others are written next time: waiting for many rows at once could deadlock with a transaction that waits for these.
         var scratch = seen.Where(u => u.Scratch is not null).ToList();
         await using var nodes = data.CreateCommand("""
             with seen as (

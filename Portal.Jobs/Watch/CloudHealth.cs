@@ -8,23 +8,23 @@ using Portal.Core.Operations;
 
 namespace Portal.Jobs.Watch;
 
-/// <summary>Section "Site:Capacity": what may run at once; what is not set is measured.</summary>
+/// <summary>Section "Site:Capacity": what may run at once; values that are not set are measured.</summary>
 public sealed class CapacityOptions
 {
-    /// <summary>vCPU in all; 4 a core of the host by default.</summary>
+    /// <summary>Total vCPU; by default 4 per core of the host.</summary>
     public int? Vcpu { get; init; }
 
-    /// <summary>MiB in all; 75 % of the host's memory by default.</summary>
+    /// <summary>Total MiB; by default 75 % of the host's memory.</summary>
     public int? MemoryMib { get; init; }
 
-    /// <summary>Launches that may be starting at once; 2 a core by default.</summary>
+    /// <summary>Launches at once; by default 2 per core.</summary>
     public int? LaunchesAtOnce { get; init; }
 
-    /// <summary>GiB of disk below which no launch is accepted.</summary>
+    /// <summary>Free disk space in GiB below which no launch is accepted.</summary>
     public int StorageReserveGib { get; init; } = 2;
 }
 
-/// <summary>Asks the clouds how they are, and keeps it as rows for pages and policy.</summary>
+/// <summary>Asks the clouds for their health and keeps it in rows, for pages and policy.</summary>
 public sealed class CloudHealth(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
     IOptions<CapacityOptions> capacity, TimeProvider clock)
@@ -32,7 +32,7 @@ public sealed class CloudHealth(
     private const int VcpusPerCore = 4, LaunchesPerCore = 2;
     private const double MemoryShare = 0.75;
 
-    /// <summary>True where all answer.</summary>
+    /// <summary>True if all answer.</summary>
     public async Task<bool> LookAsync(CancellationToken cancel)
     {
         var (engine, engineFault) = await AskAsync(clusters.PrepareAsync, cancel);
@@ -60,7 +60,7 @@ public sealed class CloudHealth(
         await write.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>What cannot be measured now keeps its last figures: a queue must not be refused because the engine restarts.</summary>
+    /// <summary>What cannot be measured now keeps its last figures: a restart of the container engine must not make queued orders fail.</summary>
     private async Task MeasureAsync(CloudReport? engine, StorageReport? storage, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -72,7 +72,7 @@ public sealed class CloudHealth(
         if (engine is not null) (site.NodeVcpu, site.NodeMemoryMib) = (engine.Vcpus, (int)engine.MemoryMib);
         site.LaunchesAtOnce = set.LaunchesAtOnce ?? engine?.Vcpus * LaunchesPerCore ?? site.LaunchesAtOnce;
         site.StorageReserveBytes = (long)set.StorageReserveGib << 30;
-        // Room that is known without what was written in it would read as promised away: the first time both come together.
+        // Free space known without the bytes already written would look like space promised away, so the first time both are stored together.
         if (storage is not null && !site.StorageIsKnown)
         {
             if ((await AskAsync(filesets.UsageAsync, cancel)).Report is { } seen) site.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);

@@ -4,14 +4,14 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Watch;
 
-/// <summary>Writes what is seen of nodes as rows: pages and the proxy know nodes only from here.</summary>
+/// <summary>Writes the observed nodes as rows: pages and the proxy know nodes only from here.</summary>
 public sealed class NodeRows(NpgsqlDataSource data)
 {
     private const int History = 40;
 
     /// <summary>
-    /// What is seen of one workspace now. Rows of nodes that are not seen are removed, but for those that are being started again, whose count
-    /// is kept for the container that comes; and nothing is written where nothing changed: each write is told to pages. Null: nothing is seen.
+    /// Writes what is seen of one workspace now. Rows of nodes that are not seen are removed, except those being restarted, whose count
+    /// is kept for the new container; nothing is written if nothing changed, because each write notifies pages. Null: nothing is seen.
     /// </summary>
     public async Task SeeAsync(Guid workspace, ClusterNow? now, CancellationToken cancel)
     {
@@ -37,7 +37,7 @@ public sealed class NodeRows(NpgsqlDataSource data)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>A node that ended by itself is about to be made anew; answers the how manieth time of this generation that is.</summary>
+    /// <summary>A node that exited by itself is about to be recreated; returns how many times in this generation.</summary>
     public async Task<int> BeginAgainAsync(Guid workspace, string node, string role, int generation, CancellationToken cancel)
     {
         await using var write = data.CreateCommand("""
@@ -50,7 +50,7 @@ public sealed class NodeRows(NpgsqlDataSource data)
         return (int)(await write.ExecuteScalarAsync(cancel))!;
     }
 
-    /// <summary>Readings with the share of the CPU limit that was used since the last one.</summary>
+    /// <summary>Readings with the share of the CPU limit used since the previous one.</summary>
     public async Task MeasureAsync(IReadOnlyList<Reading> readings, CancellationToken cancel)
     {
         if (readings.Count == 0) return;

@@ -8,7 +8,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Jobs.Watch;
 
-/// <summary>Follows the cloud's events, so that a node that dies is on the page within moments, and reads all nodes every few seconds.</summary>
+/// <summary>Follows the cloud's events, so that a dead node is on the page within moments, and reads all nodes every few seconds.</summary>
 public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases, TimeProvider clock, ILogger<NodeWatch> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(4), AfterFault = TimeSpan.FromSeconds(3), LogWithin = TimeSpan.FromSeconds(5);
@@ -24,7 +24,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         {
             try { await work(stopping); }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested) { return; }
-            catch (Exception e) { log.LogWarning("Watching nodes stopped, again in {Wait}: {Error}", AfterFault, e.Message); }
+            catch (Exception e) { log.LogWarning("Watching nodes failed, retrying in {Wait}: {Error}", AfterFault, e.Message); }
             await Task.Delay(AfterFault, clock, stopping).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         }
     }
@@ -45,7 +45,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         }
     }
 
-    /// <summary>An engine tells of a death before its own list knows: who died does not run, whatever the list says.</summary>
+    /// <summary>A container engine reports a death before its own list shows it: the node is not running, whatever the list says.</summary>
     private static ClusterNow? After(ClusterEvent happened, ClusterNow? now) => happened.What is not ClusterHappening.Died || now is null ? now : now with
     {
         Nodes = [.. now.Nodes.Select(n => n.State is NodeState.Running && n.Name == happened.Node && n.Generation == happened.Generation ? n with { State = NodeState.Exited, ExitCode = happened.ExitCode, Address = null } : n)],
@@ -60,15 +60,15 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         foreach (var id in known.Union(workspaces)) await rows.SeeAsync(id, seen.GetValueOrDefault(id), cancel);
     }
 
-    /// <summary>Beside the loop: a node whose log does not come delays no other node's row.</summary>
+    /// <summary>Outside the loop, so that a node whose log does not come delays no other node's row.</summary>
     private async Task TellBesideAsync(Guid id, ClusterEvent died, CancellationToken cancel)
     {
         try { await TellAsync(id, died, cancel); }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested) { }
-        catch (Exception e) { log.LogWarning("The end of node {Node} of workspace {Workspace} was not told: {Error}", died.Node, id, e.Message); }
+        catch (Exception e) { log.LogWarning("The end of node {Node} of workspace {Workspace} could not be recorded: {Error}", died.Node, id, e.Message); }
     }
 
-    /// <summary>The last lines, or none when they do not come in time.</summary>
+    /// <summary>The last lines, or none if they do not come in time.</summary>
     private async Task<IReadOnlyList<string>> LastWordsAsync(Guid id, string node, CancellationToken cancel)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -77,7 +77,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         catch (Exception e) when (e is CloudException or OperationCanceledException && !cancel.IsCancellationRequested) { return []; }
     }
 
-    /// <summary>A node that ended although nobody stopped it: its last words go into the log that the owner sees.</summary>
+    /// <summary>A node exited although nobody stopped it: its last lines go into the log that the owner sees.</summary>
     private async Task TellAsync(Guid id, ClusterEvent died, CancellationToken cancel)
     {
         var node = died.Node!;
@@ -89,7 +89,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         await db.SaveChangesAsync(cancel);
     }
 
-    /// <summary>It was to end: of a workspace that is released or begun anew, or a worker beyond the number that there is to be.</summary>
+    /// <summary>It was meant to exit: its workspace is being released or started again, or it is a surplus worker.</summary>
     private static async Task<bool> IsWantedAsync(PortalDb db, Guid id, ClusterEvent died, CancellationToken cancel)
     {
         var row = await db.Workspaces.AsNoTracking().Where(w => w.Id == id).Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (w, t) => new { w, t.Spec }).SingleOrDefaultAsync(cancel);

@@ -2,12 +2,12 @@ using Portal.Core.Metrics;
 
 namespace Portal.Jobs.Watch;
 
-/// <summary>Gathers readings into spans of ten seconds that begin at whole tens; a span is given out when a later one begins.</summary>
+/// <summary>Collects readings into spans of ten seconds starting at multiples of ten; a span is returned when a later one begins.</summary>
 public sealed class RawSpans
 {
     private readonly Dictionary<(Guid Workspace, string Node), Gathered> _open = [];
 
-    /// <summary>Adds readings; answers the spans that ended by now.</summary>
+    /// <summary>Adds readings; returns the spans that have ended.</summary>
     public IReadOnlyList<Sample> Add(IReadOnlyList<Reading> readings, DateTimeOffset now)
     {
         var begin = Spans.Begin(now, Spans.Raw);
@@ -53,7 +53,7 @@ public sealed class RawSpans
             (_read, _written) = (_read + r.Disk.In, _written + r.Disk.Out);
         }
 
-        /// <summary>Null for a span that saw a node only begin: a CPU of nothing would be invented.</summary>
+        /// <summary>Null for a span that saw a node only start, because its CPU use would be made up.</summary>
         public Sample? End((Guid Workspace, string Node) key) => _compared == 0 ? null : new()
         {
             WorkspaceId = key.Workspace,

@@ -3,28 +3,28 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Watch;
 
-/// <param name="Cpu">Share of the CPU limit since the reading before, 0 to 1.</param>
-/// <param name="Throttled">Share of that time in which it was held back, 0 to 1.</param>
+/// <param name="Cpu">Share of the CPU limit since the previous reading, 0 to 1.</param>
+/// <param name="Throttled">Share of that time in which it was throttled, 0 to 1.</param>
 public sealed record Reading(NodeSample Sample, double Cpu, double Throttled)
 {
-    /// <summary>False for the first reading of a node: there is nothing to compare it with, and only what it is counts.</summary>
+    /// <summary>False for the first reading of a node: there is nothing to compare it with, so only absolute values count.</summary>
     public bool Compared { get; init; }
 
-    /// <summary>Since the reading before.</summary>
+    /// <summary>Since the previous reading.</summary>
     public long OutOfMemoryKills { get; init; }
     public Traffic Net { get; init; }
     public Traffic Disk { get; init; }
 }
 
-/// <summary>The newest reading of every node, and what happened since the one before.</summary>
+/// <summary>The newest reading of every node, and the changes since the previous one.</summary>
 public sealed class Readings
 {
     private readonly ConcurrentDictionary<(Guid Workspace, string Node, int Generation), Reading> _last = new();
 
-    /// <summary>Of every node that ran at the last tick.</summary>
+    /// <summary>Of every node that was running at the last tick.</summary>
     public IReadOnlyCollection<Reading> Newest => [.. _last.Values];
 
-    /// <summary>Compares with the tick before, and forgets nodes that are not seen any more.</summary>
+    /// <summary>Compares with the previous tick and drops nodes that are not seen any more.</summary>
     public IReadOnlyList<Reading> Take(IReadOnlyList<NodeSample> samples)
     {
         List<Reading> readings = [.. samples.Select(now => Compare(_last.GetValueOrDefault(Key(now))?.Sample, now))];
@@ -33,10 +33,10 @@ public sealed class Readings
         return readings;
     }
 
-    /// <summary>Counters of a container that was made again begin at nothing: what is less than before counts from there.</summary>
+    /// <summary>Counters of a recreated container start at zero: a value lower than before counts from there.</summary>
     private static Reading Compare(NodeSample? before, NodeSample now)
     {
-        // What could not be read this time is as it was, so that the next reading is not taken for a flood.
+        // A value that could not be read keeps its last one, so that the next reading does not look like a burst.
         if (before is not null) now = now with { Net = now.Net ?? before.Net, Disk = now.Disk ?? before.Disk };
         if (before is null || now.At <= before.At) return new(now, 0, 0);
         var passed = now.At - before.At;

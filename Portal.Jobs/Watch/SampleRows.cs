@@ -4,7 +4,7 @@ using Portal.Core.Metrics;
 
 namespace Portal.Jobs.Watch;
 
-/// <summary>Writes what was measured: one statement for all nodes, one for all counts. Two processes that measure the same span write it once.</summary>
+/// <summary>Writes measurements: one statement for all nodes, one for all counts. Two processes that measure the same span write it once.</summary>
 public sealed class SampleRows(NpgsqlDataSource data)
 {
     public async Task WriteAsync(IReadOnlyList<Sample> samples, CancellationToken cancel)

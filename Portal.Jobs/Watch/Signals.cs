@@ -13,14 +13,14 @@ using Portal.Jobs.Proofs;
 namespace Portal.Jobs.Watch;
 
 /// <summary>
-/// Asks every workspace that is ready what works in it, writes what was counted, and when something was last seen to work. Side by side, a bounded
-/// number at once, each question with a deadline of its own; those that gave no answer last time come last, so that they delay nobody.
+/// Asks every ready workspace about its activity, and writes the counts and the time of the last activity. In parallel, with a bounded
+/// number at once and a deadline for each question; workspaces that did not answer last time come last, so that they delay nobody.
 /// </summary>
 public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks, AppToken tokens, SampleRows rows, TimeProvider clock, ILogger<Signals> log)
 {
     private const int AtOnce = 32, Most = 2000;
 
-    /// <summary>A terminal of which the server heard within this time works now: it looks every 10 s at what its programs do.</summary>
+    /// <summary>A terminal with activity within this time counts as working now: the server checks its programs every 10 s.</summary>
     private static readonly TimeSpan TerminalWorks = TimeSpan.FromSeconds(30);
     private HashSet<Guid> _silent = [];
 
@@ -47,7 +47,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
     private static Count Count(Guid workspace, string name, double value, DateTimeOffset now) =>
         new() { WorkspaceId = workspace, Name = name, At = Spans.Begin(now, Spans.RawCounts), Span = (int)Spans.RawCounts.TotalSeconds, Value = value, Most = value };
 
-    /// <summary>Ready ones with the nodes of their present generation: from rows, no call of the engine.</summary>
+    /// <summary>Ready workspaces with the nodes of their current generation: from rows, without calls to the container engine.</summary>
     private async Task<IReadOnlyList<Watched>> WatchedAsync(CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -67,13 +67,13 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         })];
     }
 
-    /// <summary>Whatever one workspace answers, the others are asked.</summary>
+    /// <summary>Whatever one workspace answers, the others are still asked.</summary>
     private async Task<Answer> AskOrSilentAsync(Watched of, CancellationToken cancel)
     {
         try { return await AskAsync(of, cancel); }
         catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
         {
-            log.LogWarning("What works in workspace {Workspace} could not be understood: {Error}", of.Id, e.Message);
+            log.LogWarning("The activity reported by workspace {Workspace} could not be read: {Error}", of.Id, e.Message);
             return new(of, [new(CountNames.Kernels, Answered: false)], [(CountNames.Signals, 0)]);
         }
     }
@@ -100,7 +100,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         return new(of, signals, counts);
     }
 
-    /// <summary>Only what is new by a minute, or by another signal: each write is told to pages.</summary>
+    /// <summary>Only if newer by a minute, or from another signal, because each write notifies pages.</summary>
     private async Task WriteAsync(IReadOnlyList<(Guid Id, Activity Activity)> seen, CancellationToken cancel)
     {
         if (seen.Count == 0) return;
@@ -116,7 +116,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
     }
 }
 
-/// <summary>Looks every quarter of a minute.</summary>
+/// <summary>Looks every fifteen seconds.</summary>
 public sealed class SignalWatch(Signals signals, TimeProvider clock, ILogger<SignalWatch> log) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -127,7 +127,7 @@ public sealed class SignalWatch(Signals signals, TimeProvider clock, ILogger<Sig
             while (await tick.WaitForNextTickAsync(stoppingToken))
             {
                 try { await signals.LookAsync(stoppingToken); }
-                catch (Exception e) when (e is not OperationCanceledException) { log.LogWarning("Asking workspaces what works in them failed: {Error}", e.Message); }
+                catch (Exception e) when (e is not OperationCanceledException) { log.LogWarning("Reading the activity of workspaces failed: {Error}", e.Message); }
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { }

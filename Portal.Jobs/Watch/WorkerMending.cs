@@ -12,8 +12,8 @@ using Portal.Jobs.Steps;
 namespace Portal.Jobs.Watch;
 
 /// <summary>
-/// Makes workers anew that ended by themselves, by the same plan, a bounded number of times. Under the workspace's lock and only while no run
-/// is unfinished, so that it never races one. What else ended is for its owner: a notebook that is begun again has lost what it computed.
+/// Automatic restarts: recreates workers that exited by themselves, from the same plan, a bounded number of times. Under the workspace's lock and only
+/// while no run is unfinished, so that it never races one. Other nodes are left to the owner: a restarted notebook has lost what it computed.
 /// </summary>
 public sealed class WorkerMending(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NodeRows rows, RunOptions options, TimeProvider clock, ILogger<WorkerMending> log) : BackgroundService
@@ -28,21 +28,21 @@ public sealed class WorkerMending(
         {
             try { await RunAsync(stoppingToken); }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
-            catch (Exception e) { log.LogWarning("Workers that ended were not started again: {Error}", e.Message); }
+            catch (Exception e) { log.LogWarning("Automatic restarts of workers failed: {Error}", e.Message); }
         }
     }
 
-    /// <summary>Once over all workspaces of which a worker's row does not run, while all else does. Asks the database only, until one is found.</summary>
+    /// <summary>One pass over all workspaces in which only a worker is not running. Queries only the database until one is found.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
         await Parallel.ForEachAsync(await SickAsync(cancel), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (id, _) =>
         {
             try { await MendAsync(id, cancel); }
-            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested) { log.LogWarning("A worker of workspace {Workspace} was not started again: {Error}", id, e.Message); }
+            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested) { log.LogWarning("A worker of workspace {Workspace} could not be restarted: {Error}", id, e.Message); }
         });
     }
 
-    /// <summary>Without those that were given up on, until their time is over: they would take the places of others.</summary>
+    /// <summary>Without those that used up their restarts, until their period is over: they would take the places of others.</summary>
     private async Task<IReadOnlyList<Guid>> SickAsync(CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -81,7 +81,7 @@ public sealed class WorkerMending(
         else await GiveUpAsync(known, ended, cancel);
     }
 
-    /// <summary>Whether the bound leaves one more; counted by the database's clock over all processes.</summary>
+    /// <summary>Whether the limit allows one more; counted by the database's clock over all processes.</summary>
     private async Task<bool> MayAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -98,8 +98,8 @@ public sealed class WorkerMending(
     {
         var now = known.Workspace;
         var names = ended.Select(n => n.Name).ToList();
-        var plan = await plans.MakeAsync(known, now, cancel) with { KeepsWhatIsThere = true }; // an image that is being built again uses up no time
-        // Told and counted before anything is done: whoever dies in between has used up one time.
+        var plan = await plans.MakeAsync(known, now, cancel) with { KeepsWhatIsThere = true }; // an image that is being rebuilt uses up no restart
+        // Recorded and counted before anything is done: a crash in between has used up one restart.
         await using (var db = await databases.CreateDbContextAsync(cancel))
         {
             foreach (var node in ended)
@@ -113,14 +113,14 @@ public sealed class WorkerMending(
         await clusters.RemoveNodesAsync(now.Id, names, cancel);
         for (var looks = Looks; (await clusters.LookAsync(now.Id, cancel))?.Nodes.Any(n => names.Contains(n.Name)) == true; looks--)
         {
-            if (looks == 0) return; // still going: seen again at the next tick
+            if (looks == 0) return; // still stopping: seen again at the next tick
             await Task.Delay(BetweenLooks, clock, cancel);
         }
         await clusters.EnsureAsync(plan, cancel);
         await rows.SeeAsync(now.Id, await clusters.LookAsync(now.Id, cancel), cancel);
     }
 
-    /// <summary>Said once; when the time is over, it is tried again.</summary>
+    /// <summary>Recorded once; when the period is over, restarts are tried again.</summary>
     private async Task GiveUpAsync(RunFacts known, IReadOnlyList<NodeShape> ended, CancellationToken cancel)
     {
         var now = known.Workspace;

@@ -11,13 +11,13 @@ public static class AccessEndpoints
 {
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
 
-    /// <summary>Before authorization: the demo's door, and what ends with a session.</summary>
+    /// <summary>Endpoints before authorization: the demo sign-in, and what ends with a session.</summary>
     public static void UsePortalAccess(this IApplicationBuilder app)
     {
         app.UseOwnOrigin();
         app.Use((http, next) =>
         {
-            // The page for missing pages answers those who look, not forms: sent again to it, a form would meet a refusal of another kind.
+            // The not-found page is for people; re-executing a form post for it would fail with a different refusal.
             if (!HttpMethods.IsGet(http.Request.Method) && !http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) && http.Features.Get<IStatusCodePagesFeature>() is { } pages) pages.Enabled = false;
             return next(http);
         });
@@ -29,7 +29,7 @@ public static class AccessEndpoints
                 await next(http);
                 return;
             }
-            // With a body of its own: the page for missing pages would ask for a sign-in again.
+            // With its own body, because the not-found page would ask for a sign-in again.
             http.Response.StatusCode = StatusCodes.Status404NotFound;
             await http.Response.WriteAsync("Nobody can sign in here this way.", http.RequestAborted);
         });
@@ -39,7 +39,7 @@ public static class AccessEndpoints
 
     public static void MapPortalAccess(this IEndpointRouteBuilder routes)
     {
-        // Parameters of a form put these endpoints under antiforgery: nobody else's page can sign a person in or out.
+        // Form parameters put these endpoints under antiforgery, so no other site's page can sign a person in or out.
         routes.MapPost("/sign-in/demo", SignInAsync).AllowAnonymous();
         routes.MapPost("/sign-out", SignOutAsync).AllowAnonymous();
         routes.MapPost("/workspaces/{id:guid}/apps/{app}/open", OpenAsync).RequireAuthorization();
@@ -77,7 +77,7 @@ public static class AccessEndpoints
     private static async Task<IResult> OfferAsync(string slug, string app, string? path, FindApp find, OpenAppPage page, ClaimsPrincipal me, HttpContext http) =>
         await find.RunAsync(me.Actor(), slug, app, http.RequestAborted) is { } found ? page.Offer(http, found, path) : page.Nothing(http);
 
-    /// <summary>Starts the workspace again for whoever wants to go on in one of its apps, and leads back to the page that waits for it.</summary>
+    /// <summary>Starts the workspace again for a person who wants to continue in one of its apps, and returns to the page that waits for it.</summary>
     private static async Task<IResult> StartAsync(
         string slug, string app, IFormCollection form, FindApp find, StartWorkspace start, OpenAppPage page, ClaimsPrincipal me, HttpContext http)
     {
@@ -98,7 +98,7 @@ public static class AccessEndpoints
 
     private static IResult NotFound(string why) => Results.Text(why, statusCode: StatusCodes.Status404NotFound);
 
-    /// <summary>A circuit first gets a moment to show that the session ended; one that stays is cut, and cannot come back: the hub needs a session too.</summary>
+    /// <summary>A circuit first gets a moment to show that the session ended; if it stays it is cut and cannot come back, because the hub requires a session too.</summary>
     private static async Task CutCircuitAsync(HttpContext http, RequestDelegate next)
     {
         if (!http.Request.Path.StartsWithSegments("/_blazor", StringComparison.OrdinalIgnoreCase) || http.User.FindFirstValue(PortalClaims.Session) is not { } session)

@@ -1,4 +1,4 @@
 namespace Portal.Access;
 
-/// <summary>Texts of signing in and out: AccessTexts.resx.</summary>
+/// <summary>Texts for signing in and out: AccessTexts.resx.</summary>
 public sealed class AccessTexts;

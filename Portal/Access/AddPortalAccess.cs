@@ -10,12 +10,12 @@ namespace Portal.Access;
 
 public static class PortalAccess
 {
-    /// <summary>Largest body that the portal itself takes, bytes; apps take more.</summary>
+    /// <summary>Maximum body size for the portal itself, bytes; apps accept more.</summary>
     public const long LargestBody = 1 << 20;
 
     /// <summary>
-    /// Sign-in, sessions, tickets, hosts. Everything else asks claims only: real sign-in adds a scheme that signs people in
-    /// to this one, and the sign-in page goes.
+    /// Sign-in, sessions, tickets, hosts. The rest of the portal only reads claims, so real sign-in adds a scheme that signs people in
+    /// to this one, and the demo sign-in page is removed.
     /// </summary>
     public static IServiceCollection AddPortalAccess(this IServiceCollection services, IConfiguration configuration)
     {
@@ -36,9 +36,9 @@ public static class PortalAccess
     }
 
     /// <summary>
-    /// Lax, since people come by links, also from pages of apps: without its cookie such a page would be given a new one, and the forms of
-    /// all pages that are open already would be refused. Forms of other origins are refused by their origin. Always Secure,
-    /// also over http on localhost, which browsers take; the framework's own setting would refuse to work there.
+    /// Lax, because people arrive by links, also from pages of apps: without its cookie such a page would be given a new one, and the forms of
+    /// all open pages would be refused. Forms from other origins are refused by their Origin. Always Secure,
+    /// also over http on localhost, which browsers accept; the framework's own setting would refuse to work there.
     /// </summary>
     private sealed class SecureCookie : CookieBuilder
     {

@@ -4,10 +4,10 @@ using Portal.Core.People;
 
 namespace Portal.Access;
 
-/// <summary>Who acts, for components and endpoints.</summary>
+/// <summary>The actor, for components and endpoints.</summary>
 public sealed class CurrentPerson(AuthenticationStateProvider states)
 {
-    /// <summary>The signed-in person; throws where nobody is, which pages that ask for a sign-in never meet.</summary>
+    /// <summary>The signed-in person; throws if there is none, which cannot happen on pages that require a sign-in.</summary>
     public async Task<Actor> ActorAsync() => (await states.GetAuthenticationStateAsync()).User.Actor();
 }
 
@@ -16,6 +16,6 @@ public static class CurrentPersonClaims
     /// <inheritdoc cref="CurrentPerson.ActorAsync"/>
     public static Actor Actor(this ClaimsPrincipal user) => new(Guid.Parse(user.FindFirstValue(PortalClaims.Person) ?? throw new InvalidOperationException("Nobody is signed in.")));
 
-    /// <summary>Hash of the portal session; throws where nobody is signed in.</summary>
+    /// <summary>Hash of the portal session; throws if nobody is signed in.</summary>
     public static string SessionHash(this ClaimsPrincipal user) => user.FindFirstValue(PortalClaims.Session) ?? throw new InvalidOperationException("Nobody is signed in.");
 }

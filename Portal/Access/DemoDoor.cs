@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 namespace Portal.Access;
 
 /// <summary>
-/// Whether anybody may sign in as a person of the demo by a click. Only where nobody but this machine can ask: switched on,
-/// bound to loopback alone, asked under the portal's own host, and not forwarded by a proxy that listens elsewhere.
+/// Whether anyone may sign in as a demo person with a click. Only if nobody but this machine can connect: switched on,
+/// bound to loopback only, requested under the portal's own host, and not forwarded by a proxy that listens elsewhere.
 /// </summary>
 public sealed class DemoDoor
 {

@@ -1,6 +1,6 @@
 namespace Portal.Access;
 
-/// <summary>The exact allow-list of hosts: what is neither the portal nor below the apps' domain is not answered.</summary>
+/// <summary>The exact allow-list of hosts: requests for anything but the portal or a host below the apps' domain are refused.</summary>
 public static class KnownHosts
 {
     public static void UseKnownHosts(this IApplicationBuilder app)
@@ -18,7 +18,7 @@ public static class KnownHosts
         });
     }
 
-    /// <summary>Neither a circuit nor a form of another page: browsers say where a request comes from, and it must be the portal itself.</summary>
+    /// <summary>Protects circuits and forms from other origins: browsers send an Origin, and it must be the portal itself.</summary>
     public static void UseOwnOrigin(this IApplicationBuilder app)
     {
         var site = app.ApplicationServices.GetRequiredService<Site>();
@@ -28,7 +28,7 @@ public static class KnownHosts
             var safe = HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method);
             var circuit = http.Request.Path.StartsWithSegments("/_blazor", StringComparison.OrdinalIgnoreCase);
             var own = origin.Count == 1 && origin[0] == site.Origin;
-            // Scripts without a browser send no Origin; a WebSocket of a browser always does.
+            // Clients other than browsers send no Origin; a browser's WebSocket always does.
             var allowed = origin.Count == 0 ? !circuit || !http.IsUpgrade() : own || (safe && !circuit);
             if (allowed && (safe || http.Request.Headers["Sec-Fetch-Site"] is not ["cross-site" or "same-site"]))
             {
@@ -40,6 +40,6 @@ public static class KnownHosts
         });
     }
 
-    /// <summary>A WebSocket, or anything else that leaves HTTP.</summary>
+    /// <summary>A WebSocket or another protocol upgrade.</summary>
     internal static bool IsUpgrade(this HttpContext http) => http.Request.Headers.Upgrade.Count > 0 || HttpMethods.IsConnect(http.Request.Method);
 }

@@ -9,8 +9,8 @@ using Portal.Theme;
 namespace Portal.Access;
 
 /// <summary>
-/// The tiny page that makes the browser post its ticket to the app's host. Only a POST from the portal's origin is taken there:
-/// an address that somebody sends carries no ticket, and a page of somebody else has another origin.
+/// The small page that makes the browser post its ticket to the app's host. Only a POST from the portal's origin is accepted there:
+/// a link that somebody sends carries no ticket, and another site's page has another origin.
 /// </summary>
 public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery antiforgery, IStringLocalizer<AccessTexts> texts)
 {
@@ -19,7 +19,7 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
     public const string Script = "/open-app.js";
     public const string ScriptText = "document.forms[0].submit();\n";
 
-    /// <summary>Of the page that says what is under way: loads it again when there is something else to say.</summary>
+    /// <summary>Script of the waiting page: reloads it when its text changes.</summary>
     public const string WaitScript = "/await-app.js";
     public const string WaitScriptText = """
         const look = async () => {
@@ -34,26 +34,26 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
 
         """;
 
-    /// <summary>Where a ticket is posted to, on every app's host.</summary>
+    /// <summary>Path to which a ticket is posted, on every app's host.</summary>
     public const string EnterPath = "/.portal/enter";
 
-    /// <summary>The portal's page that offers to open an app at a path, as a link that anybody may follow.</summary>
+    /// <summary>The portal's page that offers to open an app at a path, as a link that is safe to follow.</summary>
     public static string Address(AppHost app, string path) => $"/workspaces/{app.Slug}/open/{app.App}{(PathInApp(path) is { } known ? $"?path={Uri.EscapeDataString(known)}" : "")}";
 
-    /// <summary>A path of the app's own host and none of the proxy's; null for anything else.</summary>
+    /// <summary>A path of the app's own host that is not one of the proxy's; null for anything else.</summary>
     public static string? PathInApp(string? path) =>
         path is { Length: > 1 and <= LongestPath } && LocalUrl.OrHome(path) == path && !path.StartsWith("/.portal", StringComparison.OrdinalIgnoreCase) ? path : null;
 
-    /// <summary>An address as <see cref="Address"/> makes it.</summary>
+    /// <summary>An address made by <see cref="Address"/>.</summary>
     public static bool IsOffer(string? url) =>
         url is not null && url.StartsWith("/workspaces/", StringComparison.Ordinal) && url.Contains("/open/", StringComparison.Ordinal);
 
     /// <summary>
-    /// Offers to open an app for whoever came by a link, or says what has become of it and what can be done: nothing happens before the person
-    /// clicks, since links come from anywhere and the pages of engines have addresses that do things. Where something is under way the page
-    /// goes on by itself.
+    /// Offers to open an app to a person who came by a link, or explains its state and what can be done. Nothing happens before the person
+    /// clicks, because links come from anywhere and pages of compute engines have addresses with side effects. While something is in progress
+    /// the page continues by itself.
     /// </summary>
-    /// <param name="refused">Why it could not be started just now; null where nobody tried.</param>
+    /// <param name="refused">Why it could not be started just now; null if nobody tried.</param>
     public IResult Offer(HttpContext http, AppFound app, string? path, ChangeRefusal? refused = null)
     {
         var state = app.Status switch
@@ -98,17 +98,17 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
             """;
     }
 
-    /// <summary>404, the same for an app that is not there and for one that is somebody else's.</summary>
+    /// <summary>404, the same for an app that does not exist and for one that belongs to somebody else.</summary>
     public IResult Nothing(HttpContext http) =>
         Page(http, texts["Nothing.Title"], $"""<p>{E(texts["Nothing.Says"])}</p><p><a href="/">{E(texts["Nothing.Link"])}</a></p>""", formAction: "'none'", StatusCodes.Status404NotFound);
 
-    /// <param name="path">Where in the app to begin; null for where it begins by itself.</param>
+    /// <param name="path">Where in the app to begin; null for its start page.</param>
     public IResult Result(HttpContext http, OpenAppOutcome.Opened opened, string? path = null)
     {
         var app = site.AppOrigin(new(opened.App, opened.Slug));
-        // The origin must be told, or browsers send "null"; the path never is.
+        // The origin must be sent, or browsers send "null"; the path never is.
         http.Response.Headers["Referrer-Policy"] = "origin";
-        // The one page of the portal whose form may leave it, and only to this app.
+        // The only page of the portal whose form may be posted to another host, and only to this app.
         return Page(http, texts["Open.Title", opened.Title], $"""
             <form method="post" action="{E(app)}{EnterPath}">{Hidden("ticket", opened.Ticket)}{(PathInApp(path) is { } known ? Hidden("path", known) : "")}
             <p>{E(texts["Open.Says"])}</p><p class="people"><button type="submit">{E(texts["Open.Button", opened.Title])}</button></p></form>
@@ -116,10 +116,10 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
             """, formAction: app, script: "'self'");
     }
 
-    /// <param name="content">HTML below the heading; every value in it is encoded already.</param>
-    /// <param name="formAction">Where forms of the page may be posted to: sources of a content security policy.</param>
-    /// <param name="script">Where scripts may come from, and what they may ask; such sources too.</param>
-    /// <param name="state">What the page says, for <see cref="WaitScript"/>.</param>
+    /// <param name="content">HTML below the heading; every value in it is already encoded.</param>
+    /// <param name="formAction">Where forms of the page may be posted: sources for the content security policy.</param>
+    /// <param name="script">Where scripts may come from and what they may fetch; such sources too.</param>
+    /// <param name="state">What the page shows, for <see cref="WaitScript"/>.</param>
     private IResult Page(
         HttpContext http, string title, string content, string formAction, int status = StatusCodes.Status200OK, string script = "'none'", string state = "")
     {

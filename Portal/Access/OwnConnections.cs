@@ -8,18 +8,18 @@ using Microsoft.AspNetCore.WebUtilities;
 namespace Portal.Access;
 
 /// <summary>
-/// A connection of a circuit belongs to the session that negotiated it. SignalR takes a connection token from anybody who is signed in and only
-/// writes to the log that the person changed; with it others could send to a circuit and read from it. So the token that a browser is given
-/// carries a code over itself and the session, and whoever brings another session's is told what an unknown token is told.
+/// Binds a circuit's connection to the session that negotiated it. SignalR accepts a connection token from any signed-in person and only
+/// logs that the person changed, so with a stolen token others could send to a circuit and read from it. So the token given to a browser
+/// includes a code over itself and the session, and a token of another session is answered like an unknown one.
 /// </summary>
 internal static class OwnConnections
 {
     private const string Hub = "/_blazor";
 
-    /// <summary>Connections are this process's own and end with it, and so does the key.</summary>
+    /// <summary>Connections belong to this process and end with it, and so does the key.</summary>
     private static readonly byte[] Key = RandomNumberGenerator.GetBytes(32);
 
-    /// <summary>After who asks is known.</summary>
+    /// <summary>To be used after authentication.</summary>
     public static void UseOwnConnections(this IApplicationBuilder app) => app.UseWhen(IsHub, hub => hub.Use(HandleAsync));
 
     private static bool IsHub(HttpContext http) => http.Request.Path.StartsWithSegments(Hub, StringComparison.OrdinalIgnoreCase);
@@ -59,7 +59,7 @@ internal static class OwnConnections
         var said = answer.ToArray();
         if (http.Response.StatusCode == StatusCodes.Status200OK && JsonNode.Parse(said) is JsonObject connection)
         {
-            // Clients of the oldest protocol get no token beside the id and bring that.
+            // Clients of the oldest protocol get only an id, no token, and send that.
             var name = connection.ContainsKey("connectionToken") ? "connectionToken" : "connectionId";
             if ((string?)connection[name] is { } token) connection[name] = Bind(token, session);
             said = Encoding.UTF8.GetBytes(connection.ToJsonString());

@@ -4,8 +4,8 @@ using Portal.Core.Live;
 namespace Portal.Access;
 
 /// <summary>
-/// Asks rows again whether what is open may stay open: when the database tells of a change, and from time to time because
-/// a notification may be lost. Many changes at once lead to one look.
+/// Checks again in the rows whether open connections may stay open: when the database notifies a change, and from time to time because
+/// a notification may be lost. Many changes at once lead to one check.
 /// </summary>
 internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger log) : BackgroundService
 {
@@ -14,7 +14,7 @@ internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger lo
 
     protected TimeProvider Clock => clock;
 
-    /// <summary>Longest time between two looks, while none fails.</summary>
+    /// <summary>Maximum time between two checks, while none fails.</summary>
     protected abstract TimeSpan Every { get; }
 
     /// <summary>Whether this change may end something; called on the listening thread.</summary>
@@ -22,7 +22,7 @@ internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger lo
 
     protected abstract Task LookAsync(CancellationToken cancel);
 
-    /// <summary>Look again soon.</summary>
+    /// <summary>Triggers a check soon.</summary>
     protected void Ring() => _bell.Writer.TryWrite(true);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -40,7 +40,7 @@ internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger lo
                 }
                 catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or TimeoutException or InvalidOperationException)
                 {
-                    log.LogWarning("Could not look whether access goes on, again in {Again}: {Error}", AfterFault, e.Message);
+                    log.LogWarning("Checking access failed, retrying in {Again}: {Error}", AfterFault, e.Message);
                     await Task.Delay(AfterFault, clock, stoppingToken);
                     Ring();
                 }

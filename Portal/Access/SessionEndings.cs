@@ -4,19 +4,19 @@ using Portal.Core.Live;
 
 namespace Portal.Access;
 
-/// <summary>Sessions that end while a circuit is open: whoever holds one subscribes by session.</summary>
+/// <summary>Sessions that end while a circuit is open: circuits subscribe by session.</summary>
 internal sealed class SessionEndings(FindSession sessions, Changes changes, TimeProvider clock, ILogger<SessionEndings> log) : RowWatch(changes, clock, log)
 {
     private readonly ConcurrentDictionary<Holder, string> _holders = new();
 
     protected override TimeSpan Every => TimeSpan.FromSeconds(30);
 
-    /// <param name="ended">Called once, on a thread of the pool; must be short.</param>
+    /// <param name="ended">Called once, on a pool thread; must be short.</param>
     public IDisposable On(string sessionHash, Action ended)
     {
         var holder = new Holder(ended, h => _holders.TryRemove(h, out _));
         _holders[holder] = sessionHash;
-        Ring(); // it may have ended just before
+        Ring(); // it may have just ended
         return holder;
     }
 

@@ -7,14 +7,14 @@ using Portal.Core.People;
 
 namespace Portal.Access;
 
-/// <summary>Names of the claims that the rest of the portal uses; whatever signs people in must bring <see cref="Person"/>.</summary>
+/// <summary>Names of the claims used by the rest of the portal; any sign-in scheme must provide <see cref="Person"/>.</summary>
 public static class PortalClaims
 {
     /// <summary>Id of the person's row.</summary>
     public const string Person = "sub";
     public const string Name = "name", Role = "role", Issuer = "portal.issuer", Session = "portal.session";
 
-    /// <summary>As <c>IsInRole</c> asks for it.</summary>
+    /// <summary>As <c>IsInRole</c> expects it.</summary>
     public static string Of(MemberRole role) => role switch
     {
         MemberRole.Student => "student",
@@ -26,7 +26,7 @@ public static class PortalClaims
     };
 }
 
-/// <summary>The cookie is a random key, its hash a row; who that is and what they are is read from rows with every request.</summary>
+/// <summary>The cookie is a random key, and a row holds its hash; person and roles are read from rows with every request.</summary>
 internal sealed class SessionHandler(
     IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logs, UrlEncoder encoder,
     FindSession find, BeginSession begin, EndSession end, Site site) : SignInAuthenticationHandler<AuthenticationSchemeOptions>(options, logs, encoder)
@@ -62,14 +62,14 @@ internal sealed class SessionHandler(
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {
-        // Only a page that a person opens is sent to the sign-in; programs and circuits are told.
+        // Only a page that a person opens is redirected to the sign-in; programs and circuits get a status.
         var page = HttpMethods.IsGet(Request.Method) && !Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) && !Request.Path.StartsWithSegments("/_blazor", StringComparison.OrdinalIgnoreCase);
         if (page) Response.Redirect($"/sign-in?returnUrl={Uri.EscapeDataString(Request.Path + Request.QueryString)}");
         else Response.StatusCode = StatusCodes.Status401Unauthorized;
         return Task.CompletedTask;
     }
 
-    // Http is enough for Secure on localhost; no script reads it; a link from elsewhere still arrives signed in.
+    // Browsers accept Secure over http on localhost; scripts cannot read it; a person following a link from elsewhere is still signed in.
     private static CookieOptions Cookie => new() { Path = "/", Secure = true, HttpOnly = true, SameSite = SameSiteMode.Lax, IsEssential = true };
 
     private Task EndPresentAsync() =>

@@ -6,7 +6,7 @@ using Portal.Core.Data;
 
 namespace Portal.Access;
 
-/// <summary>An open circuit loses its person at once when the session's row goes, and at the latest by the slow check.</summary>
+/// <summary>An open circuit ends at once when its session's row is deleted, and at the latest at the next periodic check.</summary>
 internal sealed class SessionWatch : RevalidatingServerAuthenticationStateProvider
 {
     private readonly FindSession _sessions;
@@ -30,7 +30,7 @@ internal sealed class SessionWatch : RevalidatingServerAuthenticationStateProvid
         }
         catch (Exception fault) when (DatabaseAway.Is(fault))
         {
-            // Nobody is signed out for that: each verb asks rows of its own, and the next look finds a session that ended meanwhile.
+            // Do not sign anybody out for that: each verb queries rows anyway, and the next check finds a session that ended meanwhile.
             return true;
         }
     }

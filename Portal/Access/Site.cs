@@ -2,11 +2,11 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portal.Access;
 
-/// <summary>The host of one app: <c>app--slug.apps.localhost</c>. Parsed by us, never by a route pattern.</summary>
+/// <summary>The host of one app: <c>app--slug.apps.localhost</c>. We parse it ourselves, never by a route pattern.</summary>
 public readonly record struct AppHost(string App, string Slug);
 
 /// <summary>
-/// Where the portal and the apps are. Everything about hosts, origins and cookie names is computed here, from
+/// The addresses of the portal and the apps. Everything about hosts, origins and cookie names is computed here, from
 /// <c>Site:PublicUrl</c>, <c>Site:AppsDomain</c> and <c>Installation:Id</c>.
 /// </summary>
 public sealed class Site
@@ -32,25 +32,25 @@ public sealed class Site
     public Uri PublicUrl { get; }
     public string AppsDomain { get; }
 
-    /// <summary>Of the portal, as browsers write it.</summary>
+    /// <summary>Of the portal, in the form browsers send.</summary>
     public string Origin => PublicUrl.GetLeftPart(UriPartial.Authority);
 
-    /// <summary>Cookies ignore ports, so their names carry the installation.</summary>
+    /// <summary>Cookies ignore ports, so their names contain the installation.</summary>
     public string SessionCookie { get; }
 
     /// <summary>On the apps' hosts.</summary>
     public string AppCookie { get; }
 
-    /// <summary>Of antiforgery.</summary>
+    /// <summary>The antiforgery cookie.</summary>
     public string FormCookie { get; }
 
     /// <summary>Exactly the portal's host and port.</summary>
     public bool IsPortal(HostString host) => string.Equals(host.Value, PublicUrl.Authority, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>A host below the apps' domain, whatever it names.</summary>
+    /// <summary>A host below the apps' domain, whether or not such an app exists.</summary>
     public bool IsBelowApps(HostString host) => host.Host.EndsWith($".{AppsDomain}", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>False for anything but one well-formed label below the apps' domain, at the portal's port.</summary>
+    /// <summary>False for anything but one well-formed label below the apps' domain, on the portal's port.</summary>
     public bool TryApp(HostString host, [MaybeNullWhen(false)] out AppHost app)
     {
         app = default;
@@ -66,8 +66,8 @@ public sealed class Site
     public string AppOrigin(AppHost app) => $"{PublicUrl.Scheme}://{app.App}--{app.Slug}{_appsSuffix}";
 
     /// <summary>
-    /// What browsers take for one site: the last two labels of a host, or three where the country's own names come second (ac.uk).
-    /// Without the list of public suffixes this is an approximation; it refuses rather too much.
+    /// What browsers treat as one site: the last two labels of a host, or three where country domains have a second level (ac.uk).
+    /// Without the public suffix list this is an approximation, and errs on the side of refusing.
     /// </summary>
     private static string SiteOf(string host)
     {

@@ -16,7 +16,7 @@ public static class PortalApi
         return services;
     }
 
-    /// <summary>Faults and empty answers of the API as problem documents, and what every unsafe call must bring.</summary>
+    /// <summary>Turns faults and empty responses of the API into problem documents, and checks what every unsafe call must send.</summary>
     public static void UsePortalApi(this IApplicationBuilder app) => app.UseWhen(http => http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase), api =>
     {
         api.UseExceptionHandler(new ExceptionHandlerOptions { StatusCodeSelector = e => e is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError });
@@ -26,7 +26,7 @@ public static class PortalApi
             http.Response.Headers.CacheControl = "no-store";
             var safe = HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method);
             var refused = safe ? null
-                // A form of another page cannot set this header, and a script of another page may not.
+                // Another site's form cannot set this header, and another site's script may not.
                 : http.Request.Headers[CsrfHeader] != "1" ? Problems.Say(StatusCodes.Status400BadRequest, "Header missing", $"Calls that change something carry the header {CsrfHeader}: 1.")
                 : http.Request.ContentLength > PortalAccess.LargestBody ? Problems.Say(StatusCodes.Status413PayloadTooLarge, "Too large", $"A body has at most {PortalAccess.LargestBody} bytes.")
                 : null;

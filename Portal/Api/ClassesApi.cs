@@ -5,7 +5,7 @@ using Portal.Core.Policy;
 
 namespace Portal.Api;
 
-/// <summary>Rules of a class, for those who answer for it.</summary>
+/// <summary>Rules of a class, for the people responsible for it.</summary>
 internal static class ClassesApi
 {
     public static void Map(RouteGroupBuilder api) => api

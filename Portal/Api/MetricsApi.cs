@@ -4,7 +4,7 @@ using Portal.Core.Metrics;
 
 namespace Portal.Api;
 
-/// <summary>What was measured of a workspace.</summary>
+/// <summary>Measurements of a workspace.</summary>
 internal static class MetricsApi
 {
     public static void Map(RouteGroupBuilder api) => api
@@ -18,18 +18,18 @@ internal static class MetricsApi
     }
 }
 
-/// <summary>The windows as addresses name them.</summary>
+/// <summary>The windows as named in addresses.</summary>
 public static class MetricsWindows
 {
     public static readonly IReadOnlyList<string> Words = ["1h", "1d", "30d"];
 
     public static string Word(MetricsWindow window) => Words[(int)window];
 
-    /// <summary>Null for a word that is none of them.</summary>
+    /// <summary>Null for an unknown word.</summary>
     public static MetricsWindow? Parse(string? word) => Words.ToList().IndexOf(word ?? "") is var at and >= 0 ? (MetricsWindow)at : null;
 }
 
-/// <param name="StepSeconds">Time that one point stands for.</param>
+/// <param name="StepSeconds">Duration of one point.</param>
 public sealed record MetricsShape(string Window, DateTimeOffset From, DateTimeOffset To, double StepSeconds, IReadOnlyList<NodeMetrics> Nodes, IReadOnlyList<CountMetrics> Counts)
 {
     public static MetricsShape Of(MetricsView view) => new(MetricsWindows.Word(view.Window), view.From, view.To, view.Step.TotalSeconds, view.Nodes, view.Counts);

@@ -14,8 +14,8 @@ using Portal.Core.Policy;
 namespace Portal.Api;
 
 /// <summary>
-/// GET /metrics in the form of Prometheus: every node's figures, what engines count, runs, capacity, and this process. For a monitoring
-/// system that brings the token of <c>Metrics:TokenFile</c>, and for operators who are signed in; to other people the address does not exist.
+/// GET /metrics in Prometheus' format: readings of every node, counts of compute engines, runs, capacity, and this process. For a monitoring
+/// system with the token of <c>Metrics:TokenFile</c>, and for signed-in operators; for other people the address does not exist.
 /// </summary>
 internal sealed class MetricsExport : IDisposable
 {
@@ -60,7 +60,7 @@ internal sealed class MetricsExport : IDisposable
         Site("storage_free_bytes", "What of it is free.", (s, _) => s.StorageIsKnown ? s.StorageFreeBytes : null);
     }
 
-    /// <summary>Refuses, or reads what the exporter then says.</summary>
+    /// <summary>Refuses, or reads what the exporter then returns.</summary>
     public async Task HandleAsync(HttpContext http, RequestDelegate next)
     {
         if (!HttpMethods.IsGet(http.Request.Method) || !(HasToken(http) || await IsOperatorAsync(http.User, http.RequestAborted)))
@@ -109,12 +109,12 @@ public static class MetricsExports
         services.AddSingleton<MetricsExport>();
         services.AddOpenTelemetry().WithMetrics(m => m
             .AddMeter(MetricsExport.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql", "System.Runtime")
-            // Each scrape reads rows of its own: an answer that is kept for a moment would show those of the one before.
+            // Each scrape reads rows; a cached response would show those of the previous one.
             .AddPrometheusExporter(o => o.ScrapeResponseCacheDurationMilliseconds = 0));
         return services;
     }
 
-    /// <summary>After who asks is known.</summary>
+    /// <summary>To be used after authentication.</summary>
     public static void UseMetricsExport(this IApplicationBuilder app)
     {
         var export = app.ApplicationServices.GetRequiredService<MetricsExport>();

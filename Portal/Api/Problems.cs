@@ -3,7 +3,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Api;
 
-/// <summary>Refusals as problem documents (RFC 9457): a status, plain words, and members that a program can go by.</summary>
+/// <summary>Refusals as problem documents (RFC 9457): a status, plain words, and members that a program can evaluate.</summary>
 internal static class Problems
 {
     public static IResult NotFound() => Say(StatusCodes.Status404NotFound, "Not found", "There is no such thing, or it is not yours.");

@@ -5,24 +5,24 @@ using Portal.Core.Catalog;
 
 namespace Portal.Api;
 
-/// <summary>Why nothing new is launched from a template, for students.</summary>
+/// <summary>Why a template can no longer be launched, for students.</summary>
 public sealed record Deprecation([property: Required, StringLength(DeprecateTemplate.LongestReason, MinimumLength = 1)] string? Reason);
 
-/// <summary>The classes that may launch it, of those that the caller decides for; none for all.</summary>
+/// <summary>The classes that may launch it, of those that the caller decides for; none means all.</summary>
 public sealed record Restriction([property: Required, MaxLength(1000)] IReadOnlyList<Guid>? Classes);
 
 /// <param name="File">Path below the folder of templates.</param>
-/// <param name="Line">Beginning at 1; 0 where no line is to blame.</param>
-/// <param name="Field">Such as roles[1].image; empty where no key is to blame.</param>
+/// <param name="Line">Starting at 1; 0 if no line is to blame.</param>
+/// <param name="Field">Such as roles[1].image; empty if no key is to blame.</param>
 public sealed record TemplateFaultShape(string File, long Line, string Field, string Reason, DateTimeOffset SeenAt);
 
 /// <param name="Hash">Of the content of the newest version.</param>
-/// <param name="Offered">False when its folder is gone.</param>
-/// <param name="Deprecated">Why nothing new is launched from it; null while it may.</param>
-/// <param name="Classes">That may launch it; empty for all.</param>
+/// <param name="Offered">False if its folder is gone.</param>
+/// <param name="Deprecated">Why it can no longer be launched; null while it can.</param>
+/// <param name="Classes">The classes that may launch it; empty for all.</param>
 public sealed record ManagedTemplateShape(string Id, string Title, string Hash, DateTimeOffset PublishedAt, int Workspaces, int OlderWorkspaces, bool Offered, string? Deprecated, IReadOnlyList<Guid> Classes);
 
-/// <param name="Faults">For operators; nobody else has any.</param>
+/// <param name="Faults">For operators; empty for everyone else.</param>
 public sealed record ManagedTemplatesShape(IReadOnlyList<ManagedTemplateShape> Templates, IReadOnlyList<TemplateFaultShape> Faults);
 
 /// <summary>What is offered, for operators and admins of departments.</summary>

@@ -5,7 +5,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Api;
 
-/// <summary>The verbs of the pages for programs: same classes, same refusals.</summary>
+/// <summary>The verbs of the pages, for programs: same classes, same refusals.</summary>
 internal static class WorkspacesApi
 {
     public static void Map(RouteGroupBuilder api)

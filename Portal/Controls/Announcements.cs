@@ -1,8 +1,8 @@
 namespace Portal.Controls;
 
 /// <summary>
-/// What a screen reader says of changes that the eye sees by itself. One polite live region a circuit, always on the page: what appears together
-/// with its own region is not read out reliably.
+/// Announces to screen readers what others see by themselves. One polite live region per circuit, always on the page, because text that appears
+/// together with its own region is not read out reliably.
 /// </summary>
 public sealed class Announcements
 {
@@ -17,7 +17,7 @@ public sealed class Announcements
         foreach (var hear in _hearers) hear();
     }
 
-    /// <summary>Calls at each announcement until the answer is disposed.</summary>
+    /// <summary>Calls at each announcement until the result is disposed.</summary>
     public IDisposable Listen(Action hear)
     {
         _hearers = [.. _hearers, hear];
@@ -30,5 +30,5 @@ public sealed class Announcements
     }
 }
 
-/// <param name="Number">So that the same words are read out twice.</param>
+/// <param name="Number">Makes the same words be read out twice.</param>
 public sealed record Announcement(long Number, string Words);

@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Components;
 
 namespace Portal.Controls;
 
-/// <summary>A component whose words depend on the time. Draws at a beat only when <see cref="Words"/> changed.</summary>
+/// <summary>A component whose text depends on the time. Renders on a tick only if <see cref="Words"/> changed.</summary>
 public abstract class BeatingComponent : ComponentBase, IDisposable
 {
     private IDisposable? _beat;
@@ -13,10 +13,10 @@ public abstract class BeatingComponent : ComponentBase, IDisposable
 
     protected DateTimeOffset Now => Heart.Now;
 
-    /// <summary>Whatever of this component depends on the time, as one string.</summary>
+    /// <summary>Everything in this component that depends on the time, as one string.</summary>
     protected abstract string Words { get; }
 
-    /// <summary>False where time changes nothing, such as a list of finished steps.</summary>
+    /// <summary>False if time changes nothing, as in a list of finished steps.</summary>
     protected virtual bool Beats => true;
 
     protected override void OnParametersSet()

@@ -1,8 +1,8 @@
 namespace Portal.Controls;
 
 /// <summary>
-/// One second's beat of a circuit, for what grows older on a page: "2 min ago", the time of a step. Beats only while
-/// somebody listens; listeners draw only when their words changed.
+/// A one-second tick per circuit, for what ages on a page: "2 min ago", the duration of a step. Ticks only while
+/// somebody listens; listeners render only when their text changed.
 /// </summary>
 public sealed class Heartbeat(TimeProvider clock) : IDisposable
 {
@@ -12,7 +12,7 @@ public sealed class Heartbeat(TimeProvider clock) : IDisposable
 
     public DateTimeOffset Now => clock.GetUtcNow();
 
-    /// <summary>Calls once a second, on any thread, until the answer is disposed.</summary>
+    /// <summary>Calls once a second, on any thread, until the result is disposed.</summary>
     public IDisposable Listen(Action beat)
     {
         lock (_gate)

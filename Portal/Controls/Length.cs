@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Portal.Controls;
 
-/// <summary>How long something takes, in the few units that people read at a glance, and sizes likewise.</summary>
+/// <summary>Durations in the few units that people read at a glance, and sizes likewise.</summary>
 public static class Length
 {
     public static string Of(TimeSpan t) => t switch
@@ -14,7 +14,7 @@ public static class Length
         _ => string.Create(CultureInfo.CurrentCulture, $"{t.TotalDays:0} days"),
     };
 
-    /// <summary>Whole seconds, for a time that is still growing.</summary>
+    /// <summary>Whole seconds, for a duration that is still growing.</summary>
     public static string Whole(TimeSpan t) => t < TimeSpan.FromSeconds(10) ? string.Create(CultureInfo.CurrentCulture, $"{Math.Max(0, Math.Floor(t.TotalSeconds)):0} s") : Of(t);
 
     /// <summary>Bytes as GiB, or MiB below one GiB.</summary>

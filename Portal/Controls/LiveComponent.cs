@@ -7,8 +7,8 @@ using Portal.Core.People;
 namespace Portal.Controls;
 
 /// <summary>
-/// A component that shows a live value. It owns the token, the fault and the goodbye, and draws at most four times a
-/// second: the first change at once, further ones together. Missed steps never matter, because each value is whole.
+/// A component that shows a live value. It owns the cancellation token and the fault, and renders at most four times a
+/// second: the first change at once, later ones together. Skipped values never matter, because each is complete.
 /// </summary>
 public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T : class
 {
@@ -20,29 +20,29 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
     [Inject] private ILoggerFactory Logs { get; set; } = null!;
     [CascadingParameter] protected Task<AuthenticationState>? SignedIn { get; set; }
 
-    /// <summary>The newest value; null while loading, when there is none, and after a fault at the first reading.</summary>
+    /// <summary>The newest value; null while loading, if there is none, and after a fault at the first read.</summary>
     protected T? Current { get; private set; }
 
     /// <summary>What went wrong; the value, if there is one, is the last that was seen.</summary>
     protected Exception? Fault { get; private set; }
 
-    /// <summary>There is nothing (any more), or nothing for this person.</summary>
+    /// <summary>There is nothing (any more), or nothing this person may see.</summary>
     protected bool Missing { get; private set; }
     protected bool Loading => Current is null && Fault is null && !Missing;
 
-    /// <summary>Cancelled when this component is left or shows something else.</summary>
+    /// <summary>Cancelled when this component is disposed or shows something else.</summary>
     protected CancellationToken Goodbye => _goodbye.Token;
 
     /// <summary>What is watched, such as an id from the address. When it changes, watching starts again.</summary>
     protected virtual object Key => "";
 
-    /// <summary>Null where there is nothing for this person to see.</summary>
+    /// <summary>Null if there is nothing this person may see.</summary>
     protected abstract Task<Live<T?>?> OpenAsync(CancellationToken goodbye);
 
-    /// <summary>Called on the renderer's thread before each draw, for what must be worked out once per change.</summary>
+    /// <summary>Called on the renderer's thread before each render, for what must be computed once per change.</summary>
     protected virtual Task OnChangedAsync(T current) => Task.CompletedTask;
 
-    /// <summary>Whoever is signed in.</summary>
+    /// <summary>The signed-in person.</summary>
     protected async Task<Actor> ActorAsync() => (await SignedIn!).User.Actor();
 
     protected override async Task OnParametersSetAsync()
@@ -52,7 +52,7 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
         await TryAgainAsync();
     }
 
-    /// <summary>Begins anew, as after a fault. Whatever watched until now says goodbye first.</summary>
+    /// <summary>Starts over, as after a fault. The previous subscription is cancelled first.</summary>
     protected async Task TryAgainAsync()
     {
         var before = _goodbye;
@@ -70,7 +70,7 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
         }
         catch (OperationCanceledException) when (goodbye.IsCancellationRequested)
         {
-            // The page was left while it loaded.
+            // The page was closed while it loaded.
         }
         catch (Exception fault)
         {
@@ -90,7 +90,7 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
         }
         catch (OperationCanceledException) when (goodbye.IsCancellationRequested)
         {
-            // The page was left.
+            // The page was closed.
         }
         catch (Exception fault)
         {
@@ -110,7 +110,7 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
         Logs.CreateLogger(GetType()).LogWarning(fault, "A live view stopped.");
     }
 
-    /// <summary>The goodbye of a derived component; Blazor calls no other once there is an asynchronous one.</summary>
+    /// <summary>Disposes what a derived component holds; Blazor calls no other dispose method if there is an asynchronous one.</summary>
     protected virtual void OnLeave() { }
 
     public async ValueTask DisposeAsync()

@@ -2,10 +2,10 @@ using MudBlazor;
 
 namespace Portal.Controls;
 
-/// <summary>The six states that a colour may say; every status of a noun is one of them, with a word of its own.</summary>
+/// <summary>The six states that a colour may express; every status of a noun maps to one of them, with its own word.</summary>
 public enum StatusTone { Ready, Working, Waiting, Attention, Failed, Stopped }
 
-/// <summary>Which mark and which css class stand for what, once.</summary>
+/// <summary>Maps each state to its mark and css class.</summary>
 public static class Look
 {
     public static string Mark(StatusTone tone) => tone switch

@@ -1,10 +1,10 @@
 namespace Portal.Controls;
 
-/// <summary>What became of an act, for a moment at the foot of the page.</summary>
+/// <summary>The outcome of an action, shown briefly at the bottom of the page.</summary>
 public sealed record Message(long Number, string Text, bool Warns);
 
 /// <summary>
-/// The messages of one circuit. Ours, since MudBlazor's snackbar writes style elements, which our content security policy refuses.
+/// The messages of one circuit. Our own, because MudBlazor's snackbar writes style elements, which our content security policy refuses.
 /// </summary>
 public sealed class Messages(TimeProvider clock) : IDisposable
 {
@@ -20,7 +20,7 @@ public sealed class Messages(TimeProvider clock) : IDisposable
     /// <summary>Oldest first.</summary>
     public IReadOnlyList<Message> Shown => _shown;
 
-    /// <summary>Says that something was done, or with <paramref name="warns"/> that it was not. Goes by itself after some seconds.</summary>
+    /// <summary>Says that something was done, or with <paramref name="warns"/> that it was not. Disappears after some seconds.</summary>
     public void Say(string text, bool warns = false)
     {
         lock (_gate)
@@ -42,7 +42,7 @@ public sealed class Messages(TimeProvider clock) : IDisposable
         Tell();
     }
 
-    /// <summary>Calls at each change, on any thread, until the answer is disposed.</summary>
+    /// <summary>Calls at each change, on any thread, until the result is disposed.</summary>
     public IDisposable Listen(Action changed)
     {
         lock (_gate) _hearers = [.. _hearers, changed];

@@ -18,7 +18,7 @@ public static class Sizes
 
     public static string Words(WorkspaceView workspace) => Words(workspace.Template, workspace.Size.Id, workspace.Workers);
 
-    /// <summary>An amount of one resource in the unit that people read: GiB for memory and storage.</summary>
+    /// <summary>An amount of one resource in the usual unit: GiB for memory and storage.</summary>
     public static double Shown(this Amounts amounts, Resource resource) => resource is Resource.Memory ? Gib(amounts.MemoryMib) : amounts.Of(resource);
 
     public static string Unit(Resource resource) => resource is Resource.Memory or Resource.Storage ? "GiB" : "";

@@ -3,8 +3,8 @@ namespace Portal.Controls;
 public enum StepState { Next, Now, Done, Failed }
 
 /// <summary>A step as a list shows it.</summary>
-/// <param name="Name">In words of the page.</param>
-/// <param name="Usual">How long it usually takes here; null while nobody has measured it.</param>
+/// <param name="Name">As the page names it.</param>
+/// <param name="Usual">How long it usually takes here; null if never measured.</param>
 /// <param name="Note">Why it waits or failed, in one line.</param>
 public sealed record StepRow(string Name, StepState State, DateTimeOffset? Began, DateTimeOffset? Ended, TimeSpan? Usual, string? Note = null);
 

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Portal.Controls;
 
-/// <summary>Times as the visitor's clock shows them. Cascaded; a new one when the zone becomes known.</summary>
+/// <summary>Times in the visitor's time zone. Cascaded; replaced when the zone becomes known.</summary>
 public sealed class VisitorTime(TimeZoneInfo zone)
 {
     public static readonly VisitorTime Utc = new(TimeZoneInfo.Utc);
@@ -11,7 +11,7 @@ public sealed class VisitorTime(TimeZoneInfo zone)
 
     public DateTimeOffset At(DateTimeOffset at) => TimeZoneInfo.ConvertTime(at, Zone);
 
-    /// <summary>Hours and minutes; with the day where it is not today.</summary>
+    /// <summary>Hours and minutes; with the date if it is not today.</summary>
     public string Clock(DateTimeOffset at, DateTimeOffset now)
     {
         var (then, today) = (At(at), At(now).Date);

@@ -2,7 +2,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Controls;
 
-/// <summary>How a workspace's status looks. Its word is the text <c>Status.…</c> of ControlTexts.</summary>
+/// <summary>How a workspace's status is shown. Its word is the text <c>Status.…</c> of ControlTexts.</summary>
 public static class WorkspaceLook
 {
     public static StatusTone Tone(this WorkspaceStatus status) => status switch
@@ -19,6 +19,6 @@ public static class WorkspaceLook
     /// <summary>Its apps can be opened.</summary>
     public static bool IsOpen(this WorkspaceStatus status) => status is WorkspaceStatus.Ready or WorkspaceStatus.Resizing;
 
-    /// <summary>Something is under way.</summary>
+    /// <summary>Something is in progress.</summary>
     public static bool IsMoving(this WorkspaceStatus status) => status is WorkspaceStatus.Queued or WorkspaceStatus.Starting or WorkspaceStatus.Resizing or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting;
 }

@@ -5,6 +5,6 @@ namespace Portal.Features;
 
 public static class PortalFeatures
 {
-    /// <summary>What pages of several features share beyond controls.</summary>
+    /// <summary>What pages of several features share besides controls.</summary>
     public static IServiceCollection AddPortalFeatures(this IServiceCollection services) => services.AddScoped<WorkspaceDesk>().AddScoped<TemplateDesk>();
 }

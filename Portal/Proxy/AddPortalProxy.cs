@@ -11,7 +11,7 @@ public static class PortalProxy
         services.AddHttpForwarder();
         services.AddSingleton<AppDoors>().AddHostedService(p => p.GetRequiredService<AppDoors>());
         services.AddSingleton<AppAnswers>().AddSingleton<AppProxy>().AddSingleton<JobsLine>().AddSingleton<JobsDashboard>().AddSingleton<NodeLogs>();
-        // One character a byte, both ways: what an app and its pages say to each other in headers is theirs, in whatever encoding.
+        // One character per byte, both ways: headers between an app and its pages may use any encoding.
         services.Configure<KestrelServerOptions>(o =>
         {
             o.RequestHeaderEncodingSelector = _ => Encoding.Latin1;
@@ -20,7 +20,7 @@ public static class PortalProxy
         return services;
     }
 
-    /// <summary>Before everything of ours: an app's host must never reach a page, an endpoint or a file of the portal.</summary>
+    /// <summary>Before everything of ours: a request for an app's host must never reach a page, an endpoint or a file of the portal.</summary>
     public static void UseAppHosts(this IApplicationBuilder app)
     {
         var site = app.ApplicationServices.GetRequiredService<Site>();
@@ -28,7 +28,7 @@ public static class PortalProxy
         app.MapWhen(http => site.IsBelowApps(http.Request.Host), apps => apps.Run(proxy.HandleAsync));
     }
 
-    /// <summary>Anonymous as far as routing is concerned: whoever may not see it meets 404, not a sign-in.</summary>
+    /// <summary>Anonymous as far as routing is concerned: people who may not see it get 404, not a sign-in.</summary>
     public static void MapJobsDashboard(this IEndpointRouteBuilder routes)
     {
         var dashboard = routes.ServiceProvider.GetRequiredService<JobsDashboard>();

@@ -6,7 +6,7 @@ using Portal.Theme;
 
 namespace Portal.Proxy;
 
-/// <summary>What the proxy itself says under an app's host: plain, without script, and the same whether there is such a workspace or not.</summary>
+/// <summary>The proxy's own responses under an app's host: plain, without script, and the same whether or not such a workspace exists.</summary>
 internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts, IStringLocalizer<ShellTexts> shell)
 {
     private const string NoWorker = """
@@ -24,12 +24,12 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
 
     public Task TooLargeAsync(HttpContext http, AppHost host) => SayAsync(http, StatusCodes.Status413PayloadTooLarge, "App.TooLarge", host);
 
-    /// <summary>The app is open here and does not answer: 503 for scripts, which know what that means; the status that is given for people.</summary>
+    /// <summary>The app is open but does not answer: 503 for scripts, which understand that; the given status for people.</summary>
     public Task AwayAsync(HttpContext http, AppHost host, string target, int status) =>
         IsPage(http) ? SayAsync(http, status, "App.Away", host, target) : TellScriptAsync(http, "away", "App.Away.Script");
 
     /// <summary>
-    /// Nothing is open here for this browser. To scripts that is one and the same 503, whoever asks and whatever has ended or never was: a 404
+    /// Nothing is open here for this browser. Scripts always get the same 503, whoever asks and whatever has ended or never existed: a 404
     /// would mean that their file or kernel is missing.
     /// </summary>
     public Task ClosedAsync(HttpContext http, AppHost host, string target)
@@ -41,8 +41,8 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
     }
 
     /// <summary>
-    /// A service worker would outlive the session of its page and read what is posted to this host later, a ticket first of all. So whoever asks
-    /// for one, to register it or to see whether it has changed, gets one that gives itself up.
+    /// A service worker would outlive the session of its page and read what is posted to this host later, beginning with a ticket. So a browser that
+    /// requests one, to register it or to see whether it has changed, gets one that unregisters itself.
     /// </summary>
     public static Task NoWorkerAsync(HttpContext http)
     {
@@ -68,7 +68,7 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
     private static bool IsPage(HttpContext http) =>
         HttpMethods.IsGet(http.Request.Method) && !http.IsUpgrade() && http.Request.Headers["Sec-Fetch-Mode"] == "navigate";
 
-    /// <summary>In a tab: one that may be led to the portal.</summary>
+    /// <summary>In a tab, so the person may be redirected to the portal.</summary>
     public static bool IsTab(HttpContext http) => IsPage(http) && http.Request.Headers["Sec-Fetch-Dest"] == "document";
 
     private Task TellScriptAsync(HttpContext http, string reason, string text)

@@ -2,10 +2,10 @@ using Portal.Access;
 
 namespace Portal.Proxy;
 
-/// <summary>Decides about cookies by their raw text, cut at semicolons as browsers cut it, quoted or not. What passes is what was sent.</summary>
+/// <summary>Filters cookies by their raw text, split at semicolons as browsers do, quoted or not. What passes is unchanged.</summary>
 internal static class AppCookies
 {
-    /// <summary>A request's cookies without the portal's own; null when none is left.</summary>
+    /// <summary>A request's cookies without the portal's own; null if none is left.</summary>
     /// <param name="site">Names the portal's cookies.</param>
     public static string? ForApp(IEnumerable<string?> sent, Site site)
     {
@@ -17,7 +17,7 @@ internal static class AppCookies
         return text.Length > 0 ? text : null;
     }
 
-    /// <summary>A cookie that an app may set: one of its own, for its own host alone.</summary>
+    /// <summary>A cookie that an app may set: one of its own, for its own host only.</summary>
     public static bool MaySet(string? cookie, Site site)
     {
         if (cookie is null) return false;
@@ -25,7 +25,7 @@ internal static class AppCookies
         return !IsOurs(NameOf(parts[0]), site) && !parts.Skip(1).Any(a => NameOf(a).Equals("domain", StringComparison.OrdinalIgnoreCase));
     }
 
-    /// <summary>Before the equals sign. A cookie without a name is told by its value, which servers read as a name.</summary>
+    /// <summary>The part before the equals sign. A cookie without a name is judged by its value, which servers read as a name.</summary>
     private static string NameOf(string part)
     {
         var text = part.Trim().TrimStart('=').TrimStart();

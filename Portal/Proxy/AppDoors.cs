@@ -10,12 +10,12 @@ using Portal.Core.Live;
 namespace Portal.Proxy;
 
 /// <summary>
-/// Accesses in use, as the rows last said. A change that the database tells of is looked at within a fraction of a second,
-/// and every one at least each minute; what has no access any more is cut, open WebSockets and downloads included.
+/// Accesses in use, as last read from the rows. After a change that the database notifies they are checked within a fraction of a second,
+/// and at least every minute; a revoked access is cut, including open WebSockets and downloads.
 /// </summary>
 internal sealed class AppDoors(IDbContextFactory<PortalDb> databases, FindSession sessions, AppToken tokens, Changes changes, TimeProvider clock, ILogger<AppDoors> log) : RowWatch(changes, clock, log)
 {
-    /// <summary>Never served from memory longer than this after the rows were asked.</summary>
+    /// <summary>Maximum time for which a cached access is used without reading the rows again.</summary>
     private static readonly TimeSpan Trusted = TimeSpan.FromMinutes(1), Forgotten = TimeSpan.FromMinutes(10);
     private readonly ConcurrentDictionary<string, AppDoor> _open = new(StringComparer.Ordinal);
     private long _looks;
@@ -24,7 +24,7 @@ internal sealed class AppDoors(IDbContextFactory<PortalDb> databases, FindSessio
 
     protected override bool Concerns(string what) => what is "access" or Changes.Everything || (what.StartsWith("w:", StringComparison.Ordinal) && _open.Any(d => what.StartsWith(d.Value.Watches, StringComparison.Ordinal)));
 
-    /// <summary>The door that this cookie opens on this host; null for none.</summary>
+    /// <summary>The access that this cookie gives on this host; null for none.</summary>
     public async Task<AppDoor?> FindAsync(string key, AppHost host, CancellationToken cancel)
     {
         var hash = Secret.Hash(key);
@@ -48,13 +48,13 @@ internal sealed class AppDoors(IDbContextFactory<PortalDb> databases, FindSessio
                 if (!now.TryGetValue(hash, out var access) || !access.IsSame(door.Access) || door.IsIdle(asked - Forgotten)) Close(hash, door);
                 else door.StillOpen(access, asked);
             }
-            // Whoever works in an app is not idle in the portal.
+            // Working in an app counts as activity in the portal.
             var behind = known.Select(k => k.Value).Where(d => d.Access.SessionHash is not null && !d.IsIdle(asked - Forgotten)).Select(d => d.Access.SessionHash!).ToHashSet(StringComparer.Ordinal);
             if (behind.Count > 0) await sessions.StillAliveAsync(behind, cancel);
         }
         finally
         {
-            // Nobody is let in on the word of rows that cannot be asked.
+            // Access is not extended while the rows cannot be read.
             foreach (var (hash, door) in known)
                 if (door.AskedAt + Trusted < asked) Close(hash, door);
         }
@@ -79,7 +79,7 @@ internal sealed class AppDoors(IDbContextFactory<PortalDb> databases, FindSessio
         var door = new AppDoor(access, access.TokenApp is { } app ? tokens.Of(access.WorkspaceId, access.Generation, app) : null, asked);
         var kept = _open.GetOrAdd(hash, door);
         if (kept != door) door.Close();
-        // A change that was told while the rows were read has been looked at without this door.
+        // A change notified while the rows were read has been checked without this access.
         if (before != Interlocked.Read(ref _looks)) Ring();
         return kept;
     }
@@ -90,7 +90,7 @@ internal sealed class AppDoors(IDbContextFactory<PortalDb> databases, FindSessio
     }
 }
 
-/// <summary>One browser's way to one app of one generation. The connections belong to it, so that an address that is used again is never reached over an old one.</summary>
+/// <summary>One browser's access to one app of one generation. It owns its connections, so that a reused address is never reached over an old one.</summary>
 internal sealed class AppDoor : IDisposable
 {
     private readonly CancellationTokenSource _ends = new();
@@ -105,10 +105,10 @@ internal sealed class AppDoor : IDisposable
 
     public AppAccess Access { get; private set; }
 
-    /// <summary>Of the app; null where it asks for none.</summary>
+    /// <summary>Of the app; null if it asks for none.</summary>
     public string? Token { get; }
 
-    /// <summary>How notifications about its workspace begin.</summary>
+    /// <summary>Prefix of notifications about its workspace.</summary>
     public string Watches { get; }
 
     /// <summary>Cancelled when this access ends.</summary>
@@ -127,14 +127,14 @@ internal sealed class AppDoor : IDisposable
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
     });
 
-    /// <summary>When the rows were last asked, the web's clock.</summary>
+    /// <summary>When the rows were last read, by the web process's clock.</summary>
     public DateTimeOffset AskedAt
     {
         get => new(Interlocked.Read(ref _asked), TimeSpan.Zero);
         private set => Interlocked.Exchange(ref _asked, value.UtcTicks);
     }
 
-    /// <summary>The rows say the same as before; what else runs in the workspace may have changed.</summary>
+    /// <summary>The access is unchanged; what else runs in the workspace may have changed.</summary>
     public void StillOpen(AppAccess access, DateTimeOffset asked)
     {
         Access = access;
@@ -155,7 +155,7 @@ internal sealed class AppDoor : IDisposable
 
     public bool IsIdle(DateTimeOffset since) => Volatile.Read(ref _inUse) == 0 && Interlocked.Read(ref _used) < since.UtcTicks;
 
-    /// <summary>Ends what is open and lets nothing new in. The token stays usable for whoever holds it.</summary>
+    /// <summary>Ends what is open and admits nothing new. The token can still be read by its holders.</summary>
     public void Close()
     {
         _ends.Cancel();

@@ -5,23 +5,23 @@ using Portal.Core.Access;
 namespace Portal.Proxy;
 
 /// <summary>
-/// Leads links between the nodes of one workspace to the hosts of their apps: a page of one node names another as http://worker0:8042/…,
-/// which no browser finds. Addresses that belong to no app of this workspace are left alone.
+/// Rewrites links between the nodes of one workspace to the hosts of their apps: a page of one node names another as http://worker0:8042/…,
+/// which no browser can resolve. Addresses that belong to no app of this workspace are left alone.
 /// </summary>
 public sealed class AppLinks(Site site, AppAccess access)
 {
-    /// <summary>Below it, a page's own scripts reach the other nodes of its workspace; see <see cref="AppProxy"/>.</summary>
+    /// <summary>Below this path a page's own scripts reach the other nodes of its workspace; see <see cref="AppProxy"/>.</summary>
     public const string Through = "/.portal/to";
 
-    /// <summary>Before a whole address, as in <c>/.portal/at/http://worker0:8042/node</c>: leads a person there. For links that a page's own script makes, which nobody sees on the way.</summary>
+    /// <summary>Precedes a full address, as in <c>/.portal/at/http://worker0:8042/node</c>, and redirects to it. For links built by scripts in the browser, which the proxy cannot rewrite.</summary>
     public const string At = "/.portal/at";
 
     private const int LongestName = 60, LongestPort = 5;
 
-    /// <summary>There is something to lead to, and the page is an engine's: what a notebook shows is what somebody wrote.</summary>
+    /// <summary>There is something to link to, and the page is a compute engine's: a notebook's content belongs to its author.</summary>
     public bool Any => !access.Kernels && access.TokenApp is null && access.Links.Count > 1;
 
-    /// <summary>Longest text from "http:" to the end of a port.</summary>
+    /// <summary>Maximum length of text from "http:" to the end of a port.</summary>
     public const int Longest = 5 + 2 + LongestName + 1 + LongestPort;
 
     /// <summary>The app at a host and port of the workspace's own network; null for none.</summary>
@@ -38,7 +38,7 @@ public sealed class AppLinks(Site site, AppAccess access)
     public string OriginOf(AppLink link) => site.AppOrigin(new(link.App, access.Slug));
 
     /// <summary>
-    /// Where a redirect or an answer's link leads instead; null where it is to stay. A browser's own navigation goes to the other app's host, a
+    /// Where a redirect or link should lead instead; null to leave it. A browser's own navigation goes to the other app's host, a
     /// script's request stays on this one, because browsers send it no cookie of the other.
     /// </summary>
     public string? Lead(string? location, bool navigates)
@@ -48,7 +48,7 @@ public sealed class AppLinks(Site site, AppAccess access)
         if (!absolute.StartsWith("http://", StringComparison.OrdinalIgnoreCase)) return null;
         if (!Uri.TryCreate(absolute, UriKind.Absolute, out var url) || url.UserInfo.Length > 0) return null;
         if (Find(url.Host, url.Port) is not { } link) return null;
-        // As it was written: what Uri makes of it may differ, in bytes that are no ASCII above all.
+        // As it was written, because Uri may change it, above all bytes that are not ASCII.
         var rest = absolute["http://".Length..];
         rest = rest.IndexOfAny(['/', '?', '#']) is var end and >= 0 ? rest[end..] : "";
         if (!rest.StartsWith('/')) rest = "/" + rest;
@@ -73,7 +73,7 @@ public sealed class AppLinks(Site site, AppAccess access)
             if (end == digits && end < text.Length) return (null, end);
         }
         if (end == text.Length && !last) return (null, -1);
-        // Whoever writes http://worker0:8042@elsewhere means elsewhere.
+        // http://worker0:8042@elsewhere means the host elsewhere.
         if (end < text.Length && (IsName(text[end]) || text[end] is (byte)'@' or (byte)':' or (byte)'%' or (byte)'_' or >= 0x80)) return (null, end);
         return (Find(System.Text.Encoding.ASCII.GetString(host), port), end);
     }

@@ -6,17 +6,17 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Portal.Proxy;
 
-/// <summary>App traffic: check, forward, nothing else. Direct forwarding, so there are no routes or clusters to reload.</summary>
+/// <summary>App traffic: check and forward, nothing else. Direct forwarding, so there are no routes or clusters to reload.</summary>
 internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterApp enter, Site site, AppAnswers answers, TimeProvider clock)
 {
-    /// <summary>Largest body that is sent to an app, bytes: an upload of a data set.</summary>
+    /// <summary>Maximum body size that is sent to an app, bytes: large enough to upload a data set.</summary>
     private const long LargestUpload = 8L << 30;
     private const int LargestTicketForm = 4 << 10;
 
     /// <summary>Of <see cref="AppLinks.Through"/> and <see cref="AppLinks.At"/>.</summary>
     private const int SegmentsBefore = 2;
 
-    // A notebook may compute for long without a word.
+    // A notebook may compute for a long time without sending anything.
     private static readonly ForwarderRequestConfig Config = new() { ActivityTimeout = TimeSpan.FromMinutes(30), Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
 
     public async Task HandleAsync(HttpContext http)
@@ -36,9 +36,9 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
     private static bool IsBelow(HttpContext http, string path) => http.Request.Path.StartsWithSegments(path, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
-    /// A script of an engine's page asks another node of its own workspace, as HDFS does when a file is uploaded. It asks its own host, so that no
-    /// page ever needs to be allowed to read another host; only a script's request is answered, never one that would be shown or run as a page,
-    /// and no node that was given a token is asked or may ask.
+    /// A script of a compute engine's page asks another node of its own workspace, as HDFS does for uploads. It asks its own host, so that no
+    /// page ever needs permission to read another host; only a script's request is answered, never one that would be shown or run as a page,
+    /// and nodes that were given a token can neither ask nor be asked.
     /// </summary>
     private async Task ThroughAsync(HttpContext http, AppHost host, string target)
     {
@@ -57,7 +57,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
         }
     }
 
-    /// <summary>A link to a node of the same workspace, by the node's own address: to its app's host, and nowhere else.</summary>
+    /// <summary>A link to a node of the same workspace, by the node's own address: redirects to its app's host, and nowhere else.</summary>
     private async Task LeadAsync(HttpContext http, AppHost host, string target)
     {
         var wanted = AppTarget.After(target, SegmentsBefore).TrimStart('/');
@@ -70,8 +70,8 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
         http.Request.Cookies[site.AppCookie] is { Length: > 0 and < 200 } key ? doors.FindAsync(key, host, http.RequestAborted) : Task.FromResult<AppDoor?>(null);
 
     /// <summary>
-    /// Apps are one site to browsers, which would send this app's cookie with what another app's page asks. So whoever writes, opens a
-    /// WebSocket or names an origin at all must be a page of this very host; others may only lead here.
+    /// Browsers treat all apps as one site and would send this app's cookie with requests from another app's page. So a request that writes, opens a
+    /// WebSocket or has an Origin at all must come from a page of this very host; other pages may only link here.
     /// </summary>
     private static bool MayAsk(HttpContext http, string own)
     {
@@ -82,7 +82,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
         return from is "" or "same-origin" or "none" || (http.Request.Headers["Sec-Fetch-Mode"] == "navigate" && http.Request.Headers["Sec-Fetch-Dest"] == "document");
     }
 
-    /// <summary>A ticket in the body of a POST that a page of the portal sent, for a cookie on this host. Nothing else below /.portal exists.</summary>
+    /// <summary>Exchanges a ticket in the body of a POST from a portal page for a cookie on this host. Nothing else below /.portal exists.</summary>
     private async Task EnterAsync(HttpContext http, AppHost host)
     {
         var origin = http.Request.Headers.Origin;
@@ -119,7 +119,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
     {
         if (node is not { } address)
         {
-            // The portal's page knows what became of the node, and says so.
+            // The portal's page knows the state of the node and explains it.
             if (through) await answers.AwayAsync(http, host, "/", StatusCodes.Status503ServiceUnavailable);
             else if (AppAnswers.IsTab(http)) answers.LeadToPortal(http, host, target);
             else await answers.AwayAsync(http, host, target, StatusCodes.Status503ServiceUnavailable);

@@ -3,19 +3,19 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Portal.Proxy;
 
 /// <summary>
-/// What a request asks for, byte for byte as it was sent. Servers tell /a%2Fb from /a/b, so an app's path and query are checked and never
-/// decoded and written again.
+/// The request target, byte for byte as it was sent. Servers distinguish /a%2Fb from /a/b, so an app's path and query are checked but never
+/// decoded and rewritten.
 /// </summary>
 internal static class AppTarget
 {
-    /// <summary>Allowed in a request, and not in the link that it becomes.</summary>
+    /// <summary>Allowed in a request, but not in the link made from it.</summary>
     private const string NotInLinks = "\"<>\\^`{|}[]";
 
     /// <summary>Path and query of a request; null for what is not forwarded, see <see cref="Read"/>.</summary>
     public static string? Of(HttpContext http) => Read(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
 
     /// <summary>
-    /// Null for what servers read each in their own way: dot segments, a fragment, control and non-ASCII bytes; and for what names no path:
+    /// Null for what servers parse differently: dot segments, a fragment, control and non-ASCII bytes; and for a target without a path:
     /// a host alone (CONNECT) and "*".
     /// </summary>
     /// <param name="raw">The request target (RFC 9112 §3.2) in origin or absolute form. Kestrel has compared the host of the absolute form with Host.</param>
@@ -33,11 +33,11 @@ internal static class AppTarget
         return PathOf(target).Split('/').Any(IsDots) ? null : target;
     }
 
-    /// <summary>Where it is asked for, unchanged.</summary>
+    /// <summary>The full address to request, unchanged.</summary>
     /// <param name="prefix">Scheme, host and port.</param>
     public static Uri At(string prefix, string target) => new(prefix + target, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
 
-    /// <summary>What follows the first segments of a path, query included; begins with a slash.</summary>
+    /// <summary>The rest of a path after its first segments, query included; begins with a slash.</summary>
     public static string After(string target, int segments)
     {
         var path = PathOf(target);
@@ -46,7 +46,7 @@ internal static class AppTarget
         return at < 0 ? "/" + target[path.Length..] : target[at..];
     }
 
-    /// <summary>The same target as a link may carry it.</summary>
+    /// <summary>The same target in a form that a link may contain.</summary>
     public static string AsLink(string target) =>
         string.Concat(target.Select(c => NotInLinks.Contains(c, StringComparison.Ordinal) ? Uri.HexEscape(c) : c.ToString()));
 

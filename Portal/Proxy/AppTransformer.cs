@@ -7,27 +7,27 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Portal.Proxy;
 
 /// <summary>
-/// The portal's cookies never go in, the app's token never comes out, and an app sets no cookie for its siblings and no worker for what comes
-/// later. Everything else passes as it is: headers are looked at by their raw text, since whoever parses and writes them again changes them.
+/// Keeps the portal's cookies from the app and the app's token from the browser, and stops an app from setting cookies for sibling hosts or leaving
+/// a service worker. Everything else passes unchanged: headers are examined as raw text, because parsing and writing them again changes them.
 /// </summary>
-/// <param name="target">Path and query that the app is asked for, as <see cref="AppTarget"/> answers them.</param>
-/// <param name="token">Of the app; null where it asks for none.</param>
+/// <param name="target">Path and query requested from the app, from <see cref="AppTarget"/>.</param>
+/// <param name="token">Of the app; null if it asks for none.</param>
 /// <param name="links">Where links to other nodes of the workspace lead.</param>
-/// <param name="through">The page of another node asks, through its own host: nothing of either host's cookies passes.</param>
+/// <param name="through">The page of another node asks, through its own host: no cookies of either host pass.</param>
 internal sealed class AppTransformer(Site site, string target, string? token, AppLinks links, TimeProvider clock, bool through = false) : HttpTransformer
 {
     /// <summary>
-    /// From this size on, bytes, an app is asked whether it takes a body before it is sent: one that refuses it hangs up, and its answer would be lost.
+    /// From this size on, bytes, an app is asked whether it accepts a body before it is sent: an app that refuses closes the connection, and its response would be lost.
     /// </summary>
     private const long AskedFirst = 1 << 20;
 
-    /// <summary>Most bytes of an answer that says where a script is to go next.</summary>
+    /// <summary>Maximum size of a response that tells a script where to go next, bytes.</summary>
     private const int LongestAnswer = 64 << 10;
 
-    /// <summary>Said by whoever stands before us, or by a browser that wants to look like us.</summary>
+    /// <summary>Set by proxies in front of us, or by a browser that pretends to be one.</summary>
     private static readonly string[] NotForApps = ["Forwarded", "X-Real-IP", "Via", HeaderNames.Authorization, HeaderNames.ProxyAuthorization, HeaderNames.Cookie];
 
-    /// <summary>Would reach beyond the app's own host, or beyond our answer.</summary>
+    /// <summary>Would affect more than the app's own host, or more than this response.</summary>
     private static readonly string[] NotForBrowsers =
         [HeaderNames.Authorization, HeaderNames.StrictTransportSecurity, HeaderNames.AltSvc, "Public-Key-Pins", "Server", "Service-Worker-Allowed"];
 
@@ -36,7 +36,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         proxyRequest.RequestUri = AppTarget.At(destinationPrefix, target);
         var headers = proxyRequest.Headers;
-        // Never enumerated otherwise: that parses them, drops what it does not understand and writes the rest anew.
+        // Never enumerated otherwise: that parses them, drops what it does not understand and rewrites the rest.
         foreach (var name in headers.NonValidated.Select(h => h.Key).Where(IsNotForApps).ToList()) headers.Remove(name);
         if (!through && AppCookies.ForApp(httpContext.Request.Headers.Cookie, site) is { } cookies)
             headers.TryAddWithoutValidation(HeaderNames.Cookie, cookies);
@@ -44,7 +44,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
         if (links.Any)
         {
             headers.Remove(HeaderNames.AcceptEncoding);
-            headers.TryAddWithoutValidation(HeaderNames.AcceptEncoding, "identity"); // its links are read on the way back
+            headers.TryAddWithoutValidation(HeaderNames.AcceptEncoding, "identity"); // its links are rewritten on the way back
         }
         if (httpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true && httpContext.Request.ContentLength is null or > AskedFirst)
             headers.ExpectContinue = true;
@@ -68,13 +68,13 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
         return true;
     }
 
-    /// <summary>Redirects, links in pages, and the one kind of answer that tells a script where to go next, lead to where browsers find it.</summary>
+    /// <summary>Makes redirects, links in pages, and the one kind of response that tells a script where to go next, lead to addresses that browsers can reach.</summary>
     private async Task LeadAsync(HttpContext http, HttpResponseMessage answer, CancellationToken cancel)
     {
         var headers = http.Response.Headers;
         var navigates = http.Request.Headers["Sec-Fetch-Mode"].ToString() is "" or "navigate";
         if (links.Lead(headers.Location, navigates) is { } location) headers.Location = location;
-        // What is packed although it was asked for plain stays packed: whoever unpacks it works as much as the app likes.
+        // A response compressed although plain was requested stays compressed: decompressing can cost as much as the app chooses.
         if (answer.StatusCode is HttpStatusCode.PartialContent || headers.ContentEncoding is not ([] or ["" or "identity"])) return;
         var type = answer.Content.Headers.ContentType?.MediaType;
         if (string.Equals(type, "text/html", StringComparison.OrdinalIgnoreCase))
@@ -111,7 +111,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
 
     public override ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
-    /// <summary>What every answer under an app's host says, the app's own and ours.</summary>
+    /// <summary>Headers of every response under an app's host, the app's own and ours.</summary>
     public static void Protect(IHeaderDictionary headers)
     {
         headers["Referrer-Policy"] = "no-referrer";
@@ -124,7 +124,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
 
     private bool Tells(string? value) => token is not null && value?.Contains(token, StringComparison.OrdinalIgnoreCase) == true;
 
-    /// <summary>A control byte can be read in a header and not be written in one; the page comes without that header.</summary>
+    /// <summary>A control byte can be read in a header but not written; the page is sent without that header.</summary>
     private static void LeaveOutUnwritable(System.Net.Http.Headers.HttpHeaders headers)
     {
         static bool IsControl(char c) => c is (< ' ' and not '\t') or '\u007f';

@@ -1,6 +1,6 @@
 namespace Portal.Proxy;
 
-/// <summary>What was read already, and then the rest.</summary>
+/// <summary>What was already read, and then the rest.</summary>
 internal sealed class Chain(ReadOnlyMemory<byte> start, Stream rest) : Stream
 {
     private ReadOnlyMemory<byte> _start = start;

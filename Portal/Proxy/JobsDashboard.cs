@@ -9,8 +9,8 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Portal.Proxy;
 
 /// <summary>
-/// Operators look at the background jobs: pages that Jobs serves on its Unix socket, forwarded read-only.
-/// To everybody else the address does not exist.
+/// Pages about background jobs for operators, served by Jobs on its Unix socket and forwarded read-only.
+/// For everyone else the address does not exist.
 /// </summary>
 internal sealed class JobsDashboard(JobsLine jobs, IHttpForwarder forwarder, IDbContextFactory<PortalDb> databases, ILogger<JobsDashboard> log)
 {
@@ -18,7 +18,7 @@ internal sealed class JobsDashboard(JobsLine jobs, IHttpForwarder forwarder, IDb
 
     public async Task HandleAsync(HttpContext http)
     {
-        // By the rows, not by the claim: a role that was taken away is gone with the next request.
+        // From the rows, not the claim, so that a revoked role is effective at the next request.
         if (!await MayAsync(http.User, http.RequestAborted))
         {
             http.Response.StatusCode = StatusCodes.Status404NotFound;
@@ -61,7 +61,7 @@ internal sealed class JobsDashboard(JobsLine jobs, IHttpForwarder forwarder, IDb
         {
             var csp = httpContext.Response.Headers.ContentSecurityPolicy;
             var goesOn = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
-            httpContext.Response.Headers.ContentSecurityPolicy = csp; // ours holds for these pages too
+            httpContext.Response.Headers.ContentSecurityPolicy = csp; // our policy applies to these pages too
             httpContext.Response.Headers.Remove("Set-Cookie");
             return goesOn;
         }

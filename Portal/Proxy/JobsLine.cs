@@ -2,13 +2,13 @@ using System.Net.Sockets;
 
 namespace Portal.Proxy;
 
-/// <summary>The web's way to Jobs: HTTP over the Unix socket <c>Jobs:Socket</c>. Whoever sends anything here has checked that it may be sent.</summary>
+/// <summary>The web process's connection to Jobs: HTTP over the Unix socket <c>Jobs:Socket</c>. Callers must have checked that a request may be sent.</summary>
 internal sealed class JobsLine(IConfiguration configuration) : IDisposable
 {
-    /// <summary>A name for requests; the socket is all there is.</summary>
+    /// <summary>A placeholder host name; the socket decides where requests go.</summary>
     public const string Address = "http://jobs";
 
-    /// <summary>While Jobs is away: seconds until its supervisor has started it again, for Retry-After.</summary>
+    /// <summary>While Jobs is unavailable: seconds until its supervisor has restarted it, for Retry-After.</summary>
     public const string AskAgain = "5";
 
     public HttpMessageInvoker Invoker { get; } = new(new SocketsHttpHandler

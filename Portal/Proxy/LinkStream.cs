@@ -4,16 +4,16 @@ using System.Text;
 namespace Portal.Proxy;
 
 /// <summary>
-/// An engine's page on its way to the browser, with the links to its workspace's other nodes led to their apps' hosts. It flows through: nothing
-/// is kept but the few bytes that may be the beginning of a link, however long the page is. A page that is longer, or takes more work, than
-/// people's pages do passes unchanged from there on.
+/// A compute engine's page on its way to the browser, with links to the workspace's other nodes rewritten to their apps' hosts. It is streamed: only
+/// the few bytes that may begin a link are buffered, however long the page is. Beyond the limits on size and time below, the rest of a page
+/// passes unchanged.
 /// </summary>
 public sealed class LinkStream(Stream page, AppLinks links, TimeProvider clock) : Stream
 {
-    /// <summary>So much of a page is looked through, bytes.</summary>
+    /// <summary>How much of a page is scanned, bytes.</summary>
     public const long Longest = 16 << 20;
 
-    /// <summary>So long is worked on one page, waiting not counted.</summary>
+    /// <summary>Maximum CPU time per page; waiting does not count.</summary>
     private static readonly TimeSpan MostWork = TimeSpan.FromSeconds(1);
 
     private const int Piece = 16 << 10;
@@ -68,7 +68,7 @@ public sealed class LinkStream(Stream page, AppLinks links, TimeProvider clock) 
         return _have;
     }
 
-    /// <summary>Writes what is certain; answers how much of the text that was.</summary>
+    /// <summary>Writes what is certain; returns how much of the text that was.</summary>
     private int Settle(ReadOnlySpan<byte> text, bool last)
     {
         var from = 0;
@@ -77,7 +77,7 @@ public sealed class LinkStream(Stream page, AppLinks links, TimeProvider clock) 
             var found = text[search..].IndexOf("//"u8);
             if (found < 0)
             {
-                // "http:/" may be the beginning of a link whose rest has not come.
+                // "http:/" may begin a link whose rest has not arrived.
                 var safe = last ? text.Length : text.Length - Math.Min(Beginning(text), text.Length - from);
                 _ready.Write(text[from..safe]);
                 return safe;
@@ -98,7 +98,7 @@ public sealed class LinkStream(Stream page, AppLinks links, TimeProvider clock) 
         }
     }
 
-    /// <summary>How many of the last bytes may be the beginning of a link.</summary>
+    /// <summary>How many of the last bytes may begin a link.</summary>
     private static int Beginning(ReadOnlySpan<byte> text)
     {
         for (var count = Math.Min(6, text.Length); count > 1; count--)
@@ -106,7 +106,7 @@ public sealed class LinkStream(Stream page, AppLinks links, TimeProvider clock) 
         return text is [.., (byte)'/' or (byte)'h' or (byte)'H'] ? 1 : 0;
     }
 
-    /// <summary>Where the link begins that has "//" here; null when these belong to something else, such as another scheme or a comment.</summary>
+    /// <summary>Start of the link that has "//" here; null if these belong to something else, such as another scheme or a comment.</summary>
     private int? Begin(ReadOnlySpan<byte> text, int at, int from)
     {
         var before = Before(text, at);

@@ -7,16 +7,16 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Proxy;
 
-/// <summary>Logs of nodes, which Jobs serves; whether somebody may read one is asked of the rows each time.</summary>
+/// <summary>Node logs, which Jobs serves; the rows decide each time whether a person may read one.</summary>
 internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
 {
-    /// <summary>Lines that were there before one begins to follow.</summary>
+    /// <summary>Number of earlier lines shown when following begins.</summary>
     private const int Tail = 200;
 
-    /// <summary>Of a download, UTF-16 units: more than Jobs gives.</summary>
+    /// <summary>Limit of a download, UTF-16 units: more than Jobs sends.</summary>
     private const int MostOfAFile = 6 << 20;
 
-    /// <summary>Line by line, for as long as the node runs and somebody listens. Ends at once where there is nothing that this person may read. Throws <see cref="HttpRequestException"/> while Jobs is away.</summary>
+    /// <summary>Line by line, while the node is running and somebody listens. Ends at once if this person may not read it. Throws <see cref="HttpRequestException"/> while Jobs is unavailable.</summary>
     public async IAsyncEnumerable<string> FollowAsync(Actor actor, Guid workspace, string node, [EnumeratorCancellation] CancellationToken cancel)
     {
         if (!await nodes.RunAsync(actor, workspace, node, cancel)) yield break;
@@ -24,7 +24,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
         await foreach (var line in LinesAsync(answer.EnsureSuccessStatusCode(), cancel)) yield return line;
     }
 
-    /// <summary>The end of it as a file.</summary>
+    /// <summary>The end of the log as a file.</summary>
     public async Task DownloadAsync(HttpContext http, Guid id, string node)
     {
         if (!await nodes.RunAsync(http.User.Actor(), id, node, http.RequestAborted))
@@ -41,7 +41,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
                 return;
             }
             http.Response.ContentType = "text/plain; charset=utf-8";
-            // The name of a node is one of ours, and no header is made of anything else.
+            // The name of a node is one of ours, and the header contains nothing else.
             http.Response.Headers.ContentDisposition = $"attachment; filename=\"{node}.log\"";
             http.Response.Headers.CacheControl = "no-store";
             var left = MostOfAFile;
@@ -57,7 +57,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
         }
     }
 
-    /// <summary>What a node wrote, as clean lines: whatever Jobs made of it, here it becomes part of a page.</summary>
+    /// <summary>A node's output as clean lines: cleaned again here, where it becomes part of a page.</summary>
     private static async IAsyncEnumerable<string> LinesAsync(HttpResponseMessage answer, [EnumeratorCancellation] CancellationToken cancel)
     {
         var lines = new LogLines();

@@ -8,7 +8,7 @@ namespace Portal.Shell;
 /// <summary>Pages, controls and their frame.</summary>
 public static class PortalShell
 {
-    /// <summary>Languages that the texts are written in.</summary>
+    /// <summary>Languages of the texts.</summary>
     private static readonly string[] Cultures = ["en-GB"];
 
     public static IServiceCollection AddPortalShell(this IServiceCollection services)
@@ -21,12 +21,12 @@ public static class PortalShell
         services.AddScoped<ClassChoice>();
         services.AddRazorComponents().AddInteractiveServerComponents(circuits =>
         {
-            // A lost tab comes back within a minute or starts again from the row; until then it costs memory and reads on.
+            // A lost tab reconnects within a minute or starts again from the row; until then it uses memory and keeps reading.
             circuits.DisconnectedCircuitRetentionPeriod = TimeSpan.FromMinutes(1);
             circuits.DisconnectedCircuitMaxRetained = 50;
         });
         services.AddMudServices(mud => mud.PopoverOptions.Duration = TimeSpan.FromMilliseconds(150));
-        // The fingerprinted addresses of package assets have no compressed variants: MudBlazor's css would travel as 627 KB.
+        // The fingerprinted addresses of package assets have no compressed variants: MudBlazor's css would take 627 KB.
         services.Configure<ResponseCompressionOptions>(compression =>
         {
             compression.EnableForHttps = true;
@@ -36,11 +36,11 @@ public static class PortalShell
         return services;
     }
 
-    /// <summary>What every answer of the portal gets. Before authentication; after the proxy of the apps' hosts, whose answers are not ours.</summary>
+    /// <summary>Applied to every response of the portal. Before authentication; after the proxy of the apps' hosts, whose responses are not ours.</summary>
     public static void UsePortalShell(this WebApplication app)
     {
         app.UseSecurityHeaders();
-        // A program that calls the API gets the API's own words, not a page.
+        // A program that calls the API gets the API's own response, not a page.
         app.UseWhen(IsForPeople, pages =>
         {
             pages.UseExceptionHandler("/error", createScopeForErrors: true);
@@ -48,20 +48,20 @@ public static class PortalShell
         });
         app.UseRequestLocalization(Cultures[0]);
         app.UseResponseCompression();
-        // Named here, so that an error or a missing page is routed anew when it is shown in its place.
+        // Named here, so that routing runs again for an error or not-found page.
         app.UseRouting();
     }
 
-    /// <summary>What fails further in because the database is away is answered as that, for people and programs.</summary>
+    /// <summary>Answers requests that fail because the database is unavailable accordingly, for people and programs.</summary>
     public static void UseUnavailable(this IApplicationBuilder app) => app.Use(app.ApplicationServices.GetRequiredService<Unavailable>().CatchAsync);
 
-    /// <summary>Files, the stylesheet and the pages. Pages ask for a signed-in person; files and css do not.</summary>
+    /// <summary>Files, the stylesheet and the pages. Pages require a signed-in person; files and css do not.</summary>
     public static void MapPortalShell(this WebApplication app)
     {
         app.MapStaticAssets().AllowAnonymous();
         ThemeStylesheet.Map(app);
         app.MapRazorComponents<App>()
-            // SecurityHeaders says it already, and for every answer.
+            // SecurityHeaders sets it already, for every response.
             .AddInteractiveServerRenderMode(mode => mode.ContentSecurityFrameAncestorsPolicy = null)
             .RequireAuthorization();
     }

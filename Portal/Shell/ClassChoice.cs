@@ -4,23 +4,23 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Shell;
 
-/// <summary>The class that a person works in now, for people who belong to several. Kept in a cookie; one a circuit.</summary>
+/// <summary>The class that a person currently works in, for people who belong to several. Kept in a cookie; one instance per circuit.</summary>
 public sealed class ClassChoice(IJSRuntime js)
 {
     private readonly List<Action> _hearers = [];
     private Guid? _id;
 
-    /// <summary>Calls after another class was chosen, on the circuit's thread, until the answer is disposed.</summary>
+    /// <summary>Calls after another class was chosen, on the circuit's thread, until the result is disposed.</summary>
     public IDisposable Listen(Action hear)
     {
         _hearers.Add(hear);
         return new Hearer(() => _hearers.Remove(hear));
     }
 
-    /// <summary>What the cookie said when the circuit began.</summary>
+    /// <summary>The cookie's value when the circuit began.</summary>
     public void Remember(Guid? id) => _id ??= id;
 
-    /// <summary>The chosen class, else the first; null for somebody without any.</summary>
+    /// <summary>The chosen class, else the first; null if there is none.</summary>
     public ClassView? Of(ImmutableArray<ClassView> classes) => classes.FirstOrDefault(c => c.Id == _id) ?? classes.FirstOrDefault();
 
     public async Task ChooseAsync(Guid id)

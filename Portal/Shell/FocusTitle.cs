@@ -4,8 +4,8 @@ using Microsoft.JSInterop;
 namespace Portal.Shell;
 
 /// <summary>
-/// After a navigation the focus goes to the new page's title, as a browser that loads a page begins to read there. The page that a visit opens
-/// with is left alone: the first Tab reaches the skip link. (Blazor's own FocusOnNavigate takes the focus there too.)
+/// After a navigation the focus goes to the new page's title, as a browser that loads a page begins to read there. The first page of a visit
+/// is left alone, so that the first Tab reaches the skip link. (Blazor's own FocusOnNavigate moves the focus there too.)
 /// </summary>
 public sealed class FocusTitle : ComponentBase
 {

@@ -2,7 +2,7 @@ using MudBlazor;
 
 namespace Portal.Shell;
 
-/// <summary>Somewhere to go: in the rail, in the bottom bar and in the command search.</summary>
+/// <summary>A destination in the rail, the bottom bar and the command search.</summary>
 /// <param name="Key">Name of its text in ShellTexts.</param>
 public sealed record Place(string Key, string Href, string Icon)
 {

@@ -1,4 +1,4 @@
-// What a person sees when the circuit is lost or asleep, and how the page comes back by itself.
+// What a person sees when the circuit is lost or paused, and how the page recovers by itself.
 const dialog = document.getElementById("components-reconnect-modal");
 const tryAgainAfter = 3000;
 const pauseAfter = 120000;
@@ -18,7 +18,7 @@ document.getElementById("reconnect-retry").addEventListener("click", retry);
 document.getElementById("reconnect-resume").addEventListener("click", wake);
 document.getElementById("reconnect-reload").addEventListener("click", () => location.reload());
 
-// A tab that nobody looks at gives its memory on the server back, and takes it again when seen.
+// A hidden tab releases its memory on the server and reconnects when shown again.
 document.addEventListener("visibilitychange", () => {
   clearTimeout(sleep);
   if (document.visibilityState === "visible") {

@@ -1,10 +1,10 @@
 namespace Portal.Shell;
 
-/// <summary>What a browser may do with our pages, said with every answer.</summary>
+/// <summary>What a browser may do with our pages, sent with every response.</summary>
 public static class SecurityHeaders
 {
     /// <summary>
-    /// No inline script or style element anywhere. Style attributes are allowed, because MudBlazor places and sizes its
+    /// No inline script or style element anywhere. Style attributes are allowed, because MudBlazor positions and sizes its
     /// parts with them and Blazor writes them with setAttribute.
     /// </summary>
     public const string Csp =

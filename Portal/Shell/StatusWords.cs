@@ -3,7 +3,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Shell;
 
-/// <summary>What is announced of workspaces, wherever their owner is on the site: each by its id, empty while there is nothing to say.</summary>
+/// <summary>Announcements about workspaces, wherever on the site their owner is: by workspace id, empty while there is nothing to say.</summary>
 public static class StatusWords
 {
     public static IReadOnlyDictionary<Guid, string> Of(IEnumerable<WorkspaceView> workspaces, IStringLocalizer<ShellTexts> text) =>
@@ -11,7 +11,7 @@ public static class StatusWords
 
     private static string Of(WorkspaceView workspace, IStringLocalizer<ShellTexts> text) => workspace switch
     {
-        // What begins at once waits for nobody.
+        // A launch that starts at once waits for nobody.
         { Status: WorkspaceStatus.Queued, Queue: { WaitsFor: not null } queue } => text["Heard.Queued", workspace.Name, queue.Place],
         { Status: WorkspaceStatus.Ready or WorkspaceStatus.Failed or WorkspaceStatus.Attention or WorkspaceStatus.Stopped } =>
             text[$"Heard.{workspace.Status}", workspace.Name],

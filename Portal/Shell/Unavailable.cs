@@ -8,12 +8,12 @@ using Portal.Theme;
 namespace Portal.Shell;
 
 /// <summary>
-/// While the database cannot be asked: 503 with Retry-After and a sentence, as a problem document for programs that call the API, as a page for
-/// people, as a line of text for anybody else. The page needs nothing that could be away too: no database, circuit or file.
+/// While the database is unavailable: 503 with Retry-After and a sentence, as a problem document for programs that call the API, as a page for
+/// people, as a line of text for anyone else. The page needs nothing that could be unavailable too: no database, circuit or file.
 /// </summary>
 public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, ILogger<Unavailable> log)
 {
-    /// <summary>Answers so for whatever is asked further in and fails for this reason.</summary>
+    /// <summary>Gives this response to every request that fails further in for this reason.</summary>
     public async Task CatchAsync(HttpContext http, RequestDelegate next)
     {
         try
@@ -22,13 +22,13 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
         }
         catch (Exception fault) when (DatabaseAway.Is(fault) && !http.Response.HasStarted)
         {
-            log.LogWarning("{Method} {Path} was not answered: {Error}", http.Request.Method, http.Request.Path, fault.GetBaseException().Message);
+            log.LogWarning("{Method} {Path} failed because the database is unavailable: {Error}", http.Request.Method, http.Request.Path, fault.GetBaseException().Message);
             await SayAsync(http);
         }
     }
 
-    /// <summary>The answer by itself.</summary>
-    /// <param name="why">Another reason than a database that is away, in words for everybody.</param>
+    /// <summary>The response itself.</summary>
+    /// <param name="why">A reason other than an unavailable database, in words for everyone.</param>
     public async Task SayAsync(HttpContext http, string? why = null)
     {
         http.Response.Clear();
@@ -55,7 +55,7 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
         http.Response.Headers.ContentSecurityPolicy =
             $"default-src 'none'; style-src-elem {PlainStyle.Source}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
         http.Response.ContentType = "text/html; charset=utf-8";
-        // What was sent by a form is not sent again by a link: that way leads home.
+        // A link cannot repeat a form post, so it leads home.
         var again = HttpMethods.IsGet(http.Request.Method)
             ? LocalUrl.OrHome(http.Request.PathBase + http.Request.Path + http.Request.QueryString) : new Uri(site.PublicUrl, "/").AbsoluteUri;
         var (title, brand) = (texts["Unavailable.Title"].Value, texts["Brand"].Value);

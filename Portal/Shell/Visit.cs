@@ -1,14 +1,14 @@
 namespace Portal.Shell;
 
-/// <summary>What a browser told us about its person's choices, by cookie. Nothing here is trusted for more than looks.</summary>
+/// <summary>A person's choices as the browser sent them in cookies. Trusted for nothing but appearance.</summary>
 /// <param name="Theme">light, dark or system.</param>
-/// <param name="Zone">The visitor's time zone; UTC until the browser said.</param>
+/// <param name="Zone">The visitor's time zone; UTC until the browser has sent it.</param>
 /// <param name="Class">The class that was chosen last, by id; null for none.</param>
 public sealed record Visit(string Theme, TimeZoneInfo Zone, Guid? Class)
 {
     public static readonly Visit Unknown = new("system", TimeZoneInfo.Utc, null);
 
-    /// <summary>Anything that is not understood counts as not said.</summary>
+    /// <summary>Values that are not understood count as missing.</summary>
     public static Visit From(string? theme, string? zone, string? classChoice) => new(
         theme is "light" or "dark" ? theme : "system",
         ZoneOf(zone),

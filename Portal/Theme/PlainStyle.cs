@@ -4,8 +4,8 @@ using System.Text;
 namespace Portal.Theme;
 
 /// <summary>
-/// The look of the few answers that the portal itself gives on an app's host. Small and inline, because nothing of the portal's is served there;
-/// a content security policy names this very text and allows no other.
+/// The style of the portal's few own responses on an app's host. Small and inline, because nothing of the portal is served there;
+/// a content security policy allows exactly this text and no other.
 /// </summary>
 public static class PlainStyle
 {
@@ -24,7 +24,7 @@ public static class PlainStyle
 
         """.ReplaceLineEndings("\n");
 
-    /// <summary>The source expression of a content security policy that lets exactly this style in.</summary>
+    /// <summary>The source expression of a content security policy that allows exactly this style.</summary>
     public static readonly string Source = $"'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(Css)))}'";
 
     private static string Variables(Tokens t) => $"color-scheme: {t.Scheme}; --ground: {t.Ground}; --surface: {t.Surface}; --line: {t.Line}; --text: {t.Text}; --accent: {t.Accent};";

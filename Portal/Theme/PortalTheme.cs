@@ -2,7 +2,7 @@ using MudBlazor;
 
 namespace Portal.Theme;
 
-/// <summary>Turns the tokens into what MudBlazor understands. The only place where the two vocabularies meet.</summary>
+/// <summary>Translates the tokens for MudBlazor. The only place where the two vocabularies meet.</summary>
 public static class PortalTheme
 {
     /// <summary>One theme for one scheme: MudBlazor prints its light palette, so the dark tokens are given as that.</summary>
@@ -95,7 +95,7 @@ public static class PortalTheme
         };
     }
 
-    /// <summary>MudBlazor knows 26 heights; we know two: lying on the page, and floating above it.</summary>
+    /// <summary>MudBlazor has 26 elevations; we use two: on the page, and floating above it.</summary>
     private static string[] Elevations(string floating) =>
         [.. Enumerable.Range(0, 26).Select(height => height < 6 ? "none" : floating)];
 }

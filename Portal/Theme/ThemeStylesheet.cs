@@ -6,8 +6,8 @@ using MudBlazor;
 namespace Portal.Theme;
 
 /// <summary>
-/// The look of the portal as one stylesheet: fonts that are there, both themes chosen by <c>html[data-theme]</c>, and the
-/// css that lies beside shell, controls and features. It stands in for MudThemeProvider, whose style element arrives only
+/// The look of the portal as one stylesheet: available fonts, both themes selected by <c>html[data-theme]</c>, and the
+/// css files beside shell, controls and features. It replaces MudThemeProvider, whose style element arrives only
 /// when the circuit is up (a flash of the wrong theme) and needs a weaker CSP.
 /// </summary>
 public sealed class ThemeStylesheet
@@ -17,10 +17,10 @@ public sealed class ThemeStylesheet
 
     private readonly IReadOnlyList<FontFile> _fonts;
 
-    /// <param name="files">wwwroot: a font file that is not there is not asked for.</param>
+    /// <param name="files">wwwroot: a missing font file is not requested.</param>
     public ThemeStylesheet(IWebHostEnvironment files)
     {
-        // Whoever publishes puts the fonts there afterwards, so the list of static files does not know them.
+        // Publishing adds the fonts afterwards, so the list of static files does not contain them.
         FontFile? sans = FontFile.Find(files.WebRootFileProvider, Scale.Sans, "inter", "100 900"), mono = FontFile.Find(files.WebRootFileProvider, Scale.Mono, "mono", "100 800");
         _fonts = [.. new[] { sans, mono }.OfType<FontFile>()];
         SansHref = sans?.Href;
@@ -31,10 +31,10 @@ public sealed class ThemeStylesheet
     /// <summary>The whole stylesheet.</summary>
     public string Css { get; }
 
-    /// <summary>Address below the site's root; it names the content, so it may be kept for ever.</summary>
+    /// <summary>Address below the site's root; it contains a hash of the content, so it may be cached forever.</summary>
     public string Href { get; }
 
-    /// <summary>The sans font, where it is served by us and worth a preload.</summary>
+    /// <summary>The sans font, if we serve it and it is worth a preload.</summary>
     public string? SansHref { get; }
 
     /// <summary>Serves stylesheet and fonts; also to people who are not signed in.</summary>

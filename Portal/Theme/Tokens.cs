@@ -5,13 +5,13 @@ public sealed record Tokens
 {
     public required string Scheme { get; init; }
 
-    // Grounds, from the page upwards.
+    // Backgrounds, from the page upwards.
     public required string Ground { get; init; }
     public required string Surface { get; init; }
     public required string Sunken { get; init; }
     public required string Hover { get; init; }
 
-    // Hairlines, and the stronger line around things one can type into (3:1).
+    // Hairlines, and the stronger border of input fields (3:1).
     public required string Line { get; init; }
     public required string InputLine { get; init; }
 
@@ -30,10 +30,10 @@ public sealed record Tokens
     public required Tone Failed { get; init; }
     public required Tone Stopped { get; init; }
 
-    /// <summary>The one shadow, for what floats: menus, dialogs, snackbars.</summary>
+    /// <summary>The one shadow, for floating elements: menus, dialogs, snackbars.</summary>
     public required string Floating { get; init; }
 
-    /// <summary>What dims the page behind a dialog.</summary>
+    /// <summary>Dims the page behind a dialog.</summary>
     public required string Veil { get; init; }
 
     public static readonly Tokens Light = new()
@@ -87,7 +87,7 @@ public sealed record Tokens
     };
 }
 
-/// <summary>A status colour: the mark and its words, and the quiet ground behind them.</summary>
+/// <summary>A status colour: the mark and its text, and the quiet background behind them.</summary>
 public sealed record Tone(string Mark, string Soft);
 
 /// <summary>What does not change with the theme: type, space, shape, motion.</summary>

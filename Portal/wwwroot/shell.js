@@ -1,4 +1,4 @@
-// What the server cannot do from afar: keyboard shortcuts, choices kept in cookies, keys that must not scroll or submit.
+// What the server cannot do remotely: keyboard shortcuts, choices kept in cookies, keys that must not scroll or submit.
 const remember = (name, value) => { document.cookie = `${name}=${encodeURIComponent(value)};path=/;max-age=31536000;samesite=lax`; };
 const root = document.documentElement;
 
@@ -25,7 +25,7 @@ document.addEventListener("click", event => {
   remember("rail", root.dataset.rail);
 });
 
-// Blazor takes the link's click for a navigation of its own, which scrolls and leaves the focus behind.
+// Blazor would treat the click on the link as a navigation, which scrolls but does not move the focus.
 document.addEventListener("click", event => {
   if (!event.target.closest?.(".skip")) return;
   event.preventDefault();
@@ -44,7 +44,7 @@ document.addEventListener("keydown", event => {
   button.click();
 });
 
-// What had the focus may go: a dialog closes, a button is no longer offered. The focus then goes back to where it was before, else to the title
+// The focused element may disappear: a dialog closes, a button is removed. The focus then returns to where it was before, else to the title
 // of the card or page that it was in, and never to the top of the document.
 const trail = [];
 const shows = element => element.isConnected && !element.disabled && element.getClientRects().length > 0;
@@ -56,7 +56,7 @@ document.addEventListener("focusin", ({ target }) => {
   if (trail.length > 8) trail.shift();
 });
 
-// Whoever clicks beside everything has left by intent.
+// A click outside every element moved the focus away on purpose.
 document.addEventListener("focusout", ({ target, relatedTarget }) => {
   if (!relatedTarget) setTimeout(() => { if (target.isConnected && document.activeElement === document.body && document.hasFocus()) trail.length = 0; });
 });

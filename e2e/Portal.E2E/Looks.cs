@@ -4,12 +4,12 @@ using Deque.AxeCore.Playwright;
 
 namespace Portal.E2E;
 
-/// <summary>What every page is held to, and its picture in e2e/screenshots for people to look at.</summary>
+/// <summary>Requirements for every page, and its screenshot in e2e/screenshots for people to look at.</summary>
 public static class Looks
 {
     private static readonly AxeRunOptions Wcag = new() { RunOnly = new() { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] } };
 
-    /// <summary>Nothing serious for axe, no scrolling sideways.</summary>
+    /// <summary>Nothing serious for axe, no horizontal scrolling.</summary>
     /// <param name="except">A rule that a part of MudBlazor cannot meet, named where it is used.</param>
     public static async Task CheckAsync(Visit visit, string picture, params string[] except)
     {
@@ -25,7 +25,7 @@ public static class Looks
     /// <summary>A phone below 500, a laptop above.</summary>
     public static Task ResizeAsync(Visit visit, int width) => visit.Page.SetViewportSizeAsync(width, width < 500 ? 844 : 900);
 
-    /// <summary>The page as it stands, in both themes and both widths, without loading it again.</summary>
+    /// <summary>The page as it is, in both themes and both widths, without a reload.</summary>
     public static async Task CheckEverywhereAsync(Visit visit, string picture, params string[] except)
     {
         foreach (var theme in (string[])["dark", "light"])
@@ -39,7 +39,7 @@ public static class Looks
         }
     }
 
-    /// <summary>Where a picture of this name goes.</summary>
+    /// <summary>Path of a screenshot.</summary>
     public static string Picture(string name) => Path.Combine(Folder(), name + ".png");
 
     private static string Folder([CallerFilePath] string here = "") =>

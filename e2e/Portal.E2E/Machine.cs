@@ -2,18 +2,18 @@ using System.Diagnostics;
 
 namespace Portal.E2E;
 
-/// <summary>The machine of the installation that <c>PORTAL_STATE</c> names: its folders, its processes, and commands tried from inside its accounts.</summary>
+/// <summary>The machine of the installation named by <c>PORTAL_STATE</c>: its folders, its processes, and commands run under its accounts.</summary>
 public static class Machine
 {
-    /// <summary>True when this test may look at the installation's machine and end its processes.</summary>
+    /// <summary>Whether this test may inspect the installation's machine and end its processes.</summary>
     public static bool IsKnown => Environment.GetEnvironmentVariable("PORTAL_STATE") is { Length: > 0 } state && File.Exists(Path.Combine(state, "id"));
 
-    public static string State => IsKnown ? Environment.GetEnvironmentVariable("PORTAL_STATE")! : throw new InvalidOperationException("PORTAL_STATE names no installation; infra/test e2e sets it.");
+    public static string State => IsKnown ? Environment.GetEnvironmentVariable("PORTAL_STATE")! : throw new InvalidOperationException("PORTAL_STATE does not name an installation; infra/test e2e sets it.");
 
     /// <summary>Sockets, mounts and what processes run.</summary>
     public static string Run => $"/run/portal-{File.ReadAllText(Path.Combine(State, "id")).Trim()}";
 
-    /// <summary>Of the web or of jobs, as the kernel tells it: name of the line → value.</summary>
+    /// <summary>Status of the web or jobs process, from the kernel: field → value.</summary>
     public static IReadOnlyDictionary<string, string> Status(string program) =>
         File.ReadAllLines($"/proc/{ProcessOf(program)}/status").Select(l => l.Split(':', 2)).ToDictionary(l => l[0], l => l[1].Trim('\t', ' '), StringComparer.Ordinal);
 
@@ -23,18 +23,18 @@ public static class Machine
 
     public static string ProcessOf(string program) => File.ReadAllText($"{Run}/{program}.process").Split(' ', '\n')[0];
 
-    /// <summary>A command by an account that has nothing but the uid and gid of the web's.</summary>
+    /// <summary>Runs a command with nothing but the uid and gid of the web account.</summary>
     public static (int Code, string Words) AsTheWeb(params string[] command)
     {
         var status = Status("web");
         return As(status["Uid"].Split('\t')[0], status["Gid"].Split('\t')[0], command);
     }
 
-    /// <summary>A command by an account without any group or privilege.</summary>
+    /// <summary>Runs a command under an account without any group or privilege.</summary>
     public static (int Code, string Words) As(string uid, string gid, params string[] command) =>
         Try("setpriv", [$"--reuid={uid}", $"--regid={gid}", "--clear-groups", .. command]);
 
-    /// <summary>A command by whoever runs the tests: root, where the machine is known.</summary>
+    /// <summary>Runs a command as the account of the tests: root, if the machine is known.</summary>
     public static (int Code, string Words) Try(string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false, WorkingDirectory = "/" };
@@ -51,7 +51,7 @@ public static class Machine
         code.ShouldBe(0, words);
     }
 
-    /// <summary>The file is there and is read by root; the web's account is refused.</summary>
+    /// <summary>The file exists and root can read it; the web account cannot.</summary>
     public static void ShouldBeClosedToTheWeb(string file)
     {
         string[] read = ["head", "-c", "1", file];

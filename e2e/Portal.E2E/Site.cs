@@ -8,8 +8,8 @@ using Portal.E2E.Pages;
 namespace Portal.E2E;
 
 /// <summary>
-/// A running installation and one browser. <c>PORTAL_URL</c> says where it is; <c>PORTAL_STATE</c>, where it is known, lets a
-/// test end the web as a crash would.
+/// A running installation and one browser. <c>PORTAL_URL</c> is its address; with <c>PORTAL_STATE</c>, if set, a
+/// test can end the web process as a crash would.
 /// </summary>
 public sealed class Site : IAsyncLifetime
 {
@@ -22,18 +22,18 @@ public sealed class Site : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Assertions.SetDefaultExpectTimeout(30_000); // five seconds are not enough on a machine that builds beside
+        Assertions.SetDefaultExpectTimeout(30_000); // five seconds are not enough on a machine that is also building images
         _playwright = await Playwright.CreateAsync();
         _browser = await BrowserAsync();
     }
 
-    /// <summary>A browser beside the one that all share, for whoever needs other arguments; the caller disposes it.</summary>
+    /// <summary>A browser beside the shared one, for tests that need other arguments; the caller disposes it.</summary>
     public Task<IBrowser> BrowserAsync(params string[] more) =>
         _playwright!.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = [.. Arguments, .. more] });
 
     public Task WaitForNotebooksAsync() => WaitForAsync("Notebook");
 
-    /// <summary>Until this template can be launched: images are still being built when the first test begins, one after the other.</summary>
+    /// <summary>Waits until this template can be launched: images are still being built when the first test begins, one after the other.</summary>
     public async Task WaitForAsync(string template)
     {
         await using var visit = await VisitAsync("Grace Hopper");
@@ -46,7 +46,7 @@ public sealed class Site : IAsyncLifetime
         _playwright?.Dispose();
     }
 
-    /// <summary>A browser of its own in which this person is signed in and sees the home page.</summary>
+    /// <summary>A separate browser context in which this person is signed in and sees the home page.</summary>
     public async Task<Visit> VisitAsync(string person, string theme = "light", int width = 1280)
     {
         var visit = await OpenAsync(theme, width);
@@ -56,7 +56,7 @@ public sealed class Site : IAsyncLifetime
         return visit;
     }
 
-    /// <summary>A browser of its own for looking only: this person signed in once, for all who look.</summary>
+    /// <summary>A separate browser context for looking only: this person signed in once, for all tests that look.</summary>
     /// <inheritdoc cref="OpenAsync"/>
     public async Task<Visit> LookAsync(string person, IBrowser? by = null)
     {
@@ -70,21 +70,21 @@ public sealed class Site : IAsyncLifetime
 
     public Task ChooseThemeAsync(IBrowserContext context, string theme) => context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
 
-    /// <summary>A browser of its own in which nobody is signed in, unless cookies say so.</summary>
-    /// <param name="by">Another browser than the one that all share.</param>
+    /// <summary>A separate browser context in which nobody is signed in, unless the cookies say so.</summary>
+    /// <param name="by">A browser other than the shared one.</param>
     public async Task<Visit> OpenAsync(string theme = "light", int width = 1280, string? cookies = null, IBrowser? by = null)
     {
-        // Motion is asked to be still: a colour that is halfway through its change is no finding.
+        // Reduced motion, because a colour in the middle of a transition is not a finding.
         var context = await (by ?? _browser!).NewContextAsync(new() { ReducedMotion = ReducedMotion.Reduce, ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 }, TimezoneId = "Europe/Berlin", Locale = "en-GB", AcceptDownloads = false, StorageState = cookies });
         context.SetDefaultTimeout(30_000);
         await ChooseThemeAsync(context, theme);
         return new Visit(Address, context, await context.NewPageAsync());
     }
 
-    /// <summary>True when this test may end processes of the installation.</summary>
+    /// <summary>Whether this test may end processes of the installation.</summary>
     public static bool MayCrash => Machine.IsKnown;
 
-    /// <summary>Ends the web at once, as a crash would; its supervisor starts it again.</summary>
+    /// <summary>Ends the web process at once, as a crash would; its supervisor restarts it.</summary>
     public static void CrashWeb()
     {
         using var web = Process.GetProcessById(int.Parse(Machine.ProcessOf("web"), CultureInfo.InvariantCulture));

@@ -4,7 +4,7 @@ using System.Threading.Channels;
 
 namespace Portal.E2E;
 
-/// <summary>A line to the portal on which every byte takes a while, each way: a relay on loopback, as a train or another continent is for a person.</summary>
+/// <summary>A slow connection to the portal: a loopback relay that delays every byte in each direction, as for a person on a train or another continent.</summary>
 public sealed class SlowLine : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -23,7 +23,7 @@ public sealed class SlowLine : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>Connections that went this way so far: a browser that found another way proves nothing.</summary>
+    /// <summary>Connections through the relay so far: a browser that bypassed it proves nothing.</summary>
     public int Taken => _taken;
 
     /// <param name="port">Of the portal, on loopback.</param>
@@ -67,12 +67,12 @@ public sealed class SlowLine : IAsyncDisposable
             }
             catch (Exception e) when (e is OperationCanceledException or SocketException or IOException)
             {
-                // One side has gone; the other is closed with it.
+                // One side has closed; close the other with it.
             }
         }
     }
 
-    /// <summary>What comes in goes out so much later, in its order and at its pace: nothing waits for what came before it.</summary>
+    /// <summary>Delays everything by the same time, preserving order and pace: nothing waits for what came before it.</summary>
     private async Task PassAsync(NetworkStream from, NetworkStream to)
     {
         var clock = TimeProvider.System;
@@ -96,7 +96,7 @@ public sealed class SlowLine : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
         {
-            // The connection ended: what is under way still arrives.
+            // The connection ended: what is in transit still arrives.
         }
         finally
         {

@@ -3,7 +3,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E;
 
-/// <summary>One person's browser at the portal. Remembers what a page should never do: complain in the console, or ask another origin.</summary>
+/// <summary>One person's browser at the portal. Records what a page should never do: log console errors, or request another origin.</summary>
 public sealed class Visit : IAsyncDisposable
 {
     private readonly List<string> _complaints = [];
@@ -18,12 +18,12 @@ public sealed class Visit : IAsyncDisposable
     public IBrowserContext Context { get; }
     public IPage Page { get; }
 
-    /// <summary>Errors in the console, failed scripts, refused contents and requests to other origins so far.</summary>
+    /// <summary>Console errors, failed scripts, refused contents and requests to other origins so far.</summary>
     public IReadOnlyList<string> Complaints => _complaints;
 
     /// <summary>
-    /// Opens an address. Asked again when the network changed under way: each container network that appears or goes makes
-    /// Chromium abort what it is loading (ERR_NETWORK_CHANGED), which no person's machine does.
+    /// Opens an address. Retried if the network changed meanwhile: each container network that appears or disappears makes
+    /// Chromium abort what it is loading (ERR_NETWORK_CHANGED), which does not happen on a person's machine.
     /// </summary>
     public async Task GoAsync(string path)
     {
@@ -40,7 +40,7 @@ public sealed class Visit : IAsyncDisposable
         }
     }
 
-    /// <summary>Opens a page of the portal and waits until its circuit has drawn it.</summary>
+    /// <summary>Opens a page of the portal and waits until its circuit has rendered it.</summary>
     public async Task ShowAsync(string path)
     {
         await GoAsync(path);
@@ -67,6 +67,6 @@ public sealed class Visit : IAsyncDisposable
         };
     }
 
-    // What GoAsync repeats, and a circuit joins again after.
+    // What GoAsync retries, and what a reconnecting circuit causes.
     private static bool OfTheNetwork(string text) => text.Contains("ERR_NETWORK_CHANGED", StringComparison.Ordinal) || text.Contains("WebSocket", StringComparison.Ordinal) || text.Contains("ERR_CONNECTION_REFUSED", StringComparison.Ordinal);
 }

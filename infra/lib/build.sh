@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# From the sources to what runs. Everything goes to the state folder: the checkout may lie below a closed home or belong to
-# somebody else, and is not written to.
+# Builds the programs from source. All output goes to the state folder: the checkout may be inside a private home folder or
+# belong to another user, so nothing is written to it.
 
-# The parts of these scripts that run beside the programs, from the state folder.
+# The parts of these scripts that run with the programs, from the state folder.
 SUPERVISOR=(supervise common.sh processes.sh)
 
-# What the published programs are made of, as one hash; also the SDK, since it is an input like the others.
+# One hash over everything the published programs are made from, including the SDK.
 inputs_hash() {
   (
     cd "$ROOT" || exit
@@ -18,13 +18,13 @@ inputs_hash() {
   )
 }
 
-# publish: web and jobs into STATE/app, image recipes and fonts beside them. Nothing when the inputs have not changed.
-# The new version is made beside the old one and takes its place only when it is whole.
+# publish: puts web and jobs into STATE/app, with image recipes and fonts. Does nothing when the inputs have not changed.
+# The new version is built beside the old one and replaces it only when it is complete.
 publish() {
   local hash new=$STATE/app/new
   hash=$(inputs_hash)
   if [ "$(cat "$STATE/app/inputs" 2>/dev/null || true)" = "$hash" ]; then return 0; fi
-  step "builds (the first time takes a minute)"
+  step "building (takes a minute the first time)"
   rm -rf "$new" && mkdir -p "$new"
   publish_one web Portal/Portal.csproj
   publish_one jobs Portal.Jobs/Portal.Jobs.csproj
@@ -32,20 +32,20 @@ publish() {
   mkdir "$new/lib" && cp "${SUPERVISOR[@]/#/$LIB/}" "$new/lib/"
   make_fonts "$new/web/wwwroot/fonts"
   chmod -R u=rwX,go=rX "$new"
-  stop_programs # only now: until here the old version answered
+  stop_programs # only now: so far the old version has kept answering
   for part in web jobs images lib; do rm -rf "${STATE:?}/app/$part" && mv "$new/$part" "$STATE/app/$part"; done
   rm -rf "$new"
   echo "$hash" > "$STATE/app/inputs"
 }
 
-# Restored by the lock files. Analyzers are for infra/test; here they would only take time.
+# Restored from the lock files. Analyzers run in infra/test; here they would only take time.
 publish_one() { # NAME PROJECT
   dotnet_in "$ROOT" publish "$2" -c Release -o "$new/$1" -p:RestoreLockedMode=true -p:RunAnalyzers=false ||
-    die "$2 could not be built" "The words above say why. NU1301 or NU1900: the feed of packages that your NuGet.Config names, or the public one, is out of reach."
+    die "$2 could not be built" "The output above says why. NU1301 or NU1900: the package feed in your NuGet.Config, or the public one, cannot be reached."
 }
 
-# dotnet_in FOLDER COMMAND…: quiet unless it fails. MinVer asks git, which refuses a checkout of somebody else's.
-# The compiler leaves no server behind: it would hold memory, and our lock, for a quarter of an hour.
+# dotnet_in FOLDER COMMAND…: quiet unless it fails. MinVer calls git, which refuses a checkout owned by another user.
+# No compiler server may stay behind: it would hold memory, and our lock, for a quarter of an hour.
 dotnet_in() {
   local folder=$1 out
   shift
@@ -57,7 +57,7 @@ dotnet_in() {
   fi
 }
 
-# The two fonts are Debian's, made small for browsers. Without them the pages use the system's own.
+# The two fonts are Debian's, compressed for browsers. Without them the pages use the system's fonts.
 make_fonts() {
   local folder=$1 from=/usr/share/fonts/truetype work
   have woff2_compress || return 0
@@ -72,7 +72,7 @@ make_fonts() {
   rm -rf "$work"
 }
 
-# A dotnet that the accounts cannot reach (below /root, say) is copied: the runtime only, not the SDK.
+# If the accounts cannot reach dotnet (below /root, say), copy it: the runtime only, not the SDK.
 find_runtime() {
   DOTNET=$(readlink -f "$(command -v dotnet)")
   ! is_root || as "$WEB" test -x "$DOTNET" && return 0
@@ -87,7 +87,7 @@ find_runtime() {
   DOTNET=$STATE/app/dotnet/dotnet
 }
 
-# The engine's own default list of system calls, out of Debian's package; ours is made from it. Fetched once.
+# The container engine's default seccomp profile, from Debian's package; ours is derived from it. Fetched once.
 get_seccomp() { # FILE
   [ ! -s "$1" ] || return 0
   local work out
@@ -96,7 +96,7 @@ get_seccomp() { # FILE
     dpkg -x golang-github-docker-docker-dev_*.deb . 2>&1); then
     cp "$work/usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json" "$1.new" && mv "$1.new" "$1"
   else
-    warn "the engine's list of system calls could not be had (apt-get download golang-github-docker-docker-dev): $(tail -1 <<< "$out")"
+    warn "the container engine's seccomp profile could not be fetched (apt-get download golang-github-docker-docker-dev): $(tail -1 <<< "$out")"
   fi
   rm -rf "$work"
   [ -s "$1" ]

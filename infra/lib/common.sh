@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Words and small helpers that every script here uses.
+# Output and small helpers that every script here uses.
 
 say() { printf '%s\n' "$*"; }
 step() { printf '%5s s  %s\n' "$SECONDS" "$*"; }
 warn() { printf 'Note: %s\n' "$*" >&2; }
 
-# die WHAT [HOW TO GET IT]: every failure says both.
+# die WHAT [REMEDY]: say what failed and, where possible, what to do.
 die() {
   printf 'Stopped: %s\n' "$1" >&2
   [ $# -lt 2 ] || printf '         %s\n' "$2" >&2
@@ -16,7 +16,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 is_root() { [ "$(id -u)" -eq 0 ]; }
 has_systemd() { [ -d /run/systemd/system ]; }
 
-# as ACCOUNT COMMAND…: as that account, without root's groups and without a way to gain rights. Without root: as the caller.
+# as ACCOUNT COMMAND…: runs as that account, without root's groups and with no way to gain privileges. Without root: as the caller.
 as() {
   local account=$1
   shift
@@ -28,14 +28,14 @@ as() {
   fi
 }
 
-# How an account is named to setpriv in a command that somebody else starts; empty without root.
+# The setpriv prefix for a command that another program starts as ACCOUNT; empty without root.
 prefix_of() {
   is_root || return 0
   printf '%s\n' setpriv --reuid "$1" --regid "$1" --clear-groups --inh-caps=-all --ambient-caps=-all \
     --bounding-set=-all --no-new-privs
 }
 
-# wait_for SECONDS COMMAND…: until it succeeds. The pause is short because people wait here.
+# wait_for SECONDS COMMAND…: retries until it succeeds. The pause is short because a person is waiting.
 wait_for() {
   local until=$((SECONDS + $1))
   shift

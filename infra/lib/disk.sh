@@ -1,31 +1,31 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # DISK_MISSING is for the caller
-# The students' files: a btrfs of our own in one sparse file, because its limits hold at block level.
+# The students' disk: a btrfs file system in one sparse file, because btrfs enforces limits at block level.
 
-# disk_size: in bytes; PORTAL_DISK (20G, 500M …), else 20 GiB, at most half of what is free.
+# disk_size: in bytes; PORTAL_DISK (20G, 500M …), else 20 GiB, but at most half of the free space.
 disk_size() {
   local free
   if [ -n "${PORTAL_DISK:-}" ]; then
-    numfmt --from=iec "$PORTAL_DISK" 2>/dev/null || die "PORTAL_DISK=$PORTAL_DISK is no size" "Say for example PORTAL_DISK=20G."
+    numfmt --from=iec "$PORTAL_DISK" 2>/dev/null || die "PORTAL_DISK=$PORTAL_DISK is not a size" "For example: PORTAL_DISK=20G."
     return
   fi
   free=$(($(free_megabytes "$1") * 524288)) # half of it, in bytes
   [ "$free" -lt 21474836480 ] && echo "$free" || echo 21474836480
 }
 
-# mount_disk FILE FOLDER: makes the file when it is not there, mounts it, switches accounting on.
-# Without btrfs the reason is in DISK_MISSING and the folder stays an ordinary one.
+# mount_disk FILE FOLDER: creates the file if it does not exist, mounts it and enables quotas.
+# Without btrfs, DISK_MISSING holds the reason and the folder stays an ordinary one.
 mount_disk() {
   local file=$1 folder=$2 size
   DISK_MISSING=''
   mkdir -p "$folder"
   chmod 711 "$folder"
-  if ! is_root; then DISK_MISSING="mounting a disk for the students' files takes root"; return 0; fi
-  if ! have mkfs.btrfs || ! have btrfs; then DISK_MISSING="no btrfs: apt-get install --no-install-recommends btrfs-progs"; return 0; fi
+  if ! is_root; then DISK_MISSING="mounting a disk for the students' files requires root"; return 0; fi
+  if ! have mkfs.btrfs || ! have btrfs; then DISK_MISSING="btrfs-progs is missing: apt-get install --no-install-recommends btrfs-progs"; return 0; fi
   if ! mountpoint -q "$folder"; then
     if ! [ -s "$file" ]; then
       size=$(disk_size "$(dirname "$file")")
-      # mkfs refuses less than some 110 MB; below 1 GiB nobody could work.
+      # mkfs refuses less than about 110 MB; with less than 1 GiB nobody could work.
       if [ "$size" -lt 1073741824 ]; then DISK_MISSING="less than 2 GB are free at $(dirname "$file")"; return 0; fi
       if ! make_disk "$file" "$size"; then DISK_MISSING="mkfs.btrfs failed on $file"; return 0; fi
     fi
@@ -38,14 +38,14 @@ mount_disk() {
   btrfs quota enable "$folder" || { unmount_disk "$folder"; DISK_MISSING="btrfs quota enable failed on $folder"; }
 }
 
-# The file takes its name only when it is whole.
+# The file gets its final name only when it is complete.
 make_disk() { # FILE BYTES
   truncate -s "$2" "$1.new" && chmod 600 "$1.new" && mkfs.btrfs -q "$1.new" >/dev/null 2>&1 && mv "$1.new" "$1" && return 0
   rm -f "$1.new"
   return 1
 }
 
-# unmount_below FOLDER…: every mount at or below, deepest first. What a dying container still holds is let go lazily.
+# unmount_below FOLDER…: every mount at or below, deepest first. Mounts that an exiting container still uses are unmounted lazily.
 unmount_below() {
   local folder point
   for folder in "$@"; do

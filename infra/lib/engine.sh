@@ -1,25 +1,25 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # ENGINE and ENGINE_MISSING are for the caller
-# The container engine: one that answers already, else one that we start. Ours is shared by all installations of a
-# machine, because two engines would fight over the same bridges and firewall chains; a file a user says who needs it.
+# The container engine: a running one, else one that we start. Ours is shared by all installations on a machine, because two
+# container engines would fight over the same bridges and firewall chains. One file per installation records who uses it.
 ENGINE_RUN=/run/portal-engine
 ENGINE_DATA=/var/lib/portal-engine
 ENGINE_SOCKET=$ENGINE_RUN/docker.sock
 SYSTEM_SOCKET=/var/run/docker.sock
-ENGINE_API=1.41 # the oldest that the portal speaks: Docker Engine 20.10, Debian's is newer
+ENGINE_API=1.41 # the oldest version that the portal supports: Docker Engine 20.10, and Debian's is newer
 
 engine_get() { curl -sf --max-time 5 --unix-socket "$1" "http://engine$2"; }
 engine_answers() { [ -S "$1" ] && [ "$(engine_get "$1" /_ping 2>/dev/null)" = OK ]; }
 
 engine_sockets() { printf '%s\n' ${DOCKER_HOST:+"${DOCKER_HOST#unix://}"} "$SYSTEM_SOCKET" "$ENGINE_SOCKET"; }
 
-# engine_unfit SOCKET: prints why the portal cannot use the engine that answers there; nothing when it can. Whether its
-# isolation really holds is proven later, by a container, and again and again: Portal.Jobs does that.
+# engine_unfit SOCKET: prints why the portal cannot use the container engine that answers there, or nothing if it can. Whether
+# its isolation really works is tested later and repeatedly with a probe container, by Portal.Jobs.
 engine_unfit() {
   local version info api lacks='' limit
-  if ! version=$(engine_get "$1" /version) || ! info=$(engine_get "$1" /info); then echo "it answers a ping and nothing else"; return 0; fi
-  # Podman and others answer the same calls and do other things (their default profile allows user namespaces).
-  if ! grep -q '"Name": *"Engine"' <<< "$version"; then echo "it is another program than Docker Engine"; return 0; fi
+  if ! version=$(engine_get "$1" /version) || ! info=$(engine_get "$1" /info); then echo "it answers a ping but nothing else"; return 0; fi
+  # Podman and others offer the same API but behave differently (their default profile allows user namespaces).
+  if ! grep -q '"Name": *"Engine"' <<< "$version"; then echo "it is not Docker Engine"; return 0; fi
   api=$(grep -o '"ApiVersion": *"[0-9.]*"' <<< "$version" | head -1 | tr -dc '0-9.')
   if [ "$(printf '%s\n' "$ENGINE_API" "$api" | sort -V | head -1)" != "$ENGINE_API" ]; then
     echo "its API is ${api:-unknown}, and at least $ENGINE_API is needed"
@@ -33,7 +33,7 @@ engine_unfit() {
   [ -z "$lacks" ] || echo "it lacks ${lacks#, }: the kernel must offer seccomp and the cgroup controllers cpu, memory and pids"
 }
 
-# use_engine USER: sets ENGINE to the socket of an engine that will do, or leaves it empty with the reason in ENGINE_MISSING.
+# use_engine USER: sets ENGINE to the socket of a suitable container engine, or leaves it empty with the reason in ENGINE_MISSING.
 use_engine() {
   ENGINE='' ENGINE_MISSING=''
   local socket unfit why=''
@@ -45,24 +45,24 @@ use_engine() {
   for socket in "$SYSTEM_SOCKET" "$ENGINE_SOCKET"; do
     engine_answers "$socket" || continue
     unfit=$(engine_unfit "$socket")
-    if [ -n "$unfit" ]; then why="the engine at $socket cannot be used: $unfit"; continue; fi
+    if [ -n "$unfit" ]; then why="the container engine at $socket cannot be used: $unfit"; continue; fi
     ENGINE=$socket
     [ "$socket" != "$ENGINE_SOCKET" ] || engine_user "$1"
     return 0
   done
   if ! is_root; then
-    ENGINE_MISSING="${why:-no container engine answers at $SYSTEM_SOCKET}, and starting one takes root"
+    ENGINE_MISSING="${why:-no container engine answers at $SYSTEM_SOCKET}, and starting one requires root"
   elif ! have dockerd && ! [ -x /usr/sbin/dockerd ]; then
-    ENGINE_MISSING="${why:-no container engine}: apt-get install --no-install-recommends docker.io iptables"
+    ENGINE_MISSING="${why:-no container engine is installed}: apt-get install --no-install-recommends docker.io iptables"
   else
     start_engine "$1" "$why"
   fi
 }
 
-# Whoever names an engine means that one: none is started in its place.
+# An explicitly named container engine is used or refused; none is started in its place.
 use_named_engine() { # SOCKET
   local unfit
-  if ! engine_answers "$1"; then ENGINE_MISSING="DOCKER_HOST names $1, and nothing answers there"; return 0; fi
+  if ! engine_answers "$1"; then ENGINE_MISSING="DOCKER_HOST names $1, but nothing answers there"; return 0; fi
   unfit=$(engine_unfit "$1")
   if [ -n "$unfit" ]; then ENGINE_MISSING="DOCKER_HOST names $1, which cannot be used: $unfit"; else ENGINE=$1; fi
 }
@@ -74,32 +74,32 @@ start_engine() { # USER [WHY_NOT_ANOTHER]
   exec {lock}> "$ENGINE_RUN/lock"
   flock "$lock"
   if ! engine_answers "$ENGINE_SOCKET"; then
-    # Where systemd runs, its own engine is the one that also comes back after a reboot.
+    # With systemd, the system's container engine is preferred because it also comes back after a reboot.
     if [ -z "${2:-}" ] && has_systemd && systemctl cat docker.service >/dev/null 2>&1 && systemctl enable --now docker.service >/dev/null 2>&1; then
       wait_for 30 engine_answers "$SYSTEM_SOCKET" && [ -z "$(engine_unfit "$SYSTEM_SOCKET")" ] && ENGINE=$SYSTEM_SOCKET && flock -u "$lock" && return 0
     fi
     rivals=$(rival_engines)
     if [ -n "$rivals" ] && ! alive "$ENGINE_RUN/dockerd.process"; then
-      ENGINE_MISSING="${2:-another engine runs and does not answer at $SYSTEM_SOCKET; name its socket: DOCKER_HOST=unix:///path} (process $rivals; a second one beside it would fight over bridges and firewall)"
+      ENGINE_MISSING="${2:-another container engine is running but does not answer at $SYSTEM_SOCKET; name its socket with DOCKER_HOST=unix:///path} (process $rivals; a second container engine would fight over bridges and firewall rules)"
       flock -u "$lock"
       return 0
     fi
     [ -z "${2:-}" ] || warn "$2"
-    step "starts a container engine (its own folder: $ENGINE_DATA)"
+    step "starting a container engine (data folder: $ENGINE_DATA)"
     launch_engine
   fi
   if ! wait_for 60 engine_answers "$ENGINE_SOCKET"; then
-    ENGINE_MISSING="the container engine did not start: $(tail -1 "$ENGINE_DATA/dockerd.log"); all of it in $ENGINE_DATA/dockerd.log"
+    ENGINE_MISSING="the container engine did not start: $(tail -1 "$ENGINE_DATA/dockerd.log"); full log: $ENGINE_DATA/dockerd.log"
     end "$ENGINE_RUN/dockerd.process" 20
   else
     engine_user "$1"
     unfit=$(engine_unfit "$ENGINE_SOCKET")
-    if [ -n "$unfit" ]; then ENGINE_MISSING="the engine that was started cannot be used: $unfit"; else ENGINE=$ENGINE_SOCKET; fi
+    if [ -n "$unfit" ]; then ENGINE_MISSING="the container engine started by infra/run cannot be used: $unfit"; else ENGINE=$ENGINE_SOCKET; fi
   fi
   flock -u "$lock"
 }
 
-# Engines that share this network: one in a network of its own (without root, or inside a container) is nobody's rival.
+# Container engines in our network namespace. One in a namespace of its own (rootless, or inside a container) does not conflict.
 rival_engines() {
   local process mine
   mine=$(readlink /proc/self/ns/net)
@@ -108,7 +108,7 @@ rival_engines() {
   done
 }
 
-# Its socket is root's alone. No process of a caller is its parent, and no open lock goes along.
+# Only root may use its socket. It is detached from the caller's process and inherits no open lock.
 launch_engine() {
   local path=$PATH
   path=$(engine_path)
@@ -123,8 +123,8 @@ launch_engine() {
   )
 }
 
-# Debian's iptables speaks nftables; a kernel without it still has the older tables. Nothing of the system is changed for
-# that: a folder of links that comes first on the path does.
+# Debian's iptables uses nftables; a kernel without it may still have the legacy tables. To use those without changing the
+# system, put a folder of links first on the path.
 engine_path() {
   local tool path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   if ! PATH=$path iptables -w -t nat -S >/dev/null 2>&1 && PATH=$path iptables-legacy -w -t nat -S >/dev/null 2>&1; then
@@ -139,28 +139,28 @@ engine_path() {
 
 engine_user() { mkdir -p "$ENGINE_RUN/users" && echo "${2:-$STATE}" > "$ENGINE_RUN/users/$1"; }
 
-# leave_engine USER: the last one to leave ends it, if it was started here.
+# leave_engine USER: stops the container engine when its last user leaves, if it was started here.
 leave_engine() {
   [ -d "$ENGINE_RUN/users" ] && is_root || return 0
   exec {lock}> "$ENGINE_RUN/lock"
   flock "$lock"
   rm -f "$ENGINE_RUN/users/$1"
   local user
-  for user in "$ENGINE_RUN"/users/*; do # whoever removed a folder by hand no longer counts
+  for user in "$ENGINE_RUN"/users/*; do # an installation whose folder was deleted by hand no longer counts
     [ ! -e "$user" ] || [ -e "$(cat "$user")" ] || rm -f "$user"
   done
   if [ -z "$(ls -A "$ENGINE_RUN/users")" ] && alive "$ENGINE_RUN/dockerd.process"; then
-    step "ends the container engine: nobody uses it any more"
+    step "stopping the container engine: no installation uses it any more"
     end "$ENGINE_RUN/dockerd.process" 30
     rm -rf "$ENGINE_RUN/exec" "$ENGINE_SOCKET"
   fi
   flock -u "$lock"
 }
 
-# engine_ids SOCKET PATH: the ids in a list that the engine answers; for these no JSON reader is needed.
+# engine_ids SOCKET PATH: the ids in a list returned by the container engine; extracting them needs no JSON parser.
 engine_ids() { engine_get "$1" "$2" | grep -o '"Id":"[0-9a-f:sh]*"' | cut -d'"' -f4; }
 
-# What an installation has on an engine is found by its label.
+# Everything of an installation is found by its label.
 stop_containers() { # SOCKET ID
   local filter="%7B%22label%22%3A%5B%22portal.installation%3D$2%22%5D%7D" container
   for container in $(engine_ids "$1" "/containers/json?filters=$filter"); do

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# What each lane does. Limits are in seconds; format, unit, integration and e2e with the build end within 55 minutes.
-# A lane that reaches its limit is ended, with all that it started (timeout signals its process group), and counts as failed.
+# What each lane does. Limits are in seconds; the build, format, unit, integration and e2e together end within 55 minutes.
+# A lane that reaches its limit is ended with everything it started (timeout signals its process group) and counts as failed.
 
-# left MOST AFTER: what a lane may take: MOST, but no more than leaves AFTER seconds of the 55 minutes for what comes after it.
+# left MOST AFTER: how long a lane may take: MOST, but it must leave AFTER seconds of the 55 minutes for what follows.
 left() {
   local have=$((3280 - SECONDS - $2))
   echo $((have < 60 ? 60 : have < $1 ? have : $1))
 }
 
 prepare_build() { # 160
-  step "restores and builds"
+  step "restoring and building"
   timeout 40 dotnet restore --locked-mode -v quiet && timeout 120 dotnet build --no-restore -warnaserror -v quiet -nologo
 }
 
@@ -28,11 +28,11 @@ lane_integration() {
   run_project integration "$(left 1700 1100)" tests/Portal.IntegrationTests --filter-not-trait Lane=long
 }
 
-# The pages, in a browser, over an installation made by infra/run as anybody would; then what infra/run itself promises.
+# The pages in a browser, on an installation made by infra/run as any user would; then the promises of infra/run itself.
 lane_e2e() {
   local code=0
   get_packages browser || { write_trx e2e chromium 1 0; return 1; }
-  # The images of Spark and Hadoop take minutes of both cores: lane long has them.
+  # Building the Spark and Hadoop images keeps both cores busy for minutes: they are in lane long.
   start_installation 240 notebook dask slurm || { write_trx e2e "infra/run" 1 0; return 1; }
   run_project e2e "$(left 1400 120)" e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
   check_installation e2e 80 again status crash smoke rootless || code=$?
@@ -40,7 +40,7 @@ lane_e2e() {
   return $code
 }
 
-# check_installation LANE SECONDS CHECK…: seconds in all; each check counts as one test.
+# check_installation LANE SECONDS CHECK…: SECONDS for all checks together; each counts as one test.
 check_installation() {
   local lane=$1 check until=$((SECONDS + $2)) left code=0
   shift 2
@@ -51,8 +51,8 @@ check_installation() {
   return $code
 }
 
-# Hours are allowed here. The long tests of engine, disk and processes, the engines that take long, and two machines that have
-# next to nothing.
+# May take hours: the long tests of container engine, disk and processes, the slow compute engines, and two nearly empty
+# machines.
 lane_long() {
   local code=0
   get_packages tests fetch images browser || true
@@ -69,8 +69,8 @@ lane_long() {
   return $code
 }
 
-# run_project LANE SECONDS FOLDER ARGUMENT…: what the test platform's exit codes mean is settled here, so that a lane that
-# crashed or found nothing to run counts as failed whatever its file says.
+# run_project LANE SECONDS FOLDER ARGUMENT…: interprets the test platform's exit codes, so that a lane that crashed or found
+# nothing to run counts as failed whatever its result file says.
 run_project() {
   local lane=$1 limit=$2 folder=$3 name code=0
   shift 3
@@ -78,7 +78,7 @@ run_project() {
   timeout --kill-after=30 "$limit" dotnet test --project "$ROOT/$folder" --no-build --no-progress --report-trx \
     --report-trx-filename "$name.trx" --results-directory "$RESULTS/$lane" "$@" >&2 || code=$?
   case $code in
-    0 | 2) ;; # 2: tests failed, and the file says which
+    0 | 2) ;; # 2: tests failed; the result file says which
     124 | 137) write_trx "$lane" "$name ended within $limit s" 1 "$limit" ;;
     8) write_trx "$lane" "$name has tests to run" 1 0 ;;
     *) write_trx "$lane" "$name ended well (it ended with $code)" 1 0 ;;
@@ -96,7 +96,7 @@ run_script() {
   return $code
 }
 
-# write_trx LANE NAME CODE SECONDS: one test's result in the form that the others have.
+# write_trx LANE NAME CODE SECONDS: writes one test's result in the same format as the others.
 write_trx() {
   local outcome=Passed passed=1 failed=0 file=$RESULTS/$1/${2//[^A-Za-z0-9]/-}.trx
   [ "$3" -eq 0 ] || outcome=Failed passed=0 failed=1

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# A PostgreSQL of our own: own data folder, own account, Unix socket only, and the kernel says who is calling (peer).
-# The system's cluster, where there is one, is never touched.
+# A PostgreSQL of our own: own data folder, own account, Unix socket only, and peer authentication (the kernel says who calls).
+# The system's cluster, if there is one, is never touched.
 
 find_postgres() {
   PGBIN=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -t/ -k5 -n | tail -1)
@@ -17,13 +17,13 @@ make_postgres() {
   chmod 755 "$socket"
   if ! [ -s "$data/PG_VERSION" ]; then
     (cd / && as "$account" "$PGBIN/initdb" -D "$data" -U postgres -A peer -E UTF8 --locale=C.UTF-8 > /dev/null) ||
-      die "PostgreSQL's data folder $data could not be made" "Its own words are above."
+      die "PostgreSQL's data folder $data could not be created" "The output above says why."
   elif [ "$(cat "$data/PG_VERSION")" != "$(basename "$(dirname "$PGBIN")")" ]; then
     PGBIN=/usr/lib/postgresql/$(cat "$data/PG_VERSION")/bin
     [ -x "$PGBIN/postgres" ] || die "the data in $data belong to PostgreSQL $(cat "$data/PG_VERSION"), which is not installed" \
-      "apt-get install postgresql-$(cat "$data/PG_VERSION"), or forget the data: infra/run reset."
+      "apt-get install postgresql-$(cat "$data/PG_VERSION"), or delete the data with infra/run reset."
   fi
-  # Written anew each time, so that what holds is what stands here.
+  # Written again on each start, so that these settings always apply.
   {
     printf "listen_addresses = ''\nunix_socket_directories = '%s'\nunix_socket_permissions = 0777\n" "$socket"
     printf 'max_connections = 100\nshared_buffers = 128MB\nlog_min_duration_statement = 500\n'
@@ -31,7 +31,7 @@ make_postgres() {
   } > "$data/portal.conf"
   grep -q '^include .portal.conf' "$data/postgresql.conf" || echo "include 'portal.conf'" >> "$data/postgresql.conf"
   echo 'local all all peer map=portal' > "$data/pg_hba.conf"
-  # Whoever runs Jobs (root) may be Jobs, the migrator and the administrator; the web only itself.
+  # The account that runs Jobs (root) may log in as Jobs, migrator and administrator; the web account only as itself.
   {
     local me role
     me=$(id -un)
@@ -42,14 +42,14 @@ make_postgres() {
   if is_root; then chown "$account:$account" "$data"/{portal.conf,postgresql.conf,pg_hba.conf,pg_ident.conf}; fi
 }
 
-# As the superuser, which peer allows to this account.
+# Runs as the superuser, which peer authentication allows this account.
 sql() { # SOCKET DATABASE
   (cd / && PGOPTIONS='-c client_min_messages=warning' psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$1" -U postgres -d "$2")
 }
 
 postgres_answers() { "$PGBIN/pg_isready" -q -h "$1"; }
 
-# The three roles of the portal; they own what the grants file of Portal.Core gives them, and nothing by default.
+# The portal's three roles; they get what Portal.Core's grants file gives them and nothing by default.
 make_roles() { # SOCKET
   sql "$1" postgres <<'SQL'
 do $$
@@ -64,7 +64,7 @@ end $$;
 SQL
 }
 
-# make_database SOCKET: empty, with the two schemas and no right for anybody else.
+# make_database SOCKET: empty, with the two schemas, and no rights for anyone else.
 make_database() {
   [ -n "$(echo "select 1 from pg_database where datname = 'portal'" | sql "$1" postgres)" ] ||
     echo 'create database portal' | sql "$1" postgres

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Processes that we started, each remembered in a file as "pid start-time". A pid alone is not enough: after a crash or a
-# reboot the number may belong to somebody else, and only the kernel's start time tells.
+# Processes that we started, each recorded in a file as "pid start-time". A pid alone is not enough: after a crash or reboot it
+# may belong to another process, and only the kernel's start time tells them apart.
 
 start_time() {
   local stat
@@ -18,7 +18,7 @@ remember() { # FILE PID
   printf '%s %s\n' "$2" "$began" > "$1.new" && mv "$1.new" "$1"
 }
 
-# alive FILE: the very process that was remembered runs.
+# alive FILE: whether the recorded process is still running.
 alive() {
   local pid began
   { read -r pid began < "$1"; } 2>/dev/null || return 1
@@ -33,7 +33,7 @@ pid_in() {
 
 gone() { ! alive "$1"; }
 
-# end FILE SECONDS [SIGNAL]: asks, waits, then kills; forgets it.
+# end FILE SECONDS [SIGNAL]: sends the signal, waits, then kills; removes the file.
 end() {
   local file=$1 patience=$2 signal=${3:-TERM}
   if alive "$file"; then

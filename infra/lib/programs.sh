@@ -1,21 +1,21 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2153 # SETTINGS is set for each call
-# The programs under their supervisors: database, jobs, web. Each in a session of its own.
+# Database, jobs and web, each under a supervisor and in a session of its own.
 
-# start_program NAME COMMAND…: with exactly the environment of SETTINGS (NAME=VALUE a line).
+# start_program NAME COMMAND…: its environment is exactly SETTINGS (one NAME=VALUE per line).
 start_program() {
   local name=$1 log=$STATE/log/$1.log settings
   shift
   if alive "$RUN/$name.supervisor"; then return 0; fi
-  end "$RUN/$name.process" 20 # left behind when its supervisor was killed
+  end "$RUN/$name.process" 20 # still running if only its supervisor was killed
   mapfile -t settings < <(grep . <<< "$SETTINGS")
   (
     [ -z "${STATE_LOCK:-}" ] || exec {STATE_LOCK}>&-
     cd /
-    # shellcheck disable=SC2094 # the log is a name to the supervisor, and its own words go there too
+    # shellcheck disable=SC2094 # the supervisor gets the log by name, and its own output goes there too
     exec env -i "${settings[@]}" setsid "${SUPERVISE:-$STATE/app/lib/supervise}" "$name" "$RUN" "$log" "$@" < /dev/null >> "$log" 2>&1
   ) &
-  wait_for 10 alive "$RUN/$name.supervisor" || die "the supervisor of $name did not start" "Its words: $STATE/log/$name.log"
+  wait_for 10 alive "$RUN/$name.supervisor" || die "the supervisor of $name did not start" "See $STATE/log/$name.log"
 }
 
 end_program() { # NAME SECONDS
@@ -28,16 +28,16 @@ start_database() { # [SETTING=VALUE…]
   local prefix
   mapfile -t prefix < <(prefix_of "$DB")
   make_postgres "$STATE/pg" "$RUN/pg" "$DB" "$WEB" "$@"
-  # INT is its fast shutdown; at TERM it would wait for every client to go.
+  # INT means fast shutdown; on TERM PostgreSQL would wait for every client to disconnect.
   SETTINGS="PATH=/usr/bin:/bin
 LANG=C.UTF-8
 STOP_SIGNAL=INT" start_program db "${prefix[@]}" "$PGBIN/postgres" -D "$STATE/pg"
-  wait_for 60 postgres_answers "$RUN/pg" || die "PostgreSQL did not start" "Its words: $STATE/log/db.log"
+  wait_for 60 postgres_answers "$RUN/pg" || die "PostgreSQL did not start" "See $STATE/log/db.log"
   make_roles "$RUN/pg"
   make_database "$RUN/pg"
 }
 
-# One-off verbs of Portal.Jobs, in its environment.
+# One-off commands of Portal.Jobs, run in its environment.
 jobs_verb() { # DATABASE_USER VERB…
   local user=$1 settings
   shift
@@ -49,7 +49,7 @@ start_jobs() {
   SETTINGS=$(jobs_settings) start_program jobs "$DOTNET" "$STATE/app/jobs/Portal.Jobs.dll"
 }
 
-# The web has no right on this machine but its own folder: no group, no capability, no way to gain one.
+# The web process may use nothing on this machine but its own folder: no groups, no capabilities, no way to gain them.
 start_web() {
   local prefix
   mapfile -t prefix < <(prefix_of "$WEB")

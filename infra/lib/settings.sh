@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What the two processes are told. Each gets an environment made here, one NAME=VALUE a line, and nothing of the caller's.
-# A key that is left empty means "not available"; the pages say so and why.
+# The settings of the two processes. Each gets an environment made here, one NAME=VALUE per line, and nothing from the caller's.
+# An empty value means "not available"; the pages say so and why.
 
-# memory_mib [MEMINFO CGROUP…]: MiB that this machine has, or that the control group leaves of it.
+# memory_mib [MEMINFO CGROUP…]: memory of this machine in MiB, or the limit of the control group if that is lower.
 memory_mib() {
   local meminfo=${1:-/proc/meminfo} least limit
   shift || true
@@ -10,15 +10,15 @@ memory_mib() {
   least=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' "$meminfo") / 1024))
   for limit in "$@"; do
     limit=$(cat "$limit" 2>/dev/null) || continue
-    # Without a limit it says max, or a number near 2^63.
+    # Without a limit the file holds "max" or a number near 2^63.
     case $limit in '' | *[!0-9]*) continue ;; esac
     [ ${#limit} -gt 15 ] || [ $((limit / 1048576)) -ge "$least" ] || least=$((limit / 1048576))
   done
   echo "$least"
 }
 
-# heap_ceiling MOST [MIB]: bytes, hexadecimal, for the runtime: MIB, or an eighth of the memory, at least 384 MiB and at most MOST.
-# A program that reaches it meets an error where it asks for more, or is started again; without it the machine would.
+# heap_ceiling MOST [MIB]: maximum heap in hexadecimal bytes for the runtime: MIB, or an eighth of the memory, from 384 MiB to MOST.
+# An allocation beyond it fails, or the process is restarted; without a maximum the whole machine could run out of memory.
 heap_ceiling() {
   local mib=${2:-}
   if [ -z "$mib" ]; then
@@ -89,8 +89,8 @@ SET
   site_settings
 }
 
-# What pip and Maven are told by the environment and the home of whoever calls: mirrors, proxies, certificates. Kept for
-# a start without them, as after a reboot; a call that brings others replaces them.
+# Mirrors, proxies and certificates for pip and Maven, from the caller's environment and home. Kept for starts that do not set
+# them, such as after a reboot; a call that sets others replaces them.
 keep_clients_settings() {
   local told file
   told=$(env | grep -E '^(PIP_[A-Z_]+|(https?|ftp|all|no)_proxy|(HTTPS?|FTP|ALL|NO)_PROXY|MAVEN_OPTS|MAVEN_ARGS|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC)=' | sort || true)
@@ -100,7 +100,7 @@ keep_clients_settings() {
   [ -z "$told" ] || (umask 077 && printf '%s\n' "$told" > "$STATE/clients.env")
 }
 
-# archives_at_hand: all that the recipes name, so that nothing need be fetched.
+# archives_at_hand: whether every archive that the recipes name is available locally, so that nothing must be fetched.
 archives_at_hand() {
   local folder archive
   folder=$(engines_folder)
@@ -110,12 +110,12 @@ archives_at_hand() {
   done < "$ROOT/infra/images/SHA256SUMS"
 }
 
-# What the site adds by the programs' own names (images of its registry, say); last, so it wins. # and blank lines are skipped.
+# Settings that the site adds (images from its registry, say); they come last and so take precedence. Comments are skipped.
 site_settings() {
   if [ -r "$STATE/settings.env" ]; then grep -E '^[A-Za-z_][A-Za-z0-9_.]*=' "$STATE/settings.env" || true; fi
 }
 
-# Where the archives lie that Debian lacks; nothing when there are none, then images are made of Debian alone.
+# The folder of archives that are not in Debian; empty if there are none, and then images are built from Debian alone.
 engines_folder() {
   local folder=${PORTAL_ENGINES-$ROOT/../shared/engines}
   [ -z "$folder" ] || [ ! -d "$folder" ] || realpath "$folder"

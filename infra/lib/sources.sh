@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# The host's own apt sources, for the release that images are made of: whatever mirror this machine may use is the one
-# they get. apt has two forms of saying it, and both are read; what is not Debian's archive itself (Docker's, NodeSource's
-# …) is left out, since it need not have that release.
+# The host's own apt sources, rewritten for the release that images are built from, so that builds use this machine's mirror.
+# Both formats of apt are read. Archives other than Debian's (Docker's, NodeSource's …) are left out, because they may not
+# have that release.
 
-# debian_sources SUITE [ROOT]: prints deb822 stanzas for SUITE, or fails when the host names no Debian mirror.
+# debian_sources SUITE [ROOT]: prints deb822 stanzas for SUITE; fails if the host names no Debian mirror.
 debian_sources() {
   local suite=$1 root=${2:-} codename out
   # shellcheck disable=SC1091
@@ -19,7 +19,7 @@ debian_sources() {
   [ -n "$out" ] && printf '%s\n' "$out"
 }
 
-# A stanza is Debian's when it has binary packages, the component main, suites of this release, and no key but Debian's.
+# A stanza is Debian's if it has binary packages, the component main, suites of this release, and no key but Debian's.
 deb822_stanzas() {
   awk -v RS= -F '\n' -v from="$1" -v to="$2" '
     {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the names set here are for the other parts
-# Where an installation keeps things, who it runs as, and what it is called.
+# An installation's folders, accounts and id.
 
 # state_names: sets STATE, and ID, RUN, WEB, DB, GET once the installation exists.
 state_names() {
@@ -9,18 +9,18 @@ state_names() {
   else STATE=$HOME/.local/share/portal; fi
   case $STATE in /*) ;; *) STATE=$PWD/$STATE ;; esac
   STATE=$(realpath -m "$STATE")
-  case $STATE in / | /var | /var/lib | /home | /root | /tmp | /usr | /etc) die "PORTAL_STATE=$STATE is a folder of the system's" "Name a folder of its own, such as /var/lib/portal." ;; esac
+  case $STATE in / | /var | /var/lib | /home | /root | /tmp | /usr | /etc) die "PORTAL_STATE=$STATE is a system folder" "Use a separate folder, such as /var/lib/portal." ;; esac
   ID=
   [ ! -r "$STATE/id" ] || ID=$(cat "$STATE/id")
   [ -z "$ID" ] || names_of_id
 }
 
 names_of_id() {
-  [[ $ID =~ ^[a-z][a-z0-9]{9}$ ]] || die "$STATE/id does not hold an installation's id" "Name another folder by PORTAL_STATE, or remove this one."
+  [[ $ID =~ ^[a-z][a-z0-9]{9}$ ]] || die "$STATE/id does not contain an installation's id" "Set PORTAL_STATE to another folder, or remove this one."
   if is_root; then
     RUN=/run/portal-$ID WEB=p${ID:0:5}-web DB=p${ID:0:5}-db GET=p${ID:0:5}-get
   else
-    # A socket's path may have 107 characters.
+    # A socket path may have at most 107 characters.
     RUN=${XDG_RUNTIME_DIR:-$STATE/run}/portal-$ID WEB=$(id -un) DB=$(id -un) GET=$(id -un)
     [ ${#RUN} -lt 80 ] || RUN=${TMPDIR:-/tmp}/portal-$ID
   fi
@@ -28,13 +28,13 @@ names_of_id() {
 
 installed() { [ -n "$ID" ]; }
 
-# make_state: folder, id and accounts; whatever is there already stays.
+# make_state: creates folder, id and accounts; whatever exists already is kept.
 make_state() {
-  mkdir -p "$STATE" || die "$STATE cannot be made" "Name a folder that you may write by PORTAL_STATE."
+  mkdir -p "$STATE" || die "$STATE cannot be created" "Set PORTAL_STATE to a folder that you may write to."
   if ! installed; then
-    # Settings may lie there before the first start.
-    [ -z "$(ls -A -I settings.env "$STATE")" ] || die "$STATE is not empty and is no installation" "Name another folder by PORTAL_STATE."
-    # The first five letters name accounts and bridges, so no other installation here may have them.
+    # settings.env may be there before the first start.
+    [ -z "$(ls -A -I settings.env "$STATE")" ] || die "$STATE is not empty and is not an installation" "Set PORTAL_STATE to another folder."
+    # Accounts and bridges are named after the first five characters, so no other installation on this machine may have the same.
     while :; do
       ID=$(random_id)
       ! getent passwd "p${ID:0:5}-web" >/dev/null || continue
@@ -49,8 +49,8 @@ make_state() {
   chmod 755 "$STATE/app"
   chmod 700 "$STATE/web" "$STATE/log"
   ! is_root || make_accounts
-  # Here Jobs makes its socket for the operators' dashboard: the folder lets the web's group through, and gives its group to
-  # what is made in it.
+  # Jobs creates its socket for the operators' dashboard here. The folder is setgid for the web account's group, so the socket
+  # belongs to that group.
   chmod 700 "$RUN/jobs"
   if is_root; then chown "root:$WEB" "$RUN/jobs" && chmod 2710 "$RUN/jobs"; fi
   if ! [ -s "$STATE/keys/installation.key" ]; then
@@ -80,8 +80,8 @@ make_accounts() {
     getent passwd "$account" >/dev/null || /usr/sbin/useradd --system --user-group --no-create-home --home-dir /nonexistent \
       --shell /usr/sbin/nologin --comment "Portal installation $ID" "$account"
   done
-  as "$WEB" test -x "$STATE" || die "the account $WEB cannot reach $STATE, since a folder above it is closed to others" \
-    "Name a folder that all may pass through by PORTAL_STATE, such as /var/lib/portal."
+  as "$WEB" test -x "$STATE" || die "the account $WEB cannot reach $STATE, because a folder above it is closed to other accounts" \
+    "Set PORTAL_STATE to a folder that every account can reach, such as /var/lib/portal."
 }
 
 forget_accounts() {
@@ -93,24 +93,24 @@ forget_accounts() {
   done
 }
 
-# One command at a time for one installation. The lock lies outside of it, since reset removes the folder.
+# One command at a time per installation. The lock file is outside the state folder, because reset removes that folder.
 lock_state() {
   local folder=/run/lock
   [ -w "$folder" ] || folder=${TMPDIR:-/tmp}
   exec {STATE_LOCK}> "$folder/portal-$(id -u)-$(printf %s "$STATE" | cksum | cut -d' ' -f1).lock"
-  flock -n "$STATE_LOCK" || { say "Another command is at work on $STATE; waits for it."; flock "$STATE_LOCK"; }
+  flock -n "$STATE_LOCK" || { say "Waiting for another command that is working on $STATE."; flock "$STATE_LOCK"; }
 }
 
-# choose_port: the same at every start while nobody else has taken it.
+# choose_port: the same port at every start unless another program has taken it.
 choose_port() {
   local port=${PORTAL_PORT:-}
   [ -n "$port" ] || port=$(cat "$STATE/port" 2>/dev/null || true)
   if [ -z "$port" ] || { port_taken "$port" && [ -z "${PORTAL_PORT:-}" ]; }; then
-    [ -z "$port" ] || warn "port $port is taken by another program; another one is chosen"
+    [ -z "$port" ] || warn "port $port is taken by another program; choosing another one"
     port=8080
     while port_taken "$port"; do port=$((port + 1)); done
   elif port_taken "$port"; then
-    die "port $port is taken by another program" "Name a free one by PORTAL_PORT, or none: then one is found."
+    die "port $port is taken by another program" "Set PORTAL_PORT to a free port, or leave it unset to have one chosen."
   fi
   echo "$port" > "$STATE/port"
   PORT=$port

@@ -1,22 +1,22 @@
 # shellcheck shell=bash
-# What the integration tests stand on: an installation's folder, accounts, database, engine and disk, without its programs.
+# The environment of the integration tests: an installation's folder, accounts, database, container engine and disk, without its programs.
 
-# make_testbed [SETTING=VALUE…]: once, the database with these settings; its names go to the tests by the environment. What
-# cannot be had leaves its name empty, and the tests that need it fail with that reason (they are not skipped: a machine that
-# runs the tests is one that can).
+# make_testbed [SETTING=VALUE…]: runs once; the settings are PostgreSQL's. The tests get everything through environment
+# variables. What is unavailable leaves its variable empty, and the tests that need it fail with that reason. They are not
+# skipped, because a machine that runs the tests must have everything.
 make_testbed() {
   [ -z "${TESTBED:-}" ] || return 0
-  # Unless somebody measures, nothing here must outlive a power cut; what is committed outlives a kill of the database, as it does elsewhere.
+  # Except for benchmarks, nothing here must survive a power cut. Committed data still survives a kill of the database.
   [ $# -gt 0 ] || set -- fsync=off full_page_writes=off max_connections=200
   get_packages engine disk images || true
   find_postgres || die "no PostgreSQL 15 or newer was found below /usr/lib/postgresql" "apt-get install --no-install-recommends postgresql-15"
   TESTBED=$(temporary_state test)
   export PORTAL_STATE=$TESTBED
-  SUPERVISE=$LIB/supervise # there is no published one here; not for what others start
+  SUPERVISE=$LIB/supervise # no published copy exists here; not exported, so it affects no other installation
   state_names
   make_state
   start_database "$@"
-  # The tests are web and Jobs at once; in an installation only the web's account may be portal_web.
+  # The tests act as web and Jobs at once; in an installation only the web account may log in as portal_web.
   echo "portal $(id -un) portal_web" >> "$STATE/pg/pg_ident.conf"
   echo 'select pg_reload_conf()' | sql "$RUN/pg" postgres > /dev/null
   use_engine "$ID"
@@ -37,7 +37,7 @@ make_testbed() {
   [ -z "$DISK_MISSING" ] || warn "$DISK_MISSING"
 }
 
-# A fresh folder that the accounts can reach; below $TMPDIR where one is named.
+# A new folder that the accounts can reach; below $TMPDIR if that is set.
 temporary_state() {
   local folder
   folder=$(mktemp -d "${TMPDIR:-$(is_root && echo /var/lib || echo /tmp)}/portal-$1.XXXXXX")
@@ -45,14 +45,14 @@ temporary_state() {
   echo "$folder"
 }
 
-# copy_checkout PLACE: what git knows of this checkout, and what is new in it; all of a copy that git does not know.
+# copy_checkout PLACE: copies tracked and new files of this checkout, or everything if it is not a git checkout.
 copy_checkout() {
   mkdir -p "$1"
   if [ ! -e "$ROOT/.git" ]; then cp -R "$ROOT/." "$1"; return; fi
   git -c safe.directory="$ROOT" -C "$ROOT" ls-files -z --cached --others --exclude-standard | (cd "$ROOT" && tar --null -T - --ignore-failed-read -cf -) | tar -xf - -C "$1"
 }
 
-# start_installation SECONDS [TEMPLATE…]: from a checkout below a closed folder, as in somebody's home; it offers these, or all.
+# start_installation SECONDS [TEMPLATE…]: from a checkout inside a private folder, such as a home; offers these templates, or all.
 start_installation() {
   local limit=$1 template
   shift
@@ -60,7 +60,7 @@ start_installation() {
   E2E_HOME=$(mktemp -d "$(dirname "$E2E_STATE")/portal-home.XXXXXX") # 0700
   E2E_CHECKOUT=$E2E_HOME/portal
   copy_checkout "$E2E_CHECKOUT"
-  # As much as one student may have: whatever the machine, a test can fill the site.
+  # No more than one student may have, so that a test can fill the site on any machine.
   echo Site__Capacity__Vcpu=8 > "$E2E_STATE/settings.env"
   if [ $# -gt 0 ]; then
     export PORTAL_TEMPLATES=$E2E_HOME/templates
@@ -87,7 +87,7 @@ end_installation() {
   return $code
 }
 
-# clear_testbed: whatever happened, nothing stays behind. Twice is harmless.
+# clear_testbed: removes everything, whatever happened. Safe to run twice.
 clear_testbed() {
   end_installation || true
   [ -n "${TESTBED:-}" ] || return 0

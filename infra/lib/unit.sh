@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Coming back after a reboot, where systemd runs. The unit calls infra/run, which finds everything in the state folder; the
-# programs stay under our own supervisor, so that there is one way of starting them and not two.
+# Starts the installation again after a reboot, on machines with systemd. The unit calls infra/run, which finds everything in
+# the state folder. The programs stay under our own supervisor, so that there is only one way to start them.
 
 unit_file() { echo "/etc/systemd/system/portal-$ID.service"; }
 
@@ -29,7 +29,7 @@ UNIT
   if cmp -s "$file.new" "$file"; then rm "$file.new"; return 0; fi
   mv "$file.new" "$file"
   systemctl daemon-reload || true
-  systemctl enable -q "portal-$ID.service" || warn "the unit portal-$ID could not be enabled; after a reboot call infra/run"
+  systemctl enable -q "portal-$ID.service" || warn "the unit portal-$ID could not be enabled; run infra/run yourself after a reboot"
 }
 
 forget_unit() {

@@ -10,14 +10,14 @@ using Portal.TestKit.Clouds;
 namespace Portal.Benchmarks;
 
 /// <summary>
-/// The containers of a cluster that the product made, made once more by nothing but the engine's calls: same image, command, environment, limits
-/// and walls, on a network and empty folders of their own.
+/// The baseline for a cluster: the containers that the product made, recreated by direct calls to the container engine: same image, command, environment,
+/// limits and isolation, on a network and empty folders of their own.
 /// </summary>
 internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList<ContainerInspectResponse> like)
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10), Patience = TimeSpan.FromMinutes(4);
 
-    /// <summary>Time until every worker has registered, every app answers and a kernel computed, and until the first result that workers computed. Removed when this returns.</summary>
+    /// <summary>Time until every worker has registered, every app answers and a kernel computed, and until the first result computed by workers. Removed when this returns.</summary>
     public async Task<(TimeSpan Ready, TimeSpan Result)> RunAsync(string code, string value, CancellationToken cancel)
     {
         var workspace = CloudLab.New();
@@ -49,7 +49,7 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
         return (ready, result);
     }
 
-    /// <summary>What the engine says of the containers of a workspace.</summary>
+    /// <summary>The container engine's description of the containers of a workspace.</summary>
     public static async Task<IReadOnlyList<ContainerInspectResponse>> OfAsync(CloudLab lab, Guid workspace, CancellationToken cancel) =>
         await Task.WhenAll((await lab.Engine.ListAsync(lab.Owned.Mine(workspace), cancel)).Select(c => lab.Engine.AskAsync(e => e.Containers.InspectContainerAsync(c.ID, cancel), cancel)));
 
@@ -103,7 +103,7 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
         };
     }
 
-    // Again where btrfs lists its groups while another installation removes one: the product's steps come again as well.
+    // Retried if btrfs lists its groups while another installation removes one; the product's steps are retried too.
     private async Task<string> FolderAsync(ContainerInspectResponse node)
     {
         var uid = int.Parse(node.Config!.User.Split(':')[0], CultureInfo.InvariantCulture);

@@ -5,7 +5,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.Benchmarks;
 
-/// <summary>The container that a student's notebook is, made by nothing but the engine's calls: network, container, start. Its work folder is mounted before.</summary>
+/// <summary>The baseline for a notebook: a student's container made by direct calls to the container engine: network, container, start. Its work folder is mounted before.</summary>
 internal sealed class BareNotebook : IDisposable
 {
     private const int Uid = 300_777;

@@ -10,10 +10,10 @@ using Portal.TestKit;
 
 namespace Portal.Benchmarks;
 
-/// <summary>What every figure stands on: one installation as a site runs it, a student who is signed in, and a way to look at rows that costs little.</summary>
+/// <summary>Shared by all figures: one installation as a site runs it, a signed-in student, and a cheap way to read rows.</summary>
 internal sealed class Bench : IAsyncDisposable
 {
-    /// <summary>Workspaces of the figures that ask for many.</summary>
+    /// <summary>Number of workspaces for figures that need many.</summary>
     public const int Many = 20;
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20), Settles = TimeSpan.FromMinutes(5);
@@ -39,12 +39,12 @@ internal sealed class Bench : IAsyncDisposable
     public Guid Student => It.Site.Students[0];
     public static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
 
-    /// <summary>Enough samples for a tail, or few to see whether it works at all.</summary>
+    /// <summary>Enough samples for a tail, or a few to see whether it works at all.</summary>
     public int Times(int full, int quick) => Quick ? quick : full;
 
     public static async Task<Bench> StartAsync(bool quick, Report report, CancellationToken cancel, params (string Key, string Value)[] more)
     {
-        // As infra/run starts the programs. Room for what is launched together; how many start at once stays the product's choice.
+        // As infra/run starts the programs. Capacity for what is launched together; the product still decides how many start at once.
         var it = await Installation.StartAsync(Many, cancel,
             [("Site:Capacity:Vcpu", "400"), ("Site:Capacity:MemoryMib", "4000000"), ("DOTNET_gcServer", "0"),
             ("Logging:LogLevel:Microsoft", "Warning"), ("Logging:LogLevel:Npgsql", "Warning"), ("Logging:LogLevel:Yarp", "Warning"), ("Logging:LogLevel:Hangfire", "Warning"), .. more]);
@@ -53,7 +53,7 @@ internal sealed class Bench : IAsyncDisposable
         {
             await it.Database.ExecuteAsync($"update portal.persons set issuer = {DemoPeople.Issuer}, name = 'Bench Student' where id = {bench.Student}", cancel);
             await bench.Portal.SignInAsync(cancel);
-            // The first of everything is slower than it is ever again: compiled code, the student's work folder, the image's files.
+            // The first of everything is slower: compiled code, the student's work folder, the image's files.
             await bench.ServesAsync(cancel);
             return bench;
         }
@@ -67,7 +67,7 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>Orders a notebook over the API; returns when the order was accepted.</summary>
     public Task<Guid> OrderAsync(CancellationToken cancel) => OrderAsync("notebook", null, cancel);
 
-    /// <param name="workers">Null for the template's own number.</param>
+    /// <param name="workers">Null for the template's default.</param>
     public async Task<Guid> OrderAsync(string templateId, int? workers, CancellationToken cancel)
     {
         var id = Guid.CreateVersion7(Now);
@@ -75,7 +75,7 @@ internal sealed class Bench : IAsyncDisposable
         return id;
     }
 
-    /// <summary>Of what a student gives a workspace; no two are the same.</summary>
+    /// <summary>Names that a student gives workspaces; no two are the same.</summary>
     public string NewName() => $"bench {++_names}";
 
     /// <summary>Orders one and waits until it is Ready.</summary>
@@ -86,7 +86,7 @@ internal sealed class Bench : IAsyncDisposable
         return id;
     }
 
-    /// <summary>Deleted, and all of it released.</summary>
+    /// <summary>Deletes it and waits until everything is released.</summary>
     public async Task DeleteAsync(Guid id, CancellationToken cancel)
     {
         var owner = await ScalarAsync<Guid>("select person_id from portal.workspaces where id = $1", cancel, id);
@@ -94,7 +94,7 @@ internal sealed class Bench : IAsyncDisposable
         await Until.TrueAsync("it is deleted", async () => await ScalarAsync<bool>("select exists (select from portal.runs where workspace_id = $1 and kind = 'Delete' and phase = 'Succeeded')", cancel, id), cancel, Settles);
     }
 
-    /// <summary>When the newest run of a workspace ended, by the database's clock, which is this machine's. Throws when it failed.</summary>
+    /// <summary>When the newest run of a workspace ended, by the database's clock, which is this machine's. Throws if it failed.</summary>
     public async Task<DateTimeOffset> EndedAsync(Guid workspace, CancellationToken cancel)
     {
         for (var start = TimeProvider.System.GetTimestamp(); ; await Task.Delay(Look, TimeProvider.System, cancel))
@@ -107,14 +107,14 @@ internal sealed class Bench : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until a new process of Jobs does its work: what it does first would be counted as ours.</summary>
+    /// <summary>Waits until a new process of Jobs has settled, so that its startup work is not measured.</summary>
     public async Task ServesAsync(CancellationToken cancel) => await DeleteAsync(await ReadyAsync(cancel), cancel);
 
     /// <summary>Waits until no run is unfinished.</summary>
     public Task SettledAsync(CancellationToken cancel) => Until.TrueAsync("every run has ended",
         async () => !await ScalarAsync<bool>("select exists (select from portal.runs where phase in ('Queued', 'Waiting', 'Handed', 'Active'))", cancel), cancel, Settles);
 
-    /// <summary>As many notebooks as <see cref="Many"/>, each of another student, ordered together once and kept; answers the seconds that each took until it was Ready.</summary>
+    /// <summary>Orders <see cref="Many"/> notebooks together, each of another student, once, and keeps them; returns the seconds that each took until it was Ready.</summary>
     public async Task<Series> TogetherAsync(CancellationToken cancel)
     {
         if (_burst is not null) return _burst;
@@ -127,7 +127,7 @@ internal sealed class Bench : IAsyncDisposable
         return _burst = took;
     }
 
-    /// <summary>Where the time of a template's launches goes; medians of those ordered since.</summary>
+    /// <summary>Duration of each step of a template's launches; medians of those ordered since.</summary>
     public async Task SayStepsAsync(string template, DateTimeOffset since, CancellationToken cancel)
     {
         var parts = new List<string>();
@@ -141,7 +141,7 @@ internal sealed class Bench : IAsyncDisposable
         Report.Say($"steps of a launch of {template}, medians", string.Join("  ", parts) + " ms");
     }
 
-    /// <summary>Image and roles of the notebook as it is published.</summary>
+    /// <summary>Image and roles of the published notebook template.</summary>
     public async Task<(TemplateSpec Spec, string Image)> NotebookAsync(CancellationToken cancel)
     {
         await using var db = It.Database.Open();
@@ -149,7 +149,7 @@ internal sealed class Bench : IAsyncDisposable
         return (spec, (await db.Images.AsNoTracking().SingleAsync(i => i.Name == spec.Roles[0].Image, cancel)).ImageId!);
     }
 
-    /// <summary>A template as it is published.</summary>
+    /// <summary>A published template.</summary>
     public async Task<TemplateSpec> SpecAsync(string template, CancellationToken cancel)
     {
         await using var db = It.Database.Open();

@@ -1,6 +1,6 @@
 namespace Portal.Benchmarks;
 
-/// <summary>One thing that is measured, by the name that infra/bench takes. Leaves the installation as it found it.</summary>
+/// <summary>One measurement, with the name that infra/bench accepts. Leaves the installation as it found it.</summary>
 internal abstract class Figure(string name)
 {
     public string Name => name;

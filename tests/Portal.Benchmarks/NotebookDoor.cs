@@ -6,7 +6,7 @@ using System.Text.Json;
 
 namespace Portal.Benchmarks;
 
-/// <summary>A notebook at its container's own address, without the portal between.</summary>
+/// <summary>A notebook at its container's own address, bypassing the portal.</summary>
 internal sealed class NotebookDoor : IDisposable
 {
     public const int Port = 8888;
@@ -40,7 +40,7 @@ internal sealed class NotebookDoor : IDisposable
         }
     }
 
-    /// <summary>A new kernel computes this, and ends. Throws unless its last value is the one that is expected.</summary>
+    /// <summary>A new kernel computes this, and ends. Throws unless its last value is the expected one.</summary>
     public async Task ComputesAsync(string address, string code, string value, CancellationToken cancel)
     {
         using var patience = new CancellationTokenSource(Patience, TimeProvider.System);
@@ -55,10 +55,10 @@ internal sealed class NotebookDoor : IDisposable
         {
             var heard = await HearAsync(socket, either.Token);
             var (kind, content) = (heard.GetProperty("msg_type").GetString(), heard.GetProperty("content"));
-            if (kind == "error") throw new InvalidOperationException($"The bare kernel failed: {content.GetProperty("ename")}: {content.GetProperty("evalue")}");
+            if (kind == "error") throw new InvalidOperationException($"The baseline kernel failed: {content.GetProperty("ename")}: {content.GetProperty("evalue")}");
             if (kind != "execute_result") continue;
             var said = content.GetProperty("data").GetProperty("text/plain").GetString();
-            if (said != value) throw new InvalidOperationException($"The bare kernel says {said} where {value} is right.");
+            if (said != value) throw new InvalidOperationException($"The baseline kernel returned {said} instead of {value}.");
             using var ended = await _http.DeleteAsync(new Uri($"http://{address}:{Port}/api/kernels/{id}"), either.Token); // as the product's proof does
             return;
         }

@@ -2,17 +2,17 @@ using System.Runtime.InteropServices;
 using Portal.Benchmarks;
 using Portal.Benchmarks.Figures;
 
-// Portal.Benchmarks [--quick] [name…]: what infra/bench starts. Prints one line a figure with its goal; ends with 1 when one was missed, with 2 when something could not be measured or is unknown.
+// Portal.Benchmarks [--quick] [name…]: run by infra/bench. Prints one line per figure with its target; exits with 1 if one was missed, with 2 if something could not be measured or is unknown.
 IReadOnlyList<Figure> all = [new PickUp(), new Cancel(), new Launch(), new Page(), new Takeover(), new Idle(), new Burst(), new Follow(), .. Engines.All];
 var quick = args.Contains("--quick");
 var names = args.Where(a => a != "--quick").ToList();
 if (names.Find(n => all.All(f => f.Name != n)) is { } unknown)
 {
-    await Console.Error.WriteLineAsync($"There is no figure {unknown}. There are: {string.Join(' ', all.Select(f => f.Name))}.");
+    await Console.Error.WriteLineAsync($"There is no figure {unknown}. Figures: {string.Join(' ', all.Select(f => f.Name))}.");
     return 2;
 }
 
-// An interrupted run still clears up behind itself.
+// An interrupted run still cleans up.
 using var interrupt = new CancellationTokenSource();
 void Interrupt(PosixSignalContext signal)
 {

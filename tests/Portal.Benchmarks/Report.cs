@@ -2,30 +2,30 @@ using System.Globalization;
 
 namespace Portal.Benchmarks;
 
-/// <summary>One line a figure: name, what, values, the goal beside it, and the machine's load of a minute as it was before the figure and at its end.</summary>
+/// <summary>One line per figure: name, what, values, the target beside it, and the machine's one-minute load before the figure and at its end.</summary>
 internal sealed class Report(TextWriter say)
 {
     private string _name = "", _before = "";
 
-    /// <summary>Goals that were not reached.</summary>
+    /// <summary>Number of targets that were missed.</summary>
     public int Missed { get; private set; }
 
-    /// <summary>Before each thing that is measured, also where one figure measures several one after another.</summary>
+    /// <summary>Call before each measurement, also if one figure measures several in a row.</summary>
     public void Begin(string name) => (_name, _before) = (name, Load());
 
     /// <summary>First, middle and last of a series.</summary>
     public void Spread(string what, Series series, string unit, double? goal = null, string? because = null) =>
         Line(what, series, $"min {N(series.Min)}  median {N(series.Median)}  max {N(series.Max)} {unit}", series.Median, goal, unit, because);
 
-    /// <summary>The tail of a series; the goal is for p95.</summary>
+    /// <summary>The tail of a series; the target is for p95.</summary>
     public void Tail(string what, Series series, string unit, double? goal = null) =>
         Line(what, series, $"p50 {N(series.Median)}  p95 {N(series.At(0.95))}  max {N(series.Max)} {unit}", series.At(0.95), goal, unit, null);
 
-    /// <summary>The worst of a series; the goal is for all of it.</summary>
+    /// <summary>The worst of a series; the target is for all of it.</summary>
     public void Worst(string what, Series series, string unit, double goal) =>
         Line(what, series, $"min {N(series.Min)}  median {N(series.Median)}  max {N(series.Max)} {unit}", series.Max, goal, unit, null);
 
-    /// <summary>A figure without a goal, or words on the one before.</summary>
+    /// <summary>A figure without a target, or a remark on the previous one.</summary>
     public void Say(string what, string values) => say.WriteLine($"{_name,-9} {what,-44} {values}  load {_before} → {Load()}");
 
     private void Line(string what, Series series, string values, double judged, double? goal, string unit, string? because)
@@ -36,7 +36,7 @@ internal sealed class Report(TextWriter say)
             return;
         }
         if (judged > limit) Missed++;
-        Say(what, $"{values}  n={series.Count}  goal ≤ {N(limit)} {unit}{(because is null ? "" : $" ({because})")}: {(judged > limit ? "MISSED" : "met")}");
+        Say(what, $"{values}  n={series.Count}  target ≤ {N(limit)} {unit}{(because is null ? "" : $" ({because})")}: {(judged > limit ? "MISSED" : "met")}");
     }
 
     public static string N(double value) => value.ToString(value >= 100 ? "F0" : value >= 10 ? "F1" : "F2", CultureInfo.InvariantCulture);

@@ -1,6 +1,6 @@
 namespace Portal.Benchmarks;
 
-/// <summary>What was measured again and again, in one unit.</summary>
+/// <summary>Repeated measurements in one unit.</summary>
 internal sealed class Series
 {
     private readonly List<double> _values = [];

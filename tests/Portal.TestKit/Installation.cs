@@ -13,7 +13,7 @@ using Portal.TestKit.Scripted;
 namespace Portal.TestKit;
 
 /// <summary>
-/// The product as it runs: web and Jobs as processes of their own, on a real engine, btrfs and database under an installation id of its own.
+/// The running product: web and Jobs as separate processes, on a real container engine, btrfs and database under an installation id of its own.
 /// A test kills, stops and restarts them.
 /// </summary>
 public sealed class Installation : IAsyncDisposable
@@ -39,13 +39,13 @@ public sealed class Installation : IAsyncDisposable
     public Uri Address => new($"http://portal.localhost:{_port}");
     public int Port => _port;
 
-    /// <summary>Of this installation's own, for logs and sockets; gone with it.</summary>
+    /// <summary>A folder of this installation's own, for logs and sockets; deleted with it.</summary>
     public string Folder => _folder;
 
-    /// <summary>Started, the image of notebooks there, its clouds well. It offers what is made of that one image: others would be built beside every test.</summary>
+    /// <summary>Started, with the notebook image available and its clouds well. It offers only templates of that one image, so that no others are built during tests.</summary>
     public static Task<Installation> StartAsync(int students, CancellationToken cancel, params (string Key, string Value)[] settings) => StartAsync(students, ["notebook", "dask"], cancel, settings);
 
-    /// <param name="templates">Those that are offered, by id.</param>
+    /// <param name="templates">The templates that are offered, by id.</param>
     public static async Task<Installation> StartAsync(int students, string[] templates, CancellationToken cancel, params (string Key, string Value)[] settings)
     {
         var lab = CloudLab.Open();
@@ -119,7 +119,7 @@ public sealed class Installation : IAsyncDisposable
     }
 }
 
-/// <summary>One process of the product that a test may kill.</summary>
+/// <summary>One process of the product, which a test may kill.</summary>
 public sealed class Child(string program, string log, IReadOnlyDictionary<string, string> settings)
 {
     private readonly Dictionary<string, string> _settings = new(settings, StringComparer.Ordinal);
@@ -131,12 +131,12 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
 
     public void Set(string key, string value) => _settings[key] = value;
 
-    /// <summary>How it is started: program, settings and nothing of what the tests are told. A site's published programs serve where PORTAL_TEST_PROGRAMS names their folder, else those beside the tests.</summary>
+    /// <summary>How it is started: program, settings and nothing from the tests' environment. PORTAL_TEST_PROGRAMS names a folder of published programs, else those beside the tests are used.</summary>
     public ProcessStartInfo Command()
     {
         var published = Environment.GetEnvironmentVariable("PORTAL_TEST_PROGRAMS") is { Length: > 0 } folder ? Path.Combine(folder, program == "Portal.dll" ? "web" : "jobs") : null;
         var start = new ProcessStartInfo("dotnet") { ArgumentList = { Path.Combine(published ?? AppContext.BaseDirectory, program) }, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        if (published is not null) start.WorkingDirectory = published; // the web finds its files there
+        if (published is not null) start.WorkingDirectory = published; // the web process finds its files there
         foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PORTAL_TEST", StringComparison.Ordinal)).ToList()) start.Environment.Remove(name);
         foreach (var (key, value) in _settings) start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
         // Of the key "urls" a web reads only this environment name.
@@ -162,7 +162,7 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
         File.WriteAllLines(log, _lines);
     }
 
-    /// <summary>Waits until it ends by itself; its exit code, when all that it said has arrived. Ends it and throws after the deadline.</summary>
+    /// <summary>Waits until it exits by itself; returns its exit code once all output has arrived. Kills it and throws after the deadline.</summary>
     public async Task<int> EndAsync(TimeSpan deadline, CancellationToken cancel)
     {
         using var most = new CancellationTokenSource(deadline, TimeProvider.System);
@@ -179,7 +179,7 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
         }
     }
 
-    /// <summary>Bytes that it ever had in memory at once, by the kernel's count.</summary>
+    /// <summary>Its peak memory in bytes, as counted by the kernel.</summary>
     public long ResidentMost
     {
         get
@@ -193,7 +193,7 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
 
     public void Resume() => Signal(18);
 
-    /// <summary>Fails with its last words when it has ended by itself.</summary>
+    /// <summary>Fails with its last output if it has exited by itself.</summary>
     public void MustRun()
     {
         if (!Runs) throw new InvalidOperationException($"{program} ended with {_process?.ExitCode}: {string.Join('\n', _lines.TakeLast(30))}");

@@ -7,8 +7,8 @@ using Portal.Core.Data;
 namespace Portal.TestKit;
 
 /// <summary>
-/// A database of one's own with the product's schema, roles and grants. A template is migrated once for each state of the schema
-/// and cloned: the clone costs a tenth of a second. The server is named by PORTAL_TEST_ADMIN, a connection of role postgres.
+/// A separate database with the product's schema, roles and grants. A template is migrated once for each state of the schema
+/// and cloned: a clone takes a tenth of a second. PORTAL_TEST_ADMIN names the server, as a connection of role postgres.
 /// </summary>
 public sealed class TestDatabase : IAsyncDisposable
 {
@@ -25,13 +25,13 @@ public sealed class TestDatabase : IAsyncDisposable
     public string Web => As(Grants.Web);
     public string Jobs => As(Grants.Jobs);
 
-    public static string Server => Environment.GetEnvironmentVariable("PORTAL_TEST_ADMIN") ?? throw new InvalidOperationException("PORTAL_TEST_ADMIN names no database server; infra/test sets it.");
+    public static string Server => Environment.GetEnvironmentVariable("PORTAL_TEST_ADMIN") ?? throw new InvalidOperationException("PORTAL_TEST_ADMIN is not set; infra/test sets it to a database server.");
 
     /// <summary>A new clone; dropped when disposed.</summary>
     public static async Task<TestDatabase> CreateAsync(CancellationToken cancel)
     {
         await using var server = await OpenAsync(Server, cancel);
-        // One at a time over all processes: "create database … template" wants the template for itself.
+        // One at a time over all processes: "create database … template" needs exclusive access to the template.
         await ExecuteAsync(server, $"select pg_advisory_lock({TemplateLock})", cancel);
         var template = await TemplateAsync(server, cancel);
         var name = $"t_{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
@@ -47,7 +47,7 @@ public sealed class TestDatabase : IAsyncDisposable
         return new(options.Options);
     }
 
-    /// <summary>SQL as role postgres; answers the rows touched.</summary>
+    /// <summary>SQL as role postgres; returns the rows affected.</summary>
     public async Task<int> ExecuteAsync(FormattableString sql, CancellationToken cancel)
     {
         await using var db = Open();
@@ -73,7 +73,7 @@ public sealed class TestDatabase : IAsyncDisposable
         await using var asked = new NpgsqlCommand($"select count(*) from pg_database where datname = '{name}'", server);
         if ((long)(await asked.ExecuteScalarAsync(cancel))! > 0) return name;
 
-        // Under another name until it is whole: a run that was killed in between leaves nothing that looks ready.
+        // Under another name until it is complete: an interrupted run leaves nothing that looks ready.
         await ExecuteAsync(server, $"drop database if exists {name}_new with (force)", cancel);
         await ExecuteAsync(server, $"create database {name}_new", cancel);
         await using (var inside = await OpenAsync(ConnectionString(Server, $"{name}_new", "postgres"), cancel))

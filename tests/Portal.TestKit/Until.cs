@@ -1,11 +1,11 @@
 namespace Portal.TestKit;
 
-/// <summary>Waits for a thing by looking at it. No test sleeps for a time that it hopes is enough.</summary>
+/// <summary>Waits for a condition by checking it. No test sleeps for a time that it hopes is enough.</summary>
 public static class Until
 {
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Looks until it holds; answers how long that took. Throws with what it waited for after the deadline (default 20 s).</summary>
+    /// <summary>Checks until it holds; returns how long that took. After the deadline (default 20 s) throws with what it waited for.</summary>
     public static async Task<TimeSpan> TrueAsync(string what, Func<Task<bool>> look, CancellationToken cancel, TimeSpan? deadline = null)
     {
         var clock = TimeProvider.System;

@@ -17,7 +17,7 @@ public sealed class AvailabilityTests
     [InlineData(ImageState.Failed, "no space left")]
     public void Reason_ImageNotReady_SaysHowItStands(ImageState state, string words) => Availability.Reason(Spec, [], Images(state))!.ShouldContain(words);
 
-    /// <summary>What an operator has to do is no student's business.</summary>
+    /// <summary>Students are not shown what only an operator can do.</summary>
     [Fact]
     public void Reason_ImageFailed_LeavesTheRemedyToTheOperators()
     {
@@ -34,7 +34,7 @@ public sealed class AvailabilityTests
     public void Reason_CloudThatIsAway_ComesFirst() =>
         Availability.Reason(Spec, [new() { Name = "engine", Ok = false, Says = "It does not answer.", Remedy = "Start it." }], Images(ImageState.Building)).ShouldBe("It does not answer. Start it.");
 
-    /// <summary>Pages put what helps behind the cause: two sentences.</summary>
+    /// <summary>Pages show the remedy after the cause: two sentences.</summary>
     [Theory]
     [InlineData("image 'spark' needs an archive, which is not here", "engine: image 'spark' needs an archive, which is not here.")]
     [InlineData("it said: stopped.", "engine: it said: stopped.")]

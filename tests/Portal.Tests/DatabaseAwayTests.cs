@@ -5,7 +5,7 @@ using Portal.Core.Data;
 
 namespace Portal.Tests;
 
-/// <summary>Which faults mean that the database cannot be asked now.</summary>
+/// <summary>Which faults mean that the database is unavailable.</summary>
 public sealed class DatabaseAwayTests
 {
     [Theory]

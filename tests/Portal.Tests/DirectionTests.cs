@@ -6,7 +6,7 @@ using static ArchUnitNET.Fluent.ArchRuleDefinition;
 
 namespace Portal.Tests;
 
-/// <summary>The direction of the rooms, read from the compiled assemblies.</summary>
+/// <summary>The allowed dependencies between folders, read from the compiled assemblies.</summary>
 public sealed class DirectionTests
 {
     private static readonly System.Reflection.Assembly Web = typeof(Shell.App).Assembly, Core = typeof(Portal.Core.Data.PortalDb).Assembly, Jobs = typeof(Portal.Jobs.PortalJobsServices).Assembly;
@@ -39,6 +39,6 @@ public sealed class DirectionTests
         MethodMembers().That().AreDeclaredIn(Policy()).Should().NotHaveAnyAttributes(typeof(System.Runtime.CompilerServices.AsyncStateMachineAttribute)).Check(Built);
     }
 
-    // Made anew for each rule: these objects remember what was said on them.
+    // Created anew for each rule, because these objects keep state.
     private static GivenTypesConjunction Policy() => Types().That().ResideInNamespaceMatching(@"^Portal\.Core\.Policy");
 }

@@ -3,12 +3,12 @@ using Mono.Cecil;
 namespace Portal.Tests;
 
 /// <summary>
-/// Nothing of a workspace is read but by Portal.Jobs.Foreign.ForeignReader, which has limits. Read from the compiled code: a call that reads
-/// without a limit is allowed only where it is named here with its reason.
+/// Bytes of a workspace are read only by Portal.Jobs.Foreign.ForeignReader, which has limits. Checked in the compiled code: a call that reads
+/// without a limit is allowed only if it is listed here with its reason.
 /// </summary>
 public sealed class ReadingTests
 {
-    /// <summary>Type and method of what reads until the other side has had enough.</summary>
+    /// <summary>Type and method of calls that read until the other side stops.</summary>
     private static readonly (string Type, string Methods)[] Unbounded =
     [
         ("System.Net.Http.HttpContent", "ReadAs* LoadIntoBufferAsync CopyTo*"),
@@ -30,7 +30,7 @@ public sealed class ReadingTests
     /// <summary>These read nothing.</summary>
     private static readonly string[] Harmless = [".ctor", "get_BaseStream", "Dispose", "DisposeAsync"];
 
-    /// <summary>What is not a workspace's, and what bounds it by itself.</summary>
+    /// <summary>What does not come from a workspace, and what limits it.</summary>
     private static readonly Dictionary<string, string> Allowed = new(StringComparer.Ordinal)
     {
         ["Portal.Jobs.Foreign.ForeignReader"] = "the one",
@@ -93,7 +93,7 @@ public sealed class ReadingTests
 
     private static bool Matches(string pattern, string name) => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false);
 
-    /// <summary>The type as somebody wrote it: state machines and closures lie within.</summary>
+    /// <summary>The type in the source: state machines and closures are nested in it.</summary>
     private static string Outer(TypeDefinition type) => type.Name.StartsWith('<') && type.DeclaringType is { } outer ? Outer(outer) : type.FullName;
 
     /// <summary>What the search must find.</summary>

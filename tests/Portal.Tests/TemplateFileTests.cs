@@ -87,7 +87,7 @@ public sealed class TemplateFileTests
         fault.Reason.ShouldContain(reason);
     }
 
-    /// <summary>By its first line an editor finds the schema.</summary>
+    /// <summary>Its first line tells an editor where the schema is.</summary>
     [Fact]
     public void Shipped_Templates_NameTheSchemaThatIsThere()
     {
@@ -140,7 +140,7 @@ public sealed class TemplateFileTests
     [Fact]
     public void Read_ManyValues_IsAFault() => Read($"a: [{string.Join(',', Enumerable.Repeat("1", 30_000))}]").Fault!.Reason.ShouldContain("20000 values");
 
-    /// <summary>Whatever a template can say is known to the schema that editors use, and the other way round.</summary>
+    /// <summary>The schema that editors use knows everything a template can contain, and vice versa.</summary>
     [Fact]
     public void Schema_Keys_AreThoseThatAreRead()
     {

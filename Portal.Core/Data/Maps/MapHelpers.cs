@@ -10,8 +10,8 @@ namespace Portal.Core.Data.Maps;
 internal static class MapHelpers
 {
     /// <summary>
-    /// A column that EF reads and never writes: the database gives its first value, and only SQL of Jobs changes it.
-    /// Without this EF would name the column in every insert, which the web's role may not.
+    /// A column that EF reads and never writes: the database sets its first value, and only SQL of Jobs changes it.
+    /// Otherwise EF would name the column in every insert, which the web role may not do.
     /// </summary>
     public static PropertyBuilder<T> NotWrittenHere<TRow, T>(this EntityTypeBuilder<TRow> row, Expression<Func<TRow, T>> property, string? first = null) where TRow : class
     {

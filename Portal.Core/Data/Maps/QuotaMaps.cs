@@ -29,7 +29,7 @@ internal sealed class ReservationMap : IEntityTypeConfiguration<Reservation>
         builder.HasOne<Person>().WithMany().HasForeignKey(r => r.PersonId).OnDelete(DeleteBehavior.Restrict);
         builder.HasOne<Workspace>().WithMany().HasForeignKey(r => r.WorkspaceId).OnDelete(DeleteBehavior.Restrict);
         builder.HasOne<WorkFolder>().WithMany().HasForeignKey(r => r.WorkFolderId).OnDelete(DeleteBehavior.Restrict);
-        // A negative promise would make room that is not there.
+        // A negative reservation would create capacity that does not exist.
         builder.ToTable(t => t.HasCheckConstraint("amounts", "vcpu >= 0 and memory_mib >= 0 and storage_gib >= 0 and workspaces >= 0"));
     }
 }

@@ -36,9 +36,9 @@ internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
         builder.NotWrittenHere(w => w.WithoutSettings, "false");
         builder.NotWrittenHere(w => w.Subnet);
         builder.NotWrittenHere(w => w.DeletedAt);
-        // Slugs become host names: nothing else may come from whoever writes rows.
+        // Slugs become host names, so the database restricts their form, whoever writes the row.
         builder.ToTable(t => t.HasCheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'"));
-        // Jobs reads it as one of these, under a lease.
+        // Jobs parses it as one of these values while it holds a lease.
         builder.ToTable(t => t.HasCheckConstraint("wish_known", $"wish in ({string.Join(", ", Enum.GetNames<RunKind>().Select(k => $"'{k}'"))})"));
     }
 }
@@ -119,7 +119,7 @@ internal sealed class RunStepMap : IEntityTypeConfiguration<RunStep>
     public void Configure(EntityTypeBuilder<RunStep> builder)
     {
         builder.HasKey(s => new { s.RunId, s.Key });
-        builder.HasIndex(s => s.EndedAt); // the newest, for how long steps usually take
+        builder.HasIndex(s => s.EndedAt); // the newest, to compute how long steps usually take
         builder.HasOne<Run>().WithMany().HasForeignKey(s => s.RunId).OnDelete(DeleteBehavior.Cascade);
     }
 }

@@ -3,13 +3,13 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>The kernel's files of one container: its control groups, version 1 or 2, whichever driver made them, and the network of its first process.</summary>
+/// <summary>The kernel's files about one container: its control groups, version 1 or 2, whichever driver made them, and the network of its first process.</summary>
 public sealed class CgroupFiles
 {
-    /// <summary>Drivers of devices that lie on others: what passes through them is counted again at the disk below.</summary>
+    /// <summary>Drivers of devices stacked on others: what passes through them is counted again at the disk below.</summary>
     private static readonly string[] OnOthers = ["loop", "md", "mdp", "device-mapper"];
 
-    /// <summary>Numbers of those drivers here: the kernel gives most of them out anew at each boot, so that what is a mapped device on one machine is a disk on the next.</summary>
+    /// <summary>Numbers of those drivers here: the kernel assigns most of them at boot, so a number may mean a mapped device on one machine and a disk on the next.</summary>
     private readonly IReadOnlySet<string> _stacked;
     private readonly bool _unified;
     private readonly string _memory, _cpu, _cpuAccount, _processes, _disk, _proc;
@@ -19,15 +19,15 @@ public sealed class CgroupFiles
     private CgroupFiles(bool unified, string memory, string cpu, string cpuAccount, string processes, string disk, string proc) =>
         (_unified, _memory, _cpu, _cpuAccount, _processes, _disk, _proc, _stacked) = (unified, memory, cpu, cpuAccount, processes, disk, proc, Stacked(proc));
 
-    /// <param name="Cpu">Since the container started, as are kills and traffic.</param>
+    /// <param name="Cpu">Since the container started, like kills and traffic.</param>
     /// <param name="MemoryBytes">Working set: without page cache that can be dropped.</param>
     /// <param name="LimitBytes">0 for none.</param>
-    /// <param name="OutOfMemoryKills">Processes of the container that were ended for want of memory, children included.</param>
+    /// <param name="OutOfMemoryKills">Processes of the container that were killed because memory ran out, including children.</param>
     public sealed record Values(TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long LimitBytes, long OutOfMemoryKills, int Pids, Traffic? Net, Traffic? Disk);
 
-    /// <summary>Null when they cannot be seen from here.</summary>
+    /// <summary>Null if they are not visible from here.</summary>
     /// <param name="groups">Where control groups are mounted.</param>
-    /// <param name="proc">Where processes are seen.</param>
+    /// <param name="proc">Where the proc file system is mounted.</param>
     public static CgroupFiles? Find(string container, string groups = "/sys/fs/cgroup", string proc = "/proc")
     {
         foreach (var below in new[] { $"docker/{container}", $"system.slice/docker-{container}.scope" })
@@ -49,7 +49,7 @@ public sealed class CgroupFiles
         string Either(string controller, string below) => Directory.Exists($"{groups}/{controller}/{below}") ? $"{groups}/{controller}/{below}" : $"{groups}/cpu,cpuacct/{below}";
     }
 
-    /// <summary>Null when the container ended.</summary>
+    /// <summary>Null if the container has exited.</summary>
     public Values? Read()
     {
         try
@@ -64,11 +64,11 @@ public sealed class CgroupFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return null; // removed under our hands; ENODEV is an IOException too
+            return null; // removed meanwhile; ENODEV is an IOException too
         }
     }
 
-    /// <summary>Everything but the loopback, as the container's own first process sees it: that process lives as long as the container, so its id means nobody else.</summary>
+    /// <summary>Everything but the loopback, as the container's first process sees it. That process lives as long as the container, so its id cannot mean another.</summary>
     private Traffic? Network()
     {
         if ((_network ??= FirstProcess()) is not { } file)
@@ -96,7 +96,7 @@ public sealed class CgroupFiles
         {
             try
             {
-                // Number 1 of the innermost namespace; 0 is a process of a namespace that we do not see.
+                // 1 in the innermost namespace; 0 means a process of a namespace that we cannot see.
                 if (id is not "0" && File.ReadLines($"{_proc}/{id}/status").FirstOrDefault(l => l.StartsWith("NSpid:", StringComparison.Ordinal))?.Split('\t', ' ') is [_, _, .., "1"])
                 {
                     return $"{_proc}/{id}/net/dev";
@@ -104,7 +104,7 @@ public sealed class CgroupFiles
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // this one ended between the list and the look
+                // it exited between the listing and the read
             }
         }
 
@@ -118,14 +118,14 @@ public sealed class CgroupFiles
             return File.Exists($"{_disk}/io.stat") ? Devices(File.ReadLines($"{_disk}/io.stat").Select(Unified)) : null;
         }
 
-        // Present below every container, and empty until it reads or writes past the page cache: this version does not know who wrote what is
-        // flushed later. What its processes say of themselves includes that.
+        // Exists for every container and stays empty until it reads or writes past the page cache, because this version cannot attribute
+        // later writeback. The processes' own counters include it.
         var file = $"{_disk}/blkio.throttle.io_service_bytes_recursive";
         if (!File.Exists(file) && !File.Exists(file = $"{_disk}/blkio.throttle.io_service_bytes")) return null;
         return Larger(Devices(File.ReadLines(file).Select(Separate)), Processes());
     }
 
-    /// <summary>By the processes' own accounts: of one that ended it is in its parent's. What is lost with one whose parent is elsewhere does not come off.</summary>
+    /// <summary>From the processes' own counters; an exited process is included in its parent's. The total never falls if the parent is outside the container.</summary>
     private Traffic Processes()
     {
         Traffic all = default;
@@ -137,7 +137,7 @@ public sealed class CgroupFiles
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // this one ended between the list and the look, or we may not look
+                // it exited between the listing and the read, or we lack permission
             }
         }
 
@@ -155,7 +155,7 @@ public sealed class CgroupFiles
         long Of(string name) => parts.FirstOrDefault(p => p.StartsWith(name, StringComparison.Ordinal)) is { } part ? Parse(part.AsSpan(name.Length)) : 0;
     }
 
-    /// <summary>"8:0 Read 4096", "8:0 Write 0" and others that count the same bytes again.</summary>
+    /// <summary>"8:0 Read 4096", "8:0 Write 0", and other lines that count the same bytes again.</summary>
     private static (string Device, Traffic Bytes) Separate(string line) => line.Split(' ') switch
     {
         [var device, "Read", var bytes] => (device, new(Parse(bytes), 0)),
@@ -167,7 +167,7 @@ public sealed class CgroupFiles
     private static HashSet<string> Stacked(string proc) => !File.Exists($"{proc}/devices") ? [] :
         [.. File.ReadLines($"{proc}/devices").SkipWhile(l => l is not "Block devices:").Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(w => w.Length == 2 && OnOthers.Contains(w[1])).Select(w => w[0])];
 
-    /// <summary>The larger of what disks and what devices on top of disks have seen: a sum would count most of it twice.</summary>
+    /// <summary>The larger of what disks and stacked devices have seen, because a sum would count most of it twice.</summary>
     private Traffic Devices(IEnumerable<(string Device, Traffic Bytes)> lines)
     {
         Traffic disks = default, above = default;
@@ -195,7 +195,7 @@ public sealed class CgroupFiles
         return 0;
     }
 
-    /// <summary>0 for "max", which is how version 2 says none.</summary>
+    /// <summary>0 for "max", which is version 2's word for no limit.</summary>
     private static long Parse(ReadOnlySpan<char> text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : 0;
 
     private static TimeSpan Microseconds(long value) => TimeSpan.FromTicks(value * 10);

@@ -6,16 +6,16 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>What is there, in two calls however many clusters there are; one more, once, for each node that has ended.</summary>
+/// <summary>Reads what exists in two calls, however many clusters there are; plus one, once, for each node that has exited.</summary>
 public sealed partial class ClusterLook(Engine engine, Networks networks, Owned owned, TimeProvider time)
 {
-    // Whether an ended container ran out of memory never changes; its id is never used again.
+    // Whether an exited container ran out of memory never changes, and its id is never reused.
     private readonly ConcurrentDictionary<string, bool> _outOfMemory = new(StringComparer.Ordinal);
 
     /// <summary>One workspace, or all.</summary>
     public async Task<IReadOnlyList<ClusterNow>> SeeAsync(Guid? workspace, CancellationToken cancel)
     {
-        // Containers first: a network is removed after its containers, so whatever happens between the calls, a cluster that still holds something is seen.
+        // Containers first: a network is removed after its containers, so a cluster that still holds something is seen, whatever happens between the calls.
         var containers = await engine.ListAsync(owned.Mine(workspace), cancel);
         var held = (await networks.ListAsync(owned.Mine(workspace), cancel)).Select(n => WorkspaceOf(n.Labels)).ToHashSet();
         var nodes = containers.ToLookup(c => WorkspaceOf(c.Labels));
@@ -70,7 +70,7 @@ public sealed partial class ClusterLook(Engine engine, Networks networks, Owned 
         }
     }
 
-    /// <summary>Before API 1.52 the list has the exit code only inside its sentence: "Exited (137) 3 minutes ago".</summary>
+    /// <summary>Before API 1.52 the list has the exit code only inside a sentence: "Exited (137) 3 minutes ago".</summary>
     [GeneratedRegex(@"^(?:Exited|Restarting|Dead) \((?<code>\d+)\)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex ExitedWith();
 }

@@ -6,8 +6,8 @@ namespace Portal.Jobs.Clouds.Docker;
 public static class DockerCloudServices
 {
     /// <summary>
-    /// <see cref="IClusterCloud"/> over the engine named in <c>Clouds:Docker:Socket</c>; where none is named, one whose every call says what is missing.
-    /// Needs <see cref="TimeProvider"/> and <c>Installation:Id</c>.
+    /// <see cref="IClusterCloud"/> for the container engine named in <c>Clouds:Docker:Socket</c>; if none is named, one whose every call says what is missing.
+    /// Requires <see cref="TimeProvider"/> and <c>Installation:Id</c>.
     /// </summary>
     public static IServiceCollection AddDockerCloud(this IServiceCollection services, IConfiguration configuration)
     {

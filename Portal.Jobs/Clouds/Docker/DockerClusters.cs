@@ -4,7 +4,7 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>Clusters as containers of one engine, kept apart from all else there by the installation's label.</summary>
+/// <summary>Clusters as containers of one container engine, distinguished from everything else there by the installation's label.</summary>
 public sealed class DockerClusters(
     Engine engine, Networks networks, Owned owned, NodeRecipe recipe, ClusterLook look, EngineProbe probe, NodeReadings readings, HostRanges ranges, TimeProvider time) : IClusterCloud
 {
@@ -108,12 +108,12 @@ public sealed class DockerClusters(
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
 
-    /// <summary>Older generations, nodes that are not in the plan, and a network of other addresses go before anything is made. Returns what stays.</summary>
+    /// <summary>Older generations, nodes that are not in the plan, and a network with other addresses are removed before anything is made. Returns what stays.</summary>
     private async Task<(IReadOnlyList<ContainerListResponse> Nodes, bool Network)> SweepAsync(ClusterPlan plan, IEnumerable<ContainerListResponse> there, IList<NetworkResponse> held, CancellationToken cancel)
     {
         var names = plan.Nodes.Select(n => n.Name).ToHashSet(StringComparer.Ordinal);
         var stale = held.Where(n => ClusterLook.GenerationOf(n.Labels) != plan.Generation || n.IPAM?.Config?.FirstOrDefault()?.Subnet != plan.Subnet).ToList();
-        // A container keeps the network that it was made on, so with a network of this generation its containers go too.
+        // A container stays on the network it was made on, so if a network of this generation is removed its containers must be too.
         var all = stale.Any(n => ClusterLook.GenerationOf(n.Labels) == plan.Generation);
         var parts = there.ToLookup(c => !all && ClusterLook.GenerationOf(c.Labels) == plan.Generation && names.Contains(ClusterLook.NodeOf(c.Labels)));
         await engine.EachAsync(parts[false], c => engine.RemoveAsync(c.ID, cancel), cancel);
@@ -121,7 +121,7 @@ public sealed class DockerClusters(
         return ([.. parts[true]], held.Count > stale.Count);
     }
 
-    /// <summary>A node that has ended stays as it is: that it ended must be seen, and what to do about it is for the run.</summary>
+    /// <summary>A node that has exited is left alone: its exit must be seen, and the run decides what to do about it.</summary>
     private async Task EnsureNodeAsync(CreateContainerParameters wanted, ContainerListResponse? there, bool keep, CancellationToken cancel)
     {
         if (there is not null && !keep && (!there.Labels.TryGetValue(Owned.State, out var state) || state != wanted.Labels[Owned.State]))
@@ -141,7 +141,7 @@ public sealed class DockerClusters(
     }
 
     private async Task StartAsync(string id, CancellationToken cancel) =>
-        await engine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel); // false where it runs already
+        await engine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel); // false if it is already running
 
     private async Task<string> CreateAsync(CreateContainerParameters wanted, CancellationToken cancel)
     {
@@ -151,8 +151,8 @@ public sealed class DockerClusters(
         }
         catch (CloudException e) when (e.Fault == CloudFault.Conflict)
         {
-            // Made already by a call whose answer was lost, or by another worker; it is ours only if it is the same to the last setting.
-            // A name is taken before its container can be seen: then the conflict stands, and a later look finds out.
+            // Already made by a call whose response was lost, or by another worker; it counts as ours only if every setting is the same.
+            // A name is taken before its container becomes visible: then the conflict remains, and a later look resolves it.
             ContainerInspectResponse? other = null;
             await EngineTasks.IfThereAsync(async () => other = await engine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
             if (other?.Config?.Labels is { } labels && labels.TryGetValue(Owned.State, out var state) && state == wanted.Labels[Owned.State]

@@ -7,9 +7,9 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// The engine's events over any number of connections. Raw, for two reasons: the answer's head tells that listening has begun, so a look made
-/// after <see cref="ClusterHappening.LookAgain"/> misses nothing; and the reader sets the pace. The engine keeps only the last 256 events of all its
-/// containers and none over a restart, so what was missed is found by looking, never by events alone.
+/// The container engine's events across any number of connections. Raw HTTP for two reasons: the response head tells that listening has begun, so a look
+/// after <see cref="ClusterHappening.LookAgain"/> misses nothing; and the reader sets the pace. The container engine keeps only the last 256 events of all its
+/// containers and none across a restart, so missed changes are found by looking, never by events alone.
 /// </summary>
 internal sealed class DockerEvents(Engine engine, Owned owned, TimeProvider time)
 {
@@ -54,7 +54,7 @@ internal sealed class DockerEvents(Engine engine, Owned owned, TimeProvider time
 
     private async Task<HttpResponseMessage?> OpenAsync(CancellationToken cancel)
     {
-        // One second back: events are stamped before they are queued, so a later line may carry an earlier time. _seen drops what comes twice.
+        // One second back: events are stamped before they are queued, so a later line may have an earlier time. _seen drops duplicates.
         var from = _mark - Second;
         var filters = JsonSerializer.Serialize(new Dictionary<string, string[]>(StringComparer.Ordinal)
         {
@@ -69,7 +69,7 @@ internal sealed class DockerEvents(Engine engine, Owned owned, TimeProvider time
         }
         catch (CloudException)
         {
-            return null; // away, hanging, or not to be opened: all may pass while we live
+            return null; // unavailable, hanging, or not permitted: all may be temporary
         }
     }
 
@@ -77,7 +77,7 @@ internal sealed class DockerEvents(Engine engine, Owned owned, TimeProvider time
     {
         try
         {
-            return await lines.ReadLineAsync(cancel) is { } line ? JsonSerializer.Deserialize<Message>(line) : null; // null: the engine ended it, as in an orderly stop
+            return await lines.ReadLineAsync(cancel) is { } line ? JsonSerializer.Deserialize<Message>(line) : null; // null: the container engine ended the stream, as in an orderly stop
         }
         catch (Exception e) when (e is IOException or HttpRequestException or JsonException)
         {

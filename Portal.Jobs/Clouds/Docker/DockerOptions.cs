@@ -8,7 +8,7 @@ public sealed class DockerOptions
 {
     public const string Section = "Clouds:Docker";
 
-    /// <summary>Path of the engine's Unix socket. Empty: there is no engine here, and every call says so.</summary>
+    /// <summary>Path of the container engine's Unix socket. Empty: there is no container engine, and every call says so.</summary>
     public string Socket { get; set; } = "";
 
     /// <summary>CIDR from which workspaces get their /27; the probe takes one from its upper end.</summary>
@@ -17,32 +17,32 @@ public sealed class DockerOptions
     /// <summary>Moby's own default seccomp profile, a JSON file. Without it launches are refused.</summary>
     public string SeccompBase { get; set; } = "";
 
-    /// <summary>Account (name or uid) from which containers must be reachable: the web's. Empty: this process's own.</summary>
+    /// <summary>Account (name or uid) from which containers must be reachable: the web account. Empty: this process's own.</summary>
     public string ProbeUser { get; set; } = "";
 
-    /// <summary>Folder of root's for the passwd and group files that containers see.</summary>
+    /// <summary>Folder owned by root for the passwd and group files that containers see.</summary>
     public string Identities { get; set; } = "";
 
-    /// <summary>Size of the tmpfs at /tmp and of /dev/shm, each, as a percentage of the node's memory; what lies there counts as its memory.</summary>
+    /// <summary>Size of the tmpfs at /tmp and of /dev/shm, each as a percentage of the node's memory; their contents count as its memory.</summary>
     public int TmpPercent { get; set; } = 50;
 
     /// <summary>Size of the tmpfs at /home/student, MiB; it counts as the container's memory.</summary>
     public int HomeMib { get; set; } = 64;
 
     /// <summary>
-    /// IPv4 address and port of an HTTP proxy that the site runs: the one place outside that nodes reach, and by it what the proxy lets through.
-    /// Empty: nodes reach nobody outside. A node keeps what it was made with.
+    /// The site's egress proxy: IPv4 address and port of an HTTP proxy, the only place outside that nodes can reach.
+    /// Empty: nodes cannot reach anything outside. A node keeps the setting it was made with.
     /// </summary>
     public string WayOut { get; set; } = "";
 
     /// <summary>The pool as a network.</summary>
     public IPNetwork PoolNetwork => IPNetwork.Parse(Pool);
 
-    /// <summary>The way out; null where there is none.</summary>
+    /// <summary>The egress proxy; null if there is none.</summary>
     public IPEndPoint? WayOutProxy => WayOut.Length == 0 ? null : IPEndPoint.Parse(WayOut);
 }
 
-/// <summary>Names the field that is wrong, at start.</summary>
+/// <summary>Validates at start and names the wrong field.</summary>
 public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
 {
     public ValidateOptionsResult Validate(string? name, DockerOptions options)

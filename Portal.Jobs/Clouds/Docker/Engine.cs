@@ -8,16 +8,16 @@ using Version = System.Version;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// One pool of connections to one engine: Docker.DotNet on it, and raw calls for what Docker.DotNet lacks. Connects, and agrees on a version,
-/// at the first call, and again when the engine was replaced by another version.
+/// One pool of connections to one container engine: Docker.DotNet on top, and raw calls for what it lacks. Connects and negotiates a version
+/// at the first call, and again if the container engine was replaced by another version.
 /// </summary>
 public sealed class Engine(string socket) : IDisposable
 {
-    // Engines before 1.41 take 2 s for one reading; 29 and later refuse below 1.44. Asking for no more than 1.44 leaves few variants to try.
+    // Before 1.41 one reading takes 2 s; version 29 and later refuse below 1.44. Asking for at most 1.44 leaves few variants to test.
     private static readonly Version Oldest = new(1, 41), Newest = new(1, 44);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
 
-    /// <summary>Of a raw call whose answer is held whole.</summary>
+    /// <summary>Of a raw call whose response is buffered.</summary>
     private const int LongestAnswer = 4 << 20;
     private readonly SemaphoreSlim _lanes = new(4), _waits = new(64), _connecting = new(1);
     private Line? _line;
@@ -25,13 +25,13 @@ public sealed class Engine(string socket) : IDisposable
     /// <summary>Path of the Unix socket.</summary>
     public string Socket { get; } = socket;
 
-    /// <summary>Every call goes through here, so that every fault is translated once.</summary>
+    /// <summary>Every call goes through here, so that every fault is translated in one place.</summary>
     public async Task<T> AskAsync<T>(Func<DockerClient, Task<T>> call, CancellationToken cancel) => await TranslateAsync(async line => await call(line.Client), cancel);
 
     /// <inheritdoc cref="AskAsync{T}"/>
     public Task AskAsync(Func<DockerClient, Task> call, CancellationToken cancel) => AskAsync(async c => { await call(c); return true; }, cancel);
 
-    /// <summary>A raw call over the same connections. With <paramref name="stream"/> it returns at the answer's head, and the caller disposes it.</summary>
+    /// <summary>A raw call over the same connections. With <paramref name="stream"/> it returns at the response head, and the caller disposes the response.</summary>
     public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body, bool stream, CancellationToken cancel) => TranslateAsync(async line =>
     {
         using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body, options: JsonSerializerOptions.Default) };
@@ -47,7 +47,7 @@ public sealed class Engine(string socket) : IDisposable
         }
     }, cancel);
 
-    /// <summary>Side by side, but never more than four heavy calls over all clusters; of calls that only wait, 64.</summary>
+    /// <summary>In parallel, but never more than four heavy calls over all clusters; up to 64 calls that only wait.</summary>
     public Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> act, CancellationToken cancel, bool waitsOnly = false) => Task.WhenAll(items.Select(async item =>
     {
         var lanes = waitsOnly ? _waits : _lanes;
@@ -62,7 +62,7 @@ public sealed class Engine(string socket) : IDisposable
         }
     }));
 
-    /// <summary>The version spoken, e.g. 1.41; connects if need be.</summary>
+    /// <summary>The negotiated version, e.g. 1.41; connects if necessary.</summary>
     public Task<Version> VersionAsync(CancellationToken cancel) => TranslateAsync(line => Task.FromResult(line.Version), cancel);
 
     public void Dispose()
@@ -84,7 +84,7 @@ public sealed class Engine(string socket) : IDisposable
         {
             if (fault.Message.Contains("client version", StringComparison.OrdinalIgnoreCase))
             {
-                Interlocked.CompareExchange(ref _line, null, line); // others may still use it: it is left to the collector
+                Interlocked.CompareExchange(ref _line, null, line); // others may still use it, so it is left to the garbage collector
             }
 
             throw EngineFaults.From(e, cancel)!;
@@ -129,15 +129,15 @@ public sealed class Engine(string socket) : IDisposable
             : throw EngineFaults.Make(CloudFault.Refused, $"engine {known.Version} speaks API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another engine version.");
     }
 
-    /// <summary>One version on one pool of connections.</summary>
+    /// <summary>One version over one pool of connections.</summary>
     private sealed class Line : IDisposable
     {
         public Line(string socket, Version? version)
         {
             SocketsHttpHandler? handler = null;
             Version = version ?? new Version();
-            // The package's own Unix transport opens a connection for every call. Over the framework's handler they are kept;
-            // its default of 10 would let ten followed streams block every other call.
+            // The package's own Unix transport opens a connection for every call. With the framework's handler connections are reused;
+            // its default limit of 10 would let ten followed streams block every other call.
             Client = new DockerClientBuilder().WithEndpoint(new Uri("http://engine")).WithApiVersion(version).WithTimeout(CallTimeout)
                 .WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
             Raw = new HttpClient(handler!, disposeHandler: false)

@@ -6,12 +6,12 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>The one place where the engine's errors become ours.</summary>
+/// <summary>The one place where errors of the container engine are translated.</summary>
 public static class EngineFaults
 {
     public const string Service = "Container engine";
 
-    /// <summary>Null for what is not the engine's: our own cancellation, or a defect of ours.</summary>
+    /// <summary>Null if it is not an error of the container engine: our own cancellation, or a bug of ours.</summary>
     public static CloudException? From(Exception e, CancellationToken cancel) => e switch
     {
         CloudException or Foreign.ReadLimitException => null,
@@ -24,7 +24,7 @@ public static class EngineFaults
         _ => null,
     };
 
-    /// <summary>The status alone does not tell: 403 is mostly "in use", 404 on start may be the network or the image, 500 may be a full disk.</summary>
+    /// <summary>The status alone is ambiguous: 403 is mostly "in use", 404 on start may be the network or the image, 500 may be a full disk.</summary>
     public static CloudException FromAnswer(HttpStatusCode status, string message, Exception? cause = null)
     {
         bool Says(string words) => message.Contains(words, StringComparison.OrdinalIgnoreCase);

@@ -8,8 +8,8 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// Proves an engine with a container that is made as a student's is: what must be closed is tried from inside, what must be open from outside.
-/// The firewall and the engine's abilities are looked at each time, the container is started once in ten minutes, or when something changed.
+/// Verifies a container engine with a container made like a student's: what must be closed is tried from inside, what must be open from outside.
+/// The firewall and the container engine's abilities are checked each time; the container is started once in ten minutes, or when something changed.
 /// </summary>
 public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, NodeRecipe recipe, Firewall firewall, DockerOptions options, TimeProvider time) : IDisposable
 {
@@ -18,7 +18,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
     private readonly SemaphoreSlim _one = new(1);
     private (string Key, DateTimeOffset Until, CloudException? Fault)? _found;
 
-    /// <summary>Looks, proves, and tells what the engine is.</summary>
+    /// <summary>Checks everything and describes the container engine.</summary>
     public async Task<CloudReport> PrepareAsync(CancellationToken cancel)
     {
         await ProveAsync(image: null, cancel);
@@ -29,8 +29,8 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
             (int)info.NCPU, info.MemTotal >> 20);
     }
 
-    /// <summary>Throws with the reason unless limits and isolation hold; gives the profile that containers get.</summary>
-    /// <param name="image">Id of an image to probe with; null: the newest of the portal's own.</param>
+    /// <summary>Throws with the reason unless limits and isolation work; returns the seccomp profile for containers.</summary>
+    /// <param name="image">Id of an image to probe with; null: the portal's newest.</param>
     public async Task<SeccompProfile> ProveAsync(string? image, CancellationToken cancel)
     {
         var info = await InfoAsync(cancel);
@@ -86,10 +86,10 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
         }
     }
 
-    /// <summary>Tries this very profile, without memory of earlier tries; throws with what does not hold.</summary>
+    /// <summary>Tests this very profile, ignoring earlier results; throws with what does not hold.</summary>
     public async Task ProbeAsync(string image, SeccompProfile profile, CancellationToken cancel)
     {
-        await RemoveAsync(cancel); // what a killed process left
+        await RemoveAsync(cancel); // left by a killed process
         using var listener = new TcpListener(IPAddress.Any, 0);
         listener.Start();
         try
@@ -112,7 +112,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
         }
     }
 
-    /// <summary>One of the upper end of the pool, where workspaces come last; the next lower while it is taken.</summary>
+    /// <summary>A block at the upper end of the pool, where workspaces come last; the next lower one while it is taken.</summary>
     private async Task<IPNetwork> NetworkAsync(string name, CancellationToken cancel)
     {
         var pool = options.PoolNetwork;
@@ -128,12 +128,12 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
             }
             catch (CloudException e) when (e.Fault is CloudFault.Conflict or CloudFault.AddressesTaken && from > first && end - from < 16 * 32)
             {
-                // another installation probes with it, or a workspace has it
+                // another installation is probing with it, or a workspace has it
             }
         }
     }
 
-    /// <summary>What the container says to whoever connects, asked from the web's account.</summary>
+    /// <summary>What the container answers to a connection from the web account.</summary>
     private async Task<string> HearAsync(string id, CancellationToken cancel)
     {
         var (start, said) = (time.GetTimestamp(), "");
@@ -209,7 +209,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
         .Where(i => i.OperationalStatus is OperationalStatus.Up or OperationalStatus.Unknown && i.NetworkInterfaceType != NetworkInterfaceType.Loopback)
         .SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address).Where(a => a.AddressFamily == AddressFamily.InterNetwork).Take(8);
 
-    /// <param name="reason">Words, a bar, and what to do; null: nothing to refuse.</param>
+    /// <param name="reason">Reason, a bar, and the remedy; null: nothing to refuse.</param>
     private static void Refuse(string? reason)
     {
         if (reason?.Split('|') is { } parts)

@@ -3,10 +3,10 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>Small steps that several parts of this room take.</summary>
+/// <summary>Small operations shared by several parts of this folder.</summary>
 public static class EngineTasks
 {
-    /// <summary>Two removers at once, or one that came too late, are no fault.</summary>
+    /// <summary>Two concurrent removals, or one that came too late, are not a fault.</summary>
     public static async Task IfThereAsync(Func<Task> act)
     {
         try
@@ -19,11 +19,11 @@ public static class EngineTasks
         }
     }
 
-    /// <summary>How long one container of many is waited for: longer than a busy engine takes, so that little is unknown.</summary>
+    /// <summary>Timeout for one container of many: longer than a busy container engine takes, so that little stays unknown.</summary>
     public static readonly TimeSpan PatienceWithOne = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// A question about one container of many. An engine may never answer for one that hangs: what does not come in time, or is a fault, stays
+    /// A question about one container of many. A container engine may never answer for one that hangs: what does not come in time, or fails, stays
     /// unknown this time (default), so that it delays no other.
     /// </summary>
     public static async Task<T?> OfOneAsync<T>(TimeProvider time, Func<CancellationToken, Task<T?>> ask, CancellationToken cancel)
@@ -40,7 +40,7 @@ public static class EngineTasks
         }
     }
 
-    /// <summary>Creates; refuses a container of which the engine would drop a limit.</summary>
+    /// <summary>Creates a container; refuses if the container engine would ignore one of its limits.</summary>
     public static async Task<string> CreateAsync(this Engine engine, CreateContainerParameters wanted, CancellationToken cancel)
     {
         var made = await engine.AskAsync(c => c.Containers.CreateContainerAsync(wanted, cancel), cancel);
@@ -60,7 +60,7 @@ public static class EngineTasks
         await engine.AskAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters { All = true, Filters = filters }, cancel), cancel);
 }
 
-/// <summary>Unlike Progress&lt;T&gt;, which hands reports to the thread pool and so changes their order, this one calls at once.</summary>
+/// <summary>Unlike Progress&lt;T&gt;, which passes reports to the thread pool and so changes their order, this one calls synchronously.</summary>
 public sealed class AtOnce<T>(Action<T> act) : IProgress<T>
 {
     public void Report(T value) => act(value);

@@ -3,38 +3,38 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// The host's rules that keep containers apart from everything but each other on their own bridge, and the site's way out where it has one.
-/// A bridge without masquerade still lets a container reach what listens on the host, and other bridges through it.
-/// Whoever resets the installation deletes every rule that mentions the prefix of its bridges. Drop rules are final whichever of legacy and nft
-/// the engine itself uses.
+/// The host's firewall rules that isolate containers from everything but each other on their own bridge, and allow the egress proxy if there is one.
+/// A bridge without masquerade still lets a container reach services on the host, and other bridges through it.
+/// A reset of the installation deletes every rule that contains the prefix of its bridges. Drop rules are final whichever of legacy and nft
+/// the container engine itself uses.
 /// </summary>
 public sealed class Firewall(FirewallRules rules, TimeProvider time)
 {
-    /// <summary>Others change rules at the same time: seconds to wait for their lock.</summary>
+    /// <summary>Other programs change rules too: seconds to wait for their lock.</summary>
     internal static readonly string[] Waiting = ["-w", "10"];
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(15);
     private string? _kind;
     private bool _opened;
 
-    /// <summary>Puts in what is missing, in any number of processes at once. Throws <see cref="CloudFault.Refused"/> with the reason where there is no usable firewall.</summary>
+    /// <summary>Inserts what is missing; safe in any number of processes. Throws <see cref="CloudFault.Refused"/> with the reason if no firewall is usable.</summary>
     public async Task EnsureAsync(CancellationToken cancel)
     {
         _kind ??= await KindAsync(cancel);
         var walled = false;
         foreach (var rule in rules.Walls.Where(r => !r.Six || KnowsSix)) walled |= await EnsureAsync(rule, cancel);
-        // A wall that was put in stands before the door in it, also where whoever put it in died before it came to the door.
+        // The drop rules are inserted before the egress proxy's exceptions, even if a process died before it came to those.
         if (walled || !_opened) await CloseAsync(cancel);
         foreach (var rule in rules.WayOut) await EnsureAsync(rule, cancel);
         _opened = true;
     }
 
-    /// <summary>Takes all ways out away, those of an earlier setting too.</summary>
+    /// <summary>Removes all egress proxy rules, including those of an earlier setting.</summary>
     private async Task CloseAsync(CancellationToken cancel)
     {
         foreach (var table in FirewallRules.WayOutTables)
         {
             var there = await RunAsync($"iptables{_kind}", [.. Waiting, "-t", table, "-S"], cancel);
-            // No word of such a rule has a blank in it, so its quotes say nothing.
+            // No argument of such a rule contains a blank, so its quotes can be dropped.
             foreach (var words in there.Output.Replace("\"", "", StringComparison.Ordinal).Split('\n').Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
             {
                 if (words is ["-A", var chain, .. var rule] && rule.Any(w => w.StartsWith(rules.WayOutMark, StringComparison.Ordinal)))
@@ -43,17 +43,17 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         }
     }
 
-    /// <summary>True where it was missing.</summary>
+    /// <summary>True if it was missing.</summary>
     private async Task<bool> EnsureAsync(FirewallRule rule, CancellationToken cancel)
     {
         var tool = $"{rule.Tool}{_kind}";
-        // Without the engine's own chain for such rules, the one that it is called from.
+        // If the container engine's chain for such rules is missing, use the chain that calls it.
         foreach (var chain in rule.Chain == FirewallRules.Forwarded ? [rule.Chain, "FORWARD"] : (string[])[rule.Chain])
         {
             if ((await RunAsync(tool, rule.Arguments("-C", chain), cancel)).Well) return false;
             var made = await RunAsync(tool, rule.Arguments("-I", chain), cancel);
             if (made.Well) return true;
-            // The same words stand for a missing match: then the next chain fails too, and says so.
+            // The same message appears for a missing match: then the next chain fails too, and reports it.
             var noChain = made.Complaint.Contains("No chain/target/match", StringComparison.OrdinalIgnoreCase);
             if (chain != FirewallRules.Forwarded || !noChain) throw Refused(made.InOneLine, null);
         }
@@ -61,10 +61,10 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         throw Refused($"iptables has no chain {rule.Chain}", null);
     }
 
-    /// <summary>False where the kernel was started without IPv6: then there is nothing to close, and no table of it.</summary>
+    /// <summary>False if the kernel was started without IPv6: then there is nothing to close, and no such table.</summary>
     private static bool KnowsSix => File.Exists("/proc/net/if_inet6");
 
-    /// <summary>What the programs' names end with. Debian's iptables speaks nftables; a kernel without it may still have the older tables.</summary>
+    /// <summary>Suffix of the programs' names. Debian's iptables uses nftables; a kernel without it may still have the legacy tables.</summary>
     private async Task<string> KindAsync(CancellationToken cancel)
     {
         string[] look = [.. Waiting, "-S", "INPUT"];

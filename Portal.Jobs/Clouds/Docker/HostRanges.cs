@@ -7,7 +7,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>Address ranges that something else uses: the host's routes and the engine's other networks.</summary>
 public sealed class HostRanges(Networks networks, Owned owned)
 {
-    /// <summary>CIDR each; our own workspaces' networks are not among them, those are rows.</summary>
+    /// <summary>CIDR each; networks of our own workspaces are excluded, because rows record them.</summary>
     public async Task<IReadOnlyList<string>> ReadAsync(CancellationToken cancel)
     {
         var others = (await networks.ListAsync(null, cancel))
@@ -17,7 +17,7 @@ public sealed class HostRanges(Networks networks, Owned owned)
         return [.. routes.Concat(others).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>The kernel's table: interface, destination, gateway, flags, …, mask; addresses in the host's byte order. The default route is no range.</summary>
+    /// <summary>The kernel's route table: interface, destination, gateway, flags, …, mask; addresses in host byte order. The default route is not a range.</summary>
     public static IEnumerable<string> Routes(IEnumerable<string> table, string ownBridges)
     {
         foreach (var line in table.Skip(1))

@@ -2,13 +2,13 @@ using System.Globalization;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>passwd and group files, one pair a uid, that containers see read-only: a uid without an entry breaks logins of Java and prompts of shells.</summary>
+/// <summary>passwd and group files, one pair per uid, mounted read-only in containers: Java logins and shell prompts fail for a uid without an entry.</summary>
 public sealed class Identities(string folder)
 {
     private const UnixFileMode ReadableByAll = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
     private const UnixFileMode FolderMode = ReadableByAll | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
-    /// <summary>The pair of this uid; makes what is missing. Paths come from the number alone.</summary>
+    /// <summary>The pair for this uid; creates what is missing. Paths are derived from the number alone.</summary>
     public (string Passwd, string Group) Ensure(int uid)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(uid, 1);
@@ -23,7 +23,7 @@ public sealed class Identities(string folder)
         var path = Path.Combine(folder, name);
         if (File.Exists(path) && File.ReadAllText(path) == text)
         {
-            return path; // a running container holds this very file: it is not replaced without need
+            return path; // a running container uses this very file, so do not replace it without need
         }
 
         var fresh = Path.Combine(folder, $".{name}.{Path.GetRandomFileName()}");

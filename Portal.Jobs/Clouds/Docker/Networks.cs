@@ -3,14 +3,14 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>Bridges: made under their own name, never twice, and removed.</summary>
+/// <summary>Bridge networks: created under a fixed name, never twice, and removed.</summary>
 public sealed class Networks(Engine engine)
 {
     /// <summary>
-    /// Makes the network; false when one of that name is there already. Raw: Docker.DotNet has no CheckDuplicate, without which engines before 1.44
-    /// make a second network of the same name.
+    /// Creates the network; false if one of that name exists. Raw HTTP: Docker.DotNet lacks CheckDuplicate, without which versions before 1.44
+    /// create a second network of the same name.
     /// </summary>
-    /// <param name="subnet">Null: one of the engine's own pool.</param>
+    /// <param name="subnet">Null: one of the container engine's own pool.</param>
     public async Task<bool> CreateAsync(string name, string bridge, string? subnet, bool wayOut, IDictionary<string, string> labels, CancellationToken cancel)
     {
         var options = new Dictionary<string, string>(StringComparer.Ordinal)
@@ -34,6 +34,6 @@ public sealed class Networks(Engine engine)
     public async Task<IList<NetworkResponse>> ListAsync(IDictionary<string, IDictionary<string, bool>>? filters, CancellationToken cancel) =>
         await engine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters { Filters = filters ?? new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) }, cancel), cancel);
 
-    /// <summary>Gone already is as good.</summary>
+    /// <summary>Already gone counts as success.</summary>
     public Task RemoveAsync(string id, CancellationToken cancel) => EngineTasks.IfThereAsync(() => engine.AskAsync(c => c.Networks.DeleteNetworkAsync(id, cancel), cancel));
 }

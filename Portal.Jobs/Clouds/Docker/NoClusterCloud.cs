@@ -2,7 +2,7 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>The answer where no engine is named: the portal runs, and every page can say what is missing and how to get it.</summary>
+/// <summary>Used if no container engine is named: the portal runs, and every page can say what is missing and how to get it.</summary>
 public sealed class NoClusterCloud : IClusterCloud
 {
     public Task<CloudReport> PrepareAsync(CancellationToken cancel) => Task.FromException<CloudReport>(Missing());
@@ -16,7 +16,7 @@ public sealed class NoClusterCloud : IClusterCloud
     public async IAsyncEnumerable<ClusterEvent> EventsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
     {
         yield return new ClusterEvent(ClusterHappening.Away);
-        await new TaskCompletionSource().Task.WaitAsync(cancel); // nothing ever happens here
+        await new TaskCompletionSource().Task.WaitAsync(cancel); // no events here
     }
 
     public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => Task.FromException(Missing());

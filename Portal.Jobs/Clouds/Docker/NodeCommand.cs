@@ -6,14 +6,14 @@ using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>A command inside a running container, as the container's own user: arguments as they are, no shell.</summary>
+/// <summary>A command inside a running container, as the container's own user: arguments unchanged, no shell.</summary>
 internal static class NodeCommand
 {
     private const int LastLines = 20;
     private static readonly ReadLimit Output = new(1 << 20, TimeSpan.FromMinutes(1));
 
-    /// <summary>Its exit code and its last lines. Refused when it writes more than a mebibyte, TimedOut when it does not end within a minute.</summary>
-    /// <param name="node">What the container is called in words.</param>
+    /// <summary>Its exit code and last lines. Refused if it writes more than a mebibyte, TimedOut if it does not end within a minute.</summary>
+    /// <param name="node">How messages name the container.</param>
     public static async Task<CommandResult> RunAsync(
         Engine engine, string container, string node, IReadOnlyList<string> command, TimeProvider clock, CancellationToken cancel)
     {

@@ -8,15 +8,15 @@ using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>What a container wrote, as clean lines.</summary>
+/// <summary>A container's output as clean lines.</summary>
 public static class NodeLogs
 {
     private const int MostBytes = 1 << 20;
 
-    /// <summary>Of a tail: as much as an engine keeps of one container, and a busy disk's time for it.</summary>
+    /// <summary>Limits of a tail: as much as a container engine keeps for one container, and enough time for a busy disk.</summary>
     private static readonly ReadLimit Tail = new(128 << 20, TimeSpan.FromSeconds(15));
 
-    /// <summary>At most so many lines, oldest first. Empty when the container is gone; TimedOut when they do not come in time.</summary>
+    /// <summary>At most so many lines, oldest first. Empty if the container is gone; TimedOut if they do not come in time.</summary>
     public static async Task<IReadOnlyList<string>> TailAsync(Engine engine, string container, int lines, TimeProvider clock, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(lines, 1);
@@ -39,8 +39,8 @@ public static class NodeLogs
         }
     }
 
-    /// <summary>Line by line with the time in front of each, both streams together. Nothing when the container is gone.</summary>
-    /// <param name="tail">So many of the last lines; null for all that the engine keeps.</param>
+    /// <summary>Line by line with a timestamp, both streams together. Nothing if the container is gone.</summary>
+    /// <param name="tail">Number of last lines; null for all that the container engine keeps.</param>
     public static async IAsyncEnumerable<string> ReadAsync(Engine engine, string container, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
     {
         var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Timestamps = true, Follow = follow, Tail = tail?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "all" };
@@ -70,7 +70,7 @@ public static class NodeLogs
         }
     }
 
-    /// <summary>The last megabyte: a program may write one line without an end.</summary>
+    /// <summary>The last megabyte, because a program may write one endless line.</summary>
     private static async Task<string> ReadAsync(MultiplexedStream stream, TimeProvider clock, CancellationToken cancel)
     {
         var kept = new Queue<byte[]>();

@@ -6,13 +6,13 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// Readings of running nodes, from the kernel's own files: the engine's answer comes only at its next whole second (20.10), and it does not know
-/// how often a child was killed for want of memory. Where the files are not to be seen (an engine in another cgroup namespace) the engine is asked.
-/// While the engine's events are followed, a list of containers serves until an event says that it changed: a tick then asks the engine nothing.
+/// Readings of running nodes, from the kernel's own files: the container engine answers only at its next whole second (20.10), and it does not know
+/// how often a child was killed because memory ran out. If the files are not visible (another cgroup namespace) the container engine is asked.
+/// While its events are followed, a cached list of containers is used until an event says that it changed, so a tick asks the container engine nothing.
 /// </summary>
 public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
 {
-    /// <summary>Events are hints, and one that is lost must not hide a container for ever.</summary>
+    /// <summary>Events are hints, and a lost one must not hide a container forever.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
     private readonly ConcurrentDictionary<string, CgroupFiles> _files = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
@@ -22,8 +22,8 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
 
     private sealed record Listed(DateTimeOffset At, IReadOnlyList<ContainerListResponse> Running);
 
-    /// <summary>What was listed no longer holds.</summary>
-    /// <param name="followed">Whether later changes will be told as well.</param>
+    /// <summary>The cached list is no longer valid.</summary>
+    /// <param name="followed">Whether later changes will be reported as well.</param>
     public void Hear(bool followed)
     {
         lock (_gate) (_listed, _followed, _version) = (null, followed, _version + 1);
@@ -60,7 +60,7 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
         List<ContainerListResponse> running = [.. (await engine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => ClusterLook.StateOf(c) == NodeState.Running)];
         lock (_gate)
         {
-            // An event that came meanwhile may tell of something that this list lacks.
+            // An event that came meanwhile may concern something that this list lacks.
             if (_followed && version == _version) _listed = new(time.GetUtcNow(), running);
         }
 
@@ -81,7 +81,7 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
 
         return files.Read() is { } now
             ? Sample(container, time.GetUtcNow(), now)
-            : null; // it ended meanwhile
+            : null; // it exited meanwhile
     }
 
     private async Task<NodeSample?> FromEngineAsync(ContainerListResponse container, CancellationToken cancel)
@@ -92,7 +92,7 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
         {
             await engine.AskAsync(c => c.Containers.GetContainerStatsAsync(container.ID, new ContainerStatsParameters { Stream = false, OneShot = true }, new AtOnce<ContainerStatsResponse>(s =>
             {
-                // A container that has just died answers with empty fields. Page cache that can be dropped is not counted; its name differs in cgroup v1 and v2.
+                // A container that has just died returns empty fields. Page cache that can be dropped is not counted; its name differs in cgroup v1 and v2.
                 if (s is { MemoryStats: { Usage: { } usage, Stats: { } parts }, CPUStats.CPUUsage.TotalUsage: var cpu })
                 {
                     var cache = parts.TryGetValue("total_inactive_file", out var v1) ? v1 : parts.TryGetValue("inactive_file", out var v2) ? v2 : 0;

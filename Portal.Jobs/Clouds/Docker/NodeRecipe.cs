@@ -7,16 +7,16 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>How a node of a plan becomes a container: every limit and every wall is here.</summary>
+/// <summary>Turns a node of a plan into a container: every limit and isolation setting is here.</summary>
 public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Identities identities)
 {
     private const int Addresses = 32; // of a workspace
-    private const int LeastTmpMib = 64; // as much as engines give by themselves
-    private const int Version = 2; // raise it when Describe changes: containers of running workspaces keep theirs until their next generation
+    private const int LeastTmpMib = 64; // the default of container engines
+    private const int Version = 2; // increase when Describe changes: containers of running workspaces keep theirs until their next generation
 
     /// <summary>
-    /// Hash of what this node is to be: of our own plan, not of the package's model, so that an upgrade of the package replaces nothing; of the
-    /// secrets only their names.
+    /// Hash of the wanted state of this node. It covers our own plan, not the package's model, so that a package upgrade replaces nothing; of the
+    /// secrets it covers only the names.
     /// </summary>
     public static string StateHash(ClusterPlan plan, NodePlan node, SeccompProfile profile)
     {
@@ -42,7 +42,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
         return Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(wanted)))[..16];
     }
 
-    /// <summary>Throws <see cref="CloudFault.Refused"/> for a plan that could not have come from the portal's own templates.</summary>
+    /// <summary>Throws <see cref="CloudFault.Refused"/> for a plan that cannot come from the portal's own templates.</summary>
     public static void Check(ClusterPlan plan)
     {
         foreach (var node in plan.Nodes)
@@ -80,7 +80,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
             node with { Environment = WithWayOut(plan, node.Environment) }, profile);
     }
 
-    /// <summary>Names that pip, git, curl and Python look for. Nodes of the workspace are reached without the proxy: also those that a resize adds.</summary>
+    /// <summary>Variables that pip, git, curl and Python read. Nodes of the workspace are reached without the proxy, including those that a resize adds.</summary>
     private IReadOnlyDictionary<string, string> WithWayOut(ClusterPlan plan, IReadOnlyDictionary<string, string> environment)
     {
         if (options.WayOutProxy is not { } proxy) return environment;
@@ -97,7 +97,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
         };
     }
 
-    /// <summary>The same container under any name and labels: the probe tries exactly what a student gets.</summary>
+    /// <summary>The same container under any name and labels, so that the probe tests exactly what a student gets.</summary>
     public CreateContainerParameters Describe(string name, string network, IDictionary<string, string> labels, NodePlan node, SeccompProfile profile)
     {
         var (passwd, group) = identities.Ensure(node.Uid);
@@ -117,21 +117,21 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
                 NetworkMode = network,
                 NanoCPUs = (long)(node.Vcpus * 1e9),
                 Memory = node.MemoryMib << 20,
-                MemorySwap = node.MemoryMib << 20, // as much as memory: no swap
+                MemorySwap = node.MemoryMib << 20, // same as memory: no swap
                 PidsLimit = node.Pids,
                 CapDrop = ["ALL"],
                 SecurityOpt = ["no-new-privileges", "seccomp=" + profile.Json],
                 ReadonlyRootfs = true,
                 Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
                 {
-                    ["/tmp"] = $"size={tmpMib}m,uid={node.Uid},gid={node.Uid},mode=700,exec,nosuid,nodev", // exec: engines unpack native libraries there
+                    ["/tmp"] = $"size={tmpMib}m,uid={node.Uid},gid={node.Uid},mode=700,exec,nosuid,nodev", // exec: Java software unpacks native libraries there
                     ["/home/student"] = $"size={options.HomeMib}m,uid={node.Uid},gid={node.Uid},mode=700,nosuid,nodev",
                 },
                 Mounts = [Bind(new FolderPlan(passwd, "/etc/passwd", ReadOnly: true)), Bind(new FolderPlan(group, "/etc/group", ReadOnly: true)), .. node.Folders.Select(Bind)],
                 LogConfig = new LogConfig { Type = "json-file", Config = new Dictionary<string, string>(StringComparer.Ordinal) { ["max-size"] = "5m", ["max-file"] = "2" } },
                 Ulimits = [new Ulimit { Name = "nofile", Soft = 8192, Hard = 8192 }, new Ulimit { Name = "core", Soft = 0, Hard = 0 }],
-                ExtraHosts = ["any:0.0.0.0"], // Hadoop asks for the name of its bind address
-                // The engine would pass questions on to the host's name servers, and so a way out for data. Nobody listens at this address: names of other nodes resolve, all else fails after a second.
+                ExtraHosts = ["any:0.0.0.0"], // Hadoop looks up the name of its bind address
+                // The container engine would forward DNS queries to the host's name servers, and data could leave that way. Nobody listens at this address: names of other nodes resolve, all else fails after a second.
                 DNS = ["127.0.0.1"],
                 DNSOptions = ["timeout:1", "attempts:1"],
                 IpcMode = "private",

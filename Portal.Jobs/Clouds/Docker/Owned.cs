@@ -5,7 +5,7 @@ using System.Text;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// How everything of one installation is named and labelled on an engine that others use too. Nothing without the label is ever touched.
+/// Names and labels of everything of one installation, on a container engine that others use too. Nothing without the label is ever touched.
 /// </summary>
 public sealed class Owned
 {
@@ -25,7 +25,7 @@ public sealed class Owned
 
     public string Id { get; }
 
-    /// <summary>What the names of all bridges of workspaces begin with; the firewall's rules go by it.</summary>
+    /// <summary>Prefix of the names of all workspace bridges; the firewall rules match it.</summary>
     public string BridgePrefix => $"p{Id[..5]}";
 
     /// <summary>The bridge on which images are built.</summary>
@@ -47,13 +47,13 @@ public sealed class Owned
         [Generation] = generation.ToString(CultureInfo.InvariantCulture),
     };
 
-    /// <summary>What is not of a workspace: probes, the network of image builds.</summary>
+    /// <summary>What belongs to no workspace: probes, the network of image builds.</summary>
     public IDictionary<string, string> Labels(string role) => new Dictionary<string, string>(StringComparer.Ordinal) { [Installation] = Id, [Role] = role };
 
-    /// <summary>A filter of the engine's API: of this installation and this workspace, or of any workspace.</summary>
+    /// <summary>A filter for the API: this installation and this workspace, or any workspace.</summary>
     public IDictionary<string, IDictionary<string, bool>> Mine(Guid? workspace) => Filter(workspace is { } one ? $"{Workspace}={one:n}" : Workspace);
 
-    /// <summary>A filter: of this installation and this role.</summary>
+    /// <summary>A filter for the API: this installation and this role.</summary>
     public IDictionary<string, IDictionary<string, bool>> Mine(string role) => Filter($"{Role}={role}");
 
     private Dictionary<string, IDictionary<string, bool>> Filter(string label) => new(StringComparer.Ordinal)

@@ -7,16 +7,16 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// Moby's default profile, narrowed.
-/// Without btrfs's ioctls, but for the three that copy by reference. On a btrfs share an unprivileged process may make subvolumes and snapshots
-/// by ioctl, and what lies in them escapes the quota groups. Allowed is any ioctl whose type byte (bits 8-15 of the request) differs from
+/// Moby's default profile, with further restrictions.
+/// No btrfs ioctls except the three that copy by reference: on a btrfs share an unprivileged process could create subvolumes and snapshots
+/// by ioctl, whose contents escape the quota groups. An ioctl is allowed if its type byte (bits 8-15 of the request) differs from
 /// btrfs's 0x94 in at least one bit.
-/// Without io_uring, whose operations no filter sees, and with sockets of four families only: AF_VSOCK is no network of a container's own, so it
-/// reaches the machine below, and AF_ALG and rarer families are kernel code that no engine needs. socketcall hides the family behind a pointer.
+/// No io_uring, whose operations no filter sees, and sockets of four families only: AF_VSOCK is not limited to the container's network, so it
+/// reaches the machine below, and AF_ALG and rarer families are kernel code that no workload needs. socketcall hides the family behind a pointer.
 /// Everything is allowed by bits and nothing is denied: an unconditional allow hides a deny rule, and bits above 32, which the kernel ignores,
-/// evade an exact comparison, Moby's own of the family too.
+/// evade an exact comparison, including Moby's own of the family.
 /// </summary>
-/// <param name="Json">What the engine takes as <c>seccomp=…</c>, without white space.</param>
+/// <param name="Json">The value for <c>seccomp=…</c>, without white space.</param>
 /// <param name="Hash">Of it, 16 hex digits.</param>
 public sealed record SeccompProfile(string Json, string Hash)
 {
@@ -33,7 +33,7 @@ public sealed record SeccompProfile(string Json, string Hash)
     };
     private static readonly Dictionary<string, uint> Copies = new(StringComparer.Ordinal) { ["FICLONE"] = 0x40049409, ["FICLONERANGE"] = 0x4020940D, ["FIDEDUPERANGE"] = 0xC0189436 };
 
-    /// <summary>Reads the base and makes the profile. Throws <see cref="CloudFault.Refused"/> with the reason when there is no base or it is not Moby's.</summary>
+    /// <summary>Reads the base and derives the profile. Throws <see cref="CloudFault.Refused"/> with the reason if there is no base or it is not Moby's.</summary>
     public static async Task<SeccompProfile> LoadAsync(string file, CancellationToken cancel)
     {
         if (file.Length == 0 || !File.Exists(file))
@@ -61,7 +61,7 @@ public sealed record SeccompProfile(string Json, string Hash)
         }
 
         var complete = Narrowed.All(name => rules.Any(r => Names(r).Contains(name, StringComparer.Ordinal)));
-        // Podman's profile lets an unprivileged process make user namespaces, and mount in them. Moby's masks that flag in clone and names unshare for CAP_SYS_ADMIN only.
+        // Podman's profile lets an unprivileged process create user namespaces and mount in them. Moby's masks that flag in clone and allows unshare for CAP_SYS_ADMIN only.
         if (!complete || rules.Any(r => Free(r) && Names(r).Any(n => n is "unshare" or "mount" or "clone3" or "setns")) || !rules.Any(MasksUserNamespaces))
         {
             throw Unusable("the base is not Moby's default profile");
@@ -106,7 +106,7 @@ public sealed record SeccompProfile(string Json, string Hash)
 
     private static IEnumerable<string> Names(JsonNode? rule) => rule?["names"]?.AsArray().Select(n => (string?)n ?? "") ?? [];
 
-    /// <summary>Allowed to everyone, whatever the arguments and capabilities.</summary>
+    /// <summary>Allowed for everyone, whatever the arguments and capabilities.</summary>
     private static bool Free(JsonNode? rule) => (string?)rule?["action"] == "SCMP_ACT_ALLOW" && rule["args"] is not JsonArray { Count: > 0 } && rule["includes"]?["caps"] is not JsonArray { Count: > 0 };
 
     private static bool MasksUserNamespaces(JsonNode? rule) => Names(rule).Contains("clone", StringComparer.Ordinal) && rule!["args"] is JsonArray args

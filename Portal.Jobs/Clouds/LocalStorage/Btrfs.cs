@@ -3,21 +3,21 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.LocalStorage;
 
-/// <summary>A quota group as the kernel keeps it. Bytes; a limit of null is none.</summary>
+/// <summary>A quota group as the kernel keeps it. Bytes; null for no limit.</summary>
 /// <param name="Path">Of the subvolume, from the top of the file system; empty for a group above subvolumes.</param>
 internal sealed record QuotaGroup(string Id, long Used, long? Limit, IReadOnlyList<string> Parents, string Path);
 
 /// <summary>The btrfs program, with its errors translated.</summary>
 internal sealed class Btrfs(TimeProvider time)
 {
-    // The first look with --sync after much writing took 3.5 s; a hanging disk is told from a slow one after a minute.
+    // The first call with --sync after heavy writing took 3.5 s; after a minute a disk counts as hanging rather than slow.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
-    /// <summary>Every group of the file system and its usage, exact as of now, in one call. Waits until what people wrote is on the disk.</summary>
+    /// <summary>Every group of the file system and its current, exact usage, in one call. Waits until pending writes are on disk.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> UsedNowAsync(string folder, CancellationToken cancel) =>
         Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", "--sync", folder], cancel));
 
-    /// <summary>Every group of the file system and its limit, without waiting for anybody's writes; its usage may be some seconds old.</summary>
+    /// <summary>Every group of the file system and its limit, without waiting for writes; usage may be some seconds old.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> GroupsAsync(string folder, CancellationToken cancel) =>
         Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", folder], cancel));
 
@@ -27,25 +27,25 @@ internal sealed class Btrfs(TimeProvider time)
 
     public async Task<string> IdAsync(string subvolume, CancellationToken cancel) => (await AskAsync(["inspect-internal", "rootid", subvolume], cancel)).Trim();
 
-    /// <param name="group">Group above to be a member of from the first byte: later would need a recount of everything.</param>
+    /// <param name="group">Parent group to join from the first byte: joining later would require a full rescan.</param>
     public Task CreateAsync(string subvolume, string? group, CancellationToken cancel) =>
         AskAsync(["subvolume", "create", .. group is null ? Array.Empty<string>() : ["-i", group], subvolume], cancel);
 
-    /// <summary>A subvolume with all that is in it.</summary>
+    /// <summary>Deletes a subvolume with its contents.</summary>
     public Task DeleteAsync(string subvolume, CancellationToken cancel) => AskAsync(["subvolume", "delete", subvolume], cancel);
 
-    /// <summary>The group of a subvolume that is gone. The kernel may still be clearing it, and newer ones forget it by themselves: either is as good.</summary>
+    /// <summary>Deletes the group of a removed subvolume. The kernel may still be cleaning it up, and newer kernels delete it by themselves: both count as success.</summary>
     public Task ForgetGroupAsync(string group, string folder, CancellationToken cancel) => RunAsync(["qgroup", "destroy", group, folder], cancel);
 
     public Task CreateGroupAsync(string group, string folder, CancellationToken cancel) => AskAsync(["qgroup", "create", group, folder], cancel);
 
-    /// <param name="folder">On the file system, and not below the limit that is set: the kernel would refuse to raise it for what is full.</param>
+    /// <param name="folder">On the file system, and not below the limit being set: the kernel would refuse to raise the limit of a full subvolume.</param>
     public Task LimitAsync(string group, long bytes, string folder, CancellationToken cancel) =>
         AskAsync(["qgroup", "limit", bytes.ToString(CultureInfo.InvariantCulture), group, folder], cancel);
 
     public Task EnableQuotaAsync(string folder, CancellationToken cancel) => AskAsync(["quota", "enable", folder], cancel);
 
-    /// <summary>Begins to count again; one that is under way already is as good.</summary>
+    /// <summary>Starts a rescan; one already in progress counts as success.</summary>
     public async Task RescanAsync(string folder, CancellationToken cancel)
     {
         var said = await RunAsync(["quota", "rescan", folder], cancel);
@@ -55,7 +55,7 @@ internal sealed class Btrfs(TimeProvider time)
         }
     }
 
-    /// <summary>Reads btrfs's table: group, used, exclusive, limit, exclusive limit, parents, path. Only root makes subvolumes here, and names them with ids: a path has no blanks.</summary>
+    /// <summary>Parses btrfs's table: group, used, exclusive, limit, exclusive limit, parents, path. Only root creates subvolumes here, named by ids, so paths have no blanks.</summary>
     public static IReadOnlyList<QuotaGroup> Parse(string table)
     {
         var groups = new List<QuotaGroup>();

@@ -5,7 +5,7 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.LocalStorage;
 
-/// <summary>The few calls of the kernel that .NET lacks. None follows a symbolic link in its last component.</summary>
+/// <summary>The few system calls that .NET lacks. None follows a symbolic link in the last component.</summary>
 internal static partial class Kernel
 {
     private const int AtFdCwd = -100, NoFollow = 0x100, BasicStats = 0x7ff, OpenFolder = 0x10000 | 0x20000 | 0x80000; // O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
@@ -16,7 +16,7 @@ internal static partial class Kernel
     /// <param name="Inode">256 for the root of a btrfs subvolume.</param>
     internal sealed record Entry(bool IsFolder, uint Uid, uint Gid, uint Mode, ulong Inode);
 
-    /// <summary>What lies at this path itself; null when nothing does.</summary>
+    /// <summary>What is at this path itself; null if nothing is.</summary>
     public static Entry? Look(string path)
     {
         Span<byte> stat = stackalloc byte[256];
@@ -30,7 +30,7 @@ internal static partial class Kernel
         return new Entry((mode & 0xF000) == 0x4000, BinaryPrimitives.ReadUInt32LittleEndian(stat[20..]), BinaryPrimitives.ReadUInt32LittleEndian(stat[24..]), mode & 0xFFFu, BinaryPrimitives.ReadUInt64LittleEndian(stat[32..]));
     }
 
-    /// <summary>Gives a folder to an account and sets its mode, through one handle: what is changed is what was opened.</summary>
+    /// <summary>Sets owner and mode of a folder through one handle, so that what is changed is what was opened.</summary>
     public static void Own(string folder, uint uid, uint gid, UnixFileMode mode)
     {
         using var handle = new Microsoft.Win32.SafeHandles.SafeFileHandle(Open(folder, OpenFolder, 0), ownsHandle: true);
@@ -47,7 +47,7 @@ internal static partial class Kernel
         File.SetUnixFileMode(handle, mode);
     }
 
-    /// <summary>Makes a folder of root's; false when something is there already.</summary>
+    /// <summary>Creates a folder owned by root; false if something already exists there.</summary>
     public static bool MakeFolder(string path, uint mode)
     {
         if (MkDir(path, mode) == 0)
@@ -59,7 +59,7 @@ internal static partial class Kernel
         return error == Exists ? false : throw Fault($"cannot make {path}", error);
     }
 
-    /// <summary>Removes an empty folder; gone already is as good.</summary>
+    /// <summary>Removes an empty folder; already gone counts as success.</summary>
     public static void RemoveFolder(string path)
     {
         if (RmDir(path) != 0 && Marshal.GetLastPInvokeError() is var error and not NotThere)
@@ -68,7 +68,7 @@ internal static partial class Kernel
         }
     }
 
-    /// <summary>Shows a folder at another place, without devices and set-uid programs; what is mounted there later stays on either side.</summary>
+    /// <summary>Bind-mounts a folder without devices and set-uid programs; later mounts do not propagate either way.</summary>
     public static void Bind(string source, string target)
     {
         Check(Mount(source, target, null, BindMount, null), $"cannot mount {target}");
@@ -84,12 +84,12 @@ internal static partial class Kernel
         }
     }
 
-    /// <summary>Takes a mount away; not mounted is as good.</summary>
+    /// <summary>Unmounts; not mounted counts as success.</summary>
     public static void Unmount(string target)
     {
         while (UMount2(target, UnmountNoFollow) == 0)
         {
-            // Mounted more than once, by two workers at the same time: all of them go.
+            // If two workers mounted it at the same time, unmount all mounts.
         }
 
         if (Marshal.GetLastPInvokeError() is var error and not NotAMount and not NotThere)

@@ -2,7 +2,7 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.LocalStorage;
 
-/// <summary>Work folders as subvolumes below their class's, each with a limit of its own besides the class's.</summary>
+/// <summary>Work folders as subvolumes below the class's, each with its own limit within the class's.</summary>
 public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -19,7 +19,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 
     public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) => new LocalScratch(storage, this).RemoveAsync(classId, workspace, nodes, cancel);
 
-    /// <summary>One folder directly below the class share, with a limit of its own besides the class's.</summary>
+    /// <summary>One folder directly below the class share, with its own limit within the class's.</summary>
     internal async Task EnsureFolderAsync(Guid classId, string folder, int uid, long limitBytes, CancellationToken cancel) => await storage.AloneAsync(async () =>
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limitBytes);
@@ -43,7 +43,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 
         if (entry.Uid != uid || entry.Gid != uid || entry.Mode != (uint)OwnerOnly)
         {
-            Kernel.Own(folder, (uint)uid, (uint)uid, OwnerOnly); // this folder only: below it everything is the person's
+            Kernel.Own(folder, (uint)uid, (uint)uid, OwnerOnly); // this folder only: everything below it belongs to the person
         }
 
         return true;
@@ -56,7 +56,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
             return Counted(cancel);
         }
 
-        // Until it is done the kernel's counters begin at nothing: folders would seem empty, and their promises unwritten.
+        // Until the rescan is done the kernel's counters start at zero: folders would seem empty, and what is promised to them unwritten.
         if (await storage.RecountsAsync(cancel))
             throw new CloudException(LocalShares.Service, CloudFault.Away, "what folders hold is being counted again",
                 "Wait until that is done; what was seen before stands.");
@@ -130,7 +130,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         return ids.Contains(Guid.Empty) ? [] : ids;
     }
 
-    /// <summary>Without btrfs: sums the sizes of files. Follows no link and leaves out what cannot be read; no limit is told, because none holds.</summary>
+    /// <summary>Without btrfs: sums file sizes. Follows no link and skips what cannot be read; reports no limit, because none is enforced.</summary>
     private List<FilesetUsage> Counted(CancellationToken cancel)
     {
         var usage = new List<FilesetUsage>();

@@ -3,8 +3,8 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>
-/// Scratch folders beside the work folders of a class and within its limit: subvolumes named <c>scratch-workspace-node</c>. Root makes and
-/// removes them whole, and never follows a path inside.
+/// Scratch folders beside the work folders of a class and within its limit: subvolumes named <c>scratch-workspace-node</c>. Root creates and
+/// removes them as a whole and never follows a path inside.
 /// </summary>
 internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
 {
@@ -51,7 +51,7 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
         await storage.Btrfs.ForgetGroupAsync(group, storage.Options.Folder, cancel);
     }
 
-    /// <summary>What a folder's name says; null for a name of something else.</summary>
+    /// <summary>Parses a folder's name; null if it is not a scratch folder's.</summary>
     public static ScratchFolder? Read(Guid classId, string name) =>
         name.StartsWith(Prefix, StringComparison.Ordinal) && name.Length > Prefix.Length + 33 && Guid.TryParseExact(name[Prefix.Length..(Prefix.Length + 32)], "n", out var workspace) && name[Prefix.Length + 32] == '-'
             ? new ScratchFolder(classId, workspace, name[(Prefix.Length + 33)..])

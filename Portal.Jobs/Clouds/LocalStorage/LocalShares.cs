@@ -4,8 +4,8 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>
-/// Shares as subvolumes of a local btrfs: of each class one, with a quota group above the subvolumes of its people. A rule is a folder below
-/// <see cref="LocalStorageOptions.Mounts"/> whose name says whom it trusts with what; its mount is that person's subvolume.
+/// Shares as subvolumes of a local btrfs: one per class, with a quota group above its people's subvolumes. A rule is a folder below
+/// <see cref="LocalStorageOptions.Mounts"/> whose name says who gets access to what; that person's subvolume is mounted on it.
 /// </summary>
 public sealed class LocalShares(Storage storage) : IShareCloud
 {
@@ -87,7 +87,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
 
     public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel)
     {
-        // A rule without its mount trusts too: both are told. A mount always has its folder.
+        // A rule without its mount gives access too, so both are reported. A mount always has its folder.
         cancel.ThrowIfCancellationRequested();
         return Task.FromResult<IReadOnlyList<ShareAccess>>([.. Rules().Select(r => r.Access)]);
     }
@@ -136,7 +136,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         }
     }
 
-    /// <summary>Workspace, generation, class and person, and the node of a scratch folder: a rule is whole or not there, and needs no file beside it.</summary>
+    /// <summary>Workspace, generation, class and person, and the node of a scratch folder. The name holds the whole rule, so a rule is never half-written.</summary>
     private static string NameOf(ShareAccess a) => string.Create(CultureInfo.InvariantCulture, $"{a.Workspace:n}-{a.Generation}-{a.ClassId:n}-{a.PersonId:n}{(a.Scratch is null ? "" : "-")}{a.Scratch}");
 
     private static ShareAccess? Read(string name) =>

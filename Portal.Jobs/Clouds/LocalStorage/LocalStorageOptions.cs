@@ -7,14 +7,14 @@ public sealed class LocalStorageOptions
 {
     public const string Section = "Clouds:LocalStorage";
 
-    /// <summary>Where shares lie, on btrfs if limits are to be enforced. Empty: there is no storage here, and every call says so.</summary>
+    /// <summary>Where shares are stored, on btrfs if limits are to be enforced. Empty: there is no storage, and every call says so.</summary>
     public string Folder { get; set; } = "";
 
-    /// <summary>Where the folders of workspaces are mounted; of root's own, emptied by a reboot.</summary>
+    /// <summary>Where the folders of workspaces are mounted; owned by root, emptied by a reboot.</summary>
     public string Mounts { get; set; } = "";
 }
 
-/// <summary>Names the field that is wrong, at start.</summary>
+/// <summary>Validates at start and names the wrong field.</summary>
 public sealed class LocalStorageOptionsCheck : IValidateOptions<LocalStorageOptions>
 {
     public ValidateOptionsResult Validate(string? name, LocalStorageOptions options)

@@ -5,7 +5,7 @@ namespace Portal.Jobs.Clouds.LocalStorage;
 
 public static class LocalStorageServices
 {
-    /// <summary><see cref="IShareCloud"/> and <see cref="IFilesetCloud"/> over <c>Clouds:LocalStorage:Folder</c>; where none is named, ones whose every call says what is missing.</summary>
+    /// <summary><see cref="IShareCloud"/> and <see cref="IFilesetCloud"/> for <c>Clouds:LocalStorage:Folder</c>; if none is named, ones whose every call says what is missing.</summary>
     public static IServiceCollection AddLocalStorage(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSingleton<IValidateOptions<LocalStorageOptions>, LocalStorageOptionsCheck>();
@@ -23,7 +23,7 @@ public static class LocalStorageServices
     }
 }
 
-/// <summary>The answer where no folder is named: the portal runs, and every page can say what is missing and how to get it.</summary>
+/// <summary>Used if no folder is named: the portal runs, and every page can say what is missing and how to get it.</summary>
 public sealed class NoStorage : IShareCloud, IFilesetCloud
 {
     public Task<StorageReport> PrepareAsync(CancellationToken cancel) => Task.FromException<StorageReport>(Missing());

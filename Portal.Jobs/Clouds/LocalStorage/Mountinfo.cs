@@ -4,8 +4,8 @@ using System.Text;
 namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>One line of the kernel's list of mounts.</summary>
-/// <param name="Root">What of the file system is shown there.</param>
-/// <param name="Source">The device, where there is one.</param>
+/// <param name="Root">The part of the file system that is mounted there.</param>
+/// <param name="Source">The device, if there is one.</param>
 internal sealed record MountLine(string Root, string Point, string Kind, string Source);
 
 internal static class Mountinfo
@@ -13,7 +13,7 @@ internal static class Mountinfo
     /// <summary>All mounts this process sees, oldest first.</summary>
     public static IReadOnlyList<MountLine> Read() => [.. File.ReadAllLines("/proc/self/mountinfo").Select(Parse).OfType<MountLine>()];
 
-    /// <summary>The mount that a path lies on: the last made of the deepest.</summary>
+    /// <summary>The mount that a path is on: the most recent of the deepest.</summary>
     public static MountLine? Of(string path, IEnumerable<MountLine> mounts) =>
         mounts.Where(m => m.Point == "/" || path == m.Point || path.StartsWith(m.Point + "/", StringComparison.Ordinal)).Select((Line, Order) => (Line, Order)).OrderBy(m => m.Line.Point.Length).ThenBy(m => m.Order).LastOrDefault().Line;
 

@@ -4,8 +4,8 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>
-/// What shares and filesets have in common: where things lie, whether blocks are enforced, one writer at a time, and the watch over the kernel's counting.
-/// Every path is computed from ids below folders of root's own; root never goes below a person's folder.
+/// What shares and filesets have in common: locations, whether blocks are enforced, one writer at a time, and the check of the kernel's accounting.
+/// Every path is computed from ids below folders owned by root; root never goes below a person's folder.
 /// </summary>
 public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILogger<Storage> log) : IDisposable
 {
@@ -15,7 +15,7 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
 
     internal LocalStorageOptions Options => options;
 
-    /// <summary>Limits hold because the kernel holds them; else usage is only counted.</summary>
+    /// <summary>Whether the kernel enforces limits; otherwise usage is only counted.</summary>
     internal bool BlocksEnforced => Mountinfo.Of(options.Folder, Mountinfo.Read())?.Kind == "btrfs";
 
     internal string ClassFolder(Guid classId) => Path.Combine(options.Folder, classId.ToString("n"));
@@ -37,8 +37,8 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
     }
 
     /// <summary>
-    /// True while the kernel's counting cannot be trusted, and begins a recount then: a snapshot made by hand without its group stops it silently,
-    /// and from then on no limit holds.
+    /// True while the kernel's accounting is inconsistent, and starts a rescan: a snapshot made by hand without its group stops the accounting silently,
+    /// and from then on no limit is enforced.
     /// </summary>
     internal async Task<bool> RecountsAsync(CancellationToken cancel)
     {
@@ -53,12 +53,12 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
             return false;
         }
 
-        log.LogWarning("The counting of {Folder} is inconsistent: limits may not hold until it is counted again, which begins now", options.Folder);
+        log.LogWarning("The quota accounting of {Folder} is inconsistent: limits may not be enforced until the rescan that starts now has finished", options.Folder);
         await Btrfs.RescanAsync(options.Folder, cancel);
         return true;
     }
 
-    /// <summary>Bytes in all and free; for a sparse file on a loop device never more than the file system that holds the file can still give.</summary>
+    /// <summary>Total and free bytes; for a sparse file on a loop device never more than what the file system holding the file can still provide.</summary>
     internal (long Total, long Free, string Where) Room()
     {
         var own = new DriveInfo(options.Folder);
@@ -86,7 +86,7 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
         return Directory.GetDirectories("/sys/fs/btrfs").Where(d => Directory.Exists($"{d}/devices/{device}")).Select(d => $"{d}/qgroups/inconsistent").FirstOrDefault(File.Exists);
     }
 
-    /// <summary>Throws unless this is a folder of root's (of this process's account) that nobody else can write.</summary>
+    /// <summary>Throws unless this folder is owned by root (this process's account) and nobody else can write to it.</summary>
     internal static void MustBeOurs(string folder)
     {
         if (Kernel.Look(folder) is not { } entry)

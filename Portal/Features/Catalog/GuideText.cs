@@ -8,8 +8,8 @@ using Markdig.Syntax.Inlines;
 namespace Portal.Features.Catalog;
 
 /// <summary>
-/// A guide's markdown as html that may stand in a page. Whoever writes a template is not whoever runs the portal: html in it is shown as text,
-/// a link leads to the web or nowhere, and nothing is fetched from elsewhere.
+/// Renders a guide's markdown as safe html. A template's author need not be trusted like the portal's operator: html in it is shown as text,
+/// a link leads to the web or nowhere, and nothing is loaded from elsewhere.
 /// </summary>
 public static class GuideText
 {
@@ -31,15 +31,15 @@ public static class GuideText
     {
         switch (node)
         {
-            // The page has the one title already.
+            // The page already has its title.
             case HeadingBlock heading:
                 heading.Level = Math.Min(heading.Level + 1, 6);
                 break;
-            // Long lines scroll in place, which the keyboard must reach.
+            // Long lines scroll in place, and must be reachable by keyboard.
             case CodeBlock code:
                 code.GetAttributes().AddProperty("tabindex", "0");
                 break;
-            // Aligned columns would be style attributes.
+            // Aligned columns would become style attributes.
             case Table table:
                 table.ColumnDefinitions.Clear();
                 break;
@@ -47,7 +47,7 @@ public static class GuideText
             case AutolinkInline { IsEmail: false } auto when IsOfTheWeb(auto.Url):
                 Outward(node);
                 break;
-            // What it says stays, and leads nowhere.
+            // Its text stays, without a link.
             case LinkInline link:
                 link.ReplaceBy(new ContainerInline());
                 break;

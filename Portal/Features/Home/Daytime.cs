@@ -1,8 +1,8 @@
 namespace Portal.Features.Home;
 
-/// <summary>Which greeting fits.</summary>
+/// <summary>Which greeting to use.</summary>
 public static class Daytime
 {
-    /// <param name="local">By the visitor's own clock.</param>
+    /// <param name="local">In the visitor's time zone.</param>
     public static string Of(DateTimeOffset local) => local.Hour switch { >= 5 and < 12 => "Morning", >= 12 and < 18 => "Afternoon", _ => "Evening" };
 }

@@ -3,11 +3,11 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Home;
 
-/// <param name="Used">Of what runs, or lies in the work folder, now.</param>
-/// <param name="Promised">Held for what waits, starts, or may still be written.</param>
+/// <param name="Used">By what is running, or in the work folder, now.</param>
+/// <param name="Promised">Reserved for what waits, starts, or may still be written.</param>
 public sealed record Meter(Resource Resource, double Used, double Promised, double Limit);
 
-/// <summary>Splits what quotas hold for a person into what is used already and what is promised.</summary>
+/// <summary>Splits a person's reservations into what is already used and the rest.</summary>
 public static class Meters
 {
     public static IReadOnlyList<Meter> Of(HomeView home, ClassView @class)

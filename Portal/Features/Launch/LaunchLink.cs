@@ -6,7 +6,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Launch;
 
-/// <summary>What an address asks of the form, word for word: whoever wrote the link may have been wrong about any of it.</summary>
+/// <summary>The form's contents as given in an address, verbatim: the author of the link may have been wrong about any of it.</summary>
 public sealed record LaunchLink(string? Preset, string? Size, string? Workers, string? Name, string? Hours, IReadOnlyDictionary<string, string> Parameters)
 {
     private const string Setting = "p.";
@@ -23,7 +23,7 @@ public sealed record LaunchLink(string? Preset, string? Size, string? Workers, s
             query.Where(q => q.Key.StartsWith(Setting, StringComparison.Ordinal)).ToDictionary(q => q.Key[Setting.Length..], q => q.Value[0] ?? "", StringComparer.Ordinal));
     }
 
-    /// <summary>The address of a form that says this, from the site's root. What suits most anyway is left out of it.</summary>
+    /// <summary>The address of a form with these contents, from the site's root. Defaults are omitted.</summary>
     public static string To(LaunchDraft draft, TemplateSpec template, ClassView @class)
     {
         var said = new Dictionary<string, string?>(StringComparer.Ordinal) { ["id"] = draft.Id.ToString(), ["name"] = draft.Name };
@@ -39,10 +39,10 @@ public sealed record LaunchLink(string? Preset, string? Size, string? Workers, s
     public int? WorkersOf(TemplateSpec template) => Number(Workers) is { } many && template.Allows(many) ? many : null;
     public int? HoursOf(ClassView @class) => Number(Hours) is { } hours && hours > 0 && hours <= @class.LongestHours ? hours : null;
 
-    /// <summary>Values that a field can show. A wrong text or number stays in its field with what is wrong about it; a choice cannot show what it does not offer.</summary>
+    /// <summary>Values that a field can show. An invalid text or number stays in its field with the error; a choice cannot show what it does not offer.</summary>
     public IEnumerable<KeyValuePair<string, string>> ValuesOf(TemplateSpec template) => Parameters.Where(p => template.Parameters.FirstOrDefault(s => s.Id == p.Key) is { } spec && CanShow(spec, p.Value));
 
-    /// <summary>What of the link this form has no place for, as the address says it; the first few.</summary>
+    /// <summary>Parts of the link that this form has no field for, as in the address; the first few.</summary>
     public IReadOnlyList<string> LeftOut(TemplateSpec template, ClassView @class)
     {
         var known = ValuesOf(template).Select(v => v.Key).ToHashSet(StringComparer.Ordinal);

@@ -7,7 +7,7 @@ using Portal.Shell;
 
 namespace Portal.Features.Launch;
 
-/// <summary>The form with its receipt: asks Core what would happen at every change, and orders once.</summary>
+/// <summary>The form with its preview: asks Core at every change what would happen, and orders once.</summary>
 public sealed partial class LaunchStation
 {
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(5);
@@ -46,7 +46,7 @@ public sealed partial class LaunchStation
         return await Workspaces.WatchHomeAsync(actor, goodbye);
     }
 
-    // Whatever changes for this person, such as a workspace that ended, changes the receipt.
+    // Whatever changes for this person, such as a workspace that ended, changes the preview.
     protected override async Task OnChangedAsync(HomeView current)
     {
         if (_draft is null && Choice.Of(current.Classes) is { } @class)
@@ -75,7 +75,7 @@ public sealed partial class LaunchStation
         if (asked == _asked) _receipt = receipt;
     }
 
-    // What others start and end moves a wall as well, and no change of this person's own tells of it.
+    // Other people's starts and stops move limits as well, and no change of this person's own reports that.
     private async Task LookAgainAsync(CancellationToken goodbye)
     {
         using var tick = new PeriodicTimer(Again, Clock);
@@ -87,7 +87,7 @@ public sealed partial class LaunchStation
         }
         catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
         {
-            // The form was left.
+            // The form was closed.
         }
     }
 
@@ -101,7 +101,7 @@ public sealed partial class LaunchStation
         }
         catch (Exception fault) when (fault is not (OperationCanceledException or ObjectDisposedException))
         {
-            Log.LogWarning(fault, "A receipt could not be read; the page keeps the last.");
+            Log.LogWarning(fault, "The launch preview could not be updated; the page keeps the previous one.");
         }
     }
 
@@ -109,7 +109,7 @@ public sealed partial class LaunchStation
     {
         if (_draft is null || _busy) return;
         _busy = true;
-        // The second click of a double click may arrive when the page is left already: it must find the form busy still.
+        // The second click of a double click may arrive after the page was left: the form must still be busy then.
         var leaves = false;
         try
         {

@@ -6,10 +6,10 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Launch;
 
-/// <summary>A receipt in words: for its panel, and as one sentence for whoever hears it.</summary>
+/// <summary>A launch preview in words: for its panel, and as one sentence for screen readers.</summary>
 public sealed class ReceiptWords(IStringLocalizer<LaunchTexts> text, IStringLocalizer<ControlTexts> common)
 {
-    /// <summary>The act, as its button names it.</summary>
+    /// <summary>The action, as its button names it.</summary>
     public string Act(LaunchDraft draft, TemplateSpec template) => draft.Workers > 0
         ? text["Launch.Workers", template.Title, WorkersChoice.Say(common, draft.Workers)]
         : text["Launch", template.Title, (template.Size(draft.SizeId) ?? template.Sizes[0]).Title];
@@ -27,7 +27,7 @@ public sealed class ReceiptWords(IStringLocalizer<LaunchTexts> text, IStringLoca
         return $"{when}, {(receipt.UsualStart is { } usual ? text[waits ? "Starts.Then" : "Starts.Usually", Length.Of(usual)] : text["Starts.Unknown"])}";
     }
 
-    /// <summary>What it comes to, and whether it can be had.</summary>
+    /// <summary>Its totals, and whether it is possible.</summary>
     public string Sentence(LaunchDraft draft, TemplateSpec template, ClassView @class, Receipt receipt, Refusal? refusal)
     {
         var refusals = new RefusalWords(text, common);

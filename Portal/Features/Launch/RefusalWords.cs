@@ -6,10 +6,10 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Launch;
 
-/// <summary>Why a launch is refused, and the way out, in words.</summary>
+/// <summary>Why a launch is refused, and the remedy, in words.</summary>
 public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLocalizer<ControlTexts> common)
 {
-    /// <summary>What is the matter.</summary>
+    /// <summary>What is wrong.</summary>
     public string What(Refusal refusal, ClassView @class, TemplateSpec template) => refusal.Reason switch
     {
         RefusalReason.OverQuota => text[$"Refused.OverQuota.{refusal.Wall}", text[$"Resource.{refusal.Resource}"].Value, @class.Title, @class.TenantName],
@@ -32,7 +32,7 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
         _ => text[$"Mistake.{mistake}", detail ?? ""],
     };
 
-    /// <summary>What helps; null where the words above say it.</summary>
+    /// <summary>The remedy; null if the words above say it.</summary>
     public string? WayOut(Refusal refusal) => refusal.Reason switch
     {
         RefusalReason.OverQuota when Stop(refusal) is { } stop => refusal.Fits is null ? stop : text["WayOut.StopOrSmaller", stop].Value,
@@ -44,7 +44,7 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
         _ => null,
     };
 
-    /// <summary>Why a choice cannot be taken, and which own workspace stands in its way.</summary>
+    /// <summary>Why a choice is not possible, and which of the person's own workspaces prevents it.</summary>
     public string Why(Refusal refusal, ClassView @class, TemplateSpec template) => $"{What(refusal, @class, template)} {Stop(refusal)}".TrimEnd();
 
     private string? Stop(Refusal refusal) => refusal.Stop.Length switch
@@ -54,7 +54,7 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
         var many => text["WayOut.StopAll", string.Join(", ", refusal.Stop.Take(many - 1)), refusal.Stop[many - 1]].Value,
     };
 
-    /// <summary>The button that takes the nearest fit; null for none. Where only the number of workers changes, only that is said.</summary>
+    /// <summary>The button that applies the nearest fit; null for none. If only the number of workers changes, only that is said.</summary>
     /// <param name="asked">The size that was asked for.</param>
     public string? Fit(Refusal refusal, TemplateSpec template, string asked)
     {

@@ -8,10 +8,10 @@ namespace Portal.Features.Templates;
 
 public enum TemplateAct { Deprecate, Offer, Restrict }
 
-/// <summary>What somebody wants of a template.</summary>
+/// <summary>A decision that a person wants to make about a template.</summary>
 public sealed record TemplateAsk(TemplateRow Row, TemplateAct Act);
 
-/// <summary>Asks what the decision needs, calls the verb, and says what became of it.</summary>
+/// <summary>Asks for what the decision needs, calls the verb, and reports the outcome.</summary>
 public sealed class TemplateDesk(DeprecateTemplate deprecate, OfferTemplate offer, RestrictTemplate restrict, IDialogService dialogs, Messages messages, IStringLocalizer<TemplatesTexts> text)
 {
     public async Task DoAsync(Actor actor, TemplatesView view, TemplateAsk ask)

@@ -9,13 +9,13 @@ namespace Portal.Features.Workspaces;
 public sealed record ChartLine(string Name, string Css, IReadOnlyList<(DateTimeOffset At, double Value)> Points);
 
 /// <summary>One chart, ready to draw.</summary>
-/// <param name="Sentence">All that the picture says, in words.</param>
+/// <param name="Sentence">Everything that the picture shows, in words.</param>
 /// <param name="Now">The newest value, for people.</param>
 /// <param name="Top">Value at the upper edge, above 0.</param>
 /// <param name="TopSays">The same for people.</param>
 public sealed record Chart(string Title, string Sentence, string Now, double Top, string TopSays, IReadOnlyList<ChartLine> Lines);
 
-/// <summary>Makes of measurements the charts that a page draws.</summary>
+/// <summary>Turns measurements into the charts of a page.</summary>
 public static class MetricCharts
 {
     /// <summary>Of one node or of all together.</summary>
@@ -41,12 +41,12 @@ public static class MetricCharts
         ChartLine Line(string key, string css, Func<MetricPoint, double> value) => new(text[key], css, [.. points.Select(p => (p.At, value(p)))]);
     }
 
-    /// <summary>Of what engines and notebooks count.</summary>
+    /// <summary>Counts of compute engines and notebooks.</summary>
     public static Chart Of(CountMetrics count, string name, string span, IStringLocalizer<WorkspaceTexts> text) =>
         Make(count.Title ?? text[$"Count.{count.Id}"], name, span, text, Whole, 0,
             new(text["Metrics.Mean"], "chart-mean", [.. count.Points.Select(p => (p.At, p.Value))]), new(text["Metrics.Most"], "chart-most", [.. count.Points.Select(p => (p.At, p.Most))]));
 
-    /// <summary>Points of an svg of 300 by 80 that has a gap wherever nothing was measured for longer than two steps.</summary>
+    /// <summary>Points of an svg of 300 by 80 with a gap wherever nothing was measured for longer than two steps.</summary>
     public static IEnumerable<string> Draw(ChartLine line, MetricsView view, double top)
     {
         var length = Math.Max(1, (view.To - view.From).TotalSeconds);
@@ -69,7 +69,7 @@ public static class MetricCharts
         static string Floor(string point) => $"{point[..point.IndexOf(',', StringComparison.Ordinal)]},80";
     }
 
-    /// <summary>Bytes a second.</summary>
+    /// <summary>Bytes per second.</summary>
     public static string Rate(double value) => value switch
     {
         >= 1 << 20 => string.Create(CultureInfo.CurrentCulture, $"{value / (1 << 20):#,0.#} MiB/s"),
@@ -83,7 +83,7 @@ public static class MetricCharts
 
     private static string Whole(double value) => value.ToString("#,0.#", CultureInfo.CurrentCulture);
 
-    /// <param name="top">Where it is known, such as a limit; 0 takes the highest value.</param>
+    /// <param name="top">If known, such as a limit; 0 uses the highest value.</param>
     private static Chart Make(string title, string name, string span, IStringLocalizer<WorkspaceTexts> text, Func<double, string> say, double top, params ChartLine[] lines)
     {
         var highest = lines.SelectMany(l => l.Points).Select(p => p.Value).DefaultIfEmpty().Max();

@@ -3,21 +3,21 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <summary>How a node is, seen against what its workspace is doing: what does not run yet, or no longer, is no failure.</summary>
+/// <summary>The state of a node, judged by what its workspace is doing: a node that is not running yet, or no longer, has not failed.</summary>
 public enum NodeStage { Running, Coming, Leaving, Down }
 
-/// <param name="Seen">As Jobs last saw it; null for one that should be there and is not.</param>
+/// <param name="Seen">As Jobs last saw it; null for one that should exist but does not.</param>
 public sealed record NodeLine(string Name, bool IsWorker, NodeView? Seen)
 {
     public NodeStage Stage { get; init; } = Seen is { Running: true } ? NodeStage.Running : NodeStage.Down;
 
-    /// <summary>Limit of its scratch folder; 0 where it has none.</summary>
+    /// <summary>Limit of its scratch folder; 0 if it has none.</summary>
     public long ScratchLimitBytes { get; init; }
 
     public bool Runs => Seen is { Running: true };
 }
 
-/// <summary>Nodes that a workspace should have, beside what was seen of them: one that is gone has no row of its own, and is missed all the same.</summary>
+/// <summary>The nodes that a workspace should have, with what was seen of them: a missing one has no row of its own but is listed all the same.</summary>
 public static class NodeLines
 {
     public static IReadOnlyList<NodeLine> Of(WorkspaceView workspace)

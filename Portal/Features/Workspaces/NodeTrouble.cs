@@ -3,12 +3,12 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <summary>What a person should know of nodes that do not run, in a sentence or two.</summary>
+/// <summary>What a person should know about nodes that are not running, in a sentence or two.</summary>
 public static class NodeTrouble
 {
     private const int Most = 3;
 
-    /// <summary>Null while all run, or none was seen yet.</summary>
+    /// <summary>Null while all are running, or none was seen yet.</summary>
     public static string? Say(WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text)
     {
         var lines = NodeLines.Of(workspace);

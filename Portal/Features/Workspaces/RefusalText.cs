@@ -5,7 +5,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <summary>Which wall a change of a workspace met, in words, and what would fit.</summary>
+/// <summary>The binding limit of a change of a workspace, in words, and what would fit.</summary>
 public static class RefusalText
 {
     public static string OfResize(Refusal why, IStringLocalizer<WorkspaceTexts> text) => why is { Reason: RefusalReason.OverQuota, Fits: { Workers: > 0 and var fit } }
@@ -20,7 +20,7 @@ public static class RefusalText
         return $"{Of(why, text)} {text["Refused.Nearest", choice]}";
     }
 
-    /// <summary>The wall alone.</summary>
+    /// <summary>The binding limit alone.</summary>
     public static string Of(Refusal why, IStringLocalizer<WorkspaceTexts> text) => why.Reason switch
     {
         RefusalReason.NotAvailable => text["Refused.NotAvailable", why.Detail ?? ""],
@@ -28,7 +28,7 @@ public static class RefusalText
             text["Refused.OverQuota.Stop", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value, string.Join(", ", why.Stop)],
         RefusalReason.OverQuota => text["Refused.OverQuota", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{why.Resource}"].Value],
-        // The newest version may ask for what an old choice does not say.
+        // The newest version may require something that an old choice does not contain.
         RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.DiskNearlyFull => text[$"Refused.{why.Reason}"],
         _ => throw new ArgumentOutOfRangeException(nameof(why)),
     };

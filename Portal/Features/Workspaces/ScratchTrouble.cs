@@ -4,13 +4,13 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <summary>What a person should know of scratch folders that are full or nearly so: which nodes, what follows, what helps.</summary>
+/// <summary>What a person should know about scratch folders that are full or nearly so: which nodes, the consequence, the remedy.</summary>
 public static class ScratchTrouble
 {
     private const int Most = 3;
 
     /// <summary>One paragraph for full folders and one for nearly full ones; none while the workspace is not up.</summary>
-    /// <param name="remedy">False where there is little room: the workspace's page says what helps.</param>
+    /// <param name="remedy">False if there is little space on the page: the workspace's page shows the remedy.</param>
     public static IReadOnlyList<string> Say(WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text, bool remedy = true) =>
         workspace.Status is not (WorkspaceStatus.Ready or WorkspaceStatus.Attention or WorkspaceStatus.Resizing) ? [] :
     [

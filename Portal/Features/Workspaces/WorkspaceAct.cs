@@ -7,12 +7,12 @@ namespace Portal.Features.Workspaces;
 /// <summary>What a person can do with a workspace from a page.</summary>
 public enum WorkspaceAct { Open, Start, StartNewest, StartOtherwise, StartWithoutSettings, TryAgain, Cancel, Resize, TakeBack, Stop, Extend, Delete, Keep }
 
-/// <summary>Which acts to offer. The verbs decide for themselves; this only keeps buttons away that would be refused.</summary>
+/// <summary>Which actions to offer. The verbs decide for themselves; this only hides buttons that would be refused.</summary>
 public static class WorkspaceActs
 {
-    /// <summary>The most useful act first.</summary>
+    /// <summary>The most useful action first.</summary>
     /// <param name="owner">The workspace is this person's own.</param>
-    /// <param name="mayDelete">Of somebody else's: this person runs the department or the site.</param>
+    /// <param name="mayDelete">For a workspace of somebody else: this person runs the department or the site.</param>
     public static IReadOnlyList<WorkspaceAct> Of(WorkspaceView workspace, bool owner, bool mayDelete)
     {
         IReadOnlyList<WorkspaceAct> all = workspace.Status switch
@@ -20,10 +20,10 @@ public static class WorkspaceActs
             WorkspaceStatus.Queued or WorkspaceStatus.Starting => workspace.Wish is null ? [WorkspaceAct.Cancel, WorkspaceAct.Delete] : [WorkspaceAct.Delete],
             WorkspaceStatus.Ready when workspace.Template.WorkerRole() is { Workers: { } range } && range.Max > range.Min => [WorkspaceAct.Open, WorkspaceAct.Resize, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Ready => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
-            // What may still be taken back: workers that have begun to go do not come back.
+            // Only while it can be reverted: workers that have begun to leave do not come back.
             WorkspaceStatus.Resizing when workspace.Wish is null && !workspace.Run.Releasing && workspace.Run.Workers != workspace.Workers => [WorkspaceAct.Open, WorkspaceAct.TakeBack, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Resizing => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
-            // A worker that is being made again needs nobody, and trying again would end all that still runs.
+            // A worker that is being restarted needs no action, and trying again would end everything that still runs.
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize =>
                 [.. Again(workspace), WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Stop => [WorkspaceAct.Stop, WorkspaceAct.Delete],
@@ -40,11 +40,11 @@ public static class WorkspaceActs
     private static IReadOnlyList<WorkspaceAct> Again(WorkspaceView workspace) =>
         workspace.Mending is MendState.Again ? [] : [WorkspaceAct.TryAgain, WorkspaceAct.StartWithoutSettings];
 
-    /// <summary>Starts that differ from the one before.</summary>
+    /// <summary>Starts with changes.</summary>
     private static IEnumerable<WorkspaceAct> Otherwise(WorkspaceView workspace)
     {
         if (workspace.Newer is not null) yield return WorkspaceAct.StartNewest;
-        // Nothing else could be chosen where there is one size and one number of workers.
+        // With one size and one number of workers there is nothing to choose.
         var workers = workspace.Template.WorkerRole()?.Workers;
         if (workspace.Template.Sizes.Count > 1 || workers is { } range && range.Max > range.Min) yield return WorkspaceAct.StartOtherwise;
         yield return WorkspaceAct.StartWithoutSettings;
@@ -52,7 +52,7 @@ public static class WorkspaceActs
 }
 
 /// <summary>What a person asked for.</summary>
-/// <param name="EndAt">For <see cref="WorkspaceAct.Extend"/>: the new end.</param>
+/// <param name="EndAt">For <see cref="WorkspaceAct.Extend"/>: the new end time.</param>
 /// <param name="Workers">For <see cref="WorkspaceAct.Resize"/>: the new number; null asks the person.</param>
 public sealed record WorkspaceAsk(WorkspaceAct Act, DateTimeOffset? EndAt = null, int? Workers = null)
 {

@@ -6,7 +6,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <summary>Asks back where something is lost, calls the verb, and says what became of it. Used by every page that shows a workspace.</summary>
+/// <summary>Asks for confirmation if something would be lost, calls the verb, and reports the outcome. Used by every page that shows a workspace.</summary>
 public sealed class WorkspaceDesk(
     StopWorkspace stop, StartWorkspace start, StartPreview preview, ExtendWorkspace extend, KeepWorkspace keep, ResizeWorkspace resize, DeleteWorkspace delete,
     IDialogService dialogs, Messages messages, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
@@ -25,7 +25,7 @@ public sealed class WorkspaceDesk(
         if (changes is null) return;
         var workers = ask.Act is WorkspaceAct.Resize ? ask.Workers ?? await ResizeDialog.AskAsync(dialogs, text["Resize.Title", workspace.Name], actor, workspace) : workspace.Workers;
         if (workers is not { } number) return;
-        // The person may leave the page while it is being ordered: an order is not taken back by that.
+        // The person may leave the page while it is being ordered, which must not take the order back.
         var outcome = ask.Act switch
         {
             WorkspaceAct.Start or WorkspaceAct.TryAgain or WorkspaceAct.StartNewest or WorkspaceAct.StartOtherwise or WorkspaceAct.StartWithoutSettings =>
@@ -43,7 +43,7 @@ public sealed class WorkspaceDesk(
     private Task<bool> SureAsync(WorkspaceView w, WorkspaceAct act) => act switch
     {
         WorkspaceAct.Stop => AskAsync("Stop", w, grave: false),
-        // All nodes are made anew, the ones that are well too.
+        // All nodes are recreated, including the healthy ones.
         WorkspaceAct.TryAgain or WorkspaceAct.StartWithoutSettings when w.Status is WorkspaceStatus.Attention => AskAsync("TryAgain", w, grave: false),
         WorkspaceAct.Delete => AskAsync("Delete", w, grave: true),
         _ => Task.FromResult(true),

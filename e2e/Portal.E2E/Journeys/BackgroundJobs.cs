@@ -3,7 +3,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>Operators look at the background jobs through the portal; to everybody else the address does not exist.</summary>
+/// <summary>Operators see the background jobs through the portal; for everyone else the address does not exist.</summary>
 public sealed class BackgroundJobs(Site site)
 {
     private const string Path = "/operations/jobs";

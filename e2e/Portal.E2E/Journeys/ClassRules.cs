@@ -3,7 +3,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>Rules of a class, made by whoever answers for it and read by its students.</summary>
+/// <summary>Rules of a class, set by the people responsible for it and read by its students.</summary>
 public sealed class ClassRules(Site site)
 {
     [Fact]

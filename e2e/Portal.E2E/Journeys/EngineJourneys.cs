@@ -5,15 +5,15 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>A student launches each engine, computes the template's own example on it, looks at the engine's own pages, and releases it.</summary>
+/// <summary>A student launches each cluster template, runs its own example, looks at the compute engine's own pages, and releases it.</summary>
 public sealed class EngineJourneys(Site site)
 {
     private const string Passed = "All checks passed";
 
-    /// <param name="Code">What is computed after a stop and a start, on what was kept.</param>
-    /// <param name="Says">Its answer.</param>
-    /// <param name="Size">What it is started in after the stop; null for the same.</param>
-    /// <param name="Set">What is set in the form of the template's own settings.</param>
+    /// <param name="Code">What is computed after a stop and a start, on data that was kept.</param>
+    /// <param name="Says">Its result.</param>
+    /// <param name="Size">Size for the start after the stop; null for the same.</param>
+    /// <param name="Set">Template settings to choose in the form.</param>
     private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Says, string? Size = null, Func<Visit, LaunchPage, Task>? Set = null)
     {
         public string Id => Title.ToLowerInvariant();
@@ -55,7 +55,7 @@ public sealed class EngineJourneys(Site site)
             await spark.CloseAsync();
         }, async (grace, page) =>
         {
-            // A session that is still open: the application's own pages, and what keeps the workspace although no kernel computes.
+            // An open session: the application's own pages, and what keeps the workspace running although no kernel computes.
             var spark = await page.OpenEngineAsync("Spark");
             await spark.FollowAsync("app-", "spark");
             await spark.FollowAsync("Application Detail UI", "spark");
@@ -155,7 +155,7 @@ public sealed class EngineJourneys(Site site)
         await lab.Tab.CloseAsync();
     }
 
-    /// <summary>Stopped and started again, in another size where one is asked for: the engine is whole, and what it kept is there.</summary>
+    /// <summary>Stopped and started again, in another size if requested: the compute engine works, and what it kept is there.</summary>
     private static async Task KeepAsync(Visit visit, WorkspacePage page, Engine engine, Func<Visit, WorkspacePage, Task>? again)
     {
         await page.StopAsync(engine.Name);
@@ -183,7 +183,7 @@ public sealed class EngineJourneys(Site site)
         await Expect(dialog).ToHaveCountAsync(0);
     }
 
-    /// <summary>Another student with the address of the page is led to the portal, which knows nothing of it for them.</summary>
+    /// <summary>Another student with the page's address is redirected to the portal, which shows them nothing about it.</summary>
     private async Task StrangerSeesNothingAsync(EnginePage page)
     {
         await using var alan = await site.VisitAsync("Alan Turing");
@@ -194,7 +194,7 @@ public sealed class EngineJourneys(Site site)
         await Expect(alan.Page.GetByRole(AriaRole.Button, new() { Name = "Open " })).ToHaveCountAsync(0);
     }
 
-    /// <summary>Up and back down: the workspace, the engine's count and the engine's own page, which nobody loads again, say so.</summary>
+    /// <summary>Up and back down: the workspace, the compute engine's count and its own page, without a reload, all show it.</summary>
     private static async Task ResizeAsync(WorkspacePage page, EnginePage dashboard, int more, int before)
     {
         var added = dashboard.Text($"worker{more - 1}");

@@ -4,7 +4,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>What must hold on every page: nothing serious for axe, no complaint, nothing from elsewhere, no scrolling sideways, keys reach everything.</summary>
+/// <summary>Checks for every page: nothing serious for axe, no console errors, nothing from other origins, no horizontal scrolling, everything reachable by keyboard.</summary>
 public sealed class EveryPage(Site site)
 {
     public static IEnumerable<TheoryDataRow<string, string, string>> Pages() =>
@@ -32,7 +32,7 @@ public sealed class EveryPage(Site site)
 
     private static TheoryDataRow<string, string, string> Long(string name, string path, string person) => new TheoryDataRow<string, string, string>(name, path, person).WithTrait("Lane", "long");
 
-    /// <summary>Each theme in one of the widths; the journeys see the pages that matter most in all four.</summary>
+    /// <summary>Each theme in one of the widths; the journeys cover the most important pages in all four.</summary>
     [Theory]
     [MemberData(nameof(Pages))]
     public async Task Page_BothThemesAndWidths_IsCleanAndIsDrawn(string name, string path, string person)
@@ -81,7 +81,7 @@ public sealed class EveryPage(Site site)
         visit.Complaints.ShouldBeEmpty();
     }
 
-    /// <summary>On an app's host nothing of the portal's is served but this answer; the theme is the machine's.</summary>
+    /// <summary>On an app's host the portal serves nothing but this response; the theme is the machine's.</summary>
     [Theory]
     [InlineData(ColorScheme.Light, "rgb(247, 249, 251)")]
     [InlineData(ColorScheme.Dark, "rgb(21, 28, 38)")]
@@ -134,7 +134,7 @@ public sealed class EveryPage(Site site)
     {
         await using var visit = await site.VisitAsync("Grace Hopper");
         List<string> stops = [];
-        // A new page puts the focus on its title; this walk begins where the document does.
+        // A new page puts the focus on its title; this walk starts at the beginning of the document.
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Skip to the page" }).FocusAsync();
         for (var i = 0; i < 40; i++)
         {

@@ -4,12 +4,12 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>What pages say when things do not go well, or are not wanted any more: a cancel, an end that comes too soon.</summary>
+/// <summary>Pages when things go wrong or are no longer wanted: a cancel, an end that comes too soon.</summary>
 public sealed class HardTimes(Site site)
 {
     private const string Student = "Alan Turing";
 
-    /// <summary>One cluster takes all that the site has: the next launch waits in its place, says so, and begins when there is room.</summary>
+    /// <summary>One cluster takes the whole site: the next launch waits in its place, says so, and begins when there is capacity.</summary>
     [Fact]
     public async Task Site_Full_NextLaunchWaitsInItsPlaceAndBegins()
     {
@@ -22,7 +22,7 @@ public sealed class HardTimes(Site site)
         await all.WaitForStatusAsync("Ready");
         var slug = all.Slug;
 
-        // What she asks besides meets the wall of her own quota, and the form says which.
+        // Her second request exceeds her own quota, and the form names the limit.
         var form = await LaunchPage.OpenAsync(grace, "?size=s&name=too-much");
         await Expect(form.Receipt).ToContainTextAsync("You have not enough");
         await Expect(form.Receipt).ToContainTextAsync("Stop takes all, then it fits.");
@@ -56,7 +56,7 @@ public sealed class HardTimes(Site site)
         grace.Complaints.ShouldBeEmpty();
     }
 
-    /// <summary>Walls that others put up and take away: whoever looks at the form need not load it again.</summary>
+    /// <summary>Limits that others cause and lift: the form shows them without a reload.</summary>
     [Fact]
     public async Task Form_OpenWhileItsTemplateIsOfferedAgain_IsFreeByItself()
     {
@@ -116,7 +116,7 @@ public sealed class HardTimes(Site site)
         var warning = alan.Page.GetByText("Nothing works in it any more.");
         await Expect(warning).ToHaveCountAsync(0);
 
-        // As if nearly two hours had gone by since it came up, in which nobody did anything.
+        // As if nearly two idle hours had passed since it came up.
         Machine.Sql($"""
             update portal.runs set ended_at = ended_at - interval '111 minutes' where workspace_id = (select id from portal.workspaces where slug = '{page.Slug}');
             update portal.workspaces set active_at = clock_timestamp() - interval '110 minutes', active_by = null where slug = '{page.Slug}'

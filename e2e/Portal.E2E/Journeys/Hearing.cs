@@ -4,10 +4,10 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>Without eyes, or without colours: what is said, where the keys are, what stays visible.</summary>
+/// <summary>Without sight, or without colours: what is announced, where the focus is, what stays visible.</summary>
 public sealed class Hearing(Site site)
 {
-    /// <summary>Writes down what the live regions of the page say, as a screen reader would read it: what is added to a region that was there before.</summary>
+    /// <summary>Records what the live regions of the page announce, as a screen reader would: what is added to a region that already existed.</summary>
     private const string Listen = """
         () => {
           window.heard = [];
@@ -49,7 +49,7 @@ public sealed class Hearing(Site site)
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Catalogue", Level = 1 })).ToBeFocusedAsync();
     }
 
-    /// <summary>One live region says what a choice comes to; what stands there when the form opens is read as the page.</summary>
+    /// <summary>One live region announces the totals of a choice; its first contents are read as part of the page.</summary>
     [Fact, Trait("Lane", "long")]
     public async Task Receipt_Changed_IsAnnounced()
     {
@@ -64,7 +64,7 @@ public sealed class Hearing(Site site)
         await HearsAsync(visit, "begin and end with a letter or digit");
     }
 
-    /// <summary>A whole life by ear and keys: it is said when it is ready, stopped and started, and the focus is never lost.</summary>
+    /// <summary>A whole lifetime by ear and keyboard: ready, stopped and started are announced, and the focus is never lost.</summary>
     [Fact, Trait("Lane", "long")]
     public async Task Workspace_FromLaunchToDeleted_IsHeardAndKeepsTheFocus()
     {
@@ -123,7 +123,7 @@ public sealed class Hearing(Site site)
         visit.Complaints.ShouldBeEmpty();
     }
 
-    /// <summary>Selected, current and primary in colours that the person chose for everything: they differ from what is not.</summary>
+    /// <summary>Selected, current and primary elements in forced colours: they differ from the others.</summary>
     [Fact, Trait("Lane", "long")]
     public async Task ForcedColours_SelectedPrimaryAndCurrent_StayVisible()
     {
@@ -144,7 +144,7 @@ public sealed class Hearing(Site site)
         await DiffersAsync(visit, ".command[aria-selected=true]", ".command[aria-selected=false]");
     }
 
-    /// <summary>400 % on a laptop: one column of 320 px, and nothing to the side of it.</summary>
+    /// <summary>400 % zoom on a laptop: one column of 320 px, and nothing beside it.</summary>
     [Fact, Trait("Lane", "long")]
     public async Task EveryPage_At320Pixels_DoesNotScrollSideways()
     {
@@ -199,7 +199,7 @@ public sealed class Hearing(Site site)
     private static Task<string> FocusedAsync(Visit visit) =>
         visit.Page.EvaluateAsync<string>("() => { const e = document.activeElement; return `${e.tagName} ${e === document.body ? '' : e.textContent.trim()}`; }");
 
-    /// <summary>By what forced colours leave to tell things apart: ground, border and outline.</summary>
+    /// <summary>By the properties that forced colours leave: background, border and outline.</summary>
     private static async Task DiffersAsync(Visit visit, string marked, string plain)
     {
         var looks = new List<string>();

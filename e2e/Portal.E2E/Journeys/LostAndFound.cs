@@ -4,7 +4,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>Pages that lose the portal, or are not looked at, come back by themselves.</summary>
+/// <summary>Pages that lose the portal, or are in the background, recover by themselves.</summary>
 public sealed class LostAndFound(Site site)
 {
     [Fact]

@@ -40,10 +40,10 @@ public sealed class NotebookJourney(Site site)
         return page;
     }
 
-    /// <summary>Terminal, upload, kernel, reload; answers the files that were made.</summary>
+    /// <summary>Terminal, upload, kernel, reload; returns the files that were made.</summary>
     private static async Task<string[]> WorkAsync(Visit ada, WorkspacePage page)
     {
-        // The work folder outlives its workspaces, so an earlier run's files are still there.
+        // The work folder outlives its workspaces, so files of an earlier run are still there.
         var now = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
         var (typed, uploaded) = ($"typed-{now}.txt", $"uploaded-{now}.txt");
         var lab = await page.OpenLabAsync();
@@ -55,14 +55,14 @@ public sealed class NotebookJourney(Site site)
         await lab.UploadAsync(uploaded, "by hand");
         await lab.NewNotebookAsync();
         await lab.ComputeAsync("6 * 7", "42");
-        // What is used, beside the size that was chosen and not what the machine has.
+        // What is used, with the chosen size and not the machine's.
         await Expect(lab.StatusBar).ToContainTextAsync(new Regex(@"Mem:\s+[1-9][0-9.]* / 2048\.00 MB", RegexOptions.None, TimeSpan.FromSeconds(1)), new() { Timeout = 30_000 });
         await lab.RunAsync("import jupyterlab; jupyterlab.__version__[:4]", "'4.6.'");
-        // A terminal counts for half a minute after its last output: longer than a quick cell takes. Some look meets this one at work.
+        // A terminal counts as active for half a minute after its last output, longer than a quick cell takes, so this cell runs long enough for one look to see it.
         await lab.RunAsync("import time; time.sleep(20); 'rested'", "'rested'");
         await Expect(ada.Page.GetByText(new Regex("Kept awake by: .*a kernel", RegexOptions.None, TimeSpan.FromSeconds(1)))).ToBeVisibleAsync(new() { Timeout = 60_000 });
-        // The embedded default opens no way out, and what would need one says so.
-        await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:72]", "'This site opens no way out to package indexes, so pip can fetch nothing.'");
+        // The embedded default has no egress proxy, and pip says so.
+        await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:93]", "'This site does not give notebooks access to package indexes, so pip cannot download anything.'");
         await LookAtLogAsync(ada, page, lab);
         await lab.ReloadAsync();
         await Expect(lab.File(uploaded)).ToBeVisibleAsync();
@@ -71,7 +71,7 @@ public sealed class NotebookJourney(Site site)
         return [typed, uploaded];
     }
 
-    /// <summary>What the node writes comes to the page as it is written, and all of it as a file; whoever types in a terminal keeps the workspace.</summary>
+    /// <summary>A node's output appears on the page as it is written, and can be downloaded as a file; typing in a terminal keeps the workspace running.</summary>
     private static async Task LookAtLogAsync(Visit ada, WorkspacePage page, LabPage lab)
     {
         await page.FollowLogAsync("notebook");
@@ -127,7 +127,7 @@ public sealed class NotebookJourney(Site site)
         await Expect(new HomePage(alan).Card(name)).ToHaveCountAsync(1);
         await Looks.CheckEverywhereAsync(alan, "home-long-name");
 
-        // Whatever it does by now, deleting is accepted.
+        // Whatever its state now, deleting is accepted.
         await twin.DeleteAsync(name);
         await twin.WaitForStatusAsync("Deleted");
     }

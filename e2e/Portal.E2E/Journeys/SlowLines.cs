@@ -4,13 +4,13 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>Far from the portal, what a person types belongs to the browser: no answer of the server's takes a letter back.</summary>
+/// <summary>On a slow connection, what a person types belongs to the browser: no response of the server removes a character.</summary>
 public sealed class SlowLines(Site site)
 {
     private const string Written = "input:not([type=hidden], [type=radio], [type=checkbox], [type=range]), textarea";
     private static readonly TimeSpan RoundTrip = TimeSpan.FromMilliseconds(150);
 
-    /// <summary>A path, and what shows the fields there; null where they are on the page.</summary>
+    /// <summary>A path, and what shows the fields there; null if they are on the page.</summary>
     private static readonly (string Person, string Path, Func<IPage, Task>? Open)[] Places =
     [
         ("Ada Lovelace", "/", page => page.Keyboard.PressAsync("Control+k")),
@@ -47,7 +47,7 @@ public sealed class SlowLines(Site site)
         typed.ShouldBeGreaterThanOrEqualTo(9, "fields that were tried");
     }
 
-    /// <summary>Those that only a workspace has: the search of its logs, and the number of its workers.</summary>
+    /// <summary>Fields that only a workspace page has: the search of its logs, and the number of its workers.</summary>
     [Fact, Trait("Lane", "long")]
     public async Task FieldsOfAWorkspace_TypedInFarAway_KeepEachLetter()
     {
@@ -70,7 +70,7 @@ public sealed class SlowLines(Site site)
         await workspace.WaitForStatusAsync("Deleted");
     }
 
-    /// <summary>What is chosen by the first letters is what the eye sees: Enter goes where the whole word leads.</summary>
+    /// <summary>The entry selected by the first letters is the one shown: Enter goes where the whole word leads.</summary>
     [Fact, Trait("Lane", "long")]
     public async Task Commands_TypedAndEnteredFarAway_GoWhereTheWordLeads()
     {
@@ -101,7 +101,7 @@ public sealed class SlowLines(Site site)
         return await TypeAsync(await dialog.CountAsync() > 0 ? dialog : page.Locator("main"), page, where, lost);
     }
 
-    /// <summary>Types into each field as a quick person does, then as one who thinks between letters, and answers how many fields there were.</summary>
+    /// <summary>Types into each field quickly, then with pauses between letters, and returns how many fields there were.</summary>
     private static async Task<int> TypeAsync(ILocator part, IPage page, string where, List<string> lost)
     {
         var fields = await part.Locator(Written).Filter(new() { Visible = true }).AllAsync();

@@ -1,6 +1,6 @@
 namespace Portal.E2E.Journeys;
 
-/// <summary>The web's process and account on the machine of a real installation, looked at from outside and tried from inside the account.</summary>
+/// <summary>The web process and its account on the machine of a real installation, inspected from outside and tried from inside the account.</summary>
 public sealed class WebAccount
 {
     [Fact]
@@ -32,7 +32,7 @@ public sealed class WebAccount
     public void Account_FilesOfOthers_AreClosed()
     {
         foreach (var file in (string[])[$"{Machine.State}/pg/PG_VERSION", $"{Machine.State}/shares.btrfs", $"{Machine.State}/log/jobs.log"]) Machine.ShouldBeClosedToTheWeb(file);
-        // A file of a student's: NotebookJourney, where there is one.
+        // A file of a student's: see NotebookJourney.
         var shares = $"{Machine.State}/shares";
         Machine.Try("ls", shares).Code.ShouldBe(0, "the folders of students are there");
         Machine.AsTheWeb("ls", shares).Words.ShouldContain("Permission denied");
@@ -46,7 +46,7 @@ public sealed class WebAccount
 
         var (code, words) = Machine.AsTheWeb(ask);
 
-        code.ShouldBe(7, words); // curl's word for "could not connect"
+        code.ShouldBe(7, words); // curl's exit code for "could not connect"
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class WebAccount
     {
         string[] ask = ["curl", "-sS", "--max-time", "10", "--unix-socket", Machine.Setting("web", "Jobs__Socket"), "http://jobs/health"];
 
-        // Jobs listen a little later than the web, which is what infra/run waits for.
+        // Jobs starts listening a little later than the web process, which is what infra/run waits for.
         Machine.AsTheWeb([.. ask, "--retry", "30", "--retry-delay", "1", "--retry-all-errors", "--silent", "--no-show-error"]).Words.ShouldBe("ok");
         Machine.As("65534", "65534", ask).Code.ShouldBe(7);
     }

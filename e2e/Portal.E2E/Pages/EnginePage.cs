@@ -3,7 +3,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Pages;
 
-/// <summary>A page that an engine itself serves, on its app's own host. Remembers requests that leave the hosts of the workspace, and those that fail.</summary>
+/// <summary>A page served by a compute engine, on its app's own host. Records requests that leave the hosts of the workspace, and those that fail.</summary>
 public sealed class EnginePage
 {
     private readonly List<string> _complaints = [];
@@ -29,12 +29,12 @@ public sealed class EnginePage
 
     public ILocator Heading(string name) => Tab.GetByRole(AriaRole.Heading, new() { Name = name });
 
-    /// <summary>What is drawn anywhere on the page, of a canvas' table too.</summary>
+    /// <summary>Everything shown anywhere on the page, including a canvas's table.</summary>
     public ILocator Text(string exactly) => Tab.GetByText(exactly, new() { Exact = true });
 
     /// <summary>
-    /// Follows a link and stays within the workspace's hosts. Once more where nothing came of it: engines draw their tables anew under the
-    /// pointer, and a container network that appears or goes makes Chromium abort what it is loading (<see cref="Visit.GoAsync"/>).
+    /// Follows a link and stays within the workspace's hosts. Retried if nothing happened: compute engines redraw their tables under the
+    /// pointer, and a container network that appears or disappears makes Chromium abort what it is loading (<see cref="Visit.GoAsync"/>).
     /// </summary>
     /// <param name="app">The app whose host the link leads to.</param>
     public async Task FollowAsync(string link, string app)
@@ -56,7 +56,7 @@ public sealed class EnginePage
         await Expect(Tab.Locator("body")).Not.ToBeEmptyAsync();
     }
 
-    /// <summary>Follows a link to another app, which is not open in this browser yet: the portal offers to open it, and the person does.</summary>
+    /// <summary>Follows a link to another app that is not open in this browser yet: the portal offers to open it, and the person accepts.</summary>
     /// <param name="app">The app whose host the link leads to.</param>
     public async Task FollowToAsync(string link, string app)
     {

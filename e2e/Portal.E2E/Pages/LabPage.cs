@@ -13,14 +13,14 @@ public sealed class LabPage(IPage tab)
     public static async Task<LabPage> ArriveAsync(IPage tab)
     {
         tab.SetDefaultTimeout(60_000);
-        // Not its load event: JupyterLab keeps requests open.
+        // Not its load event, because JupyterLab keeps requests open.
         await tab.WaitForURLAsync(url => url.Contains("://lab--", StringComparison.Ordinal), new() { Timeout = Long, WaitUntil = WaitUntilState.Commit });
         var lab = new LabPage(tab);
         await lab.WaitUntilDrawnAsync();
         return lab;
     }
 
-    /// <summary>Until the splash is gone: by then the layout of the last visit is back.</summary>
+    /// <summary>Waits until the splash is gone: by then the layout of the last visit is restored.</summary>
     public async Task WaitUntilDrawnAsync()
     {
         await Tab.Locator("#jp-main-dock-panel").WaitForAsync(new() { Timeout = Long });
@@ -35,7 +35,7 @@ public sealed class LabPage(IPage tab)
     public async Task TypeInTerminalAsync(string command)
     {
         await LaunchAsync("Terminal");
-        // The newest; one of the last visit may be open beside it.
+        // The newest; one from the last visit may be open beside it.
         var terminal = Tab.Locator(".jp-Terminal:not(.lm-mod-hidden)").Last;
         await Expect(terminal.Locator(".xterm-screen")).ToBeVisibleAsync(new() { Timeout = Long });
         await terminal.Locator(".xterm-helper-textarea").FocusAsync();
@@ -52,12 +52,12 @@ public sealed class LabPage(IPage tab)
     /// <summary>Runs code in the last cell and waits for its output.</summary>
     public async Task ComputeAsync(string code, string output)
     {
-        // Before its kernel is there a new notebook is drawn once more, and what was typed is gone.
+        // A new notebook is rendered again once its kernel is there, and what was typed before is lost.
         await Expect(Tab.GetByRole(AriaRole.Button, new() { Name = "| Idle" })).ToBeVisibleAsync(new() { Timeout = Long });
         await RunAsync(code, output);
     }
 
-    /// <summary>The same without waiting for the kernel: JupyterLab keeps what is run while it joins its kernel again, and may call an idle one "Unknown" then.</summary>
+    /// <summary>The same without waiting for the kernel: JupyterLab queues what is run while it reconnects to its kernel, and may call an idle one "Unknown" then.</summary>
     public async Task RunAsync(string code, string output)
     {
         var panel = Tab.Locator(".jp-NotebookPanel:not(.lm-mod-hidden)");
@@ -69,20 +69,20 @@ public sealed class LabPage(IPage tab)
         await Expect(panel.Locator(".jp-OutputArea-output").Last).ToHaveTextAsync(output, new() { Timeout = Long });
     }
 
-    /// <summary>Until JupyterLab has noticed that its kernel does not answer.</summary>
+    /// <summary>Waits until JupyterLab has noticed that its kernel does not answer.</summary>
     public Task WaitUntilCutAsync() => Expect(Tab.GetByRole(AriaRole.Button, new() { Name = "| Idle" })).ToHaveCountAsync(0, new() { Timeout = Long });
 
-    /// <summary>Opens a file below the folder that the browser shows, folder by folder, as a person does.</summary>
+    /// <summary>Opens a file below the folder shown in the file browser, folder by folder, as a person does.</summary>
     public async Task OpenFileAsync(params string[] path)
     {
         foreach (var name in path) await Tab.Locator(".jp-DirListing-item").Filter(new() { Has = Tab.GetByText(name, new() { Exact = true }) }).DblClickAsync();
     }
 
-    /// <summary>Runs every cell of the notebook in front, and answers the output that has these words, or the first error.</summary>
+    /// <summary>Runs every cell of the current notebook, and returns the output that contains these words, or the first error.</summary>
     public async Task<string> RunAllAsync(string words, float milliseconds)
     {
         await Expect(Tab.GetByRole(AriaRole.Button, new() { Name = "| Idle" })).ToBeVisibleAsync(new() { Timeout = Long });
-        await ChooseAsync("Edit", "Clear Outputs of All Cells"); // an earlier run's, where it was saved
+        await ChooseAsync("Edit", "Clear Outputs of All Cells"); // from an earlier run, if it was saved
         var outputs = Tab.Locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output");
         await Expect(outputs).ToHaveCountAsync(0);
         await ChooseAsync("Run", "Run All Cells");
@@ -120,7 +120,7 @@ public sealed class LabPage(IPage tab)
     private async Task LaunchAsync(string category)
     {
         if (!await Tab.Locator(".jp-Launcher:not(.lm-mod-hidden)").IsVisibleAsync())
-            await Tab.GetByRole(AriaRole.Button, new() { Name = "New Launcher" }).First.ClickAsync(); // not by its keys: a terminal would take them
+            await Tab.GetByRole(AriaRole.Button, new() { Name = "New Launcher" }).First.ClickAsync(); // not by keyboard shortcut: a terminal would capture it
         var cards = Tab.Locator(".jp-Launcher .jp-LauncherCard");
         var card = category == "Terminal" ? cards.Filter(new() { HasTextString = "Terminal" }) : Tab.Locator(".jp-Launcher .jp-LauncherCard[data-category=Notebook]");
         await card.First.ClickAsync();

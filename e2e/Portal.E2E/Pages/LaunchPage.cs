@@ -25,7 +25,7 @@ public sealed class LaunchPage(Visit visit, string template = "Notebook")
 
     public Task SwitchAsync(string title) => visit.Page.GetByRole(AriaRole.Switch, new() { Name = title }).ClickAsync();
 
-    /// <summary>A setting that is written; the form has it once the address has.</summary>
+    /// <summary>A setting that is typed; the form has it once the address has.</summary>
     public async Task WriteAsync(string title, string value)
     {
         await visit.Page.GetByLabel(title).FillAsync(value);
@@ -37,7 +37,7 @@ public sealed class LaunchPage(Visit visit, string template = "Notebook")
     /// <summary>One click for size, workers and settings.</summary>
     public Task TakePresetAsync(string title) => visit.Page.GetByRole(AriaRole.Group, new() { Name = "Made for a purpose" }).GetByRole(AriaRole.Button, new() { Name = title }).ClickAsync();
 
-    /// <summary>By the keys of the slider.</summary>
+    /// <summary>With the keys of the slider.</summary>
     public async Task ChooseWorkersAsync(int workers)
     {
         var slider = visit.Page.GetByRole(AriaRole.Slider, new() { Name = "Workers" });
@@ -50,7 +50,7 @@ public sealed class LaunchPage(Visit visit, string template = "Notebook")
     public async Task CallItAsync(string name)
     {
         await Name.FillAsync(name);
-        // The address carries the whole form once the server has it.
+        // The address contains the whole form once the server has it.
         await visit.Page.WaitForURLAsync(url => Uri.UnescapeDataString(url).Contains($"name={name}", StringComparison.Ordinal));
         await Expect(LaunchButton).ToBeEnabledAsync();
     }

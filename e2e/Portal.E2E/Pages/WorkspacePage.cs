@@ -12,19 +12,19 @@ public sealed class WorkspacePage(Visit visit)
     public ILocator Status => Header.Locator(".badge");
     public ILocator Steps => visit.Page.GetByRole(AriaRole.List, new() { Name = "Steps" }).GetByRole(AriaRole.Listitem);
 
-    /// <summary>Its rows: a head, then one for each node.</summary>
+    /// <summary>Its rows: a header, then one for each node.</summary>
     public ILocator Nodes => visit.Page.GetByRole(AriaRole.Region, new() { Name = "Nodes" }).GetByRole(AriaRole.Row);
     public ILocator Node(string name) => Nodes.Filter(new() { Has = visit.Page.GetByRole(AriaRole.Rowheader, new() { Name = name, Exact = true }) });
 
-    /// <summary>A number that the engine tells of itself, beside its chart.</summary>
+    /// <summary>A number that the compute engine reports, beside its chart.</summary>
     public ILocator Count(string title) => visit.Page.GetByRole(AriaRole.Figure).Filter(new() { Has = visit.Page.GetByText(title, new() { Exact = true }) }).Locator(".chart-head .num");
 
-    /// <summary>What a node writes, live, once <see cref="FollowLogAsync"/> asked for it.</summary>
+    /// <summary>A node's output, live, after <see cref="FollowLogAsync"/>.</summary>
     public ILocator Log => visit.Page.GetByRole(AriaRole.Region, new() { NameRegex = new("Log", RegexOptions.IgnoreCase, TimeSpan.FromSeconds(1)) });
 
     public Task FollowLogAsync(string node) => Log.GetByRole(AriaRole.Button, new() { Name = node }).ClickAsync();
 
-    /// <summary>All of a node's log, as a file.</summary>
+    /// <summary>A node's whole log, as a file.</summary>
     public Task<string> DownloadLogAsync() => Log.GetByRole(AriaRole.Link).EvaluateAsync<string>("link => fetch(link.href).then(file => file.text())");
 
     public static async Task<WorkspacePage> ArriveAsync(Visit visit)
@@ -42,10 +42,10 @@ public sealed class WorkspacePage(Visit visit)
 
     public string Slug => new Uri(visit.Page.Url).Segments[^1];
 
-    /// <summary>By the page's own push; nothing is loaded again.</summary>
+    /// <summary>Pushed by the server, without a reload.</summary>
     public async Task WaitForStatusAsync(string word)
     {
-        // A failure will not become anything else: what the page says of it is worth more than two minutes.
+        // A failure is final: the page's explanation is worth more than waiting two minutes.
         await Expect(Status).ToHaveTextAsync(new Regex($@"^\s*({word}|Failed)\s*$", RegexOptions.None, TimeSpan.FromSeconds(1)), new() { Timeout = Long });
         var shown = (await Status.InnerTextAsync()).Trim();
         if (shown != word) shown.ShouldBe(word, await visit.Page.Locator("main").InnerTextAsync());
@@ -72,11 +72,11 @@ public sealed class WorkspacePage(Visit visit)
         return await LabPage.ArriveAsync(tab);
     }
 
-    /// <summary>Opens a page of the engine by its tile.</summary>
+    /// <summary>Opens a page of the compute engine by its tile.</summary>
     public Task<EnginePage> OpenEngineAsync(string title) =>
         EnginePage.OpenAsync(visit, Slug, visit.Page.GetByRole(AriaRole.Region, new() { Name = "Apps" }).GetByRole(AriaRole.Button, new() { Name = $"Open {title}" }));
 
-    /// <summary>Opens a worker's own page, which is folded away.</summary>
+    /// <summary>Opens a worker's own page, which is collapsed.</summary>
     public async Task<EnginePage> OpenWorkerAsync(string title, string worker)
     {
         var pages = visit.Page.Locator(".worker-apps");
@@ -90,7 +90,7 @@ public sealed class WorkspacePage(Visit visit)
         return visit.Page.GetByRole(AriaRole.Dialog);
     }
 
-    /// <summary>Another number of workers while it runs.</summary>
+    /// <summary>Changes the number of workers while it is running.</summary>
     public async Task ResizeAsync(int workers)
     {
         var dialog = await AskForResizeAsync();
@@ -99,7 +99,7 @@ public sealed class WorkspacePage(Visit visit)
         await Expect(dialog).ToHaveCountAsync(0);
     }
 
-    /// <summary>A stopped workspace once more in another size, with so many workers.</summary>
+    /// <summary>Starts a stopped workspace again in another size, with this many workers.</summary>
     public async Task StartInAsync(string name, string size, int workers)
     {
         await Act("Start otherwise…").ClickAsync();

@@ -1,4 +1,4 @@
-# What every terminal of a notebook reads first. The home folder is memory and forgets; the work folder stays,
+# Read first by every terminal of a notebook. The home folder is in memory and is lost at every stop; the work folder is kept,
 # so a person's own settings are read from there.
 [ -n "${PS1:-}" ] || return 0
 shopt -s checkwinsize histappend

@@ -1,6 +1,6 @@
 namespace Portal.Benchmarks.Figures;
 
-/// <summary>Twenty students click at once; how many start at once is the product's own choice for this machine. The notebooks stay until the end of the run.</summary>
+/// <summary>Twenty students click at once; the product decides how many start at once on this machine. The notebooks stay until the end of the run.</summary>
 internal sealed class Burst() : Figure("burst")
 {
     public override async Task MeasureAsync(Bench bench, CancellationToken cancel)

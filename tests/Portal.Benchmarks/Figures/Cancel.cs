@@ -3,8 +3,8 @@ using Portal.Core.Workspaces;
 namespace Portal.Benchmarks.Figures;
 
 /// <summary>
-/// From the commit of the wish to delete a launch that waits to the end of that launch. The launches wait as they do after a cloud that was away:
-/// the rows are set to what such a wait leaves behind while Jobs does not run, due in an hour.
+/// From the commit of a requested Delete of a waiting launch to the end of that launch. The launches wait as after a cloud that was unavailable:
+/// the rows are set to what such a wait leaves behind, due in an hour, while Jobs is not running.
 /// </summary>
 internal sealed class Cancel() : Figure("cancel")
 {
@@ -19,7 +19,7 @@ internal sealed class Cancel() : Figure("cancel")
             var waiting = await WaitingAsync(bench, Math.Min(AtOnce, left), cancel);
             foreach (var id in waiting) await bench.DeleteAsync(id, cancel);
         }
-        bench.Report.Tail("wish committed → waiting run ended", await bench.SeriesAsync("""
+        bench.Report.Tail("requested run committed → waiting run ended", await bench.SeriesAsync("""
             select 1000 * extract(epoch from r.ended_at - pg_xact_commit_timestamp(a.xmin))::float8
             from portal.audit a join portal.runs r on r.workspace_id = a.workspace_id and r.kind = 'Launch' and r.phase = 'Cancelled' and r.attempts = 1
             where a.verb = 'DeleteWorkspace' and a.at >= $1
@@ -37,7 +37,7 @@ internal sealed class Cancel() : Figure("cancel")
             update portal.runs set phase = 'Waiting', due_at = clock_timestamp() + interval '1 hour', admitted_at = clock_timestamp(), attempts = 1, said = 'The engine is away.' where workspace_id = any({ids})
             """, cancel);
         bench.It.Jobs.Start();
-        // Starting is not what is measured. No launch shows that Jobs serves: those that wait hold every place of launches at once.
+        // Startup is not measured. No launch shows that Jobs is working, because the waiting ones hold every place of launches at once.
         await bench.It.Database.ExecuteAsync($"update portal.runs set attempts = 2 where workspace_id = {ids[0]}", cancel);
         await bench.DeleteAsync(ids[0], cancel);
         return ids[1..];

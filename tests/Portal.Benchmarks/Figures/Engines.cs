@@ -4,12 +4,12 @@ using Portal.TestKit.Clouds;
 namespace Portal.Benchmarks.Figures;
 
 /// <summary>
-/// A cluster of three workers: from the click to Ready and to the first result that workers computed, beside the same containers made by nothing but
-/// the engine's calls, by turns in one run. On an installation of its own, which offers every template.
+/// A cluster of three workers: from the click to Ready and to the first result computed by workers, against the same containers made by direct calls to
+/// the container engine, alternating in one run. On an installation of its own, which offers every template.
 /// </summary>
 /// <param name="template">Also the figure's name.</param>
-/// <param name="times">Pairs: the quickest engine spreads most, and is asked most often.</param>
-/// <param name="code">What a kernel is asked, and <paramref name="value"/> its answer.</param>
+/// <param name="times">Number of pairs: the fastest compute engine varies most and is measured most often.</param>
+/// <param name="code">What a kernel evaluates, and <paramref name="value"/> its result.</param>
 internal sealed class Engines(string template, int times, string code, string value) : Figure(template)
 {
     private const double Allowed = 1.1;
@@ -31,7 +31,7 @@ internal sealed class Engines(string template, int times, string code, string va
         await CompareAsync(own, cancel);
     }
 
-    /// <summary>An installation of its own with all images made.</summary>
+    /// <summary>An installation of its own with all images built.</summary>
     internal static async Task<Bench> WithEveryTemplateAsync(Bench bench, CancellationToken cancel)
     {
         var own = await Bench.StartAsync(bench.Quick, bench.Report, cancel, ("Catalog:Templates", Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates")));
@@ -50,7 +50,7 @@ internal sealed class Engines(string template, int times, string code, string va
             var click = Bench.Now;
             var id = await bench.OrderAsync(Name, Workers, cancel);
             var isReady = (await bench.EndedAsync(id, cancel) - click).TotalSeconds;
-            // What the bare cluster is to be like is asked of the engine here; a student does not wait for it.
+            // The container engine is asked here how the baseline must be made; a student does not wait for that.
             var aside = TimeProvider.System.GetTimestamp();
             var nodes = await BareCluster.OfAsync(bench.It.Lab, id, cancel);
             var asked = TimeProvider.System.GetElapsedTime(aside);
@@ -65,10 +65,10 @@ internal sealed class Engines(string template, int times, string code, string va
             results.Add(hasResult);
             bareResults.Add(bare.Result.TotalSeconds);
         }
-        bench.Report.Spread("bare: workers registered, apps answer, a kernel computes", bareReady, "s");
+        bench.Report.Spread("baseline: registered, apps answer, kernel", bareReady, "s");
         bench.Report.Spread($"{Workers} workers: click → Ready", ready, "s", Allowed * bareReady.Median, $"{Allowed} × {Report.N(bareReady.Median)}");
         await bench.SayStepsAsync(Name, since, cancel);
-        bench.Report.Spread("bare: first distributed result", bareResults, "s");
+        bench.Report.Spread("baseline: first distributed result", bareResults, "s");
         bench.Report.Spread($"{Workers} workers: click → first result", results, "s", Allowed * bareResults.Median, $"{Allowed} × {Report.N(bareResults.Median)}");
     }
 }

@@ -5,13 +5,13 @@ using Portal.TestKit.Clouds;
 namespace Portal.Benchmarks.Figures;
 
 /// <summary>
-/// What following many nodes costs: calls of the engine a second, counted on the way there, and processor time of Jobs, with nothing and with a hundred
-/// workspaces of five nodes that sleep. Then how soon the death of one among them is a row. On an installation of its own.
+/// Cost of watching many nodes: calls to the container engine per second, counted on the connection, and CPU time of Jobs, with none and with a hundred
+/// workspaces of five sleeping nodes. Then the time from the death of one of them to its row. On an installation of its own.
 /// </summary>
 internal sealed class Follow() : Figure("follow")
 {
     private const int Workers = 4;
-    private const double Allowed = 5; // calls a second: none of them may grow with the number of nodes
+    private const double Allowed = 5; // calls per second: none may grow with the number of nodes
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(20);
 
     private const string Sleepers = """
@@ -43,7 +43,7 @@ internal sealed class Follow() : Figure("follow")
             File.Copy(Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates", "notebook", "template.yaml"), Path.Combine(templates, "notebook", "template.yaml"));
             await using var own = await Bench.StartAsync(bench.Quick, bench.Report, cancel,
                 ("Catalog:Templates", templates), ("Clouds:Docker:Socket", relay.Path), ("Site:Capacity:Vcpu", "1000"));
-            await MeasureAsync(own, relay, "with nothing", cancel);
+            await MeasureAsync(own, relay, "with no workspaces", cancel);
             var many = own.Times(100, 10);
             for (var i = 0; i < many; i++)
             {
@@ -70,11 +70,11 @@ internal sealed class Follow() : Figure("follow")
         var seconds = TimeProvider.System.GetElapsedTime(start).TotalSeconds;
         var rate = new Series();
         rate.Add((relay.Calls - calls) / seconds);
-        bench.Report.Spread($"engine's calls a second {when}", rate, "", Allowed);
-        bench.Report.Say($"processor of Jobs {when}", $"{Report.N(100 * (Processor(bench) - cpu).TotalSeconds / seconds)} % of one core");
+        bench.Report.Spread($"container engine calls per second {when}", rate, "", Allowed);
+        bench.Report.Say($"CPU of Jobs {when}", $"{Report.N(100 * (Processor(bench) - cpu).TotalSeconds / seconds)} % of one core");
     }
 
-    /// <summary>One node is killed beside all others: until its row says that it does not run.</summary>
+    /// <summary>Kills one node among all: until its row says that it is not running.</summary>
     private static async Task DeathAsync(Bench bench, CancellationToken cancel)
     {
         var took = new Series();
@@ -87,7 +87,7 @@ internal sealed class Follow() : Figure("follow")
             while (await bench.ScalarAsync<bool>("select running from portal.nodes where workspace_id = $1 and name = 'first'", cancel, id)) await Task.Delay(5, cancel);
             took.Add(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds);
         }
-        bench.Report.Spread("a node killed among them → its row", took, "ms");
+        bench.Report.Spread("one of their nodes killed → its row", took, "ms");
     }
 
     private static TimeSpan Processor(Bench bench)

@@ -1,13 +1,13 @@
 namespace Portal.Benchmarks.Figures;
 
-/// <summary>What the installation costs while nobody does anything: statements a second, by the database's own count, and memory of both processes; with nothing and with twenty notebooks.</summary>
+/// <summary>Cost of an idle installation: statements per second, counted by the database, and memory of both processes; with no notebooks and with twenty.</summary>
 internal sealed class Idle() : Figure("idle")
 {
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(15);
 
     public override async Task MeasureAsync(Bench bench, CancellationToken cancel)
     {
-        await MeasureAsync(bench, "with nothing", cancel);
+        await MeasureAsync(bench, "with no notebooks", cancel);
         await bench.TogetherAsync(cancel);
         await MeasureAsync(bench, $"with {Bench.Many} notebooks", cancel);
     }
@@ -21,11 +21,11 @@ internal sealed class Idle() : Figure("idle")
         await Task.Delay(window, TimeProvider.System, cancel);
         var (after, seconds) = (await CountsAsync(bench, cancel), TimeProvider.System.GetElapsedTime(start).TotalSeconds);
         var rate = after.ToDictionary(c => c.Key, c => (c.Value - before.GetValueOrDefault(c.Key)) / seconds, StringComparer.Ordinal);
-        bench.Report.Say($"statements a second {when}", $"{Report.N(rate.Values.Sum())}: {string.Join(", ", rate.OrderByDescending(r => r.Value).Select(r => $"{r.Key} {Report.N(r.Value)}"))}");
+        bench.Report.Say($"statements per second {when}", $"{Report.N(rate.Values.Sum())}: {string.Join(", ", rate.OrderByDescending(r => r.Value).Select(r => $"{r.Key} {Report.N(r.Value)}"))}");
         bench.Report.Say($"memory {when}", $"Jobs {Memory(bench.It.Jobs.Id)}; web {Memory(bench.It.Web.Id)}");
     }
 
-    /// <summary>Statements so far, of each role; those that name Hangfire's schema apart. Its transactions' begin and commit count as Jobs'.</summary>
+    /// <summary>Statements so far, per role; those that name Hangfire's schema separately. Begin and commit of its transactions count as Jobs'.</summary>
     private static async Task<Dictionary<string, long>> CountsAsync(Bench bench, CancellationToken cancel)
     {
         await using (var make = bench.Command("create extension if not exists pg_stat_statements")) await make.ExecuteNonQueryAsync(cancel);

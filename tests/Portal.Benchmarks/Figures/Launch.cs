@@ -3,8 +3,8 @@ using Portal.TestKit.Clouds;
 namespace Portal.Benchmarks.Figures;
 
 /// <summary>
-/// From the click to Ready, beside the least that the same container needs: the engine's own calls, the first answer of the notebook and then a first
-/// kernel. Both by turns in one run, so that a busy machine is as busy for both.
+/// From the click to Ready, against the minimum that the same container needs: direct calls to the container engine, the first answer of the notebook and then
+/// a first kernel. Both alternate in one run, so that the machine is equally busy for both.
 /// </summary>
 internal sealed class Launch() : Figure("launch")
 {
@@ -25,8 +25,8 @@ internal sealed class Launch() : Figure("launch")
             kernels.Add(kernel.TotalSeconds);
             if (i % 2 == 1) product.Add(await ProductAsync(bench, cancel));
         }
-        bench.Report.Spread("bare: engine's calls, first HTTP 200", answers, "s");
-        bench.Report.Spread("bare: then a first kernel computes", kernels, "s");
+        bench.Report.Spread("baseline: direct calls, first HTTP 200", answers, "s");
+        bench.Report.Spread("baseline: then a first kernel computes", kernels, "s");
         bench.Report.Spread("click → Ready", product, "s", Allowed * answers.Median + kernels.Median, $"{Allowed} × {Report.N(answers.Median)} + {Report.N(kernels.Median)}");
         await bench.SayStepsAsync("notebook", since, cancel);
     }

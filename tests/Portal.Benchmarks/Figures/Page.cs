@@ -8,8 +8,8 @@ using Portal.TestKit;
 namespace Portal.Benchmarks.Figures;
 
 /// <summary>
-/// From what happens to a node, by the engine's own stamp, to the changed word in Chromium, by the page's own clock: the node of a Ready workspace is
-/// killed and started again and again while its owner looks at it.
+/// From an event of a node, by the container engine's timestamp, to the changed text in Chromium, by the page's own clock: the node of a Ready workspace is
+/// killed and started repeatedly while its owner watches.
 /// </summary>
 internal sealed class Page() : Figure("page")
 {
@@ -17,7 +17,7 @@ internal sealed class Page() : Figure("page")
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100), Patience = TimeSpan.FromSeconds(30);
     private static readonly string[] Arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-    /// <summary>Notes each new word of the status with the time at which the page changed; begins anew with each document.</summary>
+    /// <summary>Records each new status text with the time at which the page changed; starts over with each document.</summary>
     private const string Observe = """
         const seen = window.statusSeen = [];
         new MutationObserver(() => {
@@ -34,7 +34,7 @@ internal sealed class Page() : Figure("page")
         var page = await OpenAsync(browser, bench, await bench.ScalarAsync<string>("select slug from portal.workspaces where id = $1", cancel, workspace));
         var node = bench.It.Lab.Owned.Container(workspace, await bench.ScalarAsync<int>("select generation from portal.workspaces where id = $1", cancel, workspace), "notebook");
         var (engine, took) = (bench.It.Lab.Engine, new Series());
-        var pauses = new Random(4); // so that the events fall anywhere between the readings of every few seconds
+        var pauses = new Random(4); // so that the events are spread between the readings of every few seconds
         for (var i = bench.Times(50, 4); i > 0; i--)
         {
             took.Add(await OnceAsync(page, engine, node, "die", "Needs attention", () => engine.AskAsync(e => e.Containers.KillContainerAsync(node, new ContainerKillParameters(), cancel), cancel), cancel));
@@ -43,7 +43,7 @@ internal sealed class Page() : Figure("page")
             await Task.Delay(pauses.Next(500, 3000), cancel);
         }
         await bench.DeleteAsync(workspace, cancel);
-        bench.Report.Tail("engine's event → changed DOM", took, "ms", Goal);
+        bench.Report.Tail("container engine's event → changed DOM", took, "ms", Goal);
     }
 
     private static async Task<IPage> OpenAsync(IBrowser browser, Bench bench, string slug)
@@ -59,7 +59,7 @@ internal sealed class Page() : Figure("page")
         return page;
     }
 
-    /// <summary>Milliseconds from the event to the word that follows from it.</summary>
+    /// <summary>Milliseconds from the event to the resulting text.</summary>
     private static async Task<double> OnceAsync(IPage page, Engine engine, string node, string action, string word, Func<Task> act, CancellationToken cancel)
     {
         var since = Bench.Now;
@@ -67,14 +67,14 @@ internal sealed class Page() : Figure("page")
         double? changed = null;
         for (var start = TimeProvider.System.GetTimestamp(); changed is null; await Task.Delay(Look, TimeProvider.System, cancel))
         {
-            // Not Playwright's own way to wait for a function: it calls eval, which the portal's content security policy forbids.
+            // Not Playwright's own wait for a function, which calls eval, and the portal's content security policy forbids that.
             changed = await page.EvaluateAsync<double?>("([word, since]) => window.statusSeen?.find(s => s.word === word && s.at >= since)?.at ?? null", new object[] { word, since.ToUnixTimeMilliseconds() });
             if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException($"The page did not say \"{word}\" after {action}; it says: {await page.EvaluateAsync<string>("() => document.body.innerText")}");
         }
         return changed.Value - await StampAsync(engine, node, action, since, cancel);
     }
 
-    /// <summary>When the engine says that it happened, in milliseconds since 1970.</summary>
+    /// <summary>The container engine's time of the event, in milliseconds since 1970.</summary>
     private static async Task<double> StampAsync(Engine engine, string node, string action, DateTimeOffset since, CancellationToken cancel)
     {
         var filters = JsonSerializer.Serialize(new Dictionary<string, string[]>(StringComparer.Ordinal) { ["container"] = [node], ["event"] = [action] });

@@ -3,7 +3,7 @@ using Portal.TestKit;
 
 namespace Portal.Benchmarks.Figures;
 
-/// <summary>From the commit of an order, as the database notes it, to the moment in which a worker took the run. Each launch is cancelled at once, so that the next finds a quiet installation.</summary>
+/// <summary>From the commit of an order, as the database records it, to a worker taking the run. Each launch is cancelled at once, so that the next finds a quiet installation.</summary>
 internal sealed class PickUp() : Figure("pickup")
 {
     private const double Goal = 50;
@@ -18,7 +18,7 @@ internal sealed class PickUp() : Figure("pickup")
             await Until.TrueAsync("a worker took the run", async () => await bench.ScalarAsync<bool>("select exists (select from portal.run_steps s join portal.runs r on r.id = s.run_id where r.workspace_id = $1)", cancel, order.Id), cancel);
             await bench.DeleteAsync(order.Id, cancel);
         }
-        // The audit row is written with the order and never again: its transaction is the order's.
+        // The audit row is written with the order and never again, so its transaction is the order's.
         bench.Report.Tail("order committed → taken by a worker", await bench.SeriesAsync("""
             select 1000 * extract(epoch from s.began_at - pg_xact_commit_timestamp(a.xmin))::float8
             from portal.audit a join portal.runs r on r.workspace_id = a.workspace_id and r.kind = 'Launch' and r.number = 1 join portal.run_steps s on s.run_id = r.id and s.key = 'CheckOrder'

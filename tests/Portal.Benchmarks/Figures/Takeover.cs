@@ -4,7 +4,7 @@ using Portal.TestKit;
 
 namespace Portal.Benchmarks.Figures;
 
-/// <summary>From SIGKILL of Jobs, in the middle of a step, to the moment in which the process that its supervisor started holds the run.</summary>
+/// <summary>From SIGKILL of Jobs, in the middle of a step, to the moment in which the process restarted by its supervisor holds the run.</summary>
 internal sealed class Takeover() : Figure("takeover")
 {
     private const double Goal = 6;
@@ -17,7 +17,7 @@ internal sealed class Takeover() : Figure("takeover")
         {
             for (var i = bench.Times(10, 2); i > 0; i--)
             {
-                // A supervisor of its own each time: it waits longer after each death within a minute, and nobody kills Jobs that often.
+                // A new supervisor each time: it waits longer after each death within a minute, and nobody kills Jobs that often.
                 using var jobs = Supervised.Start(bench.It);
                 took.Add(await OnceAsync(bench, jobs, cancel));
             }
@@ -61,7 +61,7 @@ internal sealed class Takeover() : Figure("takeover")
 
         public static Supervised Start(Installation it)
         {
-            var script = Environment.GetEnvironmentVariable("PORTAL_TEST_SUPERVISE") ?? throw new InvalidOperationException("PORTAL_TEST_SUPERVISE names no supervisor; infra/bench sets it.");
+            var script = Environment.GetEnvironmentVariable("PORTAL_TEST_SUPERVISE") ?? throw new InvalidOperationException("PORTAL_TEST_SUPERVISE is not set; infra/bench sets it.");
             var start = it.Jobs.Command();
             foreach (var argument in (string[])[script, "jobs", it.Folder, Path.Combine(it.Folder, "supervised.log"), start.FileName]) start.ArgumentList.Insert(start.ArgumentList.Count - 1, argument);
             (start.FileName, start.RedirectStandardOutput, start.RedirectStandardError) = ("bash", false, false);
@@ -74,7 +74,7 @@ internal sealed class Takeover() : Figure("takeover")
             jobs.Kill();
         }
 
-        /// <summary>Ended as infra/run ends it: its child first, in good order.</summary>
+        /// <summary>Ended as infra/run ends it: its child first, in order.</summary>
         public void Dispose()
         {
             using var ask = Process.Start("kill", ["-TERM", _supervisor.Id.ToString(CultureInfo.InvariantCulture)])!;

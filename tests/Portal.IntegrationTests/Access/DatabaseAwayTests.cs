@@ -11,7 +11,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Access;
 
-/// <summary>A web whose way to the database is a test's to cut.</summary>
+/// <summary>A web process whose connection to the database a test can cut.</summary>
 public sealed class CutWeb : WebFixture
 {
     private SocketRelay? _relay;
@@ -24,7 +24,7 @@ public sealed class CutWeb : WebFixture
     protected override string Connection => new NpgsqlConnectionStringBuilder(Database.Web) { Host = Path.GetDirectoryName(Relay.Path) }.ConnectionString;
 }
 
-/// <summary>While the database is away everything says so, with 503 and when to ask again, and works again when it is back.</summary>
+/// <summary>While the database is unavailable everything says so, with 503 and when to retry, and works again when it is back.</summary>
 public sealed class DatabaseAwayTests(CutWeb web) : IClassFixture<CutWeb>
 {
     private const string Says = "The portal cannot read its records at the moment";
@@ -99,7 +99,7 @@ public sealed class DatabaseAwayTests(CutWeb web) : IClassFixture<CutWeb>
                 using var form = new FormUrlEncodedContent([new("person", web.Person("Ada").ToString()), new("__RequestVerificationToken", token)]);
                 await MustBePageAsync(await ada.SendAsync(HttpMethod.Post, path, form, web.Origin, Browser), path, $"{web.Origin}/");
             }
-            // Programs and scripts are told in their own way.
+            // Programs and scripts get a response of their own kind.
             using var circuit = await ada.SendAsync(HttpMethod.Post, "/_blazor/negotiate?negotiateVersion=1", new StringContent(""), web.Origin);
             await MustBeUnavailableAsync(circuit, "a circuit", "text/plain");
             using var metrics = await stranger.GetAsync("/metrics", h => h.Authorization = new("Bearer", WebFixture.MetricsToken));

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Portal.IntegrationTests.Access;
 
-/// <summary>What a notebook is to the proxy: a server that hears every header, answers what it likes, and holds sockets and downloads open.</summary>
+/// <summary>Plays a notebook for the proxy: a server that records every header, answers what it likes, and holds sockets and downloads open.</summary>
 public sealed class FakeApp : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -57,7 +57,7 @@ public sealed class FakeApp : IAsyncDisposable
         });
         app.Map("/leak", (HttpContext http) =>
         {
-            // An app that tries everything: its own token in headers, cookies for its siblings, our cookies' names.
+            // An app that tries everything: its own token in headers, cookies for its siblings, the names of our cookies.
             var token = http.Request.Headers.Authorization.ToString().Replace("token ", "", StringComparison.Ordinal);
             http.Response.Headers["Authorization"] = $"token {token}";
             http.Response.Headers["X-Anything"] = token;

@@ -5,12 +5,12 @@ using System.Text.Json;
 
 namespace Portal.IntegrationTests.Access;
 
-/// <summary>A connection of a circuit works for the session that negotiated it, whichever way it is used.</summary>
+/// <summary>A circuit's connection works only for the session that negotiated it, with every transport.</summary>
 public sealed class OwnConnectionTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    /// <summary>What a SignalR client says first, ended as its protocol wants it.</summary>
+    /// <summary>A SignalR client's first message, terminated as its protocol requires.</summary>
     private static readonly byte[] Handshake = Encoding.UTF8.GetBytes("{\"protocol\":\"blazorpack\",\"version\":1}\u001e");
 
     [Theory]

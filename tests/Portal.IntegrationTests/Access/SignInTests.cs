@@ -113,8 +113,8 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
         visitor.Session.ShouldNotBeNull();
     }
 
-    // A browser sends a strict cookie with no link from elsewhere: that page would be given another one, and the forms of every page that is open
-    // already would be refused.
+    // A browser sends a strict cookie with no link from elsewhere: that page would be given another one, and the forms of every open page
+    // would be refused.
     [Fact]
     public async Task Forms_TheirCookie_IsSentWithLinksFromElsewhere()
     {

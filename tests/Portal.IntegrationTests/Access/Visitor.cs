@@ -8,8 +8,8 @@ using System.Text.RegularExpressions;
 namespace Portal.IntegrationTests.Access;
 
 /// <summary>
-/// A browser without a screen: cookies by host, Origin where a browser sends one, redirects only when followed. It keeps Secure
-/// cookies over http as browsers do on localhost, and finds *.localhost without asking anybody.
+/// A headless browser: cookies by host, Origin where a browser sends one, redirects only when followed. It keeps Secure
+/// cookies over http as browsers do on localhost, and resolves *.localhost by itself.
 /// </summary>
 public sealed partial class Visitor : IDisposable
 {
@@ -77,7 +77,7 @@ public sealed partial class Visitor : IDisposable
         return Field(await page.Content.ReadAsStringAsync(Cancel), "__RequestVerificationToken");
     }
 
-    /// <summary>Presses Open and answers the ticket that the tiny page would post, with where to.</summary>
+    /// <summary>Presses Open and returns the ticket that the page would post, and where to.</summary>
     public async Task<(string Ticket, string Address)> TicketAsync(Guid workspace, string app = "notebook")
     {
         using var page = await PostFormAsync($"/workspaces/{workspace}/apps/{app}/open", _web.Origin, ("__RequestVerificationToken", await FormTokenAsync()));

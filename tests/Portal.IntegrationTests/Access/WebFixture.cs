@@ -11,7 +11,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Access;
 
-/// <summary>The web itself on Kestrel, as role portal_web, with a database of its own, two classes and an app to open.</summary>
+/// <summary>The web process itself on Kestrel, as role portal_web, with its own database, two classes and an app to open.</summary>
 public class WebFixture : IAsyncLifetime
 {
     public const string Installation = "t1e2s3t4id";
@@ -20,10 +20,10 @@ public class WebFixture : IAsyncLifetime
     private WebApplication _web = null!;
     private int _names;
 
-    /// <summary>What the web takes for the time.</summary>
+    /// <summary>The web process's clock.</summary>
     protected virtual TimeProvider Clock => TimeProvider.System;
 
-    /// <summary>How the web reaches the database.</summary>
+    /// <summary>How the web process reaches the database.</summary>
     protected virtual string Connection => Database.Web;
 
     public TestDatabase Database { get; private set; } = null!;
@@ -63,7 +63,7 @@ public class WebFixture : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>What a monitoring system brings.</summary>
+    /// <summary>The token of a monitoring system.</summary>
     public const string MetricsToken = "a-token-of-twenty-and-more";
 
     public string[] Arguments(string urls, params string[] more) =>
@@ -110,7 +110,7 @@ public class WebFixture : IAsyncLifetime
         await db.SaveChangesAsync(Cancel);
     }
 
-    /// <summary>Somebody who may sign in and belongs nowhere.</summary>
+    /// <summary>Somebody who may sign in but belongs to nothing.</summary>
     public async Task StrangerAsync(string name)
     {
         if (_persons.ContainsKey(name)) return;

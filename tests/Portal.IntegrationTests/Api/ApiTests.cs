@@ -47,7 +47,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         gone.StatusCode.ShouldBe(HttpStatusCode.Accepted);
     }
 
-    /// <summary>Either an end or a length; a length is told until it counts.</summary>
+    /// <summary>Either an end time or a duration; a duration is reported until it starts to count.</summary>
     [Fact]
     public async Task Launch_ForSomeHours_SaysThemUntilTheEndCounts()
     {
@@ -185,7 +185,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         }
     }
 
-    /// <summary>Every verb that there is, read from the routes themselves: one that is added later is tried too.</summary>
+    /// <summary>Every verb, read from the routes themselves, so that later ones are tested too.</summary>
     [Theory]
     [InlineData("Alan")]
     [InlineData("Stranger")]
@@ -207,7 +207,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
             answer.StatusCode.ShouldBe(HttpStatusCode.NotFound, $"{method} {path}");
             answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
         }
-        // The id of somebody else's workspace launches nothing either, and tells nothing about it.
+        // The id of somebody else's workspace launches nothing either, and reveals nothing about it.
         using var again = await other.PostJsonAsync("/api/v1/workspaces", Order(w.Id, "of others"));
         again.StatusCode.ShouldBe(HttpStatusCode.Conflict);
         (await again.Content.ReadAsStringAsync(Cancel)).ShouldNotContain(w.Slug);
@@ -270,7 +270,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         using var known = await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", Body(2 << 20), web.Origin, h =>
         {
             h.Add("X-Portal-Csrf", "1");
-            h.ExpectContinue = true; // the answer comes instead of the body, not in the middle of it
+            h.ExpectContinue = true; // the response comes instead of the body, not in the middle of it
         });
         known.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
         known.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");

@@ -10,7 +10,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Catalog;
 
-/// <summary>What a student types into a parameter reaches the node's processes as it was typed, and is read by no shell and no YAML.</summary>
+/// <summary>What a student types into a parameter reaches the node's processes unchanged, and no shell and no YAML parser reads it.</summary>
 public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private static readonly string[] Values =
@@ -40,7 +40,7 @@ public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<La
         var plan = await new ClusterPlans(lab.Shares, new AppToken(new byte[32]), new TemplateStore(Path.Combine(lab.Mounts, "none"))).MakeAsync(facts, workspace, Cancel);
         await lab.Clusters.EnsureAsync(plan, Cancel);
 
-        // The notebook's own server, so after every program that starts it has had its chance.
+        // The notebook server itself, which comes after every program that starts it.
         await Eventually.HoldsAsync(async () => (await lab.InsideAsync(plan, "notebook", "python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8888/api')")).Code == 0, "the notebook answers", 60);
         var (said, code) = await lab.PythonInsideAsync(plan, "notebook", """
             import glob, os

@@ -9,7 +9,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Catalog;
 
-/// <summary>An image takes as long as it takes, on the real engine: its page tells how far it is, and every other template is launched meanwhile.</summary>
+/// <summary>A slow image build on the real container engine: its page shows the progress, and every other template can be launched meanwhile.</summary>
 public sealed class ImagesBesideTests : IAsyncLifetime
 {
     private readonly string _recipes = Directory.CreateTempSubdirectory("portal-test-recipes").FullName;
@@ -20,7 +20,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        // The same to the byte and in their modes, so the same tags.
+        // The same bytes and modes, so the same tags.
         (await OwnDisk.RunAsync("cp", "-a", $"{CloudLab.Variable("PORTAL_TEST_RECIPES")}/.", _recipes)).ShouldBe(0);
         Directory.CreateDirectory($"{_recipes}/slow");
         await File.WriteAllTextAsync($"{_recipes}/slow/recipe.json", """{"from":"base","dockerfile":"Dockerfile"}""", Cancel);
@@ -54,7 +54,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         var order = It.Site.Order(It.Site.Students[0]);
         (await It.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
         await Until.TrueAsync("the other workspace is Ready", async () => (await It.Site.Get<WorkspaceFeed>().LookAsync(new(It.Site.Students[0]), order.Id, Cancel))!.Status == WorkspaceStatus.Ready, Cancel, TimeSpan.FromMinutes(2));
-        // A template that comes now, of an image that is there, can be launched at once.
+        // A new template whose image exists can be launched at once.
         TestCatalog.Write($"{It.Folder}/templates", "bare", TestCatalog.Yaml("bare").Replace("image: python", "image: base", StringComparison.Ordinal));
         await Until.TrueAsync("the new template's image is seen", async () => (await RowAsync("base"))?.State == ImageState.Ready, Cancel, TimeSpan.FromMinutes(2));
 
@@ -76,7 +76,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         return (await RowAsync(image))!.Says!;
     }
 
-    /// <summary>Makes the file for which the build waits, in the container in which it waits.</summary>
+    /// <summary>Creates the file for which the build waits, in the container in which it waits.</summary>
     private async Task LetGoAsync()
     {
         var engine = It.Lab.Engine;

@@ -6,7 +6,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Catalog;
 
-/// <summary>Folders become versions without a restart; what is broken or half there is told and harms nothing else.</summary>
+/// <summary>Folders become versions without a restart; broken or incomplete ones are reported and affect nothing else.</summary>
 public sealed class PublishTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -96,7 +96,7 @@ public sealed class PublishTests
         Directory.Delete(Path.Combine(catalog.Added, "mine"), recursive: true);
         (await catalog.Publisher.RunAsync(Cancel)).ShouldBeEmpty();
         (await catalog.OfferedAsync(Cancel)).Select(t => t.TemplateId).ShouldBe(["one", "other"]);
-        // A restart forgets what stood still, and retires nothing for that.
+        // A restart forgets which folders were unchanged, and must not retire anything because of that.
         catalog.Restart();
         await catalog.Publisher.RunAsync(Cancel);
         (await catalog.OfferedAsync(Cancel)).Count.ShouldBe(2);
@@ -136,7 +136,7 @@ public sealed class PublishTests
         Directory.GetDirectories(catalog.Store).Length.ShouldBe(1);
     }
 
-    /// <summary>The database ends transactions that are silent, and an operator's folder may lie on a disk that is slow.</summary>
+    /// <summary>The database ends idle transactions, and an operator's folder may be on a slow disk.</summary>
     [Fact]
     public async Task Look_NewFolder_IsReadToItsEndBeforeTheTransactionBegins()
     {

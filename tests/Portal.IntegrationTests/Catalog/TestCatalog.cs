@@ -11,7 +11,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Catalog;
 
-/// <summary>Jobs' publisher over folders of a test's own, with a database of its own.</summary>
+/// <summary>Jobs' publisher over a test's own folders, with a database of its own.</summary>
 public sealed class TestCatalog : IAsyncDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("portal-catalog-").FullName;
@@ -39,10 +39,10 @@ public sealed class TestCatalog : IAsyncDisposable
 
     public static async Task<TestCatalog> OpenAsync(CancellationToken cancel, TestDatabase? database = null) => new(database ?? await TestDatabase.CreateAsync(cancel));
 
-    /// <summary>As a process that has just begun: it knows only what the rows and folders say.</summary>
+    /// <summary>Like a process that has just started: it knows only what the rows and folders say.</summary>
     public void Restart() => Publisher = new(_services.GetRequiredService<IDbContextFactory<PortalDb>>(), _services.GetRequiredService<NpgsqlDataSource>(), Folders, new(Store), TimeProvider.System, NullLogger<PublishTemplates>.Instance);
 
-    /// <summary>Two looks, as many as a folder that stands still needs.</summary>
+    /// <summary>Two scans, as many as an unchanged folder needs.</summary>
     public async Task<IReadOnlyList<TemplateFault>> LookTwiceAsync(CancellationToken cancel)
     {
         await Publisher.RunAsync(cancel);

@@ -6,7 +6,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>The recipes' own locks and sums beside the archives themselves: what is put together from package indexes is what the archives hold.</summary>
+/// <summary>Compares the recipes' locks and checksums with the archives themselves: what is assembled from package indexes is what the archives hold.</summary>
 public sealed class ArchiveLockTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

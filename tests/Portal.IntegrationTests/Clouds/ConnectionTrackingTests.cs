@@ -6,7 +6,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>All share the host's one table of connections, and a full one refuses everybody: nodes try to fill it, and it is counted on the host.</summary>
+/// <summary>All containers share the host's connection table, and a full one refuses everybody: nodes try to fill it, and the entries are counted on the host.</summary>
 public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private const int Sockets = 20, Ports = 100, Connects = 200;
@@ -20,7 +20,7 @@ public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<
             c, _ = s.accept(); c.sendall(b'hello'); c.close()
         """;
 
-    /// <summary>To the other node, and to everybody: what is sent to all is bridged as well.</summary>
+    /// <summary>To the other node, and by broadcast, which is bridged as well.</summary>
     private static string Flood(params string[] targets) => $$"""
         import socket
         for _ in range({{Sockets}}):
@@ -50,7 +50,7 @@ public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<
         (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
         await FloodAsync();
         var without = ConnectionTable.Count(plan.Subnet);
-        await Lab.Clusters.EnsureAsync(plan, Cancel); // puts it back
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // restores it
         await FloodAsync();
 
         without.ShouldBeGreaterThan(Sockets * Ports);

@@ -4,7 +4,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>A node that takes all it can get takes it from itself: the host and its neighbour go on.</summary>
+/// <summary>A node that takes everything it can takes it only from itself: the host and its neighbour keep working.</summary>
 public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private CloudLab Lab => fixture.Lab;
@@ -12,7 +12,7 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
 
     private const string Serve = "import socket\ns = socket.socket(); s.bind(('0.0.0.0', 9000)); s.listen(50)\nwhile True:\n    c, _ = s.accept(); c.sendall(b'hello'); c.close()";
 
-    /// <summary>Goes on forking although it is refused; a shell would give up at the first refusal.</summary>
+    /// <summary>Keeps forking although it is refused; a shell would give up at the first refusal.</summary>
     private const string ForkBomb = """
         import os, time
         if os.fork() == 0:

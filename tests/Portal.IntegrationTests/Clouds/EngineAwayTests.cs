@@ -6,7 +6,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>The engine goes, comes back, is not there, is shared.</summary>
+/// <summary>The container engine goes away, comes back, is missing, is shared.</summary>
 public sealed class EngineAwayTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -79,7 +79,7 @@ public sealed class EngineAwayTests
             var first = await Record.ExceptionAsync(() => lab.Clusters.EnsureAsync(plan, Cancel));
             relay.Restore();
 
-            // The call that was cut may still be at work inside the engine and hold a name: that is a conflict, and passes.
+            // The call that was cut may still be running inside the container engine and hold a name: that is a temporary conflict.
             await Eventually.HoldsAsync(async () => (await Record.ExceptionAsync(() => lab.Clusters.EnsureAsync(plan, Cancel))) switch
             {
                 null => true,

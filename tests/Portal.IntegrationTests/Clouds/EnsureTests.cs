@@ -6,7 +6,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>What Ensure promises: look, then make; never twice, never half.</summary>
+/// <summary>The guarantees of Ensure: look, then make; never twice, never half.</summary>
 public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private CloudLab Lab => fixture.Lab;
@@ -32,7 +32,7 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
         await ready.Task;
 
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        // An event of another workspace made afterwards proves that the stream had time to bring any of this one.
+        // A later event of another workspace proves that the stream had time to deliver any of this one.
         var marker = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(marker, Cancel);
         await Eventually.HoldsAsync(() => Task.FromResult(happened.Any(e => e.What == ClusterHappening.Started && e.Workspace == marker.Workspace)), "the marker's start");
@@ -162,7 +162,7 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
     public async Task Ensure_ImageThatIsNotThere_IsMissingWithWords()
     {
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(image: "sha256:" + new string('0', 64)));
-        (await Lab.Clusters.PrepareAsync(Cancel)).Vcpus.ShouldBePositive(); // the probe, with an image that is there
+        (await Lab.Clusters.PrepareAsync(Cancel)).Vcpus.ShouldBePositive(); // the probe, with an image that exists
 
         var fault = await Should.ThrowAsync<CloudException>(() => Lab.Clusters.EnsureAsync(plan, Cancel));
 

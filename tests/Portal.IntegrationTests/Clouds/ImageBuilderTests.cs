@@ -7,7 +7,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>Recipes of the product and small ones of our own, on the real engine.</summary>
+/// <summary>The product's recipes and small ones of our own, on the real container engine.</summary>
 public sealed class ImageBuilderTests : IAsyncLifetime
 {
     private readonly string _recipes = Directory.CreateTempSubdirectory("portal-test-recipes").FullName;
@@ -24,7 +24,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
     {
         _lab = CloudLab.Open(("Images:Recipes", _recipes), ("Images:Engines", _archives));
         Directory.CreateDirectory($"{_recipes}/base");
-        File.Copy(Path.Combine(CloudLab.Variable("PORTAL_TEST_RECIPES"), "base", "recipe.json"), $"{_recipes}/base/recipe.json"); // the same to the byte: the same tag
+        File.Copy(Path.Combine(CloudLab.Variable("PORTAL_TEST_RECIPES"), "base", "recipe.json"), $"{_recipes}/base/recipe.json"); // identical bytes: the same tag
         return ValueTask.CompletedTask;
     }
 
@@ -152,7 +152,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
                 test -n "$gw" && if timeout 3 bash -c "exec 3<>/dev/tcp/$gw/{{port}}"; then echo "the host was reached"; exit 9; fi
             """);
 
-        // Every line of it that does not hold fails the build.
+        // Every line that does not hold fails the build.
         _made.Add((await Builder.EnsureAsync("mine", Quiet(), Cancel)).Tag);
     }
 

@@ -10,12 +10,12 @@ using Portal.TestKit.Clouds;
 namespace Portal.IntegrationTests.Clouds;
 
 /// <summary>
-/// Archives that are not at hand: Debian's pip and Maven fetch what their locks name, from servers on loopback that the clients know only by their own
-/// configuration, and the real engine builds an image of it.
+/// Archives that are not available locally: Debian's pip and Maven fetch what their locks name, from servers on loopback that the clients know only by their own
+/// configuration, and the real container engine builds an image from it.
 /// </summary>
 public sealed class ImageFromIndexTests : IAsyncLifetime
 {
-    /// <summary>A uid that nobody on the machine has.</summary>
+    /// <summary>A uid that no account on the machine has.</summary>
     private const string Account = "61999";
 
     private readonly string _recipes = Directory.CreateTempSubdirectory("portal-test-recipes").FullName;
@@ -37,7 +37,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         ("my_wheel-2.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"), ("my_wheel-2.0.dist-info/RECORD", ""),
     ];
 
-    /// <summary>What the machine's own site has told pip: these tests tell it otherwise.</summary>
+    /// <summary>The machine's own pip configuration, which these tests override.</summary>
     internal static void ForgetSite()
     {
         foreach (var name in (string[])["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_PROXY", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
@@ -53,7 +53,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         Directory.CreateDirectory($"{_recipes}/mine");
         File.Copy(Path.Combine(CloudLab.Variable("PORTAL_TEST_RECIPES"), "base", "recipe.json"), $"{_recipes}/base/recipe.json");
         await File.WriteAllTextAsync($"{_recipes}/mine/recipe.json", """{"from":"base","dockerfile":"Dockerfile","archives":["thing-1.0.tar.xz"]}""", Cancel);
-        // Every line of it that does not hold fails the build.
+        // Every line that does not hold fails the build.
         await File.WriteAllTextAsync($"{_recipes}/mine/Dockerfile", $"""
             ARG BASE
             FROM ${"{BASE}"}
@@ -337,10 +337,10 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         return look;
     }
 
-    /// <summary>What lies in the folder for fetching besides the lock that keeps others out of it.</summary>
+    /// <summary>What is in the folder for fetching, except the lock that keeps others out of it.</summary>
     private IEnumerable<string> LeftOver() => Directory.EnumerateFileSystemEntries(_fetch).Where(f => Path.GetFileName(f) != ".lock");
 
-    /// <summary>Tells the clients otherwise.</summary>
+    /// <summary>Changes the clients' configuration.</summary>
     private void Home(string? simple, string? maven, string morePip = "", string moreMaven = "")
     {
         var fresh = LocalIndex.Home(simple, maven, morePip, moreMaven);
@@ -360,7 +360,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         Directory.Delete(fresh, recursive: true);
     }
 
-    /// <summary>As registries have it: deflated, under folders of their own, with libraries of other systems and files that nobody asked for.</summary>
+    /// <summary>As registries have it: deflated, in other folders, with libraries of other systems and unwanted files.</summary>
     private async Task ServeAsync(bool html = false)
     {
         _index = await LocalIndex.StartAsync(html);

@@ -3,14 +3,14 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>Tried from inside a real node, as the student: what must be closed is closed, and the tries themselves are shown to work where they may.</summary>
+/// <summary>Attempts from inside a real node, as the student: what must be closed is closed, and the attempts themselves are shown to work where they may.</summary>
 public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private const int Uid = 300_201;
     private CloudLab Lab => fixture.Lab;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    /// <summary>Each with valid arguments, in a process of its own: what they say is "works" or the error's name.</summary>
+    /// <summary>Each with valid arguments and in its own process; the result is "works" or the error's name.</summary>
     private const string Attempts = """
         import ctypes, errno, os, struct
         libc = ctypes.CDLL(None, use_errno=True)
@@ -57,7 +57,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
                             ("pair", call(53, 1, 1, 0, ctypes.create_string_buffer(8)))]: attempt(title, what)
         """;
 
-    /// <summary>What takes a capability, and is refused by the profile besides.</summary>
+    /// <summary>What requires a capability, and is refused by the profile as well.</summary>
     private const string RootsDoors = Attempts + """
         h = ctypes.create_string_buffer(struct.pack("<Ii128s", 128, 0, b""), 136); mount = ctypes.c_int(); at = os.open("/home/student", os.O_RDONLY)
         name = call(303, ctypes.c_ulong(-100), b"/home/student", h, ctypes.byref(mount), 0)
@@ -86,7 +86,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
     [Fact]
     public async Task Node_AsMade_HasNoPrivilegeLeft()
     {
-        // As its first process and as one started later: both must be bound.
+        // As its first process and as a later one: both must be restricted.
         const string Status = "grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp:|^Uid|^Gid|^Groups' /proc/self/status | tr -s '\\t ' ' '";
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, command: ["sh", "-c", $"{Status}; echo end; sleep infinity"]));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
@@ -139,7 +139,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
             ["net-namespace EPERM", "mount-namespace EPERM", "mount EPERM", "chroot EPERM", "kernel-log EPERM",
                 "bpf EPERM", "handle-of-file EPERM", "file-by-handle EPERM", "root EPERM", "kernel-keys hidden", "firmware hidden"]);
 
-        // The same calls where the guard is missing: they are the right ones.
+        // The same calls without the guard succeed, so they are the right ones.
         (await (await Unguarded.StartAsync(Lab, "doors", Uid, capable: false)).PythonAsync(KernelDoors)).ShouldAllBe(l => l.EndsWith(" works"));
         (await (await Unguarded.StartAsync(Lab, "doors", uid: 0, capable: true)).PythonAsync(RootsDoors)).ShouldAllBe(l => l.EndsWith(" works"));
     }

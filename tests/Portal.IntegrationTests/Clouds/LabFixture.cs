@@ -2,7 +2,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>One installation on the real engine for a test class.</summary>
+/// <summary>One installation on the real container engine for a test class.</summary>
 public sealed class LabFixture : IAsyncLifetime
 {
     private CloudLab? _lab;

@@ -11,8 +11,8 @@ using Microsoft.Extensions.Logging;
 namespace Portal.IntegrationTests.Clouds;
 
 /// <summary>
-/// A Python package index and a Maven repository on loopback, as small as their protocols allow, with whatever files a test puts in. As an HTTP proxy it is
-/// every site.
+/// A Python package index and a Maven repository on loopback, as small as their protocols allow, with the files that a test adds. As an HTTP proxy it
+/// answers for every site.
 /// </summary>
 public sealed class LocalIndex : IAsyncDisposable
 {
@@ -35,7 +35,7 @@ public sealed class LocalIndex : IAsyncDisposable
     /// <summary>Path → content: below packages/ of the Python index, below maven/ of the repository.</summary>
     public ConcurrentDictionary<string, byte[]> Files { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>The paths of files that somebody asked for, and how often.</summary>
+    /// <summary>Paths of requested files, and how often.</summary>
     public ConcurrentDictionary<string, int> Asked { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Path of a file of which only the first half is ever sent.</summary>
@@ -44,7 +44,7 @@ public sealed class LocalIndex : IAsyncDisposable
     /// <summary>Ends when <see cref="Held"/> has been asked for.</summary>
     public Task HeldAsked => _asked.Task;
 
-    /// <summary>As name:password; null: everybody may read.</summary>
+    /// <summary>As name:password; null: everyone may read.</summary>
     public string? Credentials { get; set; }
 
     public Uri Address => new(_app.Urls.First());
@@ -95,13 +95,13 @@ public sealed class LocalIndex : IAsyncDisposable
 
     public static string Sum(string content) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)));
 
-    /// <summary>The sum of a jar or wheel as README.md of the recipes defines it, reckoned from what was put in.</summary>
+    /// <summary>The checksum of a jar or wheel as README.md of the recipes defines it, computed from what was put in.</summary>
     public static string SumOfEntries(params (string Name, string Content)[] entries) =>
         Sum(string.Concat(entries.OrderBy(e => e.Name, StringComparer.Ordinal).Select(e => $"{e.Name}\0{Sum(e.Content)}\n")));
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    /// <summary>A home in which pip and Maven are told to use these addresses, each as it says it.</summary>
+    /// <summary>A home in which pip and Maven are configured to use these addresses.</summary>
     /// <param name="morePip">Further lines of pip.conf.</param>
     /// <param name="moreMaven">Further elements of settings.xml.</param>
     public static string Home(string? simple, string? maven, string morePip = "", string moreMaven = "")
@@ -150,7 +150,7 @@ public sealed class LocalIndex : IAsyncDisposable
     private byte[]? Answer(string path) => path switch
     {
         _ when Files.TryGetValue(path, out var bytes) => bytes,
-#pragma warning disable CA5350 // what Maven asks for beside each file; nothing rests on it
+#pragma warning disable CA5350 // what Maven requests beside each file; nothing depends on it
         _ when path.EndsWith(".sha1", StringComparison.Ordinal) =>
             Answer(path[..^5]) is { } bytes ? Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA1.HashData(bytes))) : null,
 #pragma warning restore CA5350

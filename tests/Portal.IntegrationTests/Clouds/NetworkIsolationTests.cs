@@ -7,7 +7,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>Whom a node reaches, tried from inside: the nodes of its own workspace, and nobody else.</summary>
+/// <summary>What a node can reach, tried from inside: the nodes of its own workspace and nothing else.</summary>
 public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private CloudLab Lab => fixture.Lab;
@@ -47,7 +47,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         }
 
         (await ReachesAsync(plan, "127.0.0.1", port)).ShouldBeFalse("its own loopback is its own");
-        // The listener is there: from the host it answers.
+        // The listener exists: from the host it answers.
         using var self = new TcpClient();
         await self.ConnectAsync(IPAddress.Loopback, port, Cancel);
     }
@@ -65,7 +65,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
 
         (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
         var reached = await ReachesAsync(plan, Gateway(plan), port);
-        await Lab.Clusters.EnsureAsync(plan, Cancel); // puts it back, though nothing else is to be done
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // restores it, though nothing else is missing
 
         reached.ShouldBeTrue();
         (await ReachesAsync(plan, Gateway(plan), port)).ShouldBeFalse();
@@ -114,11 +114,11 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         (await ConnectsAsync(elsewhere.Address, Elsewhere.Port)).ShouldBeTrue("it answers the host");
         (await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port)).ShouldBeFalse();
 
-        // Untracked, an answer would not be let back in by the engine's own rules.
+        // Untracked, a reply would not be let back in by the container engine's own rules.
         foreach (var rule in Lab.Get<FirewallRules>().Walls.Where(r => r.Chain == FirewallRules.Forwarded || r is { Table: "raw", Six: false }))
             (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
         var reached = await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port);
-        await Lab.Clusters.EnsureAsync(plan, Cancel); // puts them back
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // restores them
 
         reached.ShouldBeTrue();
         (await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port)).ShouldBeFalse();
@@ -142,7 +142,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             except socket.gaierror as e: print("no name", time.time() - t < 3)
             """);
         said.ShouldBe("no name True");
-        // Every name server that this host knows, asked directly.
+        // Every name server that this host knows, queried directly.
         foreach (var server in (await File.ReadAllLinesAsync("/etc/resolv.conf", Cancel)).Where(l => l.StartsWith("nameserver ", StringComparison.Ordinal)).Select(l => l.Split(' ')[1]))
         {
             (await Lab.PythonInsideAsync(plan, "notebook", $$"""
@@ -186,7 +186,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             .Select(a => a.Address).Single(a => a.IsIPv6LinkLocal);
         foreach (var (node, number) in new[] { ("notebook", 1), ("worker0", 2) })
         {
-            // As an engine with other settings than Debian's might, from outside: a student cannot.
+            // As a container engine with settings other than Debian's might, from outside: a student cannot.
             var container = Lab.Owned.Container(plan.Workspace, plan.Generation, node);
             var inspected = await Lab.Engine.AskAsync(c => c.Containers.InspectContainerAsync(container, Cancel), Cancel);
             (await OwnDisk.RunAsync("nsenter", "--target", $"{inspected.State!.Pid}", "--net", "sh", "-c",
@@ -198,7 +198,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
 
         foreach (var rule in Lab.Get<FirewallRules>().Walls.Where(r => r.Six)) (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
         foreach (var (address, port) in targets) await Eventually.HoldsAsync(() => ReachesAsync(plan, address, port), $"{address} without the rules");
-        await Lab.Clusters.EnsureAsync(plan, Cancel); // puts them back
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // restores them
         foreach (var (address, port) in targets) (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
     }
 

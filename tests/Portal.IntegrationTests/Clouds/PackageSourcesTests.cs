@@ -6,7 +6,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>How often pip is asked whether it reaches a server, counted by the server.</summary>
+/// <summary>How often pip checks whether it reaches a server, counted by the server.</summary>
 public sealed class PackageSourcesTests : IAsyncLifetime
 {
     private const string Page = "simple/thing/";
@@ -71,7 +71,7 @@ public sealed class PackageSourcesTests : IAsyncLifetime
 
     private static FetchState Look(PackageSources sources) => sources.Look("thing-1.0.tar.xz", "sum", Lock);
 
-    /// <summary>The old answer holds until the new one is there.</summary>
+    /// <summary>The old result stays until there is a new one.</summary>
     private async Task AgainAsync(PackageSources sources, int asked)
     {
         await Until.TrueAsync("pip is asked again", () =>

@@ -6,7 +6,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>Prepare proves by trying: each guard is broken once, and it says so instead of launching.</summary>
+/// <summary>Prepare verifies by trying: each guard is broken once, and it refuses launches with the reason.</summary>
 public sealed class ProbeTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -33,7 +33,7 @@ public sealed class ProbeTests
         await using var lab = CloudLab.Open();
         await lab.BaseAsync();
         await lab.Get<Firewall>().EnsureAsync(Cancel);
-        // As another program's firewall might: its rule stands before ours.
+        // As another program's firewall might: its rule comes before ours.
         (await OwnDisk.RunAsync("iptables", "-w", "10", "-I", "INPUT", "1", "-i", $"{lab.Owned.BridgePrefix}+", "-j", "ACCEPT")).ShouldBe(0);
 
         var fault = await Should.ThrowAsync<CloudException>(() => lab.Clusters.PrepareAsync(Cancel));
@@ -47,8 +47,8 @@ public sealed class ProbeTests
     [Fact]
     public async Task Prepare_ProfileThatLetsSubvolumesThrough_IsRefused()
     {
-        // A base in which the rule for ioctl cannot be narrowed, because a rule of another name stands for it too, is not made by hand here:
-        // the engine is asked with Moby's own profile instead of ours, which is what a broken transformation would give.
+        // A base in which the rule for ioctl cannot be narrowed, because a rule of another name also allows it, is not built here:
+        // the container engine is tested with Moby's own profile instead of ours, which is what a broken transformation would produce.
         await using var lab = CloudLab.Open();
         var image = await lab.BaseAsync();
         var weak = new SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak");

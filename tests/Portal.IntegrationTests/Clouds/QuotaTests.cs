@@ -3,7 +3,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>Limits of bytes, tried from inside: the kernel refuses the write.</summary>
+/// <summary>Byte limits, tried from inside: the kernel refuses the write.</summary>
 public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private const int Uid = 300_301;
@@ -79,7 +79,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
     [Fact]
     public async Task WithoutTheProfile_ASubvolumeEscapesTheLimit_WhichIsWhyThereIsOne()
     {
-        // The guard taken away: the same try as in IsolationTests, in a node under Moby's own profile. If this ever fails, the profile guards nothing.
+        // Without the guard: the same attempt as in IsolationTests, in a node under Moby's own profile. If this ever fails, the profile guards nothing.
         var (mount, folder, _) = await Lab.WorkAsync(CloudLab.New(), Uid, limit: 20 * Mib);
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);

@@ -10,9 +10,9 @@ using Portal.TestKit.Clouds;
 namespace Portal.IntegrationTests.Clouds;
 
 /// <summary>
-/// The product's own recipes where no archive is at hand: pip and Maven fetch every distribution that their locks name, by its name, and the images
-/// compute. The indexes on loopback hold the archives' files, deflated as registries have them; what no distribution has for itself lies in the one
-/// that is left, as PySpark's jars lie in its source distribution.
+/// The product's own recipes without local archives: pip and Maven fetch every distribution that their locks name, and the images
+/// compute. The indexes on loopback hold the archives' files, deflated as registries have them; files that are not a distribution of their own are in the
+/// remaining one, as PySpark's jars are in its source distribution.
 /// </summary>
 public sealed class RecipesFromIndexesTests : IAsyncLifetime
 {

@@ -12,7 +12,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>A site with a registry names its images instead of having them made: Debian's docker-registry, on loopback.</summary>
+/// <summary>A site with a registry names its images instead of having them built: Debian's docker-registry, on loopback.</summary>
 public sealed class RegistryTests : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("portal-test-registry").FullName;
@@ -94,7 +94,7 @@ public sealed class RegistryTests : IAsyncLifetime
         }
     }
 
-    // The engine tells of it in the middle of an answer of 200, and the call returns as if all were well.
+    // The container engine reports it in the middle of a 200 response, and the call returns as if all were well.
     [Fact]
     public async Task Ensure_LayerThatIsDamaged_IsAFaultAndNoImage()
     {
@@ -148,7 +148,7 @@ public sealed class RegistryTests : IAsyncLifetime
 
     private static CloudLab Named(string reference) => CloudLab.Open(("Images:Named:python", reference));
 
-    /// <summary>An image like no other, in the registry and not here any more; its id.</summary>
+    /// <summary>A unique image, in the registry and no longer here; its id.</summary>
     private async Task<string> PushAsync(string tag)
     {
         var name = $"{Repository}:{tag}";
@@ -164,7 +164,7 @@ public sealed class RegistryTests : IAsyncLifetime
         return id;
     }
 
-    /// <summary>From here to the registry; its name here goes.</summary>
+    /// <summary>Pushes it to the registry and removes its local name.</summary>
     private async Task PushOnlyAsync(string tag)
     {
         var said = new List<JSONMessage>();

@@ -155,7 +155,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
     [Fact]
     public async Task Counting_MadeInconsistent_IsSeenAndCountedAgain()
     {
-        // A file system of its own: the flag is of the whole file system, and other tests are on the shared one.
+        // A separate file system, because the flag applies to the whole file system and other tests use the shared one.
         await using var disk = await OwnDisk.MakeAsync();
         await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", $"{disk.Mount}/shares"));
         Directory.CreateDirectory(lab.Folder);

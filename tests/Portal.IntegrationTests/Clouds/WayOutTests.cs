@@ -7,7 +7,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>A site that opens a way out: its proxy is reached from inside, with what it lets through, and nothing else is.</summary>
+/// <summary>A site with an egress proxy: nodes reach the proxy and what it allows, and nothing else.</summary>
 public sealed class WayOutTests : IAsyncLifetime
 {
     private const string Index = "packages.example.edu", Forge = "git.example.edu", Token = "a-token";
@@ -48,7 +48,7 @@ public sealed class WayOutTests : IAsyncLifetime
             $". /usr/local/lib/portal/node && pip install --quiet --index-url http://{Index}/simple --trusted-host {Index} course-helper && cd / && python3 -c 'import course_helper; print(course_helper.says())'");
 
         (said, code).ShouldBe(("from the index", 0L));
-        // For https the same proxy is asked to connect.
+        // For https the same proxy is asked to CONNECT.
         (said, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c", $"curl --silent --show-error --max-time 10 https://{Index}/; curl --silent --proxytunnel http://{Index}/simple/course-helper/");
         said.ShouldContain("course_helper-1.0");
         (await File.ReadAllLinesAsync(Path.Combine(_world.FullName, "asked"), Cancel)).Count(l => l.StartsWith($"CONNECT {Index}:443 ", StringComparison.Ordinal)).ShouldBe(1);
@@ -72,7 +72,7 @@ public sealed class WayOutTests : IAsyncLifetime
         }, "the notebook answers");
 
         (await http.GetStringAsync($"git-pull?repo=http://{Forge}/course.git&branch=main", Cancel)).ShouldNotContain("cannot be fetched from here");
-        // A server of plain files has no history to cut off: the whole of it is asked for.
+        // A plain file server cannot truncate history, so the whole repository is fetched.
         var said = await http.GetStringAsync($"git-pull/api?repo=http://{Forge}/course.git&branch=main&targetpath=course&depth=0", Cancel);
 
         said.ShouldContain("finished");
@@ -84,9 +84,9 @@ public sealed class WayOutTests : IAsyncLifetime
     {
         await using var other = await Elsewhere.MakeAsync(Cancel);
         await other.ProxyAsync(_world.FullName, Cancel);
-        await using var closed = CloudLab.Open(); // an installation without a way out on the same host
+        await using var closed = CloudLab.Open(); // an installation without an egress proxy on the same host
         var plan = await Lab.PlanAsync();
-        await Lab.Clusters.EnsureAsync(plan, Cancel); // before the other's addresses are chosen, which may not be the same
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // before the other's addresses are chosen, which must differ
         var theirs = await closed.PlanAsync();
         await closed.Clusters.EnsureAsync(theirs, Cancel);
         using var here = new TcpListener(IPAddress.Parse(Proxy.Host), Elsewhere.ProxyPort);
@@ -115,7 +115,7 @@ public sealed class WayOutTests : IAsyncLifetime
         (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.Port)).ShouldBeFalse("the walls stand");
         (await Lab.ReachesAsync(plan, Proxy.Address, Elsewhere.ProxyPort)).ShouldBeTrue("the door is before them");
 
-        // As a process leaves it that was killed when the wall stood and the door did not.
+        // As left by a process that was killed after the drop rules and before the egress proxy's exceptions.
         foreach (var rule in Lab.Get<FirewallRules>().Walls)
         {
             await RemoveAsync(rule);
@@ -159,21 +159,21 @@ public sealed class WayOutTests : IAsyncLifetime
         var (each, open) = (limits[0], limits[1]);
         await RemoveAsync(each);
 
-        // The limit of open ones alone: both nodes together.
+        // The limit on open connections alone: both nodes together.
         await TryAsync(plan, "worker0", count: 40, hold: true);
         await TryAsync(plan, "notebook", count: 3 * Most, hold: true);
         ConnectionTable.Count(plan.Subnet, Elsewhere.ProxyPort).ShouldBe(Most);
         await Lab.InsideAsync(plan, "worker0", "pkill", "python3");
         await Lab.InsideAsync(plan, "notebook", "pkill", "python3");
 
-        // The limit of new ones alone: what is closed stays in the table for two minutes.
+        // The limit on new connections alone: closed ones stay in the table for two minutes.
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         await RemoveAsync(open);
         var before = ConnectionTable.Count(plan.Subnet, Elsewhere.ProxyPort);
         await TryAsync(plan, "notebook", count: 5 * Most, hold: false);
         ConnectionTable.Count(plan.Subnet, Elsewhere.ProxyPort).ShouldBeInRange(before + 1, before + Most + (10 * FirewallRules.NewConnectionsEachSecond));
 
-        // Neither: as many as anybody likes.
+        // Neither limit applies: any number of connections.
         await RemoveAsync(each);
         before = ConnectionTable.Count(plan.Subnet, Elsewhere.ProxyPort);
         await TryAsync(plan, "notebook", count: 5 * Most, hold: false);
@@ -183,7 +183,7 @@ public sealed class WayOutTests : IAsyncLifetime
         foreach (var rule in limits) (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-C"))).ShouldBe(0);
     }
 
-    /// <summary>Begins connections to the proxy without waiting for any; holds those that were made in a process of its own, or closes each at once.</summary>
+    /// <summary>Opens connections to the proxy without waiting for any; keeps those that succeed in a process of its own, or closes each at once.</summary>
     private async Task TryAsync(ClusterPlan plan, string node, int count, bool hold) => await Lab.PythonInsideAsync(plan, node, $$"""
         import os, select, socket, time
         links = []

@@ -3,9 +3,9 @@ using Portal.TestKit;
 namespace Portal.IntegrationTests.Crashes;
 
 /// <summary>
-/// A real Dask cluster on the real engine: Jobs and web killed in the middle of a Resize, a worker lost in the middle of a computation, and one that
+/// A real Dask cluster on the real container engine: Jobs and web killed in the middle of a Resize, a worker lost in the middle of a computation, and one that
 /// leaves with data.
-/// What is there afterwards is what was ordered, counted by the engine itself, and nothing else is held.
+/// The result must be what was ordered, counted by the compute engine itself, and nothing else is held.
 /// </summary>
 public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
 {
@@ -20,7 +20,7 @@ public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
 
     [Fact]
     public Task Worker_LostInTheMiddleOfAComputation_IsMadeAgainAndTheResultIsRight() =>
-        // Tasks that the lost one held are done again.
+        // Tasks of the lost worker are done again.
         Dask.LoseWorkerAsync("""
             import time
             from dask.distributed import Client
@@ -33,7 +33,7 @@ public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
 
     [Fact]
     public Task Worker_ThatLeavesWithData_HandsItOver() =>
-        // What was scattered cannot be computed again: a worker that goes with it takes it along for good.
+        // Scattered data cannot be recomputed: if its worker leaves with it, it is lost for good.
         Dask.DrainAsync("""
             from dask.distributed import Client
             with Client("tcp://scheduler:8786") as client:

@@ -9,15 +9,15 @@ using Portal.TestKit;
 namespace Portal.IntegrationTests.Crashes;
 
 /// <summary>Launches, resizes and counts clusters of one template on a running installation.</summary>
-/// <param name="singles">Its nodes beside the workers, with scratch folders.</param>
-/// <param name="count">A program of the notebook that prints how many workers the engine knows.</param>
-/// <param name="cores">One that prints how many cores the engine counts on them in all.</param>
+/// <param name="singles">Its nodes other than the workers, with scratch folders.</param>
+/// <param name="count">A program of the notebook that prints how many workers the compute engine knows.</param>
+/// <param name="cores">One that prints how many cores the compute engine counts on them in total.</param>
 internal sealed class ClusterHands(Installation it, string template, string[] singles, string count, string cores)
 {
     private static readonly TimeSpan Settles = TimeSpan.FromMinutes(2), Builds = TimeSpan.FromMinutes(15), Computes = TimeSpan.FromMinutes(5);
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    /// <summary>Kills Jobs and the web after steps of resizes up and down; after each what is there is what was ordered.</summary>
+    /// <summary>Kills Jobs and the web process after steps of resizes up and down; each time the result must be what was ordered.</summary>
     /// <param name="most">Of these, from the first.</param>
     public async Task KillResizesAsync(int most = int.MaxValue)
     {
@@ -36,12 +36,12 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
     }
 
     /// <summary>
-    /// Two workers of one core each, whatever the host has, compute; one is killed. The result is right, the worker comes again and is counted, and while it went on the engine's own count
-    /// was what spoke for the workspace: no kernel computes here.
+    /// Two workers of one core each, whatever the host has, compute; one is killed. The result is right, the worker is restarted and counted, and meanwhile the compute engine's
+    /// count is the evidence of activity, because no kernel computes here.
     /// </summary>
-    /// <param name="program">Of the notebook: works on both workers for half a minute at least, and prints its answer last.</param>
+    /// <param name="program">Of the notebook: uses both workers for at least half a minute and prints its answer last.</param>
     /// <param name="busy">A program of the notebook that prints 1 once worker0 works for it.</param>
-    /// <param name="evidence">The count of the template that tells it.</param>
+    /// <param name="evidence">The template's count that shows it.</param>
     public async Task LoseWorkerAsync(string program, string busy, string evidence, string answer)
     {
         var (owner, id) = await ReadyAsync(workers: 2);
@@ -69,11 +69,11 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
         await DeleteAsync(owner, id);
     }
 
-    /// <summary>A worker that holds data leaves in order: what it held is with the other one.</summary>
-    /// <param name="make">Program of the notebook that puts data on both workers and says "made"; it may go on until a file /tmp/left is there.</param>
+    /// <summary>A worker that holds data is drained: its data is on the other one afterwards.</summary>
+    /// <param name="make">Program of the notebook that puts data on both workers and prints "made"; it may run until a file /tmp/left exists.</param>
     /// <param name="holds">A program of the notebook that prints 1 when worker1, which leaves, holds some of it.</param>
-    /// <param name="ask">A program that prints the answer last; null where that of <paramref name="make"/> does.</param>
-    /// <param name="files">A pattern of the names of files that worker1 holds then: all of them lie in its scratch folder.</param>
+    /// <param name="ask">A program that prints the answer last; null if <paramref name="make"/> prints it.</param>
+    /// <param name="files">A pattern for file names that worker1 has then: all of them are in its scratch folder.</param>
     public async Task DrainAsync(string make, string holds, string? ask, string answer, string? files = null)
     {
         var (owner, id) = await ReadyAsync(workers: 2);
@@ -97,10 +97,10 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
         await DeleteAsync(owner, id);
     }
 
-    /// <summary>A stop in mid-work, and a start: what the engine kept of that work is done.</summary>
+    /// <summary>A stop in the middle of work, and a start: what the compute engine kept of that work gets done.</summary>
     /// <param name="make">Program of the notebook that begins the work.</param>
     /// <param name="busy">One that prints 1 once it goes on.</param>
-    /// <param name="ask">One that waits for the work to end, and prints the answer.</param>
+    /// <param name="ask">One that waits for the work to end and prints the answer.</param>
     public async Task StopAtWorkAsync(string make, string busy, string ask, string answer)
     {
         var (owner, id) = await ReadyAsync(workers: 2);
@@ -118,7 +118,7 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
         await DeleteAsync(owner, id);
     }
 
-    /// <summary>Another number of workers, and all of it there.</summary>
+    /// <summary>Changes the number of workers and checks that everything is there.</summary>
     public async Task ResizeAsync(Guid owner, Guid id, int workers)
     {
         (await it.Site.Get<ResizeWorkspace>().RunAsync(new(owner), id, workers, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
@@ -126,7 +126,7 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
         await IsAsync(id, workers);
     }
 
-    /// <summary>Starts a program of the notebook, which goes on by itself.</summary>
+    /// <summary>Starts a program of the notebook, which runs on by itself.</summary>
     private async Task BeginAsync(Guid id, string program) =>
         (await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);
 
@@ -180,7 +180,7 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
         return run.Phase is RunPhase.Succeeded;
     }, Cancel, Settles);
 
-    /// <summary>This many workers, by the engine that counts them, the containers, and everything that is held for them.</summary>
+    /// <summary>Exactly this many workers, according to the compute engine, the containers, and everything held for them.</summary>
     public async Task IsAsync(Guid id, int workers)
     {
         string[] scratch = [.. singles, .. Enumerable.Range(0, workers).Select(i => $"worker{i}")];
@@ -195,7 +195,7 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
             (await db.Reservations.Where(r => r.WorkspaceId == id && r.EndedAt == null && r.Kind == kind).Select(r => r.Node).ToListAsync(Cancel)).ShouldBe(scratch, ignoreOrder: true, $"quota of {kind}");
     }
 
-    /// <summary>The number that a program of the notebook prints; -1 while it prints none.</summary>
+    /// <summary>The number that a program of the notebook prints; -1 if it prints none.</summary>
     public async Task<int> CountAsync(Guid id, string program)
     {
         var said = await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["python3", "-c", program], Cancel);

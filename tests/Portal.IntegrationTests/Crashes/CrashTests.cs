@@ -20,8 +20,8 @@ public sealed class CrashSite : IAsyncLifetime
 }
 
 /// <summary>
-/// Web and Jobs killed as child processes, on the real engine, after each saved step and at random; stopped past their lease and woken; the
-/// database killed. After each: the workspace is Ready or released, nothing is left, nothing is there twice.
+/// Web and Jobs killed as child processes, on the real container engine, after each saved step and at random; stopped past their lease and woken; the
+/// database killed. After each: the workspace is Ready or released, there are no orphans and no duplicates.
 /// </summary>
 public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClassFixture<CrashSite>
 {
@@ -36,7 +36,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     [Fact, Trait("Lane", "long")]
     public Task Kill_EveryPlanStepAndProcess_EndsReadyOrReleased() => SampleAsync(InLong, seed: 40);
 
-    /// <summary>Stopped with a lease in its hand, overtaken, woken: what it still does with what it holds changes nothing.</summary>
+    /// <summary>Stopped while holding a lease, overtaken, woken: whatever it still does with that lease changes nothing.</summary>
     [Theory]
     [InlineData(StepKey.EnsureAccess)]
     [InlineData(StepKey.EnsureCluster)]
@@ -54,14 +54,14 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
 
     private sealed record Blow(RunKind Plan, StepKey? After, string Victim);
 
-    /// <summary>Every (plan, step, process) first; what is left of the number at random moments, some of them pauses and database kills.</summary>
+    /// <summary>Every (plan, step, process) first; the rest of the number at random moments, some of them pauses and database kills.</summary>
     private static IEnumerable<Blow> Blows(int number, int seed)
     {
         var random = new Random(seed);
         // A Resize needs workers: ClusterCrashTests and EngineCrashTests kill in its middle.
         var plans = Enum.GetValues<RunKind>().Where(k => k is not RunKind.Resize).ToArray();
         var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new Blow(plan, step, victim)).ToList();
-        // A database that dies more than once a minute is started again later and later.
+        // A database that dies more than once a minute is restarted later and later.
         var special = (string[])["pause", "database", "jobs", "web", "pause", "jobs", "web", "jobs"];
         var chosen = number >= all.Count * 2 ? all : [.. all.OrderBy(_ => random.Next()).Take(number * 3 / 5)];
         return chosen.Concat(Enumerable.Range(0, number - chosen.Count).Select(i => new Blow(plans[random.Next(plans.Length)], null, special[i % special.Length])));
@@ -80,7 +80,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
             await StrikeAsync(blow, order.Id, random);
             await SettleAsync();
             await CheckAsync();
-            // Whatever became of it, its owner can get rid of it.
+            // Whatever its state, its owner can delete it.
             await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), order.Id, Cancel);
             await SettleAsync();
             await CheckAsync();
@@ -128,8 +128,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         }
     }
 
-    /// <summary>Past its lease, beside another process that takes over; then it wakes and finds that nothing is its own any more. Checked only when it visibly works again.</summary>
-    /// <param name="holdingLeaseOf">A workspace whose run the stopped process must hold; null where it may hold nothing.</param>
+    /// <summary>Stopped past its lease while another process takes over; then it wakes and finds that nothing belongs to it any more. Checked only once it visibly works again.</summary>
+    /// <param name="holdingLeaseOf">A workspace whose run the stopped process must hold; null if it may hold nothing.</param>
     private async Task PauseAsync(Guid? holdingLeaseOf = null)
     {
         if (holdingLeaseOf is { } workspace) await PauseHoldingAsync(workspace);
@@ -137,10 +137,10 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         var beats = await HeartbeatsAsync(It.Jobs.Id);
         var other = It.SecondJobs();
         other.Start();
-        await SettleAsync(); // nobody but the other can have done that
+        await SettleAsync(); // only the other process can have done that
         var version = await VersionsAsync();
         It.Jobs.Resume();
-        // Both its servers beat again: what it had begun fell due with their timers, and comes before them.
+        // Both its servers send heartbeats again: what it had begun fell due with their timers, and comes before them.
         await Until.TrueAsync("the woken process works", async () => (await HeartbeatsAsync(It.Jobs.Id)).Count(b => b > beats.Max()) == 2, Cancel, Settles);
         await SettleAsync();
         (await VersionsAsync()).ShouldBe(version, "the woken process wrote nothing under its old version");
@@ -148,7 +148,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         other.Kill();
     }
 
-    /// <summary>Stops it at a moment at which it holds the run: between two looks of a step nobody does.</summary>
+    /// <summary>Stops it at a moment when it holds the run: between two looks of a step nobody does.</summary>
     private Task<TimeSpan> PauseHoldingAsync(Guid workspace) => Until.TrueAsync("it is stopped with the lease in its hand", async () =>
     {
         It.Jobs.Pause();
@@ -157,7 +157,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         return false;
     }, Cancel, Settles);
 
-    /// <summary>The process id in the name of whoever holds the workspace's run; null when nobody does.</summary>
+    /// <summary>The process id in the name of the holder of the workspace's run; null if there is none.</summary>
     private async Task<int?> HeldByAsync(Guid workspace)
     {
         await using var db = It.Database.Open();
@@ -165,7 +165,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         return owner is null ? null : int.Parse(owner.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    /// <summary>When the Hangfire servers of a process, two of them, last said that they live.</summary>
+    /// <summary>Times of the last heartbeats of a process's two Hangfire servers.</summary>
     private async Task<IReadOnlyList<double>> HeartbeatsAsync(int process)
     {
         await using var db = It.Database.Open();
@@ -181,13 +181,13 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
 
     private async Task KillDatabaseAsync()
     {
-        var file = Environment.GetEnvironmentVariable("PORTAL_TEST_DB_PROCESS") ?? throw new InvalidOperationException("PORTAL_TEST_DB_PROCESS names no database to kill; infra/test sets it.");
+        var file = Environment.GetEnvironmentVariable("PORTAL_TEST_DB_PROCESS") ?? throw new InvalidOperationException("PORTAL_TEST_DB_PROCESS is not set, so there is no database to kill; infra/test sets it.");
         var before = await File.ReadAllTextAsync(file, Cancel);
         using (var postmaster = Process.GetProcessById(int.Parse(before.Split(' ', '\n')[0], System.Globalization.CultureInfo.InvariantCulture))) postmaster.Kill();
-        It.Site.Get<Npgsql.NpgsqlDataSource>().Clear(); // as the product's listener does
+        It.Site.Get<Npgsql.NpgsqlDataSource>().Clear(); // like the product's listener
         await Until.TrueAsync("the database is there again", async () =>
         {
-            // Those of the killed one answer on for some moments.
+            // Connections of the killed one answer for some more moments.
             if (!File.Exists(file) || await File.ReadAllTextAsync(file, Cancel) == before) return false;
             try
             {

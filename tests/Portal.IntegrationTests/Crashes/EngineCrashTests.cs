@@ -14,7 +14,7 @@ public sealed class EngineSite : IAsyncLifetime
     }
 }
 
-/// <summary>As <see cref="ClusterCrashTests"/>, with the engines whose images take long.</summary>
+/// <summary>Like <see cref="ClusterCrashTests"/>, with the compute engines whose images take long.</summary>
 public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite>
 {
     private const string SparkSession = """
@@ -27,7 +27,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
         """;
 
-    /// <summary>Executors of the one application, by the driver's own interface; the last expression is printed.</summary>
+    /// <summary>Executors of the one application, from the driver's own interface; the last expression is printed.</summary>
     private const string Executors = """
         import json, urllib.request
         def get(path): return json.load(urllib.request.urlopen("http://localhost:4040/api/v1/applications" + path, timeout=5))
@@ -35,7 +35,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
         """;
 
-    /// <summary>Asks Slurm's own commands in the work folder, which the nodes share.</summary>
+    /// <summary>Uses Slurm's own commands in the work folder, which the nodes share.</summary>
     private const string SlurmCommands = """
         import os, subprocess, time
         os.chdir("/home/student/work")
@@ -84,7 +84,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_LostWhileSlurmComputes_IsMadeAgainAndTheJobRunsAgain() =>
-        // A job on both nodes, one of which goes: Slurm puts it back into the queue, where it waits two minutes.
+        // A job on both nodes, one of which is removed: Slurm requeues it, and it waits two minutes.
         Slurm.LoseWorkerAsync(SlurmCommands + """
             with open("part.py", "w") as f: f.write('''
             import os, time
@@ -103,7 +103,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_ThatLeavesSparkWithAShuffle_HandsItOver() =>
-        // A shuffle that is gone is computed again, which a failed or repeated stage tells.
+        // A lost shuffle is computed again, which shows as a failed or repeated stage.
         Spark.DrainAsync(SparkSession + """
             sums = spark.parallelize(range(100000), 8).map(lambda n: (n % 100, n)).reduceByKey(lambda a, b: a + b, 8)
             sums.count()
@@ -117,7 +117,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_ThatLeavesHdfsWithTheOnlyCopies_HandsThemOver() =>
-        // One copy of each block, on whichever of the two it came to lie. Then the guide's job counts all of them, on the one node that is left.
+        // One copy of each block, on either of the two. Then the guide's job counts all of them on the one node that is left.
         Hadoop.DrainAsync("""
             import os, subprocess
             os.makedirs("/tmp/in", exist_ok=True)
@@ -138,7 +138,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_ThatLeavesSlurmWithAJob_FinishesItFirst() =>
-        // The job begins to end only when it sees that its node is leaving; nobody would run it again.
+        // The job ends only when it sees that its node is leaving; nobody would run it again.
         Slurm.DrainAsync(SlurmCommands + """
             with open("last.sh", "w") as f: f.write('''#!/bin/bash
             until sinfo -h -N -n worker1 -o %T | grep -q drain; do sleep .2; done
@@ -155,7 +155,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
     [Fact, Trait("Lane", "long")]
     public Task Job_OfASlurmThatIsStoppedAndStarted_RunsAgain() =>
-        // What it did until the stop is lost with its nodes; it is not "running" for ever.
+        // What it did before the stop is lost with its nodes; it is not "running" forever.
         Slurm.StopAtWorkAsync(SlurmCommands + """
             with open("number", "w") as f: f.write(ask("sbatch", "--parsable", "--nodes=2", "--output=again.txt", "--wrap=srun --mpi=none sh -c 'until [ -e go ]; do sleep 1; done; echo done'"))
             """, SlurmCommands + "print(int(len(nodes('%N')) == 2 and 'allocated worker1' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))", SlurmCommands + """

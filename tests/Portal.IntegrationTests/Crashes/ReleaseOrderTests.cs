@@ -8,7 +8,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Crashes;
 
-/// <summary>The order of a release as engine and kernel saw it, not as rows tell it: nodes gone, unmounted, rule gone, network gone.</summary>
+/// <summary>The order of a release as container engine and kernel saw it, not as rows tell it: nodes gone, unmounted, rule gone, network gone.</summary>
 public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output) : IClassFixture<RunningSite>
 {
     private static readonly TimeSpan Settles = TimeSpan.FromMinutes(2);
@@ -59,7 +59,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
     [Fact, Trait("Lane", "long")]
     public async Task Cancel_InTheMiddleOfALaunch_ReleasesInOrder()
     {
-        // It never proves itself, so the cancel finds it with everything made.
+        // Its kernel check never succeeds, so the cancel finds everything made.
         await OfferAsync("silent", ["sleep", "infinity"]);
         var order = It.Site.Order(It.Site.Students[3]) with { TemplateId = "silent" };
         await using var record = ReleaseRecord.Begin(It.Lab, order.Id);
@@ -82,7 +82,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
         seen.NodesGone.ShouldBeGreaterThan(0, "a node was seen to go");
         seen.NetworkGone.ShouldBeGreaterThan(0, "a network was seen to go");
         seen.Samples.ShouldBeGreaterThan(20);
-        // A moment lies between two samples: at the one the thing was still there, at the other no more.
+        // The moment is between two samples: one still saw the thing, the next did not.
         seen.MountGone.ShouldBeGreaterThan(seen.NodesGone, "unmounted after the last node was gone");
         seen.RuleLastThere.ShouldBeGreaterThanOrEqualTo(seen.MountLastThere, "the rule outlives the mount");
         seen.NetworkGone.ShouldBeGreaterThan(seen.RuleLastThere, "addresses are free after no rule trusts them");
@@ -97,7 +97,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
         return order;
     }
 
-    /// <summary>Another template of the same image, as if it had been published.</summary>
+    /// <summary>Another template with the same image, as if it had been published.</summary>
     private async Task OfferAsync(string id, string[] command)
     {
         await using var db = It.Database.Open();

@@ -4,14 +4,14 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Crashes;
 
-/// <summary>Moments in nanoseconds of the host's clock; 0 for what was never seen.</summary>
-/// <param name="NodesGone">When the engine destroyed the last container.</param>
-/// <param name="NetworkGone">When the engine destroyed the network.</param>
+/// <summary>Times in nanoseconds of the host's clock; 0 for what was never seen.</summary>
+/// <param name="NodesGone">When the container engine destroyed the last container.</param>
+/// <param name="NetworkGone">When the container engine destroyed the network.</param>
 /// <param name="MountGone">The first sample without the mount after it was there.</param>
 /// <param name="MountWithoutRule">Samples that saw a mount whose rule was gone.</param>
 public sealed record Released(long NodesGone, long NetworkGone, long MountLastThere, long MountGone, long RuleLastThere, int MountWithoutRule, int Samples);
 
-/// <summary>Watches one workspace from outside of the product: the engine's events, the kernel's list of mounts, the folder of rules.</summary>
+/// <summary>Watches one workspace from outside the product: the container engine's events, the kernel's list of mounts, the folder of rules.</summary>
 internal sealed class ReleaseRecord : IAsyncDisposable
 {
     private readonly CloudLab _lab;
@@ -79,7 +79,7 @@ internal sealed class ReleaseRecord : IAsyncDisposable
         }
     }
 
-    /// <summary>Each millisecond. The rule is looked at before the mount: who sees a mount after it saw no rule has not met a release halfway.</summary>
+    /// <summary>Each millisecond. The rule is read before the mount, so a mount seen after a missing rule is not just a release in progress.</summary>
     private void Sample()
     {
         while (!_end.Token.WaitHandle.WaitOne(1))

@@ -4,7 +4,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Crashes;
 
-/// <summary>The product as it runs, for a class of tests that kills nothing.</summary>
+/// <summary>The running product, for test classes that kill nothing.</summary>
 public sealed class RunningSite : IAsyncLifetime
 {
     private static readonly TimeSpan Settles = TimeSpan.FromMinutes(3);
@@ -12,7 +12,7 @@ public sealed class RunningSite : IAsyncLifetime
 
     public Installation It { get; private set; } = null!;
 
-    /// <summary>Waits until the newest run of a kind has ended, and holds it to how.</summary>
+    /// <summary>Waits until the newest run of a kind has ended, and asserts how.</summary>
     public Task<TimeSpan> EndedAsync(Guid workspace, RunKind kind, RunPhase phase = RunPhase.Succeeded) => Until.TrueAsync($"{kind} has ended", async () =>
     {
         await using var db = It.Database.Open();

@@ -14,12 +14,12 @@ public sealed class SparkSite : IAsyncLifetime
     }
 }
 
-/// <summary>Several notebooks at once, each with a Spark session of its own: on one workspace, and on two of a person.</summary>
+/// <summary>Several notebooks at once, each with its own Spark session: in one workspace, and in two of one person.</summary>
 public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite>
 {
     private static readonly TimeSpan Computes = TimeSpan.FromMinutes(5);
 
-    /// <summary>A session of its own process; the file of a step begins it, and what is printed can be waited for.</summary>
+    /// <summary>A session in its own process; the file of a step starts that step, and its output can be waited for.</summary>
     private const string Session = """
         import os, time
         os.environ["PYSPARK_SUBMIT_ARGS"] = "--properties-file /tmp/spark.conf pyspark-shell"
@@ -45,12 +45,12 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
     private ClusterHands Spark => new(site.It, "spark", ["master", "notebook"],
         "import json, urllib.request\nprint(json.load(urllib.request.urlopen('http://master:8080/json/', timeout=5))['aliveworkers'])", "print(0)");
 
-    /// <summary>One worker of one core: nobody has less.</summary>
+    /// <summary>One worker with one core, the smallest possible.</summary>
     [Fact, Trait("Lane", "long")]
     public async Task Sessions_ThreeOnOneCore_AllComputeWhileEachGoesOn()
     {
         var (owner, id) = await Spark.ReadyAsync(workers: 1);
-        // Each computes until all three have said that they do: a session that had to wait for another one's end would wait for ever.
+        // Each computes until all three have said that they do: a session that had to wait for another's end would wait forever.
         string[] names = ["a", "b", "c"];
         foreach (var name in names) await BeginAsync(id, name, Session + """
             while not os.path.exists("/tmp/enough"): say("computes", compute(), hosts())

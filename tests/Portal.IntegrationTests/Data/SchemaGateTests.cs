@@ -5,7 +5,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Data;
 
-/// <summary>A database that a newer version has migrated: neither process works on rows that it does not know.</summary>
+/// <summary>A database migrated by a newer version: neither process works on rows that it does not know.</summary>
 public sealed class SchemaGateTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private const string Newer = "99991231235959_OfANewerVersion", Words = "which this version does not know: run the newer version";
@@ -23,7 +23,7 @@ public sealed class SchemaGateTests(WebFixture web) : IClassFixture<WebFixture>
             health.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
             (await health.Content.ReadAsStringAsync(Cancel)).ShouldBe($"The database has the migration {Newer}, {Words}.");
 
-            // One that starts now serves nothing else either.
+            // A process that starts now serves nothing else either.
             var port = WebFixture.FreePort();
             await using var late = Portal.Program.Build(web.Arguments($"http://127.0.0.1:{port}"), TimeProvider.System);
             await late.StartAsync(Cancel);

@@ -7,7 +7,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Live;
 
-/// <summary>What a page sees first, and later, however many pages watch the same thing.</summary>
+/// <summary>What a page sees first and later, however many pages watch the same thing.</summary>
 public sealed class FeedTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -27,7 +27,7 @@ public sealed class FeedTests
         await foreach (var later in first.Later)
             if (later!.Workspaces.Length == 1) break;
 
-        // The first tab stays open, as a circuit of a tab that was closed does for minutes.
+        // The first tab stays open, as the circuit of a closed tab does for minutes.
         var second = await feed.WatchHomeAsync(new(student), leave.Token);
         second.Now!.Workspaces.Length.ShouldBe(1);
         await leave.CancelAsync();
@@ -63,7 +63,7 @@ public sealed class FeedTests
         var (feed, student) = (site.Get<WorkspaceFeed>(), site.Students[0]);
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var home = await feed.WatchHomeAsync(new(student), leave.Token);
-        // Told to nobody: no trigger of the order fires, so only the reading after the loss can show it.
+        // Without notification: no trigger of the order fires, so only the read after the lost connection can show it.
         foreach (var table in (string[])["workspaces", "runs", "log_lines"]) await database.ExecuteAsync(System.Runtime.CompilerServices.FormattableStringFactory.Create($"alter table portal.{table} disable trigger user"), Cancel);
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(student), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
 

@@ -9,7 +9,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Metrics;
 
-/// <summary>What is measured finely becomes coarse rows that say the same, once, and leaves after its time. As role portal_jobs.</summary>
+/// <summary>Short spans are rolled up once into rows that say the same, and deleted after their retention. As role portal_jobs.</summary>
 public sealed class CoarserTests : IAsyncLifetime
 {
     private TestDatabase _database = null!;

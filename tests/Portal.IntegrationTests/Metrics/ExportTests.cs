@@ -7,7 +7,7 @@ using Portal.Jobs.Watch;
 
 namespace Portal.IntegrationTests.Metrics;
 
-/// <summary>What Prometheus collects: only with the token or as an operator, as rows say at the time of asking.</summary>
+/// <summary>What Prometheus collects: only with the token or as an operator, according to the current rows.</summary>
 public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -21,7 +21,7 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
         return await answer.Content.ReadAsStringAsync(Cancel);
     }
 
-    /// <summary>The value of the one line that has this name and all of these labels.</summary>
+    /// <summary>The value of the only line with this name and all of these labels.</summary>
     private static double Value(string text, string name, params string[] labels) => double.Parse(
         text.Split('\n').Single(l => l.StartsWith(name + "{", StringComparison.Ordinal) && labels.All(label => l.Contains(label, StringComparison.Ordinal))).Split("} ")[1].Split(' ')[0], CultureInfo.InvariantCulture);
 
@@ -58,7 +58,7 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
         text.ShouldContain("# TYPE portal_node_cpu_ratio gauge");
         text.ShouldNotContain("\"Ada");
 
-        // What ends is gone with the next scrape.
+        // What ends is missing from the next scrape.
         await using (var end = jobs.CreateCommand($"update portal.nodes set running = false where workspace_id = '{workspace.Id}'")) await end.ExecuteNonQueryAsync(Cancel);
         (await ScrapeAsync()).Split('\n').ShouldNotContain(l => l.StartsWith("portal_node_", StringComparison.Ordinal) && l.Contains(workspace.Slug, StringComparison.Ordinal));
     }

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Portal.IntegrationTests.Metrics;
 
-/// <summary>Answers as a notebook server and as an engine do; what it says is the test's.</summary>
+/// <summary>Answers like a notebook server and a compute engine; the test decides what.</summary>
 public sealed class FakeNotebook : IAsyncDisposable
 {
     private readonly WebApplication _app;

@@ -35,7 +35,7 @@ public sealed class IdleSite : IAsyncLifetime
     }
 }
 
-/// <summary>From what servers answer to a workspace that is stopped, or kept. The servers are scripted, all else is the product as role portal_jobs.</summary>
+/// <summary>From the answers of servers to a workspace that is stopped, or kept. The servers are scripted, everything else is the product as role portal_jobs.</summary>
 public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyncLifetime
 {
     private readonly List<FakeNotebook> _servers = [];
@@ -57,7 +57,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         foreach (var server in _servers) await server.DisposeAsync();
     }
 
-    /// <summary>Ready since so long, with a server of its own.</summary>
+    /// <summary>Ready for that long, with a server of its own.</summary>
     private async Task<(Guid Id, FakeNotebook Server)> ReadyAsync(double minutesAgo = 300, double? activeMinutesAgo = 300, double? lookedMinutesAgo = .25)
     {
         var server = await FakeNotebook.StartAsync();
@@ -259,7 +259,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         for (var i = 0; i < 12; i++) (await ReadyAsync()).Server.Hangs = true;
         var well = await ReadyAsync();
         well.Server.Kernels = FakeNotebook.Kernel(Now, "busy");
-        await _jobs.Get<Signals>().LookAsync(Cancel); // learns who is silent, at most one deadline long
+        await _jobs.Get<Signals>().LookAsync(Cancel); // learns which server is silent, at most one deadline long
         var asked = well.Server.Asked;
         var clock = TimeProvider.System;
         var start = clock.GetTimestamp();

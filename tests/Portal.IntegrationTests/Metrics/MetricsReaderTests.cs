@@ -7,7 +7,7 @@ using Portal.Jobs.Watch;
 
 namespace Portal.IntegrationTests.Metrics;
 
-/// <summary>Whoever may look at a workspace sees its past; nobody else sees anything. Over HTTP, as role portal_web.</summary>
+/// <summary>People who may see a workspace see its history; others see nothing. Over HTTP, as role portal_web.</summary>
 public sealed class MetricsReaderTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

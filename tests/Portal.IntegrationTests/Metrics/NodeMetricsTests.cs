@@ -54,7 +54,7 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         (await SampleAsync(plan, "neighbour")).Net!.Value.Out.ShouldBeInRange(1_000_000, 1_300_000);
     }
 
-    /// <summary>What the kernel keeps of files counts as memory of the node, and can be dropped at any moment: a student is not told of it.</summary>
+    /// <summary>Page cache counts as memory of the node but can be dropped at any moment, so students are not shown it.</summary>
     [Fact]
     public async Task Samples_FilesThatWereRead_AreNoWorkingSet()
     {
@@ -78,7 +78,7 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         (await SampleAsync(plan, "notebook")).MemoryBytes.ShouldBeLessThan(File / 2);
     }
 
-    // The node's own process writes, as a notebook's kernel does: its files lie on btrfs, whose flushing belongs to nobody on a host with cgroup v1.
+    // The node's own process writes, as a notebook's kernel does: its files are on btrfs, whose writeback is attributed to nobody on a host with cgroup v1.
     [Fact]
     public async Task Samples_Disk_IsCounted()
     {

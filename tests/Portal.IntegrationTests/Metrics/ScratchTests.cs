@@ -5,10 +5,10 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Metrics;
 
-/// <summary>A node of a real cluster fills its scratch folder, and makes room again: its owner is told, soon, what the engine keeps to itself.</summary>
+/// <summary>A node of a real cluster fills its scratch folder and frees space again: its owner is soon told what the compute engine does not say.</summary>
 public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
 {
-    /// <summary>Usage is read every ten seconds; a busy machine takes some more.</summary>
+    /// <summary>Usage is read every ten seconds; a busy machine needs some more.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -23,7 +23,7 @@ public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
         (await OfWorkerAsync(owner, id)).ShouldSatisfyAllConditions(
             s => s.State.ShouldBe(ScratchState.Roomy), s => s.Cause.ShouldBeNull(), s => s.Remedy.ShouldBeNull());
 
-        // Two files: on a full folder btrfs lets one be deleted, not shortened.
+        // Two files: in a full folder btrfs allows deleting one but not truncating it.
         (await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["dd", "if=/dev/zero", "of=/scratch/dask/most", "bs=1M", "count=950"], Cancel)).ExitCode.ShouldBe(0);
         var filled = await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["dd", "if=/dev/zero", "of=/scratch/dask/fill", "bs=1M"], Cancel);
         filled.ExitCode.ShouldNotBe(0);

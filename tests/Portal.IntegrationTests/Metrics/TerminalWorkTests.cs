@@ -6,12 +6,12 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Metrics;
 
-/// <summary>What a real JupyterLab in a real container says of its terminals: a program that computes is work though it writes nothing, one that waits is none.</summary>
+/// <summary>What a real JupyterLab in a real container reports about its terminals: a silently computing program is activity, a waiting one is not.</summary>
 public sealed class TerminalWorkTests : IAsyncLifetime
 {
     private const string Token = "a-token";
 
-    // A program that waits for a key, under a name that is no text; a silent training, and one in the background, of steps that are each too short to be met.
+    // A program waiting for a key, whose name is not valid text; a silent training job, and one in the background whose steps are each too short to be sampled.
     private const string Waits = """python3 -c "open('/proc/self/comm', 'wb').write(b'\xff'); input()" """, Trains = "python3 -c 'while True: pass'", TrainsBehind = "while :; do gzip -c /bin/bash > /dev/null; done &";
 
     private readonly CloudLab _lab = CloudLab.Open();
@@ -45,7 +45,7 @@ public sealed class TerminalWorkTests : IAsyncLifetime
         var (waiting, training, behind) = (await TypeAsync(Waits), await TypeAsync(Trains), await TypeAsync(TrainsBehind));
         var began = await ActivityAsync();
 
-        // Twice, and seconds later, so that what the shells themselves wrote at their start is behind.
+        // Twice, some seconds apart, so that the shells' own startup output is over.
         await WorkedAsync(began);
         var settled = await ActivityAsync();
         await WorkedAsync(settled);
@@ -59,7 +59,7 @@ public sealed class TerminalWorkTests : IAsyncLifetime
     private async Task<IReadOnlyDictionary<string, DateTimeOffset>> ActivityAsync() => JsonNode.Parse(await _http.GetStringAsync("api/terminals?no_track_activity=1", Cancel))!.AsArray()
         .ToDictionary(t => (string)t!["name"]!, t => (DateTimeOffset)t!["last_activity"]!, StringComparer.Ordinal);
 
-    /// <summary>In a new terminal, whose name it answers once the shell has taken the line; nobody looks at it after that.</summary>
+    /// <summary>In a new terminal, whose name is returned once the shell has read the line; nobody watches it after that.</summary>
     private async Task<string> TypeAsync(string line)
     {
         using var made = await _http.PostAsync("api/terminals", content: null, Cancel);

@@ -4,7 +4,7 @@ using Portal.IntegrationTests.Clouds;
 
 namespace Portal.IntegrationTests.Notebooks;
 
-/// <summary>A work folder filled to the last byte: JupyterLab opens, reads and deletes, says in a sentence why it cannot save, and damages nothing.</summary>
+/// <summary>A work folder filled to the last byte: JupyterLab opens, reads and deletes, explains why it cannot save, and damages nothing.</summary>
 public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private const string Themes = "lab/api/settings/@jupyterlab/apputils-extension:themes";
@@ -39,14 +39,14 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         await notebook.TypeAsync("head -c 18M /dev/zero > big && sync");
         var before = await notebook.TypeAsync("sha256sum a.ipynb && ls -A");
 
-        // Larger than what is left, and even than what writers gather before they write.
+        // Larger than the free space, and even than what writers buffer.
         var (status, said) = await notebook.AskAsync(HttpMethod.Put, "api/contents/a.ipynb", Notebook(new string('x', 12 << 20)));
 
         status.ShouldBe(507);
         said!["message"]!.ToString().ShouldMatch(@"^There is not enough room for this: your folder holds 18\.\d of 24 MiB, or the storage");
         (await notebook.TypeAsync("sha256sum a.ipynb && ls -A")).ShouldBe(before, "nothing lies about, and the file is whole");
 
-        // The same for what comes back from a checkpoint, and for an upload in parts.
+        // The same when restoring a checkpoint, and for an upload in parts.
         await notebook.TypeAsync("cp a.ipynb kept && head -c 8M /dev/zero > .ipynb_checkpoints/a-checkpoint.ipynb; true");
         (await notebook.AskAsync(HttpMethod.Post, "api/contents/a.ipynb/checkpoints/checkpoint")).Status.ShouldBe(507);
         (await notebook.TypeAsync("cmp a.ipynb kept && echo same")).ShouldBe("same");
@@ -54,7 +54,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         var statuses = new List<int>();
         for (var part = 1; part <= 8 && statuses.All(s => s < 300); part++)
             statuses.Add((await notebook.AskAsync(HttpMethod.Put, "api/contents/upload", Part(part))).Status);
-        statuses[^1].ShouldBe(507); // of what was begun, nothing is left
+        statuses[^1].ShouldBe(507); // nothing of the failed attempt is left
         (await notebook.TypeAsync("ls")).ShouldNotContain("upload");
     }
 
@@ -71,7 +71,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         (await notebook.AskAsync(HttpMethod.Put, Themes, new JsonObject { ["raw"] = """{"theme": "JupyterLab Dark"}""" })).Status.ShouldBe(204);
 
         await notebook.StartAgainAsync();
-        await notebook.StartAgainAsync(); // what was carried once is carried again
+        await notebook.StartAgainAsync(); // what was copied once is copied again
 
         (await TrustedAsync(notebook, "a.ipynb"), await TrustedAsync(notebook, "b.ipynb")).ShouldBe((true, false));
         (await notebook.ComputeAsync("print([c for _, _, c in get_ipython().history_manager.get_tail(5)])")).ShouldBe("""["print('remember' + ' me')"]""");
@@ -85,7 +85,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
     {
         await using var notebook = await RealNotebook.StartAsync(fixture.Lab);
         await SaveAsync(notebook, "a.ipynb", "trusted long ago");
-        // As earlier servers left them.
+        // As earlier versions left them.
         await notebook.PythonAsync("""
             import os, sqlite3, nbformat
             from nbformat.sign import NotebookNotary, SQLiteSignatureStore
@@ -111,7 +111,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         (await notebook.TryAsync("echo x > more && sync more")).Said.ShouldContain("Disk quota exceeded");
         (await TextOfAsync(notebook, "a.ipynb")).ShouldBe("first");
         (await notebook.AskAsync(HttpMethod.Get, $"api/contents/{deleted}/checkpoints")).Status.ShouldBe(200);
-        // JupyterLab wants a checkpoint of what it opens, and does without where it is forbidden.
+        // JupyterLab wants a checkpoint of what it opens, and continues without one if it is forbidden.
         (await notebook.AskAsync(HttpMethod.Post, $"api/contents/{deleted}/checkpoints")).Status.ShouldBe(403);
         (await notebook.ComputeAsync("print(40 + 2)")).ShouldBe("42");
         (await notebook.AskAsync(HttpMethod.Put, "lab/api/workspaces/default", Layout("after"))).Status.ShouldBe(204);
@@ -154,7 +154,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
     private static async Task<bool> TrustedAsync(RealNotebook notebook, string name) =>
         (bool)(await notebook.AskAsync(HttpMethod.Get, $"api/contents/{name}?content=1")).Said!["content"]!["cells"]![0]!["metadata"]!["trusted"]!;
 
-    /// <summary>Files of the work folder that begin as SQLite's do.</summary>
+    /// <summary>Files of the work folder that begin like SQLite's.</summary>
     private static async Task<IReadOnlyList<string>> DatabasesAsync(RealNotebook notebook)
     {
         var found = new List<string>();

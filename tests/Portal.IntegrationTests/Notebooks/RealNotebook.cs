@@ -5,7 +5,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Notebooks;
 
-/// <summary>A real JupyterLab in a real container, made and told its sizes as the product does, over a work folder with a limit.</summary>
+/// <summary>A real JupyterLab in a real container, made and sized as the product does, on a work folder with a limit.</summary>
 public sealed class RealNotebook : IAsyncDisposable
 {
     private const int Uid = 300_401;
@@ -52,7 +52,7 @@ public sealed class RealNotebook : IAsyncDisposable
         return it;
     }
 
-    /// <summary>Stops it as the product does, if it runs, and starts the next generation over the same folders.</summary>
+    /// <summary>Stops it as the product does, if it is running, and starts the next generation on the same folders.</summary>
     public async Task StartAgainAsync()
     {
         await _lab.Clusters.RemoveNodesAsync(_access.Workspace, CloudLab.Every, Cancel);
@@ -69,7 +69,7 @@ public sealed class RealNotebook : IAsyncDisposable
         }, "the notebook answers", 240);
     }
 
-    /// <summary>Asks the server; status, and what it answered, null for nothing.</summary>
+    /// <summary>Sends a request to the server; returns the status and the response, null for none.</summary>
     public async Task<(int Status, JsonNode? Said)> AskAsync(HttpMethod method, string path, JsonNode? body = null)
     {
         using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body) };
@@ -78,7 +78,7 @@ public sealed class RealNotebook : IAsyncDisposable
         return ((int)answer.StatusCode, said.Length == 0 ? null : JsonNode.Parse(said));
     }
 
-    /// <summary>As in a terminal of the notebook: what a command wrote, both streams; fails when it does.</summary>
+    /// <summary>Output of a command as in a terminal of the notebook, both streams; fails if the command does.</summary>
     public async Task<string> TypeAsync(string line)
     {
         var (said, code) = await TryAsync(line);
@@ -112,7 +112,7 @@ public sealed class RealNotebook : IAsyncDisposable
         return said;
     }
 
-    /// <summary>Writes to the work folder until the kernel takes not one more byte.</summary>
+    /// <summary>Writes to the work folder until the kernel accepts not one more byte.</summary>
     public Task<string> FillAsync() => PythonAsync("""
         import os
         for name, bite in (("big", 1 << 20), ("mid", 64 << 10), ("small", 4 << 10), ("last", 1)):

@@ -7,7 +7,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>An open WebSocket, an open download and an open tab lose their access soon after what it rested on is gone.</summary>
+/// <summary>An open WebSocket, an open download and an open tab lose access soon after the reason for it is gone.</summary>
 public sealed class AccessEndsTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private static readonly TimeSpan Promised = TimeSpan.FromMinutes(1), Expected = TimeSpan.FromSeconds(8);

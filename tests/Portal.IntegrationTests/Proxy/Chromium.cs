@@ -6,7 +6,7 @@ using System.Text.RegularExpressions;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>A page of the real browser, with a profile of its own, over the DevTools protocol: what no client of ours could imitate.</summary>
+/// <summary>A page of the real browser, with its own profile, over the DevTools protocol, for what no client of ours could imitate.</summary>
 internal sealed partial class Chromium : IAsyncDisposable
 {
     private readonly Process _process;
@@ -35,7 +35,7 @@ internal sealed partial class Chromium : IAsyncDisposable
             string? line;
             do line = await process.StandardError.ReadLineAsync(Cancel) ?? throw new InvalidOperationException("Chromium ended before it listened.");
             while (!Listening().IsMatch(line));
-            chromium._complaints = process.StandardError.ReadToEndAsync(CancellationToken.None); // read on, or it would wait for somebody who does
+            chromium._complaints = process.StandardError.ReadToEndAsync(CancellationToken.None); // keep reading, or it would block on a full pipe
             await chromium._socket.ConnectAsync(new(Listening().Match(line).Groups["at"].Value), Cancel);
             var target = (await chromium.CallAsync("Target.createTarget", new() { ["url"] = "about:blank" }))["targetId"]!.GetValue<string>();
             var attached = await chromium.CallAsync("Target.attachToTarget", new() { ["targetId"] = target, ["flatten"] = true });
@@ -60,10 +60,10 @@ internal sealed partial class Chromium : IAsyncDisposable
         ["sameSite"] = "Lax",
     });
 
-    /// <summary>As if a person had typed it.</summary>
+    /// <summary>As if typed by a person.</summary>
     public Task GoAsync(string url) => CallAsync("Page.navigate", new() { ["url"] = url });
 
-    /// <summary>What a script evaluates to in the page, waited for where it is a promise; text. Throws what the script throws.</summary>
+    /// <summary>The value of a script in the page, awaited if it is a promise; text. Throws what the script throws.</summary>
     public async Task<string> EvaluateAsync(string script)
     {
         var answer = await CallAsync("Runtime.evaluate", new() { ["expression"] = script, ["awaitPromise"] = true, ["returnByValue"] = true });

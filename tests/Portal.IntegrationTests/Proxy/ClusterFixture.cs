@@ -8,7 +8,7 @@ using Portal.IntegrationTests.Access;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>A web whose workspaces have three engine nodes beside the notebook: a master and two workers that listen on addresses of their own.</summary>
+/// <summary>A web process whose workspaces have three compute nodes beside the notebook: a master and two workers, each listening on its own address.</summary>
 public sealed class ClusterFixture : IAsyncLifetime
 {
     private int _names, _blocks;
@@ -23,7 +23,7 @@ public sealed class ClusterFixture : IAsyncLifetime
     /// <summary>Two GiB of spaces in a few KiB.</summary>
     public byte[] Bomb { get; } = Pack();
 
-    /// <summary>Let go to have the rest of a long page.</summary>
+    /// <summary>Released to send the rest of a long page.</summary>
     public TaskCompletionSource Rest { get; set; } = new();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -47,14 +47,14 @@ public sealed class ClusterFixture : IAsyncLifetime
         await Web.DisposeAsync();
     }
 
-    /// <summary>Ready, with nodes at 127.1.n.1 to 127.1.n.4; n is told.</summary>
+    /// <summary>Ready, with nodes at 127.1.n.1 to 127.1.n.4; n is given.</summary>
     public async Task<(Workspace Workspace, int Block)> ClusterAsync(string owner)
     {
         var (id, block) = (Guid.CreateVersion7(), Interlocked.Increment(ref _blocks));
         var launched = await ((LaunchWorkspace)Web.Services.GetService(typeof(LaunchWorkspace))!).RunAsync(new(id, new(Web.Person(owner)), Web.Class, "cluster", "s", $"cluster {Interlocked.Increment(ref _names)}", TimeProvider.System.GetUtcNow().AddHours(2)), Cancel);
         launched.ShouldBeOfType<LaunchOutcome.Accepted>();
         await Web.ReadyAsync(id, 1);
-        await Web.Database.ExecuteAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id}", Cancel); // room for the next test's
+        await Web.Database.ExecuteAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id}", Cancel); // frees quota for the next test
         await using var db = Web.Database.Open();
         foreach (var (name, role, at) in ((string, string, int)[])[("master", "master", 2), ("worker0", "worker", 3), ("worker1", "worker", 4)])
             db.Nodes.Add(new() { WorkspaceId = id, Name = name, Role = role, Generation = 1, Running = true, Address = $"127.1.{block}.{at}", SeenAt = TimeProvider.System.GetUtcNow() });

@@ -11,7 +11,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>Apps of several nodes: each a host of its own, links between them led there, and nothing else let through.</summary>
+/// <summary>Apps of several nodes: each a host of its own, links between them rewritten, and nothing else let through.</summary>
 public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture<ClusterFixture>
 {
     private WebFixture Web => cluster.Web;
@@ -80,7 +80,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
             $"http://worker0.evil.example:{Port}/", $"http://127.1.{block + 100}.3:{Port}/", $"http://127.0.0.1:{Port}/", $"// worker0:{Port}", $"x//worker0:{Port}/", $"xhttp://worker0:{Port}/", "http://", "//", "http:/", "hhttp:////", $"http:/worker0:{Port}", "ünï ☃", $"http://worker0%00:{Port}/", $"http://u@worker0:{Port}/",
         ];
         var all = links.Concat(left.Select(l => (From: l, To: l))).ToList();
-        // In the middle of a page and at the seam of what is read at once.
+        // In the middle of a page and at the boundary between two reads.
         cluster.Html = string.Join('\n', all.Select(l => l.From)) + (how == "chunked" ? "" : new string(' ', 20_000 - 7)) + string.Join('\n', all.Select(l => l.From));
         using var answer = await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + $"/{how}", h => h.AcceptEncoding.ParseAdd("gzip, br"));
         answer.Content.Headers.ContentEncoding.ShouldBeEmpty();
@@ -92,7 +92,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         answer.Headers.GetValues("Referrer-Policy").ShouldBe(["no-referrer"]);
     }
 
-    /// <summary>Asked for plain, and packed all the same: nobody of ours unpacks it.</summary>
+    /// <summary>Requested uncompressed but compressed all the same: we do not decompress it.</summary>
     [Theory]
     [InlineData("gzip")]
     [InlineData("br")]
@@ -115,7 +115,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         (await new StreamReader(plain).ReadToEndAsync(Cancel)).ShouldBe(cluster.Html);
     }
 
-    /// <summary>A few KiB that unpack to two GiB cost the web nothing, and reach the browser as they are.</summary>
+    /// <summary>A few KiB that decompress to two GiB cost the web process nothing, and reach the browser unchanged.</summary>
     [Fact]
     public async Task Html_Bomb_CostsTheWebNothing()
     {
@@ -216,7 +216,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
             else { tail.AsSpan(got).CopyTo(tail); buffer.AsSpan(0, got).CopyTo(tail.AsSpan(tail.Length - got)); }
         }
         sum.ShouldBe((100L << 20) + cluster.Html.Length);
-        // What comes after the first 16 MiB is not looked through any more.
+        // Nothing after the first 16 MiB is scanned any more.
         Encoding.ASCII.GetString(tail).ShouldEndWith($"/{cluster.Html}");
         most.ShouldBeLessThan(32 << 20);
         TestContext.Current.TestOutputHelper!.WriteLine($"100 MiB of slashes through the rewriter; at most {most >> 10} KiB more in use");
@@ -306,7 +306,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         var html = await TextAsync(await visitor.GetAsync($"/workspaces/{w.Slug}/open/hdfs?path={Uri.EscapeDataString(path)}"));
         html.ShouldContain("name=\"path\" value=\"\"");
         html.ShouldNotContain("<script");
-        // Also where somebody leaves the pages out.
+        // Also if a client bypasses the portal's pages.
         var (ticket, address) = await visitor.TicketAsync(w.Id, "hdfs");
         using var entered = await visitor.PostFormAsync(address, Web.Origin, ("ticket", ticket), ("path", path));
         entered.Headers.Location!.OriginalString.ShouldBe("/");
@@ -325,7 +325,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         using var sent = await visitor.SendAsync(HttpMethod.Put, next, new StringContent("data"), own, Scripts);
         (await TextAsync(sent)).ShouldBe("PUT /webhdfs/v1/f?op=CREATE&noredirect=true data");
         cluster.Engine.Heard.ContainsKey("Cookie").ShouldBeFalse();
-        // A redirect that a script follows stays on its host, too.
+        // A redirect that a script follows stays on its host too.
         using var read = await visitor.SendAsync(HttpMethod.Get, $"{own}/webhdfs/v1/f?op=OPEN", headers: Scripts);
         read.Headers.Location!.OriginalString.ShouldStartWith($"{own}/.portal/to/node-0/webhdfs/v1/f");
         sent.Headers.Contains("Access-Control-Allow-Origin").ShouldBeFalse();
@@ -361,7 +361,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         (cluster.Engine.Arrived.Count, Web.App.Arrived.Count).ShouldBe((engine, notebook));
     }
 
-    // What a page's own script makes of a node's name is seen by nobody on the way.
+    // A node name put together by a page's own script cannot be seen by the proxy.
     [Fact]
     public async Task At_AddressOfANode_LeadsToItsAppAndNowhereElse()
     {

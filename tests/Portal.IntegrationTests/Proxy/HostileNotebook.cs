@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>A notebook server whose owner decides what it answers: anything, and without end.</summary>
+/// <summary>A notebook server whose owner decides what it answers: anything, and endlessly.</summary>
 internal sealed class HostileNotebook : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -17,10 +17,10 @@ internal sealed class HostileNotebook : IAsyncDisposable
 
     public int Port => new Uri(_app.Urls.First()).Port;
 
-    /// <summary>Bytes that somebody took of it.</summary>
+    /// <summary>Bytes that clients have read from it.</summary>
     public long Sent => Interlocked.Read(ref _sent);
 
-    /// <param name="start">What it answers to the start of a kernel, with 201.</param>
+    /// <param name="start">Its response to the start of a kernel, with 201.</param>
     /// <param name="compute">What it does on the kernel's channel; the header of the request is given.</param>
     public static async Task<HostileNotebook> StartAsync(
         Func<HostileNotebook, HttpContext, Task>? start = null, Func<HostileNotebook, WebSocket, JsonNode, CancellationToken, Task>? compute = null)
@@ -51,7 +51,7 @@ internal sealed class HostileNotebook : IAsyncDisposable
         return it;
     }
 
-    /// <summary>A body that goes on for as long as somebody takes it.</summary>
+    /// <summary>A body that continues as long as somebody reads it.</summary>
     public async Task EndlessAsync(HttpContext http, string beginning, string more)
     {
         var chunk = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(more, 65536 / more.Length)));

@@ -4,10 +4,10 @@ using Portal.Jobs.Proofs;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>Whatever a notebook answers, the proof takes little of it, soon says what is wrong, and names the way out.</summary>
+/// <summary>Whatever a notebook answers, the kernel check reads little of it, soon says what is wrong, and names the remedy.</summary>
 public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixture>
 {
-    /// <summary>What the way between may hold: buffers of two connections and of the proxy.</summary>
+    /// <summary>What may be buffered in between: two connections and the proxy.</summary>
     private const long OnTheWay = 16 << 20;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

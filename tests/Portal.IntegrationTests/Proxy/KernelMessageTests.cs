@@ -39,7 +39,7 @@ public sealed class KernelMessageTests(WebFixture web) : IClassFixture<WebFixtur
         (await SayAsync(socket, "execute_request", Cell("got"))).ShouldBe($"{Size}");
     }
 
-    /// <summary>A workspace whose node is a container of the notebook's image; answers where its JupyterLab is, open in this browser.</summary>
+    /// <summary>A workspace whose node is a container of the notebook image; returns the address of its JupyterLab, open in this browser.</summary>
     private async Task<string> LabAsync(Visitor visitor)
     {
         var w = await web.WorkspaceAsync("Ada");
@@ -67,7 +67,7 @@ public sealed class KernelMessageTests(WebFixture web) : IClassFixture<WebFixtur
 
     private static JsonObject Cell(string code) => new() { ["code"] = code, ["silent"] = false, ["store_history"] = false, ["allow_stdin"] = false };
 
-    /// <summary>Sends one message and answers what the kernel evaluated by the time it was idle again.</summary>
+    /// <summary>Sends one message and returns what the kernel evaluated by the time it was idle again.</summary>
     private static async Task<string> SayAsync(ClientWebSocket socket, string type, JsonObject content)
     {
         var id = $"{Guid.CreateVersion7():N}";

@@ -8,7 +8,7 @@ using Portal.Jobs.Proofs;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>Jobs' proof over the real web: ticket as role portal_jobs, proxy, a server that speaks Jupyter's protocol well or badly.</summary>
+/// <summary>Jobs' kernel check over the real web process: ticket as role portal_jobs, proxy, a server that speaks Jupyter's protocol well or badly.</summary>
 public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -63,7 +63,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
         (await ProveAsync(jupyter.Port, connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeTrue();
     }
 
-    // Launches that start ask often: the long way is gone when there is somebody to meet.
+    // Launches that start check often: the long way is only taken once something listens.
     [Fact]
     public async Task Proof_NothingListens_AsksTheWebForNothing() =>
         (await ProveAsync(WebFixture.FreePort(), connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeFalse();
@@ -72,7 +72,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
 
     private Task<ProofOutcome> ProveAsync(int appPort, string? connectTo = null) => ProofAttempt.RunAsync(web, appPort, connectTo, Cancel);
 
-    /// <summary>As much of a Jupyter server as a proof meets: kernels that start, compute over a WebSocket among other messages, and end.</summary>
+    /// <summary>As much of a Jupyter server as the kernel check needs: kernels that start, compute over a WebSocket among other messages, and end.</summary>
     private sealed class Jupyter : IAsyncDisposable
     {
         private readonly WebApplication _app;
@@ -112,7 +112,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
                 {
                     var message = new JsonObject { ["msg_type"] = type, ["parent_header"] = asked["header"]!.DeepClone(), ["content"] = content, ["channel"] = "iopub" };
                     var bytes = System.Text.Encoding.UTF8.GetBytes(message.ToJsonString());
-                    // In two frames: a message is what ends, not what arrives at once.
+                    // In two frames: a message ends where it says, not where a read does.
                     await socket.SendAsync(bytes.AsMemory(0, 10), WebSocketMessageType.Text, false, http.RequestAborted);
                     await socket.SendAsync(bytes.AsMemory(10), WebSocketMessageType.Text, true, http.RequestAborted);
                 }

@@ -7,7 +7,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>A web whose clock stands until a test moves it, and whose database tells nobody of anything.</summary>
+/// <summary>A web process whose clock stands still until a test moves it, and whose database notifies nobody.</summary>
 public sealed class DeafWeb : WebFixture
 {
     public FakeTimeProvider Time { get; } = new(TimeProvider.System.GetUtcNow());
@@ -22,7 +22,7 @@ public sealed class DeafWeb : WebFixture
     }
 }
 
-/// <summary>Access ends within the promised minute although the notification of its end was lost. The minute is the web's clock, which the test moves.</summary>
+/// <summary>Access ends within the promised minute although the notification was lost. The minute is by the web process's clock, which the test moves.</summary>
 public sealed class LostNoticeTests(DeafWeb web) : IClassFixture<DeafWeb>
 {
     private static readonly TimeSpan Step = TimeSpan.FromSeconds(1), BelowAMinute = TimeSpan.FromSeconds(59);
@@ -44,7 +44,7 @@ public sealed class LostNoticeTests(DeafWeb web) : IClassFixture<DeafWeb>
 
         await AccessEndsTests.EndAsync(web, why, visitor, w, "");
 
-        await EchoAsync(socket); // nobody has noticed: the notice was lost, and the clock stands
+        await EchoAsync(socket); // nobody has noticed: the notification was lost, and the clock stands still
         for (var passed = TimeSpan.Zero; passed < BelowAMinute; passed += Step) web.Time.Advance(Step);
         using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(30), TimeProvider.System);
         await Should.ThrowAsync<WebSocketException>(async () => { while (true) await socket.ReceiveAsync(new byte[10], soon.Token); });

@@ -11,7 +11,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>What a node says, by way of Jobs' socket and the web: to whom, and no more than somebody can read.</summary>
+/// <summary>A node's output through Jobs' socket and the web process: who may read it, and no more than a person can read.</summary>
 public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -121,7 +121,7 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
 
     private static readonly Uri Logs = new($"http://jobs/logs/{Guid.Empty}/notebook?follow=true");
 
-    /// <summary>Straight to the socket, as the web goes.</summary>
+    /// <summary>Directly to the socket, as the web process does.</summary>
     private HttpClient Http() => new(new SocketsHttpHandler
     {
         ConnectCallback = async (_, cancel) =>

@@ -9,7 +9,7 @@ using Portal.Jobs.Proofs;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>One attempt of Jobs to prove a notebook that listens on a port of this machine, over the real web.</summary>
+/// <summary>One kernel check by Jobs of a notebook that listens on a port of this machine, over the real web process.</summary>
 internal static class ProofAttempt
 {
     private static readonly AppSpec Notebook = new("notebook", "JupyterLab", "", "notebook", 0, "/lab", true);
@@ -32,7 +32,7 @@ internal static class ProofAttempt
         return await proof.ProveAsync(new(w.Id, w.Slug, w.PersonId, Notebook with { Port = appPort }, "127.0.0.1"), cancel);
     }
 
-    /// <summary>A workspace in the middle of its launch, of a template of its own whose app listens at this port.</summary>
+    /// <summary>A workspace in the middle of its launch, of a template of its own whose app listens on this port.</summary>
     private static async Task<Workspace> LaunchingAsync(WebFixture web, int appPort, CancellationToken cancel)
     {
         var w = await web.WorkspaceAsync("Ada");

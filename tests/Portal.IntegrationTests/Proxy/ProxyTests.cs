@@ -7,7 +7,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>What crosses the border between portal and app, in both directions, and between apps.</summary>
+/// <summary>What crosses the boundary between portal and app, in both directions, and between apps.</summary>
 public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -193,7 +193,7 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         (await answer.Content.ReadAsStringAsync(Cancel)).ShouldBe($"{size}");
     }
 
-    /// <summary>What a person meets on an app's host that is not open looks like the portal, in both themes, and nothing else may load or run there.</summary>
+    /// <summary>What a person sees on the host of a closed app looks like the portal, in both themes, and nothing else may load or run there.</summary>
     [Fact]
     public async Task Answers_OfTheProxyItself_HaveThePortalsLookUnderAStrictPolicy()
     {

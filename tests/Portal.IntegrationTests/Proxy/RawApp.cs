@@ -6,8 +6,8 @@ using System.Text;
 namespace Portal.IntegrationTests.Proxy;
 
 /// <summary>
-/// An app that shows what arrives and answers what it is told, byte for byte: no library reads or writes a header on its side. Text is Latin-1,
-/// one character a byte.
+/// An app that records what arrives and answers what it is told, byte for byte: no library reads or writes a header on its side. Text is Latin-1,
+/// one character per byte.
 /// </summary>
 public sealed class RawApp : IAsyncDisposable
 {
@@ -20,7 +20,7 @@ public sealed class RawApp : IAsyncDisposable
     /// <summary>Heads of all requests: request line and headers as they came.</summary>
     public ConcurrentQueue<string> Heads { get; } = new();
 
-    /// <summary>The next answers, status line to body; the connection is closed after each, whatever of the request is still to come.</summary>
+    /// <summary>The next responses, status line to body; the connection is closed after each, whatever of the request is still to come.</summary>
     public string Answer { get; set; } = Ok();
 
     public static string Ok(params string[] headers) =>
@@ -62,7 +62,7 @@ public sealed class RawApp : IAsyncDisposable
             }
             catch (IOException)
             {
-                // The proxy went away; the next one is listened to all the same.
+                // The proxy closed the connection; accept the next one all the same.
             }
         }
     }
@@ -74,7 +74,7 @@ public sealed class RawApp : IAsyncDisposable
     }
 }
 
-/// <summary>One request whose bytes nobody tidies, and its answer. Text is Latin-1, one character a byte.</summary>
+/// <summary>One raw request, and its response. Text is Latin-1, one character per byte.</summary>
 public static class RawCall
 {
     /// <param name="request">Request line, headers and body as they go out.</param>

@@ -5,7 +5,7 @@ using Portal.IntegrationTests.Access;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>The web with one app that is reached, and answers, by bare sockets.</summary>
+/// <summary>The web process with one app, both reached through raw sockets.</summary>
 public sealed class RawFixture : IAsyncLifetime
 {
     private int _names;
@@ -43,7 +43,7 @@ public sealed class RawFixture : IAsyncLifetime
         var launched = await launch.RunAsync(new(id, new(Web.Person("Ada")), Web.Class, "raw", "s", $"raw {Interlocked.Increment(ref _names)}", end), Cancel);
         launched.ShouldBeOfType<LaunchOutcome.Accepted>();
         await Web.ReadyAsync(id, 1);
-        // Room for the next test's.
+        // Frees quota for the next test.
         await Web.Database.ExecuteAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id}", Cancel);
         await using var db = Web.Database.Open();
         var workspace = await db.Workspaces.FindAsync([id], Cancel) ?? throw new InvalidOperationException();
@@ -52,7 +52,7 @@ public sealed class RawFixture : IAsyncLifetime
     }
 }
 
-/// <summary>One browser's way to the raw app.</summary>
+/// <summary>One browser's access to the raw app.</summary>
 public sealed class RawVisit(RawFixture raw, Visitor visitor, Workspace workspace) : IDisposable
 {
     public string Url => raw.Web.AppUrl(workspace.Slug, "lab");

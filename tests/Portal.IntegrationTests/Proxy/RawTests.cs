@@ -3,14 +3,14 @@ using System.Text;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>What is the app's passes byte for byte, both ways; what is the portal's, or would reach beyond the app's host, does not.</summary>
+/// <summary>What belongs to the app passes byte for byte, both ways; what belongs to the portal, or would affect other hosts, does not.</summary>
 public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
 {
     private const string ControlByte = "\u0001";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    /// <summary>As the bytes of UTF-8 lie in Latin-1.</summary>
+    /// <summary>UTF-8 bytes as Latin-1 text.</summary>
     private static string Utf8(string text) => Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(text));
 
     [Theory]
@@ -178,7 +178,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
         raw.App.Heads.Count.ShouldBe(before);
     }
 
-    /// <summary>An app that refuses an upload says so before it has read it, and hangs up.</summary>
+    /// <summary>An app that refuses an upload says so before it has read it, and closes the connection.</summary>
     [Theory]
     [InlineData(2 << 20)]
     [InlineData(30 << 20)]

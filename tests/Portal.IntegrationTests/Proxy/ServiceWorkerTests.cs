@@ -7,7 +7,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>A page of an app tries to leave something behind that reads what comes later, in a real browser.</summary>
+/// <summary>A page of an app tries to leave something behind that reads later requests, in a real browser.</summary>
 public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<HostileFixture>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -26,7 +26,7 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
         await browser.GoAsync(url + "/hostile");
         await Until.TrueAsync("the page has been loaded", async () => await browser.EvaluateAsync("document.body && document.body.id") == "hostile", Cancel);
 
-        // Registered, and waited for until it is active or redundant: whichever comes.
+        // Registered, and awaited until it is active or redundant, whichever comes.
         await browser.EvaluateAsync("""
             navigator.serviceWorker.register('/deep/sw.js', { scope: '/' }).then(r => new Promise(done => {
                 const worker = r.installing || r.waiting || r.active;
@@ -49,7 +49,7 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
     }
 }
 
-/// <summary>The web with an app whose pages mean harm.</summary>
+/// <summary>The web process with a malicious app.</summary>
 public sealed class HostileFixture : IAsyncLifetime
 {
     public WebFixture Web { get; } = new();

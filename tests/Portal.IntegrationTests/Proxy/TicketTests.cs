@@ -3,7 +3,7 @@ using Portal.IntegrationTests.Access;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>Who gets in with what ticket.</summary>
+/// <summary>Which ticket gives whom access.</summary>
 public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -66,7 +66,7 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         await visitor.PostFormAsync("/sign-out", web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
         (await visitor.EnterAsync(address, ticket, web.Origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
 
-        // And where only the session's row went, however that came about.
+        // Also if only the session's row was deleted, for whatever reason.
         await visitor.SignInAsync("Ada");
         (ticket, address) = await visitor.TicketAsync(w.Id);
         await web.Database.ExecuteAsync($"delete from portal.sessions where person_id = {web.Person("Ada")}", Cancel);
@@ -96,7 +96,7 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         using var api = await visitor.PostJsonAsync($"/api/v1/workspaces/{w.Id}/apps/notebook/ticket", new { });
         api.StatusCode.ShouldBe(HttpStatusCode.NotFound);
 
-        // A forged row of somebody who may not: refused when it is spent.
+        // A forged row of a person without permission: refused when it is used.
         var hash = Core.Access.Secret.Hash("forged");
         await web.Database.ExecuteAsync($"insert into portal.app_tickets (hash, workspace_id, app, person_id, session_hash, expires_at) select {hash}, {w.Id}, 'notebook', person_id, hash, clock_timestamp() + interval '1 minute' from portal.sessions where person_id = {web.Person("Alan")} limit 1", Cancel);
         (await visitor.EnterAsync(web.AppUrl(w.Slug) + "/.portal/enter", "forged", web.Origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound);

@@ -14,7 +14,7 @@ public sealed class AdmissionTests
     private const int Launches = 50, Room = 10;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    /// <summary>As while Jobs is away: whoever waits reads no reason that is not true.</summary>
+    /// <summary>As while Jobs is unavailable: a waiting person is shown no reason that is not true.</summary>
     [Fact]
     public async Task Launch_RoomForItAndNobodyAdmits_WaitsForItsTurnAlone()
     {
@@ -47,7 +47,7 @@ public sealed class AdmissionTests
         runs.Take(Room).ShouldAllBe(r => r.Phase == RunPhase.Succeeded);
         runs.Skip(Room).ShouldAllBe(r => r.Phase == RunPhase.Queued);
 
-        // Each place in the queue is told, in the order of the orders.
+        // Each place in the queue is shown, in the order of the orders.
         var feed = site.Get<WorkspaceFeed>();
         var places = new List<int>();
         foreach (var run in runs.Skip(Room))
@@ -55,13 +55,13 @@ public sealed class AdmissionTests
             var owner = await db.Workspaces.Where(w => w.Id == run.WorkspaceId).Select(w => w.PersonId).SingleAsync(Cancel);
             var queue = (await feed.LookAsync(new(owner), run.WorkspaceId, Cancel))!.Queue!;
             queue.WaitsFor.ShouldBe(QueueWait.Capacity);
-            // The ends of those ten make room for the first ten of the queue; of the ends of those nobody knows yet.
+            // The ends of those ten free capacity for the first ten of the queue; when those end nobody knows yet.
             (queue.ExpectedAt, queue.LatestAt.HasValue).ShouldBe((null, queue.Place <= Room));
             places.Add(queue.Place);
         }
         places.ShouldBe(Enumerable.Range(1, Launches - Room));
 
-        // Who stops makes room for the first of the queue, and for nobody else.
+        // A stop frees capacity for the first of the queue, and for nobody else.
         var first = runs[0];
         var stopper = await db.Workspaces.Where(w => w.Id == first.WorkspaceId).Select(w => w.PersonId).SingleAsync(Cancel);
         (await site.Get<StopWorkspace>().RunAsync(new(stopper), first.WorkspaceId, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
@@ -78,7 +78,7 @@ public sealed class AdmissionTests
     public async Task Launch_FiftyAtOnceWithQuotaForThirty_TwentyAreRefusedWithTheWallAndWhatFits()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
-        // Thirty medium ones, and then room for one small one more.
+        // Thirty medium ones, and then capacity for one more small one.
         await using var site = await TestSite.CreateAsync(database, Launches, new(4, 4096, 1, 1), Cancel, all: new(61, 61 * 1024, 100, Launches + 1));
         var outcomes = await LaunchAsync(site, "m");
         outcomes.Count(o => o is LaunchOutcome.Accepted).ShouldBe(30);
@@ -91,7 +91,7 @@ public sealed class AdmissionTests
         (await db.Audit.CountAsync(a => a.Outcome == nameof(RefusalReason.OverQuota), Cancel)).ShouldBe(20);
     }
 
-    /// <summary>The site has room for many, and no machine for one that large.</summary>
+    /// <summary>The site has capacity for many, but no machine for one that large.</summary>
     [Fact]
     public async Task Launch_NodeLargerThanAnyMachine_IsRefusedWithWhatFits()
     {
@@ -105,7 +105,7 @@ public sealed class AdmissionTests
         (refused.Reason, refused.Field, refused.Resource, refused.Fits).ShouldBe((RefusalReason.NeverPossible, "size", Resource.Vcpu, new Fit("s", 0)));
     }
 
-    /// <summary>Whichever resource a level has least of, that many are accepted and the others meet exactly that wall.</summary>
+    /// <summary>Whichever resource of a level is scarcest decides how many are accepted, and the others get exactly that binding limit.</summary>
     [Theory]
     [InlineData(QuotaLevel.Tenant, Resource.Vcpu)]
     [InlineData(QuotaLevel.Tenant, Resource.Memory)]
@@ -138,7 +138,7 @@ public sealed class AdmissionTests
             await db.SaveChangesAsync(Cancel);
         }
 
-        // A member's wall is met by one member's own launches, the others' by everybody's.
+        // A member's limit is reached by that member's own launches, the others' by everybody's.
         var outcomes = await Task.WhenAll(Enumerable.Range(0, people).Select(n => Task.Run(() => site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[level == QuotaLevel.Member ? 0 : n]), Cancel))));
 
         outcomes.Count(o => o is LaunchOutcome.Accepted).ShouldBe(fits);
@@ -149,7 +149,7 @@ public sealed class AdmissionTests
     private static Task<LaunchOutcome[]> LaunchAsync(TestSite site, string size = "s") =>
         Task.WhenAll(site.Students.Select(s => Task.Run(() => site.Get<LaunchWorkspace>().RunAsync(site.Order(s, size: size), Cancel))));
 
-    /// <summary>Of every resource: what is promised at tenant, class and each member, and what runs on the site. Summed here, not by the product's reader.</summary>
+    /// <summary>Of every resource: what is reserved for tenant, class and each member, and what runs on the site. Summed here, not by the product's reader.</summary>
     private static async Task NeverAboveAsync(TestDatabase database, Amounts capacity)
     {
         await using var db = database.Open();

@@ -8,7 +8,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Runs;
 
-/// <summary>What goes wrong around a launch reaches its owner as a reason and a way out, and leaves nothing.</summary>
+/// <summary>What goes wrong around a launch reaches its owner as a reason and a remedy, and leaves nothing behind.</summary>
 public sealed class BadInputTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -29,7 +29,7 @@ public sealed class BadInputTests
         var view = await FailedAsync(site, clouds, id, StepKey.ProveNotebook, cause, remedy);
         if (!memory) view.Run.Cause!.ShouldContain("exit code 3");
         view.Log.ShouldContain(l => l.Level == LogLevelOfLine.Fail && l.Text.Contains(cause));
-        // The way out works: once it no longer dies, the same workspace starts.
+        // The remedy works: once it no longer dies, the same workspace starts.
         clouds.Dies = _ => null;
         (await site.Get<StartWorkspace>().RunAsync(new(site.Students[0]), id, null, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await jobs.UntilSettledAsync(Cancel);
@@ -54,7 +54,7 @@ public sealed class BadInputTests
         await FailedAsync(site, clouds, id, StepKey.CheckOrder, "python", "ready");
         await using var db = database.Open();
         (await db.Workspaces.SingleAsync(Cancel)).Generation.ShouldBe(0);
-        // And while it is so, nobody orders another.
+        // Meanwhile nobody can order another.
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(RefusalReason.NotAvailable);
     }
 
@@ -63,7 +63,7 @@ public sealed class BadInputTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
-        // The order wants a work folder of 1 GiB beside the reserve.
+        // The order needs a work folder of 1 GiB beside the reserve.
         await database.ExecuteAsync($"update portal.site set storage_free_bytes = storage_reserve_bytes + {(1L << 30) - 1}", Cancel);
 
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(RefusalReason.DiskNearlyFull);
@@ -101,7 +101,7 @@ public sealed class BadInputTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel);
-        // 17 of 20 GiB are promised and nearly all of it is written: there is room for one more folder.
+        // 17 of 20 GiB are promised and nearly all of it is written: there is space for one more folder.
         await LaunchAsync(site);
         await database.ExecuteAsync($"update portal.reservations set storage_gib = 17 where storage_gib > 0", Cancel);
         await database.ExecuteAsync($"delete from portal.site", Cancel);
@@ -136,7 +136,7 @@ public sealed class BadInputTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
-        // It goes in the middle: the work folder is made, the cluster is not.
+        // The cloud becomes unavailable in the middle: the work folder is made, the cluster is not.
         var away = true;
         var clouds = new ScriptedClouds((what, _) => away && what == "ensure" ? Mood.Away : Mood.Well);
         await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(4));
@@ -166,7 +166,7 @@ public sealed class BadInputTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
-        // Two installations of one engine choose from the same pool: the first three blocks were free when they were looked at.
+        // Two installations on one container engine choose from the same pool: the first three blocks were free when they looked.
         var taken = new HashSet<string>(StringComparer.Ordinal);
         var clouds = new ScriptedClouds((_, _) => Mood.Well);
         clouds.Foreign = block => taken.Count < 3 ? taken.Add(block) || true : taken.Contains(block);
@@ -193,7 +193,7 @@ public sealed class BadInputTests
 
     private static async Task<WorkspaceView> LookAsync(TestSite site, Guid id) => (await site.Get<WorkspaceFeed>().LookAsync(new(site.Students[0]), id, Cancel))!;
 
-    /// <summary>What its owner sees: failed, where, why, and what helps; and nothing is held.</summary>
+    /// <summary>What its owner sees: failed, at which step, why, and the remedy; and nothing is held.</summary>
     private static async Task<WorkspaceView> FailedAsync(TestSite site, ScriptedClouds clouds, Guid id, StepKey step, string cause, string remedy)
     {
         var view = await LookAsync(site, id);

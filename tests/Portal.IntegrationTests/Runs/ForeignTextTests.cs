@@ -7,15 +7,15 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Runs;
 
-/// <summary>What a workspace says reaches rows cleaned and cut: no answer of it makes a run try again for minutes, or shows the database's words.</summary>
+/// <summary>Text from a workspace reaches rows cleaned and truncated: no answer makes a run retry for minutes, or shows the database's error.</summary>
 public sealed class ForeignTextTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    /// <summary>On a busy machine; a run that tries again and again takes twice as long.</summary>
+    /// <summary>On a busy machine; a run that retries again and again takes twice as long.</summary>
     private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(60);
 
-    /// <summary>Refused by PostgreSQL as text (22021) and as too long (22001); half of a surrogate pair is refused before it is sent.</summary>
+    /// <summary>Refused by PostgreSQL as text (22021) and as too long (22001); an unpaired surrogate is refused before it is sent.</summary>
     private static readonly string Hostile = "bad\0text\ud800" + new string('y', 1 << 20);
 
     [Fact]

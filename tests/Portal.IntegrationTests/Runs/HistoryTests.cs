@@ -11,8 +11,8 @@ using Portal.TestKit.Scripted;
 namespace Portal.IntegrationTests.Runs;
 
 /// <summary>
-/// Random histories of launch, resize, stop, start, delete, cancel and crash on scripted clouds that lose answers, refuse, go away and let calls
-/// land late. Two processes of Jobs compete with short leases. Whatever happened: storage is released last, and nothing is left.
+/// Random histories of launch, resize, stop, start, delete, cancel and crash on scripted clouds that lose responses, refuse, become unavailable and let
+/// calls land late. Two processes of Jobs compete with short leases. Whatever happened: storage is released last, and nothing is left.
 /// </summary>
 public sealed class HistoryTests(ITestOutputHelper output)
 {
@@ -32,7 +32,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         await site.PublishAsync(TestSite.Cluster, Cancel);
         var dice = new ConcurrentDictionary<Guid, Random>();
         var drains = new Random(7);
-        var calm = false; // at the end the clouds are well: what is judged is what is left, not whether the last sweep met a fault
+        var calm = false; // in the end the clouds work: the test judges what is left, not whether the last sweep met a fault
         var clouds = new ScriptedClouds((_, workspace) => calm ? Mood.Well : Roll(dice.GetOrAdd(workspace, w => new Random(w.GetHashCode()))));
         await using var one = site.Process(clouds, TimeSpan.FromMilliseconds(900));
         await using var two = site.Process(clouds, TimeSpan.FromMilliseconds(900));
@@ -53,7 +53,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
 
         clouds.Broken.ShouldBeEmpty();
         await CheckAsync(database, clouds, swept: false);
-        // What a dead process had asked for may land at any time later: the sweep finds it.
+        // A dead process's calls may land at any later time: the sweep finds their results.
         clouds.LandLateCalls();
         calm = true;
         for (var i = 0; i < 3; i++) await one.Get<Leftovers>().RunAsync(Cancel);
@@ -74,7 +74,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         while (!over.IsCancellationRequested)
         {
             var begun = await process.ClaimAsync(CancellationToken.None);
-            // Not awaited for long: a run whose worker has died never comes back.
+            // Not awaited for long: a run whose worker has died never returns.
             if (begun.Count > 0) await Task.WhenAny(Task.WhenAll(begun), Task.Delay(20, CancellationToken.None));
             else await Task.Delay(5, CancellationToken.None);
         }
@@ -133,12 +133,12 @@ public sealed class HistoryTests(ITestOutputHelper output)
             }
             var running = ready ? nodes.ToList() : [];
             var left = string.Join(' ', clouds.LeftOf(id).Split(' ').Where(l => l != "scratch" || deleted));
-            // What a call that landed late has made is for the sweep.
+            // Orphans of a late call are for the sweep.
             if (ready ? !clouds.Runs(id) : left.Length > 0) wrong.Add($"{said}: seen \"{clouds.LeftOf(id)}\"");
             if (swept) Same("what runs", clouds.NodesOf(id).Select(n => n.Name), running.Select(n => n.Name));
             Same("quota", open[id].Where(r => r.Kind == ReservationKind.Compute).Select(r => $"{r.Node}:{r.Vcpu}:{r.MemoryMib}"), running.Select(n => $"{n.Name}:{n.Size.Vcpu}:{n.Size.MemoryMib}"));
             Same("room", claims[id].Select(c => $"{c.Node}:{c.Vcpu}:{c.MemoryMib}"), running.Select(n => $"{n.Name}:{n.Size.Vcpu}:{n.Size.MemoryMib}"));
-            // Workers whose going a stop has ended are for the sweep too.
+            // Workers that were leaving when a stop ended their run are for the sweep too.
             var scratch = deleted ? [] : nodes.Where(n => n.Role.ScratchGib > 0).Select(n => n.Name).ToList();
             if (swept) Same("quota of scratch", open[id].Where(r => r.Kind == ReservationKind.Scratch).Select(r => r.Node), scratch);
             if (clouds.ScratchOf(id).Folders.Except(open[id].Where(r => r.Kind == ReservationKind.Scratch).Select(r => r.Node)).ToList() is { Count: > 0 } unpaid && swept) wrong.Add($"{said}: folders without quota {Sorted(unpaid)}");

@@ -7,8 +7,8 @@ using Portal.TestKit.Scripted;
 namespace Portal.IntegrationTests.Runs;
 
 /// <summary>
-/// A database that came back without what it had committed last, as after a fail-over to a copy that was behind: the run does steps again whose
-/// results are there already, under a new generation.
+/// A database that came back without its last commits, as after a fail-over to a lagging replica: the run repeats steps whose
+/// results already exist, under a new generation.
 /// </summary>
 public sealed class LostCommitTests
 {

@@ -8,7 +8,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Runs;
 
-/// <summary>What a template says of its engine's health holds before anything is Ready; the engine is a server of the test's.</summary>
+/// <summary>A template's health conditions for its compute engine must hold before anything is Ready; the test plays the compute engine.</summary>
 public sealed class ProveEngineTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -50,7 +50,7 @@ public sealed class ProveEngineTests
         seen.ShouldBeInRange(1, 15, "a dead node is found out, at a quarter of the price at most");
     }
 
-    /// <summary>A cluster of two workers whose engine is the fake one.</summary>
+    /// <summary>A cluster of two workers with the fake compute engine.</summary>
     private sealed class Site(TestDatabase database, TestSite site, ScriptedClouds clouds, TimeSpan deadline) : IAsyncDisposable
     {
         public ScriptedClouds Clouds => clouds;

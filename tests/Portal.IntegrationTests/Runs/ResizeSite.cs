@@ -52,7 +52,7 @@ internal sealed class ResizeSite : IAsyncDisposable
 
     public Dictionary<string, string> Containers(Guid id) => Clouds.NodesOf(id).ToDictionary(n => n.Name, n => n.StateHash, StringComparer.Ordinal);
 
-    /// <summary>What its nodes have reserved, which is what they have claimed.</summary>
+    /// <summary>What its nodes have reserved, which equals what they have claimed.</summary>
     public async Task<Amounts> PromisedAsync(Guid id)
     {
         await using var db = _database.Open();
@@ -73,7 +73,7 @@ internal sealed class ResizeSite : IAsyncDisposable
         }, _cancel);
     }
 
-    /// <summary>An order to resize, written by hand as role portal_web.</summary>
+    /// <summary>An order to resize, inserted directly as role portal_web.</summary>
     public async Task ForgeAsync(Guid id, string column, object value)
     {
         await using var web = NpgsqlDataSource.Create(_database.Web);
@@ -82,7 +82,7 @@ internal sealed class ResizeSite : IAsyncDisposable
         await forge.ExecuteNonQueryAsync(_cancel);
     }
 
-    /// <summary>Quota, room, containers, folders and mounts are those of so many workers, neither more nor less.</summary>
+    /// <summary>Quota, capacity, containers, folders and mounts match exactly this number of workers.</summary>
     public async Task HoldsAsync(Guid id, int workers, bool stopped = false)
     {
         await using var db = _database.Open();

@@ -11,7 +11,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Runs;
 
-/// <summary>Another number of workers while it runs: what it takes, what it gives back and in which order, and what it leaves alone.</summary>
+/// <summary>Changing the number of workers while it is running: what it takes, what it gives back and in which order, and what it leaves alone.</summary>
 public sealed class ResizeTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -163,7 +163,7 @@ public sealed class ResizeTests
         await using var it = await ResizeSite.CreateAsync(Cancel, capacity: new(4, 100_000, 0, 0));
         var id = await it.LaunchAsync(workers: 2);
         (await it.ResizeAsync(id, 4)).ShouldBeOfType<ChangeOutcome.Refused>().Quota!.Reason.ShouldBe(RefusalReason.NeverPossible);
-        // The same as a forged row: two more would fit the site, yet not beside the three that it has.
+        // The same as a forged row: two more would fit the site, but not beside the three that it has.
         await it.ForgeAsync(id, "workers", 4);
         var other = it.Site.Order(it.Site.Students[1]);
         (await it.Site.Get<LaunchWorkspace>().RunAsync(other, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
@@ -198,7 +198,7 @@ public sealed class ResizeTests
         var other = await it.LaunchAsync(workers: 2, it.Site.Students[1]);
         await it.ResizeAsync(id, 4);
         await Task.WhenAll(await it.Jobs.ClaimAsync(Cancel));
-        // Fewer workers are admitted at once, whoever waits; two of them make the room.
+        // Fewer workers are admitted at once, whoever waits; removing two frees the capacity.
         await it.ResizeAsync(other, 1, it.Site.Students[1]);
         await it.ClaimUntilAsync(other, r => r is { Kind: RunKind.Resize, Phase: RunPhase.Succeeded });
         (await it.LookAsync(id)).Run.Phase.ShouldBe(RunPhase.Queued);

@@ -8,14 +8,14 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Runs;
 
-/// <summary>A run that waits for a time is a row; nobody but the dispatcher wakes it, so the dispatcher must learn of each new time.</summary>
+/// <summary>A run that waits is a row; only the dispatcher wakes it, so the dispatcher must learn of each new due time.</summary>
 public sealed class WaitingTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(Mood.Well)] // looks again, since the notebook is not there yet
-    [InlineData(Mood.Away)] // tries again, since the cloud did not answer
+    [InlineData(Mood.Well)] // looks again, because the notebook is not up yet
+    [InlineData(Mood.Away)] // retries, because the cloud did not answer
     public async Task Run_ThatWaitsForATime_RingsForTheDispatcher(Mood mood)
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);

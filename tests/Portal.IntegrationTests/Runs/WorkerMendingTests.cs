@@ -11,12 +11,12 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Runs;
 
-/// <summary>Workers that end by themselves are made anew, within a bound, and counted; nothing else is touched.</summary>
+/// <summary>Workers that exit by themselves are recreated, a bounded number of times, and counted; nothing else is touched.</summary>
 public sealed class WorkerMendingTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    /// <summary>What is seen becomes rows, as the watch does it; then one round of mending.</summary>
+    /// <summary>Writes what is seen as rows, as the watch does; then one pass of automatic restarts.</summary>
     private static async Task MendAsync(ResizeSite it, Guid id)
     {
         await it.Jobs.Get<NodeRows>().SeeAsync(id, await it.Clouds.LookAsync(id, Cancel), Cancel);
@@ -148,7 +148,7 @@ public sealed class WorkerMendingTests
         await MendAsync(it, id);
         it.Containers(id).ShouldBe(before, ignoreOrder: true);
 
-        // The smaller number is kept, the run says what happened, and then the worker is made anew.
+        // The smaller number is kept, the run says what happened, and then the worker is recreated.
         it.Clouds.Command = (_, _) => new(0, "");
         await it.Jobs.UntilSettledAsync(Cancel);
         (await it.LookAsync(id)).Run.Phase.ShouldBe(RunPhase.Failed);

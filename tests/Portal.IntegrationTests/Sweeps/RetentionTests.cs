@@ -6,7 +6,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Sweeps;
 
-/// <summary>Of each kind of row one on either side of its time: the older goes, the younger stays.</summary>
+/// <summary>One row of each kind on either side of its retention: the older is deleted, the younger stays.</summary>
 public sealed class RetentionTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

@@ -11,7 +11,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Sweeps;
 
-/// <summary>Timed work, each sweep by itself, and that the schedule is exactly these.</summary>
+/// <summary>Scheduled work: each sweep alone, and the complete list of recurring jobs.</summary>
 public sealed class SweepTests
 {
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(4);
@@ -27,7 +27,7 @@ public sealed class SweepTests
         await using var one = site.Process(Clouds(), Lease);
         await using var two = site.Process(Clouds(), Lease);
         var id = await ReadyAsync(site, one);
-        // Whoever swept keeps its connection in the pool, and nothing else.
+        // A finished sweep keeps its connection in the pool, and nothing else.
         await one.Get<Jobs.Sweeps.Sweeps>().EndTimesAsync(Cancel);
         await EndedAsync(database, id);
 
@@ -46,7 +46,7 @@ public sealed class SweepTests
         await using var two = site.Process(clouds, Lease);
         var id = await ReadyAsync(site, one);
         await EndedAsync(database, id);
-        // The first is held up in the middle of its sweep: somebody changes the very workspace.
+        // The first is blocked in the middle of its sweep: somebody changes the very workspace.
         await using var busy = database.Open();
         await using var transaction = await busy.Database.BeginTransactionAsync(Cancel);
         await Core.Data.Locks.LockWorkspaceAsync(busy, id, Cancel);
@@ -61,7 +61,7 @@ public sealed class SweepTests
         (await NewestAsync(database, id)).Kind.ShouldBe(RunKind.Stop);
     }
 
-    /// <summary>Calls of clouds last: the database ends silent transactions, and a sweep at work is not silent.</summary>
+    /// <summary>Calls to clouds take time: the database ends idle transactions, but a working sweep is not idle.</summary>
     [Fact]
     public async Task Sweep_ThatLastsLongerThanTheDatabaseBearsSilence_KeepsItsLock()
     {
@@ -71,7 +71,7 @@ public sealed class SweepTests
         var calls = 0;
         var clouds = new ScriptedClouds((_, _) =>
         {
-            if (Interlocked.Increment(ref calls) == 2) hold.Wait(Cancel); // the first call makes what is left over
+            if (Interlocked.Increment(ref calls) == 2) hold.Wait(Cancel); // the first call creates an orphan
             return Mood.Well;
         });
         (string, string)[] impatient = [("ConnectionStrings:portal", database.Jobs + ";Options=-c idle_in_transaction_session_timeout=2s")];
@@ -81,7 +81,7 @@ public sealed class SweepTests
         await LeaveAsync(clouds, site, unknown);
         var first = Task.Run(() => one.Get<Jobs.Sweeps.Sweeps>().LeftoversAsync(Cancel), Cancel);
         await Until.TrueAsync("the first calls its cloud", () => Task.FromResult(Volatile.Read(ref calls) == 2), Cancel);
-        await Task.Delay(TimeSpan.FromSeconds(4), TimeProvider.System, Cancel); // that is what the cloud takes
+        await Task.Delay(TimeSpan.FromSeconds(4), TimeProvider.System, Cancel); // the time that the cloud takes
 
         await two.Get<Jobs.Sweeps.Sweeps>().LeftoversAsync(Cancel);
 
@@ -109,7 +109,7 @@ public sealed class SweepTests
         var first = Task.Run(() => one.Get<Jobs.Sweeps.Sweeps>().LeftoversAsync(Cancel), Cancel);
         await Until.TrueAsync("it calls its cloud", () => Task.FromResult(Volatile.Read(ref calls) == 2), Cancel);
 
-        // As after a freeze: the database has ended what held the locks; the next beats find out.
+        // As after a freeze: the database has ended the transaction with the locks; the next heartbeats find out.
         await database.ExecuteAsync($"select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())", Cancel);
         await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Cancel);
         hold.Set();
@@ -142,7 +142,7 @@ public sealed class SweepTests
         (await db.Runs.Where(r => r.WorkspaceId == over).OrderBy(r => r.Number).Select(r => r.Kind).ToListAsync(Cancel)).ShouldBe([RunKind.Launch, RunKind.Stop]);
         (await db.Workspaces.CountAsync(w => w.DeletedAt != null, Cancel)).ShouldBe(0);
         (await db.Reservations.CountAsync(r => r.EndedAt == null && r.Kind == Core.Quotas.ReservationKind.Storage, Cancel)).ShouldBe(1);
-        // Stopped already: nothing is ordered again.
+        // Already stopped: nothing is ordered again.
         await jobs.Get<EndTimes>().RunAsync(Cancel);
         (await NewestAsync(database, over)).Number.ShouldBe(2);
     }
@@ -185,7 +185,7 @@ public sealed class SweepTests
         var order = site.Order(site.Students[0]);
         (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
         await EndedAsync(database, order.Id);
-        // Found as one that still starts; then its run ends, under the workspace's lock as all runs do.
+        // Found while still starting; then its run ends, under the workspace's lock as all runs do.
         await using var end = database.Open();
         await using var transaction = await end.Database.BeginTransactionAsync(Cancel);
         await Core.Data.Locks.LockWorkspaceAsync(end, order.Id, Cancel);
@@ -260,7 +260,7 @@ public sealed class SweepTests
         await jobs.UntilSettledAsync(Cancel);
         foreach (var late in (Guid[])[released, unknown]) await LandAsync(clouds, site, late);
 
-        // Who was released a moment ago may still have a call under way; who is not known at all never has.
+        // A workspace released a moment ago may still have a call in progress; an unknown one never has.
         for (var i = 0; i < 3; i++) await patient.Get<Leftovers>().RunAsync(Cancel);
         clouds.LeftOf(unknown).ShouldBeEmpty();
         clouds.LeftOf(released).ShouldBe("nodes mount rule network");
@@ -304,7 +304,7 @@ public sealed class SweepTests
         }, ignoreOrder: true);
     }
 
-    /// <summary>A process killed while Hangfire's lock was its own leaves the lock's row; the next one works on its runs at once, and declares later.</summary>
+    /// <summary>A process killed while it held Hangfire's lock leaves the lock's row; the next one works on its runs at once, and registers jobs later.</summary>
     [Fact]
     public async Task Schedule_WhileALockOfAKilledProcessIsThere_HoldsUpNoStart()
     {
@@ -330,7 +330,7 @@ public sealed class SweepTests
         await schedule.ExecuteTask!;
     }
 
-    /// <summary>As a call of a process that died: storage allowed and nodes started for a workspace that nobody wants any more.</summary>
+    /// <summary>As a call by a dead process: storage allowed and nodes started for a workspace that nobody wants any more.</summary>
     private static async Task LandAsync(ScriptedClouds clouds, TestSite site, Guid workspace)
     {
         await clouds.AllowAsync(new(workspace, 1, site.Class, site.Students[0]), Cancel);

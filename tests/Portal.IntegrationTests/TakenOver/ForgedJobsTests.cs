@@ -7,7 +7,7 @@ using Portal.TestKit.Scripted;
 namespace Portal.IntegrationTests.TakenOver;
 
 /// <summary>
-/// Rows in Hangfire's own tables, written with rights that the web does not even have: a job and a recurring entry of types that are none of
+/// Rows in Hangfire's own tables, written with rights that the web process does not even have: a job and a recurring entry of types that are not
 /// ours. They would run as root; the allow-list of job types lets neither load.
 /// </summary>
 public sealed class ForgedJobsTests
@@ -24,9 +24,9 @@ public sealed class ForgedJobsTests
         {
             var job = await ForgeJobAsync(source, Path.Combine(folder, "job"));
             await ForgeRecurringAsync(source, Path.Combine(folder, "recurring"));
-            // Hangfire tries it again later, as every failed job; it fails to load each time.
+            // Hangfire retries it later, like every failed job; it fails to load each time.
             await Until.TrueAsync("the forged job was fetched and did not load", () => TrueAsync(source, $"select exists (select from hangfire.job where id = {job} and statename in ('Failed', 'Scheduled')) and exists (select from hangfire.state where jobid = {job} and (reason like '%no job type%' or data::text like '%no job type%'))"), Cancel, TimeSpan.FromMinutes(1));
-            // It is due each second; our own entries, each of which the scheduler looks at after it, have fallen due several times since.
+            // It is due each second; our own entries, which the scheduler reads after it, have fallen due several times since.
             await using var newest = source.CreateCommand("select max(id) from hangfire.job");
             var before = (long)(await newest.ExecuteScalarAsync(Cancel))!;
             await Until.TrueAsync("the schedule went on", () => TrueAsync(source, $"select count(*) >= 4 from hangfire.job where id > {before} and statename = 'Succeeded'"), Cancel, TimeSpan.FromMinutes(2));
@@ -52,8 +52,8 @@ public sealed class ForgedJobsTests
     }
 
     /// <summary>
-    /// The guard taken away: the same rows in the same storage under Hangfire's own idea of what a job may be. If this ever fails, the forged
-    /// rows above do nothing for another reason than the allow-list.
+    /// Without the guard: the same rows in the same storage under Hangfire's own rules for jobs. If this ever fails, the forged
+    /// rows above do nothing for a reason other than the allow-list.
     /// </summary>
     [Fact]
     public async Task WithoutTheAllowList_ForgedJobAndRecurringEntryRun_WhichIsWhyThereIsOne()

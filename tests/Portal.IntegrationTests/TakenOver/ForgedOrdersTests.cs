@@ -8,7 +8,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.TakenOver;
 
-/// <summary>What a taken-over web can still write with its own role, as rows; Jobs refuses each order before anything is made.</summary>
+/// <summary>What a compromised web process can still write with its own role, as rows; Jobs refuses each order before anything is made.</summary>
 public sealed class ForgedOrdersTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -72,7 +72,7 @@ public sealed class ForgedOrdersTests
         await using var db = database.Open();
         (await db.Runs.SingleAsync(Cancel)).Phase.ShouldBe(RunPhase.Succeeded);
         (await db.Workspaces.SingleAsync(Cancel)).Wish.ShouldBeNull();
-        // It was admitted as every launch: with room of its own.
+        // It was admitted like every launch, with its own claim on capacity.
         (await db.CapacityClaims.CountAsync(c => c.EndedAt == null, Cancel)).ShouldBe(1);
     }
 
@@ -87,7 +87,7 @@ public sealed class ForgedOrdersTests
         (await Should.ThrowAsync<PostgresException>(() => forge.ExecuteNonQueryAsync(Cancel))).SqlState.ShouldBe(PostgresErrorCodes.CheckViolation);
     }
 
-    /// <summary>An order written by hand as role portal_web: right in everything but what is named.</summary>
+    /// <summary>An order inserted directly as role portal_web: right in everything but what is named.</summary>
     private static async Task<Guid> ForgeAsync(TestSite site, string workspace, string reservation)
     {
         var (id, folder) = (TestSite.NewId(), TestSite.NewId());

@@ -17,7 +17,7 @@ public sealed class GrantsDatabase : IAsyncLifetime
     }
 }
 
-/// <summary>What the database grants is what the one file says, to the column; and what neither says is refused.</summary>
+/// <summary>The database's grants equal those of the one file, to the column; everything else is refused.</summary>
 public sealed class GrantsTests(GrantsDatabase database) : IClassFixture<GrantsDatabase>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

@@ -6,7 +6,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Workspaces;
 
-/// <summary>Only what runs or comes up has an end time that can be moved.</summary>
+/// <summary>Only a workspace that is running or coming up has an end time that can be moved.</summary>
 public sealed class ExtendTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -35,7 +35,7 @@ public sealed class ExtendTests
         await ExtendAsync(database, site, order, accepted);
     }
 
-    /// <summary>Whatever became of a Resize, or is becoming of it, the workspace runs.</summary>
+    /// <summary>Whatever the outcome or state of a Resize, the workspace is running.</summary>
     [Theory]
     [InlineData(RunPhase.Active, null)]
     [InlineData(RunPhase.Active, RunKind.Resize)]

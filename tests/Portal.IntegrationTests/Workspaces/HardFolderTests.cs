@@ -7,7 +7,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Workspaces;
 
-/// <summary>Work folders as students leave them: full, or full of names that mean something to a shell. The notebook opens all the same, with the real proof.</summary>
+/// <summary>Work folders as students leave them: full, or full of names that mean something to a shell. The notebook still opens, with the real kernel check.</summary>
 public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSite>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -18,7 +18,7 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
     {
         var order = It.Site.Order(It.Site.Students[0]);
         var node = await LaunchAsync(order);
-        // Down to the last block: at once, then in ever smaller bites.
+        // To the last block: one large write, then smaller and smaller ones.
         await PythonAsync(node, """
             import os
             for name, bite in (("big", 1000 << 20), ("mid", 1 << 20), ("small", 64 << 10), ("last", 4 << 10)):

@@ -7,12 +7,12 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Workspaces;
 
-/// <summary>Settings in a work folder with which no notebook comes up, with the real proof: the run says so, and a start without them is the way out.</summary>
+/// <summary>Settings in a work folder that keep a notebook from starting, with the real kernel check: the run says so, and a start without them is the remedy.</summary>
 public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSite>
 {
     private const string Settings = "/home/student/work/.notebook/jupyter/jupyter_server_config.py", Ignored = "own";
 
-    /// <summary>Answers the start of a kernel without end.</summary>
+    /// <summary>Answers the start of a kernel endlessly.</summary>
     private const string Endless = """
         from jupyter_server.services.kernels import handlers
         async def post(self):
@@ -106,6 +106,6 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
         return said;
     }
 
-    /// <summary>Bytes that Jobs ever had in memory.</summary>
+    /// <summary>Peak memory of Jobs, bytes.</summary>
     private long ResidentMost() => It.Jobs.ResidentMost;
 }

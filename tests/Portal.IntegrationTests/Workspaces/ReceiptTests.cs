@@ -5,7 +5,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Workspaces;
 
-/// <summary>What the receipt says of the start: whether there is room now, and how long this template usually takes.</summary>
+/// <summary>What the launch preview says about the start: whether there is capacity now, and how long this template usually takes.</summary>
 public sealed class ReceiptTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -61,7 +61,7 @@ public sealed class ReceiptTests
         (await PreviewAsync(site, "s", "cluster")).UsualStart.ShouldBeNull();
     }
 
-    /// <summary>Somebody's order that begins at once is no queue.</summary>
+    /// <summary>An order that starts at once does not make a queue.</summary>
     [Fact]
     public async Task Receipt_AnotherWasJustOrderedAndThereIsRoom_StartsAtOnce()
     {
@@ -85,7 +85,7 @@ public sealed class ReceiptTests
         var notebook = await PreviewAsync(site, "s");
         notebook.Walls.Sizes.Keys.ShouldBe(["l"]);
         notebook.Walls.Sizes["l"].Stop.ShouldBe(["mine"]);
-        // A notebook and one worker are two; with another the share is met.
+        // A notebook and one worker are two; with another the limit is reached.
         var cluster = await PreviewAsync(site, "s", "cluster");
         cluster.Walls.Sizes.Keys.ShouldBe(["l"]);
         (cluster.Walls.MostWorkers, cluster.Walls.More!.Reason).ShouldBe((1, Core.Policy.RefusalReason.OverQuota));

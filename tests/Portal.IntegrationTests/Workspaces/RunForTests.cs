@@ -42,7 +42,7 @@ public sealed class RunForTests
         ready.Log.ShouldContain(l => l.Text == $"Runs until {ready.EndAt.UtcDateTime:yyyy-MM-dd HH:mm} UTC.");
     }
 
-    /// <summary>Whatever a row says, the class's rule bounds it.</summary>
+    /// <summary>Whatever a row says, the class's rule limits it.</summary>
     [Fact]
     public async Task RunFor_LongerThanTheClassAllows_IsRefusedAndARowThatSaysSoIsCut()
     {
@@ -81,7 +81,7 @@ public sealed class RunForTests
         ready.EndAt.ShouldBe(Now.AddHours(3), Near);
     }
 
-    /// <summary>A time that a person named stands.</summary>
+    /// <summary>An explicit end time applies.</summary>
     [Fact]
     public async Task Extend_WhileItComesUp_NamesTheEndForGood()
     {
@@ -98,7 +98,7 @@ public sealed class RunForTests
         (await LookAsync(site, order)).EndAt.ShouldBe(named, TimeSpan.FromMilliseconds(1));
     }
 
-    /// <summary>A process that lost its lease sets no end.</summary>
+    /// <summary>A process that lost its lease sets no end time.</summary>
     [Fact]
     public async Task End_ByAStaleProcess_LeavesTheTimeAlone()
     {

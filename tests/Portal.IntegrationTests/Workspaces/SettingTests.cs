@@ -8,7 +8,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Workspaces;
 
-/// <summary>Values of a template's settings, whoever sends them: refused by the verb with the setting's name, and once more by Jobs from the rows.</summary>
+/// <summary>Values of a template's settings, whoever sends them: refused by the verb with the setting's name, and again by Jobs from the rows.</summary>
 public sealed class SettingTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

@@ -5,7 +5,7 @@ using Portal.IntegrationTests.Runs;
 
 namespace Portal.IntegrationTests.Workspaces;
 
-/// <summary>A stopped workspace whose quota others have taken meanwhile: which wall it meets, and as what it could be started.</summary>
+/// <summary>A stopped workspace whose quota others have taken meanwhile: which limit binds, and with what choice it could be started.</summary>
 public sealed class StartTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -21,7 +21,7 @@ public sealed class StartTests
         (await WallAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 3)));
         (await WallAsync(it, id, new(SizeId: "l", Workers: 1))).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 1)));
 
-        // The dialog says the same before anything is asked for.
+        // The dialog says the same before anything is requested.
         var walls = await it.Site.Get<StartPreview>().RunAsync(new(it.Owner), id, "s", newest: false, Cancel);
         (walls.MostWorkers, walls.More!.Reason, string.Join(' ', walls.Sizes.Keys)).ShouldBe((3, RefusalReason.OverQuota, "l"));
         walls.More.Stop.ShouldHaveSingleItem();
@@ -74,7 +74,7 @@ public sealed class StartTests
         var view = await it.LookAsync(id);
         (view.Status, view.WithoutSettings).ShouldBe((WorkspaceStatus.Ready, true));
 
-        // Workers that come later are of the same generation.
+        // Workers that are added later are of the same generation.
         (await it.ResizeAsync(id, 3)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await it.Jobs.UntilSettledAsync(Cancel);
         it.Clouds.Planned!.Nodes.Select(n => n.Environment.GetValueOrDefault(told)).ShouldBe(["1", "1", "1", "1"]);

@@ -13,8 +13,8 @@ using Portal.Jobs.Clouds.LocalStorage;
 namespace Portal.TestKit.Clouds;
 
 /// <summary>
-/// A real engine and a real btrfs under an installation id of its own. What it makes carries that id and is removed at the end; a machine that
-/// lacks something fails the test with words.
+/// A real container engine and a real btrfs under an installation id of its own. What it makes carries that id and is removed at the end; on a machine
+/// that lacks something the test fails with an explanation.
 /// </summary>
 public sealed class CloudLab : IAsyncDisposable
 {
@@ -31,10 +31,10 @@ public sealed class CloudLab : IAsyncDisposable
             .AddDockerCloud(configuration).AddLocalStorage(configuration).AddImages(configuration).BuildServiceProvider();
     }
 
-    /// <summary>Removals of whatever generation.</summary>
+    /// <summary>Removals, whatever the generation.</summary>
     public const int Every = int.MaxValue;
 
-    /// <summary>Ten characters, as of an installation.</summary>
+    /// <summary>Ten characters, like an installation's.</summary>
     public string Id { get; }
 
     public IReadOnlyDictionary<string, string?> Settings { get; }
@@ -43,7 +43,7 @@ public sealed class CloudLab : IAsyncDisposable
     public IShareCloud Shares => Get<IShareCloud>();
     public IFilesetCloud Filesets => Get<IFilesetCloud>();
 
-    /// <summary>What folders hold, once nothing is being counted again: tests share one disk, and some of them cause that.</summary>
+    /// <summary>Usage of folders, once no rescan is running: tests share one disk, and some of them cause rescans.</summary>
     public async Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel)
     {
         IReadOnlyList<FilesetUsage>? usage = null;
@@ -67,12 +67,12 @@ public sealed class CloudLab : IAsyncDisposable
     public string Folder => Settings["Clouds:LocalStorage:Folder"]!;
     public string Mounts => Settings["Clouds:LocalStorage:Mounts"]!;
 
-    /// <summary>A variable that names a part of the lab; missing is a failure, not a skip.</summary>
+    /// <summary>A variable that names a part of the lab; if missing the test fails, it is not skipped.</summary>
     public static string Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value
         ? value
-        : throw new InvalidOperationException($"{name} is not set: these tests need a real engine and a btrfs mount; infra/test integration sets them up and names them.");
+        : throw new InvalidOperationException($"{name} is not set: these tests need a real container engine and a btrfs mount; infra/test integration provides both.");
 
-    /// <summary>An installation of its own.</summary>
+    /// <summary>A separate installation.</summary>
     /// <param name="change">Settings that differ.</param>
     public static CloudLab Open(params (string Key, string? Value)[] change)
     {
@@ -86,7 +86,7 @@ public sealed class CloudLab : IAsyncDisposable
             ["Clouds:Docker:Pool"] = "10.214.0.0/16",
             ["Clouds:Docker:ProbeUser"] = Environment.GetEnvironmentVariable("PORTAL_TEST_WEB_USER") is { Length: > 0 } web ? web : "nobody",
             ["Images:Recipes"] = Variable("PORTAL_TEST_RECIPES"),
-            ["Images:Engines"] = Environment.GetEnvironmentVariable("PORTAL_TEST_ENGINES"), // may be empty: then of Debian's packages alone
+            ["Images:Engines"] = Environment.GetEnvironmentVariable("PORTAL_TEST_ENGINES"), // may be empty: then from Debian's packages alone
             ["Images:AptSources"] = Variable("PORTAL_TEST_APT"),
             ["Clouds:LocalStorage:Folder"] = Path.Combine(Variable("PORTAL_TEST_SHARES"), $"test-{id}"),
             ["Clouds:LocalStorage:Mounts"] = $"{run}/mounts",
@@ -128,7 +128,7 @@ public sealed class CloudLab : IAsyncDisposable
         throw new InvalidOperationException("the lab's address pool is full");
     }
 
-    /// <summary>The image that notebooks are made of, by id; made first where the engine lacks it, which takes minutes.</summary>
+    /// <summary>The notebook image, by id; built first if the container engine lacks it, which takes minutes.</summary>
     public Task<string> PythonAsync() => ImageAsync("python");
 
     public Task<string> BaseAsync() => ImageAsync("base");
@@ -145,7 +145,7 @@ public sealed class CloudLab : IAsyncDisposable
             work is null ? [] : [new FolderPlan(work, "/home/student/work", ReadOnly: false)], memoryMib, vcpus);
     }
 
-    /// <summary>Work folder of a new person in a class, made, allowed and mounted for a workspace.</summary>
+    /// <summary>Work folder of a new person in a class: created, allowed and mounted for a workspace.</summary>
     public async Task<(string Mount, string Folder, ShareAccess Access)> WorkAsync(Guid classId, int uid, long limit = 64 << 20, long classLimit = 1 << 30, Guid? workspace = null)
     {
         var access = new ShareAccess(workspace ?? New(), 1, classId, New());
@@ -154,7 +154,7 @@ public sealed class CloudLab : IAsyncDisposable
         return (await Shares.AllowAsync(access, CancellationToken.None), Path.Combine(Folder, classId.ToString("n"), access.PersonId.ToString("n")), access);
     }
 
-    /// <summary>Runs a command inside a node as its person; what it wrote, both streams, and its exit code.</summary>
+    /// <summary>Runs a command inside a node as its person; returns its output, both streams, and its exit code.</summary>
     public async Task<(string Said, long Code)> InsideAsync(ClusterPlan plan, string node, params string[] command)
     {
         var name = Owned.Container(plan.Workspace, plan.Generation, node);
@@ -179,7 +179,7 @@ public sealed class CloudLab : IAsyncDisposable
         return said.StartsWith("reached", StringComparison.Ordinal) || (said.StartsWith("closed", StringComparison.Ordinal) ? false : throw new InvalidOperationException(said));
     }
 
-    /// <summary>Where a node answers.</summary>
+    /// <summary>Address of a node.</summary>
     public async Task<string> AddressAsync(ClusterPlan plan, string node) =>
         (await Clusters.LookAsync(plan.Workspace, CancellationToken.None))!.Nodes.Single(n => n.Name == node).Address ?? throw new InvalidOperationException($"{node} does not run");
 
@@ -214,7 +214,7 @@ public sealed class CloudLab : IAsyncDisposable
     {
         if (!Images.TryGetValue(name, out var id))
         {
-            // The same recipes as the product's, so the same tags: made once for all labs of a machine.
+            // The same recipes as the product's, so the same tags: built once for all labs on a machine.
             Images[name] = id = (await Get<ImageBuilder>().EnsureAsync(name, new AtOnce<ImageProgress>(_ => { }), CancellationToken.None)).Id;
         }
 
@@ -224,7 +224,7 @@ public sealed class CloudLab : IAsyncDisposable
     private static readonly ConcurrentDictionary<string, string> Images = new(StringComparer.Ordinal);
 }
 
-/// <summary>Takes away what a lab made outside the engine.</summary>
+/// <summary>Removes what a lab made outside the container engine.</summary>
 internal static class LabCleaner
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Portal.TestKit.Clouds;
 
-/// <summary>The host's own table of connections, as its kernel shows it.</summary>
+/// <summary>The host's connection table, as its kernel shows it.</summary>
 public static class ConnectionTable
 {
     /// <summary>Entries that a node of a workspace began. The first address of its network is the host's own.</summary>
@@ -13,7 +13,7 @@ public static class ConnectionTable
         var host = network.BaseAddress.GetAddressBytes();
         host[3]++;
         return File.ReadLines("/proc/net/nf_conntrack").Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Count(words =>
-            // Each entry names both directions, that of whoever began first.
+            // Each entry names both directions, the initiator's first.
             IPAddress.TryParse(words.First(w => w.StartsWith("src=", StringComparison.Ordinal))["src=".Length..], out var source)
             && network.Contains(source) && !source.Equals(new IPAddress(host))
             && (port is null || words.FirstOrDefault(w => w.StartsWith("dport=", StringComparison.Ordinal)) == $"dport={port}"));

@@ -5,16 +5,16 @@ using System.Security.Cryptography;
 namespace Portal.TestKit.Clouds;
 
 /// <summary>
-/// A machine that this host reaches over an interface of its own, as it would reach the world, and that serves one port: a network namespace
-/// at the other end of a virtual cable. It knows the way back to every address by way of the host. It may also be the site's proxy, and then it
-/// answers for every name of the world out of a folder.
+/// A machine that this host reaches over an interface of its own, as it would reach the internet, and that serves one port: a network namespace
+/// at the other end of a veth pair. It routes everything back by way of this host. It may also be the site's proxy, and then it
+/// answers for every host name from a folder.
 /// </summary>
 public sealed class Elsewhere : IAsyncDisposable
 {
     public const int Port = 9100, ProxyPort = 3128;
     private const string Serve = "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => shift, Listen => 50, ReuseAddr => 1) or die; print qq(listens\\n); close STDOUT; while (my $c = $s->accept) { close $c }";
 
-    // GET of a whole address: the file FOLDER/host/path; its line goes to FOLDER/asked. A CONNECT is let through to itself, so what follows is answered the same way.
+    // GET of a full address: the file FOLDER/host/path; the line is logged in FOLDER/asked. A CONNECT is connected to itself, so what follows is answered the same way.
     private const string Proxy = """
         use strict; use IO::Socket::INET; my ($port, $folder) = @ARGV; $SIG{CHLD} = 'IGNORE';
         my $s = IO::Socket::INET->new(LocalPort => $port, Listen => 50, ReuseAddr => 1) or die; print "listens\n"; close STDOUT;
@@ -40,10 +40,10 @@ public sealed class Elsewhere : IAsyncDisposable
 
     private Elsewhere(string name, string host, string address) => (_name, Host, Address) = (name, host, address);
 
-    /// <summary>This host's end of the cable.</summary>
+    /// <summary>This host's end of the pair.</summary>
     public string Host { get; }
 
-    /// <summary>One of 198.18.0.0/15, which is for trials of networks and nobody's.</summary>
+    /// <summary>One of 198.18.0.0/15, which is reserved for network tests.</summary>
     public string Address { get; }
 
     public static async Task<Elsewhere> MakeAsync(CancellationToken cancel)
@@ -72,7 +72,7 @@ public sealed class Elsewhere : IAsyncDisposable
         }
     }
 
-    /// <summary>It answers as an HTTP proxy on <see cref="ProxyPort"/>: for each host a folder of its name in this one.</summary>
+    /// <summary>It answers as an HTTP proxy on <see cref="ProxyPort"/>: for each host from the subfolder of its name.</summary>
     public Task ProxyAsync(string folder, CancellationToken cancel) => RunAsync(Proxy, [$"{ProxyPort}", folder], cancel);
 
     private async Task RunAsync(string program, string[] arguments, CancellationToken cancel)
@@ -89,7 +89,7 @@ public sealed class Elsewhere : IAsyncDisposable
             server.Kill();
             server.Dispose();
         }
-        await OwnDisk.RunAsync("ip", "netns", "delete", _name); // its end of the cable goes with it, and so does ours
+        await OwnDisk.RunAsync("ip", "netns", "delete", _name); // its end of the pair is deleted with it, and so is ours
     }
 
     private static async Task IpAsync(params string[] arguments)

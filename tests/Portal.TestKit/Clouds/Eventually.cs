@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Portal.TestKit.Clouds;
 
-/// <summary>Looks at the thing itself until it holds, or says what it saw last.</summary>
+/// <summary>Checks the thing itself until it holds, or fails with what was seen last.</summary>
 public static class Eventually
 {
     public static async Task<T> SeesAsync<T>(Func<Task<T>> look, Func<T, bool> holds, string what, double seconds = 30)

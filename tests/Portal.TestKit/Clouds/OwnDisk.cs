@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Portal.TestKit.Clouds;
 
-/// <summary>A btrfs in a sparse file of its own, for what would disturb others; on a small disk of its own if asked.</summary>
+/// <summary>A separate btrfs in a sparse file, for tests that would disturb others; on a small separate disk if requested.</summary>
 public sealed class OwnDisk : IAsyncDisposable
 {
     private readonly string _folder;

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Portal.TestKit.Clouds;
 
-/// <summary>A Unix socket that passes everything on to another, until it is cut: an engine or a database goes away for one installation only.</summary>
+/// <summary>A Unix socket that relays everything to another, until it is cut: a container engine or database becomes unavailable for one installation only.</summary>
 public sealed class SocketRelay : IAsyncDisposable
 {
     private readonly string _target;
@@ -15,7 +15,7 @@ public sealed class SocketRelay : IAsyncDisposable
 
     private SocketRelay(string target, string name) => (_target, Path) = (target, System.IO.Path.Combine(_folder, name));
 
-    /// <summary>How many requests went to the engine so far.</summary>
+    /// <summary>How many requests went to the container engine so far.</summary>
     public long Calls => Interlocked.Read(ref _calls);
 
     public string Path { get; }
@@ -28,7 +28,7 @@ public sealed class SocketRelay : IAsyncDisposable
         return relay;
     }
 
-    /// <summary>Ends every connection and takes no new one.</summary>
+    /// <summary>Closes every connection and accepts no new one.</summary>
     public Task CutAsync()
     {
         Interlocked.Exchange(ref _listener, null)?.Dispose();
@@ -42,7 +42,7 @@ public sealed class SocketRelay : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>Cuts once so many more bytes were sent to the engine.</summary>
+    /// <summary>Cuts once this many more bytes were sent to the container engine.</summary>
     public void CutAfter(long bytes) => Interlocked.Exchange(ref _budget, bytes);
 
     public void Restore()

@@ -5,8 +5,8 @@ using Portal.Jobs.Clouds.Docker;
 namespace Portal.TestKit.Clouds;
 
 /// <summary>
-/// A container as anybody makes one, without the guards of a node: in it the attempts work that a node is refused, so what refuses them there is
-/// the guard and not the attempt. The lab removes it.
+/// An ordinary container without the guards of a node: attempts that a node refuses succeed in it, which shows that the guard refuses them and
+/// that the attempts are right. The lab removes it.
 /// </summary>
 public sealed class Unguarded
 {
@@ -33,7 +33,7 @@ public sealed class Unguarded
                 CapDrop = ["ALL"],
                 CapAdd = capable ? ["SYS_ADMIN", "SYS_CHROOT", "SYSLOG", "DAC_READ_SEARCH", "DAC_OVERRIDE", "FOWNER", "NET_RAW", "SETUID", "SETGID"] : [],
                 SecurityOpt = capable ? ["seccomp=unconfined"] : ["no-new-privileges", "seccomp=unconfined"],
-                MaskedPaths = capable ? [] : null!, // null: those that the engine hides
+                MaskedPaths = capable ? [] : null!, // null: those that the container engine hides
                 ReadonlyPaths = capable ? [] : null!,
                 Tmpfs = new Dictionary<string, string>(StringComparer.Ordinal)
                 {
@@ -46,7 +46,7 @@ public sealed class Unguarded
         return new Unguarded(lab, id);
     }
 
-    /// <summary>Lines that a program writes, both streams.</summary>
+    /// <summary>A program's output lines, both streams.</summary>
     public async Task<string[]> PythonAsync(string program)
     {
         var wanted = new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = ["python3", "-c", program] };

@@ -11,21 +11,21 @@ public enum Mood
 {
     /// <summary>It works.</summary>
     Well,
-    /// <summary>It works, and the answer is lost: the caller meets Away.</summary>
+    /// <summary>It succeeds but the response is lost: the caller gets Away.</summary>
     WorksAnswerLost,
-    /// <summary>Nothing happens, the caller meets Away.</summary>
+    /// <summary>Nothing happens, and the caller gets Away.</summary>
     Away,
-    /// <summary>The cloud will not, ever.</summary>
+    /// <summary>The cloud refuses, permanently.</summary>
     Refuses,
-    /// <summary>The caller dies here; what it asked for is done, and nobody hears of it.</summary>
+    /// <summary>The caller dies here; its request is carried out, but nobody gets the response.</summary>
     CallerDiesDone,
-    /// <summary>The caller dies here; what it asked for lands only when <see cref="ScriptedClouds.LandLateCalls"/> says so.</summary>
+    /// <summary>The caller dies here; its request is carried out only at <see cref="ScriptedClouds.LandLateCalls"/>.</summary>
     CallerDiesLate,
 }
 
 /// <summary>
-/// Cluster, shares, filesets and proof in memory, with moods. Keeps the truth of the whole site and checks after every act that storage
-/// is never touched while a node that uses it is there, and no address is free while a rule trusts it.
+/// Cluster, shares, filesets and kernel check in memory, with moods. Keeps the state of the whole site and checks after every action that storage
+/// is never touched while a node that uses it exists, and no address is free while a rule trusts it.
 /// </summary>
 public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterCloud, IShareCloud, IFilesetCloud, INotebookProof
 {
@@ -36,13 +36,13 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     private ImmutableArray<string> _broken = [];
     private int _made, _looks;
 
-    /// <summary>Rules of release that were broken, with the act that broke them.</summary>
+    /// <summary>Release rules that were broken, with the action that broke them.</summary>
     public ImmutableArray<string> Broken => _broken;
 
-    /// <summary>Answer of the proof; proven unless the test says otherwise.</summary>
+    /// <summary>Result of the kernel check; success unless the test says otherwise.</summary>
     public Func<ProofOrder, ProofOutcome> Proof { get; set; } = _ => new ProofOutcome.Proven();
 
-    /// <summary>What becomes of a node once it was started.</summary>
+    /// <summary>What happens to a node once it was started.</summary>
     public Func<string, NodeState> Born { get; set; } = _ => NodeState.Running;
 
     /// <summary>Of every node that runs.</summary>
@@ -60,13 +60,13 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Clusters do not answer, storage does.</summary>
     public bool EngineIsAway { get; set; }
 
-    /// <summary>Address blocks that somebody else on the host holds.</summary>
+    /// <summary>Address blocks that something else on the host uses.</summary>
     public Func<string, bool> Foreign { get; set; } = _ => false;
 
     /// <summary>What the folders use.</summary>
     public IReadOnlyList<FilesetUsage> Folders { get; set; } = [];
 
-    /// <summary>How the nodes of a workspace come up; null: they run.</summary>
+    /// <summary>How the nodes of a workspace come up; null: they start running.</summary>
     public Func<Guid, (int ExitCode, bool OutOfMemory)?> Dies { get; set; } = _ => null;
 
     private sealed class Site
@@ -82,7 +82,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         public ImmutableHashSet<ScratchFolder> Scratch = [];
     }
 
-    /// <summary>What is left of a workspace, in words; empty when nothing is.</summary>
+    /// <summary>What is left of a workspace, in words; empty if nothing is.</summary>
     public string LeftOf(Guid workspace)
     {
         lock (_gate)
@@ -92,19 +92,19 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         }
     }
 
-    /// <summary>Nodes that are there, with what tells one container from the next of the same name.</summary>
+    /// <summary>Existing nodes, with an id that distinguishes containers of the same name.</summary>
     public IReadOnlyList<NodeNow> NodesOf(Guid workspace)
     {
         lock (_gate) return _sites.TryGetValue(workspace, out var s) ? s.Nodes : [];
     }
 
-    /// <summary>Nodes whose scratch folder is there, and those whose folder is still trusted or mounted.</summary>
+    /// <summary>Nodes whose scratch folder exists, and those whose folder is still trusted or mounted.</summary>
     public (string[] Folders, string[] Trusted) ScratchOf(Guid workspace)
     {
         lock (_gate) return _sites.TryGetValue(workspace, out var s) ? ([.. s.Scratch.Select(f => f.Node).Order(StringComparer.Ordinal)], [.. s.ScratchMounts.Union(s.ScratchRules).Order(StringComparer.Ordinal)]) : ([], []);
     }
 
-    /// <summary>A node ends by itself, or is taken away from outside.</summary>
+    /// <summary>A node exits by itself, or is removed from outside.</summary>
     public void Kill(Guid workspace, string node, int? exitCode = 137, bool outOfMemory = false)
     {
         lock (_gate)
@@ -119,7 +119,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         lock (_gate) return _sites.TryGetValue(workspace, out var s) && s.Nodes.Any(n => n.State == NodeState.Running) && s is { Mounts.Count: > 0, Rules.Count: > 0, Network: > 0 };
     }
 
-    /// <summary>Calls whose callers died land now.</summary>
+    /// <summary>Carries out the requests of dead callers now.</summary>
     public void LandLateCalls()
     {
         Action[] late;
@@ -127,7 +127,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         foreach (var act in late) act();
     }
 
-    /// <summary>Lets the dead callers' tasks end, so that nothing is left running.</summary>
+    /// <summary>Ends the dead callers' tasks, so that nothing keeps running.</summary>
     public void Bury()
     {
         foreach (var dead in _dead) dead.TrySetCanceled();
@@ -142,12 +142,12 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     public Task EnsureAsync(ClusterPlan plan, CancellationToken cancel)
     {
         Planned = plan;
-        // As on an engine: what is swept was seen at the call. What lands late makes what is missing and takes nothing that came since.
+        // As with a container engine: what is removed was listed at the call. A late call makes what is missing and removes nothing newer.
         var seen = NodesOf(plan.Workspace).Select(n => n.StateHash).ToHashSet(StringComparer.Ordinal);
         return ActAsync("ensure", plan.Workspace, s =>
         {
             if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation)) throw Fault(CloudFault.Conflict, "a newer generation is there");
-            // Like an engine whose bind source is missing.
+            // Like a container engine when the bind source is missing.
             if (!s.Mounts.Contains(plan.Generation)) throw Fault(CloudFault.Refused, "bind source path does not exist");
             if (s.Network == 0 && Foreign(plan.Subnet)) throw Fault(CloudFault.AddressesTaken, "the block overlaps with another one");
             s.Network = plan.Generation;
@@ -185,7 +185,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         foreach (var node in s.Nodes.Where(which).Where(n => !s.Going.ContainsKey(n.StateHash))) s.Going = s.Going.Add(node.StateHash, 2);
     }
 
-    /// <summary>Answer of commands inside nodes, such as those that make a worker leave.</summary>
+    /// <summary>Result of commands inside nodes, such as those that make a worker leave.</summary>
     public Func<string, IReadOnlyList<string>, CommandResult> Command { get; set; } = (_, _) => new(0, "");
 
     public Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) => Task.FromResult(Command(node, command));
@@ -204,10 +204,10 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         await foreach (var happened in Events.Reader.ReadAllAsync(cancel)) yield return happened;
     }
 
-    /// <summary>What a test lets happen; whoever follows hears it.</summary>
+    /// <summary>Raised by a test; subscribers receive it.</summary>
     public Channel<ClusterEvent> Events { get; } = Channel.CreateUnbounded<ClusterEvent>();
 
-    /// <summary>Workspaces whose nodes' last words never come.</summary>
+    /// <summary>Workspaces whose nodes' last log lines never come.</summary>
     public ISet<Guid> Mute { get; } = new HashSet<Guid>();
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<NodeSample>>([]);
@@ -218,7 +218,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         return Tail;
     }
 
-    /// <summary>What a node said last.</summary>
+    /// <summary>A node's last log lines.</summary>
     public IReadOnlyList<string> Tail { get; set; } = ["its last words"];
 
     /// <summary>What nodes say.</summary>

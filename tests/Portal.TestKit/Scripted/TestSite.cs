@@ -16,7 +16,7 @@ using Portal.Jobs.Runs;
 
 namespace Portal.TestKit.Scripted;
 
-/// <summary>A tenant with one class, its people, one published template, and the verbs as the web has them.</summary>
+/// <summary>A tenant with one class, its people, one published template, and the verbs as the web process has them.</summary>
 public sealed class TestSite : IAsyncDisposable
 {
     private readonly ServiceProvider _web;
@@ -58,7 +58,7 @@ public sealed class TestSite : IAsyncDisposable
         [new("notebook", "python", ["start-notebook"], new Dictionary<string, string>(StringComparer.Ordinal), "TOKEN")],
         [new("lab", "Notebook", "", "notebook", 8888, "/lab", Kernels: true)]);
 
-    /// <summary>A notebook with workers that have scratch folders and leave in order.</summary>
+    /// <summary>A notebook with workers that have scratch folders and are drained.</summary>
     public static TemplateSpec Cluster { get; } = new("cluster", "Cluster", "A cluster.", "Sleepers", "1",
         [new("s", "Small", "", 1, 1024), new("l", "Large", "", 4, 4096)],
         [
@@ -92,14 +92,14 @@ public sealed class TestSite : IAsyncDisposable
         .AddPortalCore()
         .BuildServiceProvider();
 
-    /// <summary>Of one key that is named twice the later value holds.</summary>
+    /// <summary>If a key is given twice, the later value wins.</summary>
     internal static IConfiguration Configuration(string connection, params (string Key, string Value)[] more) => new ConfigurationBuilder()
         .AddInMemoryCollection(more.Prepend(("ConnectionStrings:portal", connection)).GroupBy(m => m.Item1, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, (string?)m.Last().Item2))).Build();
 }
 
 /// <summary>
-/// The runs of one process: the product's store, admission and steps, without dispatcher and heartbeat, so that a test says when it
-/// claims and when it dies. A step that never comes back is left behind, as a kill leaves it.
+/// The runs of one process: the product's store, admission and steps, without dispatcher and heartbeat, so that the test decides when it
+/// claims and when it dies. A step that never returns is abandoned, as by a kill.
 /// </summary>
 public sealed class JobsProcess : IAsyncDisposable
 {
@@ -120,7 +120,7 @@ public sealed class JobsProcess : IAsyncDisposable
 
     public T Get<T>() where T : notnull => _services.GetRequiredService<T>();
 
-    /// <summary>Admits and claims once, and begins what was claimed; answers the tasks of those runs.</summary>
+    /// <summary>Admits and claims once, and begins what was claimed; returns the tasks of those runs.</summary>
     public async Task<IReadOnlyList<Task>> ClaimAsync(CancellationToken cancel)
     {
         await Get<Admission>().RunAsync(cancel);

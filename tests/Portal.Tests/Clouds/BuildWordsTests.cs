@@ -2,7 +2,7 @@ using Portal.Jobs.Clouds.Docker.Images;
 
 namespace Portal.Tests.Clouds;
 
-/// <summary>Lines as the engine's builder wrote them.</summary>
+/// <summary>Lines recorded from the container engine's builder.</summary>
 public sealed class BuildWordsTests
 {
     [Theory]

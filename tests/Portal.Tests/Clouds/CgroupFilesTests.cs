@@ -6,8 +6,8 @@ using Portal.Jobs.Clouds.Docker;
 namespace Portal.Tests.Clouds;
 
 /// <summary>
-/// Files of a real container on a host with cgroup v2 (Debian 12, kernel 6.1, systemd's driver, its folder on a loop device), beside what its engine
-/// said in the same moment. Recorded/record made them, Recorded/origin.txt tells where; nobody wrote in them.
+/// Files of a real container on a host with cgroup v2 (Debian 12, kernel 6.1, systemd's driver, its folder on a loop device), with what the container engine
+/// reported at the same moment. Recorded/record made them, Recorded/origin.txt says where; they were not edited.
 /// </summary>
 public sealed class CgroupFilesTests
 {
@@ -92,7 +92,7 @@ public sealed class CgroupFilesTests
     [Fact]
     public void Find_Unknown_IsNothing() => Find(new('0', 64)).ShouldBeNull();
 
-    // Version 1 does not know who wrote what is flushed later; the processes do.
+    // Version 1 cannot attribute later writeback; the processes' counters can.
     [Fact]
     public void Read_Version1_DiskIsNoLessThanItsProcessesSayAndNeverComesOff()
     {

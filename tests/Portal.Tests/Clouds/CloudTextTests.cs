@@ -6,7 +6,7 @@ using Portal.Jobs.Clouds.LocalStorage;
 
 namespace Portal.Tests.Clouds;
 
-/// <summary>What the clouds read and make of text, without any cloud.</summary>
+/// <summary>Text that the cloud adapters parse and produce, without any cloud.</summary>
 public sealed class CloudTextTests
 {
     private const string Moby = """

@@ -7,7 +7,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Tests.Clouds;
 
-/// <summary>Text of others, cleaned and cut in one place.</summary>
+/// <summary>Foreign text, cleaned and truncated in one place.</summary>
 public sealed class ForeignTextTests
 {
     [Theory]
@@ -20,7 +20,7 @@ public sealed class ForeignTextTests
     [InlineData("\u001b[31mred\u001b[0m \u001b]0;title\u0007x\u001b]8;;http://x\u001b\\y\u001bMz\u001b", "red xyz\uFFFD")]
     public void Clean_WhatNoPageShouldShow_IsReplaced(string? text, string clean) => ForeignText.Clean(text).ShouldBe(clean);
 
-    // Not as data of a theory: an attribute is stored as UTF-8, which has no halves.
+    // Not as theory data: attributes are stored as UTF-8, which has no unpaired surrogates.
     [Fact]
     public void Clean_HalvesOfPairs_AreReplaced() => ForeignText.Clean("a\ud800b\udc00\ud800").ShouldBe("a\uFFFDb\uFFFD\uFFFD");
 

@@ -8,12 +8,12 @@ using Portal.Jobs.Clouds.Docker;
 
 namespace Portal.Tests.Clouds;
 
-/// <summary>An engine that never answers for one container, as real ones do when a container hangs: the others are seen and measured.</summary>
+/// <summary>A container engine that never answers for one container, as real ones do when a container hangs: the others are still seen and measured.</summary>
 public sealed class HangingContainerTests : IAsyncLifetime
 {
     private static readonly Guid Workspace = Guid.Parse("0191d2f0-0000-7000-8000-000000000001");
 
-    /// <summary>Well before the engine's client itself gives up.</summary>
+    /// <summary>Well before the client itself gives up.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("portal-test-engine");
     private readonly TaskCompletionSource _never = new(), _asked = new();
@@ -78,7 +78,7 @@ public sealed class HangingContainerTests : IAsyncLifetime
         await Should.ThrowAsync<OperationCanceledException>(() => reading);
     }
 
-    /// <summary>Names as they stand, which are the engine's.</summary>
+    /// <summary>Property names unchanged, as the container engine has them.</summary>
     private static IResult Json(object answer) => Results.Json(answer, JsonSerializerOptions.Default);
 
     private object Container(string node) => new

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Portal.Tests.Infra;
 
-/// <summary>Which engine <c>infra/run</c> takes: one that answers as Docker Engine does and can keep limits, else its own. The engines here answer on real sockets what real ones answer.</summary>
+/// <summary>Which container engine <c>infra/run</c> uses: one that answers as Docker Engine and can enforce limits, else its own. The ones here answer on real sockets like real ones.</summary>
 public sealed class EngineChoiceTests : IAsyncLifetime
 {
     private const string Docker = """{"Platform":{"Name":""},"Components":[{"Name":"Engine","Version":"20.10.24+dfsg1","Details":{"ApiVersion":"1.41","MinAPIVersion":"1.12"}},{"Name":"runc","Version":"1.1.5"}],"Version":"20.10.24+dfsg1","ApiVersion":"1.41","MinAPIVersion":"1.12"}""";
@@ -28,7 +28,7 @@ public sealed class EngineChoiceTests : IAsyncLifetime
 
     public static TheoryData<string, string, string> Unfit() => new()
     {
-        { Docker.Replace("\"Engine\"", "\"Podman Engine\"", StringComparison.Ordinal), Able, "another program than Docker Engine" },
+        { Docker.Replace("\"Engine\"", "\"Podman Engine\"", StringComparison.Ordinal), Able, "it is not Docker Engine" },
         { Docker.Replace("1.41", "1.40", StringComparison.Ordinal), Able, "its API is 1.40, and at least 1.41 is needed" },
         { Docker.Replace("1.41", "1.9", StringComparison.Ordinal), Able, "its API is 1.9, and at least 1.41 is needed" },
         { Docker, Able.Replace("name=cgroupns", "name=rootless", StringComparison.Ordinal), "it runs without root" },
@@ -42,7 +42,7 @@ public sealed class EngineChoiceTests : IAsyncLifetime
     {
         var socket = await EngineAsync("docker.sock", version, info);
 
-        (await ChooseAsync(socket)).ShouldMatch($"^own one, because the engine at {socket} cannot be used: .*{why}");
+        (await ChooseAsync(socket)).ShouldMatch($"^own one, because the container engine at {socket} cannot be used: .*{why}");
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class EngineChoiceTests : IAsyncLifetime
         var socket = await EngineAsync("named.sock", Docker.Replace("1.41", "1.24", StringComparison.Ordinal), Able);
 
         (await ChooseAsync(Path.Combine(_folder, "nothing.sock"), ("DOCKER_HOST", $"unix://{socket}"))).ShouldBe($"engine= missing=DOCKER_HOST names {socket}, which cannot be used: its API is 1.24, and at least 1.41 is needed");
-        (await ChooseAsync(socket, ("DOCKER_HOST", "unix:///nowhere.sock"))).ShouldBe("engine= missing=DOCKER_HOST names /nowhere.sock, and nothing answers there");
+        (await ChooseAsync(socket, ("DOCKER_HOST", "unix:///nowhere.sock"))).ShouldBe("engine= missing=DOCKER_HOST names /nowhere.sock, but nothing answers there");
     }
 
     public async ValueTask DisposeAsync()
@@ -73,7 +73,7 @@ public sealed class EngineChoiceTests : IAsyncLifetime
         Directory.Delete(_folder, recursive: true);
     }
 
-    /// <summary>What use_engine decides; starting one is only said.</summary>
+    /// <summary>What use_engine decides; starting one is only reported.</summary>
     private async Task<string> ChooseAsync(string system, params (string, string)[] environment)
     {
         var (code, said) = await Script.RunAsync("common processes engine", """

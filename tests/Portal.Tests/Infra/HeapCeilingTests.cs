@@ -1,6 +1,6 @@
 namespace Portal.Tests.Infra;
 
-/// <summary>How much memory <c>infra/run</c> leaves to the programs.</summary>
+/// <summary>How much memory <c>infra/run</c> gives the programs.</summary>
 public sealed class HeapCeilingTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("portal-heap").FullName;
@@ -8,7 +8,7 @@ public sealed class HeapCeilingTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Theory]
-    [InlineData(1, "max", 384)] // GiB of the machine, what the control group says, MiB of the ceiling
+    [InlineData(1, "max", 384)] // memory of the machine in GiB, limit of the control group, resulting heap in MiB
     [InlineData(8, "max", 1024)]
     [InlineData(64, "max", 2048)]
     [InlineData(64, "4294967296", 512)]

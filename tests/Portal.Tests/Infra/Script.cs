@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace Portal.Tests.Infra;
 
-/// <summary>Parts of <c>infra/lib</c>, called by themselves.</summary>
+/// <summary>Calls parts of <c>infra/lib</c> on their own.</summary>
 public static class Script
 {
-    /// <summary>Sources the parts in this order, with the options that the scripts run under, then runs the commands. Both outputs together, trimmed.</summary>
+    /// <summary>Sources the parts in this order, with the shell options of the scripts, then runs the commands. Both outputs together, trimmed.</summary>
     public static async Task<(int Code, string Said)> RunAsync(string parts, string commands, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo("bash", ["-c", $"set -euo pipefail; for part in {parts}; do . \"$LIB/$part.sh\"; done\n{commands}"])
@@ -15,7 +15,7 @@ public static class Script
             UseShellExecute = false,
         };
         start.Environment["LIB"] = Path.Combine(Root(), "infra", "lib");
-        start.Environment.Remove("DOCKER_HOST"); // that of whoever runs the tests
+        start.Environment.Remove("DOCKER_HOST"); // set by the environment of the tests
         foreach (var (name, value) in environment) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (said, complained) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
@@ -27,6 +27,6 @@ public static class Script
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             if (File.Exists(Path.Combine(folder.FullName, "infra", "lib", "common.sh"))) return folder.FullName;
-        throw new InvalidOperationException("infra/lib is not above the tests.");
+        throw new InvalidOperationException("No folder above the tests contains infra/lib.");
     }
 }

@@ -1,6 +1,6 @@
 namespace Portal.Tests.Infra;
 
-/// <summary>The host's apt sources in both of apt's forms, turned into those of the release that images are made of.</summary>
+/// <summary>The host's apt sources in both of apt's formats, rewritten for the release that images are built from.</summary>
 public sealed class SourcesTests : IDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("portal-sources").FullName;

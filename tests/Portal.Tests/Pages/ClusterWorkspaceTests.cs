@@ -81,7 +81,7 @@ public sealed class ClusterWorkspaceTests : PageTest
             .ShouldBe("The scratch folders of worker0, worker1 are full. What needs to write there waits or fails until there is room.");
     }
 
-    /// <summary>A container that is made and does not run yet has not failed; nor has one that was stopped.</summary>
+    /// <summary>A container that is created but not running yet has not failed; nor has one that was stopped.</summary>
     [Theory]
     [InlineData(WorkspaceStatus.Starting, "Starting", "working")]
     [InlineData(WorkspaceStatus.Stopping, "Stopped", "stopped")]

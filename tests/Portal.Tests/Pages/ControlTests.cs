@@ -86,7 +86,7 @@ public sealed class ControlTests : PageTest
         log.Find(".log-fail").TextContent.ShouldContain("<b>Broken</b>");
 
         log.Find("input[aria-label='Search the log']").Input("mounted");
-        Clock.Advance(TimeSpan.FromSeconds(1)); // the field waits until typing rests
+        Clock.Advance(TimeSpan.FromSeconds(1)); // the field waits until typing pauses
         log.WaitForAssertion(() => log.FindAll(".log-line").Count.ShouldBe(1));
         log.Find("input[aria-label='Search the log']").Input("nothing like it");
         Clock.Advance(TimeSpan.FromSeconds(1));

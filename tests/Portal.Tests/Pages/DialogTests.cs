@@ -9,7 +9,7 @@ using Portal.Shell;
 
 namespace Portal.Tests.Pages;
 
-/// <summary>Dialogs are drawn outside of the page; what fails in one must not end the whole visit.</summary>
+/// <summary>Dialogs are rendered outside the page; a failure in one must not end the whole visit.</summary>
 public sealed class DialogTests : PageTest
 {
     [Fact]

@@ -7,7 +7,7 @@ using Portal.Shell;
 
 namespace Portal.Tests.Pages;
 
-/// <summary>What a screen reader is given to say.</summary>
+/// <summary>What screen readers announce.</summary>
 public sealed class HeardTests : PageTest
 {
     private string Words(WorkspaceView workspace) => StatusWords.Of([workspace], Services.GetRequiredService<IStringLocalizer<ShellTexts>>())[workspace.Id];

@@ -76,7 +76,7 @@ public sealed class LaunchTests : PageTest
         Panel(Receipt(OverQuota(new("s", 0), "spark-1"))).Find(".wall-note").TextContent.ShouldContain("Stop spark-1, then it fits. Or take a smaller choice:");
     }
 
-    /// <summary>What the form opens with is read as the page; what a choice changes is said, once, and nothing is said of what stays.</summary>
+    /// <summary>The form's first contents are read as part of the page; what a choice changes is announced once, and nothing is announced that stays.</summary>
     [Fact]
     public void Receipt_Changed_IsAnnouncedOnce()
     {

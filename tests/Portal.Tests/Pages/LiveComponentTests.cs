@@ -5,7 +5,7 @@ using Portal.Core.Live;
 
 namespace Portal.Tests.Pages;
 
-/// <summary>What a live view holds on to, and what it lets go.</summary>
+/// <summary>What a live view holds, and what it releases.</summary>
 public sealed class LiveComponentTests : PageTest
 {
     [Fact]
@@ -39,7 +39,7 @@ public sealed class LiveComponentTests : PageTest
         [Microsoft.AspNetCore.Components.Parameter] public int Fails { get; set; }
         public IList<CancellationToken> Opened { get; } = new List<CancellationToken>();
 
-        // As a click does: whoever handles it is drawn anew.
+        // As a click does: the component that handles it is rendered again.
         public async Task AgainAsync()
         {
             await TryAgainAsync();

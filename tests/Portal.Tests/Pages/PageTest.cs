@@ -8,8 +8,8 @@ using Portal.Controls;
 namespace Portal.Tests.Pages;
 
 /// <summary>
-/// A context in which our parts draw: MudBlazor's services, texts, a clock that stands at <see cref="Now"/>, and one of each provider.
-/// Ask the providers for what appears outside of the part under test (menus, dialogs, messages).
+/// A context in which our components render: MudBlazor's services, texts, a clock that stands at <see cref="Now"/>, and one of each provider.
+/// Query the providers for what appears outside the component under test (menus, dialogs, messages).
 /// </summary>
 public abstract class PageTest : BunitContext, IAsyncLifetime
 {

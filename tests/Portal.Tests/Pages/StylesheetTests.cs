@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Portal.Tests.Pages;
 
-/// <summary>All css is served as one stylesheet: a class that two files define is drawn as neither meant.</summary>
+/// <summary>All css is served as one stylesheet: a class that two files define renders as neither intended.</summary>
 public sealed partial class StylesheetTests
 {
     [Fact]
@@ -24,7 +24,7 @@ public sealed partial class StylesheetTests
         }
     }
 
-    /// <summary>A rule for the class alone; what another file adds below an element of its own is no definition.</summary>
+    /// <summary>A rule for the class alone; additions of another file below an element of its own are not definitions.</summary>
     [GeneratedRegex(@"^\.(?<name>[A-Za-z0-9_-]+)\s*\{", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Defined();
 }

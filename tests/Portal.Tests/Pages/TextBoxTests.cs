@@ -4,7 +4,7 @@ using Portal.Controls;
 
 namespace Portal.Tests.Pages;
 
-/// <summary>What is typed belongs to the browser. (What a slow line would do to it is tried in Chromium.)</summary>
+/// <summary>What is typed belongs to the browser. (The effect of a slow connection is tested in Chromium.)</summary>
 public sealed class TextBoxTests : PageTest
 {
     private readonly List<string> _told = [];

@@ -97,11 +97,11 @@ public sealed class WorkspaceTests : PageTest
 
         var notice = Body(queued).Find(".notice");
         notice.TextContent.Trim().ShouldBe($"{reason} It is number 3 in the queue. It probably starts in 20 min.");
-        // What counts down is not read out each time: a timer is not live, the rest of the notice is.
+        // A countdown is not read out each time: a timer is not live, the rest of the notice is.
         notice.QuerySelector("[role=timer]")!.TextContent.ShouldBe("It probably starts in 20 min.");
     }
 
-    /// <summary>Ends of others are bounds, not expectations; where nobody knows one, nothing is said.</summary>
+    /// <summary>End times of others are upper bounds, not estimates; if there is none, nothing is said.</summary>
     [Fact]
     public void WorkspaceBody_QueuedForRoom_SaysTheLatestAndNothingWhereNobodyKnows()
     {
@@ -113,7 +113,7 @@ public sealed class WorkspaceTests : PageTest
             .ShouldBe("The machines are full at the moment. It is next in the queue.");
     }
 
-    /// <summary>Just ordered, and nothing in the way: no word of a queue.</summary>
+    /// <summary>Just ordered, and nothing in the way: no mention of a queue.</summary>
     [Fact]
     public void WorkspaceBody_OrderedAndNothingInTheWay_SpeaksOfNoQueue() =>
         Body(Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(1, null, null) }).Find(".notice").TextContent.Trim().ShouldBe("It is about to start.");
@@ -137,7 +137,7 @@ public sealed class WorkspaceTests : PageTest
 
         body.WaitForAssertion(() => body.Find(".notice").TextContent.ShouldContain("It stops at 10:40. Your files stay; what runs is lost. 25 min left."));
         body.Find(".notice button").Click();
-        // A second notice of the clock may still be drawing.
+        // A second tick of the clock may still be rendering.
         body.WaitForAssertion(() => _asked.ShouldBe([new(WorkspaceAct.Extend, Now.AddMinutes(100))]));
     }
 

@@ -2,7 +2,7 @@ using Portal.Core.Policy;
 
 namespace Portal.Tests.Policy;
 
-/// <summary>When a workspace in which nothing works is stopped: every case as a row. Times are minutes before now.</summary>
+/// <summary>When an idle workspace is stopped: every case as a row. Times are minutes before now.</summary>
 public sealed class IdlePolicyTests
 {
     private static readonly DateTimeOffset Now = new(2026, 11, 26, 12, 0, 0, TimeSpan.Zero);
@@ -18,11 +18,11 @@ public sealed class IdlePolicyTests
     [InlineData(60, 600, 60.5, 0.2, null, "warn 0.5")]
     [InlineData(60, 600, 61.0, 0.2, null, "stop 61")]
     [InlineData(60, 600, 300.0, 0.2, null, "stop 300")]
-    [InlineData(60, 30, 300.0, 0.2, null, "keep kernels")] // what worked before it was started again counts from its start
+    [InlineData(60, 30, 300.0, 0.2, null, "keep kernels")] // activity from before its restart counts from its start
     [InlineData(60, 70, 300.0, 0.2, null, "stop 70")]
     [InlineData(60, 600, null, 0.2, null, "keep unwatched")] // nobody ever saw anything
     [InlineData(60, 600, 300.0, null, null, "keep unwatched")]
-    [InlineData(60, 600, 300.0, 5.1, null, "keep unwatched")] // nobody looked lately: no evidence
+    [InlineData(60, 600, 300.0, 5.1, null, "keep unwatched")] // no recent look: no evidence
     [InlineData(60, 600, 300.0, 4.9, null, "stop 300")]
     [InlineData(60, 600, 300.0, 0.2, -120.0, "keep owner")]
     [InlineData(60, 600, 300.0, 0.2, -10.0, "warn 10")]

@@ -46,7 +46,7 @@ public sealed class LaunchPolicyTests
         (refusal.Reason, refusal.Wall, refusal.Resource, refusal.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 0)));
     }
 
-    /// <summary>The smallest of one's own that is enough; together only where none is, and none where no stop helps.</summary>
+    /// <summary>The smallest of one's own that is enough; several only if none is, and none if no stop helps.</summary>
     [Fact]
     public void Decide_OverQuota_NamesTheOwnWorkspaceWhoseStopMakesItFit()
     {
@@ -115,7 +115,7 @@ public sealed class AdmissionPolicyTests
         {
             var queue = wants.Select((w, i) => new QueuedOrder(i, Guid.Empty, [new("notebook", new(w, 0, 0, 0))])).ToImmutableArray();
             var admitted = AdmissionPolicy.Admit(new(new(capacity, 0, 0, 0), new(claimed, 0, 0, 0), starts), queue);
-            // What the site could never run stands before nobody.
+            // What the site could never run blocks nobody.
             queue = [.. queue.Where(o => o.Wanted.Vcpu <= capacity)];
             admitted.ShouldBe(queue.Take(admitted.Length));
             admitted.Length.ShouldBeLessThanOrEqualTo(Math.Max(0, starts));

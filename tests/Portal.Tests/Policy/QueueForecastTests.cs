@@ -15,7 +15,7 @@ public sealed class QueueForecastTests
     [Fact]
     public void Latest_RoomAlready_IsNow() => Minutes(2, Ends(2, 60)).ShouldBe(0);
 
-    /// <summary>As many as are needed must have ended, and their room must be free: a minute.</summary>
+    /// <summary>Enough of them must have ended, and their capacity must be free again: a minute.</summary>
     [Fact]
     public void Latest_Full_IsWhenEnoughHaveEnded()
     {

@@ -6,7 +6,7 @@ using Portal.Proxy;
 
 namespace Portal.Tests.Proxy;
 
-/// <summary>Wherever the network cuts a page, its links are led alike.</summary>
+/// <summary>Wherever the network splits a page, its links are rewritten the same way.</summary>
 public sealed class LinkStreamTests
 {
     private static readonly Site Site = new("http://portal.localhost:8080", "apps.localhost", "abcdefghij");
@@ -87,7 +87,7 @@ public sealed class LinkStreamTests
         return Encoding.UTF8.GetString(all.ToArray());
     }
 
-    /// <summary>A page that comes in these pieces, one a read.</summary>
+    /// <summary>A page that arrives in these pieces, one per read.</summary>
     private sealed class Pieces(byte[][] pieces) : MemoryStream
     {
         private int _next;

@@ -5,7 +5,7 @@ using Portal.Jobs.Steps;
 
 namespace Portal.Tests.Runs;
 
-/// <summary>The tables that runs go by.</summary>
+/// <summary>The tables that govern runs.</summary>
 public sealed class RunTableTests
 {
     [Fact]

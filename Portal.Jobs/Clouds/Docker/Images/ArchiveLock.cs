@@ -3,18 +3,18 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <summary>Where a file may be had by name.</summary>
+/// <summary>A named source of a file.</summary>
 public abstract partial record Distribution(string File)
 {
-    /// <summary>Of a Python package index; project's name normalised.</summary>
+    /// <summary>From a Python package index; the project's name is normalised.</summary>
     public sealed record PyPi(string Project, string File) : Distribution(File)
     {
         private const string Source = ".tar.gz";
 
-        /// <summary>As its name has it: name-version.tar.gz, or name-version[-build]-python-abi-platform.whl.</summary>
+        /// <summary>The file name: name-version.tar.gz, or name-version[-build]-python-abi-platform.whl.</summary>
         public string Version => File.EndsWith(Source, StringComparison.Ordinal) ? File[(File.LastIndexOf('-') + 1)..^Source.Length] : File.Split('-')[1];
 
-        /// <summary>Which Python, ABI and platform a wheel is for, each several with dots between; null for a source distribution.</summary>
+        /// <summary>Which Python, ABI and platform a wheel is for, each possibly several joined by dots; null for a source distribution.</summary>
         public (string Python, string Abi, string Platform)? Tags =>
             File.EndsWith(".whl", StringComparison.Ordinal) && File[..^4].Split('-') is [_, _, .., var python, var abi, var platform] ? (python, abi, platform) : null;
 
@@ -28,20 +28,20 @@ public abstract partial record Distribution(string File)
     private static partial Regex WheelName();
 }
 
-/// <param name="Sum">Of its content, as <see cref="ContentSum"/> reckons it.</param>
+/// <param name="Sum">Of its content, as computed by <see cref="ContentSum"/>.</param>
 /// <param name="Path">Inside the archive.</param>
 public sealed record LockedFile(string Sum, UnixFileMode Mode, string Path);
 
 /// <summary>
-/// What an archive holds, file by file with sums, and the distributions in which those files lie. With it the archive can be put together where
-/// it is not at hand: nothing is taken that has not the sum, so an index is trusted with nothing but to answer.
+/// What an archive holds, file by file with checksums, and the distributions that contain those files. With it the archive can be assembled if it
+/// is not available locally. Every file must have its checksum, so an index need not be trusted.
 /// </summary>
 public sealed partial record ArchiveLock(IReadOnlyList<Distribution> Sources, IReadOnlyList<LockedFile> Files)
 {
-    /// <summary>Name of the lock of an archive, in the recipe's folder.</summary>
+    /// <summary>Name of an archive's lock file, in the recipe's folder.</summary>
     public static string NameOf(string archive) => $"{(archive.IndexOf(".tar", StringComparison.Ordinal) is > 0 and var end ? archive[..end] : archive)}.lock";
 
-    /// <summary>Reads what infra/images/write-lock wrote; throws <see cref="CloudFault.Refused"/> naming the line that is wrong.</summary>
+    /// <summary>Reads what infra/images/write-lock wrote; throws <see cref="CloudFault.Refused"/> naming the wrong line.</summary>
     public static ArchiveLock Read(string name, IEnumerable<string> lines)
     {
         var sources = new List<Distribution>();

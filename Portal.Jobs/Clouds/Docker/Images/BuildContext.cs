@@ -3,15 +3,15 @@ using System.IO.Pipelines;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <summary>The tar that the engine builds from: the recipe's folder and its archives, made while it is sent.</summary>
+/// <summary>The tar that the container engine builds from: the recipe's folder and its archives, produced while it is sent.</summary>
 public static class BuildContext
 {
-    /// <summary>The files of a recipe, in a fixed order; links are none of a recipe's.</summary>
+    /// <summary>The files of a recipe, in a fixed order; links are excluded.</summary>
     public static IReadOnlyList<string> Files(string folder) =>
         [.. Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }).Order(StringComparer.Ordinal)];
 
-    /// <summary>The reading end; what fails while packing fails the reader.</summary>
-    /// <param name="archives">Paths; they lie beside the recipe's files under their own names.</param>
+    /// <summary>The reading end; an error while packing fails the reader.</summary>
+    /// <param name="archives">Paths; they are put beside the recipe's files under their own names.</param>
     public static Stream Open(string folder, IReadOnlyList<string> archives, CancellationToken cancel)
     {
         var pipe = new Pipe();
@@ -28,7 +28,7 @@ public static class BuildContext
             foreach (var (path, name) in Files(folder).Select(f => (f, Path.GetRelativePath(folder, f))).Concat(archives.Select(a => (a, Path.GetFileName(a)))))
             {
                 await using var content = File.OpenRead(path);
-                // Neither the owner nor the time of the host's files is a part of an image.
+                // Owner and time of the host's files must not become part of an image.
                 await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = content, Mode = File.GetUnixFileMode(path) | UnixFileMode.GroupRead | UnixFileMode.OtherRead, ModificationTime = DateTimeOffset.UnixEpoch }, cancel);
             }
         }

@@ -10,7 +10,7 @@ public sealed record BuildStep(int Now, int All, string Does)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Does}, {Now} of {All}");
 }
 
-/// <summary>What a builder's lines mean: ids of layers and commands say nothing to whoever waits.</summary>
+/// <summary>Translates a builder's lines: ids of layers and commands mean nothing to a person who waits.</summary>
 public static partial class BuildWords
 {
     /// <summary>Null for a line that begins no step.</summary>

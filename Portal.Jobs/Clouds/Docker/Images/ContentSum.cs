@@ -6,14 +6,14 @@ using System.Text.RegularExpressions;
 namespace Portal.Jobs.Clouds.Docker.Images;
 
 /// <summary>
-/// The sum by which a file is recognised wherever it lies. Of a jar or wheel it is that of its entries, since archives keep them stored where
-/// registries deflate, and leave native libraries of other systems out of jars; of any other file it is SHA-256 of its bytes.
+/// The checksum by which a file is recognised wherever it is found. For a jar or wheel it covers the entries, because archives store them uncompressed where
+/// registries deflate, and leave native libraries of other systems out of jars; for any other file it is the SHA-256 of its bytes.
 /// </summary>
 public static partial class ContentSum
 {
     public static bool IsZip(string name) => name.EndsWith(".jar", StringComparison.Ordinal) || name.EndsWith(".whl", StringComparison.Ordinal);
 
-    /// <param name="name">Its ending decides.</param>
+    /// <param name="name">Its extension decides.</param>
     /// <param name="content">Seekable; read from its beginning.</param>
     public static async Task<string> OfAsync(string name, Stream content, CancellationToken cancel)
     {

@@ -5,12 +5,12 @@ using Portal.Core.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <summary>A root of Debian's packages, made by mmdebstrap and streamed into the engine: no registry is needed.</summary>
+/// <summary>A root file system of Debian packages, made by mmdebstrap and streamed into the container engine: no registry is needed.</summary>
 internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    /// <summary>The id of the image. It gets its tag from the caller: an import of half a root succeeds like any other.</summary>
+    /// <summary>The id of the image. The caller tags it, because importing an incomplete root file system succeeds too.</summary>
     public async Task<string> MakeAsync(ImagePlan plan, BuildListener listener, CancellationToken cancel)
     {
         var recipe = plan.Recipe;
@@ -63,7 +63,7 @@ internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvi
         }
     }
 
-    /// <summary>Politely first: it has mounts to take away.</summary>
+    /// <summary>Gracefully first: it has mounts to remove.</summary>
     private async Task EndAsync(Process process)
     {
         if (process.HasExited)

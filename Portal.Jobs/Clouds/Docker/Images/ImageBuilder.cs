@@ -8,31 +8,31 @@ namespace Portal.Jobs.Clouds.Docker.Images;
 
 /// <param name="Name">Of the recipe.</param>
 /// <param name="Tag">portal/name:hash of the recipe and its inputs.</param>
-/// <param name="Id">sha256:… of the engine; what workspaces are made from.</param>
+/// <param name="Id">The container engine's sha256:… id; what workspaces are made from.</param>
 public sealed record BuiltImage(string Name, string Tag, string Id);
 
-/// <param name="Tag">What it has or will have.</param>
-/// <param name="Depth">How many images it is made of, itself included; 0 for one of a registry.</param>
-/// <param name="There">Null when it has yet to be made.</param>
+/// <param name="Tag">The tag it has or will have.</param>
+/// <param name="Depth">Number of images in its chain, including itself; 0 for a registry image.</param>
+/// <param name="There">Null if it must still be made.</param>
 public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
 {
-    /// <summary>It is fetched, not built.</summary>
+    /// <summary>It is pulled, not built.</summary>
     public bool OfRegistry => Depth == 0 && Asking is null;
 
-    /// <summary>While it is being found out whether packages can be fetched: ends when it is known, and nothing else of this holds until then.</summary>
+    /// <summary>Set while checking whether packages can be fetched: ends when that is known, and nothing else here is valid before.</summary>
     public Task? Asking { get; init; }
 }
 
 /// <summary>
-/// Makes images where no registry need be: roots by mmdebstrap, what stands on them by Dockerfiles, on a bridge of its own. One build at a time in
-/// this process, and what a registry has is fetched beside it; where another installation builds the same at the same time, both succeed, and either
-/// image serves.
+/// Makes images without needing a registry: roots by mmdebstrap, the others by Dockerfiles, on a bridge of its own. One build at a time in
+/// this process, while registry images are pulled in parallel; if another installation builds the same image at the same time, both succeed and
+/// either image can be used.
 /// </summary>
 public sealed class ImageBuilder(Engine engine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options, PackageSources sources, ArchiveFetcher fetcher, TimeProvider time) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
 
-    /// <summary>What there is of an image and what it would take: quick, and nothing is made. Throws as <see cref="EnsureAsync"/> for a recipe that is wrong or lacks something.</summary>
+    /// <summary>What exists of an image and what is missing: quick, makes nothing. Throws like <see cref="EnsureAsync"/> for a recipe that is wrong or incomplete.</summary>
     public async Task<ImageLook> LookAsync(string name, CancellationToken cancel)
     {
         var (tag, depth) = (options.Named.TryGetValue(name, out var reference) ? TagOf(name, reference) : "", 0);
@@ -50,12 +50,12 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         return new ImageLook(tag, depth, await IdAsync(tag, cancel) is { } id ? new BuiltImage(name, tag, id) : null);
     }
 
-    /// <summary>The image, if it is there already. Throws as <see cref="LookAsync"/>.</summary>
+    /// <summary>The image, if it already exists. Throws like <see cref="LookAsync"/>.</summary>
     public async Task<BuiltImage?> FindAsync(string name, CancellationToken cancel) => (await LookAsync(name, cancel)).There;
 
     /// <summary>
-    /// The image; what is missing of it is made, which takes minutes. Faults: Refused for a recipe, archive or build that is wrong (again only after
-    /// something changed), Away for an engine, package source or registry that cannot be reached, Full for a disk.
+    /// The image; what is missing of it is made, which takes minutes. Faults: Refused for a wrong recipe, archive or build (retry only after
+    /// something changed), Away for a container engine, package source or registry that cannot be reached, Full for a disk.
     /// </summary>
     public async Task<BuiltImage> EnsureAsync(string name, IProgress<ImageProgress> progress, CancellationToken cancel)
     {
@@ -107,7 +107,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
 
         for (var i = 0; i < missing.Count; i++)
         {
-            // A root takes about a fifth of what stands on it.
+            // A root takes about a fifth of the time of an image built on it.
             var (from, to) = missing.Count == 1 ? (0, 100) : i == 0 && missing[0].Recipe.IsRoot ? (0, 20) : (20 + 80 * (i - 1) / (missing.Count - 1), 20 + 80 * i / (missing.Count - 1));
             await MakeAsync(missing[i], new BuildListener(missing[i].Tag, from, to, progress, time), cancel);
         }
@@ -160,7 +160,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
             };
             await using var context = BuildContext.Open(Path.Combine(options.Recipes, plan.Name), archives, cancel);
             await engine.AskAsync(c => c.Images.BuildImageFromDockerfileAsync(parameters, context, null, null, new AtOnce<JSONMessage>(listener.Hear), cancel), cancel);
-            listener.Check(); // an error in mid-way comes as a line of an answer that began with 200
+            listener.Check(); // a later error comes as a line of a response that began with 200
         }
         finally
         {
@@ -176,7 +176,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
             Beginning = "fetching it from the registry",
             WhenRefused = $"Correct Images:Named:{name}, or the image in the registry; it is fetched again when the portal starts.",
         };
-        // A reference without tag or digest would fetch every tag of the repository.
+        // A reference without tag or digest would pull every tag of the repository.
         var whole = reference.Contains('@', StringComparison.Ordinal) || reference.LastIndexOf(':') > reference.LastIndexOf('/') ? reference : $"{reference}:latest";
         if (await IdAsync(whole, cancel) is null)
         {
@@ -196,7 +196,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         return await IdAsync(tag, cancel) is { } id ? new BuiltImage(name, tag, id) : throw listener.Fault("it was fetched and is not there");
     }
 
-    /// <summary>Tag under which a registry's image is kept, so that it is found as the portal's own are.</summary>
+    /// <summary>Tag under which a registry image is kept, so that it is found like the portal's own.</summary>
     private static string TagOf(string name, string reference) => $"portal/{name}:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(reference)))[..12]}";
 
     private async Task<string?> IdAsync(string tag, CancellationToken cancel)
@@ -228,7 +228,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         }
         catch (CloudException)
         {
-            // The engine is away or a cancelled build's container is still on it: the next build takes the network as it is, and removes it.
+            // The container engine is unavailable or a cancelled build's container is still attached: the next build reuses the network and removes it.
         }
     }
 }

@@ -6,26 +6,26 @@ using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <param name="Path">Full path of the file, checked; null when it is to be put together from fetched packages.</param>
-/// <param name="Sum">Of the file, or of the lock by which it is put together.</param>
+/// <param name="Path">Full path of the file, checked; null if it must be assembled from fetched packages.</param>
+/// <param name="Sum">Of the file, or of the lock from which it is assembled.</param>
 public sealed record PlannedArchive(string Name, string? Path, string Sum);
 
-/// <summary>What is to be made of a recipe here and now: its tag says all that goes into it, so equal tags are equal images.</summary>
+/// <summary>What is to be made of a recipe here and now: its tag covers all inputs, so equal tags are equal images.</summary>
 /// <param name="Parent">Null for a root.</param>
 /// <param name="Dockerfile">The one chosen; null for a root.</param>
-/// <param name="Archives">What lies beside it in the build folder.</param>
+/// <param name="Archives">Put beside it in the build folder.</param>
 public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, ImagePlan? Parent, string? Dockerfile, IReadOnlyList<PlannedArchive> Archives)
 {
-    private const string Format = "1"; // raise it when the way of building changes
+    private const string Format = "1"; // increase when the build procedure changes
     private const int MostParents = 8;
 
-    /// <summary>What must be there before this, and this.</summary>
+    /// <summary>What must exist before this, and this.</summary>
     public IEnumerable<ImagePlan> Chain => (Parent?.Chain ?? []).Append(this);
 
-    /// <summary>Ends when it is known whether packages can be fetched, which this depends on; it is no plan until then.</summary>
+    /// <summary>Ends when it is known whether packages can be fetched; until then this is not a plan.</summary>
     public Task? Asking { get; init; }
 
-    /// <param name="there">Whether the engine has an image of this tag: what was once made of fetched packages serves where they cannot be fetched any more.</param>
+    /// <param name="there">Whether the container engine has an image of this tag: one once built from fetched packages is used even if they cannot be fetched any more.</param>
     public static Task<ImagePlan> MakeAsync(ImagesOptions options, PackageSources sources, Func<string, CancellationToken, Task<bool>> there, string name, CancellationToken cancel) =>
         new Planner(options, sources, there).MakeAsync(name, 0, cancel);
 
@@ -57,7 +57,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
             return parent.Asking is { } asking ? Undecided(name, recipe, parent, asking) : await ChooseAsync(name, recipe, parent, inputs, cancel);
         }
 
-        /// <summary>With all archives, at hand or fetched, if that can be; otherwise without, if the recipe has a way.</summary>
+        /// <summary>With all archives, local or fetched, if possible; otherwise without, if the recipe allows it.</summary>
         private async Task<ImagePlan> ChooseAsync(string name, ImageRecipe recipe, ImagePlan parent, List<byte[]> inputs, CancellationToken cancel)
         {
             var (archives, locks) = (new List<PlannedArchive>(), new List<(string Archive, string Sum, ArchiveLock Lock)>());
@@ -115,7 +115,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
                 "Fetch the archive again, or take it away: then the image is made without it, where that can be.");
     }
 
-    /// <summary>The lock of an archive, and its sum.</summary>
+    /// <summary>The lock of an archive, and its checksum.</summary>
     internal static async Task<(string Sum, ArchiveLock Lock)?> LockAsync(ImagesOptions options, string name, string archive, CancellationToken cancel)
     {
         var file = Path.Combine(options.Recipes, name, ArchiveLock.NameOf(archive));
@@ -129,7 +129,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
         return lines.Select(l => l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).FirstOrDefault(w => w.Length == 2 && w[1].TrimStart('*') == archive && w[0].Length == 64)?[0];
     }
 
-    /// <summary>Counted once for each state of the file: an archive has a hundred megabytes, and plans are made often.</summary>
+    /// <summary>Computed once for each state of the file, because archives have hundreds of megabytes and plans are made often.</summary>
     private static async Task<string> SumAsync(string path, CancellationToken cancel)
     {
         var key = (path, new FileInfo(path).Length, File.GetLastWriteTimeUtc(path));
@@ -153,7 +153,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var input in inputs.Concat(more.Select(Encoding.UTF8.GetBytes)))
         {
-            hash.AppendData(BitConverter.GetBytes(input.Length)); // so that no two lists of parts are the same run of bytes
+            hash.AppendData(BitConverter.GetBytes(input.Length)); // so that no two lists of parts produce the same bytes
             hash.AppendData(input);
         }
 

@@ -4,13 +4,13 @@ using Portal.Core.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <param name="Percent">0 to 100 of all that is to be made for the image asked for, never falling; null when nothing is known yet.</param>
+/// <param name="Percent">0 to 100 of everything to be made for the requested image, never decreasing; null if unknown.</param>
 /// <param name="Line">What is being done, in words for a person.</param>
 public sealed record ImageProgress(int? Percent, string Line);
 
 /// <summary>
-/// Listens to one build: says in words what is being done, at most four times a second, reckons the progress, and keeps the builder's own last
-/// lines for the case that it fails.
+/// Follows one build: describes what is being done, at most four times a second, estimates the progress, and keeps the builder's last
+/// lines in case it fails.
 /// </summary>
 internal sealed class BuildListener(string tag, int from, int to, IProgress<ImageProgress> progress, TimeProvider time)
 {
@@ -25,16 +25,16 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
     /// <summary>What is being done before anything else is heard.</summary>
     public string Beginning { get; init; } = "beginning";
 
-    /// <summary>What helps where the engine says no for a reason that neither time nor room mends.</summary>
+    /// <summary>The remedy if the container engine refuses for a reason that neither time nor free space fixes.</summary>
     public string WhenRefused { get; init; } = "Read the lines, mend the image's recipe; it is built again when the recipe changes or the portal starts.";
 
-    /// <summary>What the engine reported as an error inside an answer that began well.</summary>
+    /// <summary>An error that the container engine reported inside a response that began well.</summary>
     public string? Error { get; private set; }
 
     /// <summary>The image that an import made.</summary>
     public string? ImportedId { get; private set; }
 
-    /// <summary>Something was heard of the engine's answer.</summary>
+    /// <summary>Some of the container engine's response has arrived.</summary>
     public void Hear(JSONMessage message)
     {
         Error = message.Error?.Message ?? Error;
@@ -55,8 +55,8 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
         }
     }
 
-    /// <summary>A line that a program wrote; each brings the progress a little nearer to the given share.</summary>
-    /// <param name="doing">In words for a person; null: the line is such words.</param>
+    /// <summary>A line of a program's output; each moves the progress a little closer to the given share.</summary>
+    /// <param name="doing">In words for a person; null: the line itself is suitable.</param>
     public void Hear(string line, double towards, string? doing = null)
     {
         Advance(_within + (towards - _within) * 0.02);
@@ -64,7 +64,7 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
         Say(line);
     }
 
-    /// <summary>Words for a person that come with the share that is done.</summary>
+    /// <summary>Words for a person that come with the share done.</summary>
     public void Reach(string line, double share)
     {
         Advance(share);
@@ -72,7 +72,7 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
         Say(line);
     }
 
-    /// <summary>Throws when an error was heard.</summary>
+    /// <summary>Throws if an error was reported.</summary>
     public void Check()
     {
         if (Error is { } error)

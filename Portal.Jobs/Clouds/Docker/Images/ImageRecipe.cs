@@ -4,19 +4,19 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <summary>A recipe.json, as infra/images/README.md describes it.</summary>
+/// <summary>A recipe.json, as described in infra/images/README.md.</summary>
 public sealed partial record ImageRecipe(
     string From, string? Suite, IReadOnlyList<string>? Packages, IReadOnlyList<string>? Exclude, IReadOnlyList<string>? Include, IReadOnlyList<string>? Changes,
     string? Dockerfile, IReadOnlyList<string>? Archives, string? Without)
 {
     private static readonly JsonSerializerOptions Strict = new(JsonSerializerDefaults.Web) { UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow };
 
-    /// <summary>Made of Debian's packages by mmdebstrap, not on top of another image.</summary>
+    /// <summary>Made of Debian packages by mmdebstrap, not on top of another image.</summary>
     public bool IsRoot => From == "debian";
 
     public static bool IsName(string name) => Name().IsMatch(name);
 
-    /// <summary>Reads and checks; throws <see cref="CloudFault.Refused"/> naming what is wrong, Missing where there is no such recipe.</summary>
+    /// <summary>Reads and checks; throws <see cref="CloudFault.Refused"/> naming what is wrong, Missing if there is no such recipe.</summary>
     public static async Task<ImageRecipe> LoadAsync(string recipes, string name, CancellationToken cancel)
     {
         if (!IsName(name) || recipes.Length == 0 || !File.Exists(Path.Combine(recipes, name, "recipe.json")))

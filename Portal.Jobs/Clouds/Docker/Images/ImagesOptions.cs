@@ -8,23 +8,23 @@ public sealed class ImagesOptions
 {
     public const string Section = "Images";
 
-    /// <summary>Folder of recipes, one folder a name, and SHA256SUMS of the archives.</summary>
+    /// <summary>Folder of recipes, one folder per image, and SHA256SUMS of the archives.</summary>
     public string Recipes { get; set; } = "";
 
-    /// <summary>Folder of archives that Debian lacks; empty or without an archive: the recipe's way of Debian's packages alone.</summary>
+    /// <summary>Folder of archives that are not in Debian; if empty or an archive is missing, the recipe's variant with Debian packages alone is used.</summary>
     public string Engines { get; set; } = "";
 
-    /// <summary>How packages of archives that are not in <see cref="Engines"/> are fetched.</summary>
+    /// <summary>How packages for archives that are not in <see cref="Engines"/> are fetched.</summary>
     public FetchOptions Fetch { get; set; } = new();
 
-    /// <summary>Package sources (deb822) from which roots are made.</summary>
+    /// <summary>Package sources (deb822) from which root file systems are made.</summary>
     public string AptSources { get; set; } = "";
 
-    /// <summary>Name of a recipe → reference of a site's registry, taken instead of building.</summary>
+    /// <summary>Recipe name → reference in the site's registry, used instead of building.</summary>
     public IDictionary<string, string> Named { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 }
 
-/// <summary>Names the field that is wrong, at start.</summary>
+/// <summary>Validates at start and names the wrong field.</summary>
 public sealed class ImagesOptionsCheck : IValidateOptions<ImagesOptions>
 {
     public ValidateOptionsResult Validate(string? name, ImagesOptions options)

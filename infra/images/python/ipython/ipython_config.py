@@ -1,4 +1,4 @@
-# The history is a database: it lies in memory while programs write it (kept_state.py carries it to the work folder).
+# The history is a database: it is kept in memory while kernels write to it (kept_state.py copies it to the work folder).
 import os
 
 c = get_config()  # noqa: F821

@@ -1,4 +1,4 @@
-# Trust in notebooks, for the server and for `jupyter trust`: no database on the work folder, which may be full.
+# Notebook signatures, for the server and for `jupyter trust`: no database in the work folder, because that may be full.
 import kept_state
 
 c = get_config()  # noqa: F821

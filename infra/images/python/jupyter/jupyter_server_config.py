@@ -1,6 +1,6 @@
-# Messages from the browser to a kernel, as large as the node's memory allows: widgets send files in them. Tornado's own
-# limit is 10 MiB, and what is longer closes the socket. While it passes, a message lies in memory several times (frame,
-# text, parsed, on its way to the kernel, in the kernel), hence a sixteenth. A person's own configuration comes after this.
+# Limit for messages from the browser to a kernel, in proportion to the node's memory, because widgets send files in them.
+# Tornado's own limit is 10 MiB, and a longer message closes the socket. A message in transit is in memory several times
+# (frame, text, parsed, on its way to the kernel, in the kernel), hence a sixteenth. A person's own configuration overrides this.
 import os
 
 SMALLEST, LARGEST, USUAL = 10 << 20, 512 << 20, 128 << 20

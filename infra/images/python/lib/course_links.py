@@ -1,15 +1,15 @@
-"""A part of the notebook's server: where the site opens no way out, links that pull a course's repository say so instead of failing."""
+"""A server extension: on a site without an egress proxy, links that pull a course repository explain that instead of failing."""
 import os
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>No way out</title>
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>No internet access</title>
 <body style="font-family: system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; line-height: 1.5">
 <h1>This repository cannot be fetched from here</h1>
-<p>This site opens no way out to the internet, so the notebook cannot pull a repository. Ask your instructor to put the files into
-a dataset of the class, or upload them into your work folder.</p>
+<p>This site does not give notebooks internet access, so a repository cannot be pulled. Ask your instructor to put the files into
+a dataset of the class, or upload them to your work folder.</p>
 <p><a href="{lab}">Back to the notebook</a></p></body></html>"""
 
 

@@ -1,6 +1,6 @@
-"""A part of the notebook's server: files of a work folder that may be full.
+"""A server extension: file access in a work folder that may be full.
 
-Reading and deleting need no room. A save that finds none says so in a sentence, which JupyterLab shows, and leaves the file as it was.
+Reading and deleting need no free space. A save without enough space returns a message, which JupyterLab shows, and leaves the file unchanged.
 """
 import errno
 import hashlib
@@ -17,11 +17,11 @@ from tornado import web
 from traitlets import default
 
 FULL = {errno.EDQUOT, errno.ENOSPC}
-SLACK = 1 << 20  # bytes; a folder with less is called full
+SLACK = 1 << 20  # bytes; a folder with less free space counts as full
 
 
 def is_full(error):
-    """Whether this error, or one that it follows from, says that there is no room."""
+    """Whether this error, or one of its causes, means that there is no space left."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL:
             return True
@@ -43,25 +43,25 @@ def sentence(space, kept="Nothing was saved, and what was there before is untouc
 
 @contextmanager
 def explaining(folder):
-    before = node_limits.space(folder)  # what was begun and taken back still counts for a while
+    before = node_limits.space(folder)  # measured before, because a failed write still counts for a while
     try:
         yield
     except Exception as e:
-        if is_full(e) and getattr(e, "status_code", 0) != 507:  # that is Insufficient Storage, and already a sentence
+        if is_full(e) and getattr(e, "status_code", 0) != 507:  # 507 (Insufficient Storage) already carries our message
             raise web.HTTPError(507, sentence(before)) from e
         raise
 
 
 @contextmanager
 def atomic_writing(path, text=True, encoding="utf-8", log=None, **kwargs):
-    """Writes beside the file and takes its name once all is on disk. Jupyter's own empties the file first and has it back only from some errors."""
+    """Writes a temporary file and renames it once it is on disk. Jupyter's own version truncates the file first and restores it after some errors only."""
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
     if os.path.exists(path) and not (os.access(path, os.W_OK) and os.access(folder, os.W_OK)):
         with fileio.atomic_writing(path, text, encoding, log, **kwargs) as file:
             yield file
         return
-    beside = os.path.join(folder, f".~{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}")  # a name may be as long as names can be
+    beside = os.path.join(folder, f".~{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}")  # a hash, because the name may already have the maximum length
     try:
         with open(beside, "w", encoding=encoding, **{"newline": "\n", **kwargs}) if text else open(beside, "wb", **kwargs) as file:
             yield file
@@ -85,7 +85,7 @@ def _unless_gone():
 
 
 def copy(source, target):
-    """The target is there whole or stays as it was."""
+    """The target is either complete or unchanged."""
     with open(source, "rb") as old, atomic_writing(target, text=False) as new:
         shutil.copyfileobj(old, new)
 
@@ -101,7 +101,7 @@ class Writes:
 
 
 class Checkpoints(Writes, AsyncFileCheckpoints):
-    """Beside the files, as always; only that neither a look at them nor a rename fails for want of room, and that JupyterLab goes on without a new one."""
+    """Stored as usual, but reading or renaming never fails for lack of space, and JupyterLab continues without a new checkpoint."""
 
     def checkpoint_path(self, checkpoint_id, path):
         try:
@@ -117,7 +117,7 @@ class Checkpoints(Writes, AsyncFileCheckpoints):
         try:
             return await super().create_checkpoint(contents_mgr, path)
         except OSError as e:
-            # 403 is what JupyterLab takes for a folder in which there can be none; at any other it would not open the file.
+            # JupyterLab takes 403 to mean that the folder cannot have checkpoints; on any other status it would not open the file.
             if is_full(e) or isinstance(e, FileNotFoundError):
                 raise web.HTTPError(403, sentence(node_limits.space(self.root_dir), kept="There is no new checkpoint of this file.")) from e
             raise
@@ -139,7 +139,7 @@ class FolderContents(Writes, AsyncLargeFileManager):
         return Checkpoints
 
     async def _save_large_file(self, os_path, content, format):
-        """A further part of an upload, behind those that are there."""
+        """Appends another part of an upload."""
         try:
             await super()._save_large_file(os_path, content, format)
         except OSError as e:

@@ -1,7 +1,7 @@
-"""A part of the notebook's server: what it remembers over a restart, although the work folder may be full.
+"""A server extension: keeps the server's state across restarts, although the work folder may be full.
 
-Nothing of the server needs room there to go on. Databases and settings lie in memory while it runs; what they hold goes to the work
-folder as plain files, every half minute and at the end, and what finds no room there waits for the next time.
+The server needs no free space there to keep running. Databases and settings are in memory while it runs. Their contents are copied to the work
+folder as plain files, every half minute and at the end; what does not fit is retried the next time.
 """
 import asyncio
 import atexit
@@ -27,7 +27,7 @@ FOLDERS = [(os.environ[name], f"{KEPT}/jupyter/lab/{folder}")
 
 
 class Lines:
-    """Lines at the end of a file that several servers of one person may write to. The newest of them, of at most so many bytes, are read."""
+    """An append-only file that several servers of one person may write to. Only its last `most` bytes are read."""
 
     def __init__(self, path, most):
         self.path, self.most, self.waiting, self.size = path, most, [], 0
@@ -46,7 +46,7 @@ class Lines:
         return lines
 
     def add(self, lines):
-        """Whether all lines are in the file now."""
+        """Returns whether all lines are in the file now."""
         with self.alone:
             self.waiting = (self.waiting + lines)[-WAITING:]
             return not self.waiting or self._write()
@@ -57,7 +57,7 @@ class Lines:
             with open(self.path, "ab+", buffering=0) as file:
                 end = file.seek(0, os.SEEK_END)
                 file.seek(max(0, end - 1))
-                begin = "" if file.read(1) in (b"", b"\n") else "\n"  # a line was cut off when there was no more room
+                begin = "" if file.read(1) in (b"", b"\n") else "\n"  # an earlier line was cut off when the folder was full
                 data = (begin + "".join(line + "\n" for line in self.waiting)).encode()
                 if file.write(data) == len(data):
                     self.waiting = []
@@ -74,7 +74,7 @@ class Lines:
 
 
 class Trust(SignatureStore):
-    """Signatures of notebooks that were run here."""
+    """Signatures of trusted notebooks."""
 
     def __init__(self):
         self.lines, self.known = Lines(f"{KEPT}/data/trusted", TRUST_BYTES), {}
@@ -107,7 +107,7 @@ class Trust(SignatureStore):
                     self.known.pop((digest, algorithm), None)
 
     def _adopt(self):
-        """What a server of before kept in a database on the folder."""
+        """Imports the database that an earlier version kept in the work folder."""
         old = _rows(OLD_TRUST, "SELECT algorithm, signature FROM nbsignatures ORDER BY last_seen LIMIT 10000")
         self.known.update({(str(digest), str(algorithm)): True for algorithm, digest in old})
         if old and self.lines.add([f"+ {algorithm} {digest}" for algorithm, digest in old]):
@@ -115,7 +115,7 @@ class Trust(SignatureStore):
 
 
 def secret():
-    """The key that notebooks are signed with. Where it finds no room, it lasts as long as this server."""
+    """The key that notebooks are signed with. If it cannot be saved, it lasts as long as this server."""
     file = f"{KEPT}/data/notebook_secret"
     try:
         with open(file, "rb") as f:
@@ -129,7 +129,7 @@ def secret():
 
 
 class History:
-    """Of IPython: its database lies in memory, begun with what was kept."""
+    """IPython's history: the database is in memory and starts with what was kept."""
 
     def __init__(self):
         self.lines, self.last = Lines(f"{KEPT}/ipython/history", HISTORY_BYTES), 0
@@ -139,7 +139,7 @@ class History:
         old = _rows(OLD_HISTORY, f"SELECT s.start, h.line, h.source, h.source_raw {FROM} ORDER BY h.session DESC, h.line DESC LIMIT 10000")[::-1]
         sessions = {}
         with sqlite3.connect(HISTORY) as db:
-            # As IPython makes them.
+            # The same schema as IPython's.
             db.execute("""CREATE TABLE IF NOT EXISTS sessions (session integer primary key autoincrement, start timestamp,
                           end timestamp, num_cmds integer, remark text)""")
             db.execute("""CREATE TABLE IF NOT EXISTS history (session integer, line integer, source text, source_raw text,
@@ -161,7 +161,7 @@ class History:
 
 
 class Folder:
-    """Small files that a program writes as it likes; each is carried whole when it has changed."""
+    """A folder of small files written by other programs; each changed file is copied whole."""
 
     def __init__(self, live, kept):
         self.live, self.kept, self.carried = live, kept, {}
@@ -206,7 +206,7 @@ def _entry(line):
 
 
 def _rows(file, query, *values):
-    """Of a database that is only read; none where there is none or it cannot be read."""
+    """Rows of a database opened read-only; empty if it does not exist or cannot be read."""
     try:
         db = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)
         try:
@@ -218,7 +218,7 @@ def _rows(file, query, *values):
 
 
 def _replace(path, data):
-    """Whether the file holds this now. It holds the whole of it or what it held before."""
+    """Returns whether the file was replaced. It holds either all of the new data or the old."""
     beside = f"{path}.new"
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)

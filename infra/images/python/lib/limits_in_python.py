@@ -1,6 +1,6 @@
-"""Lets Python's own questions for room answer with the node's limits: those of shutil and of psutil.
+"""Makes shutil and psutil report the node's limits instead of the host's resources.
 
-Loaded at the start of every Python by limits_in_python.pth, so it imports next to nothing and waits for those two modules.
+Loaded at the start of every Python process by limits_in_python.pth, so it imports almost nothing and patches the two modules when they are imported.
 """
 import sys
 
@@ -45,7 +45,7 @@ CHANGES = {"shutil": _shutil, "psutil": _psutil}
 
 
 class Changed:
-    """Loads a module as its own loader does, and then changes it."""
+    """Loads a module with its own loader and then patches it."""
 
     def __init__(self, loader, change):
         self.loader, self.change = loader, change

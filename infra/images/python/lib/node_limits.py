@@ -1,4 +1,4 @@
-"""What this node really has. A container sees its host's processors, memory and disk, but its limits are in its cgroup and in the quota of each folder."""
+"""The resources this node really has. A container sees its host's processors, memory and disk; its limits are in its cgroup and folder quotas."""
 import os
 import re
 from typing import NamedTuple
@@ -8,7 +8,7 @@ MOST = 1 << 50  # bytes; cgroup v1 says "no limit" with a number beyond any mach
 
 
 class Memory(NamedTuple):
-    """Bytes. Cached is what the kernel gives back on demand, shared is tmpfs and shared memory, which count as used."""
+    """Bytes. "cached" is what the kernel can free on demand; "shared" is tmpfs and shared memory, which count as used."""
     total: int
     used: int
     free: int
@@ -21,7 +21,7 @@ class Memory(NamedTuple):
 
 
 class Space(NamedTuple):
-    """Bytes of a folder; total is its limit where it has one, else the size of its file system."""
+    """Bytes of a folder; total is its limit if it has one, else the size of its file system."""
     total: int
     used: int
     free: int
@@ -36,13 +36,13 @@ class Mount(NamedTuple):
 
 
 def cpus():
-    """Processors of this node; None where nobody said."""
+    """Processors of this node; None if not set."""
     given = os.environ.get("PORTAL_VCPUS", "")
     return int(given) if given.isdigit() and int(given) > 0 else None
 
 
 def memory():
-    """None where this node has no limit of its own."""
+    """None if this node has no limit of its own."""
     if os.path.exists(f"{CGROUP}/memory.max"):
         limit, used, kinds = _number("memory.max"), _number("memory.current"), _kinds("memory.stat")
         cached, shared = kinds.get("inactive_file", 0) + kinds.get("active_file", 0), kinds.get("shmem", 0)
@@ -56,7 +56,7 @@ def memory():
 
 
 def space(path):
-    """As the kernel counts it when it refuses a write: a quota of the folder comes before the size of the disk below."""
+    """Space as the kernel counts it when it refuses a write: the folder's quota, if any, before the size of the disk."""
     disk = os.statvfs(path)
     unit = disk.f_frsize
     whole = Space(disk.f_blocks * unit, (disk.f_blocks - disk.f_bfree) * unit, disk.f_bavail * unit)
@@ -78,14 +78,14 @@ def mounts():
 
 
 def mount_of(path):
-    """The last of the deepest: a later mount hides an earlier one at the same place."""
+    """The last of the deepest mounts: a later mount hides an earlier one at the same place."""
     path = os.path.realpath(path)
     holds = [m for m in mounts() if path == m.target or path.startswith(m.target.rstrip("/") + "/")]
     return max(reversed(holds), key=lambda m: len(m.target), default=None)
 
 
 def _quota(path):
-    """(limit, used) of the btrfs subvolume that path lies in. Its ioctls are closed to a node, so the kernel's files are read."""
+    """(limit, used) of the btrfs subvolume that path lies in. btrfs ioctls are blocked in a node, so this reads sysfs."""
     mount = mount_of(path)
     if mount is None or mount.type != "btrfs":
         return None
@@ -99,7 +99,7 @@ def _quota(path):
                 continue
             group = f"{root}/{system}/qgroups/0_{subvolume[1]}"
             limit = _read(f"{group}/max_referenced")
-            # What is written and not yet on disk is reserved, and counts.
+            # Data written but not yet on disk is reserved and counts too.
             reserved = (_read(f"{group}/{kind}") for kind in ("referenced", "rsv_data", "rsv_meta_pertrans", "rsv_meta_prealloc"))
             return (limit, sum(reserved)) if limit else None
     except (OSError, ValueError):

@@ -1,11 +1,11 @@
-"""Stands in for pip: says in a sentence why nothing can be fetched here, and hands everything else to the real one."""
+"""Stands in for pip: explains why nothing can be downloaded here, and passes everything else to the real pip."""
 import os
 import sys
 
 REAL = "/opt/pip/pip"
 FETCHING = {"install", "download", "wheel", "index", "search"}
-SENTENCE = ("This site opens no way out to package indexes, so pip can fetch nothing. What is installed already: pip list. "
-            "A wheel that you uploaded into your work folder can be installed: pip install --no-index ./name.whl")
+SENTENCE = ("This site does not give notebooks access to package indexes, so pip cannot download anything. See what is installed: pip list. "
+            "To install a wheel that you uploaded to your work folder: pip install --no-index ./name.whl")
 
 
 def says_no(words):
@@ -27,7 +27,7 @@ def main():
     if not os.path.isdir(REAL) and words in (["list"], ["freeze"]):
         return tell_installed("==" if words == ["freeze"] else " ")
     if not os.path.isdir(REAL):
-        print("pip is not part of this site's images, which are made of Debian's packages alone.", file=sys.stderr)
+        print("This site's images do not include pip; they are built from Debian's packages alone.", file=sys.stderr)
         return 1
     os.execv(sys.executable, [sys.executable, REAL, *words])
 

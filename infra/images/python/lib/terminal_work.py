@@ -1,7 +1,7 @@
-"""A part of the notebook's server: what computes in a terminal is activity, though it writes nothing.
+"""A server extension: a program computing in a terminal counts as activity even if it prints nothing.
 
-The server knows when somebody last typed or a program last wrote. A training that runs for an hour in silence would pass for rest,
-and the portal stops what rests. An editor that waits for a key uses no processor and stays what it was: no sign of work.
+By itself the server only knows when somebody last typed or a program last wrote. A training job that is silent for an hour would look idle,
+and the portal stops idle workspaces. An editor waiting for a key uses no CPU time and still does not count as activity.
 """
 import os
 import time
@@ -10,19 +10,19 @@ from datetime import datetime, timezone
 from tornado.ioloop import PeriodicCallback
 
 EVERY = 10  # seconds
-SHARE = 0.01  # of one core since the last look, by which a terminal's programs work
+SHARE = 0.01  # of one core since the last check; a terminal whose programs use this much is active
 TICK = os.sysconf("SC_CLK_TCK")
 
 
 def used_by_sessions():
-    """Session → seconds of processor of its processes, and of those that ended in them: what a shell starts stays in its session, in the background too."""
+    """CPU seconds per session, including exited children: what a shell starts stays in its session, even in the background."""
     used = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/stat", "rb") as stat:  # a program may call itself anything, text or not
+            with open(f"/proc/{pid}/stat", "rb") as stat:  # a program name may be any bytes
                 fields = stat.read().rpartition(b")")[2].split()
         except OSError:
-            continue  # it has just ended
+            continue  # it has just exited
         used[int(fields[3])] = used.get(int(fields[3]), 0) + sum(map(int, fields[11:15])) / TICK
     return used
 
@@ -40,7 +40,7 @@ class TerminalWork:
         self.before = (used, now)
         for terminal in manager.terminals.values():
             shell = terminal.ptyproc.pid
-            # A process that ends elsewhere takes its time along: less than before is no work.
+            # A process that exits may take its CPU time with it, so a decrease is not activity.
             if shell in before and used.get(shell, 0) - before[shell] >= SHARE * (now - then):
                 terminal.last_activity = datetime.now(timezone.utc)
 

@@ -1,4 +1,4 @@
-package org.apache.spark.portal // Spark shows its settings and its allocation of executors to its own packages alone
+package org.apache.spark.portal // Spark exposes its configuration and executor allocation only to its own packages
 
 import java.net.URI
 import java.util.{Collections, Map => JMap}
@@ -9,9 +9,9 @@ import org.apache.spark.{ExecutorAllocationManager, SparkContext}
 import org.apache.spark.api.plugin.{DriverPlugin, ExecutorPlugin, PluginContext, SparkPlugin}
 
 /**
- * A session has at most one executor on each worker, whatever its tasks would like, and follows the number of workers: so others always find a place
- * there, and the kernel shares the processors between those that compute. Spark's own bound, spark.dynamicAllocation.maxExecutors, is a number that
- * stays; who sets it, or does without dynamic allocation, is left alone.
+ * Limits a session to one executor per worker, however many tasks it has, and follows the number of workers. So other sessions always find a place
+ * there, and the kernel shares the processors between those that compute. Spark's own maximum, spark.dynamicAllocation.maxExecutors, is fixed at start;
+ * a session that sets it, or does not use dynamic allocation, is left alone.
  */
 class FairShare extends SparkPlugin {
   override def executorPlugin(): ExecutorPlugin = null

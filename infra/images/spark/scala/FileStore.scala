@@ -17,11 +17,11 @@ import org.apache.thrift.{TBase, TDeserializer, TSerializer}
 import org.apache.thrift.protocol.TJSONProtocol
 
 /**
- * Hive's catalog as files, one for each database, table, partition and function: any number of sessions in any number of containers may use it
- * at once, and nobody holds a lock. A file is written beside its place and moved there whole, so a reader never sees half of one, and a full disk
- * leaves what was there. Whoever alters the same table last wins, as with Hive's own stores. The folder is named by `portal.catalog`.
+ * Hive's catalog as files, one for each database, table, partition and function. Any number of sessions in any number of containers may use it
+ * at once without locks. A file is written beside its place and moved there whole, so a reader never sees half of one, and a full disk leaves the
+ * old file. The last change to a table wins, as with Hive's own stores. The folder is named by `portal.catalog`.
  *
- * It extends Hive's store for its many methods that Spark never calls; those would need a database, and fail.
+ * It extends Hive's store only for the many methods that Spark never calls; those would need a database, and fail.
  */
 class FileStore extends ObjectStore {
   private var conf: Configuration = _
@@ -29,11 +29,11 @@ class FileStore extends ObjectStore {
 
   override def setConf(settings: Configuration): Unit = {
     conf = settings
-    root = Paths.get(Option(settings.get("portal.catalog")).getOrElse(throw new IllegalArgumentException("portal.catalog names no folder")))
+    root = Paths.get(Option(settings.get("portal.catalog")).getOrElse(throw new IllegalArgumentException("portal.catalog is not set")))
   }
   override def getConf: Configuration = conf
 
-  // Each file is complete in itself: there is nothing to take back.
+  // Each file is complete in itself, so there is nothing to roll back.
   override def openTransaction(): Boolean = true
   override def openTransaction(isolation: String): Boolean = true
   override def commitTransaction(): Boolean = true
@@ -46,7 +46,7 @@ class FileStore extends ObjectStore {
 
   override def createDatabase(database: Database): Unit = create(databaseFile(database.getName), database, s"The database ${database.getName}")
 
-  /** "default" is there from the start, so that a session begins although nothing can be written. */
+  /** "default" always exists, so that a session can start even if nothing can be written. */
   override def getDatabase(name: String): Database = read(databaseFile(name), new Database).getOrElse(
     if (lower(name) != "default") throw new NoSuchObjectException(s"There is no database ${lower(name)}.")
     else new Database("default", "Default Hive database", warehouse, Collections.emptyMap[String, String]))
@@ -64,7 +64,7 @@ class FileStore extends ObjectStore {
   override def createTable(table: Table): Unit = {
     getDatabase(table.getDbName)
     val file = tableFile(table.getDbName, table.getTableName)
-    if (!Files.exists(file)) removeAll(partitionsFolder(table.getDbName, table.getTableName)) // of a drop that broke off
+    if (!Files.exists(file)) removeAll(partitionsFolder(table.getDbName, table.getTableName)) // left by an interrupted drop
     create(file, table, s"The table ${table.getTableName}")
   }
 
@@ -148,7 +148,7 @@ class FileStore extends ObjectStore {
   override def getPartitionsWithAuth(database: String, table: String, most: Short, user: String, groups: JList[String]): JList[Partition] =
     getPartitions(database, table, most)
 
-  /** All of them: Spark looks at each once more. */
+  /** Returns all of them: Spark filters them again. */
   override def getPartitionsByFilter(database: String, table: String, filter: String, most: Short): JList[Partition] = getPartitions(database, table, -1)
 
   override def getPartitionsByNames(database: String, table: String, wanted: JList[String]): JList[Partition] =
@@ -198,7 +198,7 @@ class FileStore extends ObjectStore {
     function <- Option(getFunction(database, name))
   } yield function).asJava
 
-  // ---- what a person alone in their own folder has no use for
+  // ---- roles, privileges and statistics: not needed, because a catalog has one user
 
   override def addRole(name: String, owner: String): Boolean = true
   override def grantPrivileges(privileges: PrivilegeBag): Boolean = true
@@ -220,7 +220,7 @@ class FileStore extends ObjectStore {
     folder.getFileSystem(conf).makeQualified(folder).toString
   }
 
-  private final val PartitionName = ".partition" // as no value of a partition is written
+  private final val PartitionName = ".partition" // cannot clash with the name of a partition folder
   private def lower(name: String) = name.toLowerCase(java.util.Locale.ROOT)
   private def folder(database: String) = root.resolve(lower(database))
   private def databaseFile(database: String) = folder(database).resolve("database")
@@ -228,7 +228,7 @@ class FileStore extends ObjectStore {
   private def functionFile(database: String, function: String) = folder(database).resolve("functions").resolve(lower(function))
   private def partitionsFolder(database: String, table: String) = folder(database).resolve("partitions").resolve(lower(table))
 
-  /** The folders are named as those of the partition's data. */
+  /** The folders have the same names as those of the partition's data. */
   private def partitionFile(database: String, table: String, values: JList[String]): Path = {
     val columns = Option(getTable(database, table)).getOrElse(throw new InvalidObjectException(s"There is no table ${lower(table)}.")).getPartitionKeys
     partitionsFolder(database, table).resolve(Warehouse.makePartName(columns, values)).resolve(PartitionName)
@@ -242,7 +242,7 @@ class FileStore extends ObjectStore {
   private def partitions(database: String, table: String): Seq[Partition] =
     partitionNames(database, table).flatMap(n => partitionAt(database, table, partitionsFolder(database, table).resolve(n).resolve(PartitionName)))
 
-  /** Its table may have been renamed since. */
+  /** Sets the names again, because the table may have been renamed since. */
   private def partitionAt(database: String, table: String, file: Path): Option[Partition] = read(file, new Partition).map { p =>
     p.setDbName(lower(database))
     p.setTableName(lower(table))
@@ -253,7 +253,7 @@ class FileStore extends ObjectStore {
 
   private def some[T](found: Seq[T], most: Int): JList[T] = (if (most < 0) found else found.take(most)).asJava
 
-  /** Hive's patterns: any of several with "|" between them, "*" for any characters. */
+  /** Hive's patterns: alternatives separated by "|", "*" for any characters. */
   private def matches(pattern: String)(name: String) = pattern == null || pattern.split('|').exists(p => name.matches("(?i)" + p.replace("*", ".*")))
 
   private def names(folder: Path): Seq[String] =
@@ -283,7 +283,7 @@ class FileStore extends ObjectStore {
     Files.move(from, to, StandardCopyOption.ATOMIC_MOVE)
   }
 
-  /** Writes a file beside its place, to the disk, and puts it there. */
+  /** Writes a temporary file, syncs it to disk and puts it in place. */
   private def beside(file: Path, value: TBase[_, _])(place: Path => Unit): Unit =
     try {
       Files.createDirectories(file.getParent)

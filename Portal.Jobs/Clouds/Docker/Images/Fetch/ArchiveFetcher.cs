@@ -5,16 +5,16 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 /// <summary>
-/// Has an archive's packages fetched and puts the archive together from them by its lock. Works in a folder of the lock's own: what was fetched stays
-/// there until <see cref="Forget"/>, so that a fetch that was broken off goes on where it stopped, and whatever else a killed process left is taken away first.
+/// Fetches an archive's packages and assembles the archive from them by its lock. Works in a folder of the lock's own: fetched packages stay
+/// there until <see cref="Forget"/>, so that an interrupted fetch resumes where it stopped; other remains of a killed process are removed first.
 /// </summary>
 public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources)
 {
     private const long LargestPart = 1L << 30, LargestParts = 4L << 30;
     private const double ShareOfFetching = 0.3;
 
-    /// <summary>Writes a plain tar with exactly the files that the lock names; a Dockerfile's ADD unpacks it as it would the archive.</summary>
-    /// <exception cref="CloudException">What could not be fetched or has not the sums of the lock; <see cref="PackageSources"/> knows of it then.</exception>
+    /// <summary>Writes a plain tar with exactly the files that the lock names; a Dockerfile's ADD unpacks it like the archive.</summary>
+    /// <exception cref="CloudException">Something could not be fetched or has a wrong checksum; <see cref="PackageSources"/> then knows about it.</exception>
     internal async Task<string> MakeAsync(string archive, string sum, ArchiveLock wanted, BuildListener listener, CancellationToken cancel)
     {
         try
@@ -32,7 +32,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
     }
 
-    /// <summary>Takes away what was fetched for an archive.</summary>
+    /// <summary>Deletes what was fetched for an archive.</summary>
     public void Forget(string archive, string sum)
     {
         if (Directory.Exists(FolderOf(archive, sum)))
@@ -45,7 +45,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
 
     private static string NameOf(string archive) => Path.GetFileNameWithoutExtension(ArchiveLock.NameOf(archive));
 
-    /// <summary>The folder, with nothing in it but packages that are whole; and the lock that keeps others out of it.</summary>
+    /// <summary>The folder, containing only complete packages, and the lock that keeps others out of it.</summary>
     private FileStream Begin(string archive, string sum, out string folder)
     {
         ClientRun.MakeParent(options.Fetch.Folder);
@@ -62,7 +62,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         folder = FolderOf(archive, sum);
         foreach (var old in Directory.EnumerateDirectories(options.Fetch.Folder, $"{NameOf(archive)}@*").Except([folder], StringComparer.Ordinal).ToList())
         {
-            Directory.Delete(old, recursive: true); // of a lock that is no more
+            Directory.Delete(old, recursive: true); // of a lock that no longer exists
         }
 
         ClientRun.MakeParent(folder);
@@ -107,7 +107,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         Tell(wanted.Count);
     }
 
-    /// <summary>A copy that is this account's own, so that no process of the client's can change it any more; whole or not there.</summary>
+    /// <summary>A copy owned by this account, so that no process of the client can change it any more; complete or absent.</summary>
     private static async Task TakeAsync(string from, string to, CancellationToken cancel)
     {
         await using (var source = File.OpenRead(from))
@@ -141,7 +141,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
             $"Use a mirror that has the versions of the lock unchanged, or put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names.");
     }
 
-    /// <summary>The file itself, or what of it is wanted: each by its sum, wherever it lies.</summary>
+    /// <summary>The file itself, or the wanted parts of it: each found by its checksum, wherever it is.</summary>
     private static async Task FindAsync(string path, HashSet<string> wanted, Dictionary<string, string> found, Kept kept, CancellationToken cancel)
     {
         try
@@ -210,7 +210,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         return to;
     }
 
-    /// <summary>Where parts lie while an archive is put together, and how much may be unpacked: nothing has checked a package by then.</summary>
+    /// <summary>Where parts are kept while an archive is assembled, and how much may be unpacked, because packages are not verified yet.</summary>
     private sealed record Kept(string Folder)
     {
         private long _left = LargestParts;

@@ -4,13 +4,13 @@ using Portal.Core.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
-/// <param name="Well">It ended with 0 and in time.</param>
+/// <param name="Well">It exited with 0 and in time.</param>
 /// <param name="Lines">The last lines that it wrote to either stream.</param>
 internal sealed record ClientSaid(bool Well, IReadOnlyList<string> Lines);
 
 /// <summary>
-/// One run of pip or Maven: in a new folder that it owns, under an unprivileged account without capabilities or a way to gain them, for a limited time,
-/// and within a limit of disk. Dispose removes the folder; one that was left by a killed process is removed by <see cref="RemoveOld"/>.
+/// One run of pip or Maven: in a new folder that it owns, under an unprivileged account with no capabilities and no way to gain them, with a time limit
+/// and a disk limit. Dispose removes the folder; <see cref="RemoveOld"/> removes one left by a killed process.
 /// </summary>
 internal sealed class ClientRun : IDisposable
 {
@@ -35,18 +35,18 @@ internal sealed class ClientRun : IDisposable
 
     public string Folder { get; }
 
-    /// <summary>Where it is told to put what it fetches.</summary>
+    /// <summary>Where it must put what it fetches.</summary>
     public string Output { get; }
     public string Home { get; }
 
-    /// <summary>A folder through which the clients' account can pass to its own, and see nothing else.</summary>
+    /// <summary>A folder through which the clients' account can reach its own, and see nothing else.</summary>
     public static void MakeParent(string folder)
     {
         Directory.CreateDirectory(folder);
         File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
     }
 
-    /// <summary>Takes away what runs of a process that was killed left below a folder.</summary>
+    /// <summary>Removes folders left by runs of a killed process.</summary>
     public static void RemoveOld(string parent)
     {
         foreach (var old in Directory.EnumerateDirectories(parent, $"{Prefix}*").ToList())
@@ -55,10 +55,10 @@ internal sealed class ClientRun : IDisposable
         }
     }
 
-    /// <summary>Runs it to its end; everything that it may write must lie below <see cref="Folder"/>, or be in <paramref name="also"/>.</summary>
-    /// <param name="also">A folder that outlives the run and becomes the account's.</param>
-    /// <param name="heard">Each line as it comes.</param>
-    /// <exception cref="CloudException">Full when it takes too much disk.</exception>
+    /// <summary>Runs it to its end; everything it may write must be below <see cref="Folder"/> or in <paramref name="also"/>.</summary>
+    /// <param name="also">A folder that outlives the run; the account becomes its owner.</param>
+    /// <param name="heard">Called for each line of output.</param>
+    /// <exception cref="CloudException">Full if it uses too much disk.</exception>
     public async Task<ClientSaid> RunAsync(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> more, string? also, TimeSpan limit, Action<string> heard, CancellationToken cancel)
     {
         var environment = new Dictionary<string, string>(_environment, StringComparer.Ordinal);
@@ -68,7 +68,7 @@ internal sealed class ClientRun : IDisposable
         }
 
         await GiveAsync(also is null ? [Folder] : [Folder, also], cancel);
-        // timeout also ends it when this process has been killed.
+        // timeout also ends it if this process is killed.
         string[] command = ["-s", "KILL", Seconds(limit + Setup), "/usr/bin/prlimit", $"--fsize={LargestFile}", .. Drop(), program, .. arguments];
         using var process = Tool.Start(PackageFaults.Service, "/usr/bin/timeout", command, environment);
         using var deadline = new CancellationTokenSource(limit, _time);
@@ -103,7 +103,7 @@ internal sealed class ClientRun : IDisposable
         }
         catch (IOException)
         {
-            // A child of the client may still write for a moment: the next fetch takes the folder away.
+            // A child of the client may still write for a moment; the next fetch then removes the folder.
         }
     }
 
@@ -183,7 +183,7 @@ internal sealed class ClientRun : IDisposable
         }
         catch (IOException)
         {
-            // files come and go meanwhile; the next look counts them
+            // files come and go meanwhile; the next check counts them
         }
 
         return size;

@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 /// <summary>
-/// What a site has told pip and Maven: mirrors, proxies, credentials. System-wide files are read by the clients themselves; those of a home, which the
-/// clients' account may not enter, are copied to the home that a client gets for one run. Nothing else of Jobs' environment reaches a client.
+/// A site's settings for pip and Maven: mirrors, proxies, credentials. The clients read system-wide files themselves; those in a home, which the
+/// clients' account cannot enter, are copied to the home that a client gets for one run. Nothing else of Jobs' environment reaches a client.
 /// </summary>
 internal sealed partial class ClientSettings(FetchOptions options)
 {
@@ -19,7 +19,7 @@ internal sealed partial class ClientSettings(FetchOptions options)
     /// <summary>Changes whenever one of the files does, or a client is installed.</summary>
     public string Stamp() => string.Join('\n', Files().Concat(OfSystem).Append(Pip.Program).Append(Maven.Plugins).Select(f => $"{f} {File.GetLastWriteTimeUtc(f).Ticks}"));
 
-    /// <summary>Copies the files of the home and answers the environment of a client that has its own there.</summary>
+    /// <summary>Copies the files of the home and returns the environment of a client that uses the copy as its home.</summary>
     public Dictionary<string, string> Lay(string home)
     {
         var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()

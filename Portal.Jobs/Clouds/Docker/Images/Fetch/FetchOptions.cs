@@ -2,20 +2,20 @@ using Microsoft.Extensions.Options;
 
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
-/// <summary>Section <c>Images:Fetch</c>: pip and Maven, which fetch the packages of an archive that is not at hand.</summary>
+/// <summary>Section <c>Images:Fetch</c>: pip and Maven, which fetch the packages of an archive that is not available locally.</summary>
 public sealed class FetchOptions
 {
     /// <summary>Folder for what is being fetched, several gigabytes; empty: nothing is fetched.</summary>
     public string Folder { get; set; } = "";
 
-    /// <summary>Uid of the unprivileged account that pip and Maven run under where Jobs is root; 0: that of Jobs.</summary>
+    /// <summary>Uid of the unprivileged account for pip and Maven if Jobs is root; 0: that of Jobs.</summary>
     public int Account { get; set; }
 
-    /// <summary>Home whose pip.conf, .netrc and .m2/settings.xml count; empty: that of Jobs' account.</summary>
+    /// <summary>Home whose pip.conf, .netrc and .m2/settings.xml are used; empty: that of Jobs' account.</summary>
     public string Home { get; set; } = "";
 }
 
-/// <summary>Names the field that is wrong, at start.</summary>
+/// <summary>Validates at start and names the wrong field.</summary>
 public sealed class FetchOptionsCheck : IValidateOptions<ImagesOptions>
 {
     public ValidateOptionsResult Validate(string? name, ImagesOptions options)

@@ -2,10 +2,10 @@ using System.Xml.Linq;
 
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
-/// <summary>Maven with its dependency plugin. The plugin and what it needs are Debian's own files, so no code that comes from a package server runs here.</summary>
+/// <summary>Maven with its dependency plugin. The plugin and its dependencies are Debian's own files, so no code from a package server runs here.</summary>
 internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
 {
-    /// <summary>Where Debian puts the plugin, a folder a version.</summary>
+    /// <summary>Where Debian puts the plugin, one folder per version.</summary>
     public const string Plugins = "/usr/share/maven-repo/org/apache/maven/plugins/maven-dependency-plugin";
     private const string Program = "/usr/bin/mvn", DebianFiles = "/usr/share/maven-repo", Junit = "/usr/share/maven-repo/junit/junit/4.x";
     private static readonly TimeSpan FetchLimit = TimeSpan.FromMinutes(30);
@@ -19,7 +19,7 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
 
     public override async Task<string?> AskAsync(Distribution distribution, ClientRun run, CancellationToken cancel)
     {
-        // Its description is small; where that is, the file is.
+        // The description is small, and where it exists so does the file.
         var wanted = (Distribution.Maven)distribution with { Classifier = null };
         await WriteAsync([wanted], "pom", run, Path.Combine(run.Folder, "repository"), cancel);
         var said = await run.RunAsync(Program, Arguments(run, AskTimeout, retries: 0), Environment, null, AskLimit, _ => { }, cancel);
@@ -36,7 +36,7 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
         }, cancel);
     }
 
-    /// <summary>All in one run: its start costs seconds.</summary>
+    /// <summary>All in one run, because starting Maven costs seconds.</summary>
     public override IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions) => distributions.Count > 0 ? [distributions] : [];
 
     private static readonly Dictionary<string, string> Environment = new(StringComparer.Ordinal)
@@ -60,7 +60,7 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
         ? Directory.EnumerateFiles(Plugins, "*.jar", SearchOption.AllDirectories).Select(f => Path.GetFileName(Path.GetDirectoryName(f))).Order(StringComparer.Ordinal).LastOrDefault()
         : null;
 
-    /// <summary>A project that does nothing but copy these. What is fetched goes to a repository of its own: Debian's files carry other versions under the same names.</summary>
+    /// <summary>A project that only copies these. Fetched files go to a separate repository, because Debian's has other versions under the same names.</summary>
     private static async Task WriteAsync(IEnumerable<Distribution.Maven> wanted, string type, ClientRun run, string repository, CancellationToken cancel)
     {
         XNamespace ns = "http://maven.apache.org/POM/4.0.0";

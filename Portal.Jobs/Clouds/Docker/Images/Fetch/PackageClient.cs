@@ -3,7 +3,7 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
-/// <summary>A package client of Debian's. It knows the public default of its kind and honours what the site has told it: mirrors, proxies, credentials.</summary>
+/// <summary>One of Debian's package clients. It knows its public default registry and honours the site's mirrors, proxies and credentials.</summary>
 internal abstract partial class PackageClient(ILogger log)
 {
     protected static readonly TimeSpan AskLimit = TimeSpan.FromSeconds(90);
@@ -11,31 +11,31 @@ internal abstract partial class PackageClient(ILogger log)
 
     public abstract string Name { get; }
 
-    /// <summary>Debian's packages that bring it.</summary>
+    /// <summary>Debian packages that contain it.</summary>
     public abstract string Packages { get; }
 
-    /// <summary>Where the site names mirrors and proxies for it.</summary>
+    /// <summary>Where the site configures mirrors and proxies for it.</summary>
     public abstract string Configuration { get; }
 
     public abstract bool Installed { get; }
 
-    /// <summary>Seconds after which it gives up on a server when it is only asked.</summary>
+    /// <summary>Seconds after which it gives up on a server when only checking.</summary>
     protected static int AskTimeout => Timeout;
 
     public abstract bool Fetches(Distribution distribution);
 
-    /// <summary>Whether it can reach a server that knows this distribution's project. Null: it can; otherwise what hinders it.</summary>
+    /// <summary>Whether it can reach a server that knows this distribution's project. Null: it can; otherwise the reason why not.</summary>
     public abstract Task<string?> AskAsync(Distribution distribution, ClientRun run, CancellationToken cancel);
 
     /// <summary>Fetches distributions into the run's output folder, under their own names.</summary>
-    /// <param name="kept">A folder in which it may leave what a next run can take up.</param>
-    /// <param name="fetched">Called for each that it has.</param>
+    /// <param name="kept">A folder in which it may leave files for the next run to reuse.</param>
+    /// <param name="fetched">Called for each that is complete.</param>
     public abstract Task<ClientSaid> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel);
 
-    /// <summary>How many are given to one run.</summary>
+    /// <summary>How many are fetched in one run.</summary>
     public abstract IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions);
 
-    /// <summary>What hindered it, in a few words without addresses; its own words go to the log.</summary>
+    /// <summary>Why it failed, in a few words without addresses; its own output goes to the log.</summary>
     public string Reason(ClientSaid said)
     {
         var telling = said.Lines.Where(Telling).ToList();
@@ -55,7 +55,7 @@ internal abstract partial class PackageClient(ILogger log)
         };
     }
 
-    /// <summary>Whether a line of its output says something of a fault.</summary>
+    /// <summary>Whether a line of its output describes a fault.</summary>
     private static bool Telling(string line) => Trouble().IsMatch(line);
 
     [GeneratedRegex("error|warning|could not|timed out", RegexOptions.IgnoreCase | RegexOptions.NonBacktracking)]

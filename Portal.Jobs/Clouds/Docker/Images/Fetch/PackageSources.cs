@@ -2,25 +2,25 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
-/// <summary>Whether an archive that is not at hand can be put together from fetched packages.</summary>
+/// <summary>Whether an archive that is not available locally can be assembled from fetched packages.</summary>
 public abstract record FetchState
 {
-    /// <summary>It is being found out, in seconds; the task ends then and never fails.</summary>
+    /// <summary>It is being checked, which takes seconds; the task then ends and never fails.</summary>
     public sealed record Asking(Task Answer) : FetchState;
 
     public sealed record Possible : FetchState;
 
-    /// <param name="Fault">Why not, and what an operator does.</param>
+    /// <param name="Fault">Why not, and what an operator can do.</param>
     public sealed record Impossible(CloudException Fault) : FetchState;
 }
 
 /// <summary>
-/// Asks pip and Maven, once for each archive and beside everything else, whether they reach a server. A no is asked again after a while that grows with each
-/// no, and at once when the clients' configuration changes; until the new answer is there the old one holds, so that nothing wavers meanwhile.
+/// Checks with pip and Maven, once for each archive and in the background, whether they reach a server. A failure is checked again after a wait that grows
+/// each time, and at once when the clients' configuration changes; until there is a new result the old one stays, so that the state does not flicker.
 /// </summary>
 public sealed class PackageSources
 {
-    /// <summary>Wait after the first no; it doubles with each further one, up to <see cref="Longest"/>.</summary>
+    /// <summary>Wait after the first failure; it doubles with each further one, up to <see cref="Longest"/>.</summary>
     public static readonly TimeSpan First = TimeSpan.FromMinutes(5), Longest = TimeSpan.FromHours(2);
 
     private readonly ImagesOptions _options;
@@ -38,8 +38,8 @@ public sealed class PackageSources
     }
 
     /// <summary>What is known now. Never waits.</summary>
-    /// <param name="archive">Name of the file that is not at hand.</param>
-    /// <param name="sum">Of its lock: what is known is known of this.</param>
+    /// <param name="archive">Name of the file that is not available locally.</param>
+    /// <param name="sum">Of its lock, which identifies the result.</param>
     public FetchState Look(string archive, string sum, ArchiveLock wanted)
     {
         if (_options.Fetch.Folder.Length == 0)
@@ -73,7 +73,7 @@ public sealed class PackageSources
         }
     }
 
-    /// <summary>It was to be fetched and could not be: that counts as a no.</summary>
+    /// <summary>Fetching failed, which counts as a failed check.</summary>
     public void Failed(string sum, CloudException fault)
     {
         lock (_known)
@@ -138,7 +138,7 @@ public sealed class PackageSources
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            _log.LogWarning("Whether {Archive} can be fetched was not found out: {Error}", archive, e.Message);
+            _log.LogWarning("Could not check whether {Archive} can be fetched: {Error}", archive, e.Message);
             return Fault(archive, $"the folder for fetching cannot be used ({e.Message})", "Correct Images:Fetch:Folder.");
         }
     }

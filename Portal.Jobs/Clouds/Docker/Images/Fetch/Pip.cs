@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
-/// <summary>pip. Wheels are asked for by the tags in their names, so that the image's Python counts and not the host's; of a source distribution no code runs (download.py).</summary>
+/// <summary>pip. Wheels are requested by the tags in their names, so the image's Python matters and not the host's; no code of a source distribution runs (download.py).</summary>
 internal sealed class Pip(ILogger<Pip> log) : PackageClient(log)
 {
-    /// <summary>Its presence is the client's.</summary>
+    /// <summary>The client is installed if this file exists.</summary>
     public const string Program = "/usr/lib/python3/dist-packages/pip/__main__.py";
     private const string Python = "/usr/bin/python3";
     private const int AtOnce = 10;
@@ -50,11 +50,11 @@ internal sealed class Pip(ILogger<Pip> log) : PackageClient(log)
         }, cancel);
     }
 
-    /// <summary>Of the same tags, since pip takes one set a run; few, so that little is lost when one fails.</summary>
+    /// <summary>With the same tags, because pip takes one set per run; few, so that little is lost when one fails.</summary>
     public override IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions) =>
         distributions.Cast<Distribution.PyPi>().GroupBy(d => string.Join(' ', Target(d)), StringComparer.Ordinal).SelectMany(g => g.Chunk(AtOnce));
 
-    /// <summary>pip's options by which it takes exactly a file of this kind.</summary>
+    /// <summary>The pip options that select exactly one kind of file.</summary>
     private static IEnumerable<string> Target(Distribution.PyPi wanted)
     {
         if (wanted.Tags is not var (python, abi, platform))
