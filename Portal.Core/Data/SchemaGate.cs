@@ -6,7 +6,7 @@ namespace Portal.Core.Data;
 public sealed class SchemaGate(IDbContextFactory<PortalDb> databases)
 {
     /// <summary>How the reason begins while the database cannot be asked at all; what follows is the connection's own words, for operators.</summary>
-    public const string Away = "The database does not answer";
+    public const string Away = "The database is not responding";
 
     /// <summary>Null when the schema is right, else what is wrong and what helps.</summary>
     public async Task<string?> ReasonAsync(CancellationToken cancel)

@@ -59,7 +59,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         var @class = classes[0].GetProperty("id").GetGuid();
         foreach (var template in await WaitForTemplatesAsync(templates, cancel)) await ProveAsync(template, @class, cancel);
         await portal.SignOutAsync(cancel);
-        await say.WriteLineAsync("All well.");
+        await say.WriteLineAsync("All checks passed.");
     }
 
     /// <summary>Waits while images are being built, saying what is waited for; answers what is proven then.</summary>
@@ -68,7 +68,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         Begin();
         var (told, still) = (new HashSet<string>(StringComparer.Ordinal), clock.GetTimestamp());
         SmokeNext next = new SmokeNext.Wait();
-        await UntilAsync(ForImages, $"The images were not there after {ForImages.TotalMinutes:F0} minutes", async () =>
+        await UntilAsync(ForImages, $"The images were not ready after {ForImages.TotalMinutes:F0} minutes", async () =>
         {
             List<SmokeOffer> offers = [.. (await portal.GetAsync("/templates", cancel)).EnumerateArray().Select(t => new SmokeOffer(Text(t, "id")!, Text(t, "notAvailable"), t.TryGetProperty("building", out var percent) && percent.ValueKind == JsonValueKind.Number))];
             if (offers.Any(o => o.Building && (asked.Length == 0 || asked.Contains(o.Template, StringComparer.Ordinal)))) still = clock.GetTimestamp();
@@ -88,7 +88,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         var id = Guid.CreateVersion7(clock.GetUtcNow());
         Begin();
         await portal.PostAsync("/workspaces", new { id, classId = @class, templateId = template, size = "s", name = $"Smoke {clock.GetUtcNow():MMdd HHmmss}", endAt = clock.GetUtcNow().AddHours(1) }, cancel);
-        Done($"{template}: ordered");
+        Done($"{template}: requested");
         try
         {
             await WaitForReadyAsync(template, id, cancel);
@@ -100,7 +100,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             using var own = new CancellationTokenSource(ForDelete, clock);
             await portal.DeleteAsync($"/workspaces/{id}", own.Token);
             await UntilAsync(ForDelete, $"{template}: not deleted after {ForDelete.TotalMinutes:F0} minutes", async () => await portal.FindAsync($"/workspaces/{id}", own.Token) is not { } w || Text(w, "status") is "Deleted", own.Token);
-            Done($"{template}: deleted, all released");
+            Done($"{template}: deleted, everything released");
         }
     }
 
@@ -135,7 +135,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             var visit = await portal.OpenAsync(id, Text(app, "id")!, until.Token);
             var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, until.Token);
             if (answer != "42") throw new SmokeException($"{template}: the kernel says that six times seven is {answer}.");
-            Done($"{template}: a kernel of {Text(app, "title")} computed");
+            Done($"{template}: a kernel of {Text(app, "title")} responded");
             await ExamplesAsync(template, visit, cancel);
         }
     }
