@@ -52,8 +52,8 @@ internal sealed class MetricsExport : IDisposable
         Gauge("portal_workspace_count", "Counts reported by the compute engine of a workspace, plus kernels and terminals.", f => f.Counts.Select(c => new Measurement<double>(c.Value, [new("workspace", c.Slug), new("template", c.Template), new("what", c.Name)])));
         Gauge("portal_workspace_last_activity_timestamp_seconds", "When activity of a kernel, a terminal or the compute engine was last seen in a workspace.", f => f.Activities.Select(a => new Measurement<double>(a.At, [new("workspace", a.Slug), new("template", a.Template)])));
         Gauge("portal_runs", "Unfinished runs.", f => f.Runs.Select(r => new Measurement<double>(r.Number, [new("kind", r.Kind.ToString()), new("phase", r.Phase.ToString())])));
-        Site("capacity_vcpu", "vCPU available to running workspaces.", (s, _) => s.KnownCapacity?.Vcpu);
-        Site("capacity_memory_bytes", "Memory available to running workspaces.", (s, _) => s.KnownCapacity?.MemoryMib * (double)(1 << 20));
+        Site("capacity_vcpu", "Total vCPU that workspaces can use at once.", (s, _) => s.KnownCapacity?.Vcpu);
+        Site("capacity_memory_bytes", "Total memory that workspaces can use at once.", (s, _) => s.KnownCapacity?.MemoryMib * (double)(1 << 20));
         Site("claimed_vcpu", "vCPU of running and starting workspaces.", (_, c) => c.Vcpu);
         Site("claimed_memory_bytes", "Memory of running and starting workspaces.", (_, c) => (double)c.MemoryMib * (1 << 20));
         Site("storage_bytes", "Size of the disk for work folders.", (s, _) => s.StorageIsKnown ? s.StorageTotalBytes : null);

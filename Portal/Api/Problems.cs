@@ -44,7 +44,7 @@ internal static class Problems
         RefusalReason.NotForClass => "The template is not offered to this class.",
         RefusalReason.EndInThePast => "The end time has passed.",
         RefusalReason.EndTooLate => "The end time is later than the class allows.",
-        RefusalReason.NeverPossible => $"This site does not have enough {why.Resource} to run that, even when idle.",
+        RefusalReason.NeverPossible => $"This site can never run that: it does not have enough {why.Resource}.",
         RefusalReason.OverQuota => $"The quota for {why.Resource} is exhausted at level {why.Wall}.",
         RefusalReason.DiskNearlyFull => "The disk of this site is nearly full. An operator has to free space.",
         RefusalReason.IdTaken => "This id has already been used.",

@@ -26,7 +26,7 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
     public string Beginning { get; init; } = "beginning";
 
     /// <summary>What helps where the engine says no for a reason that neither time nor room mends.</summary>
-    public string WhenRefused { get; init; } = "Read the log and fix the image recipe; the image is rebuilt when the recipe changes or the portal starts.";
+    public string WhenRefused { get; init; } = "Check the build output and fix the image recipe; the image is rebuilt when the recipe changes or the portal starts.";
 
     /// <summary>What the engine reported as an error inside an answer that began well.</summary>
     public string? Error { get; private set; }
