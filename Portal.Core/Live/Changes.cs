@@ -39,7 +39,7 @@ public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<C
             {
                 // The server restarted or went away: every other connection of the pool is as dead, and its next user would be the one to find out.
                 data.Clear();
-                log.LogWarning("Listening for changes stopped, again in {Again}: {Error}", Again, e.Message);
+                log.LogWarning("Listening for changes failed, retrying in {Again}: {Error}", Again, e.Message);
                 await Task.Delay(Again, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }

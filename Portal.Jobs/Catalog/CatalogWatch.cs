@@ -15,7 +15,7 @@ public sealed class CatalogWatch(PublishTemplates templates, TemplateFolders fol
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e)
             {
-                log.LogWarning("Looking at the templates stopped, again in {Every}: {Error}", folders.Every, e.Message);
+                log.LogWarning("Watching the templates failed, retrying in {Every}: {Error}", folders.Every, e.Message);
             }
         }
     }

@@ -33,7 +33,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { break; }
             catch (Exception e)
             {
-                log.LogWarning("Looking after images stopped, again in {Wait}: {Error}", Look, e.Message);
+                log.LogWarning("Watching the images failed, retrying in {Wait}: {Error}", Look, e.Message);
             }
             await Task.WhenAny([Task.Delay(Look, clock, stoppingToken), .. _making.Values.Select(m => m.Made), .. _asking]);
         }
@@ -112,7 +112,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
 
     private Task FailedAsync(string name, CloudException e, CancellationToken cancel)
     {
-        if (_said.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not there: {Error} {Remedy}", name, e.Message, e.WhatToDo);
+        if (_said.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not available: {Error} {Remedy}", name, e.Message, e.WhatToDo);
         _said[name] = e.Message;
         return SaveAsync(name, i => (i.State, i.Says, i.Remedy) = (ImageState.Failed, ForeignText.Clean(e.Message, LongestWords), e.WhatToDo), cancel);
     }

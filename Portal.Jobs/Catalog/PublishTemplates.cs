@@ -97,7 +97,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         foreach (var id in gone)
         {
             await db.Database.ExecuteSqlAsync($"update portal.template_versions set retired = true where template_id = {id} and not retired", cancel);
-            log.LogInformation("{Template} is gone from its folder and no longer offered.", id);
+            log.LogInformation("The folder of {Template} is missing; it is no longer offered.", id);
         }
         await TellAsync(db, faults, cancel);
     }

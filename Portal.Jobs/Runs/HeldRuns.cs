@@ -35,7 +35,7 @@ public sealed class HeldRuns(RunStore runs, RunOptions options, TimeProvider clo
                 foreach (var lost in mine.Where(m => !ours.Contains(m.Run.Id) && _held.TryGetValue(m.Run.Id, out var h) && h == m)) lost.Lose();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
-            catch (Exception e) { log.LogWarning("Leases were not renewed: {Error}", e.Message); }
+            catch (Exception e) { log.LogWarning("Leases could not be renewed: {Error}", e.Message); }
         }
     }
 

@@ -26,7 +26,7 @@ public sealed class Leftovers(
             await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);
             // Once more under the lock: somebody may have ordered a start meanwhile.
             if ((await ReleasedAsync([id], still.Token)).Count == 0) continue;
-            log.LogWarning("Workspace {Workspace} is released, yet something of it is there: removing.", id);
+            log.LogWarning("Workspace {Workspace} was released but left orphans: removing them.", id);
             // What cannot be removed stays for the next time, and keeps nobody else from being cleaned up.
             try { await RemoveAsync(id, still.Token); }
             catch (CloudException e) { log.LogWarning("Workspace {Workspace} could not be cleaned up: {Error}", id, e.Message); }

@@ -26,9 +26,9 @@ public sealed class Surplus(
             if (!there[id].Any(kept.Leaves)) continue;
             await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);
             if ((await ResizedAsync(id, still.Token)).Count == 0) continue;
-            log.LogWarning("Workspace {Workspace} has more than its workers: removing.", id);
+            log.LogWarning("Workspace {Workspace} has surplus workers: removing them.", id);
             try { await RemoveLockedAsync(still, await leavers.KeptAsync(id, null, still.Token)); }
-            catch (CloudException e) { log.LogWarning("Workspace {Workspace} could not be rid of what it has too much: {Error}", id, e.Message); }
+            catch (CloudException e) { log.LogWarning("The surplus workers of workspace {Workspace} could not be removed: {Error}", id, e.Message); }
             await still.CommitAsync();
         }
     }

@@ -55,7 +55,7 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                log.LogWarning("The schedule was not declared, again in {Wait}; what was declared before holds meanwhile: {Error}", AfterFault, e.Message);
+                log.LogWarning("The schedule could not be set, retrying in {Wait}; the previous one stays in force: {Error}", AfterFault, e.Message);
                 await Task.Delay(AfterFault, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }

@@ -24,7 +24,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         {
             try { await work(stopping); }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested) { return; }
-            catch (Exception e) { log.LogWarning("Watching nodes stopped, again in {Wait}: {Error}", AfterFault, e.Message); }
+            catch (Exception e) { log.LogWarning("Watching nodes failed, retrying in {Wait}: {Error}", AfterFault, e.Message); }
             await Task.Delay(AfterFault, clock, stopping).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         }
     }
@@ -65,7 +65,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
     {
         try { await TellAsync(id, died, cancel); }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested) { }
-        catch (Exception e) { log.LogWarning("The end of node {Node} of workspace {Workspace} was not told: {Error}", died.Node, id, e.Message); }
+        catch (Exception e) { log.LogWarning("The exit of node {Node} of workspace {Workspace} could not be recorded: {Error}", died.Node, id, e.Message); }
     }
 
     /// <summary>The last lines, or none when they do not come in time.</summary>

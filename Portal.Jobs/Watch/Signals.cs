@@ -73,7 +73,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         try { return await AskAsync(of, cancel); }
         catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
         {
-            log.LogWarning("What works in workspace {Workspace} could not be understood: {Error}", of.Id, e.Message);
+            log.LogWarning("The activity of workspace {Workspace} could not be understood: {Error}", of.Id, e.Message);
             return new(of, [new(CountNames.Kernels, Answered: false)], [(CountNames.Signals, 0)]);
         }
     }
@@ -127,7 +127,7 @@ public sealed class SignalWatch(Signals signals, TimeProvider clock, ILogger<Sig
             while (await tick.WaitForNextTickAsync(stoppingToken))
             {
                 try { await signals.LookAsync(stoppingToken); }
-                catch (Exception e) when (e is not OperationCanceledException) { log.LogWarning("Asking workspaces what works in them failed: {Error}", e.Message); }
+                catch (Exception e) when (e is not OperationCanceledException) { log.LogWarning("Reading the activity of workspaces failed: {Error}", e.Message); }
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { }

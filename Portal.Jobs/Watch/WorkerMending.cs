@@ -28,7 +28,7 @@ public sealed class WorkerMending(
         {
             try { await RunAsync(stoppingToken); }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
-            catch (Exception e) { log.LogWarning("Workers that ended were not started again: {Error}", e.Message); }
+            catch (Exception e) { log.LogWarning("Stopped workers could not be restarted: {Error}", e.Message); }
         }
     }
 
@@ -38,7 +38,7 @@ public sealed class WorkerMending(
         await Parallel.ForEachAsync(await SickAsync(cancel), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (id, _) =>
         {
             try { await MendAsync(id, cancel); }
-            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested) { log.LogWarning("A worker of workspace {Workspace} was not started again: {Error}", id, e.Message); }
+            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested) { log.LogWarning("A worker of workspace {Workspace} could not be restarted: {Error}", id, e.Message); }
         });
     }
 

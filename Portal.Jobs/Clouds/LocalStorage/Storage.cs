@@ -53,7 +53,7 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
             return false;
         }
 
-        log.LogWarning("The counting of {Folder} is inconsistent: limits may not hold until it is counted again, which begins now", options.Folder);
+        log.LogWarning("The usage accounting of {Folder} is inconsistent: limits may not hold until the recount that starts now is done", options.Folder);
         await Btrfs.RescanAsync(options.Folder, cancel);
         return true;
     }

@@ -138,7 +138,7 @@ public sealed class PackageSources
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            _log.LogWarning("Whether {Archive} can be fetched was not found out: {Error}", archive, e.Message);
+            _log.LogWarning("Could not check whether {Archive} can be fetched: {Error}", archive, e.Message);
             return Fault(archive, $"the download folder cannot be used ({e.Message})", "Correct Images:Fetch:Folder.");
         }
     }
