@@ -22,10 +22,10 @@ public static class Availability
             switch (images.GetValueOrDefault(role.Image))
             {
                 case { State: ImageState.Ready }: break;
-                case { State: ImageState.Failed } image: return $"Its image could not be built. {image.Says} What helps is on the Operations page.";
-                case { State: ImageState.Building } image: return $"Its image is being built ({image.Percent} %). It can be launched as soon as that is done.";
+                case { State: ImageState.Failed } image: return $"Its image could not be built. {image.Says} The Operations page says how to fix it.";
+                case { State: ImageState.Building } image: return $"Its image is being built ({image.Percent} %). It can be launched once that is done.";
                 // A template without a row was published a moment ago.
-                default: return "Its image has not been built yet. The operator sees why on the Operations page.";
+                default: return "Its image has not been built yet. The Operations page says why.";
             }
         return null;
     }

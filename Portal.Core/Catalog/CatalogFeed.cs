@@ -78,7 +78,7 @@ public sealed class CatalogFeed
         return new([.. ordered.Select(v =>
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
-            var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? $"Nothing new is launched from it. {offer.Says}".TrimEnd() : Availability.Reason(v.Spec, bad, images);
+            var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? $"It is withdrawn: nothing new can be launched from it. {offer.Says}".TrimEnd() : Availability.Reason(v.Spec, bad, images);
             return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, usual.Launch(v.TemplateId)) { Guide = v.Guide, Classes = [.. classes[v.TemplateId]] };
         })], [.. bad])
         { HeardAt = await db.CloudStates.MaxAsync(c => (DateTimeOffset?)c.SeenAt, cancel) };

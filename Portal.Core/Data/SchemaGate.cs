@@ -6,7 +6,7 @@ namespace Portal.Core.Data;
 public sealed class SchemaGate(IDbContextFactory<PortalDb> databases)
 {
     /// <summary>Prefix of the reason while the database is unavailable; the connection's error message follows, for operators.</summary>
-    public const string Away = "The database does not answer";
+    public const string Away = "The database is not responding";
 
     /// <summary>Null if the schema is right, else what is wrong and the remedy.</summary>
     public async Task<string?> ReasonAsync(CancellationToken cancel)

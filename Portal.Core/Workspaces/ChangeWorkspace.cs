@@ -84,8 +84,8 @@ internal static class ChangeWorkspace
 
     private static string Asked(Run order) => order switch
     {
-        { Kind: RunKind.Resize } => $"Resize to {order.Workers} workers asked for.",
-        { WithoutSettings: true } => $"{order.Kind} without the owner's settings asked for.",
-        _ => $"{order.Kind} asked for.",
+        { Kind: RunKind.Resize } => $"Resize to {order.Workers} workers requested.",
+        { WithoutSettings: true } => $"{order.Kind} without the owner's settings requested.",
+        _ => $"{order.Kind} requested.",
     };
 }

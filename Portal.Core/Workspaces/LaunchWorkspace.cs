@@ -107,7 +107,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, WorkspaceId = workspace.Id, Kind = ReservationKind.Workspace, Workspaces = 1 });
         foreach (var node in version.Spec.Nodes(request.SizeId, workers)) db.Reservations.AddRange(NodeReservations.Of(workspace, node));
         db.Runs.Add(new() { WorkspaceId = workspace.Id, Number = 1, Kind = RunKind.Launch, OrderedBy = person });
-        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"Ordered: {version.Spec.Title}, size {version.Spec.Size(request.SizeId)!.Title}{(workers > 0 ? $", {workers} workers" : "")}." });
+        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"Requested: {version.Spec.Title}, size {version.Spec.Size(request.SizeId)!.Title}{(workers > 0 ? $", {workers} workers" : "")}." });
         db.Audit.Add(new() { TenantId = tenant.Id, ActorId = person, Verb = nameof(LaunchWorkspace), WorkspaceId = workspace.Id, Outcome = "accepted" });
         return workspace.Slug;
     }

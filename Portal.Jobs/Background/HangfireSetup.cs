@@ -28,8 +28,8 @@ public static class HangfireSetup
     {
         services.AddHangfire(hangfire => hangfire
             .SetDataCompatibilityLevel(CompatibilityLevel.Version_180)
-            .UseTypeSerializer(type => Allowed.FirstOrDefault(a => a.Value == type).Key ?? throw new InvalidOperationException($"{type} is no job type."))
-            .UseTypeResolver(name => Allowed.TryGetValue(name, out var type) ? type : throw new JobLoadException($"'{name}' is no job type", null!))
+            .UseTypeSerializer(type => Allowed.FirstOrDefault(a => a.Value == type).Key ?? throw new InvalidOperationException($"{type} is not a job type."))
+            .UseTypeResolver(name => Allowed.TryGetValue(name, out var type) ? type : throw new JobLoadException($"'{name}' is not a job type", null!))
             .UseSerializerSettings(new JsonSerializerSettings { TypeNameHandling = TypeNameHandling.None, MaxDepth = 8 })
             .UseFilter(new KeepResults(TimeSpan.FromMinutes(15), TimeSpan.FromDays(14)))
             .UseStorage(Store(database)));

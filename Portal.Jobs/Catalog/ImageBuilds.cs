@@ -75,11 +75,11 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             if (look.Asking is { } asking)
             {
                 _asking.Add(asking);
-                await SaveAsync(name, i => { if (i.State != ImageState.Ready) (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Asking whether packages can be fetched", null); }, cancel);
+                await SaveAsync(name, i => { if (i.State != ImageState.Ready) (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Checking whether packages can be fetched", null); }, cancel);
                 return null;
             }
             if (look.There is { } there) await ReadyAsync(there, cancel);
-            else if (_retries.IsDue(name, look.Tag, clock.GetUtcNow())) await SaveAsync(name, i => (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "waiting for the builder", null), cancel);
+            else if (_retries.IsDue(name, look.Tag, clock.GetUtcNow())) await SaveAsync(name, i => (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Waiting for the image builder", null), cancel);
             return look;
         }
         catch (CloudException e)

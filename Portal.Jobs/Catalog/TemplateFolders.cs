@@ -30,15 +30,15 @@ public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Opera
                 {
                     var folder = new TemplateFolder(below.FullName, below.Name, shipped ? $"{below.Name}/{TemplateFolder.File}" : Path.Combine(root, below.Name, TemplateFolder.File), shipped);
                     var taken = found.Find(f => f.Id == folder.Id);
-                    if (below.LinkTarget is not null) faults.Add(new(folder.FaultFile, 0, "", "the folder is a link; put the folder itself here"));
-                    else if (taken is not null) faults.Add(new(folder.FaultFile, 0, "id", taken.Shipped ? $"{folder.Id} is the name of a template that the portal brings; take another" : $"{folder.Id} is there already, in {taken.FaultFile}"));
+                    if (below.LinkTarget is not null) faults.Add(new(folder.FaultFile, 0, "", "the folder is a symbolic link; put the folder itself here"));
+                    else if (taken is not null) faults.Add(new(folder.FaultFile, 0, "id", taken.Shipped ? $"{folder.Id} is the name of a built-in template; choose another" : $"{folder.Id} already exists in {taken.FaultFile}"));
                     else found.Add(folder);
                 }
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 complete = false;
-                faults.Add(new(root, 0, "", $"the folder cannot be looked into: {e.Message}"));
+                faults.Add(new(root, 0, "", $"the folder cannot be read: {e.Message}"));
             }
         }
         return (found, faults, complete);

@@ -30,7 +30,7 @@ internal static class TemplateSchema
         var schema = error.Schema.ActualSchema;
         return error.Kind switch
         {
-            ValidationErrorKind.NoAdditionalPropertiesAllowed => $"there is no such key here; known are {string.Join(", ", schema.Properties.Keys)}",
+            ValidationErrorKind.NoAdditionalPropertiesAllowed => $"unknown key; the keys allowed here are {string.Join(", ", schema.Properties.Keys)}",
             ValidationErrorKind.PropertyRequired => "is missing",
             ValidationErrorKind.PatternMismatch => Pattern(schema.Pattern),
             ValidationErrorKind.NumberTooSmall or ValidationErrorKind.NumberTooBig or ValidationErrorKind.IntegerTooBig or ValidationErrorKind.NumberNotMultipleOf => $"must be {Kind(schema)}",
@@ -46,7 +46,7 @@ internal static class TemplateSchema
         JsonObjectType.Integer => schema.Minimum is { } least ? string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {schema.Maximum}") : "a whole number",
         JsonObjectType.Number => "a number",
         JsonObjectType.Boolean => "true or false",
-        JsonObjectType.String => "text; what looks like a number or a truth value stands in quotes",
+        JsonObjectType.String => "text; put quotes around values that look like a number or true/false",
         JsonObjectType.Array => "a list",
         JsonObjectType.Object => "keys with values",
         _ => "text, a number, true or false",
@@ -55,8 +55,8 @@ internal static class TemplateSchema
     private static string Pattern(string? pattern) => pattern switch
     {
         "^/" => "must begin with /",
-        "^[a-z]{1,20}$" => "must be 1 to 20 lower-case letters, as it becomes a host's name",
-        "^[A-Za-z_][A-Za-z0-9_]{0,79}$" => "must be a name of a variable: letters, digits and _, no digit first",
-        _ => "must be 1 to 20 lower-case letters, digits and hyphens, a letter first",
+        "^[a-z]{1,20}$" => "must be 1 to 20 lower-case letters, as it becomes a host name",
+        "^[A-Za-z_][A-Za-z0-9_]{0,79}$" => "must be the name of a variable: letters, digits and _, not starting with a digit",
+        _ => "must be 1 to 20 lower-case letters, digits and hyphens, starting with a letter",
     };
 }

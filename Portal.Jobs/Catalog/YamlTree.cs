@@ -28,7 +28,7 @@ internal sealed partial class YamlTree
         tree._parser.Consume<DocumentStart>();
         tree.Value = tree.Node("", 0);
         tree._parser.Consume<DocumentEnd>();
-        if (!tree._parser.Accept<StreamEnd>(out var more)) throw new YamlFault(more?.Start.Line ?? tree._parser.Current!.Start.Line, "", "a second document begins here; a template is one");
+        if (!tree._parser.Accept<StreamEnd>(out var more)) throw new YamlFault(more?.Start.Line ?? tree._parser.Current!.Start.Line, "", "a second document begins here; a template is a single document");
         return tree;
     }
 
@@ -45,9 +45,9 @@ internal sealed partial class YamlTree
         var at = _parser.Current!.Start.Line;
         if (++_nodes > MostNodes) throw new YamlFault(at, field, $"more than {MostNodes} values in one file");
         if (depth > Deepest) throw new YamlFault(at, field, $"nested more than {Deepest} levels deep");
-        if (_parser.TryConsume<AnchorAlias>(out _)) throw new YamlFault(at, field, "refers to another place (*); write it out");
+        if (_parser.TryConsume<AnchorAlias>(out _)) throw new YamlFault(at, field, "is an alias (*); write the value out");
         if (_parser.Current is not NodeEvent node) throw new YamlFault(at, field, "a value is missing");
-        if (!node.Anchor.IsEmpty) throw new YamlFault(at, field, "names itself for others (&); write it out where it is used");
+        if (!node.Anchor.IsEmpty) throw new YamlFault(at, field, "has an anchor (&); write the value out where it is used");
         if (!node.Tag.IsEmpty && !node.Tag.IsNonSpecific) throw new YamlFault(at, field, $"has a tag ({node.Tag.Value}); only plain values are read");
         return node switch
         {
@@ -64,10 +64,10 @@ internal sealed partial class YamlTree
         while (!_parser.TryConsume<MappingEnd>(out _))
         {
             var line = _parser.Current!.Start.Line;
-            if (!_parser.TryConsume<Scalar>(out var key)) throw new YamlFault(line, field, "a key is no plain word");
+            if (!_parser.TryConsume<Scalar>(out var key)) throw new YamlFault(line, field, "a key is not a plain word");
             if (!key.Anchor.IsEmpty || (!key.Tag.IsEmpty && !key.Tag.IsNonSpecific)) throw new YamlFault(line, field, $"the key \"{key.Value}\" has a tag or an anchor");
             var name = field.Length == 0 ? key.Value : $"{field}.{key.Value}";
-            if (mapping.ContainsKey(key.Value)) throw new YamlFault(line, name, "is there twice");
+            if (mapping.ContainsKey(key.Value)) throw new YamlFault(line, name, "is given twice");
             _lines[name] = line;
             mapping.Add(key.Value, Node(name, depth + 1));
         }

@@ -39,7 +39,7 @@ public static class Tool
         catch (ReadLimitException e) when (e.TooLong)
         {
             var what = $"{program} wrote more than {MostBytes >> 20} MiB";
-            throw new CloudException(service, CloudFault.Broken, what, "Run it by hand and look at what it writes.", e);
+            throw new CloudException(service, CloudFault.Broken, what, "Run it by hand and check its output.", e);
         }
         catch (ReadLimitException e)
         {
@@ -59,8 +59,8 @@ public static class Tool
     }
 
     private static CloudException Late(string service, string program, TimeSpan limit, Exception? cause) =>
-        new(service, CloudFault.TimedOut, $"{program} gave no answer in {limit.TotalSeconds:0} s",
-            "The host is busy or its disk hangs: look at its load, then try again.", cause);
+        new(service, CloudFault.TimedOut, $"{program} did not respond within {limit.TotalSeconds:0} s",
+            "The host is busy or its disk hangs: check its load, then try again.", cause);
 
     /// <summary>Starts with all three streams redirected; the caller ends and disposes it.</summary>
     /// <param name="environment">The complete environment; null: this process's own.</param>
@@ -87,7 +87,7 @@ public static class Tool
         }
         catch (Win32Exception e)
         {
-            throw new CloudException(service, CloudFault.Refused, $"the program {program} cannot be run here ({e.Message})", $"Install the package that brings {program} on the portal's host.", e);
+            throw new CloudException(service, CloudFault.Refused, $"the program {program} cannot be run here ({e.Message})", $"Install the package that provides {program} on the portal's host.", e);
         }
     }
 

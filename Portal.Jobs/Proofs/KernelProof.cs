@@ -18,7 +18,7 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
     /// <summary>The remedy if a notebook answers as none of ours does.</summary>
-    public const string OwnSettings = "Your own Jupyter settings in the work folder are the likely cause: choose Start without my settings, "
+    public const string OwnSettings = "Your own Jupyter settings in the work folder are the likely cause: choose “Start without my settings”, "
         + "which deletes nothing. "
         + "If that does not help, tell the operator.";
 
@@ -29,7 +29,7 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
 
     public async Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel)
     {
-        if (!await ListensAsync(order, cancel)) return new ProofOutcome.NotYet("The notebook does not answer yet.", WebAway: false);
+        if (!await ListensAsync(order, cancel)) return new ProofOutcome.NotYet("The notebook is not responding yet.", WebAway: false);
         var ticket = await tickets.NewAsync(order.Workspace, order.App.Id, order.Person, cancel);
         using var own = new CancellationTokenSource(Deadline, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
@@ -39,24 +39,24 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
             var (visit, status) = await AppVisit.EnterAsync(site, site.AppOrigin(order.App.Id, order.Slug), ticket, until.Token);
             if (visit is null)
                 return (int)status >= 500
-                    ? new ProofOutcome.NotYet($"The portal's web answers with {(int)status}.", WebAway: true)
-                    : new ProofOutcome.NotYet($"The portal's web did not take the ticket ({(int)status}).", WebAway: false);
+                    ? new ProofOutcome.NotYet($"The portal answers with {(int)status}.", WebAway: true)
+                    : new ProofOutcome.NotYet($"The portal did not accept the ticket ({(int)status}).", WebAway: false);
             entered = true;
             return order.App.Kernels ? await ComputeAsync(visit, until.Token) : await LookAsync(visit, order.App.Path, until.Token);
         }
         catch (KernelException e) { return Of(e); }
-        catch (JsonException) { return new ProofOutcome.Broken("The notebook does not speak Jupyter's protocol: what it answers is no JSON.", OwnSettings); }
+        catch (JsonException) { return new ProofOutcome.Broken("The notebook does not speak Jupyter's protocol: its answer is not JSON.", OwnSettings); }
         catch (ReadLimitException e) when (e.TooLong)
         {
             return new ProofOutcome.Broken($"The notebook does not speak Jupyter's protocol: {e.Message}.", OwnSettings);
         }
         catch (Exception e) when (e is HttpRequestException or WebSocketException or IOException)
         {
-            return entered ? new ProofOutcome.NotYet($"The notebook does not answer: {e.Message}", WebAway: false) : new ProofOutcome.NotYet($"The portal's web does not answer: {e.Message}", WebAway: true);
+            return entered ? new ProofOutcome.NotYet($"The notebook is not responding: {e.Message}", WebAway: false) : new ProofOutcome.NotYet($"The portal is not responding: {e.Message}", WebAway: true);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return new ProofOutcome.NotYet(entered ? $"The notebook gave no answer within {Deadline.TotalSeconds:F0} s." : "The portal's web gave no answer.", WebAway: !entered);
+            return new ProofOutcome.NotYet(entered ? $"The notebook did not respond within {Deadline.TotalSeconds:F0} s." : "The portal did not respond.", WebAway: !entered);
         }
     }
 
@@ -104,7 +104,7 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         // Jupyter's own refusals: it is up, and will answer the same next time.
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ProofOutcome.Broken("The notebook does not accept its own token.", OwnSettings),
         // Includes temporary faults, such as a brief lack of memory: the deadline decides.
-        HttpStatusCode.InternalServerError => new ProofOutcome.NotYet("It cannot start a kernel (500). A full work folder or a broken image are the usual causes; the node's log has more.", WebAway: false),
+        HttpStatusCode.InternalServerError => new ProofOutcome.NotYet("It cannot start a kernel (500). The usual causes are a full work folder or a broken image; the node's log has more.", WebAway: false),
         // From the proxy: nothing is listening yet.
         { } status => new ProofOutcome.NotYet($"The notebook answers with {(int)status}.", WebAway: false),
         null => new ProofOutcome.Broken(e.Message, OwnSettings),

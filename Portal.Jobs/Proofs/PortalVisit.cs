@@ -16,10 +16,10 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
     public async Task<string> SignInAsync(CancellationToken cancel)
     {
         using var page = await SendAsync(HttpMethod.Get, "/sign-in", null, cancel);
-        if (page.StatusCode != HttpStatusCode.OK) throw new SmokeException($"The sign-in page answers with {(int)page.StatusCode}: this tool signs in as a person of the demo, which this installation does not offer to this machine.");
+        if (page.StatusCode != HttpStatusCode.OK) throw new SmokeException($"The sign-in page answers with {(int)page.StatusCode}: this tool signs in as a demo person, which this installation does not offer to this machine.");
         var html = await reader.TextAsync(page.Content, Page, cancel);
         var form = FirstForm().Match(html);
-        if (!form.Success) throw new SmokeException("The sign-in page lists nobody: seed the demo with Portal.Jobs --seed-demo.");
+        if (!form.Success) throw new SmokeException("The sign-in page lists no demo people: seed the demo with Portal.Jobs --seed-demo.");
         using var answer = await SendAsync(HttpMethod.Post, "/sign-in/demo", new FormUrlEncodedContent([new("person", Field(form.Value, "person")), new("returnUrl", "/"), new("__RequestVerificationToken", Field(form.Value, "__RequestVerificationToken"))]), cancel);
         if (answer.StatusCode != HttpStatusCode.SeeOther) throw new SmokeException($"Signing in was answered with {(int)answer.StatusCode}.");
         return (await GetAsync("/me", cancel)).GetProperty("name").GetString() ?? "";
@@ -33,7 +33,7 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
     }
 
     /// <summary>Throws with the API's message if it refuses.</summary>
-    public async Task<JsonElement> GetAsync(string path, CancellationToken cancel) => await FindAsync(path, cancel) ?? throw new SmokeException($"{path} is not there.");
+    public async Task<JsonElement> GetAsync(string path, CancellationToken cancel) => await FindAsync(path, cancel) ?? throw new SmokeException($"{path} does not exist.");
 
     /// <summary>Null if it does not exist.</summary>
     public async Task<JsonElement?> FindAsync(string path, CancellationToken cancel)
@@ -59,7 +59,7 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
     {
         var ticket = await PostAsync($"/workspaces/{workspace}/apps/{app}/ticket", new { }, cancel);
         var (visit, status) = await AppVisit.EnterAsync(site, new Uri(ticket.GetProperty("address").GetString()!).GetLeftPart(UriPartial.Authority), ticket.GetProperty("ticket").GetString()!, cancel);
-        return visit ?? throw new SmokeException($"The ticket for {app} was not taken ({(int)status}).");
+        return visit ?? throw new SmokeException($"The ticket for {app} was not accepted ({(int)status}).");
     }
 
     private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancel)

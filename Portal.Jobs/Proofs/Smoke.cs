@@ -59,7 +59,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         var @class = classes[0].GetProperty("id").GetGuid();
         foreach (var template in await WaitForTemplatesAsync(templates, cancel)) await ProveAsync(template, @class, cancel);
         await portal.SignOutAsync(cancel);
-        await say.WriteLineAsync("Everything works.");
+        await say.WriteLineAsync("All checks passed.");
     }
 
     /// <summary>Waits while images are being built and says for what; returns the templates to check.</summary>
@@ -88,7 +88,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         var id = Guid.CreateVersion7(clock.GetUtcNow());
         Begin();
         await portal.PostAsync("/workspaces", new { id, classId = @class, templateId = template, size = "s", name = $"Smoke {clock.GetUtcNow():MMdd HHmmss}", endAt = clock.GetUtcNow().AddHours(1) }, cancel);
-        Done($"{template}: ordered");
+        Done($"{template}: requested");
         try
         {
             await WaitForReadyAsync(template, id, cancel);
@@ -100,7 +100,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             using var own = new CancellationTokenSource(ForDelete, clock);
             await portal.DeleteAsync($"/workspaces/{id}", own.Token);
             await UntilAsync(ForDelete, $"{template}: not deleted after {ForDelete.TotalMinutes:F0} minutes", async () => await portal.FindAsync($"/workspaces/{id}", own.Token) is not { } w || Text(w, "status") is "Deleted", own.Token);
-            Done($"{template}: deleted, all released");
+            Done($"{template}: deleted, everything released");
         }
     }
 
@@ -135,7 +135,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             var visit = await portal.OpenAsync(id, Text(app, "id")!, until.Token);
             var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, until.Token);
             if (answer != "42") throw new SmokeException($"{template}: the kernel computed 6*7 as {answer}.");
-            Done($"{template}: a kernel of {Text(app, "title")} computed");
+            Done($"{template}: a kernel of {Text(app, "title")} responded");
             await ExamplesAsync(template, visit, cancel);
         }
     }

@@ -31,7 +31,7 @@ public static class SmokePlan
     {
         if (offers.Count == 0) return new SmokeNext.Refuse("The catalogue is empty: no template was published.");
         if (asked.FirstOrDefault(a => offers.All(o => o.Template != a)) is { } unknown)
-            return new SmokeNext.Refuse($"There is no template {unknown}; there are: {string.Join(", ", offers.Select(o => o.Template))}.");
+            return new SmokeNext.Refuse($"There is no template {unknown}; the templates are: {string.Join(", ", offers.Select(o => o.Template))}.");
         List<SmokeOffer> wanted = [.. offers.Where(o => asked.Count == 0 || asked.Contains(o.Template, StringComparer.Ordinal))];
         List<SmokeOffer> off = [.. wanted.Where(o => o.NotAvailable is not null)];
         if (off.Count == 0) return new SmokeNext.Prove([.. wanted.Select(o => o.Template)], []);

@@ -45,7 +45,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         catch (OperationCanceledException) when (mine.Lost) { return "lease lost"; }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            await LetGoAsync(mine.Run, TimeSpan.Zero, mine.Run.Attempts, "The worker stopped; another goes on.");
+            await LetGoAsync(mine.Run, TimeSpan.Zero, mine.Run.Attempts, "The background worker stopped; another one takes over.");
             return "handed back";
         }
         catch (CloudException e)
@@ -55,7 +55,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
         catch (Exception e)
         {
-            await FaultAsync(mine, Unexpected(e), "The operator finds the details under failed jobs.", mayPass: true);
+            await FaultAsync(mine, Unexpected(e), "The operator can find the details under failed jobs.", mayPass: true);
             throw;
         }
     }
@@ -63,9 +63,9 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
     /// <summary>For a person: neither the database's nor the runtime's message.</summary>
     private static string Unexpected(Exception e) => e switch
     {
-        OutOfMemoryException => "The portal's worker had no memory left for this step.",
-        NpgsqlException => "The database was away, or did not take what this step wanted to keep.",
-        _ => "Something unexpected happened: " + e.Message,
+        OutOfMemoryException => "The background worker ran out of memory in this step.",
+        NpgsqlException => "The database was unavailable, or did not accept what this step wanted to save.",
+        _ => "An unexpected error occurred: " + e.Message,
     };
 
     private async Task<string> StepsAsync(HeldRuns.Held mine)
@@ -139,7 +139,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
             if (forward && (!mayPass || run.Attempts >= BackOff.Length))
             {
                 var releasing = await runs.BeginReleaseAsync(run, cause, remedy, CancellationToken.None);
-                await LetGoAsync(releasing, TimeSpan.Zero, 0, "Releasing what was made.");
+                await LetGoAsync(releasing, TimeSpan.Zero, 0, "Releasing what was created.");
                 return "failed: " + cause;
             }
             await LetGoAsync(run, BackOff[Math.Min(run.Attempts, BackOff.Length - 1)], run.Attempts + 1, $"{cause} {remedy}");

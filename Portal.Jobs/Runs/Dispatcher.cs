@@ -83,7 +83,7 @@ public sealed class RunListener(NpgsqlDataSource data, DispatchBell bell, TimePr
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e)
             {
-                log.LogWarning("Listening for orders failed, retrying in {Wait}: {Error}", AfterFault, e.Message);
+                log.LogWarning("Listening for runs failed, retrying in {Wait}: {Error}", AfterFault, e.Message);
                 await Task.Delay(AfterFault, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }

@@ -46,11 +46,11 @@ public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, Clu
         if (await HasNodesAsync())
         {
             await clusters.RemoveNodesAsync(workspace, upTo, cancel);
-            if (await HasNodesAsync()) return StepAnswer.Soon("What ran before is going down.");
+            if (await HasNodesAsync()) return StepAnswer.Soon("The previous nodes are still shutting down.");
         }
         await shares.UnmountAsync(workspace, upTo, cancel);
         await shares.DenyAsync(workspace, upTo, cancel);
-        return await IsTrustedAsync() ? StepAnswer.Soon("The access rule from before is still seen.") : null;
+        return await IsTrustedAsync() ? StepAnswer.Soon("The previous access rule is still in place.") : null;
 
         async Task<bool> IsTrustedAsync() => (await shares.AccessAsync(cancel)).Any(a => a.Workspace == workspace && a.Generation <= upTo);
         async Task<bool> HasNodesAsync() => await clusters.LookAsync(workspace, cancel) is { } there && there.Nodes.Any(n => n.Generation <= upTo);

@@ -37,11 +37,11 @@ public sealed class OrderChecks(IShareCloud shares)
     {
         var (workspace, @class, tenant, person, version, folder, images) = facts;
         if (facts.Size is null) return new($"The template has no size \"{facts.SizeId}\".", "Delete this workspace and launch again.");
-        if (!facts.Spec.Allows(facts.Workers)) return new($"The template cannot have {facts.Workers} workers.", "Delete this workspace and launch again.");
+        if (!facts.Spec.Allows(facts.Workers)) return new($"The template does not support {facts.Workers} workers.", "Delete this workspace and launch again.");
         if (ParameterPolicy.Fault(facts.Spec, workspace.Parameters) is { } fault) return new($"The value of the setting \"{fault.Id}\" is not allowed.", "Delete this workspace and launch again.");
-        if (person.Uid is < Person.FirstUid or > Person.LastUid) return new("The owner's number for files is outside of the range for people.", "Ask the operator.");
-        if (workspace.TenantId != tenant.Id || folder.ClassId != @class.Id || folder.PersonId != person.Id) return new("The order does not belong together: its class, owner and work folder differ.", "Delete this workspace and launch again.");
-        if (folder.LimitGib > @class.WorkFolderGib) return new("The work folder asks for more than the class gives.", "Ask the operator.");
+        if (person.Uid is < Person.FirstUid or > Person.LastUid) return new("The owner's uid is outside the range for people.", "Ask the operator.");
+        if (workspace.TenantId != tenant.Id || folder.ClassId != @class.Id || folder.PersonId != person.Id) return new("The request is inconsistent: its class, owner and work folder do not belong together.", "Delete this workspace and launch again.");
+        if (folder.LimitGib > @class.WorkFolderGib) return new("The work folder is larger than the class allows.", "Ask the operator.");
         foreach (var role in version.Spec.Roles)
             if (!images.ContainsKey(role.Image)) return new($"The image \"{role.Image}\" is not ready.", "Wait until the catalogue shows it as ready, then try again.");
         return null;
@@ -60,7 +60,7 @@ public sealed class OrderChecks(IShareCloud shares)
         if (!facts.Nodes.All(NodeReserved) || !Reserved(ReservationKind.Workspace, new(0, 0, 0, 1)) || !Reserved(ReservationKind.Storage, new(0, 0, folder.LimitGib, 0)))
             return new("Its quota was never reserved.", "Delete this workspace and launch again.");
         foreach (var level in await db.QuotasAsync(tenant, @class, person.Id, cancel))
-            if (level.Promised.FirstAbove(level.Limit) is { } above) return new($"{Words(level.Level)} would use more {Words(above)} than allowed.", "Stop another workspace, then try again.");
+            if (level.Promised.FirstAbove(level.Limit) is { } above) return new($"{Words(level.Level)} would exceed the limit for {Words(above)}.", "Stop another workspace, then try again.");
         return null;
     }
 
@@ -70,13 +70,13 @@ public sealed class OrderChecks(IShareCloud shares)
         var storage = await shares.PrepareAsync(cancel);
         var site = await db.Site.AsNoTracking().SingleAsync(cancel);
         if (site.LargestNode is { } largest && facts.Spec.LargestNode(facts.SizeId, facts.Workers).FirstAbove(largest) is { } never)
-            return new($"No machine here has this much {Words(never)} for one node.", "Start it in a smaller size.");
+            return new($"No machine here has this much {Words(never)} for a single node.", "Start it with a smaller size.");
         // What is promised but not yet written is known once both were measured.
         var promised = !site.StorageIsKnown ? 0
             : await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
         (site.StorageTotalBytes, site.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
         return StorageLeft.Of(site, promised) < 0
-            ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more is promised already.", "Ask the operator to make room, then try again.") : null;
+            ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more than that is already reserved.", "Ask the operator to free space, then try again.") : null;
     }
 
     private static string Words(QuotaLevel level) => level switch { QuotaLevel.Tenant => "The department", QuotaLevel.Class => "The class", _ => "You" };

@@ -32,7 +32,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunSto
         if (stay.Count == 0) return StepAnswer.IsDone;
         var names = string.Join(", ", stay.Select(s => s.Node));
         if (await StepAge.OfAsync(data, context.Run, Key, cancel) < TimeSpan.FromMinutes(drain.Minutes)) return new StepAnswer.LookAgainIn(Between, $"{names}: {stay[0].Why}");
-        await runs.TellAsync(context.Run, LogLevelOfLine.Warn, $"{names} did not leave within {drain.Minutes} minutes and is stopped all the same: {stay[0].Why}", cancel);
+        await runs.TellAsync(context.Run, LogLevelOfLine.Warn, $"{names} did not leave within {drain.Minutes} minutes and will be stopped anyway: {stay[0].Why}", cancel);
         return StepAnswer.IsDone;
     }
 
@@ -48,14 +48,14 @@ public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunSto
             return result.ExitCode switch
             {
                 Left => null,
-                NotYet => "it finishes what it does and hands over what it holds.",
+                NotYet => "it is finishing its work and handing over its data.",
                 var code => $"it could not be asked to leave (exit code {code}): {LastLine(result.Said)}",
             };
         }
         catch (CloudException e) when (e.Fault is CloudFault.Refused or CloudFault.TimedOut) { return $"it could not be asked to leave: {e.Message}"; }
-        catch (CloudException e) when (e.Fault is CloudFault.Missing) { return $"{where} does not run at the moment."; }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return $"{where} does not answer."; }
+        catch (CloudException e) when (e.Fault is CloudFault.Missing) { return $"{where} is not running at the moment."; }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return $"{where} is not responding."; }
     }
 
-    private static string LastLine(string said) => ForeignText.Lines(said, 1) is [var last] ? ForeignText.Clean(last, LongestWords) : "it said nothing";
+    private static string LastLine(string said) => ForeignText.Lines(said, 1) is [var last] ? ForeignText.Clean(last, LongestWords) : "no output";
 }

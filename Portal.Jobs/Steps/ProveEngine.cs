@@ -29,7 +29,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
         if (await MissingAsync(Questions(context.Facts, nodes), cancel) is not { } missing) return StepAnswer.IsDone;
         var age = await StepAge.OfAsync(data, context.Run, Key, cancel);
         return age > options.ProofDeadline
-            ? new StepAnswer.Fail($"The engine was not complete within {options.ProofDeadline.TotalMinutes:0} minutes: {missing}", "Try again, or choose a larger size.")
+            ? new StepAnswer.Fail($"The compute engine was not complete within {options.ProofDeadline.TotalMinutes:0} minutes: {missing}", "Try again, or choose a larger size.")
             : StepAnswer.Waits(age, missing);
     }
 
@@ -43,7 +43,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
             if (app.Spec.Health is { } path) yield return Answers(app.Title, app.Node, new(app.Spec.Port, path));
 
         Func<CancellationToken, Task<string?>> Answers(string title, string node, HealthSpec health) =>
-            async cancel => await engine.AnswersAsync(nodes, node, health, cancel) ? null : $"{title} does not answer yet.";
+            async cancel => await engine.AnswersAsync(nodes, node, health, cancel) ? null : $"{title} is not responding yet.";
 
         Func<CancellationToken, Task<string?>> Registered(CountSpec check) => async cancel =>
             await engine.CountAsync(nodes, check, cancel) is var count && count == facts.Workers ? null : $"{check.Title}: {count?.ToString("0", CultureInfo.InvariantCulture) ?? "none"} of {facts.Workers}.";
@@ -81,14 +81,14 @@ internal static class DeadNodes
     private static async Task<StepAnswer.Fail> DiedAsync(IClusterCloud clusters, Guid id, NodeNow node, bool files, CancellationToken cancel)
     {
         var last = (await LastLinesAsync(clusters, id, node.Name, cancel)).LastOrDefault(l => l.Trim().Length > 0);
-        var words = node.OutOfMemory ? "It ran out of memory." : last is null ? "" : $"Its last words: {ForeignText.Clean(last, LongestWords)}";
-        return new($"The node {node.Name} ended while it started (exit code {node.ExitCode}). {words}".TrimEnd(),
+        var words = node.OutOfMemory ? "It ran out of memory." : last is null ? "" : $"Last output: {ForeignText.Clean(last, LongestWords)}";
+        return new($"The node {node.Name} exited while starting (exit code {node.ExitCode}). {words}".TrimEnd(),
             node.OutOfMemory ? "Choose a larger size and try again." : TryAgain(files));
     }
 
     /// <summary>The remedy if a node does not come up: nodes with the person's files also read the person's own settings.</summary>
     public static string TryAgain(bool files) => files
-        ? "Try again; the log has more. If you changed the notebook's or the shell's settings, choose Start without my settings."
+        ? "Try again; the log has more. If you changed the notebook's or the shell's settings, choose “Start without my settings”."
         : "Try again; the log has more. If it happens again, tell the operator.";
 
     /// <summary>Empty if they do not come.</summary>

@@ -29,10 +29,10 @@ public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebo
             ProofOutcome.Broken broken => new StepAnswer.Fail(broken.Cause, broken.Remedy),
             ProofOutcome.NotYet { WebAway: true } away => new StepAnswer.LookAgainIn(WhileWebIsAway, away.Why),
             ProofOutcome.NotYet starting when age > options.ProofDeadline => new StepAnswer.Fail(
-                $"The notebook did not answer within {options.ProofDeadline.TotalMinutes:0} minutes: {starting.Why}",
+                $"The notebook did not respond within {options.ProofDeadline.TotalMinutes:0} minutes: {starting.Why}",
                 "Try again, or choose a larger size. " + KernelProof.OwnSettings),
             ProofOutcome.NotYet starting => StepAnswer.Waits(age, starting.Why),
-            _ => throw new InvalidOperationException("An outcome that nobody knows."),
+            _ => throw new InvalidOperationException("Unknown proof outcome."),
         };
     }
 }

@@ -14,7 +14,7 @@ public sealed class StopNodes(IClusterCloud clusters, ReleaseRows rows) : IStep
         if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 })
         {
             await clusters.RemoveNodesAsync(id, context.Facts.Workspace.Generation, cancel);
-            if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 and var left }) return StepAnswer.Soon($"{left} node(s) are still going down.");
+            if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 and var left }) return StepAnswer.Soon($"{left} node(s) are still shutting down.");
         }
         await rows.NodesGoneAsync(context.Run, cancel);
         return StepAnswer.IsDone;
@@ -32,7 +32,7 @@ public sealed class Unmount(IClusterCloud clusters, IShareCloud shares) : IStep
         if (await clusters.LookAsync(context.Run.WorkspaceId, cancel) is { Nodes.Count: > 0 })
         {
             await clusters.RemoveNodesAsync(context.Run.WorkspaceId, context.Facts.Workspace.Generation, cancel);
-            return StepAnswer.Soon("A node came up late and is going down again.");
+            return StepAnswer.Soon("A node came up late and is being shut down again.");
         }
         await shares.UnmountAsync(context.Run.WorkspaceId, context.Facts.Workspace.Generation, cancel);
         return StepAnswer.IsDone;
@@ -48,7 +48,7 @@ public sealed class DenyAccess(IShareCloud shares) : IStep
     {
         var id = context.Run.WorkspaceId;
         await shares.DenyAsync(id, context.Facts.Workspace.Generation, cancel);
-        return (await shares.AccessAsync(cancel)).Any(a => a.Workspace == id) ? StepAnswer.Soon("The access rule is still seen.") : StepAnswer.IsDone;
+        return (await shares.AccessAsync(cancel)).Any(a => a.Workspace == id) ? StepAnswer.Soon("The access rule is still in place.") : StepAnswer.IsDone;
     }
 }
 
@@ -65,7 +65,7 @@ public sealed class DropNetwork(IClusterCloud clusters, ReleaseRows rows) : ISte
             // Something was made meanwhile by a stale call: it is removed in the same order.
             if (left.Nodes.Count > 0) await clusters.RemoveNodesAsync(id, context.Facts.Workspace.Generation, cancel);
             await clusters.RemoveNetworkAsync(id, context.Facts.Workspace.Generation, cancel);
-            if (await clusters.LookAsync(id, cancel) is not null) return StepAnswer.Soon("The network is still seen.");
+            if (await clusters.LookAsync(id, cancel) is not null) return StepAnswer.Soon("The network still exists.");
         }
         await rows.AddressFreeAsync(context.Run, cancel);
         return StepAnswer.IsDone;
@@ -83,7 +83,7 @@ public sealed class DropScratch(IFilesetCloud filesets, ReleaseRows rows) : ISte
         if ((await filesets.ScratchAsync(cancel)).Any(f => f.Workspace == workspace.Id))
         {
             await filesets.RemoveScratchAsync(workspace.ClassId, workspace.Id, nodes: null, cancel);
-            if ((await filesets.ScratchAsync(cancel)).Any(f => f.Workspace == workspace.Id)) return StepAnswer.Soon("The engine's data is still being removed.");
+            if ((await filesets.ScratchAsync(cancel)).Any(f => f.Workspace == workspace.Id)) return StepAnswer.Soon("The scratch folders are still being removed.");
         }
         await rows.ScratchGoneAsync(context.Run, cancel);
         return StepAnswer.IsDone;

@@ -15,9 +15,9 @@ public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChec
     {
         var facts = context.Facts;
         await using var db = await databases.CreateDbContextAsync(cancel);
-        if (await db.StandingRunAsync(facts.Workspace.Id, cancel) is not { } standing || !standing.IsUp()) return new StepAnswer.Fail("The workspace does not run.", "Start it first.");
+        if (await db.StandingRunAsync(facts.Workspace.Id, cancel) is not { } standing || !standing.IsUp()) return new StepAnswer.Fail("The workspace is not running.", "Start it first.");
         if (facts.SizeId != facts.Workspace.SizeId || facts.Version.Id != facts.Workspace.TemplateVersionId) return new StepAnswer.Fail("Only the number of workers can change while it runs.", "Stop it to choose another size or version.");
-        if (facts.Spec.WorkerRole() is null || !facts.Spec.Allows(facts.Workers)) return new StepAnswer.Fail($"The template cannot have {facts.Workers} workers.", "Choose another number.");
+        if (facts.Spec.WorkerRole() is null || !facts.Spec.Allows(facts.Workers)) return new StepAnswer.Fail($"The template does not support {facts.Workers} workers.", "Choose another number.");
         if (facts.Shrinks(context.Run)) return StepAnswer.IsDone;
         return await checks.RefusalAsync(db, facts, cancel) is { } refusal ? refusal with { Remedy = "Choose fewer workers, or ask the operator." } : StepAnswer.IsDone;
     }
@@ -35,7 +35,7 @@ public sealed class DropWorkers(Leavers leavers, ReleaseRows rows) : IStep
         var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         var left = await leavers.RemoveAsync(kept, cancel);
         await rows.NodesGoneAsync(context.Run, [.. kept.Names, .. left.Select(n => n.Name)], cancel);
-        return left.Count > 0 ? StepAnswer.Soon($"{left.Count} worker(s) are still going down.") : StepAnswer.IsDone;
+        return left.Count > 0 ? StepAnswer.Soon($"{left.Count} worker(s) are still shutting down.") : StepAnswer.IsDone;
     }
 }
 
@@ -50,8 +50,8 @@ public sealed class UnmountWorkers(Leavers leavers) : IStep
         var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
         // A call by a dead worker may have succeeded since they were seen gone.
-        if ((await leavers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker came up late and is going down again.");
-        return await leavers.DisconnectAsync(kept, cancel) ? StepAnswer.IsDone : StepAnswer.Soon("An access rule is still seen.");
+        if ((await leavers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker came up late and is being shut down again.");
+        return await leavers.DisconnectAsync(kept, cancel) ? StepAnswer.IsDone : StepAnswer.Soon("An access rule is still in place.");
     }
 }
 
@@ -65,7 +65,7 @@ public sealed class DropWorkerScratch(Leavers leavers, ReleaseRows rows) : IStep
         if (context.Grows) return StepAnswer.IsNothing;
         var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
-        if (!await leavers.DisconnectAsync(kept, cancel)) return StepAnswer.Soon("An access rule is still seen.");
+        if (!await leavers.DisconnectAsync(kept, cancel)) return StepAnswer.Soon("An access rule is still in place.");
         if (!await leavers.DropFoldersAsync(kept, cancel)) return StepAnswer.Soon("Their folders are still being removed.");
         await rows.ScratchGoneAsync(context.Run, kept.Names, cancel);
         return StepAnswer.IsDone;

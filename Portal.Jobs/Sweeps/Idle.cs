@@ -55,5 +55,5 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
     }
 
     private static string Why(IdleDecision.Stop stop, Activity last) => string.Create(CultureInfo.InvariantCulture,
-        $"Nothing has worked in it for {stop.Idle.TotalMinutes:0} minutes{(last.By is { } by && !by.StartsWith(IdlePolicy.Unknown, StringComparison.Ordinal) ? $" (the last were its {by.Replace(",", " and ", StringComparison.Ordinal)}, at {last.At:HH:mm} UTC)" : "")}: it is stopped, the files are kept.");
+        $"It has been idle for {stop.Idle.TotalMinutes:0} minutes{(last.By is { } by && !by.StartsWith(IdlePolicy.Unknown, StringComparison.Ordinal) ? $" (last activity: {by.Replace(",", " and ", StringComparison.Ordinal)}, at {last.At:HH:mm} UTC)" : "")} and is being stopped; the files are kept.");
 }

@@ -11,19 +11,19 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers lefto
     [JobDisplayName("sweep: workspaces at their end time")]
     public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
 
-    [JobDisplayName("sweep: what nobody owns")]
+    [JobDisplayName("sweep: orphans")]
     public Task LeftoversAsync(CancellationToken cancel) => AloneAsync(7412, leftovers.RunAsync, cancel);
 
     [JobDisplayName("sweep: health of the clouds, usage of folders")]
     public Task UsageAsync(CancellationToken cancel) => AloneAsync(7413, usage.RunAsync, cancel);
 
-    [JobDisplayName("sweep: rows past their time")]
+    [JobDisplayName("sweep: expired rows")]
     public Task RetentionAsync(CancellationToken cancel) => AloneAsync(7414, retention.RunAsync, cancel);
 
-    [JobDisplayName("sweep: coarser spans of what was measured")]
+    [JobDisplayName("sweep: roll up and expire metrics")]
     public Task MetricsAsync(CancellationToken cancel) => AloneAsync(7415, coarser.RunAsync, cancel);
 
-    [JobDisplayName("sweep: workspaces in which nothing works")]
+    [JobDisplayName("sweep: idle workspaces")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
 
     /// <summary>Not Hangfire's lock, whose row is never renewed. This one ends with its transaction: a session lock would live on in the pool, and others would skip their sweeps.</summary>

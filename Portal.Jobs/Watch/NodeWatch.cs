@@ -65,7 +65,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
     {
         try { await TellAsync(id, died, cancel); }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested) { }
-        catch (Exception e) { log.LogWarning("The end of node {Node} of workspace {Workspace} could not be recorded: {Error}", died.Node, id, e.Message); }
+        catch (Exception e) { log.LogWarning("The exit of node {Node} of workspace {Workspace} could not be recorded: {Error}", died.Node, id, e.Message); }
     }
 
     /// <summary>The last lines, or none if they do not come in time.</summary>
@@ -83,7 +83,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         var node = died.Node!;
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await IsWantedAsync(db, id, died, cancel)) return;
-        db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Fail, Text = $"The node {node} ended by itself (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
+        db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Fail, Text = $"The node {node} stopped unexpectedly (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
         foreach (var line in await LastWordsAsync(id, node, cancel))
             db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });
         await db.SaveChangesAsync(cancel);

@@ -105,7 +105,7 @@ public sealed class WorkerMending(
             foreach (var node in ended)
             {
                 var times = await rows.BeginAgainAsync(now.Id, node.Name, node.Role.Name, now.Generation, cancel);
-                db.LogLines.Add(new() { WorkspaceId = now.Id, Level = LogLevelOfLine.Warn, Text = $"The worker {node.Name} ended by itself ({Why(seen.GetValueOrDefault(node.Name))}) and is started again, for the {times}. time since the workspace came up." });
+                db.LogLines.Add(new() { WorkspaceId = now.Id, Level = LogLevelOfLine.Warn, Text = $"The worker {node.Name} stopped unexpectedly ({Why(seen.GetValueOrDefault(node.Name))}) and is being restarted (restart {times} since the workspace came up)." });
             }
             db.Audit.Add(new() { TenantId = now.TenantId, Verb = Mending.Verb, WorkspaceId = now.Id, Outcome = Mending.Again });
             await db.SaveChangesAsync(cancel);
@@ -129,7 +129,7 @@ public sealed class WorkerMending(
         {
             WorkspaceId = now.Id,
             Level = LogLevelOfLine.Fail,
-            Text = $"{string.Join(", ", ended.Select(n => n.Name))} ended again. Workers were started again {options.MendMost} times within {options.MendWithin.TotalMinutes:0} minutes, so it is left alone for now. Use less memory at once, or stop the workspace and start it with a larger size.",
+            Text = $"{string.Join(", ", ended.Select(n => n.Name))} stopped unexpectedly again. Workers were restarted {options.MendMost} times within {options.MendWithin.TotalMinutes:0} minutes, so automatic restarts are paused for now. Use less memory at once, or stop the workspace and start it with a larger size.",
         });
         db.Audit.Add(new() { TenantId = now.TenantId, Verb = Mending.Verb, WorkspaceId = now.Id, Outcome = Mending.GivenUp });
         await db.SaveChangesAsync(cancel);
@@ -137,9 +137,9 @@ public sealed class WorkerMending(
 
     private static string Why(NodeNow? node) => node switch
     {
-        null => "somebody removed it from outside",
+        null => "it was removed from outside the portal",
         { OutOfMemory: true } => "out of memory",
-        { State: NodeState.Created } => "it had not started",
+        { State: NodeState.Created } => "it did not start",
         _ => $"exit code {node.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"}",
     };
 }

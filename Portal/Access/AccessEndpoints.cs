@@ -31,7 +31,7 @@ public static class AccessEndpoints
             }
             // With its own body, because the not-found page would ask for a sign-in again.
             http.Response.StatusCode = StatusCodes.Status404NotFound;
-            await http.Response.WriteAsync("Nobody can sign in here this way.", http.RequestAborted);
+            await http.Response.WriteAsync("This way of signing in is not available here.", http.RequestAborted);
         });
         app.UseAuthentication();
         app.Use(CutCircuitAsync);
@@ -51,7 +51,7 @@ public static class AccessEndpoints
 
     private static async Task<IResult> SignInAsync([FromForm] Guid person, [FromForm] string? returnUrl, DemoPeople people, HttpContext http)
     {
-        if (!await people.IsAsync(person, http.RequestAborted)) return NotFound("There is no such person in the demo.");
+        if (!await people.IsAsync(person, http.RequestAborted)) return NotFound("There is no such demo person.");
         await http.SignInAsync(new(new ClaimsIdentity([new(PortalClaims.Person, person.ToString())], "demo")));
         return SeeOther(http, LocalUrl.OrHome(returnUrl));
     }

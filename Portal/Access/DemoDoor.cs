@@ -21,7 +21,7 @@ public sealed class DemoDoor
         var bound = (configuration["urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
             .Concat(configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(e => e["Url"] ?? ""));
         if (bound.FirstOrDefault(a => !IsLoopback(a)) is { } open)
-            throw new InvalidOperationException($"SignIn:Demo is on, but the portal is bound to {open}: anybody on that network could be anybody here. Bind it to 127.0.0.1, or switch SignIn:Demo off.");
+            throw new InvalidOperationException($"SignIn:Demo is on, but the portal is bound to {open}: anyone on that network could sign in as anyone. Bind it to 127.0.0.1, or turn SignIn:Demo off.");
     }
 
     public bool IsOpen(HttpContext http) =>

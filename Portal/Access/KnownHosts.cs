@@ -36,7 +36,7 @@ public static class KnownHosts
                 return;
             }
             http.Response.StatusCode = StatusCodes.Status403Forbidden;
-            await http.Response.WriteAsync("This was sent by a page of another site.", http.RequestAborted);
+            await http.Response.WriteAsync("This request came from a page on another site.", http.RequestAborted);
         });
     }
 

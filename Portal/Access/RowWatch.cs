@@ -40,7 +40,7 @@ internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger lo
                 }
                 catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or TimeoutException or InvalidOperationException)
                 {
-                    log.LogWarning("Checking access failed, retrying in {Again}: {Error}", AfterFault, e.Message);
+                    log.LogWarning("Access could not be checked, retrying in {Again}: {Error}", AfterFault, e.Message);
                     await Task.Delay(AfterFault, clock, stoppingToken);
                     Ring();
                 }

@@ -48,7 +48,7 @@ internal sealed class SessionHandler(
 
     protected override async Task HandleSignInAsync(ClaimsPrincipal user, AuthenticationProperties? properties)
     {
-        var person = Guid.Parse(user.FindFirstValue(PortalClaims.Person) ?? throw new InvalidOperationException("Whoever signs in has no claim 'sub' with the id of a person."));
+        var person = Guid.Parse(user.FindFirstValue(PortalClaims.Person) ?? throw new InvalidOperationException("The sign-in has no 'sub' claim with a person's id."));
         await EndPresentAsync();
         var key = await begin.RunAsync(person, Context.RequestAborted) ?? throw new InvalidOperationException("This person does not exist.");
         Response.Cookies.Append(site.SessionCookie, key, Cookie);

@@ -27,8 +27,8 @@ public static class PortalApi
             var safe = HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method);
             var refused = safe ? null
                 // Another site's form cannot set this header, and another site's script may not.
-                : http.Request.Headers[CsrfHeader] != "1" ? Problems.Say(StatusCodes.Status400BadRequest, "Header missing", $"Calls that change something carry the header {CsrfHeader}: 1.")
-                : http.Request.ContentLength > PortalAccess.LargestBody ? Problems.Say(StatusCodes.Status413PayloadTooLarge, "Too large", $"A body has at most {PortalAccess.LargestBody} bytes.")
+                : http.Request.Headers[CsrfHeader] != "1" ? Problems.Say(StatusCodes.Status400BadRequest, "Header missing", $"Requests that change something must carry the header {CsrfHeader}: 1.")
+                : http.Request.ContentLength > PortalAccess.LargestBody ? Problems.Say(StatusCodes.Status413PayloadTooLarge, "Too large", $"A request body may have at most {PortalAccess.LargestBody} bytes.")
                 : null;
             if (refused is null) await next(http);
             else await refused.ExecuteAsync(http);

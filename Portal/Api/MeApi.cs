@@ -12,8 +12,8 @@ internal static class MeApi
 {
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapGet("/me", MeAsync).WithSummary("Who is signed in, and their classes").Produces<MeShape>();
-        api.MapGet("/templates", TemplatesAsync).WithSummary("What can be launched").Produces<IReadOnlyList<TemplateShape>>();
+        api.MapGet("/me", MeAsync).WithSummary("The signed-in person and their classes").Produces<MeShape>();
+        api.MapGet("/templates", TemplatesAsync).WithSummary("The templates and whether they can be launched").Produces<IReadOnlyList<TemplateShape>>();
     }
 
     private static async Task<IResult> MeAsync(ClaimsPrincipal me, IDbContextFactory<PortalDb> databases, CancellationToken cancel)

@@ -13,7 +13,7 @@ internal static class MetricsApi
     private static async Task<IResult> ReadAsync(Guid id, string? window, ClaimsPrincipal me, MetricsReader metrics, CancellationToken cancel)
     {
         if (MetricsWindows.Parse(window ?? MetricsWindows.Words[0]) is not { } chosen)
-            return Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused", $"The window is one of {string.Join(", ", MetricsWindows.Words)}.", ("field", "window"));
+            return Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused", $"The window must be one of {string.Join(", ", MetricsWindows.Words)}.", ("field", "window"));
         return await metrics.ReadAsync(me.Actor(), id, chosen, cancel) is { } view ? TypedResults.Ok(MetricsShape.Of(view)) : Problems.NotFound();
     }
 }

@@ -33,31 +33,31 @@ internal sealed class MetricsExport : IDisposable
         if (configuration["Metrics:TokenFile"] is { Length: > 0 } file)
         {
             _token = Encoding.UTF8.GetBytes(File.ReadAllText(file).Trim());
-            if (_token.Length < 20) throw new InvalidOperationException("Metrics:TokenFile names a file with less than 20 characters: too little for a secret.");
+            if (_token.Length < 20) throw new InvalidOperationException("Metrics:TokenFile names a file with fewer than 20 characters, too short for a secret.");
         }
         _meter = meters.Create(MeterName);
-        Node("cpu_ratio", "Share of the CPU limit that is used.", n => n.Cpu);
-        Node("throttled_ratio", "Share of the time in which the CPU limit held it back.", n => n.Throttled);
-        Node("memory_working_set_bytes", "Memory without page cache that can be dropped.", n => n.MemoryBytes);
-        Node("memory_limit_bytes", "Hard limit of memory.", n => n.MemoryLimitBytes);
-        Node("oom_kills", "Processes ended for want of memory, those of children included, since it was started.", n => n.OutOfMemoryKills);
-        Node("restarts", "How often it was begun again after it had ended by itself.", n => n.Restarts);
+        Node("cpu_ratio", "Share of the CPU limit in use.", n => n.Cpu);
+        Node("throttled_ratio", "Share of the time throttled by the CPU limit.", n => n.Throttled);
+        Node("memory_working_set_bytes", "Memory in use, without reclaimable page cache.", n => n.MemoryBytes);
+        Node("memory_limit_bytes", "Hard memory limit.", n => n.MemoryLimitBytes);
+        Node("oom_kills", "Processes killed because the node ran out of memory, including child processes, since it was started.", n => n.OutOfMemoryKills);
+        Node("restarts", "Automatic restarts after it stopped unexpectedly.", n => n.Restarts);
         Node("pids", "Processes and threads.", n => n.Pids);
-        Node("network_receive_bytes_per_second", "Received from its network.", n => n.NetIn);
-        Node("network_transmit_bytes_per_second", "Sent to its network.", n => n.NetOut);
-        Node("disk_read_bytes_per_second", "Read from disks.", n => n.DiskRead);
-        Node("disk_written_bytes_per_second", "Written to disks, as far as the kernel ascribes it.", n => n.DiskWritten);
-        Node("scratch_bytes", "What lies in its scratch folder.", n => n.ScratchBytes);
+        Node("network_receive_bytes_per_second", "Bytes received from its network.", n => n.NetIn);
+        Node("network_transmit_bytes_per_second", "Bytes sent to its network.", n => n.NetOut);
+        Node("disk_read_bytes_per_second", "Bytes read from disks.", n => n.DiskRead);
+        Node("disk_written_bytes_per_second", "Bytes written to disks, as far as the kernel accounts for them.", n => n.DiskWritten);
+        Node("scratch_bytes", "Bytes in its scratch folder.", n => n.ScratchBytes);
         Node("scratch_limit_bytes", "Hard limit of its scratch folder.", n => n.ScratchLimitBytes);
-        Gauge("portal_workspace_count", "What the engine of a workspace counts, kernels and terminals.", f => f.Counts.Select(c => new Measurement<double>(c.Value, [new("workspace", c.Slug), new("template", c.Template), new("what", c.Name)])));
-        Gauge("portal_workspace_last_activity_timestamp_seconds", "When a kernel, a terminal or the engine's work was last seen in a workspace.", f => f.Activities.Select(a => new Measurement<double>(a.At, [new("workspace", a.Slug), new("template", a.Template)])));
+        Gauge("portal_workspace_count", "Counts reported by the compute engine of a workspace, plus kernels and terminals.", f => f.Counts.Select(c => new Measurement<double>(c.Value, [new("workspace", c.Slug), new("template", c.Template), new("what", c.Name)])));
+        Gauge("portal_workspace_last_activity_timestamp_seconds", "When activity of a kernel, a terminal or the compute engine was last seen in a workspace.", f => f.Activities.Select(a => new Measurement<double>(a.At, [new("workspace", a.Slug), new("template", a.Template)])));
         Gauge("portal_runs", "Unfinished runs.", f => f.Runs.Select(r => new Measurement<double>(r.Number, [new("kind", r.Kind.ToString()), new("phase", r.Phase.ToString())])));
-        Site("capacity_vcpu", "vCPU that may run at once.", (s, _) => s.KnownCapacity?.Vcpu);
-        Site("capacity_memory_bytes", "Memory that may be given at once.", (s, _) => s.KnownCapacity?.MemoryMib * (double)(1 << 20));
-        Site("claimed_vcpu", "vCPU of what runs or starts.", (_, c) => c.Vcpu);
-        Site("claimed_memory_bytes", "Memory of what runs or starts.", (_, c) => (double)c.MemoryMib * (1 << 20));
-        Site("storage_bytes", "Size of the disk for students' work.", (s, _) => s.StorageIsKnown ? s.StorageTotalBytes : null);
-        Site("storage_free_bytes", "What of it is free.", (s, _) => s.StorageIsKnown ? s.StorageFreeBytes : null);
+        Site("capacity_vcpu", "Total vCPU that workspaces can use at once.", (s, _) => s.KnownCapacity?.Vcpu);
+        Site("capacity_memory_bytes", "Total memory that workspaces can use at once.", (s, _) => s.KnownCapacity?.MemoryMib * (double)(1 << 20));
+        Site("claimed_vcpu", "vCPU of running and starting workspaces.", (_, c) => c.Vcpu);
+        Site("claimed_memory_bytes", "Memory of running and starting workspaces.", (_, c) => (double)c.MemoryMib * (1 << 20));
+        Site("storage_bytes", "Size of the disk for work folders.", (s, _) => s.StorageIsKnown ? s.StorageTotalBytes : null);
+        Site("storage_free_bytes", "Free space on the disk for work folders.", (s, _) => s.StorageIsKnown ? s.StorageFreeBytes : null);
     }
 
     /// <summary>Refuses, or reads what the exporter then returns.</summary>

@@ -6,7 +6,7 @@ namespace Portal.Api;
 /// <summary>Refusals as problem documents (RFC 9457): a status, plain words, and members that a program can evaluate.</summary>
 internal static class Problems
 {
-    public static IResult NotFound() => Say(StatusCodes.Status404NotFound, "Not found", "There is no such thing, or it is not yours.");
+    public static IResult NotFound() => Say(StatusCodes.Status404NotFound, "Not found", "It does not exist, or it is not yours.");
 
     public static IResult Of(Refusal why)
     {
@@ -34,29 +34,29 @@ internal static class Problems
 
     private static string Words(Refusal why) => why.Reason switch
     {
-        RefusalReason.NameInvalid => "A name has one to forty letters, digits, spaces, dots, hyphens or underscores, and begins and ends with a letter or digit.",
-        RefusalReason.NameTaken => "You have a workspace of this name already.",
-        RefusalReason.SizeUnknown => "The template has no such size.",
-        RefusalReason.WorkersUnknown => "The template cannot have that many workers.",
+        RefusalReason.NameInvalid => "A name has 1 to 40 letters, digits, spaces, dots, hyphens or underscores, and begins and ends with a letter or digit.",
+        RefusalReason.NameTaken => "You already have a workspace with this name.",
+        RefusalReason.SizeUnknown => "The template does not offer this size.",
+        RefusalReason.WorkersUnknown => "The template does not support that many workers.",
         RefusalReason.ParameterWrong => $"The value of {why.Field?[2..]} is not allowed: {why.Parameter?.Mistake}{(why.Parameter?.Detail is { } detail ? $" ({detail})" : "")}.",
-        RefusalReason.TemplateGone => "There is no such template.",
-        RefusalReason.Deprecated => $"The template is no longer offered. {why.Detail}".TrimEnd(),
+        RefusalReason.TemplateGone => "This template does not exist.",
+        RefusalReason.Deprecated => $"The template is withdrawn: nothing new can be launched from it. {why.Detail}".TrimEnd(),
         RefusalReason.NotForClass => "The template is not offered to this class.",
         RefusalReason.EndInThePast => "The end time has passed.",
         RefusalReason.EndTooLate => "The end time is later than the class allows.",
-        RefusalReason.NeverPossible => $"This site can never run that: it has too little {why.Resource}.",
-        RefusalReason.OverQuota => $"The quota for {why.Resource} is met at the level {why.Wall}.",
-        RefusalReason.DiskNearlyFull => "The disk of this site is nearly full. An operator has to make room.",
-        RefusalReason.IdTaken => "This id has been used.",
+        RefusalReason.NeverPossible => $"This site can never run that: it does not have enough {why.Resource}.",
+        RefusalReason.OverQuota => $"The quota for {why.Resource} is exhausted at level {why.Wall}.",
+        RefusalReason.DiskNearlyFull => "The disk of this site is nearly full. An operator has to free space.",
+        RefusalReason.IdTaken => "This id has already been used.",
         RefusalReason.IdInvalid => "The id must be a UUID of your own; this one is all zeros.",
         _ => why.Detail ?? why.Reason.ToString(),
     };
 
     private static string Words(ChangeRefusal why) => why switch
     {
-        ChangeRefusal.StoppingFirst => "It is being stopped; try again when that is done.",
+        ChangeRefusal.StoppingFirst => "It is stopping; try again when it has stopped.",
         ChangeRefusal.BeingDeleted => "It is being deleted.",
-        ChangeRefusal.NotNow => "It cannot be done in the workspace's present state.",
+        ChangeRefusal.NotNow => "This is not possible in the workspace's current state.",
         ChangeRefusal.EndInThePast => "The end time has passed.",
         ChangeRefusal.EndTooLate => "The end time is later than the class allows.",
         _ => why.ToString(),

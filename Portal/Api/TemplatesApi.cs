@@ -5,24 +5,24 @@ using Portal.Core.Catalog;
 
 namespace Portal.Api;
 
-/// <summary>Why a template can no longer be launched, for students.</summary>
+/// <summary>Why a template is withdrawn, shown to students.</summary>
 public sealed record Deprecation([property: Required, StringLength(DeprecateTemplate.LongestReason, MinimumLength = 1)] string? Reason);
 
-/// <summary>The classes that may launch it, of those that the caller decides for; none means all.</summary>
+/// <summary>The classes that may launch it, among those the caller decides for; an empty list means all.</summary>
 public sealed record Restriction([property: Required, MaxLength(1000)] IReadOnlyList<Guid>? Classes);
 
-/// <param name="File">Path below the folder of templates.</param>
-/// <param name="Line">Starting at 1; 0 if no line is to blame.</param>
-/// <param name="Field">Such as roles[1].image; empty if no key is to blame.</param>
+/// <param name="File">Path below the template folder.</param>
+/// <param name="Line">Starting at 1; 0 if the error is not in a line.</param>
+/// <param name="Field">For example roles[1].image; empty if the error is not in a key.</param>
 public sealed record TemplateFaultShape(string File, long Line, string Field, string Reason, DateTimeOffset SeenAt);
 
-/// <param name="Hash">Of the content of the newest version.</param>
-/// <param name="Offered">False if its folder is gone.</param>
-/// <param name="Deprecated">Why it can no longer be launched; null while it can.</param>
-/// <param name="Classes">The classes that may launch it; empty for all.</param>
+/// <param name="Hash">Hash of the content of the newest version.</param>
+/// <param name="Offered">False when its folder is missing.</param>
+/// <param name="Deprecated">Why it is withdrawn; null while it is offered.</param>
+/// <param name="Classes">Classes that may launch it; empty for all.</param>
 public sealed record ManagedTemplateShape(string Id, string Title, string Hash, DateTimeOffset PublishedAt, int Workspaces, int OlderWorkspaces, bool Offered, string? Deprecated, IReadOnlyList<Guid> Classes);
 
-/// <param name="Faults">For operators; empty for everyone else.</param>
+/// <param name="Faults">For operators only.</param>
 public sealed record ManagedTemplatesShape(IReadOnlyList<ManagedTemplateShape> Templates, IReadOnlyList<TemplateFaultShape> Faults);
 
 /// <summary>What is offered, for operators and admins of departments.</summary>
@@ -31,10 +31,10 @@ internal static class TemplatesApi
     public static void Map(RouteGroupBuilder api)
     {
         var templates = api.MapGroup("/managed-templates");
-        templates.MapGet("/", ListAsync).WithSummary("Every template with its version and who may launch it, and what could not be published").Produces<ManagedTemplatesShape>().ProducesProblem(404);
-        templates.MapPost("/{template}/deprecate", DeprecateAsync).WithSummary("Nothing new is launched from it; what runs goes on").Produces(204).ProducesProblem(404).ProducesProblem(409).ProducesValidationProblem();
-        templates.MapPost("/{template}/offer", OfferAsync).WithSummary("It may be launched again").Produces(204).ProducesProblem(404).ProducesProblem(409);
-        templates.MapPost("/{template}/restrict", RestrictAsync).WithSummary("Only some classes may launch it").Produces(204).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422).ProducesValidationProblem();
+        templates.MapGet("/", ListAsync).WithSummary("All templates with version and access, and the folders that could not be published").Produces<ManagedTemplatesShape>().ProducesProblem(404);
+        templates.MapPost("/{template}/deprecate", DeprecateAsync).WithSummary("Withdraw a template: nothing new can be launched from it; existing workspaces keep running").Produces(204).ProducesProblem(404).ProducesProblem(409).ProducesValidationProblem();
+        templates.MapPost("/{template}/offer", OfferAsync).WithSummary("Offer a withdrawn template again").Produces(204).ProducesProblem(404).ProducesProblem(409);
+        templates.MapPost("/{template}/restrict", RestrictAsync).WithSummary("Limit a template to some classes").Produces(204).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422).ProducesValidationProblem();
     }
 
     private static async Task<IResult> ListAsync(ClaimsPrincipal me, TemplatesFeed feed, CancellationToken cancel) => await feed.ReadAsync(me.Actor(), cancel) is { } view
@@ -52,9 +52,9 @@ internal static class TemplatesApi
     private static IResult Answer(TemplateOutcome outcome) => outcome switch
     {
         TemplateOutcome.Done => TypedResults.NoContent(),
-        TemplateOutcome.Refused { Why: TemplateRefusal.ConcernsOthers } refused => Problems.Say(StatusCodes.Status409Conflict, "Refused", "It would change what other departments can launch; an operator decides that.", ("reason", refused.Why.ToString())),
-        TemplateOutcome.Refused { Why: TemplateRefusal.ClassUnknown } refused => Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused", "One of the classes does not exist, or is of another department.", ("reason", refused.Why.ToString())),
-        TemplateOutcome.Refused refused => Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused", $"A reason of 1 to {DeprecateTemplate.LongestReason} characters is needed.", ("reason", refused.Why.ToString())),
+        TemplateOutcome.Refused { Why: TemplateRefusal.ConcernsOthers } refused => Problems.Say(StatusCodes.Status409Conflict, "Refused", "This would change what other departments can launch; only an operator may do that.", ("reason", refused.Why.ToString())),
+        TemplateOutcome.Refused { Why: TemplateRefusal.ClassUnknown } refused => Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused", "One of the classes does not exist or belongs to another department.", ("reason", refused.Why.ToString())),
+        TemplateOutcome.Refused refused => Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused", $"A reason of 1 to {DeprecateTemplate.LongestReason} characters is required.", ("reason", refused.Why.ToString())),
         _ => Problems.NotFound(),
     };
 }

@@ -11,16 +11,16 @@ internal static class WorkspacesApi
     public static void Map(RouteGroupBuilder api)
     {
         var workspaces = api.MapGroup("/workspaces");
-        workspaces.MapPost("/", LaunchAsync).WithSummary("Launches a workspace; the same id again launches nothing").Produces<LaunchedShape>(StatusCodes.Status202Accepted).ProducesProblem(409).ProducesProblem(422).ProducesValidationProblem();
+        workspaces.MapPost("/", LaunchAsync).WithSummary("Launch a workspace; repeating an id launches nothing").Produces<LaunchedShape>(StatusCodes.Status202Accepted).ProducesProblem(409).ProducesProblem(422).ProducesValidationProblem();
         workspaces.MapGet("/", ListAsync).WithSummary("My workspaces, newest first").Produces<IReadOnlyList<WorkspaceShape>>();
-        workspaces.MapGet("/{id:guid}", LookAsync).WithSummary("One workspace, with the steps of its newest run").Produces<WorkspaceShape>().ProducesProblem(404);
-        workspaces.MapPost("/{id:guid}/stop", StopAsync).WithSummary("Stops it and keeps its files; cancels a launch").Produces(202).ProducesProblem(404).ProducesProblem(409);
-        workspaces.MapPost("/{id:guid}/start", StartAsync).WithSummary("Starts it again").Produces(202).ProducesProblem(404).ProducesProblem(409);
-        workspaces.MapPost("/{id:guid}/extend", ExtendAsync).WithSummary("Moves its end time").Produces(202).ProducesProblem(404).ProducesProblem(422);
-        workspaces.MapPost("/{id:guid}/keep", KeepAsync).WithSummary("Keeps it for some hours although nothing works in it").Produces(202).ProducesProblem(404).ProducesProblem(422);
-        workspaces.MapPost("/{id:guid}/resize", ResizeAsync).WithSummary("Changes its number of workers while it runs; the present number takes back a change that is under way").Produces(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
-        workspaces.MapDelete("/{id:guid}", DeleteAsync).WithSummary("Deletes it; the work folder stays").Produces(202).ProducesProblem(404);
-        workspaces.MapPost("/{id:guid}/apps/{app}/ticket", TicketAsync).WithSummary("A ticket for one of its apps").Produces<TicketShape>().ProducesProblem(404).ProducesProblem(409);
+        workspaces.MapGet("/{id:guid}", LookAsync).WithSummary("One workspace, with the steps of its latest run").Produces<WorkspaceShape>().ProducesProblem(404);
+        workspaces.MapPost("/{id:guid}/stop", StopAsync).WithSummary("Stop a workspace and keep its files; cancels a launch").Produces(202).ProducesProblem(404).ProducesProblem(409);
+        workspaces.MapPost("/{id:guid}/start", StartAsync).WithSummary("Start a stopped workspace").Produces(202).ProducesProblem(404).ProducesProblem(409);
+        workspaces.MapPost("/{id:guid}/extend", ExtendAsync).WithSummary("Change its end time").Produces(202).ProducesProblem(404).ProducesProblem(422);
+        workspaces.MapPost("/{id:guid}/keep", KeepAsync).WithSummary("Keep an idle workspace running for some hours").Produces(202).ProducesProblem(404).ProducesProblem(422);
+        workspaces.MapPost("/{id:guid}/resize", ResizeAsync).WithSummary("Change the number of workers while it runs; the current number cancels a change in progress").Produces(202).ProducesProblem(404).ProducesProblem(409).ProducesProblem(422);
+        workspaces.MapDelete("/{id:guid}", DeleteAsync).WithSummary("Delete a workspace; the work folder is kept").Produces(202).ProducesProblem(404);
+        workspaces.MapPost("/{id:guid}/apps/{app}/ticket", TicketAsync).WithSummary("Get a ticket for one of its apps").Produces<TicketShape>().ProducesProblem(404).ProducesProblem(409);
     }
 
     private static async Task<IResult> LaunchAsync(NewWorkspace wanted, ClaimsPrincipal me, LaunchWorkspace launch, CancellationToken cancel)

@@ -31,10 +31,10 @@ internal sealed class JobsDashboard(JobsLine jobs, IHttpForwarder forwarder, IDb
         }
         var error = await forwarder.SendAsync(http, JobsLine.Address, jobs.Invoker, ForwarderRequestConfig.Empty, Transformer.Instance, http.RequestAborted);
         if (error is ForwarderError.None || http.Response.HasStarted) return;
-        log.LogWarning("Jobs does not answer on its socket: {Error}", error);
+        log.LogWarning("Portal.Jobs is not responding on its socket: {Error}", error);
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         http.Response.Headers.RetryAfter = JobsLine.AskAgain;
-        await http.Response.WriteAsync("The background jobs do not answer. They may be starting again.", http.RequestAborted);
+        await http.Response.WriteAsync("The background worker is not responding. It may be restarting.", http.RequestAborted);
     }
 
     private async Task<bool> MayAsync(ClaimsPrincipal user, CancellationToken cancel)

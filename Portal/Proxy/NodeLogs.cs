@@ -77,7 +77,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         http.Response.Headers.RetryAfter = JobsLine.AskAgain;
         http.Response.ContentType = "text/plain; charset=utf-8";
-        const string Says = "The log cannot be read at the moment: the background jobs do not answer. They may be starting again.";
+        const string Says = "The log cannot be read at the moment: the background worker is not responding. It may be restarting.";
         await http.Response.WriteAsync(Says, http.RequestAborted);
     }
 

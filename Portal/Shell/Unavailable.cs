@@ -22,7 +22,7 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
         }
         catch (Exception fault) when (DatabaseAway.Is(fault) && !http.Response.HasStarted)
         {
-            log.LogWarning("{Method} {Path} failed because the database is unavailable: {Error}", http.Request.Method, http.Request.Path, fault.GetBaseException().Message);
+            log.LogWarning("{Method} {Path} could not be answered: {Error}", http.Request.Method, http.Request.Path, fault.GetBaseException().Message);
             await SayAsync(http);
         }
     }

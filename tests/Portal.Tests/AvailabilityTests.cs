@@ -22,9 +22,9 @@ public sealed class AvailabilityTests
     public void Reason_ImageFailed_LeavesTheRemedyToTheOperators()
     {
         var images = Images(ImageState.Failed);
-        (images["python"].Says, images["python"].Remedy) = ("Packages: spark is not at hand, and pip cannot fetch it: no package server answers.", "Name a mirror in /etc/pip.conf.");
+        (images["python"].Says, images["python"].Remedy) = ("Packages: spark is missing, and pip cannot fetch it: no package server responds.", "Name a mirror in /etc/pip.conf.");
 
-        Availability.Reason(Spec, [], images).ShouldBe("Its image could not be built. Packages: spark is not at hand, and pip cannot fetch it: no package server answers. What helps is on the Operations page.");
+        Availability.Reason(Spec, [], images).ShouldBe("Its image could not be built. Packages: spark is missing, and pip cannot fetch it: no package server responds. The Operations page says how to fix it.");
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public sealed class AvailabilityTests
 
     /// <summary>Pages show the remedy after the cause: two sentences.</summary>
     [Theory]
-    [InlineData("image 'spark' needs an archive, which is not here", "engine: image 'spark' needs an archive, which is not here.")]
+    [InlineData("image 'spark' needs an archive, which is missing here", "engine: image 'spark' needs an archive, which is missing here.")]
     [InlineData("it said: stopped.", "engine: it said: stopped.")]
     [InlineData("no route (110)", "engine: no route (110).")]
     public void Fault_OfACloud_IsASentence(string message, string sentence) => new Core.Clouds.CloudException("engine", Core.Clouds.CloudFault.Refused, message, "Put it there.").Message.ShouldBe(sentence);

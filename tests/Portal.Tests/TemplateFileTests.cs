@@ -40,7 +40,7 @@ public sealed class TemplateFileTests
     [InlineData("vcpu: 1\n", "vcpu: ~\n", 11, "sizes[0].vcpu", "whole number")]
     [InlineData("    vcpu: 1\n", "", 8, "sizes[0].vcpu", "missing")]
     [InlineData("memoryMib: 1024", "memoryMib: 12", 12, "sizes[0].memoryMib", "from 256")]
-    [InlineData("title: Notebook\npromise", "title: Notebook\nsurprise: 1\npromise", 4, "surprise", "no such key")]
+    [InlineData("title: Notebook\npromise", "title: Notebook\nsurprise: 1\npromise", 4, "surprise", "unknown key")]
     [InlineData("title: Notebook\n", "title: 12\n", 3, "title", "quotes")]
     [InlineData("title: Notebook\n", "title: [a]\n", 3, "title", "text")]
     [InlineData("engine: JupyterLab\n", "engine: JupyterLab\nengine: Other\n", 6, "engine", "twice")]
@@ -59,10 +59,10 @@ public sealed class TemplateFileTests
     [InlineData("id: notebook", "id: other", 2, "id", "name of its folder")]
     [InlineData("title: Notebook\n", "title: !!python/object/apply:os.system [touch /tmp/x]\n", 3, "title", "tag")]
     [InlineData("title: Notebook\n", "title: !<System.Diagnostics.Process> a\n", 3, "title", "tag")]
-    [InlineData("title: Notebook\n", "title: &a Notebook\n", 3, "title", "write it out")]
-    [InlineData("title: Notebook\n", "title: *a\n", 3, "title", "write it out")]
-    [InlineData("title: Notebook\npromise", "title: Notebook\n<<: {a: 1}\npromise", 4, "<<", "no such key")]
-    [InlineData("title: Notebook\n", "title: Notebook\n? [a]\n: 1\n", 4, "", "no plain word")]
+    [InlineData("title: Notebook\n", "title: &a Notebook\n", 3, "title", "write the value out")]
+    [InlineData("title: Notebook\n", "title: *a\n", 3, "title", "write the value out")]
+    [InlineData("title: Notebook\npromise", "title: Notebook\n<<: {a: 1}\npromise", 4, "<<", "unknown key")]
+    [InlineData("title: Notebook\n", "title: Notebook\n? [a]\n: 1\n", 4, "", "not a plain word")]
     [InlineData("kernels: true\n", "kernels: true\n---\nid: b\n", 39, "", "second document")]
     public void Read_Mistake_NamesFileLineFieldAndReason(string was, string becomes, long line, string field, string reason)
     {
@@ -77,7 +77,7 @@ public sealed class TemplateFileTests
     [Theory]
     [InlineData("count: 3", "count: 25", "roles[1].count", "from 1 to 24")]
     [InlineData("command: [keep], count: 3", "command: [keep], count: 22", "roles", "at most 29 nodes")]
-    [InlineData("scratchGib: 3", "scratchGib: 3\n    count: 2", "roles[2].count", "none beside workers")]
+    [InlineData("scratchGib: 3", "scratchGib: 3\n    count: 2", "roles[2].count", "not together with workers")]
     [InlineData("Tasks, role: notebook", "Tasks, role: keeper", "counts[0].role", "a single node")]
     public void Read_CountedRole_HasItsRules(string was, string becomes, string field, string reason)
     {

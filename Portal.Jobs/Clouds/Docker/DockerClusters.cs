@@ -21,7 +21,7 @@ public sealed class DockerClusters(
         var (there, held) = (await listing, await holding);
         if (there.Select(c => c.Labels).Concat(held.Select(n => n.Labels)).Any(l => ClusterLook.GenerationOf(l) > plan.Generation))
         {
-            throw EngineFaults.Make(CloudFault.Conflict, $"a newer generation than {plan.Generation} of this workspace is there", "Nothing was changed: whoever made the newer one goes on.");
+            throw EngineFaults.Make(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists", "Nothing was changed: the newer generation continues.");
         }
 
         var (nodes, hasNetwork) = await SweepAsync(plan, there, held, cancel);
@@ -73,7 +73,7 @@ public sealed class DockerClusters(
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
-            throw EngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop and are not gone yet", "Look until no node is seen, then go on.", e);
+            throw EngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop but are not gone yet", "Wait until no node is left, then continue.", e);
         }
     }
 
@@ -81,7 +81,7 @@ public sealed class DockerClusters(
     {
         if ((await engine.ListAsync(owned.Mine(workspace), cancel)).Any(c => ClusterLook.GenerationOf(c.Labels) <= upTo))
         {
-            throw EngineFaults.Make(CloudFault.Conflict, "nodes of this workspace are still there", "Remove the nodes first and look until none is seen.");
+            throw EngineFaults.Make(CloudFault.Conflict, "nodes of this workspace still exist", "Remove the nodes first and wait until none is left.");
         }
 
         await engine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => ClusterLook.GenerationOf(n.Labels) <= upTo), n => networks.RemoveAsync(n.ID, cancel), cancel);
@@ -101,7 +101,7 @@ public sealed class DockerClusters(
     public async Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
         await NewestAsync(workspace, node, cancel) is { } newest && ClusterLook.StateOf(newest) == NodeState.Running
             ? await NodeCommand.RunAsync(engine, newest.ID, node, command, time, cancel)
-            : throw EngineFaults.Make(CloudFault.Missing, $"the node {node} does not run", "Wait until it runs again.");
+            : throw EngineFaults.Make(CloudFault.Missing, $"the node {node} is not running", "Wait until it runs again.");
 
     private async Task<ContainerListResponse?> NewestAsync(Guid workspace, string node, CancellationToken cancel) =>
         (await engine.ListAsync(owned.Mine(workspace), cancel)).Where(c => ClusterLook.NodeOf(c.Labels) == node).MaxBy(c => ClusterLook.GenerationOf(c.Labels));

@@ -126,7 +126,7 @@ public sealed class Engine(string socket) : IDisposable
         var version = newest < Newest ? newest : Newest;
         return version >= Oldest && version >= oldest
             ? new Line(Socket, version)
-            : throw EngineFaults.Make(CloudFault.Refused, $"engine {known.Version} speaks API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another engine version.");
+            : throw EngineFaults.Make(CloudFault.Refused, $"version {known.Version} supports API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another version of the container engine.");
     }
 
     /// <summary>One version over one pool of connections.</summary>

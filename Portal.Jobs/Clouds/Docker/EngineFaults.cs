@@ -16,11 +16,11 @@ public static class EngineFaults
     {
         CloudException or Foreign.ReadLimitException => null,
         OperationCanceledException when cancel.IsCancellationRequested => null,
-        OperationCanceledException or TimeoutException => Make(CloudFault.TimedOut, "no answer in time", "The engine is busy or hangs: look at its load, then try again.", e),
+        OperationCanceledException or TimeoutException => Make(CloudFault.TimedOut, "it did not respond in time", "The container engine is busy or hangs: check its load, then try again.", e),
         DockerApiException answer => FromAnswer(answer.StatusCode, MessageOf(answer.ResponseBody), e),
         HttpRequestException { StatusCode: { } status } => FromAnswer(status, e.Message, e),
         HttpRequestException or IOException => FromSocket(e),
-        JsonException => Make(CloudFault.Broken, "an answer that is not understood", "Compare the engine's version with those the portal was tried with.", e),
+        JsonException => Make(CloudFault.Broken, "its answer could not be understood", "Compare the version of the container engine with the versions the portal was tested with.", e),
         _ => null,
     };
 
@@ -30,17 +30,17 @@ public static class EngineFaults
         bool Says(string words) => message.Contains(words, StringComparison.OrdinalIgnoreCase);
         return (int)status switch
         {
-            400 when Says("client version") => Make(CloudFault.Broken, message, "The engine was replaced by another version: the next call speaks its version.", cause),
-            _ when Says("no space left") || Says("disk quota exceeded") => Make(CloudFault.Full, message, "Free disk space below the engine's data folder.", cause),
+            400 when Says("client version") => Make(CloudFault.Broken, message, "The container engine was replaced by another version: the next call uses its version.", cause),
+            _ when Says("no space left") || Says("disk quota exceeded") => Make(CloudFault.Full, message, "Free disk space below the container engine's data folder.", cause),
             _ when Says("non-overlapping IPv4") || Says("no available IPv4") => Make(CloudFault.Full, message, "Give the portal a larger address pool (Clouds:Docker:Pool).", cause),
-            _ when Says("overlaps") => Make(CloudFault.AddressesTaken, message, "Another installation on this host was faster: other addresses are taken.", cause),
-            404 => Make(CloudFault.Missing, message, Says("image") ? "Build the image first." : "Look again: it is gone.", cause),
-            409 => Make(CloudFault.Conflict, message, "Look again, then repeat.", cause),
+            _ when Says("overlaps") => Make(CloudFault.AddressesTaken, message, "Another installation on this host took these addresses first: the portal will use others.", cause),
+            404 => Make(CloudFault.Missing, message, Says("image") ? "Build the image first." : "Check again: it no longer exists.", cause),
+            409 => Make(CloudFault.Conflict, message, "Check again, then retry.", cause),
             403 when Says("active endpoints") || Says("in use") || Says("bridge name") || Says("already exists")
-                => Make(CloudFault.Conflict, message, "Something else holds this network, address or name: look again, or take another.", cause),
-            400 or 403 => Make(CloudFault.Refused, message, "The request is not one this engine grants: mend the template.", cause),
-            _ when Says("address already in use") => Make(CloudFault.Conflict, message, "Something else holds this address: take another.", cause),
-            _ => Make(CloudFault.Broken, message, "Read the engine's log.", cause),
+                => Make(CloudFault.Conflict, message, "Something else holds this network, address or name: check again, or use another.", cause),
+            400 or 403 => Make(CloudFault.Refused, message, "The container engine does not allow this request: fix the template.", cause),
+            _ when Says("address already in use") => Make(CloudFault.Conflict, message, "Something else holds this address: use another.", cause),
+            _ => Make(CloudFault.Broken, message, "Read the log of the container engine.", cause),
         };
     }
 
@@ -64,10 +64,10 @@ public static class EngineFaults
         var socket = e as SocketException ?? e.InnerException as SocketException ?? e.InnerException?.InnerException as SocketException;
         return socket?.SocketErrorCode switch
         {
-            SocketError.AccessDenied => Make(CloudFault.Denied, "its socket may not be opened", "Run Portal.Jobs as root, or add its account to the group that owns the engine's socket.", e),
-            SocketError.AddressNotAvailable => Make(CloudFault.Away, "its socket does not exist", "Start the engine, or correct Clouds:Docker:Socket.", e),
-            SocketError.ConnectionRefused => Make(CloudFault.Away, "nobody listens on its socket", "Start the engine.", e),
-            _ => Make(CloudFault.Away, "the connection broke", "The outcome is unknown: look again before repeating.", e),
+            SocketError.AccessDenied => Make(CloudFault.Denied, "its socket could not be opened: permission denied", "Run Portal.Jobs as root, or add its account to the group that owns the container engine's socket.", e),
+            SocketError.AddressNotAvailable => Make(CloudFault.Away, "its socket does not exist", "Start the container engine, or correct Clouds:Docker:Socket.", e),
+            SocketError.ConnectionRefused => Make(CloudFault.Away, "nothing is listening on its socket", "Start the container engine.", e),
+            _ => Make(CloudFault.Away, "the connection broke", "The outcome is unknown: check before retrying.", e),
         };
     }
 }

@@ -25,7 +25,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
         var info = await InfoAsync(cancel);
         var version = await engine.VersionAsync(cancel);
         return new CloudReport(
-            $"Docker Engine {info.ServerVersion}, API {version}, cgroup v{(info.CgroupVersion is { Length: > 0 } v ? v : "1")}, {info.NCPU} CPUs, {info.MemTotal >> 30} GiB, {info.ContainersRunning} containers running; isolation proven by a probe",
+            $"Docker Engine {info.ServerVersion}, API {version}, cgroup v{(info.CgroupVersion is { Length: > 0 } v ? v : "1")}, {info.NCPU} CPUs, {info.MemTotal >> 30} GiB, {info.ContainersRunning} containers running; isolation verified by a probe",
             (int)info.NCPU, info.MemTotal >> 20);
     }
 
@@ -70,7 +70,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
         var filters = new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) { ["reference"] = new Dictionary<string, bool>(StringComparer.Ordinal) { ["portal/*"] = true } };
         var images = await engine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters { Filters = filters }, cancel), cancel);
         return images.MaxBy(i => i.Created)?.ID
-            ?? throw EngineFaults.Make(CloudFault.Away, "it is not proven yet: there is no image to probe it with", "The first image is being built; look at the catalogue for its progress.");
+            ?? throw EngineFaults.Make(CloudFault.Away, "it has not been probed yet: there is no image to probe it with", "The first image is being built; see the catalogue for its progress.");
     }
 
     private async Task<(string, DateTimeOffset, CloudException?)> TryAsync(string key, string image, SeccompProfile profile, CancellationToken cancel)
@@ -143,7 +143,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
             if (now.State is { Running: false })
             {
                 var log = await NodeLogs.TailAsync(engine, id, 3, time, cancel);
-                Refuse($"the probe container ended at once with code {now.State.ExitCode}: {string.Join(' ', log)} {now.State.Error}|Images must hold Perl (Debian's perl-base) and be runnable by any uid: mend the image.");
+                Refuse($"the probe container exited at once with code {now.State.ExitCode}: {string.Join(' ', log)} {now.State.Error}|Images must contain Perl (Debian's perl-base) and run under any uid: fix the image.");
             }
 
             if (now.NetworkSettings?.Networks?.Values.FirstOrDefault()?.IPAddress is { Length: > 0 } address && (said = await ConnectAsync(address, cancel)).Contains("end of probe", StringComparison.Ordinal))
@@ -154,7 +154,7 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
             await Task.Delay(TimeSpan.FromMilliseconds(200), time, cancel);
         }
 
-        Refuse($"the probe container cannot be reached from {(options.ProbeUser.Length > 0 ? $"the account {options.ProbeUser}" : "this process")}: {said}|Start an engine on this very host, and let local processes reach its bridges.");
+        Refuse($"the probe container cannot be reached from {(options.ProbeUser.Length > 0 ? $"the account {options.ProbeUser}" : "this process")}: {said}|Use a container engine on this host, and let local processes reach its bridges.");
         return said;
     }
 
@@ -169,25 +169,25 @@ public sealed class EngineProbe(Engine engine, Networks networks, Owned owned, N
     private static void Judge(string said)
     {
         var lines = said.Split('\n', StringSplitOptions.TrimEntries);
-        Must("root read-only", "its root file system can be written");
-        Must("namespaces refused", "it lets a container make user namespaces");
+        Must("root read-only", "its root file system is writable");
+        Must("namespaces refused", "it lets a container create user namespaces");
         Must("capabilities 0000000000000000", "it leaves capabilities to a container");
         Must("privileges 1", "it lets a container gain privileges");
         Must("seccomp 2", "it does not apply the seccomp profile");
-        Must("subvolumes refused", "its seccomp profile lets a container make btrfs subvolumes, which escape quotas");
+        Must("subvolumes refused", "its seccomp profile lets a container create btrfs subvolumes, which escape quotas");
         Must("rings refused", "its seccomp profile lets a container use io_uring, whose operations no profile sees");
-        Must("vsock refused", "its seccomp profile lets a container open VSOCK sockets, which reach the machine below this one");
-        Must("ipv6 none", "a container has an IPv6 address, and nothing of the portal's speaks IPv6");
+        Must("vsock refused", "its seccomp profile lets a container open VSOCK sockets, which reach the machine underneath this one");
+        Must("ipv6 none", "a container has an IPv6 address, although the portal uses no IPv6");
         if (lines.FirstOrDefault(l => l.StartsWith("reached ", StringComparison.Ordinal)) is { } reached)
         {
-            Refuse($"a container reaches the host at {reached[8..]}|Look for a rule before the portal's in iptables' INPUT chain that lets bridges in, and for an engine whose bridges are not on this host.");
+            Refuse($"a container reaches the host at {reached[8..]}|Look for a rule before the portal's in iptables' INPUT chain that lets bridges in, and for a container engine whose bridges are not on this host.");
         }
 
         void Must(string line, string otherwise)
         {
             if (!lines.Contains(line, StringComparer.Ordinal))
             {
-                Refuse($"{otherwise}|Nothing is launched here until the engine holds this: use Debian's docker.io with its defaults.");
+                Refuse($"{otherwise}|Nothing is launched here until the container engine ensures this: use Debian's docker.io with its defaults.");
             }
         }
     }

@@ -36,5 +36,5 @@ public sealed class NoClusterCloud : IClusterCloud
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
 
     internal static CloudException Missing() => EngineFaults.Make(CloudFault.Away, "there is no container engine on this machine",
-        "Install Debian's docker.io and start the portal as root, or name an engine's socket in Clouds:Docker:Socket.");
+        "Install Debian's docker.io and start the portal as root, or set Clouds:Docker:Socket to the socket of a container engine.");
 }

@@ -40,8 +40,8 @@ internal static class NodeCommand
         {
             var (fault, what) = e.TooLong
                 ? (CloudFault.Refused, $"the command on {node} wrote more than {Output.Bytes >> 20} MiB")
-                : (CloudFault.TimedOut, $"the command on {node} did not end within {Output.Time.TotalSeconds:0} s");
-            throw EngineFaults.Make(fault, what, "Look at what runs on this node.", e);
+                : (CloudFault.TimedOut, $"the command on {node} did not finish within {Output.Time.TotalSeconds:0} s");
+            throw EngineFaults.Make(fault, what, "Check what is running on this node.", e);
         }
     }
 }

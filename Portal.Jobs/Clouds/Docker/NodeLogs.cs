@@ -35,7 +35,7 @@ public static class NodeLogs
         }
         catch (ReadLimitException e)
         {
-            throw EngineFaults.Make(CloudFault.TimedOut, $"a node's log could not be read: {e.Message}", "Look at the node's log on its page.", e);
+            throw EngineFaults.Make(CloudFault.TimedOut, $"a node's log could not be read: {e.Message}", "Look at the node's log on the workspace page.", e);
         }
     }
 

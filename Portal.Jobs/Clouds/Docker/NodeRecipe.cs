@@ -47,15 +47,15 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
     {
         foreach (var node in plan.Nodes)
         {
-            Wrong(!NodeName().IsMatch(node.Name), $"'{node.Name}' is no name of a node");
-            Wrong(!ImageId().IsMatch(node.Image), $"image '{node.Image}' is not pinned by its id");
-            Wrong(node.Uid < 1000, $"uid {node.Uid} is one of the host's own");
+            Wrong(!NodeName().IsMatch(node.Name), $"'{node.Name}' is not a valid node name");
+            Wrong(!ImageId().IsMatch(node.Image), $"image '{node.Image}' is not pinned by its ID");
+            Wrong(node.Uid < 1000, $"uid {node.Uid} belongs to the host");
             Wrong(node.MemoryMib < 16 || node.Vcpus is < 0.01 or > 1024 || node.Pids < 16, "a limit is missing");
-            Wrong(node.Environment.Keys.Concat(node.Secrets.Keys).Any(k => k.Length == 0 || k.Contains('=', StringComparison.Ordinal)), "a name in its environment is none");
-            Wrong(node.Folders.Any(f => !Path.IsPathFullyQualified(f.Source) || !Path.IsPathFullyQualified(f.Target) || Dotted(f.Source) || Dotted(f.Target)), "a folder is not named by a full path");
+            Wrong(node.Environment.Keys.Concat(node.Secrets.Keys).Any(k => k.Length == 0 || k.Contains('=', StringComparison.Ordinal)), "an environment variable has an invalid name");
+            Wrong(node.Folders.Any(f => !Path.IsPathFullyQualified(f.Source) || !Path.IsPathFullyQualified(f.Target) || Dotted(f.Source) || Dotted(f.Target)), "a folder is not given as a full path");
         }
 
-        Wrong(plan.Nodes.Select(n => n.Name).Distinct(StringComparer.Ordinal).Count() != plan.Nodes.Count, "two nodes have one name");
+        Wrong(plan.Nodes.Select(n => n.Name).Distinct(StringComparer.Ordinal).Count() != plan.Nodes.Count, "two nodes have the same name");
 
         static bool Dotted(string path) => path.Split('/').Contains("..", StringComparer.Ordinal);
 
@@ -63,7 +63,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
         {
             if (so)
             {
-                throw EngineFaults.Make(CloudFault.Refused, $"the plan is not one that may be launched: {words}", "Mend the template.");
+                throw EngineFaults.Make(CloudFault.Refused, $"the plan may not be launched: {words}", "Fix the template.");
             }
         }
     }

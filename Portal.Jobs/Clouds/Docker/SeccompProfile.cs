@@ -39,7 +39,7 @@ public sealed record SeccompProfile(string Json, string Hash)
         if (file.Length == 0 || !File.Exists(file))
         {
             throw EngineFaults.Make(CloudFault.Refused, $"the seccomp profile's base is missing ({(file.Length == 0 ? "Clouds:Docker:SeccompBase is empty" : file)})",
-                "Take default.json out of Debian's package golang-github-docker-docker-dev and name it in Clouds:Docker:SeccompBase.");
+                "Take default.json from Debian's package golang-github-docker-docker-dev and set Clouds:Docker:SeccompBase to its path.");
         }
 
         try
@@ -57,7 +57,7 @@ public sealed record SeccompProfile(string Json, string Hash)
     {
         if (JsonNode.Parse(json) is not JsonObject profile || profile["syscalls"] is not JsonArray rules || (string?)profile["defaultAction"] is not "SCMP_ACT_ERRNO")
         {
-            throw Unusable("the base is not a profile that refuses what it does not name");
+            throw Unusable("the base is not a profile that denies by default");
         }
 
         var complete = Narrowed.All(name => rules.Any(r => Names(r).Contains(name, StringComparer.Ordinal)));
@@ -113,5 +113,5 @@ public sealed record SeccompProfile(string Json, string Hash)
         && args.Any(a => (string?)a?["op"] == "SCMP_CMP_MASKED_EQ" && ((long?)a["value"] & UserNamespace) != 0 && ((long?)a["valueTwo"] ?? 0) == 0);
 
     private static CloudException Unusable(string words, Exception? cause = null) =>
-        EngineFaults.Make(CloudFault.Refused, words, "Use default.json of Debian's package golang-github-docker-docker-dev (Clouds:Docker:SeccompBase).", cause);
+        EngineFaults.Make(CloudFault.Refused, words, "Use default.json from Debian's package golang-github-docker-docker-dev (Clouds:Docker:SeccompBase).", cause);
 }

@@ -88,11 +88,11 @@ internal sealed class Btrfs(TimeProvider time)
         {
             _ when Says("not permitted") || Says("permission denied") => (CloudFault.Denied, "Run Portal.Jobs as root."),
             _ when Says("no space left") || Says("quota exceeded") => (CloudFault.Full, "Enlarge or free the file system that holds the shares."),
-            _ when Says("already exists") || Says("file exists") => (CloudFault.Conflict, "Look again, then repeat."),
-            _ when Says("no such file") || Says("cannot find") => (CloudFault.Missing, "Look again: it is gone."),
+            _ when Says("already exists") || Says("file exists") => (CloudFault.Conflict, "Check again, then retry."),
+            _ when Says("no such file") || Says("cannot find") => (CloudFault.Missing, "Check again: it no longer exists."),
             _ when Says("not a btrfs") => (CloudFault.Refused, "Mount a btrfs file system there."),
-            _ when Says("read-only") => (CloudFault.Refused, "The file system became read-only: look at the kernel's log."),
-            _ => (CloudFault.Broken, "Look at the file system on the portal's host."),
+            _ when Says("read-only") => (CloudFault.Refused, "The file system became read-only: check the kernel log."),
+            _ => (CloudFault.Broken, "Check the file system on the portal's host."),
         };
         return new CloudException(LocalShares.Service, fault, words, help);
     }

@@ -23,7 +23,7 @@ internal static partial class Kernel
         if (Statx(AtFdCwd, path, NoFollow, BasicStats, ref MemoryMarshal.GetReference(stat)) != 0)
         {
             var error = Marshal.GetLastPInvokeError();
-            return error == NotThere ? null : throw Fault($"cannot look at {path}", error);
+            return error == NotThere ? null : throw Fault($"cannot inspect {path}", error);
         }
 
         var mode = BinaryPrimitives.ReadUInt16LittleEndian(stat[28..]);
@@ -36,7 +36,7 @@ internal static partial class Kernel
         using var handle = new Microsoft.Win32.SafeHandles.SafeFileHandle(Open(folder, OpenFolder, 0), ownsHandle: true);
         if (handle.IsInvalid)
         {
-            throw Fault($"{folder} is no folder that may be opened", Marshal.GetLastPInvokeError());
+            throw Fault($"{folder} is not a folder that can be opened", Marshal.GetLastPInvokeError());
         }
 
         if (FChown(handle, uid, gid) != 0)
@@ -56,7 +56,7 @@ internal static partial class Kernel
         }
 
         var error = Marshal.GetLastPInvokeError();
-        return error == Exists ? false : throw Fault($"cannot make {path}", error);
+        return error == Exists ? false : throw Fault($"cannot create {path}", error);
     }
 
     /// <summary>Removes an empty folder; already gone counts as success.</summary>
@@ -109,9 +109,9 @@ internal static partial class Kernel
     }, $"{words}: {new Win32Exception(error).Message}", error switch
     {
         1 or 13 => "Run Portal.Jobs as root.",
-        Busy => "Something still uses it: look until no node is seen, then repeat.",
+        Busy => "Something still uses it: wait until no node is left, then retry.",
         28 or 122 => "Free disk space on the portal's host.",
-        _ => "Look at the folder on the portal's host.",
+        _ => "Check the folder on the portal's host.",
     });
 
     /// <summary>Effective uid of this process.</summary>

@@ -38,7 +38,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         var entry = Kernel.Look(folder);
         if (entry is not { IsFolder: true } || (entry.Uid != uid && entry.Uid != Kernel.Uid()))
         {
-            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} belongs to uid {entry?.Uid}, not to {uid}", "Look at it on the portal's host; nothing was touched.");
+            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} belongs to uid {entry?.Uid}, not to {uid}", "Check it on the portal's host; nothing was changed.");
         }
 
         if (entry.Uid != uid || entry.Gid != uid || entry.Mode != (uint)OwnerOnly)
@@ -58,8 +58,8 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 
         // Until the rescan is done the kernel's counters start at zero: folders would seem empty, and what is promised to them unwritten.
         if (await storage.RecountsAsync(cancel))
-            throw new CloudException(LocalShares.Service, CloudFault.Away, "what folders hold is being counted again",
-                "Wait until that is done; what was seen before stands.");
+            throw new CloudException(LocalShares.Service, CloudFault.Away, "folder usage is being recounted",
+                "Wait until that is done; the previous readings remain valid.");
         var groups = await storage.Btrfs.UsedNowAsync(storage.Options.Folder, cancel);
         var above = groups.Where(g => g.Path.Length == 0).ToDictionary(g => g.Id, StringComparer.Ordinal);
         var top = Mountinfo.Of(storage.Options.Folder, Mountinfo.Read()) is { } mount
@@ -102,7 +102,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         var known = await OwnAsync();
         if (!known.Parents.Contains(group, StringComparer.Ordinal))
         {
-            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} is not what the portal made: the class's limit does not hold it", "Look at `btrfs qgroup show -p` on the portal's host; nothing was touched.");
+            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} is not as the portal created it: the limit of the class does not cover it", "Look at `btrfs qgroup show -p` on the portal's host; nothing was changed.");
         }
 
         if (known.Limit != limitBytes)
@@ -110,12 +110,12 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
             await storage.Btrfs.LimitAsync(own, limitBytes, storage.Options.Folder, cancel);
             if ((await OwnAsync()).Limit != limitBytes)
             {
-                throw new CloudException(LocalShares.Service, CloudFault.Broken, "a limit was written and does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");
+                throw new CloudException(LocalShares.Service, CloudFault.Broken, "a limit was written but does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");
             }
         }
 
         async Task<QuotaGroup> OwnAsync() => (await storage.Btrfs.GroupsOfAsync(folder, cancel)).SingleOrDefault(g => g.Id == own)
-            ?? throw new CloudException(LocalShares.Service, CloudFault.Broken, $"the kernel does not count {folder}", "Look at `btrfs qgroup show` on the portal's host.");
+            ?? throw new CloudException(LocalShares.Service, CloudFault.Broken, $"the kernel does not track usage of {folder}", "Look at `btrfs qgroup show` on the portal's host.");
     }
 
     private static string[] Parts(string top, string path) =>

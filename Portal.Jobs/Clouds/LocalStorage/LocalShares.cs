@@ -23,7 +23,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         EnsureMounts();
         var recounts = storage.BlocksEnforced && await storage.RecountsAsync(cancel);
         var (total, free, where) = storage.Room();
-        var limits = !storage.BlocksEnforced ? "usage is counted, limits are not enforced" : recounts ? "usage is being counted again: limits may not hold until that is done" : "limits are enforced";
+        var limits = !storage.BlocksEnforced ? "usage is measured, limits are not enforced" : recounts ? "usage is being recounted: limits may not hold until that is done" : "limits are enforced";
         return new StorageReport($"{where}; {limits}", storage.BlocksEnforced, total, free) { Recounting = recounts };
     }
 
@@ -59,7 +59,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
             await storage.Btrfs.LimitAsync(group, limitBytes, storage.Options.Folder, cancel);
             if ((await storage.Btrfs.GroupsAsync(folder, cancel)).SingleOrDefault(g => g.Id == group)?.Limit != limitBytes)
             {
-                throw new CloudException(Service, CloudFault.Broken, "the limit of a class was written and does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");
+                throw new CloudException(Service, CloudFault.Broken, "the limit of a class was written but does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");
             }
         }
 
@@ -72,7 +72,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         var source = access.Scratch is { } node ? new LocalScratch(storage, new LocalFilesets(storage)).PathOf(new(access.ClassId, access.Workspace, node)) : storage.PersonFolder(access.ClassId, access.PersonId);
         if (Kernel.Look(source) is not { IsFolder: true })
         {
-            throw new CloudException(Service, CloudFault.Missing, "there is no work folder to mount", "Make the work folder first.");
+            throw new CloudException(Service, CloudFault.Missing, "there is no work folder to mount", "Create the work folder first.");
         }
 
         var target = Path.Combine(Mounts, NameOf(access));
@@ -132,7 +132,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
     {
         if (Kernel.Look(folder) is not { IsFolder: true, Inode: 256 })
         {
-            throw new CloudException(Service, CloudFault.Refused, $"{folder} is not what the portal made: it is no subvolume", "Look at it on the portal's host; nothing was touched.");
+            throw new CloudException(Service, CloudFault.Refused, $"{folder} is not as the portal created it: it is not a subvolume", "Check it on the portal's host; nothing was changed.");
         }
     }
 

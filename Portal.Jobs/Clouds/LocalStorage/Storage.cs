@@ -91,12 +91,12 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
     {
         if (Kernel.Look(folder) is not { } entry)
         {
-            throw new CloudException(LocalShares.Service, CloudFault.Missing, $"{folder} is not there", "Mount the shares' file system, or run infra/run again.");
+            throw new CloudException(LocalShares.Service, CloudFault.Missing, $"{folder} does not exist", "Mount the shares' file system, or run infra/run again.");
         }
 
         if (!entry.IsFolder || entry.Uid != Kernel.Uid() || (entry.Mode & 0b010_010) != 0)
         {
-            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} is not what the portal made: it is no folder, or others may write in it", "Look at it on the portal's host; nothing was touched.");
+            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} is not as the portal created it: it is not a folder, or others can write to it", "Check it on the portal's host; nothing was changed.");
         }
     }
 

@@ -101,7 +101,7 @@ public sealed partial class LaunchStation
         }
         catch (Exception fault) when (fault is not (OperationCanceledException or ObjectDisposedException))
         {
-            Log.LogWarning(fault, "The launch preview could not be updated; the page keeps the previous one.");
+            Log.LogWarning(fault, "A receipt could not be read; the page keeps the last one.");
         }
     }
 

@@ -9,7 +9,7 @@ public sealed class ClassRules(Site site)
     [Fact]
     public async Task IdleRule_InstructorSwitchesItOffAndOnAgain_StudentsReadIt()
     {
-        const string On = "Workspaces stop after 2 h without work; their files stay.", Off = "Workspaces are not stopped for want of work.";
+        const string On = "Workspaces stop after 2 h of inactivity; their files are kept.", Off = "Idle workspaces are not stopped.";
         await using var edsger = await site.VisitAsync("Edsger Dijkstra");
         await edsger.ShowAsync("/");
         await Expect(Rule(edsger)).ToContainTextAsync(On);

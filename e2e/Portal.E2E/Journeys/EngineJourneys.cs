@@ -40,9 +40,9 @@ public sealed class EngineJourneys(Site site)
             "from pyspark.sql import SparkSession; s = SparkSession.builder.appName('kept').getOrCreate(); (s.table('trips').count(), s.conf.get('spark.sql.adaptive.enabled'), s.conf.get('spark.sql.shuffle.partitions'))", "(6042000, 'false', '7')",
             Set: async (grace, form) =>
             {
-                await Expect(form.Setting("Parts of a shuffle")).ToHaveCountAsync(0);
+                await Expect(form.Setting("Shuffle partitions")).ToHaveCountAsync(0);
                 await form.SwitchAsync("Adaptive queries");
-                await form.WriteAsync("Parts of a shuffle", "7");
+                await form.WriteAsync("Shuffle partitions", "7");
                 await Looks.CheckEverywhereAsync(grace, "launch-settings");
             }), async (_, page) =>
         {
@@ -189,7 +189,7 @@ public sealed class EngineJourneys(Site site)
         await using var alan = await site.VisitAsync("Alan Turing");
         await alan.GoAsync(page.Tab.Url);
         new Uri(alan.Page.Url).Authority.ShouldBe(site.Address.Authority);
-        await Expect(alan.Page.GetByRole(AriaRole.Heading, new() { Name = "There is no such app, or it is not yours" })).ToBeVisibleAsync();
+        await Expect(alan.Page.GetByRole(AriaRole.Heading, new() { Name = "This app does not exist, or it is not yours" })).ToBeVisibleAsync();
         await Expect(alan.Page.GetByText("worker1")).ToHaveCountAsync(0);
         await Expect(alan.Page.GetByRole(AriaRole.Button, new() { Name = "Open " })).ToHaveCountAsync(0);
     }

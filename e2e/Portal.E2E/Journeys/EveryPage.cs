@@ -94,7 +94,7 @@ public sealed class EveryPage(Site site)
         (await visit.Page.EvaluateAsync<string>("() => getComputedStyle(document.body).backgroundColor")).ShouldBe(ground);
 
         await CheckWidthsAsync(visit, "app-not-open", scheme == ColorScheme.Dark ? "dark" : "light");
-        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "See what is going on, and open it again" }).ClickAsync();
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Check its status and open it again" }).ClickAsync();
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Sign in" })).ToBeVisibleAsync();
     }
 
@@ -135,7 +135,7 @@ public sealed class EveryPage(Site site)
         await using var visit = await site.VisitAsync("Grace Hopper");
         List<string> stops = [];
         // A new page puts the focus on its title; this walk starts at the beginning of the document.
-        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Skip to the page" }).FocusAsync();
+        await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Skip to content" }).FocusAsync();
         for (var i = 0; i < 40; i++)
         {
             if (i > 0) await visit.Page.Keyboard.PressAsync("Tab");
@@ -144,7 +144,7 @@ public sealed class EveryPage(Site site)
             stops.Add(stop);
         }
 
-        string[] wanted = ["Skip to the page", "Campus", "Go to, launch, workspaces", "Account: Grace Hopper", "Home", "Catalogue", "See the whole catalogue"];
+        string[] wanted = ["Skip to content", "Campus", "Go to, launch, workspaces", "Account: Grace Hopper", "Home", "Catalogue", "See the whole catalogue"];
         foreach (var stop in wanted) stops.ShouldContain(s => s.Contains(stop, StringComparison.Ordinal), stop);
         stops.ShouldAllBe(s => s.StartsWith("solid", StringComparison.Ordinal), "every stop has a ring");
     }

@@ -24,8 +24,8 @@ public sealed class HardTimes(Site site)
 
         // Her second request exceeds her own quota, and the form names the limit.
         var form = await LaunchPage.OpenAsync(grace, "?size=s&name=too-much");
-        await Expect(form.Receipt).ToContainTextAsync("You have not enough");
-        await Expect(form.Receipt).ToContainTextAsync("Stop takes all, then it fits.");
+        await Expect(form.Receipt).ToContainTextAsync("You do not have enough");
+        await Expect(form.Receipt).ToContainTextAsync("Stop takes all to make it fit.");
         await Expect(grace.Page.GetByRole(AriaRole.Radio, new() { Name = "Small" })).ToBeDisabledAsync();
         await Expect(form.LaunchButton).ToBeDisabledAsync();
         await Looks.CheckEverywhereAsync(grace, "launch-wall");
@@ -33,9 +33,9 @@ public sealed class HardTimes(Site site)
         var waits = await LaunchAsync(alan, "s", "waits");
         await waits.WaitForStatusAsync("Waiting");
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("next");
-        await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("at the latest, unless somebody extends theirs");
+        await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("at the latest, unless someone extends theirs");
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("from when it is ready");
-        await Expect(alan.Page.Locator("[data-live]")).ToHaveTextAsync("waits waits: number 1 in the queue.");
+        await Expect(alan.Page.Locator("[data-live]")).ToHaveTextAsync("waits is waiting: number 1 in the queue.");
         await Looks.CheckEverywhereAsync(alan, "workspace-queued");
         await using (var ken = await site.VisitAsync("Ken Thompson"))
         {
@@ -46,7 +46,7 @@ public sealed class HardTimes(Site site)
         }
 
         await using (var ada = await site.VisitAsync("Ada Lovelace"))
-            await Expect((await LaunchPage.OpenAsync(ada, "?size=s&name=later")).Receipt).ToContainTextAsync("after the launch before it");
+            await Expect((await LaunchPage.OpenAsync(ada, "?size=s&name=later")).Receipt).ToContainTextAsync("after the launch ahead of it");
         await WorkspacePage.OpenAsync(grace, slug);
         await all.DeleteAsync("takes all");
         await waits.WaitForStatusAsync("Ready");
@@ -113,7 +113,7 @@ public sealed class HardTimes(Site site)
         await new HomePage(alan).ClearAsync();
         var page = await LaunchAsync(alan, "s", "quiet");
         await page.WaitForStatusAsync("Ready");
-        var warning = alan.Page.GetByText("Nothing works in it any more.");
+        var warning = alan.Page.GetByText("It is idle and stops at");
         await Expect(warning).ToHaveCountAsync(0);
 
         // As if nearly two idle hours had passed since it came up.
@@ -147,7 +147,7 @@ public sealed class HardTimes(Site site)
         await alan.Page.GetByRole(AriaRole.Button, new() { Name = "Extend" }).ClickAsync();
         await alan.Page.GetByRole(AriaRole.Menuitem).First.ClickAsync();
 
-        await Expect(alan.Page.GetByText("longer runs longer now.")).ToBeVisibleAsync();
+        await Expect(alan.Page.GetByText("longer now runs longer.")).ToBeVisibleAsync();
         await Expect(End(alan)).Not.ToHaveAttributeAsync("datetime", before);
         var after = await End(alan).GetAttributeAsync("datetime") ?? "";
         (DateTimeOffset.Parse(after, System.Globalization.CultureInfo.InvariantCulture) - DateTimeOffset.Parse(before, System.Globalization.CultureInfo.InvariantCulture)).ShouldBe(TimeSpan.FromHours(1), TimeSpan.FromMinutes(1));

@@ -32,7 +32,7 @@ public sealed class Hearing(Site site)
         {
             await visit.ShowAsync(path);
             await visit.Page.Keyboard.PressAsync("Tab");
-            (await FocusedAsync(visit)).ShouldBe("A Skip to the page", path);
+            (await FocusedAsync(visit)).ShouldBe("A Skip to content", path);
             await visit.Page.Keyboard.PressAsync("Enter");
             await Expect(visit.Page.Locator("main")).ToBeFocusedAsync();
         }
@@ -93,11 +93,11 @@ public sealed class Hearing(Site site)
         await HearsAsync(visit, "by-ear is stopped.");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
 
-        await PressAsync(visit, page.Act("Start otherwise…"));
+        await PressAsync(visit, page.Act("Start with changes…"));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
         await Looks.CheckAsync(visit, "dialog-start-1280-light", "region");
         await visit.Page.Keyboard.PressAsync("Escape");
-        await Expect(page.Act("Start otherwise…")).ToBeFocusedAsync();
+        await Expect(page.Act("Start with changes…")).ToBeFocusedAsync();
 
         await PressAsync(visit, page.Act("Start"));
         await page.WaitForStatusAsync("Ready");
@@ -106,7 +106,7 @@ public sealed class Hearing(Site site)
         // As if its start had failed.
         Machine.Sql($"""
             update portal.runs set phase = 'Failed', failed_step = 'EnsureCluster', cause = 'The engine has no room left.',
-              remedy = 'Tell the people who run the portal.'
+              remedy = 'Tell the operator.'
             where workspace_id = (select id from portal.workspaces where slug = '{page.Slug}') and kind = 'Start'
             """);
         await page.WaitForStatusAsync("Failed");

@@ -18,7 +18,7 @@ public sealed class LostAndFound(Site site)
 
         Site.CrashWeb();
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
-        await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToContainTextAsync("Joining again");
+        await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToContainTextAsync("Reconnecting");
 
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToHaveCountAsync(0, new() { Timeout = 60_000 });
         await visit.WaitUntilLiveAsync();

@@ -102,7 +102,7 @@ public sealed class WorkspacePage(Visit visit)
     /// <summary>Starts a stopped workspace again in another size, with this many workers.</summary>
     public async Task StartInAsync(string name, string size, int workers)
     {
-        await Act("Start otherwise…").ClickAsync();
+        await Act("Start with changes…").ClickAsync();
         var dialog = visit.Page.GetByRole(AriaRole.Dialog);
         await dialog.Locator($"input[name=size][value={size}]").CheckAsync(new() { Force = true });
         await dialog.GetByRole(AriaRole.Slider, new() { Name = "Workers" }).FillAsync(workers.ToString(System.Globalization.CultureInfo.InvariantCulture));

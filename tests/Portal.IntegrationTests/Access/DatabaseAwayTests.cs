@@ -27,7 +27,7 @@ public sealed class CutWeb : WebFixture
 /// <summary>While the database is unavailable everything says so, with 503 and when to retry, and works again when it is back.</summary>
 public sealed class DatabaseAwayTests(CutWeb web) : IClassFixture<CutWeb>
 {
-    private const string Says = "The portal cannot read its records at the moment";
+    private const string Says = "The portal cannot reach its database at the moment";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 

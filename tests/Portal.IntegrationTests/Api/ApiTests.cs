@@ -325,7 +325,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         (nothing.StatusCode, nothing.Content.Headers.ContentType!.MediaType).ShouldBe((HttpStatusCode.NotFound, "application/problem+json"));
         using var document = await stranger.GetAsync("/api/v1/openapi.json");
         var text = await document.Content.ReadAsStringAsync(Cancel);
-        foreach (var wanted in (string[])["/api/v1/workspaces/{id}/apps/{app}/ticket", "Launches a workspace", "A UUID of the caller", "\"maxLength\": 40"]) text.ShouldContain(wanted);
+        foreach (var wanted in (string[])["/api/v1/workspaces/{id}/apps/{app}/ticket", "Launch a workspace", "A UUID of the caller", "\"maxLength\": 40"]) text.ShouldContain(wanted);
     }
 
     private static async Task<JsonElement> JsonAsync(HttpResponseMessage answer)

@@ -30,8 +30,8 @@ public sealed class ScratchApiTests(ClusterFixture fixture) : IClassFixture<Clus
             .ShouldBe(["worker0 0 1073741824 Roomy", "worker1 1073000000 1073741824 Full"]);
         scratch[0].GetProperty("cause").ValueKind.ShouldBe(JsonValueKind.Null);
         scratch[1].GetProperty("cause").GetString().ShouldBe(
-            "The scratch folder of worker1 is full: what needs to write there waits or fails until there is room.");
-        scratch[1].GetProperty("remedy").GetString().ShouldBe("Delete what is no longer needed in /scratch of that node. Stopping does not empty it.");
+            "The scratch folder of worker1 is full: anything that needs to write there waits or fails until there is space.");
+        scratch[1].GetProperty("remedy").GetString().ShouldBe("Delete what is no longer needed in /scratch on that node. Stopping the workspace does not empty it.");
     }
 
     [Fact]

@@ -63,7 +63,7 @@ public sealed class EngineAwayTests
         fault.Fault.ShouldBe(CloudFault.Away);
         fault.MayPass.ShouldBeTrue();
         fault.Message.ShouldContain("does not exist");
-        fault.WhatToDo.ShouldContain("Start the engine");
+        fault.WhatToDo.ShouldContain("Start the container engine");
     }
 
     [Fact]

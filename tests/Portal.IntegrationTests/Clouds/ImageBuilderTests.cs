@@ -185,7 +185,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
     [InlineData("""{"from":"debian","suite":"trixie","packages":["a b"]}""", "packages")]
     [InlineData("""{"from":"mine","dockerfile":"Dockerfile"}""", "itself")]
     [InlineData("""{"from":"base"}""", "dockerfile")]
-    [InlineData("""{"from":"base","dockerfile":"../Dockerfile"}""", "name alone")]
+    [InlineData("""{"from":"base","dockerfile":"../Dockerfile"}""", "plain name")]
     [InlineData("""{"from":"base","dockerfile":"Dockerfile","misspelt":1}""", "misspelt")]
     [InlineData("{", "recipe")]
     public async Task Recipe_Wrong_IsRefusedSayingWhat(string json, string word)

@@ -115,7 +115,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         await ServeAsync();
         Index.Credentials = "reader:s3cret";
         await using var without = Open();
-        (await FailAsync(without)).Message.ShouldContain("pip cannot fetch it: the package server refuses its credentials");
+        (await FailAsync(without)).Message.ShouldContain("pip cannot fetch it: the package server rejects its credentials");
 
         Home(Index.Simple.Replace("://", "://reader:s3cret@", StringComparison.Ordinal), Index.Maven,
             moreMaven: "<servers><server><id>site</id><username>reader</username><password>s3cret</password></server></servers>");
@@ -240,9 +240,9 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         var fault = await FailAsync(lab);
 
         fault.Fault.ShouldBe(CloudFault.Away);
-        fault.Message.ShouldBe("Packages: thing-1.0.tar.xz is not at hand, and pip cannot fetch it: no package server answers.");
+        fault.Message.ShouldBe("Packages: thing-1.0.tar.xz is missing, and pip cannot fetch it: no package server responds.");
         fault.WhatToDo.ShouldBe("Name a mirror or proxy in /etc/pip.conf (index-url, proxy), or put thing-1.0.tar.xz into the folder that PORTAL_ENGINES (Images:Engines) names; "
-            + "pip is asked again when that changes, and from time to time.");
+            + "pip is tried again when that changes, and from time to time.");
     }
 
     [Fact]

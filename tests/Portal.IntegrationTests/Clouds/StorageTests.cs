@@ -168,7 +168,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var report = await lab.Shares.PrepareAsync(Cancel);
 
         report.Recounting.ShouldBeTrue();
-        report.Summary.ShouldContain("counted again");
+        report.Summary.ShouldContain("recounted");
         await Eventually.HoldsAsync(async () => !(await lab.Shares.PrepareAsync(Cancel)).Recounting, "the recount");
         (await WriteAsync(mount, "b", 30)).ShouldNotBe(0);
         await lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
@@ -189,7 +189,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var fault = await Should.ThrowAsync<CloudException>(() => lab.Filesets.UsageAsync(Cancel));
 
         fault.Fault.ShouldBe(CloudFault.Away);
-        fault.Message.ShouldContain("counted again");
+        fault.Message.ShouldContain("recounted");
         await Eventually.HoldsAsync(async () => !(await lab.Shares.PrepareAsync(Cancel)).Recounting, "the recount");
         (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBeGreaterThanOrEqualTo(20 << 20);
         await lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);

@@ -64,7 +64,7 @@ internal sealed class ClusterHands(Installation it, string template, string[] si
             return node is { Running: true, Restarts: 1 } && await CountAsync(id, count) == 2;
         }, Cancel, Settles);
         await using (var db = it.Database.Open())
-            (await db.LogLines.AsNoTracking().Where(l => l.WorkspaceId == id).Select(l => l.Text).ToListAsync(Cancel)).ShouldContain(t => t.StartsWith("The worker worker0 ended by itself", StringComparison.Ordinal));
+            (await db.LogLines.AsNoTracking().Where(l => l.WorkspaceId == id).Select(l => l.Text).ToListAsync(Cancel)).ShouldContain(t => t.StartsWith("The worker worker0 stopped unexpectedly", StringComparison.Ordinal));
         await IsAsync(id, 2);
         await DeleteAsync(owner, id);
     }

@@ -140,7 +140,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         server.Token.ShouldBe("token " + _jobs.Get<AppToken>().Of(id, 1, "lab"));
         await using var db = _database.Open();
         var line = (await db.LogLines.AsNoTracking().Where(l => l.WorkspaceId == id).OrderByDescending(l => l.Id).FirstAsync(Cancel)).Text;
-        line.ShouldStartWith("Nothing has worked in it for 80 minutes (the last were its kernels, at ");
+        line.ShouldStartWith("It has been idle for 80 minutes (last activity: kernels, at ");
         (await db.Counts.AsNoTracking().Where(c => c.WorkspaceId == id && c.At > Now.AddSeconds(-60)).ToListAsync(Cancel)).Select(c => c.Name).Distinct().Order().ShouldContain("terminals");
     }
 

@@ -31,7 +31,7 @@ public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
         await BecomesAsync(owner, id, ScratchState.Full);
         var full = await OfWorkerAsync(owner, id);
         full.LimitBytes.ShouldBe(1 << 30);
-        full.Cause.ShouldBe("The scratch folder of worker0 is full: what needs to write there waits or fails until there is room.");
+        full.Cause.ShouldBe("The scratch folder of worker0 is full: anything that needs to write there waits or fails until there is space.");
         full.Remedy.ShouldNotBeNull().ShouldContain("client.restart()");
 
         (await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["rm", "/scratch/dask/fill"], Cancel)).ExitCode.ShouldBe(0);

@@ -121,14 +121,14 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         using var challenged = await visitor.GetAsync(there);
         var signIn = new Uri(web.Url, challenged.Headers.Location!.OriginalString);
         var html = await TextAsync(await visitor.GetAsync(signIn.AbsoluteUri));
-        html.ShouldContain("Your session ended");
+        html.ShouldContain("Your session has ended");
         var person = ("person", web.Person("Ada").ToString());
         using var signedIn = await visitor.PostFormAsync(
             "/sign-in/demo", web.Origin, person, ("returnUrl", Field(html, "returnUrl")),
             ("__RequestVerificationToken", Field(html, "__RequestVerificationToken")));
         new Uri(web.Url, signedIn.Headers.Location!.OriginalString).AbsoluteUri.ShouldBe(new Uri(there).AbsoluteUri);
         Title(await TextAsync(await visitor.GetAsync(there))).ShouldBe("Open JupyterLab?");
-        (await TextAsync(await visitor.GetAsync("/sign-in"))).ShouldNotContain("Your session ended");
+        (await TextAsync(await visitor.GetAsync("/sign-in"))).ShouldNotContain("Your session has ended");
     }
 
     [Theory]
@@ -164,7 +164,7 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         var address = $"/workspaces/{w.Slug}/open/notebook";
         var (theirs, mine) = (("__RequestVerificationToken", await other.FormTokenAsync()), ("__RequestVerificationToken", await visitor.FormTokenAsync()));
         (await other.PostFormAsync(address, web.Origin, ("path", "/x"), theirs)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-        Title(await TextAsync(await other.GetAsync(address))).ShouldStartWith("There is no such app");
+        Title(await TextAsync(await other.GetAsync(address))).ShouldStartWith("This app does not exist");
         (await visitor.PostFormAsync(address, web.AppUrl(w.Slug), ("path", "/x"), mine)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
         (await visitor.PostFormAsync(address, web.Origin, ("path", "/x"))).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         await using var db = web.Database.Open();

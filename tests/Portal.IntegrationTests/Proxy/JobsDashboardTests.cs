@@ -52,6 +52,6 @@ public sealed class JobsDashboardTests(WebFixture web) : IClassFixture<WebFixtur
         using var page = await ken.GetAsync("/operations/jobs");
         page.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         page.Headers.RetryAfter!.Delta.ShouldBe(TimeSpan.FromSeconds(5));
-        (await page.Content.ReadAsStringAsync(Cancel)).ShouldStartWith("The background jobs do not answer.");
+        (await page.Content.ReadAsStringAsync(Cancel)).ShouldStartWith("The background worker is not responding.");
     }
 }

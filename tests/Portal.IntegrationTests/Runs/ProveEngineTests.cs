@@ -14,7 +14,7 @@ public sealed class ProveEngineTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(true, false, "Job history does not answer yet.")]
+    [InlineData(true, false, "Job history is not responding yet.")]
     [InlineData(false, true, "Workers registered: 1 of 2.")]
     public async Task Launch_EngineIsNeverComplete_FailsWithWhatIsMissing(bool appIsAway, bool workerIsAway, string missing)
     {

@@ -33,7 +33,7 @@ public sealed class ResizeTests
         var view = await it.LookAsync(id);
         (view.Status, view.Workers, view.Run.Kind, view.Run.Phase).ShouldBe((WorkspaceStatus.Ready, 4, RunKind.Resize, RunPhase.Succeeded));
         view.Run.Steps.Select(s => s.Key).ShouldBe([StepKey.CheckResize, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster, StepKey.ProveEngine, StepKey.KeepWorkers]);
-        view.Log.ShouldNotContain(l => l.Text.Contains("left the engine"), "nobody left");
+        view.Log.ShouldNotContain(l => l.Text.Contains("left the compute engine"), "nobody left");
     }
 
     [Fact]
@@ -274,10 +274,10 @@ public sealed class ResizeTests
 
     [Theory]
     [InlineData("more workers than were reserved", "workers", 4, false, "never reserved")]
-    [InlineData("more workers than the version can have", "workers", 99, false, "cannot have 99 workers")]
-    [InlineData("no workers at all", "workers", 0, false, "cannot have 0 workers")]
+    [InlineData("more workers than the version can have", "workers", 99, false, "does not support 99 workers")]
+    [InlineData("no workers at all", "workers", 0, false, "does not support 0 workers")]
     [InlineData("another size", "size_id", "l", false, "Only the number of workers")]
-    [InlineData("of a workspace that is stopped", "workers", 1, true, "does not run")]
+    [InlineData("of a workspace that is stopped", "workers", 1, true, "is not running")]
     public async Task Order_ForgedResize_IsRefusedBeforeAnythingChanges(string what, string column, object value, bool stopped, string cause)
     {
         var acts = 0;

@@ -26,7 +26,7 @@ public sealed class WorkerMendingTests
     [Theory]
     [InlineData(137, true, "out of memory")]
     [InlineData(3, false, "exit code 3")]
-    [InlineData(null, false, "removed it from outside")]
+    [InlineData(null, false, "removed from outside")]
     public async Task Worker_EndedByItself_IsMadeAnewCountedAndTold(int? exitCode, bool outOfMemory, string why)
     {
         await using var it = await ResizeSite.CreateAsync(Cancel);
@@ -42,7 +42,7 @@ public sealed class WorkerMendingTests
         var view = await it.LookAsync(id);
         view.Status.ShouldBe(WorkspaceStatus.Ready);
         view.Nodes.Select(n => (n.Name, n.Restarts)).ShouldBe([("notebook", 0), ("worker0", 0), ("worker1", 1)]);
-        view.Log.ShouldContain(l => l.Level == LogLevelOfLine.Warn && l.Text.Contains("worker1 ended by itself") && l.Text.Contains(why));
+        view.Log.ShouldContain(l => l.Level == LogLevelOfLine.Warn && l.Text.Contains("worker1 stopped unexpectedly") && l.Text.Contains(why));
 
         // Seen gone and seen again: the count is of the generation, not of the container.
         it.Clouds.Kill(id, "worker1", exitCode: null);
@@ -71,7 +71,7 @@ public sealed class WorkerMendingTests
         var view = await it.LookAsync(id);
         (view.Status, view.Mending).ShouldBe((WorkspaceStatus.Attention, MendState.GivenUp));
         view.Nodes.Single(n => n.Name == "worker0").Restarts.ShouldBe(3);
-        view.Log.Count(l => l.Level == LogLevelOfLine.Fail && l.Text.Contains("left alone for now")).ShouldBe(1);
+        view.Log.Count(l => l.Level == LogLevelOfLine.Fail && l.Text.Contains("automatic restarts are paused for now")).ShouldBe(1);
 
         // Ten minutes later it is tried again.
         await it.Site.Database.ExecuteAsync($"update portal.audit set at = at - interval '11 minutes' where workspace_id = {id}", Cancel);
@@ -116,7 +116,7 @@ public sealed class WorkerMendingTests
         }
 
         await Until.TrueAsync("the other's death is seen and told", async () => (await it.LookAsync(other)).Log.Any(l => l.Text.Contains("its last words")), Cancel);
-        await Until.TrueAsync("and the first one's without its words", async () => (await it.LookAsync(mute)).Log.Any(l => l.Text.Contains("worker0 ended by itself")), Cancel);
+        await Until.TrueAsync("and the first one's without its words", async () => (await it.LookAsync(mute)).Log.Any(l => l.Text.Contains("worker0 stopped unexpectedly")), Cancel);
         (await it.LookAsync(mute)).Log.ShouldNotContain(l => l.Text.Contains("its last words"));
         await watch.StopAsync(Cancel);
     }

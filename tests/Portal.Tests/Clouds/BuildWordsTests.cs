@@ -6,8 +6,8 @@ namespace Portal.Tests.Clouds;
 public sealed class BuildWordsTests
 {
     [Theory]
-    [InlineData("Step 1/9 : ARG BASE", "taking what it stands on, 1 of 9")]
-    [InlineData("Step 2/9 : FROM ${BASE}", "taking what it stands on, 2 of 9")]
+    [InlineData("Step 1/9 : ARG BASE", "loading the base image, 1 of 9")]
+    [InlineData("Step 2/9 : FROM ${BASE}", "loading the base image, 2 of 9")]
     [InlineData("Step 3/9 : RUN apt-get update -qq  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv", "installing packages, 3 of 9")]
     [InlineData("Step 4/9 : RUN python3 -m venv /opt/venv  && /opt/venv/bin/pip install --quiet --no-index jupyterlab", "installing packages, 4 of 9")]
     [InlineData("Step 5/9 : ADD wheels.tar.xz /tmp/", "unpacking archives, 5 of 9")]

@@ -46,7 +46,7 @@ public sealed class CatalogTests : PageTest
 
         card.Find(".facts").TextContent.ShouldContain("1 to 8");
         card.Find("a.template-guide").GetAttribute("href").ShouldBe("catalog/spark");
-        card.Find("a.template-guide").TextContent.ShouldBe("Read the guide of Spark");
+        card.Find("a.template-guide").TextContent.ShouldBe("Read the Spark guide");
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class CatalogTests : PageTest
     {
         var body = Render<GuideBody>(p => p.Add(b => b.Card, Views.Card()));
 
-        body.Find(".face").TextContent.ShouldContain("Nobody has written a guide for Notebook yet.");
+        body.Find(".face").TextContent.ShouldContain("There is no guide for Notebook yet.");
         body.Find("a.template-act").GetAttribute("href").ShouldBe("launch/notebook");
     }
 
@@ -108,5 +108,5 @@ public sealed class CatalogTests : PageTest
 
     [Fact]
     public void CatalogBody_Nothing_SaysWhatComes() =>
-        Render<CatalogBody>(p => p.Add(c => c.Cards, [])).Markup.ShouldContain("they appear here by themselves");
+        Render<CatalogBody>(p => p.Add(c => c.Cards, [])).Markup.ShouldContain("Templates appear here as soon as");
 }

@@ -56,15 +56,15 @@ public sealed class ClusterFormTests : PageTest
         form.Find($"label[for={slider.Id}]").TextContent.ShouldBe("Workers");
 
         slider.Input("5");
-        form.Find("button[aria-label='One worker more']").Click();
-        form.Find("button[aria-label='One worker fewer']").Click();
+        form.Find("button[aria-label='One more worker']").Click();
+        form.Find("button[aria-label='One fewer worker']").Click();
 
         _changed.Select(d => d.Workers).ShouldBe([5, 3, 1]);
     }
 
     [Theory]
-    [InlineData(1, "One worker fewer")]
-    [InlineData(8, "One worker more")]
+    [InlineData(1, "One fewer worker")]
+    [InlineData(8, "One more worker")]
     public void WorkersChoice_AtABound_TakesNoFurtherStep(int workers, string button)
     {
         var form = Form(Draft with { Workers = workers });
@@ -86,11 +86,11 @@ public sealed class ClusterFormTests : PageTest
             .Add(f => f.OnChange, EventCallback.Factory.Create<LaunchDraft>(this, _changed.Add)));
 
         form.Find("input[type=range]").GetAttribute("max").ShouldBe("3");
-        form.Find("button[aria-label='One worker more']").GetAttribute("aria-disabled").ShouldBe("true");
-        form.Find("button[aria-label='One worker more']").Click();
+        form.Find("button[aria-label='One more worker']").GetAttribute("aria-disabled").ShouldBe("true");
+        form.Find("button[aria-label='One more worker']").Click();
         _changed.ShouldBeEmpty();
         form.Find("#workers-says .choice-why").TextContent
-            .ShouldBe("At most 3 now. You have not enough vCPU left in Data science 101. Stop notebook-1, then it fits.");
+            .ShouldBe("At most 3 now. You do not have enough vCPU left in Data science 101. Stop notebook-1 to make it fit.");
     }
 
     [Fact]
@@ -131,13 +131,13 @@ public sealed class ClusterFormTests : PageTest
     }
 
     [Theory]
-    [InlineData("shuffle", "0", "Too small: write 1 or more.")]
-    [InlineData("shuffle", "2001", "Too large: write 2000 or less.")]
-    [InlineData("shuffle", "many", "This is not a number. Write one, such as 8.")]
-    [InlineData("shuffle", "", "This is not a number. Write one, such as 8.")]
-    [InlineData("store", "abcdefghijklm", "Too long: write at most 12 characters.")]
-    [InlineData("store", "$(id)", "This does not have the form that is asked for.")]
-    [InlineData("store", "a\u0007", "Signs that cannot be seen")]
+    [InlineData("shuffle", "0", "Too small: enter 1 or more.")]
+    [InlineData("shuffle", "2001", "Too large: enter 2000 or less.")]
+    [InlineData("shuffle", "many", "This is not a number. Enter one, such as 8.")]
+    [InlineData("shuffle", "", "This is not a number. Enter one, such as 8.")]
+    [InlineData("store", "abcdefghijklm", "Too long: enter at most 12 characters.")]
+    [InlineData("store", "$(id)", "This does not match the required format.")]
+    [InlineData("store", "a\u0007", "Invisible characters")]
     public void ParameterFields_WrongValue_IsSaidAtTheFieldWithTheWayOut(string parameter, string value, string words)
     {
         var spec = Views.Spark.Parameters.First(p => p.Id == parameter);
@@ -145,7 +145,7 @@ public sealed class ClusterFormTests : PageTest
 
         Field(form, spec.Title).TextContent.ShouldContain(words);
         Field(form, spec.Title).QuerySelector("input")!.GetAttribute("aria-invalid").ShouldBe("true");
-        form.Find(".setting-out button").TextContent.ShouldBe($"Set {spec.Title} back to {spec.Default}");
+        form.Find(".setting-out button").TextContent.ShouldBe($"Reset {spec.Title} to {spec.Default}");
         form.Find(".setting-out button").Click();
         _changed.ShouldHaveSingleItem().Parameters.ShouldBeEmpty();
     }
@@ -155,9 +155,9 @@ public sealed class ClusterFormTests : PageTest
     {
         var refusal = new Refusal(RefusalReason.ParameterWrong, "p.shuffle") { Parameter = new("shuffle", ParameterMistake.TooLarge, "4") };
 
-        Field(Form(refusal: refusal), "Partitions").TextContent.ShouldContain("Too large: write 4 or less.");
-        Panel(Draft, refusal).Find(".wall-note").TextContent.ShouldContain("Partitions: Too large: write 4 or less.");
-        Panel(Draft, refusal).Find(".wall-note").TextContent.ShouldContain("Change it in the form, or set it back.");
+        Field(Form(refusal: refusal), "Partitions").TextContent.ShouldContain("Too large: enter 4 or less.");
+        Panel(Draft, refusal).Find(".wall-note").TextContent.ShouldContain("Partitions: Too large: enter 4 or less.");
+        Panel(Draft, refusal).Find(".wall-note").TextContent.ShouldContain("Change it in the form, or reset it.");
     }
 
     [Fact]
@@ -170,7 +170,7 @@ public sealed class ClusterFormTests : PageTest
         var panel = Panel(Draft with { Workers = 3 });
 
         panel.FindAll(".node").Select(n => n.GetAttribute("title")).ShouldBe(["notebook", "master", "worker0", "worker1", "worker2"]);
-        panel.Find(".nodes").GetAttribute("aria-label").ShouldBe("5 nodes, 5 vCPU · 2.5 GiB in all: notebook, master, 3 × worker");
+        panel.Find(".nodes").GetAttribute("aria-label").ShouldBe("5 nodes, 5 vCPU · 2.5 GiB in total: notebook, master, 3 × worker");
         panel.FindAll("[role=img][aria-label^=Storage]").Count.ShouldBe(1);
         panel.Find("button[type=submit]").TextContent.Trim().ShouldBe("Launch Spark with 3 workers");
         Panel(Draft with { Workers = 1 }).Find("button[type=submit]").TextContent.Trim().ShouldBe("Launch Spark with 1 worker");

@@ -49,14 +49,14 @@ public sealed class ClusterWorkspaceTests : PageTest
         worker.Children.Select(c => c.TextContent.Trim()).Where(t => t.Length > 0).ShouldBe(["worker1", "Running", "25 %", "512 MiB of 2 GiB", "970 MiB of 1 GiB", "37", "1", "2"]);
         worker.QuerySelector(".bad")!.TextContent.ShouldBe("970 MiB of 1 GiB", "it is nearly full");
         worker.QuerySelectorAll("svg.spark").Length.ShouldBe(1);
-        body.Find(".table-panel .section-head").TextContent.ShouldContain("4 of 4 run");
-        Notices(body).ShouldContain("Nodes ended by themselves and were started again, 2 times in all.");
+        body.Find(".table-panel .section-head").TextContent.ShouldContain("4 of 4 running");
+        Notices(body).ShouldContain("Nodes stopped unexpectedly and were restarted, 2 times in total.");
     }
 
     [Theory]
     [InlineData(921, null)]
-    [InlineData(922, "The scratch folder of worker1 is nearly full: 922 MiB of 1 GiB. Once it is full, what needs to write there waits or fails. Delete what you no longer need in /scratch of that node. Stopping does not empty it; your work folder is not affected.")]
-    [InlineData(1020, "The scratch folder of worker1 is full: 1,020 MiB of 1 GiB. What needs to write there waits or fails until there is room. Delete what you no longer need in /scratch of that node. Stopping does not empty it; your work folder is not affected.")]
+    [InlineData(922, "The scratch folder of worker1 is nearly full: 922 MiB of 1 GiB. Once it is full, anything that needs to write there waits or fails. Delete what you no longer need in /scratch on that node. Stopping the workspace does not empty it; your work folder is not affected.")]
+    [InlineData(1020, "The scratch folder of worker1 is full: 1,020 MiB of 1 GiB. Anything that needs to write there waits or fails until there is space. Delete what you no longer need in /scratch on that node. Stopping the workspace does not empty it; your work folder is not affected.")]
     public void Situation_ScratchFolderFills_SaysWhichWhatFollowsAndWhatHelps(int mebibytes, string? says)
     {
         var body = Body(Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { ScratchBytes = (long)mebibytes << 20 }]));
@@ -74,18 +74,18 @@ public sealed class ClusterWorkspaceTests : PageTest
         var template = Views.Spark with { Roles = [.. Views.Spark.Roles.Take(2), Views.Spark.Roles[2] with { ScratchRemedy = "Call spark.stop()." }] };
         var full = Views.Cluster(WorkspaceStatus.Ready, [.. All[..2], All[2] with { ScratchBytes = 1 << 30 }, All[3] with { ScratchBytes = 1 << 30 }]) with { Template = template };
 
-        Notices(Body(full)).ShouldBe(["The scratch folders of worker0, worker1 are full. What needs to write there waits or fails until there is room. Call spark.stop()."]);
-        Notices(Body(full with { Folder = full.Folder with { Enforced = false } }))[0].ShouldStartWith("More lies in scratch folders than they were given: worker0, worker1.");
+        Notices(Body(full)).ShouldBe(["The scratch folders of worker0, worker1 are full. Anything that needs to write there waits or fails until there is space. Call spark.stop()."]);
+        Notices(Body(full with { Folder = full.Folder with { Enforced = false } }))[0].ShouldStartWith("Scratch folders hold more than their limit: worker0, worker1.");
         Notices(Body(full with { Status = WorkspaceStatus.Stopped, Nodes = [] })).ShouldNotContain(n => n.Contains("scratch"));
         Render<WorkspaceCard>(p => p.Add(c => c.Workspace, full)).Find(".notice-says").TextContent.Trim()
-            .ShouldBe("The scratch folders of worker0, worker1 are full. What needs to write there waits or fails until there is room.");
+            .ShouldBe("The scratch folders of worker0, worker1 are full. Anything that needs to write there waits or fails until there is space.");
     }
 
     /// <summary>A container that is created but not running yet has not failed; nor has one that was stopped.</summary>
     [Theory]
     [InlineData(WorkspaceStatus.Starting, "Starting", "working")]
     [InlineData(WorkspaceStatus.Stopping, "Stopped", "stopped")]
-    [InlineData(WorkspaceStatus.Attention, "Ended", "failed")]
+    [InlineData(WorkspaceStatus.Attention, "Exited", "failed")]
     public void NodeTable_NodeThatDoesNotRun_IsRedOnlyWhereItShould(WorkspaceStatus status, string word, string tone)
     {
         var badge = Body(Views.Cluster(status, [.. All[..3], All[3] with { Running = false, ExitCode = null }]))
@@ -101,7 +101,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         var rows = Body(Views.Cluster(WorkspaceStatus.Starting, All[..2])).FindAll(".table tbody tr");
 
         rows.Skip(2).Select(r => r.QuerySelector(".badge")!.TextContent.Trim()).ShouldBe(["Starting", "Starting"]);
-        rows[3].TextContent.ShouldNotContain("It should be here");
+        rows[3].TextContent.ShouldNotContain("It should exist");
     }
 
     [Fact]
@@ -109,22 +109,22 @@ public sealed class ClusterWorkspaceTests : PageTest
     {
         var body = Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false)]));
 
-        Notices(body).ShouldBe(["worker1 ended by itself (exit code 1). The others go on, with less room. Your files are safe; try again to have all of them back."]);
-        body.FindAll(".table tbody tr")[3].TextContent.ShouldContain("Ended (1)");
+        Notices(body).ShouldBe(["worker1 stopped unexpectedly (exit code 1). The others keep running, with less capacity. Your files are safe; try again to bring all of them back."]);
+        body.FindAll(".table tbody tr")[3].TextContent.ShouldContain("Exited (1)");
         body.FindAll(".app").Count.ShouldBe(2);
-        body.FindAll(".node-apps dd")[1].TextContent.Trim().ShouldBe("does not run");
+        body.FindAll(".node-apps dd")[1].TextContent.Trim().ShouldBe("not running");
     }
 
     [Fact]
     public void Situation_AWorkerOutOfMemory_SaysWhy() =>
-        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false) with { OutOfMemoryKills = 1 }])))[0].ShouldStartWith("worker1 ended by itself, because its memory was full.");
+        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false) with { OutOfMemoryKills = 1 }])))[0].ShouldStartWith("worker1 stopped unexpectedly, because it ran out of memory.");
 
     [Fact]
     public void Situation_AWorkerIsGoneAltogether_IsMissedByNameAndInTheTable()
     {
         var body = Body(Views.Cluster(WorkspaceStatus.Attention, All[..3]));
 
-        Notices(body)[0].ShouldStartWith("worker1 ended by itself and is gone.");
+        Notices(body)[0].ShouldStartWith("worker1 stopped unexpectedly and is gone.");
         var row = body.FindAll(".table tbody tr")[3];
         row.TextContent.ShouldContain("worker1");
         row.TextContent.ShouldContain("Gone");
@@ -153,14 +153,14 @@ public sealed class ClusterWorkspaceTests : PageTest
 
     [Fact]
     public void Situation_AllWorkersDied_DoesNotSayThatTheOthersGoOn() =>
-        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, All[..2])))[0].ShouldBe("2 of 2 workers ended by themselves: worker0, worker1. Your files are safe; try again to go on.");
+        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, All[..2])))[0].ShouldBe("2 of 2 workers stopped unexpectedly: worker0, worker1. Your files are safe; try again to continue.");
 
     [Fact]
     public void Situation_TheNotebookDied_SaysSoAndOffersItsAppNoMore()
     {
         var body = Body(Views.Cluster(WorkspaceStatus.Attention, [Views.Node("notebook", running: false), .. All[1..]]));
 
-        Notices(body)[0].ShouldBe("notebook ended by itself (exit code 1). Your files are safe; try again to go on.");
+        Notices(body)[0].ShouldBe("notebook stopped unexpectedly (exit code 1). Your files are safe; try again to continue.");
         body.FindAll(".app .app-name").Select(a => a.TextContent).ShouldBe(["Open Spark"]);
     }
 
@@ -189,7 +189,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         _asked.ShouldBe([new(WorkspaceAct.StartNewest)]);
 
         var running = Body(Views.Cluster(WorkspaceStatus.Ready, All) with { Newer = Views.Spark });
-        Notices(running).ShouldBe(["A newer version of Spark is offered. Stop this workspace, then start it with the newest version; your files stay."]);
+        Notices(running).ShouldBe(["A newer version of Spark is available. Stop this workspace, then start it with the newest version; your files are kept."]);
         running.FindAll(".notice button").ShouldBeEmpty();
         Notices(Body(Views.Cluster(WorkspaceStatus.Ready, All))).ShouldBeEmpty();
     }
@@ -208,9 +208,9 @@ public sealed class ClusterWorkspaceTests : PageTest
     private Task CloseAsync() => Dialogs.FindAll(".mud-dialog-actions button")[1].ClickAsync();
 
     [Theory]
-    [InlineData("s", 3, "It does not fit: your own share has no vCPU left. Stop something else first. Or start it otherwise: Small with 3 workers would fit.")]
-    [InlineData("gone", 3, "It does not fit: your own share has no vCPU left. Stop something else first.")]
-    [InlineData(null, 0, "It does not fit: your own share has no vCPU left. Stop something else first.")]
+    [InlineData("s", 3, "It does not fit: your own quota does not have enough vCPU left. Stop something else first. Or start it with changes: Small with 3 workers would fit.")]
+    [InlineData("gone", 3, "It does not fit: your own quota does not have enough vCPU left. Stop something else first.")]
+    [InlineData(null, 0, "It does not fit: your own quota does not have enough vCPU left. Stop something else first.")]
     public void Start_Refused_SaysWhatWouldFit(string? size, int workers, string words) =>
         RefusalText.OfStart(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, size is null ? null : new(size, workers)), Views.Cluster(WorkspaceStatus.Stopped),
             Services.GetRequiredService<IStringLocalizer<WorkspaceTexts>>(), Services.GetRequiredService<IStringLocalizer<ControlTexts>>()).ShouldBe(words);

@@ -12,7 +12,7 @@ public sealed class ControlTests : PageTest
     {
         var meter = Render<QuotaMeter>(p => p.Add(m => m.Name, "Memory").Add(m => m.Unit, "GiB").Add(m => m.Used, 56).Add(m => m.Promised, 16).Add(m => m.Limit, 96));
 
-        meter.Find("[role=img]").GetAttribute("aria-label").ShouldBe("Memory: 56 used, 16 promised, 24 free of 96 GiB");
+        meter.Find("[role=img]").GetAttribute("aria-label").ShouldBe("Memory: 56 used, 16 reserved, 24 free of 96 GiB");
     }
 
     [Theory]
@@ -32,7 +32,7 @@ public sealed class ControlTests : PageTest
     {
         StepRow[] rows = [new("Mount", StepState.Now, Now, null, TimeSpan.FromSeconds(2), "Waiting for the host."), new("Prove", StepState.Next, null, null, null)];
         var list = Render<StepList>(p => p.Add(s => s.Steps, rows));
-        list.Find("[aria-current=step]").TextContent.ShouldContain("under way");
+        list.Find("[aria-current=step]").TextContent.ShouldContain("in progress");
         list.Markup.ShouldContain("Waiting for the host.");
 
         Clock.Advance(TimeSpan.FromSeconds(3));

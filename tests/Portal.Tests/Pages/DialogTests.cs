@@ -24,7 +24,7 @@ public sealed class DialogTests : PageTest
         await boundary.WaitForAssertionAsync(() => boundary.FindAll("#fails").Count.ShouldBe(1));
         await boundary.Find("#fails").ClickAsync();
 
-        await messages.WaitForAssertionAsync(() => messages.Markup.ShouldContain("This could not be asked."));
+        await messages.WaitForAssertionAsync(() => messages.Markup.ShouldContain("This dialog could not be shown."));
         boundary.FindAll("#fails").ShouldBeEmpty();
         await boundary.InvokeAsync(() => dialogs.ShowAsync<Failing>("again"));
         await boundary.WaitForAssertionAsync(() => boundary.FindAll("#fails").Count.ShouldBe(1));
@@ -43,7 +43,7 @@ public sealed class DialogTests : PageTest
 
         await boundary.Find("#fails").ClickAsync();
 
-        await messages.WaitForAssertionAsync(() => messages.Markup.ShouldContain("The portal cannot reach its records at the moment."));
+        await messages.WaitForAssertionAsync(() => messages.Markup.ShouldContain("The portal cannot reach its database at the moment."));
     }
 
     private sealed class Failing : ComponentBase

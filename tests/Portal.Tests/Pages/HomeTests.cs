@@ -16,8 +16,8 @@ public sealed class HomeTests : PageTest
     [InlineData(WorkspaceStatus.Ready, "Open notebook-1")]
     [InlineData(WorkspaceStatus.Stopped, "Start notebook-1")]
     [InlineData(WorkspaceStatus.Failed, "See what happened")]
-    [InlineData(WorkspaceStatus.Starting, "Watch it come up")]
-    [InlineData(WorkspaceStatus.Queued, "See its place in the queue")]
+    [InlineData(WorkspaceStatus.Starting, "See progress")]
+    [InlineData(WorkspaceStatus.Queued, "See queue position")]
     public void WorkspaceCard_EachStatus_HasOneThingToDo(WorkspaceStatus status, string act)
     {
         var card = Render<WorkspaceCard>(p => p.Add(c => c.Workspace, Views.Workspace(status)));
@@ -61,8 +61,8 @@ public sealed class HomeTests : PageTest
         Render<Allowance>(p => p.Add(a => a.Home, Views.Home()).Add(a => a.Class, @class).Add(a => a.OnIdleRule, EventCallback.Factory.Create(this, change ?? (_ => { }))));
 
     [Theory]
-    [InlineData(120, "Workspaces stop after 2 h without work; their files stay.")]
-    [InlineData(null, "Workspaces are not stopped for want of work.")]
+    [InlineData(120, "Workspaces stop after 2 h of inactivity; their files are kept.")]
+    [InlineData(null, "Idle workspaces are not stopped.")]
     public void Allowance_RuleOfTheClass_IsSaidAndOnlyWhoMayChangesIt(int? minutes, string words)
     {
         var rule = Views.Class with { IdleMinutes = minutes };
@@ -121,7 +121,7 @@ public sealed class HomeTests : PageTest
 
         var links = offers.FindAll("a");
         links[0].GetAttribute("href").ShouldBe("catalog");
-        links[0].TextContent.ShouldContain("Being built, 40 %");
+        links[0].TextContent.ShouldContain("Building, 40 %");
         links[1].GetAttribute("href").ShouldBe("launch/notebook");
         links[1].TextContent.ShouldContain("Usually ready in 9 s");
     }

@@ -23,7 +23,7 @@ public sealed class IdleTests : PageTest
 
         Clock.Advance(TimeSpan.FromMinutes(6));
 
-        notice.WaitForAssertion(() => notice.Find(".notice").TextContent.ShouldContain("Nothing works in it any more. It stops at 10:21; your files stay."));
+        notice.WaitForAssertion(() => notice.Find(".notice").TextContent.ShouldContain("It is idle and stops at 10:21; your files are kept."));
         notice.Find("button").TextContent.Trim().ShouldBe("Keep it for 4 hours");
         notice.Find("button").Click();
         notice.WaitForAssertion(() => _asked.ShouldBe([new(WorkspaceAct.Keep) { Hours = 4 }]));
@@ -34,15 +34,15 @@ public sealed class IdleTests : PageTest
         Notice(With(new(60, Now.AddMinutes(-50), "kernels", Now.AddMinutes(5), null)), owner: false).FindAll("button").ShouldBeEmpty();
 
     [Theory]
-    [InlineData("kernels", 1, "Kept awake by: a kernel. It stops after 60 s without work.", 1)]
-    [InlineData("kernels", 20, "Last work: a kernel, 09:40. It stops after 60 min without work.", 60)]
-    [InlineData("?kernels", 0, "Kept, because the notebook did not answer. It stops after 60 min without work.", 60)]
-    [InlineData("?unwatched", 0, "Kept, because nobody watched it for a while. It stops after 60 min without work.", 60)]
-    [InlineData("tasks", 0, "Kept awake by: Running tasks. It stops after 60 min without work.", 60)]
-    [InlineData("kernels,tasks", 0, "Kept awake by: a kernel, Running tasks. It stops after 60 min without work.", 60)]
-    [InlineData("kernels,tasks", 20, "Last work: a kernel, Running tasks, 09:40. It stops after 60 min without work.", 60)]
-    [InlineData("?tasks", 0, "Kept, because Running tasks did not answer. It stops after 60 min without work.", 60)]
-    [InlineData(null, 0, "Nothing has worked in it yet. It stops after 60 min without work.", 60)]
+    [InlineData("kernels", 1, "Kept awake by: a kernel. It stops after 60 s of inactivity.", 1)]
+    [InlineData("kernels", 20, "Last activity: a kernel, 09:40. It stops after 60 min of inactivity.", 60)]
+    [InlineData("?kernels", 0, "Kept, because the notebook did not respond. It stops after 60 min of inactivity.", 60)]
+    [InlineData("?unwatched", 0, "Kept, because its activity was not monitored for a while. It stops after 60 min of inactivity.", 60)]
+    [InlineData("tasks", 0, "Kept awake by: Running tasks. It stops after 60 min of inactivity.", 60)]
+    [InlineData("kernels,tasks", 0, "Kept awake by: a kernel, Running tasks. It stops after 60 min of inactivity.", 60)]
+    [InlineData("kernels,tasks", 20, "Last activity: a kernel, Running tasks, 09:40. It stops after 60 min of inactivity.", 60)]
+    [InlineData("?tasks", 0, "Kept, because Running tasks did not respond. It stops after 60 min of inactivity.", 60)]
+    [InlineData(null, 0, "No activity yet. It stops after 60 min of inactivity.", 60)]
     public void Notice_NoStopNear_SaysWhatKeepsIt(string? by, int minutesAgo, string words, int rule)
     {
         var workspace = With(new(rule, Now.AddMinutes(-minutesAgo), by, Now.AddHours(1), null));

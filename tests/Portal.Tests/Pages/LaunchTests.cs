@@ -33,7 +33,7 @@ public sealed class LaunchTests : PageTest
 
         panel.Find(".nodes").GetAttribute("aria-label").ShouldBe("1 node, 2 vCPU · 2 GiB");
         panel.FindAll(".node").Count.ShouldBe(1);
-        panel.Find("[role=img][aria-label^=Memory]").GetAttribute("aria-label").ShouldBe("Memory: 3 used, 2 promised, 3 free of 8 GiB");
+        panel.Find("[role=img][aria-label^=Memory]").GetAttribute("aria-label").ShouldBe("Memory: 3 used, 2 reserved, 3 free of 8 GiB");
         panel.FindAll(".left tbody tr").Select(r => string.Join(' ', r.Children.Select(c => c.TextContent.Trim()))).ShouldBe(
             ["You 1 3 2 1", "Data science 101 38 54 170 89", "Informatics 52 74 360 187"]);
         panel.Find(".facts").TextContent.ShouldContain("at once, usually ready in 9 s");
@@ -49,7 +49,7 @@ public sealed class LaunchTests : PageTest
         var panel = Panel(Receipt(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Memory, new("s", 0)), wanted: new(4, 8192, 0, 1)), fit: choice => taken = choice);
 
         panel.Find("aside").ClassList.ShouldContain("receipt-wall");
-        panel.Find(".wall-note").TextContent.ShouldContain("You have not enough memory left in Data science 101.");
+        panel.Find(".wall-note").TextContent.ShouldContain("You do not have enough memory left in Data science 101.");
         panel.Find(".left-over").TextContent.ShouldBe("1 short");
         LaunchButton(panel).HasAttribute("disabled").ShouldBeTrue();
 
@@ -59,8 +59,8 @@ public sealed class LaunchTests : PageTest
     }
 
     [Theory]
-    [InlineData(QueueWait.Capacity, "when others stop, since the machines are full")]
-    [InlineData(QueueWait.Launches, "when a launch that is under way is ready")]
+    [InlineData(QueueWait.Capacity, "when other workspaces stop, since the machines are full")]
+    [InlineData(QueueWait.Launches, "when a launch in progress is ready")]
     public void Receipt_SomethingToWaitFor_DoesNotPromiseToStartAtOnce(QueueWait wait, string words) => Panel(Receipt() with { WaitsFor = wait }).Find(".facts").TextContent.ShouldContain(words);
 
     [Fact]
@@ -71,9 +71,9 @@ public sealed class LaunchTests : PageTest
     [Fact]
     public void Receipt_OwnWorkspacesInTheWay_AreNamed()
     {
-        Panel(Receipt(OverQuota(null, "spark-1"))).Find(".wall-note").TextContent.ShouldContain("Stop spark-1, then it fits.");
-        Panel(Receipt(OverQuota(null, "a", "b", "c"))).Find(".wall-note").TextContent.ShouldContain("Stop a, b and c, then it fits.");
-        Panel(Receipt(OverQuota(new("s", 0), "spark-1"))).Find(".wall-note").TextContent.ShouldContain("Stop spark-1, then it fits. Or take a smaller choice:");
+        Panel(Receipt(OverQuota(null, "spark-1"))).Find(".wall-note").TextContent.ShouldContain("Stop spark-1 to make it fit.");
+        Panel(Receipt(OverQuota(null, "a", "b", "c"))).Find(".wall-note").TextContent.ShouldContain("Stop a, b and c to make it fit.");
+        Panel(Receipt(OverQuota(new("s", 0), "spark-1"))).Find(".wall-note").TextContent.ShouldContain("Stop spark-1 to make it fit. Or choose a smaller configuration:");
     }
 
     /// <summary>The form's first contents are read as part of the page; what a choice changes is announced once, and nothing is announced that stays.</summary>
@@ -88,7 +88,7 @@ public sealed class LaunchTests : PageTest
         said.Newest.ShouldBeNull();
         panel.Render(p => p.Add(r => r.Draft, Draft with { SizeId = "l" }).Add(r => r.Receipt, Receipt(OverQuota(null, "spark-1"))));
 
-        said.Newest.ShouldBe(new Announcement(1, "4 vCPU · 4 GiB. You have not enough vCPU left in Data science 101. Stop spark-1, then it fits."));
+        said.Newest.ShouldBe(new Announcement(1, "4 vCPU · 4 GiB. You do not have enough vCPU left in Data science 101. Stop spark-1 to make it fit."));
     }
 
     private static Refusal OverQuota(Fit? fits, params string[] stop) =>
@@ -107,14 +107,14 @@ public sealed class LaunchTests : PageTest
 
         form.FindAll("input[name=size]").Select(i => i.HasAttribute("disabled")).ShouldBe([false, true, true]);
         form.FindAll(".choice-why").Select(w => w.TextContent)
-            .ShouldBe(["You have not enough vCPU left in Data science 101. Stop spark-1, then it fits.", "The machines here never have this much memory."]);
+            .ShouldBe(["You do not have enough vCPU left in Data science 101. Stop spark-1 to make it fit.", "The machines here do not have this much memory."]);
     }
 
     [Fact]
-    public void Receipt_OthersWaitBefore_SaysSo() => Panel(Receipt(before: 3)).Find(".facts").TextContent.ShouldContain("after the 3 launches before it");
+    public void Receipt_OthersWaitBefore_SaysSo() => Panel(Receipt(before: 3)).Find(".facts").TextContent.ShouldContain("after the 3 launches ahead of it");
 
     [Theory]
-    [InlineData(RefusalReason.DiskNearlyFull, "The disk of the portal is nearly full")]
+    [InlineData(RefusalReason.DiskNearlyFull, "The portal’s disk is nearly full")]
     [InlineData(RefusalReason.NotAMember, "Ask your instructor to add you.")]
     [InlineData(RefusalReason.NotAvailable, "The engine does not answer.")]
     public void Receipt_RefusedByTheVerb_SaysWhatHelps(RefusalReason reason, string words) =>
@@ -128,7 +128,7 @@ public sealed class LaunchTests : PageTest
     {
         var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft).Add(f => f.Template, Views.Notebook).Add(f => f.Class, Views.Class).Add(f => f.Receipt, Receipt(new(RefusalReason.NameTaken, "name"))));
 
-        form.Markup.ShouldContain("You have a workspace of this name already.");
+        form.Markup.ShouldContain("You already have a workspace with this name.");
         form.FindAll("input[name=size]").Count.ShouldBe(3);
         form.Find("input[name=size][checked]").GetAttribute("value").ShouldBe("m");
         form.FindAll("input[name=class]").ShouldBeEmpty();

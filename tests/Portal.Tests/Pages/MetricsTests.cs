@@ -31,8 +31,8 @@ public sealed class MetricsTests : PageTest
 
         panel.FindAll(".chart").Count.ShouldBe(7); // CPU, memory, network, disk, processes, kernels, tasks
         panel.FindAll("svg").ShouldAllBe(s => s.GetAttribute("role") == "img" && s.GetAttribute("aria-label")!.Length > 20);
-        panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of notebook in the last hour: now 50 %, on average 33 %, at most 100 %.");
-        panel.FindAll("svg")[2].GetAttribute("aria-label").ShouldBe("Network of notebook in the last hour: received now 2 KiB/s, on average 2 KiB/s; sent now 512 B/s, on average 512 B/s.");
+        panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of notebook over the last hour: now 50 %, on average 33 %, at most 100 %.");
+        panel.FindAll("svg")[2].GetAttribute("aria-label").ShouldBe("Network of notebook over the last hour: received now 2 KiB/s, on average 2 KiB/s; sent now 512 B/s, on average 512 B/s.");
         panel.Markup.ShouldNotContain("style=");
         panel.FindAll("tbody tr").Count.ShouldBe(3);
         panel.FindAll("nav").Count.ShouldBe(1, "one node is no choice");
@@ -43,8 +43,8 @@ public sealed class MetricsTests : PageTest
     {
         _answer = w => Task.FromResult<MetricsView?>(View(w, Node("worker0", Point(2, kills: 1), Point(1, throttled: .4, restarts: 2))));
         var labels = Panel().FindAll(".chart-head").Select(h => h.TextContent).ToList();
-        labels.ShouldContain(l => l.StartsWith("Held back by its CPU limit", StringComparison.Ordinal));
-        labels.ShouldContain(l => l.StartsWith("Ended because memory was full", StringComparison.Ordinal));
+        labels.ShouldContain(l => l.StartsWith("Throttled by the CPU limit", StringComparison.Ordinal));
+        labels.ShouldContain(l => l.StartsWith("Out-of-memory kills", StringComparison.Ordinal));
         labels.ShouldContain(l => l.StartsWith("Restarts", StringComparison.Ordinal) && l.EndsWith('2'));
     }
 
@@ -54,13 +54,13 @@ public sealed class MetricsTests : PageTest
         _answer = w => Task.FromResult<MetricsView?>(View(w, Node("notebook", Point(1, .2)), Node("worker0", Point(1, .6))));
         var nav = Services.GetRequiredService<NavigationManager>();
         var panel = Panel();
-        panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of All nodes in the last hour: now 40 %, on average 40 %, at most 70 %.");
+        panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of All nodes over the last hour: now 40 %, on average 40 %, at most 70 %.");
         panel.FindAll("svg")[1].GetAttribute("aria-label")!.ShouldContain("now 512 MiB", Case.Sensitive);
         panel.FindAll("nav a").Select(a => a.GetAttribute("href")!.Split('?').ElementAtOrDefault(1) ?? "").ShouldBe(["", "window=1d", "window=30d", "", "node=notebook", "node=worker0"]);
 
         nav.NavigateTo("?window=1d&node=worker0");
 
-        panel.WaitForAssertion(() => panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of worker0 in the last day: now 60 %, on average 60 %, at most 100 %."));
+        panel.WaitForAssertion(() => panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of worker0 over the last day: now 60 %, on average 60 %, at most 100 %."));
         panel.FindAll("[aria-current]").Select(a => a.TextContent).ShouldBe(["1 day", "worker0"]);
         _read.ShouldBe([MetricsWindow.Hour, MetricsWindow.Day]);
     }
@@ -101,7 +101,7 @@ public sealed class MetricsTests : PageTest
     public void Panel_NothingMeasured_SaysWhenItComes()
     {
         _answer = w => Task.FromResult<MetricsView?>(View(w));
-        Panel().Markup.ShouldContain("Nothing was measured in the last hour.");
+        Panel().Markup.ShouldContain("No data for the last hour.");
     }
 
     [Fact]
@@ -126,7 +126,7 @@ public sealed class MetricsTests : PageTest
     public void Panel_Loading_KeepsTheRoom()
     {
         _answer = _ => new TaskCompletionSource<MetricsView?>().Task;
-        Panel().Find("[role=status]").GetAttribute("aria-label").ShouldBe("Fetching");
+        Panel().Find("[role=status]").GetAttribute("aria-label").ShouldBe("Loading");
     }
 
     [Fact]

@@ -21,9 +21,9 @@ public sealed class OperationsTests : PageTest
     {
         var body = Body(new([], [], [], [], null, Amounts.None));
 
-        body.Markup.ShouldContain("Nothing is under way, and nobody waits.");
+        body.Markup.ShouldContain("No runs are in progress or queued.");
         body.Markup.ShouldContain("No run has failed.");
-        body.Markup.ShouldContain("The worker process has not reported yet.");
+        body.Markup.ShouldContain("The background worker has not reported yet.");
     }
 
     [Fact]
@@ -31,9 +31,9 @@ public sealed class OperationsTests : PageTest
     {
         var body = Body(new([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }], [], [], Site, new(3, 3072, 0, 2)));
 
-        body.Markup.ShouldContain("Start the machines: The engine is busy.");
+        body.Markup.ShouldContain("Start the nodes: The engine is busy.");
         body.Markup.ShouldContain("Number 4 in the queue");
-        body.Markup.ShouldContain("Start the machines: No room.");
+        body.Markup.ShouldContain("Start the nodes: No room.");
         body.FindAll("th a").ShouldAllBe(a => a.GetAttribute("href") == "workspaces/abcdefghij");
     }
 
@@ -46,14 +46,14 @@ public sealed class OperationsTests : PageTest
             Site, Amounts.None));
 
         var engine = body.Find("[aria-label='Container engine']");
-        engine.TextContent.ShouldContain("Does not work");
+        engine.TextContent.ShouldContain("Not working");
         engine.TextContent.ShouldContain("systemctl start docker");
         body.Markup.ShouldContain("pip could not reach the index. Set PORTAL_ENGINES.");
     }
 
     [Theory]
-    [InlineData(59, "Works")]
-    [InlineData(61, "Not heard from")]
+    [InlineData(59, "Working")]
+    [InlineData(61, "Not reporting")]
     public void Health_WorkerSilent_IsSaidInsteadOfItsLastWord(int seconds, string word)
     {
         CloudState State(string name) => new() { Name = name, Ok = true, Says = "20.10", SeenAt = Now.AddSeconds(-seconds) };
@@ -61,23 +61,23 @@ public sealed class OperationsTests : PageTest
 
         body.Find("[aria-label='Container engine'] .badge").TextContent.Trim().ShouldBe(word);
         body.Find("[aria-label=Storage] .badge").TextContent.Trim().ShouldBe(word);
-        body.FindAll("[aria-label='Worker process']").Count.ShouldBe(word == "Works" ? 0 : 1);
+        body.FindAll("[aria-label='Background worker']").Count.ShouldBe(word == "Working" ? 0 : 1);
     }
 
     [Fact]
     public void Health_WorkerFallsSilentWhileThePageIsOpen_IsSaidWithoutAnyChange()
     {
         var body = Body(new([], [], [new() { Name = "engine", Ok = true, Says = "20.10", SeenAt = Now }], [], Site, Amounts.None));
-        body.FindAll("[aria-label='Worker process']").ShouldBeEmpty();
+        body.FindAll("[aria-label='Background worker']").ShouldBeEmpty();
 
         for (var i = 0; i < 61; i++) Clock.Advance(TimeSpan.FromSeconds(1));
 
-        body.WaitForAssertion(() => body.Find("[aria-label='Worker process']").TextContent.ShouldContain("Does not work"));
-        body.Find("[aria-label='Worker process']").TextContent.ShouldContain("start");
+        body.WaitForAssertion(() => body.Find("[aria-label='Background worker']").TextContent.ShouldContain("Not working"));
+        body.Find("[aria-label='Background worker']").TextContent.ShouldContain("start");
     }
 
     [Theory]
-    [InlineData(30, "Enough room")]
+    [InlineData(30, "Enough space")]
     [InlineData(7, "Nearly full")]
     [InlineData(2, "Full")]
     public void Health_Disk_SaysHowMuchRoomThereIs(long freeGib, string word)

@@ -13,7 +13,7 @@ public sealed class SilentWorkerTests : PageTest
         line.FindAll(".banner-line").ShouldBeEmpty();
 
         Clock.Advance(TimeSpan.FromSeconds(182));
-        line.WaitForAssertion(() => line.Find(".banner-line").TextContent.ShouldContain("has not reported since 10:00. What you order is kept"));
+        line.WaitForAssertion(() => line.Find(".banner-line").TextContent.ShouldContain("has not reported since 10:00. Your requests are saved"));
 
         line.Render(p => p.Add(s => s.HeardAt, Clock.GetUtcNow()));
         line.FindAll(".banner-line").ShouldBeEmpty();

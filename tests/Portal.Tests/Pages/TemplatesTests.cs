@@ -22,7 +22,7 @@ public sealed class TemplatesTests : PageTest
         var asked = new List<TemplateAsk>();
         var table = Table(Row(), ask: asked.Add);
         table.Find("code").TextContent.ShouldBe("aaaaaaaaaaaa");
-        table.Markup.ShouldContain("5, 2 of them from older versions");
+        table.Markup.ShouldContain("5, including 2 on older versions");
         table.Markup.ShouldContain("All classes");
         table.FindAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Withdraw Spark", "Choose classes for Spark"]);
         table.FindAll("button")[0].Click();
@@ -44,11 +44,11 @@ public sealed class TemplatesTests : PageTest
         Table(Row(), everywhere: false).FindAll("button").ShouldBeEmpty();
         var restricted = Table(Row(null, true, Mine, Theirs), everywhere: false);
         restricted.FindAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Choose classes for Spark"]);
-        restricted.Markup.ShouldContain("Data science 101, 1 of other departments");
+        restricted.Markup.ShouldContain("Data science 101, 1 in other departments");
     }
 
     [Fact]
-    public void TemplateTable_FolderGone_SaysSo() => Table(Row(offered: false)).Find(".badge").TextContent.Trim().ShouldBe("Folder gone");
+    public void TemplateTable_FolderGone_SaysSo() => Table(Row(offered: false)).Find(".badge").TextContent.Trim().ShouldBe("Folder missing");
 
     [Fact]
     public void TemplateTable_None_SaysSo() => Render<TemplateTable>(p => p.Add(t => t.View, new TemplatesView([], [], true, []))).Markup.ShouldContain("No template has been published yet.");

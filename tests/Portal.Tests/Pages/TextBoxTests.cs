@@ -10,7 +10,7 @@ public sealed class TextBoxTests : PageTest
     private readonly List<string> _told = [];
 
     private IRenderedComponent<TextBox> Box(string value = "look", TimeSpan patience = default) => Render<TextBox>(p => p
-        .Add(b => b.Id, "it").Add(b => b.Label, "Name").Add(b => b.Help, "Only for you").Add(b => b.Value, value).Add(b => b.Patience, patience)
+        .Add(b => b.Id, "it").Add(b => b.Label, "Name").Add(b => b.Help, "Helps you tell").Add(b => b.Value, value).Add(b => b.Patience, patience)
         .Add(b => b.ValueChanged, EventCallback.Factory.Create<string>(this, _told.Add)));
 
     private static string? Shown(IRenderedComponent<TextBox> box) => box.Find("input").GetAttribute("value");

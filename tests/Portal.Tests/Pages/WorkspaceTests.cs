@@ -21,7 +21,7 @@ public sealed class WorkspaceTests : PageTest
     [InlineData(WorkspaceStatus.Starting, "Delete", "Cancel the start")]
     [InlineData(WorkspaceStatus.Ready, "Delete", "Stop", "Open Notebook")]
     [InlineData(WorkspaceStatus.Stopping, "Delete")]
-    [InlineData(WorkspaceStatus.Stopped, "Delete", "Start otherwise…", "Start without my settings", "Start")]
+    [InlineData(WorkspaceStatus.Stopped, "Delete", "Start with changes…", "Start without my settings", "Start")]
     [InlineData(WorkspaceStatus.Attention, "Delete", "Start without my settings", "Stop", "Try again")]
     [InlineData(WorkspaceStatus.Deleting)]
     [InlineData(WorkspaceStatus.Deleted)]
@@ -45,7 +45,7 @@ public sealed class WorkspaceTests : PageTest
 
         body.FindAll(".step").Count.ShouldBe(4);
         var now = body.Find("[aria-current=step]");
-        now.TextContent.ShouldContain("Start the machines");
+        now.TextContent.ShouldContain("Start the nodes");
         now.TextContent.ShouldContain("The engine is pulling.");
         now.TextContent.ShouldContain("usually 2 s");
     }
@@ -56,11 +56,11 @@ public sealed class WorkspaceTests : PageTest
         var body = Body(Views.Workspace(WorkspaceStatus.Failed));
 
         var failure = body.Find("[role=alert]");
-        failure.TextContent.ShouldContain("“Start the machines” failed");
+        failure.TextContent.ShouldContain("“Start the nodes” failed");
         failure.TextContent.ShouldContain("The disk of the engine is full.");
         failure.TextContent.ShouldContain("Tell the operator.");
         failure.QuerySelectorAll("button").Select(b => b.TextContent.Trim())
-            .ShouldBe(["Try again", "Start otherwise…", "Start without my settings", "Delete notebook-1, keep files"]);
+            .ShouldBe(["Try again", "Start with changes…", "Start without my settings", "Delete notebook-1, keep files"]);
         body.Markup.IndexOf("role=\"alert\"", StringComparison.Ordinal).ShouldBeLessThan(body.Markup.IndexOf("role=\"log\"", StringComparison.Ordinal));
 
         failure.QuerySelector("button")!.Click();
@@ -96,9 +96,9 @@ public sealed class WorkspaceTests : PageTest
         var queued = Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(3, wait, Now.AddMinutes(20)) };
 
         var notice = Body(queued).Find(".notice");
-        notice.TextContent.Trim().ShouldBe($"{reason} It is number 3 in the queue. It probably starts in 20 min.");
+        notice.TextContent.Trim().ShouldBe($"{reason} It is number 3 in the queue. It will probably start in 20 min.");
         // A countdown is not read out each time: a timer is not live, the rest of the notice is.
-        notice.QuerySelector("[role=timer]")!.TextContent.ShouldBe("It probably starts in 20 min.");
+        notice.QuerySelector("[role=timer]")!.TextContent.ShouldBe("It will probably start in 20 min.");
     }
 
     /// <summary>End times of others are upper bounds, not estimates; if there is none, nothing is said.</summary>
@@ -108,7 +108,7 @@ public sealed class WorkspaceTests : PageTest
         var queued = Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(1, QueueWait.Capacity, null) { LatestAt = Now.AddHours(2) } };
 
         Body(queued).Find(".notice").TextContent.Trim().ShouldBe(
-            "The machines are full at the moment. It is next in the queue. It starts as soon as enough of them stop: by 12:00 at the latest, unless somebody extends theirs.");
+            "The machines are full at the moment. It is next in the queue. It starts as soon as enough other workspaces stop: by 12:00 at the latest, unless someone extends theirs.");
         Body(queued with { Queue = new(1, QueueWait.Capacity, null) }).Find(".notice").TextContent.Trim()
             .ShouldBe("The machines are full at the moment. It is next in the queue.");
     }
@@ -135,7 +135,7 @@ public sealed class WorkspaceTests : PageTest
 
         Clock.Advance(TimeSpan.FromMinutes(15));
 
-        body.WaitForAssertion(() => body.Find(".notice").TextContent.ShouldContain("It stops at 10:40. Your files stay; what runs is lost. 25 min left."));
+        body.WaitForAssertion(() => body.Find(".notice").TextContent.ShouldContain("It stops at 10:40. Your files are kept; anything still running is lost. 25 min left."));
         body.Find(".notice button").Click();
         // A second tick of the clock may still be rendering.
         body.WaitForAssertion(() => _asked.ShouldBe([new(WorkspaceAct.Extend, Now.AddMinutes(100))]));
@@ -148,7 +148,7 @@ public sealed class WorkspaceTests : PageTest
 
         var notices = Body(ready).FindAll(".notice").Select(n => n.TextContent).ToList();
 
-        notices.ShouldContain(n => n.Contains("2 processes were ended because the memory was full"));
+        notices.ShouldContain(n => n.Contains("2 processes were killed because the memory was full"));
         notices.ShouldContain(n => n.Contains("Your work folder is nearly full: 2 GiB of 2 GiB"));
     }
 
@@ -167,7 +167,7 @@ public sealed class WorkspaceTests : PageTest
     {
         var body = Body(Views.Workspace(WorkspaceStatus.Starting) with { Wish = RunKind.Delete });
 
-        body.Markup.ShouldContain("It will be deleted as soon as the present step ends.");
+        body.Markup.ShouldContain("It will be deleted as soon as the current step ends.");
         Buttons(body).ShouldBeEmpty();
     }
 

@@ -46,7 +46,7 @@ public sealed class SmokePlanTests
     [Fact]
     public void Decide_UnknownOrEmpty_RefusesAtOnce()
     {
-        Why([Notebook, Building], ["nothing"], TimeSpan.Zero).ShouldBe("There is no template nothing; there are: notebook, dask.");
+        Why([Notebook, Building], ["nothing"], TimeSpan.Zero).ShouldBe("There is no template nothing; the templates are: notebook, dask.");
         Why([], [], TimeSpan.Zero).ShouldContain("empty");
     }
 

@@ -22,7 +22,7 @@ public static partial class BuildWords
 
     private static string Doing(string instruction, string rest) => instruction switch
     {
-        "FROM" or "ARG" => "taking what it stands on",
+        "FROM" or "ARG" => "loading the base image",
         "COPY" => "copying files",
         "ADD" => "unpacking archives",
         "RUN" when Installs().IsMatch(rest) => "installing packages",

@@ -36,7 +36,7 @@ internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvi
             }
 
             listener.Check();
-            return listener.ImportedId ?? throw listener.Fault("the engine did not say which image it imported");
+            return listener.ImportedId ?? throw listener.Fault("the container engine did not say which image it imported");
         }
         finally
         {

@@ -81,7 +81,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         {
             var plan = await PlanAsync(name, cancel);
             return plan.Asking is null ? await BuildAsync(plan, progress, cancel)
-                : throw PackageFaults.Make(CloudFault.Away, $"whether packages of image {name} can be fetched is being asked again", "It is tried again by itself.");
+                : throw PackageFaults.Make(CloudFault.Away, $"checking again whether the packages of image {name} can be fetched", "It is retried automatically.");
         }
         finally
         {
@@ -115,7 +115,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         progress.Report(new ImageProgress(100, "ready"));
         return await IdAsync(plan.Tag, cancel) is { } id
             ? new BuiltImage(plan.Name, plan.Tag, id)
-            : throw EngineFaults.Make(CloudFault.Broken, $"image {plan.Tag} was built and is not there", "Someone removed it meanwhile: it is built again.");
+            : throw EngineFaults.Make(CloudFault.Broken, $"image {plan.Tag} was built but is missing", "Someone removed it in the meantime: it is being rebuilt.");
     }
 
     private async Task MakeAsync(ImagePlan plan, BuildListener listener, CancellationToken cancel)
@@ -193,7 +193,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         }
 
         await TagAsync(whole, tag, cancel);
-        return await IdAsync(tag, cancel) is { } id ? new BuiltImage(name, tag, id) : throw listener.Fault("it was fetched and is not there");
+        return await IdAsync(tag, cancel) is { } id ? new BuiltImage(name, tag, id) : throw listener.Fault("it was fetched but is missing");
     }
 
     /// <summary>Tag under which a registry image is kept, so that it is found like the portal's own.</summary>

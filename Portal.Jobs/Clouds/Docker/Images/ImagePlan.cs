@@ -37,7 +37,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
             var recipe = await ImageRecipe.LoadAsync(Options.Recipes, name, cancel);
             if (depth > MostParents)
             {
-                throw EngineFaults.Make(CloudFault.Refused, $"image recipe '{name}' stands on itself", "Mend 'from' in its recipe.json.");
+                throw EngineFaults.Make(CloudFault.Refused, $"image recipe '{name}' is based on itself", "Fix 'from' in its recipe.json.");
             }
 
             List<byte[]> inputs = [Encoding.UTF8.GetBytes(Format)];
@@ -98,8 +98,8 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
         private static ImagePlan Undecided(string name, ImageRecipe recipe, ImagePlan parent, Task asking) => new(name, "", recipe, parent, null, []) { Asking = asking };
     }
 
-    private static CloudException NotHere(string name, string archive) => EngineFaults.Make(CloudFault.Refused, $"image '{name}' needs {archive}, which is not here",
-        "Put it into the folder that PORTAL_ENGINES (Images:Engines) names, or name a finished image of a registry (Images:Named).");
+    private static CloudException NotHere(string name, string archive) => EngineFaults.Make(CloudFault.Refused, $"image '{name}' needs {archive}, which is missing here",
+        "Put it into the folder that PORTAL_ENGINES (Images:Engines) names, or name a prebuilt registry image (Images:Named).");
 
     private static async Task<PlannedArchive?> HereAsync(ImagesOptions options, string archive, CancellationToken cancel)
     {
@@ -111,8 +111,8 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
 
         var sum = await SumAsync(path, cancel);
         return await NamedSumAsync(options.Recipes, archive, cancel) is var wanted && wanted == sum ? new PlannedArchive(archive, path, sum)
-            : throw EngineFaults.Make(CloudFault.Refused, $"{path} is not the archive that the recipe means (its SHA-256 is {sum[..12]}…, SHA256SUMS says {wanted?[..12] ?? "nothing"}…)",
-                "Fetch the archive again, or take it away: then the image is made without it, where that can be.");
+            : throw EngineFaults.Make(CloudFault.Refused, $"{path} is not the archive that the recipe expects (its SHA-256 is {sum[..12]}…, SHA256SUMS says {wanted?[..12] ?? "nothing"}…)",
+                "Download the archive again, or remove it: the image is then built without it, if possible.");
     }
 
     /// <summary>The lock of an archive, and its checksum.</summary>
@@ -146,7 +146,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
 
     private static async Task<string> SourcesAsync(ImagesOptions options, CancellationToken cancel) => File.Exists(options.AptSources)
         ? await File.ReadAllTextAsync(options.AptSources, cancel)
-        : throw EngineFaults.Make(CloudFault.Refused, "no package source is known from which images could be made", "Have a Debian mirror in this machine's apt sources (infra/run reads them), or name a registry's images in Images:Named.");
+        : throw EngineFaults.Make(CloudFault.Refused, "there is no package source to build images from", "Add a Debian mirror to this machine's apt sources (infra/run reads them), or name registry images in Images:Named.");
 
     private static string Tagged(string name, IEnumerable<byte[]> inputs, params IEnumerable<string> more)
     {

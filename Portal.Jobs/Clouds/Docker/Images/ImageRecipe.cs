@@ -21,7 +21,7 @@ public sealed partial record ImageRecipe(
     {
         if (!IsName(name) || recipes.Length == 0 || !File.Exists(Path.Combine(recipes, name, "recipe.json")))
         {
-            throw EngineFaults.Make(CloudFault.Missing, $"there is no image recipe '{name}' in '{recipes}'", "Correct Images:Recipes, or name a registry's image in Images:Named.");
+            throw EngineFaults.Make(CloudFault.Missing, $"there is no image recipe '{name}' in '{recipes}'", "Correct Images:Recipes, or name a registry image in Images:Named.");
         }
 
         try
@@ -40,16 +40,16 @@ public sealed partial record ImageRecipe(
     {
         { From: null or "" } => "'from' is missing",
         { IsRoot: true, Suite: null or "" } => "'suite' is missing",
-        { IsRoot: true } when Packages?.Any(p => !Package().IsMatch(p)) == true => "a name in 'packages' is no package's",
-        { IsRoot: true } when !Package().IsMatch(Suite) => "'suite' is no release's name",
+        { IsRoot: true } when Packages?.Any(p => !Package().IsMatch(p)) == true => "a name in 'packages' is not a package name",
+        { IsRoot: true } when !Package().IsMatch(Suite) => "'suite' is not a release name",
         { IsRoot: true } => null,
-        _ when !IsName(From) => "'from' is neither debian nor a recipe's name",
+        _ when !IsName(From) => "'from' is neither debian nor the name of a recipe",
         { Dockerfile: null or "" } => "'dockerfile' is missing",
-        _ when new[] { Dockerfile, Without ?? Dockerfile }.Concat(Archives ?? []).Any(f => Path.GetFileName(f) != f) => "a file is not named by its name alone",
+        _ when new[] { Dockerfile, Without ?? Dockerfile }.Concat(Archives ?? []).Any(f => Path.GetFileName(f) != f) => "a file is given with a path instead of a plain name",
         _ => null,
     };
 
-    private static CloudException Wrong(string name, string words) => EngineFaults.Make(CloudFault.Refused, $"image recipe '{name}': {words}", "Mend its recipe.json.");
+    private static CloudException Wrong(string name, string words) => EngineFaults.Make(CloudFault.Refused, $"image recipe '{name}': {words}", "Fix its recipe.json.");
 
     [GeneratedRegex("^[a-z][a-z0-9-]{0,30}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Name();

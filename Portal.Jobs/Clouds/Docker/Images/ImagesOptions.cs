@@ -31,7 +31,7 @@ public sealed class ImagesOptionsCheck : IValidateOptions<ImagesOptions>
     {
         var wrong = new[] { (nameof(options.Recipes), options.Recipes), (nameof(options.Engines), options.Engines), (nameof(options.AptSources), options.AptSources) }
             .Where(f => f.Item2.Length > 0 && !Path.IsPathFullyQualified(f.Item2)).Select(f => $"{ImagesOptions.Section}:{f.Item1} must be a full path.")
-            .Concat(options.Named.Where(n => !ImageRecipe.IsName(n.Key) || string.IsNullOrWhiteSpace(n.Value)).Select(n => $"{ImagesOptions.Section}:Named:{n.Key} must name an image of a registry."))
+            .Concat(options.Named.Where(n => !ImageRecipe.IsName(n.Key) || string.IsNullOrWhiteSpace(n.Value)).Select(n => $"{ImagesOptions.Section}:Named:{n.Key} must name a registry image."))
             .ToList();
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
     }

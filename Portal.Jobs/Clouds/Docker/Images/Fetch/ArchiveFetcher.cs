@@ -56,7 +56,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
         catch (IOException e)
         {
-            throw PackageFaults.Make(CloudFault.Away, $"the folder for fetching cannot be used ({e.Message})", "If another process fetches just now, it is tried again; otherwise correct Images:Fetch:Folder.", e);
+            throw PackageFaults.Make(CloudFault.Away, $"the download folder cannot be used ({e.Message})", "If another process is fetching right now, it is retried; otherwise correct Images:Fetch:Folder.", e);
         }
 
         folder = FolderOf(archive, sum);
@@ -98,7 +98,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
 
             if (batch.FirstOrDefault(d => !Here(d)) is { } missing)
             {
-                throw PackageSources.Fault(archive, client, said.Well ? $"the package server has another file in place of {missing.File}" : $"{client.Reason(said)} ({missing.File})");
+                throw PackageSources.Fault(archive, client, said.Well ? $"the package server has a different file in place of {missing.File}" : $"{client.Reason(said)} ({missing.File})");
             }
 
             before += batch.Count;
@@ -137,8 +137,8 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
 
         Directory.Delete(folder, recursive: true);
-        throw PackageFaults.Make(CloudFault.Refused, $"{archive} cannot be put together: the packages that were fetched lack {missing.Count} of its {wanted.Files.Count} files, or have others in their place, as {string.Join(", ", missing.Take(3))}",
-            $"Use a mirror that has the versions of the lock unchanged, or put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names.");
+        throw PackageFaults.Make(CloudFault.Refused, $"{archive} cannot be assembled: {missing.Count} of its {wanted.Files.Count} files are missing from the fetched packages, or differ, such as {string.Join(", ", missing.Take(3))}",
+            $"Use a mirror that has the locked versions unchanged, or put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names.");
     }
 
     /// <summary>The file itself, or the wanted parts of it: each found by its checksum, wherever it is.</summary>
@@ -178,7 +178,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
         catch (InvalidDataException e)
         {
-            throw PackageFaults.Make(CloudFault.Refused, $"{Path.GetFileName(path)} from a package index cannot be unpacked: {e.Message}", "Look at what the server that pip.conf or settings.xml names answers for it.");
+            throw PackageFaults.Make(CloudFault.Refused, $"{Path.GetFileName(path)} from a package index cannot be unpacked: {e.Message}", "Check what the server named in pip.conf or settings.xml returns for it.");
         }
     }
 
@@ -223,7 +223,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
             {
                 if ((size += read) > LargestPart || (_left -= read) < 0)
                 {
-                    throw new InvalidDataException("it holds more than the lock's files can take");
+                    throw new InvalidDataException("it holds more than the files in the lock");
                 }
 
                 await to.WriteAsync(buffer.AsMemory(0, read), cancel);

@@ -114,7 +114,7 @@ internal sealed class ClientRun : IDisposable
             var said = await Tool.RunAsync(PackageFaults.Service, "chown", ["-R", "-h", $"{_options.Account}:{_options.Account}", .. folders], Setup, _time, cancel);
             if (!said.Well)
             {
-                throw PackageFaults.Make(CloudFault.Broken, $"the folder for pip and Maven cannot be given to their account: {said.InOneLine}", "Correct Images:Fetch:Folder.");
+                throw PackageFaults.Make(CloudFault.Broken, $"ownership of the folder for pip and Maven cannot be given to their account: {said.InOneLine}", "Correct Images:Fetch:Folder.");
             }
         }
     }
@@ -163,12 +163,12 @@ internal sealed class ClientRun : IDisposable
             await tick;
             if (SizeOf(Folder) > LargestFolder)
             {
-                throw PackageFaults.Make(CloudFault.Full, $"what is being fetched takes more than {LargestFolder >> 30} GiB", "Look at which package server pip and Maven are told to use.");
+                throw PackageFaults.Make(CloudFault.Full, $"the download takes more than {LargestFolder >> 30} GiB", "Check which package server pip and Maven are configured to use.");
             }
 
             if (new DriveInfo(Folder).AvailableFreeSpace < LeastFree)
             {
-                throw PackageFaults.Make(CloudFault.Full, $"less than {LeastFree >> 30} GiB of disk is left for packages", $"Free disk space below {_options.Folder}, then it is tried again.");
+                throw PackageFaults.Make(CloudFault.Full, $"less than {LeastFree >> 30} GiB of disk is left for packages", $"Free disk space below {_options.Folder}; it is then retried.");
             }
         }
     }

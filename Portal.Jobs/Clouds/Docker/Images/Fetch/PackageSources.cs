@@ -44,7 +44,7 @@ public sealed class PackageSources
     {
         if (_options.Fetch.Folder.Length == 0)
         {
-            return new FetchState.Impossible(Fault(archive, "nothing is fetched here", $"{AtHand(archive)}, or let it be fetched: Images:Fetch:Folder names the folder for that."));
+            return new FetchState.Impossible(Fault(archive, "downloads are turned off here", $"{AtHand(archive)}, or allow downloads: set Images:Fetch:Folder to a folder for them."));
         }
 
         lock (_known)
@@ -96,7 +96,7 @@ public sealed class PackageSources
 
     /// <summary>The fault of a client that cannot fetch what an archive needs.</summary>
     internal static CloudException Fault(string archive, PackageClient client, string reason) => Fault(archive, $"{client.Name} cannot fetch it: {reason}",
-        $"Name a mirror or proxy in {client.Configuration}, or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}; {client.Name} is asked again when that changes, and from time to time.");
+        $"Name a mirror or proxy in {client.Configuration}, or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}; {client.Name} is tried again when that changes, and from time to time.");
 
     private void Take(Known known, CloudException? no)
     {
@@ -119,7 +119,7 @@ public sealed class PackageSources
                 var client = For(sample);
                 if (!client.Installed)
                 {
-                    return Fault(archive, $"{client.Name} is not installed, which would fetch it",
+                    return Fault(archive, $"{client.Name}, which would fetch it, is not installed",
                         $"Install it: apt-get install --no-install-recommends {client.Packages}; or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}.");
                 }
 
@@ -139,13 +139,13 @@ public sealed class PackageSources
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             _log.LogWarning("Could not check whether {Archive} can be fetched: {Error}", archive, e.Message);
-            return Fault(archive, $"the folder for fetching cannot be used ({e.Message})", "Correct Images:Fetch:Folder.");
+            return Fault(archive, $"the download folder cannot be used ({e.Message})", "Correct Images:Fetch:Folder.");
         }
     }
 
     private static string AtHand(string archive) => $"Put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names";
 
-    private static CloudException Fault(string archive, string why, string help) => PackageFaults.Make(CloudFault.Away, $"{archive} is not at hand, and {why}.", help);
+    private static CloudException Fault(string archive, string why, string help) => PackageFaults.Make(CloudFault.Away, $"{archive} is missing, and {why}.", help);
 
     private sealed class Known
     {
