@@ -159,7 +159,7 @@ public sealed class WorkspaceTests : PageTest
 
         Buttons(body).ShouldBe(["Stop"]);
         body.FindAll(".apps").ShouldBeEmpty();
-        body.Markup.ShouldContain("of Ada Lovelace in Data science 101");
+        body.Markup.ShouldContain("owned by Ada Lovelace in Data science 101");
     }
 
     [Fact]
