@@ -64,7 +64,7 @@ public static class AppAccessReader
             var may = r.s.SessionHash is null
                 ? IsBeingProved(r.Run)
                 : r.Run is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded }
-                  && Permissions.May(Verb.OpenApp, Permissions.StandingOf(r.s.PersonId, memberships[r.s.PersonId], r.w.TenantId, r.w.ClassId, r.w.PersonId));
+                  && Permissions.May(Verb.OpenApp, Permissions.RolesOf(r.s.PersonId, memberships[r.s.PersonId], r.w.TenantId, r.w.ClassId, r.w.PersonId));
             if (!may) continue;
             found.Add(new(r.s.Hash, r.w.Id, r.w.Slug, r.w.Generation, app.Id, r.s.SessionHash, app.Spec.Path, AddressOf(nodes[r.w.Id], r.w.Generation, app.Node) is { } address ? new(address, app.Spec.Port) : null)
             {

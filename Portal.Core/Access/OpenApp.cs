@@ -33,11 +33,11 @@ public sealed class OpenApp(IDbContextFactory<PortalDb> databases)
                            where w.Id == workspaceId && w.DeletedAt == null
                            select new { w, t.Spec, Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First() }).AsNoTracking().SingleOrDefaultAsync(cancel);
         if (found is null) return new OpenAppOutcome.NotFound();
-        var standing = await db.StandingAsync(actor, found.w.TenantId, found.w.ClassId, found.w.PersonId, cancel);
-        if (!Permissions.May(Verb.OpenApp, standing)) return new OpenAppOutcome.NotFound();
+        var roles = await db.RolesAsync(actor, found.w.TenantId, found.w.ClassId, found.w.PersonId, cancel);
+        if (!Permissions.May(Verb.OpenApp, roles)) return new OpenAppOutcome.NotFound();
         if (found.Spec.AppsOnNodes(found.w.Workers).FirstOrDefault(a => a.Id == app) is not { } spec) return new OpenAppOutcome.NotFound();
         if (found.Run is not { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded })
-            return new OpenAppOutcome.NotReady(found.w.Slug, StatusOf.Run(found.Run.Kind, found.Run.Phase, found.Run.Releasing, nodesWell: true));
+            return new OpenAppOutcome.NotReady(found.w.Slug, StatusOf.Run(found.Run.Kind, found.Run.Phase, found.Run.Releasing, nodesHealthy: true));
 
         var ticket = Secret.New();
         var hash = Secret.Hash(ticket);

@@ -46,19 +46,19 @@ public sealed class CatalogFeed
         _feed = new(changes, (_, cancel) => ReadAsync(cancel)!, (_, _, what) => what is "images" or "clouds" or "templates");
     }
 
-    public async Task<Live<CatalogView?>> WatchAsync(Actor actor, CancellationToken goodbye)
+    public async Task<Live<CatalogView?>> WatchAsync(Actor actor, CancellationToken cancel)
     {
-        var viewer = await ViewerAsync(actor, goodbye);
-        var all = await _feed.WatchAsync("all", goodbye);
-        return new(viewer.Of(all.Now), LaterAsync(all.Later, viewer, goodbye));
+        var viewer = await ViewerAsync(actor, cancel);
+        var all = await _feed.WatchAsync("all", cancel);
+        return new(viewer.Of(all.Now), LaterAsync(all.Later, viewer, cancel));
     }
 
     /// <summary>The same, once.</summary>
     public async Task<CatalogView> ReadAsync(Actor actor, CancellationToken cancel) => (await ViewerAsync(actor, cancel)).Of(await ReadAsync(cancel))!;
 
-    private static async IAsyncEnumerable<CatalogView?> LaterAsync(IAsyncEnumerable<CatalogView?> all, Viewer viewer, [EnumeratorCancellation] CancellationToken goodbye)
+    private static async IAsyncEnumerable<CatalogView?> LaterAsync(IAsyncEnumerable<CatalogView?> all, Viewer viewer, [EnumeratorCancellation] CancellationToken cancel)
     {
-        await foreach (var next in all.WithCancellation(goodbye)) yield return viewer.Of(next);
+        await foreach (var next in all.WithCancellation(cancel)) yield return viewer.Of(next);
     }
 
     private async Task<CatalogView> ReadAsync(CancellationToken cancel)

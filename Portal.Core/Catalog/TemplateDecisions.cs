@@ -76,7 +76,7 @@ internal sealed record TemplateDecider(bool Operator, bool Everywhere, Immutable
     public static async Task<TemplateDecider?> ReadAsync(PortalDb db, Actor actor, Verb verb, CancellationToken cancel)
     {
         var memberships = await db.Memberships.AsNoTracking().Where(m => m.PersonId == actor.PersonId).ToListAsync(cancel);
-        bool May(Guid? tenant) => Permissions.May(verb, Permissions.StandingOf(actor.PersonId, memberships, tenant, null, null));
+        bool May(Guid? tenant) => Permissions.May(verb, Permissions.RolesOf(actor.PersonId, memberships, tenant, null, null));
         if (May(null)) return new(Operator: true, Everywhere: true, []);
         var tenants = memberships.Where(m => m.TenantId is { } t && May(t)).Select(m => m.TenantId!.Value).Distinct().ToImmutableArray();
         return tenants.IsEmpty ? null : new(Operator: false, Everywhere: !await db.Tenants.AnyAsync(t => !tenants.AsEnumerable().Contains(t.Id), cancel), tenants);

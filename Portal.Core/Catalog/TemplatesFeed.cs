@@ -36,7 +36,7 @@ public sealed class TemplatesFeed
     }
 
     /// <summary>Null for people who may not decide.</summary>
-    public async Task<Live<TemplatesView?>> WatchAsync(Actor actor, CancellationToken goodbye) => await _feed.WatchAsync(actor.PersonId, goodbye);
+    public async Task<Live<TemplatesView?>> WatchAsync(Actor actor, CancellationToken cancel) => await _feed.WatchAsync(actor.PersonId, cancel);
 
     /// <summary>The same, once.</summary>
     public async Task<TemplatesView?> ReadAsync(Actor actor, CancellationToken cancel)

@@ -8,7 +8,7 @@ namespace Portal.Core.Clouds;
 /// </summary>
 public interface IClusterCloud
 {
-    /// <summary>Verifies with a probe container that this cloud enforces our limits and isolation. Throws <see cref="CloudFault.Refused"/> or Away with the reason.</summary>
+    /// <summary>Verifies with a probe container that this cloud enforces our limits and isolation. Throws <see cref="CloudFault.Refused"/> or Unavailable with the reason.</summary>
     Task<CloudReport> PrepareAsync(CancellationToken cancel);
 
     /// <summary>
@@ -18,10 +18,10 @@ public interface IClusterCloud
     Task EnsureAsync(ClusterPlan plan, CancellationToken cancel);
 
     /// <summary>All clusters of this installation, however many, in a bounded number of calls. Networks without nodes are clusters too.</summary>
-    Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel);
+    Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel);
 
     /// <summary>One workspace; null if nothing of it exists.</summary>
-    Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel);
+    Task<ClusterStatus?> LookAsync(Guid workspace, CancellationToken cancel);
 
     /// <summary>Events from now on, across any number of lost connections. Events are only hints: on <see cref="ClusterHappening.LookAgain"/> look at everything.</summary>
     IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel);
@@ -89,11 +89,11 @@ public sealed record NodePlan(
 public sealed record FolderPlan(string Source, string Target, bool ReadOnly);
 
 /// <param name="HasNetwork">The workspace's network, and with it the addresses, still exists.</param>
-public sealed record ClusterNow(Guid Workspace, bool HasNetwork, IReadOnlyList<NodeNow> Nodes);
+public sealed record ClusterStatus(Guid Workspace, bool HasNetwork, IReadOnlyList<NodeStatus> Nodes);
 
 /// <param name="StateHash">Hash of the plan it was made from; see <see cref="ClusterPlan"/>.</param>
 /// <param name="Address">Inside the workspace's network; null unless it is running.</param>
-public sealed record NodeNow(string Name, string Role, int Generation, NodeState State, int? ExitCode, bool OutOfMemory, string? Address, string StateHash);
+public sealed record NodeStatus(string Name, string Role, int Generation, NodeState State, int? ExitCode, bool OutOfMemory, string? Address, string StateHash);
 
 /// <param name="Said">The last lines of both streams.</param>
 public sealed record CommandResult(int ExitCode, string Said);
@@ -118,7 +118,7 @@ public sealed record NodeSample(Guid Workspace, string Node, int Generation, Dat
 [StructLayout(LayoutKind.Auto)]
 public readonly record struct Traffic(long In, long Out);
 
-public enum ClusterHappening { LookAgain, Away, Started, Died, OutOfMemory, Removed }
+public enum ClusterHappening { LookAgain, Unavailable, Started, Died, OutOfMemory, Removed }
 
 /// <summary>A hint that something changed; the workspace is null if it may concern all.</summary>
 /// <param name="Generation">Of the node; 0 if no node is named.</param>

@@ -6,7 +6,7 @@ namespace Portal.Core.Data;
 public sealed class SchemaGate(IDbContextFactory<PortalDb> databases)
 {
     /// <summary>Prefix of the reason while the database is unavailable; the connection's error message follows, for operators.</summary>
-    public const string Away = "The database is not responding";
+    public const string Unavailable = "The database is not responding";
 
     /// <summary>Null if the schema is right, else what is wrong and the remedy.</summary>
     public async Task<string?> ReasonAsync(CancellationToken cancel)
@@ -22,7 +22,7 @@ public sealed class SchemaGate(IDbContextFactory<PortalDb> databases)
         }
         catch (Exception e) when (e is Npgsql.NpgsqlException or TimeoutException or InvalidOperationException { InnerException: Npgsql.NpgsqlException })
         {
-            return $"{Away}: {e.GetBaseException().Message}";
+            return $"{Unavailable}: {e.GetBaseException().Message}";
         }
     }
 }

@@ -16,7 +16,7 @@ public static class ForeignText
     public const int LongestInRow = 3998;
 
     private const string Cut = " …";
-    private const char Escape = '\u001b', Bell = '\u0007';
+    private const char Escape = '\u001b', Bel = '\u0007';
 
     /// <summary>Sequences and overwritten text are dropped, so more is scanned than is kept, but never much more.</summary>
     private const int LooksAt = 4;
@@ -75,8 +75,8 @@ public static class ForeignText
                 while (at < text.Length && text[at] is >= ' ' and <= '/') at++;
                 return at < text.Length && text[at] is >= '@' and <= '~' ? at + 1 : begin;
             case ']':
-                while (at < text.Length && text[at] is not (Bell or Escape)) at++;
-                if (at < text.Length && text[at] == Bell) return at + 1;
+                while (at < text.Length && text[at] is not (Bel or Escape)) at++;
+                if (at < text.Length && text[at] == Bel) return at + 1;
                 return at + 1 < text.Length && text[at + 1] == '\\' ? at + 2 : at;
             case >= '@' and <= '_':
                 return at;

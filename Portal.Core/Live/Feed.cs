@@ -16,20 +16,20 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
     private readonly Lock _gate = new();
     private readonly Dictionary<TKey, Topic> _topics = [];
 
-    /// <summary>The current value and its later ones; null if there is none. Ends when <paramref name="goodbye"/> is cancelled.</summary>
-    public async Task<Live<T?>> WatchAsync(TKey key, CancellationToken goodbye)
+    /// <summary>The current value and its later ones; null if there is none. Ends when <paramref name="cancel"/> is cancelled.</summary>
+    public async Task<Live<T?>> WatchAsync(TKey key, CancellationToken cancel)
     {
         var topic = Join(key);
         var watcher = topic.Attach();
         // The cancellation token ends it, not the enumeration: a page may be closed before it begins to enumerate.
-        goodbye.Register(() => { topic.Detach(watcher); Leave(topic); });
-        var now = await topic.NowAsync(goodbye);
-        return new(now, LaterAsync(watcher, now, goodbye));
+        cancel.Register(() => { topic.Detach(watcher); Leave(topic); });
+        var now = await topic.NowAsync(cancel);
+        return new(now, LaterAsync(watcher, now, cancel));
     }
 
-    private static async IAsyncEnumerable<T?> LaterAsync(Channel<T?> watcher, T? last, [EnumeratorCancellation] CancellationToken goodbye)
+    private static async IAsyncEnumerable<T?> LaterAsync(Channel<T?> watcher, T? last, [EnumeratorCancellation] CancellationToken cancel)
     {
-        await foreach (var next in watcher.Reader.ReadAllAsync(goodbye))
+        await foreach (var next in watcher.Reader.ReadAllAsync(cancel))
             if (!ReferenceEquals(next, last)) yield return next;
     }
 
@@ -79,7 +79,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         public bool Ended { get; private set; }
 
         /// <summary>The last value read, even if others subscribed long ago; a failed first read is retried.</summary>
-        public async Task<T?> NowAsync(CancellationToken goodbye)
+        public async Task<T?> NowAsync(CancellationToken cancel)
         {
             Task reading;
             lock (_gate)
@@ -91,7 +91,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
                 }
                 reading = _reading.Task;
             }
-            await reading.WaitAsync(goodbye);
+            await reading.WaitAsync(cancel);
             return _newest;
         }
 

@@ -20,7 +20,7 @@ public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimePro
                                join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                                where w.Id == workspaceId
                                select new { w.TenantId, w.ClassId, w.PersonId, t.Spec }).SingleOrDefaultAsync(cancel);
-        if (workspace is null || !Permissions.May(Verb.LookAtWorkspace, await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel))) return null;
+        if (workspace is null || !Permissions.May(Verb.LookAtWorkspace, await db.RolesAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel))) return null;
         var (length, step, span, counts) = Of(window);
         var to = clock.GetUtcNow();
         var from = Spans.Begin(to - length, step);

@@ -37,11 +37,11 @@ public sealed class OperationsFeed
     }
 
     /// <summary>Null for everyone but operators.</summary>
-    public async Task<Live<OperationsView?>?> WatchAsync(Actor actor, CancellationToken goodbye)
+    public async Task<Live<OperationsView?>?> WatchAsync(Actor actor, CancellationToken cancel)
     {
-        await using (var db = await _databases.CreateDbContextAsync(goodbye))
-            if (!Permissions.May(Verb.SeeOperations, await db.StandingAsync(actor, null, null, null, goodbye))) return null;
-        return await _feed.WatchAsync("all", goodbye);
+        await using (var db = await _databases.CreateDbContextAsync(cancel))
+            if (!Permissions.May(Verb.SeeOperations, await db.RolesAsync(actor, null, null, null, cancel))) return null;
+        return await _feed.WatchAsync("all", cancel);
     }
 
     private async Task<OperationsView> ReadAsync(CancellationToken cancel)

@@ -6,7 +6,7 @@ namespace Portal.Core.Policy;
 /// <param name="Capacity">What may run at once.</param>
 /// <param name="Claimed">What is running or starting now.</param>
 /// <param name="Starts">How many more may start now.</param>
-public sealed record Room(Amounts Capacity, Amounts Claimed, int Starts);
+public sealed record SiteCapacity(Amounts Capacity, Amounts Claimed, int Starts);
 
 /// <summary>A node that needs capacity; one that still has its claim needs none.</summary>
 public sealed record NodeOrder(string Name, Amounts Wanted);
@@ -27,14 +27,14 @@ public static class AdmissionPolicy
     /// The longest head of the queue that fits. Nobody is overtaken, so everyone gets a turn. An order that can never fit, because the site
     /// shrank after it was placed, must not block all others forever: it is skipped until the site grows again.
     /// </summary>
-    public static ImmutableArray<QueuedOrder> Admit(Room room, ImmutableArray<QueuedOrder> queue)
+    public static ImmutableArray<QueuedOrder> Admit(SiteCapacity capacity, ImmutableArray<QueuedOrder> queue)
     {
         var admitted = ImmutableArray.CreateBuilder<QueuedOrder>();
-        var claimed = room.Claimed;
-        foreach (var order in queue.Where(o => (o.Wanted + o.Held).FirstAbove(room.Capacity) is null))
+        var claimed = capacity.Claimed;
+        foreach (var order in queue.Where(o => (o.Wanted + o.Held).FirstAbove(capacity.Capacity) is null))
         {
             var after = claimed + order.Wanted;
-            if (admitted.Count >= room.Starts || (order.Nodes.Length > 0 && after.FirstAbove(room.Capacity) is not null)) break;
+            if (admitted.Count >= capacity.Starts || (order.Nodes.Length > 0 && after.FirstAbove(capacity.Capacity) is not null)) break;
             claimed = after;
             admitted.Add(order);
         }

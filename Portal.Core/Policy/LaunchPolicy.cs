@@ -56,10 +56,10 @@ public enum RefusalReason
 }
 
 /// <param name="Field">Of the form: "id", "name", "size", "workers", "end", "template", or "p." and a parameter's id; null if no field helps.</param>
-/// <param name="Wall">The level whose quota binds, for <see cref="RefusalReason.OverQuota"/>.</param>
+/// <param name="BindingLimit">The level whose quota binds, for <see cref="RefusalReason.OverQuota"/>.</param>
 /// <param name="Fits">A choice that would be accepted now; null for none.</param>
 /// <param name="Detail">Further explanation, such as why something is not available.</param>
-public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? Wall = null, Resource? Resource = null, Fit? Fits = null, string? Detail = null)
+public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? BindingLimit = null, Resource? Resource = null, Fit? Fits = null, string? Detail = null)
 {
     /// <summary>For <see cref="RefusalReason.ParameterWrong"/>.</summary>
     public ParameterFault? Parameter { get; init; }
@@ -90,7 +90,7 @@ public static class LaunchPolicy
     /// <summary>
     /// The binding limit of a choice, all else unchanged: what the site can never run, a quota, or a disk that could not provide what is promised.
     /// </summary>
-    public static Refusal? WallOf(OtherChoice choice, LaunchFacts facts) => Fits(choice.Wanted, choice.Node, facts with { Others = [] });
+    public static Refusal? BindingLimitOf(OtherChoice choice, LaunchFacts facts) => Fits(choice.Wanted, choice.Node, facts with { Others = [] });
 
     private static Refusal? Fits(Amounts wanted, Amounts node, LaunchFacts facts)
     {

@@ -12,7 +12,7 @@ public enum Verb
 
 /// <summary>What roles someone has for a thing, several at once.</summary>
 [Flags]
-public enum Standing
+public enum Roles
 {
     None = 0,
     /// <summary>It belongs to them.</summary>
@@ -29,13 +29,13 @@ public enum Standing
 /// <summary>Who may do what. The only table; a test walks verb × role × ownership over it.</summary>
 public static class Permissions
 {
-    private const Standing AnyMember = Standing.Student | Standing.Assistant | Standing.Instructor;
+    private const Roles AnyMember = Roles.Student | Roles.Assistant | Roles.Instructor;
 
     /// <summary>True if the roles match one of the verb's rows.</summary>
-    public static bool May(Verb verb, Standing standing)
+    public static bool May(Verb verb, Roles roles)
     {
-        var member = (standing & AnyMember) != Standing.None;
-        var owner = standing.HasFlag(Standing.Owner);
+        var member = (roles & AnyMember) != Roles.None;
+        var owner = roles.HasFlag(Roles.Owner);
         return verb switch
         {
             // Anyone in the class that pays.
@@ -43,34 +43,34 @@ public static class Permissions
             // Work in progress is private: only its owner opens it or changes how long it runs, and only while still in the class.
             Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace or Verb.KeepWorkspace or Verb.ResizeWorkspace => owner && member,
             // Staff may see and stop, so that a lesson can go on; the owner also after leaving the class.
-            Verb.LookAtWorkspace or Verb.StopWorkspace => owner || (standing & (Standing.Assistant | Standing.Instructor | Standing.TenantAdmin | Standing.Operator)) != Standing.None,
+            Verb.LookAtWorkspace or Verb.StopWorkspace => owner || (roles & (Roles.Assistant | Roles.Instructor | Roles.TenantAdmin | Roles.Operator)) != Roles.None,
             // Files are kept but running work is lost, so not for staff of the class.
-            Verb.DeleteWorkspace => owner || (standing & (Standing.TenantAdmin | Standing.Operator)) != Standing.None,
+            Verb.DeleteWorkspace => owner || (roles & (Roles.TenantAdmin | Roles.Operator)) != Roles.None,
             // A rule of the class: for those who are responsible for it.
-            Verb.SetIdleRule => (standing & (Standing.Instructor | Standing.TenantAdmin)) != Standing.None,
-            Verb.SeeOperations => standing.HasFlag(Standing.Operator),
+            Verb.SetIdleRule => (roles & (Roles.Instructor | Roles.TenantAdmin)) != Roles.None,
+            Verb.SeeOperations => roles.HasFlag(Roles.Operator),
             // What is offered: for the whole site, and for a tenant as far as it concerns nobody else.
-            Verb.SeeTemplates or Verb.DeprecateTemplate or Verb.OfferTemplate or Verb.RestrictTemplate => (standing & (Standing.TenantAdmin | Standing.Operator)) != Standing.None,
+            Verb.SeeTemplates or Verb.DeprecateTemplate or Verb.OfferTemplate or Verb.RestrictTemplate => (roles & (Roles.TenantAdmin | Roles.Operator)) != Roles.None,
             _ => throw new ArgumentOutOfRangeException(nameof(verb)),
         };
     }
 
     /// <summary>Derives roles from a person's memberships, for a thing of this tenant, class and owner.</summary>
-    public static Standing StandingOf(Guid person, IEnumerable<Membership> memberships, Guid? tenant, Guid? @class, Guid? owner)
+    public static Roles RolesOf(Guid person, IEnumerable<Membership> memberships, Guid? tenant, Guid? @class, Guid? owner)
     {
-        var standing = owner == person ? Standing.Owner : Standing.None;
+        var roles = owner == person ? Roles.Owner : Roles.None;
         foreach (var m in memberships.Where(m => m.PersonId == person))
         {
-            standing |= m.Role switch
+            roles |= m.Role switch
             {
-                MemberRole.Student when m.ClassId == @class && @class is not null => Standing.Student,
-                MemberRole.Assistant when m.ClassId == @class && @class is not null => Standing.Assistant,
-                MemberRole.Instructor when m.ClassId == @class && @class is not null => Standing.Instructor,
-                MemberRole.TenantAdmin when m.TenantId == tenant && tenant is not null => Standing.TenantAdmin,
-                MemberRole.Operator => Standing.Operator,
-                _ => Standing.None,
+                MemberRole.Student when m.ClassId == @class && @class is not null => Roles.Student,
+                MemberRole.Assistant when m.ClassId == @class && @class is not null => Roles.Assistant,
+                MemberRole.Instructor when m.ClassId == @class && @class is not null => Roles.Instructor,
+                MemberRole.TenantAdmin when m.TenantId == tenant && tenant is not null => Roles.TenantAdmin,
+                MemberRole.Operator => Roles.Operator,
+                _ => Roles.None,
             };
         }
-        return standing;
+        return roles;
     }
 }

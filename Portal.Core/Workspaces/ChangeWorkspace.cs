@@ -33,8 +33,8 @@ internal static class ChangeWorkspace
     {
         var workspace = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == id && w.DeletedAt == null, cancel);
         if (workspace is null) return null;
-        var standing = await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel);
-        if (!Permissions.May(verb, standing)) return null;
+        var roles = await db.RolesAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel);
+        if (!Permissions.May(verb, roles)) return null;
         if (verb is Verb.StartWorkspace or Verb.ResizeWorkspace) await db.LockQuotaAsync(workspace.TenantId, workspace.ClassId, cancel);
         await db.LockWorkspaceAsync(id, cancel);
         return await db.Workspaces.SingleOrDefaultAsync(w => w.Id == id && w.DeletedAt == null, cancel);
@@ -53,15 +53,15 @@ internal static class ChangeWorkspace
         var wanted = order.Kind;
         if (!newest.Phase.IsFinished())
         {
-            switch (WishPolicy.Decide(newest.Kind, wanted))
+            switch (RequestedRunPolicy.Decide(newest.Kind, wanted))
             {
-                case WishDecision.UnderWay: return new ChangeOutcome.Already();
-                case WishDecision.Refuse: return new ChangeOutcome.Refused(newest.Kind switch { RunKind.Delete => ChangeRefusal.BeingDeleted, RunKind.Stop => ChangeRefusal.StoppingFirst, _ => ChangeRefusal.NotNow });
+                case RequestedRunDecision.UnderWay: return new ChangeOutcome.Already();
+                case RequestedRunDecision.Refuse: return new ChangeOutcome.Refused(newest.Kind switch { RunKind.Delete => ChangeRefusal.BeingDeleted, RunKind.Stop => ChangeRefusal.StoppingFirst, _ => ChangeRefusal.NotNow });
             }
             // A requested Delete takes precedence over a requested Stop.
-            if (workspace.Wish == RunKind.Delete || workspace.Wish == wanted) return new ChangeOutcome.Already();
-            workspace.Wish = wanted;
-            workspace.WishBy = actor.PersonId;
+            if (workspace.RequestedRun == RunKind.Delete || workspace.RequestedRun == wanted) return new ChangeOutcome.Already();
+            workspace.RequestedRun = wanted;
+            workspace.RequestedBy = actor.PersonId;
         }
         else
         {

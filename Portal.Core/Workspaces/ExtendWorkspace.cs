@@ -15,8 +15,8 @@ public sealed class ExtendWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.ExtendWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
         // A Resize, in progress or finished, leaves it running.
-        var standing = await db.StandingRunAsync(workspaceId, cancel);
-        if (workspace.Wish is not (null or RunKind.Resize) || standing is not { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) }) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
+        var lifecycle = await db.LifecycleRunAsync(workspaceId, cancel);
+        if (workspace.RequestedRun is not (null or RunKind.Resize) || lifecycle is not { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) }) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
         var now = clock.GetUtcNow();
         var longest = await db.Classes.Where(c => c.Id == workspace.ClassId).Select(c => c.LongestHours).SingleAsync(cancel);
         if (endAt <= now) return new ChangeOutcome.Refused(ChangeRefusal.EndInThePast);

@@ -13,7 +13,7 @@ public sealed class FindNode(IDbContextFactory<PortalDb> databases)
         await using var db = await databases.CreateDbContextAsync(cancel);
         var workspace = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == workspaceId && w.DeletedAt == null, cancel);
         return workspace is not null
-            && Permissions.May(Verb.LookAtWorkspace, await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel))
+            && Permissions.May(Verb.LookAtWorkspace, await db.RolesAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel))
             && await db.Nodes.AnyAsync(n => n.WorkspaceId == workspaceId && n.Name == node, cancel);
     }
 }

@@ -10,26 +10,26 @@ namespace Portal.Core.Workspaces;
 
 /// <summary>Needs and limits of a launch, as the rows say now; the launch preview and the verb read them the same way.</summary>
 /// <param name="Workers">The number requested, or the template's default.</param>
-public sealed record LaunchSituation(LaunchFacts Facts, Tenant Tenant, Class Class, TemplateVersion? Version, WorkFolder? Folder, int Workers);
+public sealed record LaunchContext(LaunchFacts Facts, Tenant Tenant, Class Class, TemplateVersion? Version, WorkFolder? Folder, int Workers);
 
 /// <summary>Reads the facts of a launch. The verb does so under the quota locks, the preview without.</summary>
 internal static class LaunchFactsReader
 {
-    public static async Task<LaunchSituation?> ReadAsync(PortalDb db, LaunchRequest request, DateTimeOffset now, CancellationToken cancel)
+    public static async Task<LaunchContext?> ReadAsync(PortalDb db, LaunchRequest request, DateTimeOffset now, CancellationToken cancel)
     {
         var @class = await db.Classes.AsNoTracking().SingleOrDefaultAsync(c => c.Id == request.ClassId, cancel);
         if (@class is null) return null;
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == @class.TenantId, cancel);
         var version = await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == request.TemplateId && !t.Retired, cancel);
         var folder = await db.WorkFolders.AsNoTracking().SingleOrDefaultAsync(f => f.ClassId == @class.Id && f.PersonId == request.Actor.PersonId, cancel);
-        var standing = await db.StandingAsync(request.Actor, tenant.Id, @class.Id, owner: null, cancel);
+        var roles = await db.RolesAsync(request.Actor, tenant.Id, @class.Id, owner: null, cancel);
         var taken = await db.Workspaces.AnyAsync(w => w.PersonId == request.Actor.PersonId && w.Name == request.Name && w.DeletedAt == null && w.Id != request.Id, cancel);
         var workers = request.Workers ?? version?.Spec.DefaultWorkers() ?? 0;
         var (deprecated, classes) = await TemplateDecisions.ReadAsync(db, request.TemplateId, cancel);
         var beside = new Amounts(0, 0, folder is null ? @class.WorkFolderGib : 0, 1);
         var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         var facts = new LaunchFacts(
-            MayLaunch: Permissions.May(Verb.LaunchWorkspace, standing),
+            MayLaunch: Permissions.May(Verb.LaunchWorkspace, roles),
             TemplateOffered: version is not null,
             SizeKnown: version?.Spec.Size(request.SizeId) is not null,
             WorkersKnown: version?.Spec.Allows(workers) == true,

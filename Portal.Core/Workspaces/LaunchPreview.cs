@@ -8,37 +8,37 @@ using Portal.Core.Runs;
 namespace Portal.Core.Workspaces;
 
 /// <summary>Preview of a launch: what it would use, what is left, when it starts, and the binding limit if there is one. Reserves nothing.</summary>
-/// <param name="Wall">Why it would be refused now; null if it would be accepted.</param>
+/// <param name="BindingLimit">Why it would be refused now; null if it would be accepted.</param>
 /// <param name="LaunchesBefore">Orders that are already waiting.</param>
 /// <param name="UsualStart">How long a launch usually takes here; null before the first.</param>
-public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? Wall, int LaunchesBefore, TimeSpan? UsualStart, bool NewFolder, int FolderGib, int Workers)
+public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? BindingLimit, int LaunchesBefore, TimeSpan? UsualStart, bool NewFolder, int FolderGib, int Workers)
 {
     /// <summary>What it would wait for even without orders before it; null if it would start at once.</summary>
     public QueueWait? WaitsFor { get; init; }
 
     /// <summary>What else could be chosen, and what could not.</summary>
-    public ChoiceWalls Walls { get; init; } = ChoiceWalls.None;
+    public ChoiceLimits Limits { get; init; } = ChoiceLimits.None;
 }
 
 /// <summary>Which choices of a template would be refused now, and why.</summary>
 /// <param name="Sizes">By id; those that do not fit even with the fewest workers.</param>
 /// <param name="MostWorkers">For the chosen size; null if no number is known to fit.</param>
 /// <param name="More">Why one more worker is not possible; null if the template allows no more.</param>
-public sealed record ChoiceWalls(IReadOnlyDictionary<string, Refusal> Sizes, int? MostWorkers, Refusal? More)
+public sealed record ChoiceLimits(IReadOnlyDictionary<string, Refusal> Sizes, int? MostWorkers, Refusal? More)
 {
-    public static readonly ChoiceWalls None = new(new Dictionary<string, Refusal>(StringComparer.Ordinal), null, null);
+    public static readonly ChoiceLimits None = new(new Dictionary<string, Refusal>(StringComparer.Ordinal), null, null);
 
     /// <param name="beside">What is needed besides nodes, whatever the choice.</param>
-    public static ChoiceWalls Of(TemplateSpec spec, string sizeId, Amounts beside, LaunchFacts facts)
+    public static ChoiceLimits Of(TemplateSpec spec, string sizeId, Amounts beside, LaunchFacts facts)
     {
-        Refusal? Wall(string size, int workers) => LaunchPolicy.WallOf(OtherChoices.One(spec, new(size, workers), beside), facts);
+        Refusal? BindingLimit(string size, int workers) => LaunchPolicy.BindingLimitOf(OtherChoices.One(spec, new(size, workers), beside), facts);
         var range = spec.WorkerRole()?.Workers;
-        var sizes = spec.Sizes.Select(s => (s.Id, Wall: Wall(s.Id, range?.Min ?? 0))).Where(s => s.Wall is not null)
-            .ToDictionary(s => s.Id, s => s.Wall!, StringComparer.Ordinal);
+        var sizes = spec.Sizes.Select(s => (s.Id, BindingLimit: BindingLimit(s.Id, range?.Min ?? 0))).Where(s => s.BindingLimit is not null)
+            .ToDictionary(s => s.Id, s => s.BindingLimit!, StringComparer.Ordinal);
         if (range is null || spec.Size(sizeId) is null || sizes.ContainsKey(sizeId)) return new(sizes, null, null);
         var most = range.Min;
-        while (most < range.Max && Wall(sizeId, most + 1) is null) most++;
-        return new(sizes, most, most < range.Max ? Wall(sizeId, most + 1) : null);
+        while (most < range.Max && BindingLimit(sizeId, most + 1) is null) most++;
+        return new(sizes, most, most < range.Max ? BindingLimit(sizeId, most + 1) : null);
     }
 }
 
@@ -49,18 +49,18 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
     public async Task<Receipt?> RunAsync(LaunchRequest request, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        if (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel) is not { } situation) return null;
+        if (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel) is not { } context) return null;
         var usual = await StepHistory.ReadAsync(db, cancel);
         var queue = await LaunchQueue.ReadAsync(db, usual, cancel);
-        var facts = situation.Facts;
-        var wall = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(facts) : new Refusal(RefusalReason.NameInvalid, "name");
-        return new(facts.Wanted, facts.Levels, wall, queue.Count, usual.Launch(request.TemplateId),
-            situation.Folder is null, situation.Folder?.LimitGib ?? situation.Class.WorkFolderGib, situation.Workers)
+        var facts = context.Facts;
+        var limit = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(facts) : new Refusal(RefusalReason.NameInvalid, "name");
+        return new(facts.Wanted, facts.Levels, limit, queue.Count, usual.Launch(request.TemplateId),
+            context.Folder is null, context.Folder?.LimitGib ?? context.Class.WorkFolderGib, context.Workers)
         {
             WaitsFor = facts.Capacity is null ? null : queue.WaitOf(facts.Wanted),
-            Walls = situation.Version is { Spec: var spec }
-                ? ChoiceWalls.Of(spec, request.SizeId, facts.Wanted - spec.Amounts(request.SizeId, situation.Workers), facts)
-                : ChoiceWalls.None,
+            Limits = context.Version is { Spec: var spec }
+                ? ChoiceLimits.Of(spec, request.SizeId, facts.Wanted - spec.Amounts(request.SizeId, context.Workers), facts)
+                : ChoiceLimits.None,
         };
     }
 }

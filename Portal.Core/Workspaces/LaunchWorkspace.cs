@@ -61,8 +61,8 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         await db.LockQuotaAsync(tenant, request.ClassId, cancel);
         if (await FindAsync(db, request, cancel) is { } before) return before;
 
-        var situation = (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel))!;
-        if (LaunchPolicy.Decide(situation.Facts) is { } refusal)
+        var context = (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel))!;
+        if (LaunchPolicy.Decide(context.Facts) is { } refusal)
         {
             db.Audit.Add(new() { TenantId = tenant, ActorId = request.Actor.PersonId, Verb = nameof(LaunchWorkspace), Outcome = refusal.Reason.ToString() });
             await db.SaveChangesAsync(cancel);
@@ -70,16 +70,16 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
             return new LaunchOutcome.Refused(refusal);
         }
 
-        var slug = Insert(db, request, situation);
+        var slug = Insert(db, request, context);
         await db.SaveChangesAsync(cancel);
         var place = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind), cancel);
         await transaction.CommitAsync(cancel);
         return new LaunchOutcome.Accepted(slug, place);
     }
 
-    private string Insert(PortalDb db, LaunchRequest request, LaunchSituation situation)
+    private string Insert(PortalDb db, LaunchRequest request, LaunchContext context)
     {
-        var (_, tenant, @class, version, folder, workers) = situation;
+        var (_, tenant, @class, version, folder, workers) = context;
         var person = request.Actor.PersonId;
         if (folder is null)
         {

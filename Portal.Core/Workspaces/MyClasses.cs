@@ -23,7 +23,7 @@ public static class MyClasses
             views.Add(new(@class.Id, @class.Title, tenant.Name, @class.LongestHours, @class.WorkFolderGib, await db.QuotasAsync(tenant, @class, person, cancel))
             {
                 IdleMinutes = @class.IdleMinutes,
-                MaySetIdleRule = Permissions.May(Verb.SetIdleRule, Permissions.StandingOf(person, memberships, tenant.Id, @class.Id, owner: null)),
+                MaySetIdleRule = Permissions.May(Verb.SetIdleRule, Permissions.RolesOf(person, memberships, tenant.Id, @class.Id, owner: null)),
             });
         }
         return views.ToImmutable();

@@ -31,8 +31,8 @@ public sealed class ResizeWorkspace(IDbContextFactory<PortalDb> databases)
     {
         if (newest.Kind is RunKind.Resize)
         {
-            if (newest.Workers == workers && workspace.Wish is null) return new ChangeOutcome.Already();
-            if (workspace.Wish is not (null or RunKind.Resize) || workers != workspace.Workers) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
+            if (newest.Workers == workers && workspace.RequestedRun is null) return new ChangeOutcome.Already();
+            if (workspace.RequestedRun is not (null or RunKind.Resize) || workers != workspace.Workers) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
         }
         return ChangeWorkspace.WantLocked(db, workspace, newest, new Run { WorkspaceId = workspace.Id, Kind = RunKind.Resize, Workers = workers }, actor);
     }
@@ -41,9 +41,9 @@ public sealed class ResizeWorkspace(IDbContextFactory<PortalDb> databases)
     {
         var version = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
         if (version.Spec.WorkerRole() is null || !version.Spec.Allows(workers)) return new ChangeOutcome.Refused(ChangeRefusal.OverQuota, new(RefusalReason.WorkersUnknown, "workers"));
-        if (await db.StandingRunAsync(workspace.Id, cancel) is not { } standing || !standing.IsUp()) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
+        if (await db.LifecycleRunAsync(workspace.Id, cancel) is not { } lifecycle || !lifecycle.IsUp()) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
         if (workers == workspace.Workers) return new ChangeOutcome.Already();
-        if (!await NodesWell.ReadAsync(db, workspace, version.Spec, cancel)) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
+        if (!await NodesHealthy.ReadAsync(db, workspace, version.Spec, cancel)) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
         if (workers > workspace.Workers)
         {
             var growth = await ResizeFacts.ReadAsync(db, workspace, version, workers, cancel);

@@ -1,7 +1,7 @@
 namespace Portal.Core.Workspaces;
 
 /// <summary>How full the scratch folder of a node is.</summary>
-public enum ScratchState { Roomy, NearlyFull, Full }
+public enum ScratchState { Normal, NearlyFull, Full }
 
 /// <summary>The scratch folder of one node.</summary>
 /// <param name="Remedy">How to free space, from the template; null if it says nothing.</param>
@@ -19,7 +19,7 @@ public static class ScratchUse
 
     /// <param name="limit">Bytes; 0 if unknown.</param>
     public static ScratchState StateOf(long used, long limit) =>
-        limit <= 0 || used < NearlyFull * limit ? ScratchState.Roomy : used < Full * limit ? ScratchState.NearlyFull : ScratchState.Full;
+        limit <= 0 || used < NearlyFull * limit ? ScratchState.Normal : used < Full * limit ? ScratchState.NearlyFull : ScratchState.Full;
 
     /// <summary>The scratch folder of every node that was seen and has one.</summary>
     public static IReadOnlyList<ScratchView> Of(WorkspaceView workspace)
@@ -32,7 +32,7 @@ public static class ScratchUse
                where role is not null
                let limit = (long)role.ScratchGib << 30
                let enforced = workspace.Folder.Enforced
-               let state = enforced ? StateOf(node.ScratchBytes, limit) : node.ScratchBytes < limit ? ScratchState.Roomy : ScratchState.Full
+               let state = enforced ? StateOf(node.ScratchBytes, limit) : node.ScratchBytes < limit ? ScratchState.Normal : ScratchState.Full
                select new ScratchView(node.Name, node.ScratchBytes, limit, state, role.ScratchRemedy) { Enforced = enforced },
         ];
     }

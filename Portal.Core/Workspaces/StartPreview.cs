@@ -10,13 +10,13 @@ namespace Portal.Core.Workspaces;
 public sealed class StartPreview(IDbContextFactory<PortalDb> databases)
 {
     /// <param name="newest">With the version that is offered now, if it is newer.</param>
-    public async Task<ChoiceWalls> RunAsync(Actor actor, Guid workspaceId, string sizeId, bool newest, CancellationToken cancel)
+    public async Task<ChoiceLimits> RunAsync(Actor actor, Guid workspaceId, string sizeId, bool newest, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var workspace = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == workspaceId && w.DeletedAt == null, cancel);
-        if (workspace is null) return ChoiceWalls.None;
-        var standing = await db.StandingAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel);
-        if (!Permissions.May(Verb.StartWorkspace, standing)) return ChoiceWalls.None;
+        if (workspace is null) return ChoiceLimits.None;
+        var roles = await db.RolesAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel);
+        if (!Permissions.May(Verb.StartWorkspace, roles)) return ChoiceLimits.None;
         var present = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
         var offered = newest
             ? await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == present.TemplateId && !t.Retired, cancel)
@@ -26,6 +26,6 @@ public sealed class StartPreview(IDbContextFactory<PortalDb> databases)
         var held = await db.Reservations.Where(r => r.WorkspaceId == workspaceId && r.EndedAt == null && r.Kind == ReservationKind.Scratch)
             .SumAsync(r => r.StorageGib, cancel);
         var facts = await StartWorkspace.FactsAsync(db, workspace, version, new(sizeId, workspace.Workers), [], cancel);
-        return ChoiceWalls.Of(version.Spec, sizeId, new(0, 0, -held, 0), facts);
+        return ChoiceLimits.Of(version.Spec, sizeId, new(0, 0, -held, 0), facts);
     }
 }

@@ -32,7 +32,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.StartWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
         var newest = (await ChangeWorkspace.NewestRunAsync(db, workspaceId, cancel))!;
         var present = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
-        if (newest.Phase.IsFinished() && await NodesWell.ReadAsync(db, workspace, present.Spec, cancel) && StatusOf.Run(newest.Kind, newest.Phase, newest.Releasing, nodesWell: true) is WorkspaceStatus.Ready) return new ChangeOutcome.Already();
+        if (newest.Phase.IsFinished() && await NodesHealthy.ReadAsync(db, workspace, present.Spec, cancel) && StatusOf.Run(newest.Kind, newest.Phase, newest.Releasing, nodesHealthy: true) is WorkspaceStatus.Ready) return new ChangeOutcome.Already();
 
         var order = new Run { WorkspaceId = workspaceId, Kind = RunKind.Start };
         if (newest.Phase.IsFinished())

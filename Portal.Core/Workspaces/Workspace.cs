@@ -40,8 +40,8 @@ public sealed class Workspace
     public TimeSpan? RunFor { get; set; }
 
     /// <summary>The requested run: what a person wants next while a run is unfinished; Jobs acts on it.</summary>
-    public RunKind? Wish { get; set; }
-    public Guid? WishBy { get; set; }
+    public RunKind? RequestedRun { get; set; }
+    public Guid? RequestedBy { get; set; }
 
     /// <summary>Its owner wants it kept until then even if it is idle.</summary>
     public DateTimeOffset? KeepUntil { get; set; }
@@ -101,7 +101,7 @@ public sealed class LogLine
     public Guid WorkspaceId { get; init; }
     public long? RunId { get; init; }
     public DateTimeOffset At { get; private set; }
-    public LogLevelOfLine Level { get; init; }
+    public LogLineSeverity Severity { get; init; }
     public required string Text
     {
         get;
@@ -109,7 +109,7 @@ public sealed class LogLine
     }
 }
 
-public enum LogLevelOfLine { Info, Warn, Fail }
+public enum LogLineSeverity { Info, Warn, Fail }
 
 /// <summary>An address block that is in use, or held back for a while after it was seen free.</summary>
 public sealed class SubnetHold

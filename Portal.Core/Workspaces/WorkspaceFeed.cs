@@ -21,8 +21,8 @@ public sealed class WorkspaceFeed
     }
 
     /// <summary>Null if there is no such workspace, or none that this actor may see.</summary>
-    public async Task<Live<WorkspaceView?>?> WatchAsync(Actor actor, string slug, CancellationToken goodbye) =>
-        await FindAsync(actor, slug, goodbye) is { } id ? await _one.WatchAsync(id, goodbye) : null;
+    public async Task<Live<WorkspaceView?>?> WatchAsync(Actor actor, string slug, CancellationToken cancel) =>
+        await FindAsync(actor, slug, cancel) is { } id ? await _one.WatchAsync(id, cancel) : null;
 
     /// <summary>The same, once.</summary>
     public async Task<WorkspaceView?> LookAsync(Actor actor, string slug, CancellationToken cancel) =>
@@ -36,7 +36,7 @@ public sealed class WorkspaceFeed
         return slug is null ? null : await LookAsync(actor, slug, cancel);
     }
 
-    public Task<Live<HomeView?>> WatchHomeAsync(Actor actor, CancellationToken goodbye) => _home.WatchAsync(actor.PersonId, goodbye);
+    public Task<Live<HomeView?>> WatchHomeAsync(Actor actor, CancellationToken cancel) => _home.WatchAsync(actor.PersonId, cancel);
 
     /// <summary>The same, once; null if there is no such person.</summary>
     public Task<HomeView?> LookHomeAsync(Actor actor, CancellationToken cancel) => ReadHomeAsync(actor.PersonId, cancel);
@@ -51,7 +51,7 @@ public sealed class WorkspaceFeed
         await using var db = await _databases.CreateDbContextAsync(cancel);
         var w = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Slug == slug, cancel);
         if (w is null) return null;
-        return Permissions.May(verb, await db.StandingAsync(actor, w.TenantId, w.ClassId, w.PersonId, cancel)) ? w.Id : null;
+        return Permissions.May(verb, await db.RolesAsync(actor, w.TenantId, w.ClassId, w.PersonId, cancel)) ? w.Id : null;
     }
 
     private async Task<WorkspaceView?> ReadOneAsync(Guid id, CancellationToken cancel)
@@ -66,7 +66,7 @@ public sealed class WorkspaceFeed
         var name = await db.Persons.Where(p => p.Id == person).Select(p => p.Name).SingleOrDefaultAsync(cancel);
         if (name is null) return null;
         var mine = await WorkspaceReader.ReadAsync(db, db.Workspaces.Where(w => w.PersonId == person && w.DeletedAt == null), withLog: false, cancel);
-        var operates = Permissions.May(Verb.SeeOperations, await db.StandingAsync(new(person), null, null, null, cancel));
+        var operates = Permissions.May(Verb.SeeOperations, await db.RolesAsync(new(person), null, null, null, cancel));
         return new(person, name, await MyClasses.ReadAsync(db, person, cancel), mine, operates);
     }
 }

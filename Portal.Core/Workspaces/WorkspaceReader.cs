@@ -26,21 +26,21 @@ internal static class WorkspaceReader
         var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId))
             .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, cancel);
         var resized = runs.Values.Where(r => r.Kind is RunKind.Resize && r.Phase.IsFinished()).Select(r => r.WorkspaceId).ToList();
-        var standing = resized.Count == 0 ? new Dictionary<Guid, Run>() : await db.StandingRunsAsync(resized, cancel);
+        var lifecycle = resized.Count == 0 ? new Dictionary<Guid, Run>() : await db.LifecycleRunsAsync(resized, cancel);
         var runIds = runs.Values.Select(r => r.Id).ToList();
         var steps = (await db.RunSteps.AsNoTracking().Where(s => runIds.Contains(s.RunId)).ToListAsync(cancel)).ToLookup(s => s.RunId);
         var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId)).OrderBy(n => n.Name).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
         var log = withLog ? (await db.LogLines.AsNoTracking().Where(l => ids.Contains(l.WorkspaceId)).OrderByDescending(l => l.Id).Take(LogLines).ToListAsync(cancel)).ToLookup(l => l.WorkspaceId) : null;
         var templates = rows.Select(r => r.TemplateId).Distinct(StringComparer.Ordinal).ToList();
         var offered = (await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired && templates.Contains(t.TemplateId)).Select(t => new { t.Id, t.TemplateId, t.Spec }).ToListAsync(cancel)).ToLookup(t => t.TemplateId, StringComparer.Ordinal);
-        var mends = await MendsAsync(db, [.. nodes.SelectMany(n => n).Where(n => !n.Running || n.Restarts > 0).Select(n => n.WorkspaceId).Distinct()], cancel);
+        var restarts = await LastRestartsAsync(db, [.. nodes.SelectMany(n => n).Where(n => !n.Running || n.Restarts > 0).Select(n => n.WorkspaceId).Distinct()], cancel);
         var usual = await StepHistory.ReadAsync(db, cancel);
         var enforced = await db.Site.Select(s => (bool?)s.BlocksEnforced).SingleOrDefaultAsync(cancel) ?? true;
         var queue = runs.Values.Any(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)) ? await LaunchQueue.ReadAsync(db, usual, cancel) : null;
         return [.. rows.Select(r =>
         {
             var run = runs[r.w.Id];
-            var decides = standing.GetValueOrDefault(r.w.Id, run);
+            var decides = lifecycle.GetValueOrDefault(r.w.Id, run);
             var mine = nodes[r.w.Id].Where(n => n.Generation == r.w.Generation).ToList();
             return new WorkspaceView
             {
@@ -48,14 +48,14 @@ internal static class WorkspaceReader
                 Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters,
                 Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId)?.Spec,
                 Generation = r.w.Generation, WithoutSettings = r.w.WithoutSettings,
-                Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(decides.Kind, decides.Phase, decides.Releasing, NodesWell.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
+                Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(decides.Kind, decides.Phase, decides.Releasing, NodesHealthy.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
                 Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt,
-                EndAt = r.w.EndAt, RunFor = r.w.RunFor, LongestHours = r.LongestHours, Wish = r.w.Wish,
+                EndAt = r.w.EndAt, RunFor = r.w.RunFor, LongestHours = r.LongestHours, RequestedRun = r.w.RequestedRun,
                 Idle = IdleOf(r.w, decides, r.IdleMinutes),
                 Run = View(run, r.Spec, r.w.Workers, steps[run.Id].ToDictionary(s => s.Key), usual),
-                Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Level, l.Text))],
+                Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Severity, l.Text))],
                 Nodes = [.. mine.Select(n => new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids, n.SeenAt) { Restarts = n.Restarts, ScratchBytes = n.ScratchBytes })],
-                Mending = MendOf(r.Spec, r.w, mine, mends.GetValueOrDefault(r.w.Id)),
+                AutomaticRestarts = RestartStateOf(r.Spec, r.w, mine, restarts.GetValueOrDefault(r.w.Id)),
                 Folder = new(r.UsedBytes, (long)r.LimitGib << 30, enforced),
                 Queue = run.Phase == RunPhase.Queued ? queue?.Of(run.Id) : null,
             };
@@ -71,15 +71,15 @@ internal static class WorkspaceReader
     }
 
     /// <summary>The last automatic restart, or decision against one.</summary>
-    private static async Task<Dictionary<Guid, string>> MendsAsync(PortalDb db, Guid[] ids, CancellationToken cancel) => ids.Length == 0 ? [] :
-        await db.Audit.AsNoTracking().Where(a => ids.Contains(a.WorkspaceId!.Value) && a.Verb == Mending.Verb)
+    private static async Task<Dictionary<Guid, string>> LastRestartsAsync(PortalDb db, Guid[] ids, CancellationToken cancel) => ids.Length == 0 ? [] :
+        await db.Audit.AsNoTracking().Where(a => ids.Contains(a.WorkspaceId!.Value) && a.Verb == AutomaticRestarts.Verb)
             .GroupBy(a => a.WorkspaceId!.Value).Select(g => g.OrderByDescending(a => a.Id).First()).ToDictionaryAsync(a => a.WorkspaceId!.Value, a => a.Outcome, cancel);
 
     /// <summary>Whether everything but a worker is running.</summary>
-    private static MendState MendOf(TemplateSpec spec, Workspace w, List<NodeRow> seen, string? last)
+    private static RestartState RestartStateOf(TemplateSpec spec, Workspace w, List<NodeRow> seen, string? last)
     {
         var ended = spec.Nodes(w.SizeId, w.Workers).Where(n => !seen.Exists(s => s.Name == n.Name && s.Running)).ToList();
-        return ended.Count == 0 || ended.Exists(n => n.Role.Workers is null) ? MendState.None : last == Mending.GivenUp ? MendState.GivenUp : MendState.Again;
+        return ended.Count == 0 || ended.Exists(n => n.Role.Workers is null) ? RestartState.None : last == AutomaticRestarts.GivenUp ? RestartState.GivenUp : RestartState.Again;
     }
 
     private static RunView View(Run run, TemplateSpec spec, int workers, Dictionary<StepKey, RunStep> done, StepHistory usual)

@@ -49,7 +49,7 @@ public sealed record WorkspaceView
     public int LongestHours { get; init; }
 
     /// <summary>The requested run while the current one is unfinished.</summary>
-    public RunKind? Wish { get; init; }
+    public RunKind? RequestedRun { get; init; }
     public required RunView Run { get; init; }
 
     /// <summary>What keeps it running, and when it stops if idle.</summary>
@@ -58,7 +58,7 @@ public sealed record WorkspaceView
     public ImmutableArray<NodeView> Nodes { get; init; } = [];
 
     /// <summary>Automatic restarts of workers that exited by themselves.</summary>
-    public MendState Mending { get; init; }
+    public RestartState AutomaticRestarts { get; init; }
     public required FolderView Folder { get; init; }
 
     /// <summary>Set while it waits for its turn.</summary>
@@ -77,7 +77,7 @@ public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, 
 /// <param name="Usual">Median duration of this step recently; null before it was first measured.</param>
 public sealed record StepView(StepKey Key, DateTimeOffset? Began, DateTimeOffset? Ended, TimeSpan? Usual, bool Failed);
 
-public sealed record LogLineView(long Id, DateTimeOffset At, LogLevelOfLine Level, string Text);
+public sealed record LogLineView(long Id, DateTimeOffset At, LogLineSeverity Severity, string Text);
 
 /// <param name="Cpu">Share of its limit, 0 to 1, oldest first.</param>
 public sealed record NodeView(string Name, string Role, bool Running, int? ExitCode, long OutOfMemoryKills, ImmutableArray<double> Cpu, double Throttled, long MemoryBytes, long MemoryLimitBytes, int Pids, DateTimeOffset SeenAt)

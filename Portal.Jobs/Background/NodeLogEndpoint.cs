@@ -20,8 +20,8 @@ public static class NodeLogEndpoint
         var (following, downloading) = (new SemaphoreSlim(MostAtOnce), new SemaphoreSlim(MostDownloads));
         routes.MapGet("/logs/{workspace:guid}/{node}", async (Guid workspace, string node, int? tail, bool? follow, IClusterCloud clusters, TimeProvider clock, HttpContext http) =>
         {
-            var (room, cancel) = (follow == true ? following : downloading, http.RequestAborted);
-            if (!await room.WaitAsync(follow == true ? TimeSpan.Zero : TimeSpan.FromSeconds(30), cancel))
+            var (slots, cancel) = (follow == true ? following : downloading, http.RequestAborted);
+            if (!await slots.WaitAsync(follow == true ? TimeSpan.Zero : TimeSpan.FromSeconds(30), cancel))
             {
                 http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
                 return;
@@ -34,7 +34,7 @@ public static class NodeLogEndpoint
             }
             catch (CloudException) when (!http.Response.HasStarted) { http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable; }
             catch (Exception e) when (e is CloudException or OperationCanceledException) { http.Abort(); }
-            finally { room.Release(); }
+            finally { slots.Release(); }
         });
     }
 

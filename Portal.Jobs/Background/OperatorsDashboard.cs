@@ -18,7 +18,7 @@ public static class OperatorsDashboard
         app.UseRouting();
         app.MapHangfireDashboard(Path, new DashboardOptions
         {
-            Authorization = [new ThroughTheWeb()],
+            Authorization = [new WebAuthorizationFilter()],
             IsReadOnlyFunc = _ => true,
             IgnoreAntiforgeryToken = true, // read-only
             AppPath = "/operations",
@@ -28,7 +28,7 @@ public static class OperatorsDashboard
         });
     }
 
-    private sealed class ThroughTheWeb : IDashboardAuthorizationFilter
+    private sealed class WebAuthorizationFilter : IDashboardAuthorizationFilter
     {
         public bool Authorize(DashboardContext context) => context.GetHttpContext().Request.Headers["X-Portal-Operator"] == "yes";
     }

@@ -27,12 +27,12 @@ public sealed class TemplateStore(string folder)
         if (files.Sum(f => f.Length) > MostBytes) throw new InvalidDataException($"more than {MostBytes >> 20} MiB in one template");
         var staged = Path.Combine(folder, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)) + Unnamed);
         Directory.CreateDirectory(staged, AllRead);
-        var room = (long)MostBytes;
+        var remaining = (long)MostBytes;
         foreach (var file in files)
         {
             var to = Path.Combine(staged, Path.GetRelativePath(source, file.FullName));
             Directory.CreateDirectory(Path.GetDirectoryName(to)!, AllRead);
-            room -= Copy(file, to, room);
+            remaining -= Copy(file, to, remaining);
         }
         return staged;
     }
@@ -57,7 +57,7 @@ public sealed class TemplateStore(string folder)
         .SelectMany(f => f is DirectoryInfo below ? Files(below) : [(FileInfo)f]);
 
     /// <summary>Returns bytes copied. Files without a length are not opened: they may be pipes or devices.</summary>
-    private static long Copy(FileInfo file, string to, long room)
+    private static long Copy(FileInfo file, string to, long remaining)
     {
         using (var target = File.Create(to))
             if (file.Length > 0)
@@ -65,7 +65,7 @@ public sealed class TemplateStore(string folder)
                 using var source = file.OpenRead();
                 var buffer = new byte[81920];
                 for (int got; (got = source.Read(buffer)) > 0; target.Write(buffer, 0, got))
-                    if (target.Length + got > room) throw new InvalidDataException($"more than {MostBytes >> 20} MiB in one template");
+                    if (target.Length + got > remaining) throw new InvalidDataException($"more than {MostBytes >> 20} MiB in one template");
             }
         File.SetUnixFileMode(to, AllRead & ~(UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute));
         return new FileInfo(to).Length;

@@ -29,11 +29,11 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
     });
 
     /// <summary>True if the node's address answers with a status below 400.</summary>
-    public async Task<bool> AnswersAsync(IReadOnlyList<NodeNow> nodes, string node, HealthSpec health, CancellationToken cancel) =>
+    public async Task<bool> AnswersAsync(IReadOnlyList<NodeStatus> nodes, string node, HealthSpec health, CancellationToken cancel) =>
         await AskAsync(nodes, node, health.Port, health.Path, token: null, (answer, until) => _reader.DropAsync(answer, Page, until), cancel);
 
     /// <summary>The number; null while there is no answer, or it is not a number.</summary>
-    public async Task<double?> CountAsync(IReadOnlyList<NodeNow> nodes, CountSpec count, CancellationToken cancel)
+    public async Task<double?> CountAsync(IReadOnlyList<NodeStatus> nodes, CountSpec count, CancellationToken cancel)
     {
         var found = await ReadAsync(nodes, count.Role, count.Port, count.Path, token: null, json => Number(json, count.Value) is { } value ? new Found(value) : null, cancel);
         return found?.Value;
@@ -41,7 +41,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
 
     /// <summary>Converts a node's JSON; null while there is no answer, or it is not JSON.</summary>
     /// <param name="token">Of the app being asked.</param>
-    public async Task<T?> ReadAsync<T>(IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token, Func<JsonElement, T?> read, CancellationToken cancel) where T : class
+    public async Task<T?> ReadAsync<T>(IReadOnlyList<NodeStatus> nodes, string node, int port, string path, string? token, Func<JsonElement, T?> read, CancellationToken cancel) where T : class
     {
         T? found = null;
         await AskAsync(nodes, node, port, path, token, async (answer, until) => found = await _reader.JsonAsync(answer, Json, read, until), cancel);
@@ -71,7 +71,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
     private sealed record Found(double Value);
 
     private async Task<bool> AskAsync(
-        IReadOnlyList<NodeNow> nodes, string node, int port, string path, string? token,
+        IReadOnlyList<NodeStatus> nodes, string node, int port, string path, string? token,
         Func<HttpContent, CancellationToken, Task> read, CancellationToken cancel)
     {
         if (nodes.FirstOrDefault(n => n.Name == node)?.Address is not { } text || !IPAddress.TryParse(text, out var address)) return false;

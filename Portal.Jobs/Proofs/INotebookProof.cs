@@ -10,8 +10,8 @@ public abstract record ProofOutcome
     public sealed record Proven : ProofOutcome;
 
     /// <summary>Not yet: the app is still starting.</summary>
-    /// <param name="WebAway">The web process does not answer: nothing is wrong with the workspace, so its deadline is paused.</param>
-    public sealed record NotYet(string Why, bool WebAway) : ProofOutcome;
+    /// <param name="WebUnavailable">The web process does not answer: nothing is wrong with the workspace, so its deadline is paused.</param>
+    public sealed record NotYet(string Why, bool WebUnavailable) : ProofOutcome;
 
     /// <summary>It answers, but wrongly; waiting will not help.</summary>
     public sealed record Broken(string Cause, string Remedy) : ProofOutcome;

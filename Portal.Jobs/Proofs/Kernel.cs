@@ -62,7 +62,7 @@ public static class Kernel
         await socket.SendAsync(Execute(code, session, message, clock.GetUtcNow()), WebSocketMessageType.Text, endOfMessage: true, cancel);
         for (var left = MostOfACell; left >= 0;)
         {
-            var (heard, bytes) = await reader.MessageAsync(socket, Message, Heard.Of, cancel);
+            var (heard, bytes) = await reader.MessageAsync(socket, Message, KernelMessage.Of, cancel);
             left -= Math.Max(1, bytes); // empty messages count towards the limit too
             if (heard?.Parent != message) continue;
             switch (heard.Type)
@@ -113,9 +113,9 @@ public static class Kernel
     private static string NewId(TimeProvider clock) => Guid.CreateVersion7(clock.GetUtcNow()).ToString("N");
 
     /// <summary>The parts of a message that matter here; what violates the protocol is null.</summary>
-    private sealed record Heard(string? Parent, string? Type, string? State, string? Name, string? Text)
+    private sealed record KernelMessage(string? Parent, string? Type, string? State, string? Name, string? Text)
     {
-        public static Heard Of(JsonElement message)
+        public static KernelMessage Of(JsonElement message)
         {
             var type = ForeignJson.Text(message, "msg_type") ?? ForeignJson.Text(message, "header", "msg_type");
             var text = type switch

@@ -25,11 +25,11 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     /// <summary>Limit for what a kernel computed.</summary>
     private const int LongestAnswer = 200;
 
-    private static readonly TimeSpan Knocking = TimeSpan.FromMilliseconds(500), BetweenKnocks = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan ConnectWithin = TimeSpan.FromMilliseconds(500), BetweenAttempts = TimeSpan.FromMilliseconds(10);
 
     public async Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel)
     {
-        if (!await ListensAsync(order, cancel)) return new ProofOutcome.NotYet("The notebook is not responding yet.", WebAway: false);
+        if (!await ListensAsync(order, cancel)) return new ProofOutcome.NotYet("The notebook is not responding yet.", WebUnavailable: false);
         var ticket = await tickets.NewAsync(order.Workspace, order.App.Id, order.Person, cancel);
         using var own = new CancellationTokenSource(Deadline, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
@@ -39,8 +39,8 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
             var (visit, status) = await AppVisit.EnterAsync(site, site.AppOrigin(order.App.Id, order.Slug), ticket, until.Token);
             if (visit is null)
                 return (int)status >= 500
-                    ? new ProofOutcome.NotYet($"The portal answers with {(int)status}.", WebAway: true)
-                    : new ProofOutcome.NotYet($"The portal did not accept the ticket ({(int)status}).", WebAway: false);
+                    ? new ProofOutcome.NotYet($"The portal answers with {(int)status}.", WebUnavailable: true)
+                    : new ProofOutcome.NotYet($"The portal did not accept the ticket ({(int)status}).", WebUnavailable: false);
             entered = true;
             return order.App.Kernels ? await ComputeAsync(visit, until.Token) : await LookAsync(visit, order.App.Path, until.Token);
         }
@@ -52,11 +52,11 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         }
         catch (Exception e) when (e is HttpRequestException or WebSocketException or IOException)
         {
-            return entered ? new ProofOutcome.NotYet($"The notebook is not responding: {e.Message}", WebAway: false) : new ProofOutcome.NotYet($"The portal is not responding: {e.Message}", WebAway: true);
+            return entered ? new ProofOutcome.NotYet($"The notebook is not responding: {e.Message}", WebUnavailable: false) : new ProofOutcome.NotYet($"The portal is not responding: {e.Message}", WebUnavailable: true);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return new ProofOutcome.NotYet(entered ? $"The notebook did not respond within {Deadline.TotalSeconds:F0} s." : "The portal did not respond.", WebAway: !entered);
+            return new ProofOutcome.NotYet(entered ? $"The notebook did not respond within {Deadline.TotalSeconds:F0} s." : "The portal did not respond.", WebUnavailable: !entered);
         }
     }
 
@@ -64,22 +64,22 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     private async Task<bool> ListensAsync(ProofOrder order, CancellationToken cancel)
     {
         if (!IPAddress.TryParse(order.Address, out var address)) return false;
-        using var own = new CancellationTokenSource(Knocking, clock);
+        using var own = new CancellationTokenSource(ConnectWithin, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
         try
         {
-            while (!await KnockAsync(new(address, order.App.Port), until.Token)) await Task.Delay(BetweenKnocks, clock, until.Token);
+            while (!await AcceptsConnectionAsync(new(address, order.App.Port), until.Token)) await Task.Delay(BetweenAttempts, clock, until.Token);
             return true;
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return false; }
     }
 
-    private static async Task<bool> KnockAsync(IPEndPoint door, CancellationToken cancel)
+    private static async Task<bool> AcceptsConnectionAsync(IPEndPoint endpoint, CancellationToken cancel)
     {
-        using var socket = new Socket(door.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        using var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            await socket.ConnectAsync(door, cancel);
+            await socket.ConnectAsync(endpoint, cancel);
             return true;
         }
         catch (SocketException) { return false; }
@@ -96,7 +96,7 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     private static async Task<ProofOutcome> LookAsync(AppVisit visit, string path, CancellationToken cancel)
     {
         using var answer = await visit.SendAsync(HttpMethod.Get, path, cancel);
-        return (int)answer.StatusCode < 400 ? new ProofOutcome.Proven() : new ProofOutcome.NotYet($"The app answers with {(int)answer.StatusCode}.", WebAway: false);
+        return (int)answer.StatusCode < 400 ? new ProofOutcome.Proven() : new ProofOutcome.NotYet($"The app answers with {(int)answer.StatusCode}.", WebUnavailable: false);
     }
 
     private static ProofOutcome Of(KernelException e) => e.Status switch
@@ -104,9 +104,9 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         // Jupyter's own refusals: it is up, and will answer the same next time.
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ProofOutcome.Broken("The notebook does not accept its own token.", OwnSettings),
         // Includes temporary faults, such as a brief lack of memory: the deadline decides.
-        HttpStatusCode.InternalServerError => new ProofOutcome.NotYet("It cannot start a kernel (500). The usual causes are a full work folder or a broken image; the node's log has more.", WebAway: false),
+        HttpStatusCode.InternalServerError => new ProofOutcome.NotYet("It cannot start a kernel (500). The usual causes are a full work folder or a broken image; the node's log has more.", WebUnavailable: false),
         // From the proxy: nothing is listening yet.
-        { } status => new ProofOutcome.NotYet($"The notebook answers with {(int)status}.", WebAway: false),
+        { } status => new ProofOutcome.NotYet($"The notebook answers with {(int)status}.", WebUnavailable: false),
         null => new ProofOutcome.Broken(e.Message, OwnSettings),
     };
 }

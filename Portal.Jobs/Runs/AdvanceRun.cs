@@ -13,7 +13,7 @@ namespace Portal.Jobs.Runs;
 /// order and back-off; Hangfire provides the worker and, after an unexpected exception, the stack trace.
 /// </summary>
 [AutomaticRetry(Attempts = 0)]
-public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, Generations generations, DispatchBell bell, TimeProvider clock)
+public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, Generations generations, DispatchSignal signal, TimeProvider clock)
 {
     private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
 
@@ -29,7 +29,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
         finally
         {
-            if (bell.Hungry) bell.Ring(); // places are free, and a due run is waiting for one
+            if (signal.LeftUnclaimed) signal.Wake(); // places are free, and a due run is waiting for one
         }
     }
 
@@ -74,16 +74,16 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         while (true)
         {
             var run = mine.Run;
-            switch (run.Wish is { } wish ? WishPolicy.Decide(run.Kind, wish) : (WishDecision?)null)
+            switch (run.RequestedRun is { } requested ? RequestedRunPolicy.Decide(run.Kind, requested) : (RequestedRunDecision?)null)
             {
-                case WishDecision.Record:
+                case RequestedRunDecision.Record:
                     await runs.EndAsync(run, RunTrigger.Cancel, mine.Token);
-                    return $"ended for {run.Wish}";
-                case WishDecision.TakeBack when !run.Releasing:
+                    return $"ended for {run.RequestedRun}";
+                case RequestedRunDecision.TakeBack when !run.Releasing:
                     mine.Run = await runs.BeginTakeBackAsync(run, mine.Token);
                     continue;
                 case not null:
-                    await runs.DropWishAsync(run, mine.Token);
+                    await runs.DropRequestedRunAsync(run, mine.Token);
                     break;
             }
             if (run.Next is not { } key) return await EndAsync(mine);
@@ -152,12 +152,12 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
     private async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string said, CancellationToken cancel)
     {
         await runs.WaitAsync(run, dueIn, attempts, said, cancel);
-        bell.Ring();
+        signal.Wake();
     }
 
     private async Task LetGoAsync(HeldRun run, TimeSpan dueIn, int attempts, string said)
     {
         await WaitAsync(run, dueIn, attempts, said, CancellationToken.None);
-        if (dueIn == TimeSpan.Zero) await runs.RingAsync(CancellationToken.None);
+        if (dueIn == TimeSpan.Zero) await runs.WakeDispatcherAsync(CancellationToken.None);
     }
 }

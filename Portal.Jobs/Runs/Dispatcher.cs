@@ -6,30 +6,30 @@ using Portal.Jobs.Background;
 namespace Portal.Jobs.Runs;
 
 /// <summary>Wakes the dispatcher: NOTIFY, a worker that became free, a run that waits for a due time, a timer.</summary>
-public sealed class DispatchBell : IDisposable
+public sealed class DispatchSignal : IDisposable
 {
-    private readonly SemaphoreSlim _bell = new(0, 1);
+    private readonly SemaphoreSlim _signal = new(0, 1);
 
     /// <summary>Due runs were left unclaimed because every place of this process is taken.</summary>
-    public bool Hungry { get; set; }
+    public bool LeftUnclaimed { get; set; }
 
-    public void Ring()
+    public void Wake()
     {
-        try { _bell.Release(); }
+        try { _signal.Release(); }
         catch (SemaphoreFullException) { /* already signalled */ }
     }
 
     /// <summary>True if it was signalled.</summary>
-    public Task<bool> WaitAsync(TimeSpan atMost, CancellationToken cancel) => _bell.WaitAsync(atMost, cancel);
+    public Task<bool> WaitAsync(TimeSpan atMost, CancellationToken cancel) => _signal.WaitAsync(atMost, cancel);
 
-    public void Dispose() => _bell.Dispose();
+    public void Dispose() => _signal.Dispose();
 }
 
 /// <summary>
 /// Admits and claims runs and enqueues them in Hangfire: one job for all that fell due together. The lease recovers from a crash after the claim
 /// and from a lost Enqueue.
 /// </summary>
-public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJobClient hangfire, DispatchBell bell, RunOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<Dispatcher> log) : BackgroundService
+public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJobClient hangfire, DispatchSignal signal, RunOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<Dispatcher> log) : BackgroundService
 {
     /// <summary>Timed wake-ups are batched in intervals of this length; a NOTIFY does not wait for it.</summary>
     private static readonly TimeSpan Grain = TimeSpan.FromMilliseconds(100), AfterFault = TimeSpan.FromMilliseconds(500);
@@ -48,8 +48,8 @@ public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJo
                 var (handed, nextIn) = await runs.HandOverAsync(stop.Token);
                 foreach (var ids in handed.Chunk(Together))
                     hangfire.Create<AdvanceRun>(a => a.AdvanceAsync(ids, CancellationToken.None), new EnqueuedState(HangfireSetup.RunsQueue));
-                bell.Hungry = nextIn <= TimeSpan.Zero;
-                await bell.WaitAsync(Clamp(nextIn ?? options.BackupPoll), stop.Token);
+                signal.LeftUnclaimed = nextIn <= TimeSpan.Zero;
+                await signal.WaitAsync(Clamp(nextIn ?? options.BackupPoll), stop.Token);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested) { return; }
             catch (Exception e)
@@ -64,7 +64,7 @@ public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJo
 }
 
 /// <summary>One LISTEN connection per process for orders and requested runs; reconnects by itself after a database restart.</summary>
-public sealed class RunListener(NpgsqlDataSource data, DispatchBell bell, TimeProvider clock, ILogger<RunListener> log) : BackgroundService
+public sealed class RunListener(NpgsqlDataSource data, DispatchSignal signal, TimeProvider clock, ILogger<RunListener> log) : BackgroundService
 {
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(250);
 
@@ -75,9 +75,9 @@ public sealed class RunListener(NpgsqlDataSource data, DispatchBell bell, TimePr
             try
             {
                 await using var connection = await data.OpenConnectionAsync(stoppingToken);
-                connection.Notification += (_, _) => bell.Ring();
+                connection.Notification += (_, _) => signal.Wake();
                 await using (var listen = new NpgsqlCommand("listen portal_runs", connection)) await listen.ExecuteNonQueryAsync(stoppingToken);
-                bell.Ring(); // whatever was notified while nobody listened
+                signal.Wake(); // whatever was notified while nobody listened
                 while (true) await connection.WaitAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }

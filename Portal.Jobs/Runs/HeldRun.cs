@@ -3,9 +3,9 @@ using Portal.Core.Runs;
 namespace Portal.Jobs.Runs;
 
 /// <summary>A run that this process holds, as last read from its row.</summary>
-/// <param name="Wish">The requested run; read with every save.</param>
+/// <param name="RequestedRun">The requested run; read with every save.</param>
 /// <param name="TakenBack">It releases what it made because a person asked for it, not because it failed.</param>
-public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind, int Step, bool Releasing, long Version, int Attempts, RunKind? Wish, bool TakenBack)
+public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind, int Step, bool Releasing, long Version, int Attempts, RunKind? RequestedRun, bool TakenBack)
 {
     public IReadOnlyList<StepKey> Steps => PlanSteps.Of(Kind, Releasing);
 
@@ -38,9 +38,9 @@ public sealed class RunOptions
     /// <summary>Maximum time from a node's start to a kernel that computes.</summary>
     public TimeSpan ProofDeadline { get; init; } = TimeSpan.FromMinutes(3);
 
-    /// <summary>Automatic restarts: how many times workers of one workspace that exited by themselves are restarted within <see cref="MendWithin"/>.</summary>
-    public int MendMost { get; init; } = 3;
-    public TimeSpan MendWithin { get; init; } = TimeSpan.FromMinutes(10);
+    /// <summary>Automatic restarts: how many times workers of one workspace that exited by themselves are restarted within <see cref="RestartWindow"/>.</summary>
+    public int MostRestarts { get; init; } = 3;
+    public TimeSpan RestartWindow { get; init; } = TimeSpan.FromMinutes(10);
 }
 
 /// <summary>This process's name in leases.</summary>

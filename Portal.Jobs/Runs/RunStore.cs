@@ -10,7 +10,7 @@ namespace Portal.Jobs.Runs;
 public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker worker)
 {
     private static readonly bool[] Both = [false, true];
-    private const string Back = "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.wish, r.releasing and r.cause is null";
+    private const string Back = "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.requested_run, r.releasing and r.cause is null";
 
     /// <summary>Claims due runs, runs with a requested run, and abandoned runs, as many as this process can take, and returns when the next is due.</summary>
     public async Task<(IReadOnlyList<long> Handed, TimeSpan? NextIn)> HandOverAsync(CancellationToken cancel)
@@ -23,7 +23,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
                 new($"""
                     update portal.runs set phase = 'Handed', version = version + 1, owner = $1, lease_until = clock_timestamp() + $2 where id in (
                       select r.id from portal.runs r join portal.workspaces w on w.id = r.workspace_id
-                      where (r.phase = 'Waiting' and (r.due_at <= clock_timestamp() or w.wish is not null))
+                      where (r.phase = 'Waiting' and (r.due_at <= clock_timestamp() or w.requested_run is not null))
                          or (r.phase in ({In(RunTrigger.HandOver)}) and r.lease_until < clock_timestamp())
                       order by r.due_at
                       limit greatest(0, $3 - (select count(*) from portal.runs where phase in ('Handed', 'Active') and owner = $1 and lease_until >= clock_timestamp()))
@@ -60,7 +60,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         with r as (update portal.runs set step = step + 1, attempts = 0, said = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
-             told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Info', $5 from r),
+             told as (insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, 'Info', $5 from r),
              begun as ({Begin})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), StepWords.Done(run.Next!.Value)) ?? throw new LeaseLostException(run.Id);
@@ -78,8 +78,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     public async Task<HeldRun> BeginTakeBackAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
         with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
-             wished as (update portal.workspaces w set wish = null, wish_by = null from r where w.id = r.workspace_id and w.wish = 'Resize'),
-             told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Info', 'The change of the number of workers is taken back.' from r),
+             requested as (update portal.workspaces w set requested_run = null, requested_by = null from r where w.id = r.workspace_id and w.requested_run = 'Resize'),
+             told as (insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, 'Info', 'The change of the number of workers is taken back.' from r),
              begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
@@ -89,7 +89,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null, failed_step = $4, cause = $5, remedy = $6, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
-             told as (insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, 'Fail', $5 from r),
+             told as (insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, 'Fail', $5 from r),
              begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), ForeignText.Clean(cause), Words(remedy))
@@ -123,9 +123,9 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         // The web's verbs write no other requested runs, so any other is forged and is dropped.
         await ExecuteAsync(connection, """
             insert into portal.runs (workspace_id, number, kind, ordered_by)
-            select w.id, $2 + 1, w.wish, w.wish_by from portal.workspaces w where w.id = $1 and w.wish in ('Stop', 'Delete') and w.deleted_at is null and not (w.wish = 'Stop' and $3)
+            select w.id, $2 + 1, w.requested_run, w.requested_by from portal.workspaces w where w.id = $1 and w.requested_run in ('Stop', 'Delete') and w.deleted_at is null and not (w.requested_run = 'Stop' and $3)
             """, cancel, run.WorkspaceId, run.Number, run.Kind == RunKind.Stop && phase == RunPhase.Succeeded);
-        await ExecuteAsync(connection, "update portal.workspaces set wish = null, wish_by = null where id = $1 and wish is not null", cancel, run.WorkspaceId);
+        await ExecuteAsync(connection, "update portal.workspaces set requested_run = null, requested_by = null where id = $1 and requested_run is not null", cancel, run.WorkspaceId);
         // It no longer counts among the launches at once, so the next one may begin.
         await ExecuteAsync(connection, "select pg_notify('portal_runs', '')", cancel);
         await transaction.CommitAsync(cancel);
@@ -136,16 +136,16 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         with begun as (
           update portal.workspaces w set end_at = clock_timestamp() + least(w.run_for, make_interval(hours => c.longest_hours)), run_for = null
           from portal.classes c where c.id = w.class_id and w.id = $1 and w.run_for is not null returning w.id, w.end_at)
-        insert into portal.log_lines (workspace_id, run_id, level, text)
+        insert into portal.log_lines (workspace_id, run_id, severity, text)
         select id, $2, 'Info', 'Runs until ' || to_char(end_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC.' from begun
         """;
 
     /// <summary>Drops a requested run that this run fulfils or that is not possible: otherwise it would wake the run again and again.</summary>
-    public async Task DropWishAsync(HeldRun run, CancellationToken cancel)
+    public async Task DropRequestedRunAsync(HeldRun run, CancellationToken cancel)
     {
-        await using var command = data.CreateCommand("update portal.workspaces set wish = null, wish_by = null where id = $1 and wish = $2");
+        await using var command = data.CreateCommand("update portal.workspaces set requested_run = null, requested_by = null where id = $1 and requested_run = $2");
         command.Parameters.Add(P(run.WorkspaceId));
-        command.Parameters.Add(P(run.Wish!.Value.ToString()));
+        command.Parameters.Add(P(run.RequestedRun!.Value.ToString()));
         await command.ExecuteNonQueryAsync(cancel);
     }
 
@@ -164,17 +164,17 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     }
 
     /// <summary>Wakes the dispatchers of all processes.</summary>
-    public async Task RingAsync(CancellationToken cancel)
+    public async Task WakeDispatcherAsync(CancellationToken cancel)
     {
         await using var command = data.CreateCommand("select pg_notify('portal_runs', '')");
         await command.ExecuteNonQueryAsync(cancel);
     }
 
     /// <summary>A line for the workspace's owner, unless the run is no longer ours.</summary>
-    public async Task TellAsync(HeldRun run, LogLevelOfLine level, string text, CancellationToken cancel)
+    public async Task TellAsync(HeldRun run, LogLineSeverity severity, string text, CancellationToken cancel)
     {
-        await using var command = data.CreateCommand("insert into portal.log_lines (workspace_id, run_id, level, text) select workspace_id, id, $1, $2 from portal.runs where id = $3 and version = $4 and phase = 'Active'");
-        foreach (var value in (object[])[level.ToString(), ForeignText.Clean(text), run.Id, run.Version]) command.Parameters.Add(P(value));
+        await using var command = data.CreateCommand("insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, $1, $2 from portal.runs where id = $3 and version = $4 and phase = 'Active'");
+        foreach (var value in (object[])[severity.ToString(), ForeignText.Clean(text), run.Id, run.Version]) command.Parameters.Add(P(value));
         if (await command.ExecuteNonQueryAsync(cancel) == 0) throw new LeaseLostException(run.Id);
     }
 

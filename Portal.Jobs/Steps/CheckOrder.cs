@@ -31,7 +31,7 @@ public sealed class OrderChecks(IShareCloud shares)
 {
     /// <summary>Why nothing may be made; null if all is well.</summary>
     public async Task<StepAnswer.Fail?> RefusalAsync(PortalDb db, RunFacts facts, CancellationToken cancel) =>
-        Mismatch(facts) ?? await NotReservedAsync(db, facts, cancel) ?? await NoRoomAsync(db, facts, cancel);
+        Mismatch(facts) ?? await NotReservedAsync(db, facts, cancel) ?? await NoCapacityAsync(db, facts, cancel);
 
     private static StepAnswer.Fail? Mismatch(RunFacts facts)
     {
@@ -50,8 +50,8 @@ public sealed class OrderChecks(IShareCloud shares)
     private static async Task<StepAnswer.Fail?> NotReservedAsync(PortalDb db, RunFacts facts, CancellationToken cancel)
     {
         var (workspace, @class, tenant, person, _, folder, _) = facts;
-        var standing = await db.StandingAsync(new(person.Id), tenant.Id, @class.Id, person.Id, cancel);
-        if (!Permissions.May(Verb.StartWorkspace, standing)) return new("The owner no longer belongs to the class.", "Ask the instructor.");
+        var roles = await db.RolesAsync(new(person.Id), tenant.Id, @class.Id, person.Id, cancel);
+        if (!Permissions.May(Verb.StartWorkspace, roles)) return new("The owner no longer belongs to the class.", "Ask the instructor.");
         var mine = await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null && (r.WorkspaceId == workspace.Id || r.WorkFolderId == folder.Id)).ToListAsync(cancel);
         bool Reserved(ReservationKind kind, Amounts amounts, string node = "") => mine.Exists(r => r.Kind == kind && r.Node == node && r.TenantId == tenant.Id && r.ClassId == @class.Id && r.PersonId == person.Id
             && new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, r.Workspaces) == amounts);
@@ -64,7 +64,7 @@ public sealed class OrderChecks(IShareCloud shares)
         return null;
     }
 
-    private async Task<StepAnswer.Fail?> NoRoomAsync(PortalDb db, RunFacts facts, CancellationToken cancel)
+    private async Task<StepAnswer.Fail?> NoCapacityAsync(PortalDb db, RunFacts facts, CancellationToken cancel)
     {
         // Measured now, not as of the last look. What is promised includes this order.
         var storage = await shares.PrepareAsync(cancel);

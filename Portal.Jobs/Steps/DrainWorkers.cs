@@ -12,7 +12,7 @@ namespace Portal.Jobs.Steps;
 /// Asks the leaving workers to leave their compute engine, so that nothing they hold is lost, and waits as long as the template says.
 /// Nothing is removed here.
 /// </summary>
-public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunStore runs, NpgsqlDataSource data, TimeProvider clock) : IStep
+public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingWorkers, RunStore runs, NpgsqlDataSource data, TimeProvider clock) : IStep
 {
     private const int LongestWords = 200, Left = 0, NotYet = 75; // EX_TEMPFAIL of sysexits.h
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(2), OneCommand = TimeSpan.FromSeconds(20);
@@ -22,8 +22,8 @@ public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunSto
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         if (context.Grows) return StepAnswer.IsNothing;
-        var kept = await leavers.KeptAsync(context.Run.WorkspaceId, context.Run.Releasing ? null : context.Facts.Workers, cancel);
-        var there = await leavers.SeenAsync(kept, cancel);
+        var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, context.Run.Releasing ? null : context.Facts.Workers, cancel);
+        var there = await leavingWorkers.SeenAsync(kept, cancel);
         if (kept.Spec.WorkerRole() is not { Drain: { } drain } role || there.Count == 0) return StepAnswer.IsNothing;
         var stay = new List<(string Node, string Why)>();
         // One that has exited by itself has left.
@@ -32,7 +32,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, Leavers leavers, RunSto
         if (stay.Count == 0) return StepAnswer.IsDone;
         var names = string.Join(", ", stay.Select(s => s.Node));
         if (await StepAge.OfAsync(data, context.Run, Key, cancel) < TimeSpan.FromMinutes(drain.Minutes)) return new StepAnswer.LookAgainIn(Between, $"{names}: {stay[0].Why}");
-        await runs.TellAsync(context.Run, LogLevelOfLine.Warn, $"{names} did not leave within {drain.Minutes} minutes and will be stopped anyway: {stay[0].Why}", cancel);
+        await runs.TellAsync(context.Run, LogLineSeverity.Warn, $"{names} did not leave within {drain.Minutes} minutes and will be stopped anyway: {stay[0].Why}", cancel);
         return StepAnswer.IsDone;
     }
 

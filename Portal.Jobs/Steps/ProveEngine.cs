@@ -34,7 +34,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
     }
 
     /// <summary>The conditions, in the order in which they come true: each returns null, or what is missing, for a person.</summary>
-    private IEnumerable<Func<CancellationToken, Task<string?>>> Questions(RunFacts facts, IReadOnlyList<NodeNow> nodes)
+    private IEnumerable<Func<CancellationToken, Task<string?>>> Questions(RunFacts facts, IReadOnlyList<NodeStatus> nodes)
     {
         foreach (var node in facts.Nodes)
             if (node.Role.Health is { } health) yield return Answers(node.Name, node.Name, health);
@@ -68,7 +68,7 @@ internal static class DeadNodes
     private const int LastLines = 15, LongestWords = 300;
 
     /// <summary>Null while every wanted node exists and none has exited.</summary>
-    public static async Task<StepAnswer.Fail?> FirstAsync(IClusterCloud clusters, RunFacts facts, Core.Workspaces.Workspace now, IReadOnlyList<NodeNow> seen, CancellationToken cancel)
+    public static async Task<StepAnswer.Fail?> FirstAsync(IClusterCloud clusters, RunFacts facts, Core.Workspaces.Workspace now, IReadOnlyList<NodeStatus> seen, CancellationToken cancel)
     {
         foreach (var wanted in facts.Nodes)
         {
@@ -78,7 +78,7 @@ internal static class DeadNodes
         return null;
     }
 
-    private static async Task<StepAnswer.Fail> DiedAsync(IClusterCloud clusters, Guid id, NodeNow node, bool files, CancellationToken cancel)
+    private static async Task<StepAnswer.Fail> DiedAsync(IClusterCloud clusters, Guid id, NodeStatus node, bool files, CancellationToken cancel)
     {
         var last = (await LastLinesAsync(clusters, id, node.Name, cancel)).LastOrDefault(l => l.Trim().Length > 0);
         var words = node.OutOfMemory ? "It ran out of memory." : last is null ? "" : $"Last output: {ForeignText.Clean(last, LongestWords)}";

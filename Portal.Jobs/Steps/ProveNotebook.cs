@@ -10,7 +10,7 @@ namespace Portal.Jobs.Steps;
 /// <summary>The last step, and the only one that may say Ready: a kernel computes, through the public address.</summary>
 public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebookProof proof, RunFactsReader facts, NpgsqlDataSource data, RunOptions options) : IStep
 {
-    private static readonly TimeSpan WhileWebIsAway = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan WhileWebIsUnavailable = TimeSpan.FromSeconds(2);
     public StepKey Key => StepKey.ProveNotebook;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
@@ -27,7 +27,7 @@ public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebo
         {
             ProofOutcome.Proven => StepAnswer.IsDone,
             ProofOutcome.Broken broken => new StepAnswer.Fail(broken.Cause, broken.Remedy),
-            ProofOutcome.NotYet { WebAway: true } away => new StepAnswer.LookAgainIn(WhileWebIsAway, away.Why),
+            ProofOutcome.NotYet { WebUnavailable: true } unavailable => new StepAnswer.LookAgainIn(WhileWebIsUnavailable, unavailable.Why),
             ProofOutcome.NotYet starting when age > options.ProofDeadline => new StepAnswer.Fail(
                 $"The notebook did not respond within {options.ProofDeadline.TotalMinutes:0} minutes: {starting.Why}",
                 "Try again, or choose a larger size. " + KernelProof.OwnSettings),

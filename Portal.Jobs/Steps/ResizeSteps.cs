@@ -15,7 +15,7 @@ public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChec
     {
         var facts = context.Facts;
         await using var db = await databases.CreateDbContextAsync(cancel);
-        if (await db.StandingRunAsync(facts.Workspace.Id, cancel) is not { } standing || !standing.IsUp()) return new StepAnswer.Fail("The workspace is not running.", "Start it first.");
+        if (await db.LifecycleRunAsync(facts.Workspace.Id, cancel) is not { } lifecycle || !lifecycle.IsUp()) return new StepAnswer.Fail("The workspace is not running.", "Start it first.");
         if (facts.SizeId != facts.Workspace.SizeId || facts.Version.Id != facts.Workspace.TemplateVersionId) return new StepAnswer.Fail("Only the number of workers can change while it runs.", "Stop it to choose another size or version.");
         if (facts.Spec.WorkerRole() is null || !facts.Spec.Allows(facts.Workers)) return new StepAnswer.Fail($"The template does not support {facts.Workers} workers.", "Choose another number.");
         if (facts.Shrinks(context.Run)) return StepAnswer.IsDone;
@@ -24,7 +24,7 @@ public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChec
 }
 
 /// <summary>Removes the leaving workers and, as each is seen gone, ends its quota reservation and capacity claim. From here on there is no way back to more.</summary>
-public sealed class DropWorkers(Leavers leavers, ReleaseRows rows) : IStep
+public sealed class DropWorkers(LeavingWorkers leavingWorkers, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropWorkers;
 
@@ -32,41 +32,41 @@ public sealed class DropWorkers(Leavers leavers, ReleaseRows rows) : IStep
     {
         if (context.Grows) return StepAnswer.IsNothing;
         if (!context.Run.Releasing) await rows.KeepWorkersAsync(context.Run, context.Facts.Workers, cancel);
-        var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
-        var left = await leavers.RemoveAsync(kept, cancel);
+        var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
+        var left = await leavingWorkers.RemoveAsync(kept, cancel);
         await rows.NodesGoneAsync(context.Run, [.. kept.Names, .. left.Select(n => n.Name)], cancel);
         return left.Count > 0 ? StepAnswer.Soon($"{left.Count} worker(s) are still shutting down.") : StepAnswer.IsDone;
     }
 }
 
 /// <summary>Removes mounts and rules of their scratch folders, after none of them exists.</summary>
-public sealed class UnmountWorkers(Leavers leavers) : IStep
+public sealed class UnmountWorkers(LeavingWorkers leavingWorkers) : IStep
 {
     public StepKey Key => StepKey.UnmountWorkers;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         if (context.Grows) return StepAnswer.IsNothing;
-        var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
+        var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
         // A call by a dead worker may have succeeded since they were seen gone.
-        if ((await leavers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker came up late and is being shut down again.");
-        return await leavers.DisconnectAsync(kept, cancel) ? StepAnswer.IsDone : StepAnswer.Soon("An access rule is still in place.");
+        if ((await leavingWorkers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker came up late and is being shut down again.");
+        return await leavingWorkers.DisconnectAsync(kept, cancel) ? StepAnswer.IsDone : StepAnswer.Soon("An access rule is still in place.");
     }
 }
 
 /// <summary>Removes their scratch folders, and then their reservations.</summary>
-public sealed class DropWorkerScratch(Leavers leavers, ReleaseRows rows) : IStep
+public sealed class DropWorkerScratch(LeavingWorkers leavingWorkers, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropWorkerScratch;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         if (context.Grows) return StepAnswer.IsNothing;
-        var kept = await leavers.KeptAsync(context.Run.WorkspaceId, null, cancel);
+        var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
-        if (!await leavers.DisconnectAsync(kept, cancel)) return StepAnswer.Soon("An access rule is still in place.");
-        if (!await leavers.DropFoldersAsync(kept, cancel)) return StepAnswer.Soon("Their folders are still being removed.");
+        if (!await leavingWorkers.DisconnectAsync(kept, cancel)) return StepAnswer.Soon("An access rule is still in place.");
+        if (!await leavingWorkers.DropFoldersAsync(kept, cancel)) return StepAnswer.Soon("Their folders are still being removed.");
         await rows.ScratchGoneAsync(context.Run, kept.Names, cancel);
         return StepAnswer.IsDone;
     }

@@ -22,13 +22,13 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
             var quiet = clock.GetUtcNow().AddMinutes(-IdlePolicy.Shortest);
             candidates = await (from w in db.Workspaces
                                 join c in db.Classes on w.ClassId equals c.Id
-                                where w.DeletedAt == null && w.Wish == null && c.IdleMinutes != null && w.ActiveAt < quiet && w.Subnet != null // a released workspace has no address
+                                where w.DeletedAt == null && w.RequestedRun == null && c.IdleMinutes != null && w.ActiveAt < quiet && w.Subnet != null // a released workspace has no address
                                 orderby w.ActiveAt
                                 select w.Id).Take(Most).ToListAsync(cancel);
         }
         var stopped = false;
         foreach (var id in candidates) stopped |= await DecideAsync(id, cancel);
-        if (stopped) await runs.RingAsync(cancel);
+        if (stopped) await runs.WakeDispatcherAsync(cancel);
     }
 
     /// <summary>Under the workspace's lock, from facts read under it: a click to keep it is either seen here or comes too late.</summary>
@@ -40,16 +40,16 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
         var row = await (from w in db.Workspaces.AsNoTracking()
                          join c in db.Classes on w.ClassId equals c.Id
                          from r in db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)
-                         where w.Id == id && w.DeletedAt == null && w.Wish == null && r.EndedAt != null
+                         where w.Id == id && w.DeletedAt == null && w.RequestedRun == null && r.EndedAt != null
                          select new { w, c.IdleMinutes, r.EndedAt, r.Number, LookedAt = db.Counts.Where(x => x.WorkspaceId == id && x.Span == (int)Spans.RawCounts.TotalSeconds && x.Name == CountNames.Signals).Max(x => (DateTimeOffset?)x.At) })
             .SingleOrDefaultAsync(cancel);
         // A Resize that failed or was cancelled has left it running.
-        if (row is null || await db.StandingRunAsync(id, cancel) is not { } standing || !standing.IsUp()) return false;
+        if (row is null || await db.LifecycleRunAsync(id, cancel) is not { } lifecycle || !lifecycle.IsUp()) return false;
         var activity = row.w.ActiveAt is { } at ? new Activity(at, row.w.ActiveBy) : null;
         if (IdlePolicy.Decide(new(clock.GetUtcNow(), row.IdleMinutes, row.EndedAt!.Value, activity, row.LookedAt, row.w.KeepUntil)) is not IdleDecision.Stop stop) return false;
         // Raw SQL, because this role may write no other column of a run.
         await db.Database.ExecuteSqlAsync($"insert into portal.runs (workspace_id, number, kind) values ({id}, {row.Number + 1}, 'Stop')", cancel);
-        await db.Database.ExecuteSqlAsync($"insert into portal.log_lines (workspace_id, level, text) values ({id}, 'Warn', {Why(stop, activity!)})", cancel);
+        await db.Database.ExecuteSqlAsync($"insert into portal.log_lines (workspace_id, severity, text) values ({id}, 'Warn', {Why(stop, activity!)})", cancel);
         await transaction.CommitAsync(cancel);
         return true;
     }

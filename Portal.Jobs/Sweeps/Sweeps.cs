@@ -6,13 +6,13 @@ namespace Portal.Jobs.Sweeps;
 
 /// <summary>Scheduled work. Hangfire creates one job per tick for the whole installation and retries it; each sweep may run twice.</summary>
 [Queue(HangfireSetup.SweepsQueue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
-public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers leftovers, Usage usage, Retention retention, Coarser coarser, Idle idle, TimeProvider clock)
+public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans, Usage usage, Retention retention, Rollup rollup, Idle idle, TimeProvider clock)
 {
     [JobDisplayName("sweep: workspaces at their end time")]
     public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
 
     [JobDisplayName("sweep: orphans")]
-    public Task LeftoversAsync(CancellationToken cancel) => AloneAsync(7412, leftovers.RunAsync, cancel);
+    public Task OrphansAsync(CancellationToken cancel) => AloneAsync(7412, orphans.RunAsync, cancel);
 
     [JobDisplayName("sweep: health of the clouds, usage of folders")]
     public Task UsageAsync(CancellationToken cancel) => AloneAsync(7413, usage.RunAsync, cancel);
@@ -21,7 +21,7 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Leftovers lefto
     public Task RetentionAsync(CancellationToken cancel) => AloneAsync(7414, retention.RunAsync, cancel);
 
     [JobDisplayName("sweep: roll up and expire metrics")]
-    public Task MetricsAsync(CancellationToken cancel) => AloneAsync(7415, coarser.RunAsync, cancel);
+    public Task MetricsAsync(CancellationToken cancel) => AloneAsync(7415, rollup.RunAsync, cancel);
 
     [JobDisplayName("sweep: idle workspaces")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
@@ -65,12 +65,12 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
     {
         var options = new RecurringJobOptions { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
         recurring.AddOrUpdate<Sweeps>("end-times", HangfireSetup.SweepsQueue, s => s.EndTimesAsync(CancellationToken.None), "*/10 * * * * *", options);
-        recurring.AddOrUpdate<Sweeps>("leftovers", HangfireSetup.SweepsQueue, s => s.LeftoversAsync(CancellationToken.None), "*/30 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("orphans", HangfireSetup.SweepsQueue, s => s.OrphansAsync(CancellationToken.None), "*/30 * * * * *", options);
         recurring.AddOrUpdate<Sweeps>("usage", HangfireSetup.SweepsQueue, s => s.UsageAsync(CancellationToken.None), "*/10 * * * * *", options);
         recurring.AddOrUpdate<Sweeps>("retention", HangfireSetup.SweepsQueue, s => s.RetentionAsync(CancellationToken.None), "0 */10 * * * *", options);
         recurring.AddOrUpdate<Sweeps>("metrics", HangfireSetup.SweepsQueue, s => s.MetricsAsync(CancellationToken.None), "40 * * * * *", options);
         recurring.AddOrUpdate<Sweeps>("idle", HangfireSetup.SweepsQueue, s => s.IdleAsync(CancellationToken.None), "*/30 * * * * *", options);
         using var connection = storage.GetReadOnlyConnection();
-        foreach (var id in connection.GetAllItemsFromSet("recurring-jobs").Except(["end-times", "leftovers", "usage", "retention", "metrics", "idle"], StringComparer.Ordinal)) recurring.RemoveIfExists(id);
+        foreach (var id in connection.GetAllItemsFromSet("recurring-jobs").Except(["end-times", "orphans", "usage", "retention", "metrics", "idle"], StringComparer.Ordinal)) recurring.RemoveIfExists(id);
     }
 }

@@ -35,12 +35,12 @@ public sealed class CloudHealth(
     /// <summary>True if all answer.</summary>
     public async Task<bool> LookAsync(CancellationToken cancel)
     {
-        var (engine, engineFault) = await AskAsync(clusters.PrepareAsync, cancel);
+        var (containerEngine, containerEngineFault) = await AskAsync(clusters.PrepareAsync, cancel);
         var (storage, storageFault) = await AskAsync(shares.PrepareAsync, cancel);
-        await SayAsync("engine", engine?.Summary, engineFault, cancel);
+        await SayAsync("engine", containerEngine?.Summary, containerEngineFault, cancel);
         await SayAsync("storage", storage?.Summary, storageFault, cancel);
-        await MeasureAsync(engine, storage, cancel);
-        return engineFault is null && storageFault is null;
+        await MeasureAsync(containerEngine, storage, cancel);
+        return containerEngineFault is null && storageFault is null;
     }
 
     private static async Task<(T? Report, CloudException? Fault)> AskAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancel) where T : class
@@ -61,16 +61,16 @@ public sealed class CloudHealth(
     }
 
     /// <summary>What cannot be measured now keeps its last figures: a restart of the container engine must not make queued orders fail.</summary>
-    private async Task MeasureAsync(CloudReport? engine, StorageReport? storage, CancellationToken cancel)
+    private async Task MeasureAsync(CloudReport? containerEngine, StorageReport? storage, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var site = await db.Site.SingleOrDefaultAsync(cancel);
         if (site is null) db.Site.Add(site = new SiteState());
         var set = capacity.Value;
-        site.CapacityVcpu = set.Vcpu ?? engine?.Vcpus * VcpusPerCore ?? site.CapacityVcpu;
-        site.CapacityMemoryMib = set.MemoryMib ?? (engine is null ? site.CapacityMemoryMib : (int)(engine.MemoryMib * MemoryShare));
-        if (engine is not null) (site.NodeVcpu, site.NodeMemoryMib) = (engine.Vcpus, (int)engine.MemoryMib);
-        site.LaunchesAtOnce = set.LaunchesAtOnce ?? engine?.Vcpus * LaunchesPerCore ?? site.LaunchesAtOnce;
+        site.CapacityVcpu = set.Vcpu ?? containerEngine?.Vcpus * VcpusPerCore ?? site.CapacityVcpu;
+        site.CapacityMemoryMib = set.MemoryMib ?? (containerEngine is null ? site.CapacityMemoryMib : (int)(containerEngine.MemoryMib * MemoryShare));
+        if (containerEngine is not null) (site.NodeVcpu, site.NodeMemoryMib) = (containerEngine.Vcpus, (int)containerEngine.MemoryMib);
+        site.LaunchesAtOnce = set.LaunchesAtOnce ?? containerEngine?.Vcpus * LaunchesPerCore ?? site.LaunchesAtOnce;
         site.StorageReserveBytes = (long)set.StorageReserveGib << 30;
         // Free space known without the bytes already written would look like space promised away, so the first time both are stored together.
         if (storage is not null && !site.StorageIsKnown)

@@ -13,7 +13,7 @@ public sealed class NodeRows(NpgsqlDataSource data)
     /// Writes what is seen of one workspace now. Rows of nodes that are not seen are removed, except those being restarted, whose count
     /// is kept for the new container; nothing is written if nothing changed, because each write notifies pages. Null: nothing is seen.
     /// </summary>
-    public async Task SeeAsync(Guid workspace, ClusterNow? now, CancellationToken cancel)
+    public async Task SeeAsync(Guid workspace, ClusterStatus? now, CancellationToken cancel)
     {
         var nodes = now?.Nodes ?? [];
         await using var batch = data.CreateBatch();

@@ -36,7 +36,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
             switch (happened)
             {
                 case { What: ClusterHappening.LookAgain }: await SeeAllAsync(cancel); break;
-                case { What: ClusterHappening.Away }: break;
+                case { What: ClusterHappening.Unavailable }: break;
                 case { Workspace: { } id }:
                     await rows.SeeAsync(id, After(happened, await clusters.LookAsync(id, cancel)), cancel);
                     if (happened is { What: ClusterHappening.Died, Node: not null }) _ = TellBesideAsync(id, happened, cancel);
@@ -46,7 +46,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
     }
 
     /// <summary>A container engine reports a death before its own list shows it: the node is not running, whatever the list says.</summary>
-    private static ClusterNow? After(ClusterEvent happened, ClusterNow? now) => happened.What is not ClusterHappening.Died || now is null ? now : now with
+    private static ClusterStatus? After(ClusterEvent happened, ClusterStatus? now) => happened.What is not ClusterHappening.Died || now is null ? now : now with
     {
         Nodes = [.. now.Nodes.Select(n => n.State is NodeState.Running && n.Name == happened.Node && n.Generation == happened.Generation ? n with { State = NodeState.Exited, ExitCode = happened.ExitCode, Address = null } : n)],
     };
@@ -83,9 +83,9 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         var node = died.Node!;
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await IsWantedAsync(db, id, died, cancel)) return;
-        db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Fail, Text = $"The node {node} stopped unexpectedly (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
+        db.LogLines.Add(new() { WorkspaceId = id, Severity = LogLineSeverity.Fail, Text = $"The node {node} stopped unexpectedly (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
         foreach (var line in await LastWordsAsync(id, node, cancel))
-            db.LogLines.Add(new() { WorkspaceId = id, Level = LogLevelOfLine.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });
+            db.LogLines.Add(new() { WorkspaceId = id, Severity = LogLineSeverity.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });
         await db.SaveChangesAsync(cancel);
     }
 

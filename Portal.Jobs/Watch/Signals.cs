@@ -26,7 +26,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
 
     private sealed record Watched(Guid Id, int Generation, int Workers, TemplateSpec Spec, Activity? Activity, DateTimeOffset? LookedAt)
     {
-        public IReadOnlyList<NodeNow> Nodes { get; init; } = [];
+        public IReadOnlyList<NodeStatus> Nodes { get; init; } = [];
     }
 
     private sealed record Answer(Watched Of, IReadOnlyList<Signal> Signals, IReadOnlyList<(string Name, double Value)> Counts);
@@ -63,7 +63,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         return [.. found.Select(f => new Watched(f.w.Id, f.w.Generation, f.w.Workers, f.Spec,
             f.w.ActiveAt >= f.EndedAt ? new(f.w.ActiveAt.Value, f.w.ActiveBy) : null, f.LookedAt >= f.EndedAt ? f.LookedAt : null)
         {
-            Nodes = [.. nodes[f.w.Id].Where(n => n.Generation == f.w.Generation).Select(n => new NodeNow(n.Name, n.Role, n.Generation, NodeState.Running, null, false, n.Address, ""))],
+            Nodes = [.. nodes[f.w.Id].Where(n => n.Generation == f.w.Generation).Select(n => new NodeStatus(n.Name, n.Role, n.Generation, NodeState.Running, null, false, n.Address, ""))],
         })];
     }
 

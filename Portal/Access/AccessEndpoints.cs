@@ -21,10 +21,10 @@ public static class AccessEndpoints
             if (!HttpMethods.IsGet(http.Request.Method) && !http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) && http.Features.Get<IStatusCodePagesFeature>() is { } pages) pages.Enabled = false;
             return next(http);
         });
-        var door = app.ApplicationServices.GetRequiredService<DemoDoor>();
+        var demo = app.ApplicationServices.GetRequiredService<DemoSignIn>();
         app.Use(async (http, next) =>
         {
-            if (!http.Request.Path.StartsWithSegments("/sign-in", StringComparison.OrdinalIgnoreCase) || door.IsOpen(http))
+            if (!http.Request.Path.StartsWithSegments("/sign-in", StringComparison.OrdinalIgnoreCase) || demo.IsOpen(http))
             {
                 await next(http);
                 return;

@@ -21,7 +21,7 @@ public static class PortalAccess
     {
         services.AddSingleton(new Site(configuration["Site:PublicUrl"], configuration["Site:AppsDomain"], configuration["Installation:Id"]));
         services.AddAccessVerbs();
-        services.AddSingleton<DemoDoor>().AddSingleton<OpenAppPage>();
+        services.AddSingleton<DemoSignIn>().AddSingleton<OpenAppPage>();
         services.AddSingleton<SessionEndings>().AddHostedService(p => p.GetRequiredService<SessionEndings>());
         services.AddAuthentication(SessionHandler.Name).AddScheme<AuthenticationSchemeOptions, SessionHandler>(SessionHandler.Name, null);
         services.AddAuthorization();

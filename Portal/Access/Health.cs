@@ -29,12 +29,12 @@ public static class Health
             }
             if (!asked)
             {
-                await unavailable.SayAsync(http, reason!.StartsWith(SchemaGate.Away, StringComparison.Ordinal) ? null : reason);
+                await unavailable.SayAsync(http, reason!.StartsWith(SchemaGate.Unavailable, StringComparison.Ordinal) ? null : reason);
                 return;
             }
             http.Response.StatusCode = reason is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
             http.Response.Headers.CacheControl = "no-store";
-            if (reason is not null) http.Response.Headers.RetryAfter = DatabaseAway.AskAgain.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+            if (reason is not null) http.Response.Headers.RetryAfter = DatabaseUnavailable.AskAgain.TotalSeconds.ToString(CultureInfo.InvariantCulture);
             await http.Response.WriteAsync(reason ?? "ok", http.RequestAborted);
         });
     }

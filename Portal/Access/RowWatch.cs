@@ -10,7 +10,7 @@ namespace Portal.Access;
 internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger log) : BackgroundService
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100), AfterFault = TimeSpan.FromSeconds(1);
-    private readonly Channel<bool> _bell = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     protected TimeProvider Clock => clock;
 
@@ -23,15 +23,15 @@ internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger lo
     protected abstract Task LookAsync(CancellationToken cancel);
 
     /// <summary>Triggers a check soon.</summary>
-    protected void Ring() => _bell.Writer.TryWrite(true);
+    protected void Wake() => _signal.Writer.TryWrite(true);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var told = changes.Subscribe(what => { if (Concerns(what)) Ring(); });
-        await using var timer = clock.CreateTimer(_ => Ring(), null, Every, Every);
+        using var told = changes.Subscribe(what => { if (Concerns(what)) Wake(); });
+        await using var timer = clock.CreateTimer(_ => Wake(), null, Every, Every);
         try
         {
-            await foreach (var _ in _bell.Reader.ReadAllAsync(stoppingToken))
+            await foreach (var _ in _signal.Reader.ReadAllAsync(stoppingToken))
             {
                 try
                 {
@@ -42,7 +42,7 @@ internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger lo
                 {
                     log.LogWarning("Access could not be checked, retrying in {Again}: {Error}", AfterFault, e.Message);
                     await Task.Delay(AfterFault, clock, stoppingToken);
-                    Ring();
+                    Wake();
                 }
             }
         }

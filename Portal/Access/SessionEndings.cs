@@ -16,7 +16,7 @@ internal sealed class SessionEndings(FindSession sessions, Changes changes, Time
     {
         var holder = new Holder(ended, h => _holders.TryRemove(h, out _));
         _holders[holder] = sessionHash;
-        Ring(); // it may have just ended
+        Wake(); // it may have just ended
         return holder;
     }
 

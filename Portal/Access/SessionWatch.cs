@@ -28,7 +28,7 @@ internal sealed class SessionWatch : RevalidatingServerAuthenticationStateProvid
             return authenticationState.User.FindFirstValue(PortalClaims.Session) is { } hash
                 && (await _sessions.StillAliveAsync([hash], cancellationToken)).Count == 1;
         }
-        catch (Exception fault) when (DatabaseAway.Is(fault))
+        catch (Exception fault) when (DatabaseUnavailable.Is(fault))
         {
             // Do not sign anybody out for that: each verb queries rows anyway, and the next check finds a session that ended meanwhile.
             return true;

@@ -86,7 +86,7 @@ internal sealed class MetricsExport : IDisposable
     {
         if (user.Identity?.IsAuthenticated != true) return false;
         await using var db = await _databases.CreateDbContextAsync(cancel);
-        return Permissions.May(Verb.SeeOperations, await db.StandingAsync(user.Actor(), null, null, null, cancel));
+        return Permissions.May(Verb.SeeOperations, await db.RolesAsync(user.Actor(), null, null, null, cancel));
     }
 
     private void Gauge(string name, string description, Func<Figures, IEnumerable<Measurement<double>>> values) =>

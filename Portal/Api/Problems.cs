@@ -19,7 +19,7 @@ internal static class Problems
             _ => StatusCodes.Status409Conflict,
         };
         if (status == StatusCodes.Status404NotFound) return NotFound();
-        return Say(status, "Refused", Words(why), ("reason", why.Reason.ToString()), ("field", why.Field), ("wall", why.Wall?.ToString()),
+        return Say(status, "Refused", Words(why), ("reason", why.Reason.ToString()), ("field", why.Field), ("bindingLimit", why.BindingLimit?.ToString()),
             ("resource", why.Resource?.ToString()), ("nearestFit", why.Fits?.SizeId),
             ("nearestWorkers", why.Fits is { Workers: > 0 } fit ? fit.Workers.ToString(System.Globalization.CultureInfo.InvariantCulture) : null),
             ("stop", why.Stop.IsEmpty ? null : string.Join(", ", why.Stop)));
@@ -45,7 +45,7 @@ internal static class Problems
         RefusalReason.EndInThePast => "The end time has passed.",
         RefusalReason.EndTooLate => "The end time is later than the class allows.",
         RefusalReason.NeverPossible => $"This site can never run that: it does not have enough {why.Resource}.",
-        RefusalReason.OverQuota => $"The quota for {why.Resource} is exhausted at level {why.Wall}.",
+        RefusalReason.OverQuota => $"The quota for {why.Resource} is exhausted at level {why.BindingLimit}.",
         RefusalReason.DiskNearlyFull => "The disk of this site is nearly full. An operator has to free space.",
         RefusalReason.IdTaken => "This id has already been used.",
         RefusalReason.IdInvalid => "The id must be a UUID of your own; this one is all zeros.",

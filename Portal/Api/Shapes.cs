@@ -121,18 +121,18 @@ public sealed record WorkspaceShape(
 }
 
 /// <summary>The scratch folder of one node.</summary>
-/// <param name="State">Roomy; NearlyFull from 90 % of the limit; Full: anything that needs to write there waits or fails.</param>
+/// <param name="State">Normal; NearlyFull from 90 % of the limit; Full: anything that needs to write there waits or fails.</param>
 /// <param name="Cause">What is wrong; <paramref name="Remedy"/> says what to do; both null while there is enough space.</param>
 public sealed record ScratchShape(string Node, long UsedBytes, long LimitBytes, ScratchState State, string? Cause, string? Remedy)
 {
     internal static ScratchShape Of(ScratchView scratch) => new(
-        scratch.Node, scratch.UsedBytes, scratch.LimitBytes, scratch.State, CauseOf(scratch), scratch.State is ScratchState.Roomy ? null : scratch.Remedy ?? Anyhow);
+        scratch.Node, scratch.UsedBytes, scratch.LimitBytes, scratch.State, CauseOf(scratch), scratch.State is ScratchState.Normal ? null : scratch.Remedy ?? Anyhow);
 
     private const string Anyhow = "Delete what is no longer needed in /scratch on that node. Stopping the workspace does not empty it.";
 
     private static string? CauseOf(ScratchView scratch) => scratch.State switch
     {
-        ScratchState.Roomy => null,
+        ScratchState.Normal => null,
         _ when !scratch.Enforced => $"The scratch folder of {scratch.Node} holds more than its limit; the limit is not enforced here.",
         ScratchState.NearlyFull => $"The scratch folder of {scratch.Node} is nearly full; once it is full, anything that needs to write there waits or fails.",
         _ => $"The scratch folder of {scratch.Node} is full: anything that needs to write there waits or fails until there is space.",

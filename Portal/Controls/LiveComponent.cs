@@ -13,7 +13,7 @@ namespace Portal.Controls;
 public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T : class
 {
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(250);
-    private CancellationTokenSource _goodbye = new();
+    private CancellationTokenSource _cancellation = new();
     private object? _key;
 
     [Inject] protected TimeProvider Clock { get; set; } = null!;
@@ -31,13 +31,13 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
     protected bool Loading => Current is null && Fault is null && !Missing;
 
     /// <summary>Cancelled when this component is disposed or shows something else.</summary>
-    protected CancellationToken Goodbye => _goodbye.Token;
+    protected CancellationToken Cancellation => _cancellation.Token;
 
     /// <summary>What is watched, such as an id from the address. When it changes, watching starts again.</summary>
     protected virtual object Key => "";
 
     /// <summary>Null if there is nothing this person may see.</summary>
-    protected abstract Task<Live<T?>?> OpenAsync(CancellationToken goodbye);
+    protected abstract Task<Live<T?>?> OpenAsync(CancellationToken cancel);
 
     /// <summary>Called on the renderer's thread before each render, for what must be computed once per change.</summary>
     protected virtual Task OnChangedAsync(T current) => Task.CompletedTask;
@@ -55,20 +55,20 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
     /// <summary>Starts over, as after a fault. The previous subscription is cancelled first.</summary>
     protected async Task TryAgainAsync()
     {
-        var before = _goodbye;
-        _goodbye = new();
+        var before = _cancellation;
+        _cancellation = new();
         await before.CancelAsync();
         before.Dispose();
         (Current, Fault, Missing) = (null, null, false);
-        var goodbye = _goodbye.Token;
+        var cancel = _cancellation.Token;
         try
         {
-            var live = await OpenAsync(goodbye);
-            if (goodbye.IsCancellationRequested) return;
+            var live = await OpenAsync(cancel);
+            if (cancel.IsCancellationRequested) return;
             await TakeAsync(live?.Now);
-            if (live is not null) _ = WatchAsync(live.Later, goodbye);
+            if (live is not null) _ = WatchAsync(live.Later, cancel);
         }
-        catch (OperationCanceledException) when (goodbye.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
             // The page was closed while it loaded.
         }
@@ -78,17 +78,17 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
         }
     }
 
-    private async Task WatchAsync(IAsyncEnumerable<T?> later, CancellationToken goodbye)
+    private async Task WatchAsync(IAsyncEnumerable<T?> later, CancellationToken cancel)
     {
         try
         {
-            await foreach (var next in later.WithCancellation(goodbye))
+            await foreach (var next in later.WithCancellation(cancel))
             {
                 await InvokeAsync(async () => { await TakeAsync(next); StateHasChanged(); });
-                await Task.Delay(Pace, Clock, goodbye);
+                await Task.Delay(Pace, Clock, cancel);
             }
         }
-        catch (OperationCanceledException) when (goodbye.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
             // The page was closed.
         }
@@ -116,8 +116,8 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
     public async ValueTask DisposeAsync()
     {
         OnLeave();
-        await _goodbye.CancelAsync();
-        _goodbye.Dispose();
+        await _cancellation.CancelAsync();
+        _cancellation.Dispose();
         GC.SuppressFinalize(this);
     }
 }

@@ -6,5 +6,5 @@ namespace Portal.Features;
 public static class PortalFeatures
 {
     /// <summary>What pages of several features share besides controls.</summary>
-    public static IServiceCollection AddPortalFeatures(this IServiceCollection services) => services.AddScoped<WorkspaceDesk>().AddScoped<TemplateDesk>();
+    public static IServiceCollection AddPortalFeatures(this IServiceCollection services) => services.AddScoped<WorkspaceActionHandler>().AddScoped<TemplateActionHandler>();
 }

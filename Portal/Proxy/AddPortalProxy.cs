@@ -9,8 +9,8 @@ public static class PortalProxy
     public static IServiceCollection AddPortalProxy(this IServiceCollection services)
     {
         services.AddHttpForwarder();
-        services.AddSingleton<AppDoors>().AddHostedService(p => p.GetRequiredService<AppDoors>());
-        services.AddSingleton<AppAnswers>().AddSingleton<AppProxy>().AddSingleton<JobsLine>().AddSingleton<JobsDashboard>().AddSingleton<NodeLogs>();
+        services.AddSingleton<AppAccessCache>().AddHostedService(p => p.GetRequiredService<AppAccessCache>());
+        services.AddSingleton<AppAnswers>().AddSingleton<AppProxy>().AddSingleton<JobsClient>().AddSingleton<JobsDashboard>().AddSingleton<NodeLogs>();
         // One character per byte, both ways: headers between an app and its pages may use any encoding.
         services.Configure<KestrelServerOptions>(o =>
         {

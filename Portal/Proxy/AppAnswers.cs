@@ -25,8 +25,8 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
     public Task TooLargeAsync(HttpContext http, AppHost host) => SayAsync(http, StatusCodes.Status413PayloadTooLarge, "App.TooLarge", host);
 
     /// <summary>The app is open but does not answer: 503 for scripts, which understand that; the given status for people.</summary>
-    public Task AwayAsync(HttpContext http, AppHost host, string target, int status) =>
-        IsPage(http) ? SayAsync(http, status, "App.Away", host, target) : TellScriptAsync(http, "away", "App.Away.Script");
+    public Task UnavailableAsync(HttpContext http, AppHost host, string target, int status) =>
+        IsPage(http) ? SayAsync(http, status, "App.Unavailable", host, target) : TellScriptAsync(http, "unavailable", "App.Unavailable.Script");
 
     /// <summary>
     /// Nothing is open here for this browser. Scripts always get the same 503, whoever asks and whatever has ended or never existed: a 404

@@ -7,7 +7,7 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Portal.Proxy;
 
 /// <summary>App traffic: check and forward, nothing else. Direct forwarding, so there are no routes or clusters to reload.</summary>
-internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterApp enter, Site site, AppAnswers answers, TimeProvider clock)
+internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, EnterApp enter, Site site, AppAnswers answers, TimeProvider clock)
 {
     /// <summary>Maximum body size that is sent to an app, bytes: large enough to upload a data set.</summary>
     private const long LargestUpload = 8L << 30;
@@ -27,9 +27,9 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
         else if (IsBelow(http, AppLinks.Through)) await ThroughAsync(http, host, target);
         else if (IsBelow(http, AppLinks.At)) await LeadAsync(http, host, target);
         else if (IsBelow(http, "/.portal")) await EnterAsync(http, host);
-        else if (await FindAsync(http, host) is not { } door) await answers.ClosedAsync(http, host, target);
+        else if (await FindAsync(http, host) is not { } entry) await answers.ClosedAsync(http, host, target);
         else if (!MayAsk(http, site.AppOrigin(host))) await answers.RefusedAsync(http);
-        else await ForwardAsync(http, host, door, door.Access.Address, door.Token, target);
+        else await ForwardAsync(http, host, entry, entry.Access.Address, entry.Token, target);
     }
 
     /// <summary>By the decoded path, which has the target's segments: dot segments have been refused, and an encoded slash is not decoded.</summary>
@@ -43,9 +43,9 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
     private async Task ThroughAsync(HttpContext http, AppHost host, string target)
     {
         var app = http.Request.Path.Value!.Split('/').ElementAtOrDefault(SegmentsBefore + 1) ?? "";
-        if (await FindAsync(http, host) is not { } door)
+        if (await FindAsync(http, host) is not { } entry)
             await answers.ClosedAsync(http, host, "/");
-        else if (new AppLinks(site, door.Access) is not { Any: true } links || links.Find(app) is not { AsksForToken: false } link)
+        else if (new AppLinks(site, entry.Access) is not { Any: true } links || links.Find(app) is not { AsksForToken: false } link)
             await answers.NotFoundAsync(http, host);
         else if (!MayAsk(http, site.AppOrigin(host)) || http.IsUpgrade()
             || http.Request.Headers["Sec-Fetch-Dest"] != "empty" || http.Request.Headers["Sec-Fetch-Site"] != "same-origin")
@@ -53,7 +53,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
         else
         {
             var node = link.Address is { } address ? new IPEndPoint(address, link.Port) : null;
-            await ForwardAsync(http, host, door, node, token: null, AppTarget.After(target, SegmentsBefore + 1), through: true);
+            await ForwardAsync(http, host, entry, node, token: null, AppTarget.After(target, SegmentsBefore + 1), through: true);
         }
     }
 
@@ -61,13 +61,13 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
     private async Task LeadAsync(HttpContext http, AppHost host, string target)
     {
         var wanted = AppTarget.After(target, SegmentsBefore).TrimStart('/');
-        if (await FindAsync(http, host) is { } door && new AppLinks(site, door.Access).Lead(wanted, navigates: true) is { } there)
+        if (await FindAsync(http, host) is { } entry && new AppLinks(site, entry.Access).Lead(wanted, navigates: true) is { } there)
             http.Response.Redirect(there);
         else await answers.NotFoundAsync(http, host);
     }
 
-    private Task<AppDoor?> FindAsync(HttpContext http, AppHost host) =>
-        http.Request.Cookies[site.AppCookie] is { Length: > 0 and < 200 } key ? doors.FindAsync(key, host, http.RequestAborted) : Task.FromResult<AppDoor?>(null);
+    private Task<CachedAppAccess?> FindAsync(HttpContext http, AppHost host) =>
+        http.Request.Cookies[site.AppCookie] is { Length: > 0 and < 200 } key ? cache.FindAsync(key, host, http.RequestAborted) : Task.FromResult<CachedAppAccess?>(null);
 
     /// <summary>
     /// Browsers treat all apps as one site and would send this app's cookie with requests from another app's page. So a request that writes, opens a
@@ -115,31 +115,31 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppDoors doors, EnterAp
         http.Response.Headers.Location = LocalUrl.OrHome(string.IsNullOrEmpty(path) ? entered.Path : OpenAppPage.PathInApp(path));
     }
 
-    private async Task ForwardAsync(HttpContext http, AppHost host, AppDoor door, IPEndPoint? node, string? token, string target, bool through = false)
+    private async Task ForwardAsync(HttpContext http, AppHost host, CachedAppAccess entry, IPEndPoint? node, string? token, string target, bool through = false)
     {
         if (node is not { } address)
         {
             // The portal's page knows the state of the node and explains it.
-            if (through) await answers.AwayAsync(http, host, "/", StatusCodes.Status503ServiceUnavailable);
+            if (through) await answers.UnavailableAsync(http, host, "/", StatusCodes.Status503ServiceUnavailable);
             else if (AppAnswers.IsTab(http)) answers.LeadToPortal(http, host, target);
-            else await answers.AwayAsync(http, host, target, StatusCodes.Status503ServiceUnavailable);
+            else await answers.UnavailableAsync(http, host, target, StatusCodes.Status503ServiceUnavailable);
             return;
         }
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = LargestUpload;
-        door.Enter(clock.GetUtcNow());
+        entry.Enter(clock.GetUtcNow());
         try
         {
-            var transformer = new AppTransformer(site, target, token, new(site, door.Access), clock, through);
-            var error = await forwarder.SendAsync(http, $"http://{address}", door.Client, Config, transformer, door.Ends);
+            var transformer = new AppTransformer(site, target, token, new(site, entry.Access), clock, through);
+            var error = await forwarder.SendAsync(http, $"http://{address}", entry.Client, Config, transformer, entry.Ends);
             if (error is ForwarderError.None || http.Response.HasStarted) return;
             if (error is ForwarderError.RequestBodyClient && http.Response.StatusCode == StatusCodes.Status413PayloadTooLarge)
                 await answers.TooLargeAsync(http, host);
-            else if (door.Ends.IsCancellationRequested) await answers.ClosedAsync(http, host, target);
-            else await answers.AwayAsync(http, host, target, StatusCodes.Status502BadGateway);
+            else if (entry.Ends.IsCancellationRequested) await answers.ClosedAsync(http, host, target);
+            else await answers.UnavailableAsync(http, host, target, StatusCodes.Status502BadGateway);
         }
         finally
         {
-            door.Leave(clock.GetUtcNow());
+            entry.Leave(clock.GetUtcNow());
         }
     }
 }

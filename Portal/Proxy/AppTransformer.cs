@@ -90,7 +90,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
             var start = new byte[LongestAnswer];
             var length = await body.ReadAtLeastAsync(start, LongestAnswer, throwOnEndOfStream: false, cancel);
             var led = length < LongestAnswer ? Led(start.AsMemory(0, length)) : null;
-            answer.Content = led is null ? new StreamContent(new Chain(start.AsMemory(0, length), body)) : new ByteArrayContent(led);
+            answer.Content = led is null ? new StreamContent(new ConcatenatedStream(start.AsMemory(0, length), body)) : new ByteArrayContent(led);
             if (led is not null) headers.ContentLength = led.Length;
         }
     }

@@ -12,7 +12,7 @@ namespace Portal.Proxy;
 /// Pages about background jobs for operators, served by Jobs on its Unix socket and forwarded read-only.
 /// For everyone else the address does not exist.
 /// </summary>
-internal sealed class JobsDashboard(JobsLine jobs, IHttpForwarder forwarder, IDbContextFactory<PortalDb> databases, ILogger<JobsDashboard> log)
+internal sealed class JobsDashboard(JobsClient jobs, IHttpForwarder forwarder, IDbContextFactory<PortalDb> databases, ILogger<JobsDashboard> log)
 {
     public const string Path = "/operations/jobs", OperatorHeader = "X-Portal-Operator";
 
@@ -29,11 +29,11 @@ internal sealed class JobsDashboard(JobsLine jobs, IHttpForwarder forwarder, IDb
             http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
             return;
         }
-        var error = await forwarder.SendAsync(http, JobsLine.Address, jobs.Invoker, ForwarderRequestConfig.Empty, Transformer.Instance, http.RequestAborted);
+        var error = await forwarder.SendAsync(http, JobsClient.Address, jobs.Invoker, ForwarderRequestConfig.Empty, Transformer.Instance, http.RequestAborted);
         if (error is ForwarderError.None || http.Response.HasStarted) return;
         log.LogWarning("Portal.Jobs is not responding on its socket: {Error}", error);
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-        http.Response.Headers.RetryAfter = JobsLine.AskAgain;
+        http.Response.Headers.RetryAfter = JobsClient.AskAgain;
         await http.Response.WriteAsync("The background worker is not responding. It may be restarting.", http.RequestAborted);
     }
 
@@ -41,7 +41,7 @@ internal sealed class JobsDashboard(JobsLine jobs, IHttpForwarder forwarder, IDb
     {
         if (user.Identity?.IsAuthenticated != true) return false;
         await using var db = await databases.CreateDbContextAsync(cancel);
-        return Permissions.May(Verb.SeeOperations, await db.StandingAsync(user.Actor(), null, null, null, cancel));
+        return Permissions.May(Verb.SeeOperations, await db.RolesAsync(user.Actor(), null, null, null, cancel));
     }
 
     private sealed class Transformer : HttpTransformer

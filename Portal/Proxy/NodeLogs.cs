@@ -8,7 +8,7 @@ using Portal.Core.Workspaces;
 namespace Portal.Proxy;
 
 /// <summary>Node logs, which Jobs serves; the rows decide each time whether a person may read one.</summary>
-internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
+internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
 {
     /// <summary>Number of earlier lines shown when following begins.</summary>
     private const int Tail = 200;
@@ -37,7 +37,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
             using var answer = await AskAsync(id, node, "follow=false", http.RequestAborted);
             if (!answer.IsSuccessStatusCode)
             {
-                await AwayAsync(http);
+                await UnavailableAsync(http);
                 return;
             }
             http.Response.ContentType = "text/plain; charset=utf-8";
@@ -53,7 +53,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
         }
         catch (HttpRequestException) when (!http.Response.HasStarted)
         {
-            await AwayAsync(http);
+            await UnavailableAsync(http);
         }
     }
 
@@ -71,11 +71,11 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
         foreach (var line in lines.End()) yield return line;
     }
 
-    private static async Task AwayAsync(HttpContext http)
+    private static async Task UnavailableAsync(HttpContext http)
     {
         http.Response.Clear();
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-        http.Response.Headers.RetryAfter = JobsLine.AskAgain;
+        http.Response.Headers.RetryAfter = JobsClient.AskAgain;
         http.Response.ContentType = "text/plain; charset=utf-8";
         const string Says = "The log cannot be read at the moment: the background worker is not responding. It may be restarting.";
         await http.Response.WriteAsync(Says, http.RequestAborted);
@@ -83,7 +83,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsLine jobs)
 
     private async Task<HttpResponseMessage> AskAsync(Guid workspace, string node, string query, CancellationToken cancel)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"{JobsLine.Address}/logs/{workspace:D}/{Uri.EscapeDataString(node)}?{query}");
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"{JobsClient.Address}/logs/{workspace:D}/{Uri.EscapeDataString(node)}?{query}");
         return await jobs.Invoker.SendAsync(request, cancel);
     }
 }

@@ -7,14 +7,14 @@ namespace Portal.Shell;
 /// <summary>The class that a person currently works in, for people who belong to several. Kept in a cookie; one instance per circuit.</summary>
 public sealed class ClassChoice(IJSRuntime js)
 {
-    private readonly List<Action> _hearers = [];
+    private readonly List<Action> _listeners = [];
     private Guid? _id;
 
     /// <summary>Calls after another class was chosen, on the circuit's thread, until the result is disposed.</summary>
-    public IDisposable Listen(Action hear)
+    public IDisposable Listen(Action listener)
     {
-        _hearers.Add(hear);
-        return new Hearer(() => _hearers.Remove(hear));
+        _listeners.Add(listener);
+        return new Listener(() => _listeners.Remove(listener));
     }
 
     /// <summary>The cookie's value when the circuit began.</summary>
@@ -26,11 +26,11 @@ public sealed class ClassChoice(IJSRuntime js)
     public async Task ChooseAsync(Guid id)
     {
         _id = id;
-        foreach (var hear in _hearers.ToArray()) hear();
+        foreach (var listener in _listeners.ToArray()) listener();
         await js.InvokeVoidAsync("portal.chooseClass", id);
     }
 
-    private sealed class Hearer(Action end) : IDisposable
+    private sealed class Listener(Action end) : IDisposable
     {
         public void Dispose() => end();
     }

@@ -20,7 +20,7 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
         {
             await next(http);
         }
-        catch (Exception fault) when (DatabaseAway.Is(fault) && !http.Response.HasStarted)
+        catch (Exception fault) when (DatabaseUnavailable.Is(fault) && !http.Response.HasStarted)
         {
             log.LogWarning("{Method} {Path} could not be answered: {Error}", http.Request.Method, http.Request.Path, fault.GetBaseException().Message);
             await SayAsync(http);
@@ -33,7 +33,7 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
     {
         http.Response.Clear();
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-        http.Response.Headers.RetryAfter = DatabaseAway.AskAgain.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+        http.Response.Headers.RetryAfter = DatabaseUnavailable.AskAgain.TotalSeconds.ToString(CultureInfo.InvariantCulture);
         http.Response.Headers.CacheControl = "no-store";
         http.Response.Headers.XContentTypeOptions = "nosniff";
         if (http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase))

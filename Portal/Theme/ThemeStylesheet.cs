@@ -12,7 +12,7 @@ namespace Portal.Theme;
 /// </summary>
 public sealed class ThemeStylesheet
 {
-    private static readonly string[] Rooms = ["css/Theme/base", "css/Shell/", "css/Access/", "css/Controls/", "css/Features/",
+    private static readonly string[] Folders = ["css/Theme/base", "css/Shell/", "css/Access/", "css/Controls/", "css/Features/",
         "css/Theme/mud", "css/Theme/forced"];
 
     private readonly IReadOnlyList<FontFile> _fonts;
@@ -24,7 +24,7 @@ public sealed class ThemeStylesheet
         FontFile? sans = FontFile.Find(files.WebRootFileProvider, Scale.Sans, "inter", "100 900"), mono = FontFile.Find(files.WebRootFileProvider, Scale.Mono, "mono", "100 800");
         _fonts = [.. new[] { sans, mono }.OfType<FontFile>()];
         SansHref = sans?.Href;
-        Css = string.Concat(_fonts.Select(f => f.Css)) + Themes() + string.Concat(Rooms.SelectMany(Resources));
+        Css = string.Concat(_fonts.Select(f => f.Css)) + Themes() + string.Concat(Folders.SelectMany(Resources));
         Href = $"portal.{Hash(Encoding.UTF8.GetBytes(Css))}.css";
     }
 
@@ -86,10 +86,10 @@ public sealed class ThemeStylesheet
             """;
     }
 
-    private static IEnumerable<string> Resources(string room)
+    private static IEnumerable<string> Resources(string folder)
     {
         var assembly = typeof(ThemeStylesheet).Assembly;
-        foreach (var name in assembly.GetManifestResourceNames().Where(n => n.StartsWith(room, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        foreach (var name in assembly.GetManifestResourceNames().Where(n => n.StartsWith(folder, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
         {
             using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
             yield return reader.ReadToEnd();
@@ -102,7 +102,7 @@ public sealed class ThemeStylesheet
         + $"--text:{t.Text};--muted:{t.Muted};--accent:{t.Accent};--accent-strong:{t.AccentStrong};--accent-soft:{t.AccentSoft};--on-accent:{t.OnAccent};"
         + Tone("ready", t.Ready) + Tone("working", t.Working) + Tone("waiting", t.Waiting)
         + Tone("attention", t.Attention) + Tone("failed", t.Failed) + Tone("stopped", t.Stopped)
-        + $"--float:{t.Floating};--veil:{t.Veil};"
+        + $"--float:{t.Floating};--overlay:{t.Overlay};"
         + MudVariables.For(PortalTheme.For(t));
 
     private static string Tone(string name, Tone tone) => $"--{name}:{tone.Mark};--{name}-soft:{tone.Soft};";

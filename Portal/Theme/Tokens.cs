@@ -34,7 +34,7 @@ public sealed record Tokens
     public required string Floating { get; init; }
 
     /// <summary>Dims the page behind a dialog.</summary>
-    public required string Veil { get; init; }
+    public required string Overlay { get; init; }
 
     public static readonly Tokens Light = new()
     {
@@ -58,7 +58,7 @@ public sealed record Tokens
         Failed = new("#b3261e", "#fcebea"),
         Stopped = new("#566273", "#eceff3"),
         Floating = "0 1px 2px rgba(23,32,46,.06), 0 12px 32px rgba(23,32,46,.14)",
-        Veil = "rgba(10,15,22,.32)",
+        Overlay = "rgba(10,15,22,.32)",
     };
 
     public static readonly Tokens Dark = new()
@@ -83,7 +83,7 @@ public sealed record Tokens
         Failed = new("#f5938d", "#42262b"),
         Stopped = new("#a9b5c4", "#2a3441"),
         Floating = "0 1px 2px rgba(0,0,0,.3), 0 16px 40px rgba(0,0,0,.45)",
-        Veil = "rgba(10,15,22,.55)",
+        Overlay = "rgba(10,15,22,.55)",
     };
 }
 

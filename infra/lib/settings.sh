@@ -31,7 +31,7 @@ heap_ceiling() {
 
 common_settings() { # DATABASE_USER
   cat <<SET
-PATH=$(engine_path 2>/dev/null || echo /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+PATH=$(container_engine_path 2>/dev/null || echo /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 LANG=C.UTF-8
 DOTNET_ROOT=$(dirname "$DOTNET")
 DOTNET_NOLOGO=1
@@ -70,7 +70,7 @@ HOME=$STATE
 DOTNET_GCHeapHardLimit=$(heap_ceiling 2048 "${PORTAL_JOBS_HEAP:-}")
 DOTNET_ENVIRONMENT=Production
 ASPNETCORE_ENVIRONMENT=Production
-Clouds__Docker__Socket=$ENGINE
+Clouds__Docker__Socket=$CONTAINER_ENGINE
 Clouds__Docker__Pool=${PORTAL_POOL:-10.213.0.0/16}
 Clouds__Docker__SeccompBase=$SECCOMP
 Clouds__Docker__ProbeUser=$(id -u "$WEB")

@@ -19,13 +19,13 @@ make_testbed() {
   # The tests act as web and Jobs at once; in an installation only the web account may log in as portal_web.
   echo "portal $(id -un) portal_web" >> "$STATE/pg/pg_ident.conf"
   echo 'select pg_reload_conf()' | sql "$RUN/pg" postgres > /dev/null
-  use_engine "$ID"
+  use_container_engine "$ID"
   PORTAL_DISK=${PORTAL_DISK:-24G} mount_disk "$STATE/shares.btrfs" "$STATE/shares"
   get_seccomp "$STATE/seccomp-default.json" || true
   debian_sources trixie > "$STATE/apt-trixie.sources" || true
   export PORTAL_TEST_ADMIN="Host=$RUN/pg;Username=postgres;Database=postgres"
   export PORTAL_TEST_DB_PROCESS=$RUN/db.process
-  export PORTAL_TEST_ENGINE=$ENGINE
+  export PORTAL_TEST_CONTAINER_ENGINE=$CONTAINER_ENGINE
   PORTAL_TEST_SHARES=
   [ -n "$DISK_MISSING" ] || PORTAL_TEST_SHARES=$STATE/shares
   export PORTAL_TEST_SHARES
@@ -33,7 +33,7 @@ make_testbed() {
   export PORTAL_TEST_RECIPES=$ROOT/infra/images PORTAL_TEST_WEB_USER=$WEB
   PORTAL_TEST_ENGINES=$(engines_folder)
   export PORTAL_TEST_ENGINES
-  [ -z "$ENGINE_MISSING" ] || warn "$ENGINE_MISSING"
+  [ -z "$CONTAINER_ENGINE_MISSING" ] || warn "$CONTAINER_ENGINE_MISSING"
   [ -z "$DISK_MISSING" ] || warn "$DISK_MISSING"
 }
 

@@ -6,6 +6,7 @@ using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Proofs;
 using Portal.Jobs.Steps;
 using Portal.TestKit.Clouds;
+using NodeStatus = Portal.Core.Clouds.NodeStatus;
 
 namespace Portal.Benchmarks;
 
@@ -25,33 +26,33 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
         var subnet = await lab.SubnetAsync();
         var wanted = new List<CreateContainerParameters>();
         foreach (var node in like) wanted.Add(await AgainAsync(node, workspace, network));
-        using var door = new NotebookDoor(TokenOf(spec, like));
+        using var client = new NotebookClient(TokenOf(spec, like));
         using var counts = new EngineCounts(TimeProvider.System);
 
         var start = TimeProvider.System.GetTimestamp();
-        await lab.Get<Networks>().CreateAsync(network, lab.Owned.Bridge(network), subnet, wayOut: false, lab.Owned.Labels(workspace, 1), cancel);
+        await lab.Get<Networks>().CreateAsync(network, lab.Owned.Bridge(network), subnet, egress: false, lab.Owned.Labels(workspace, 1), cancel);
         var made = await Task.WhenAll(wanted.Select(async w =>
         {
-            var id = await lab.Engine.CreateAsync(w, cancel);
-            await lab.Engine.AskAsync(e => e.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
-            var now = await lab.Engine.AskAsync(e => e.Containers.InspectContainerAsync(id, cancel), cancel);
-            return new NodeNow(now.Config!.Hostname, "", 1, NodeState.Running, null, false, AddressOf(now), "");
+            var id = await lab.ContainerEngine.CreateAsync(w, cancel);
+            await lab.ContainerEngine.AskAsync(e => e.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
+            var now = await lab.ContainerEngine.AskAsync(e => e.Containers.InspectContainerAsync(id, cancel), cancel);
+            return new NodeStatus(now.Config!.Hostname, "", 1, NodeState.Running, null, false, AddressOf(now), "");
         }));
         await CompleteAsync(counts, made, cancel);
         var notebook = made.Single(n => n.Name == NotebookOf(spec).Name).Address!;
-        await door.AnswersAsync(notebook, cancel);
-        await door.ComputesAsync(notebook, "6*7", "42", cancel);
+        await client.AnswersAsync(notebook, cancel);
+        await client.ComputesAsync(notebook, "6*7", "42", cancel);
         var ready = TimeProvider.System.GetElapsedTime(start);
-        await door.ComputesAsync(notebook, code, value, cancel);
+        await client.ComputesAsync(notebook, code, value, cancel);
         var result = TimeProvider.System.GetElapsedTime(start);
-        await lab.Engine.EachAsync(await lab.Engine.ListAsync(lab.Owned.Mine(workspace), cancel), c => lab.Engine.RemoveAsync(c.ID, cancel), cancel);
+        await lab.ContainerEngine.EachAsync(await lab.ContainerEngine.ListAsync(lab.Owned.Mine(workspace), cancel), c => lab.ContainerEngine.RemoveAsync(c.ID, cancel), cancel);
         await lab.Get<Networks>().RemoveAsync(network, cancel);
         return (ready, result);
     }
 
     /// <summary>The container engine's description of the containers of a workspace.</summary>
     public static async Task<IReadOnlyList<ContainerInspectResponse>> OfAsync(CloudLab lab, Guid workspace, CancellationToken cancel) =>
-        await Task.WhenAll((await lab.Engine.ListAsync(lab.Owned.Mine(workspace), cancel)).Select(c => lab.Engine.AskAsync(e => e.Containers.InspectContainerAsync(c.ID, cancel), cancel)));
+        await Task.WhenAll((await lab.ContainerEngine.ListAsync(lab.Owned.Mine(workspace), cancel)).Select(c => lab.ContainerEngine.AskAsync(e => e.Containers.InspectContainerAsync(c.ID, cancel), cancel)));
 
     public static RoleSpec NotebookOf(TemplateSpec spec) => spec.Roles.Single(r => r.Token is not null);
 
@@ -62,7 +63,7 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
 
     private int Workers => like.Count(n => spec.WorkerRole() is { } role && n.Config!.Hostname.StartsWith(role.Name, StringComparison.Ordinal));
 
-    private async Task CompleteAsync(EngineCounts counts, IReadOnlyList<NodeNow> nodes, CancellationToken cancel)
+    private async Task CompleteAsync(EngineCounts counts, IReadOnlyList<NodeStatus> nodes, CancellationToken cancel)
     {
         foreach (var count in spec.Roles.SelectMany(r => r.Registered))
             await UntilAsync($"{count.Title} is not {Workers}", async () => await counts.CountAsync(nodes, count, cancel) == Workers, cancel);

@@ -12,9 +12,9 @@ internal sealed class BareNotebook : IDisposable
     private readonly CloudLab _lab;
     private readonly NodePlan _node;
     private readonly SeccompProfile _profile;
-    private readonly NotebookDoor _door;
+    private readonly NotebookClient _client;
 
-    private BareNotebook(CloudLab lab, NodePlan node, SeccompProfile profile, string token) => (_lab, _node, _profile, _door) = (lab, node, profile, new(token));
+    private BareNotebook(CloudLab lab, NodePlan node, SeccompProfile profile, string token) => (_lab, _node, _profile, _client) = (lab, node, profile, new(token));
 
     public static async Task<BareNotebook> PrepareAsync(CloudLab lab, Bench bench, CancellationToken cancel)
     {
@@ -23,7 +23,7 @@ internal sealed class BareNotebook : IDisposable
         var (mount, _, _) = await lab.WorkAsync(Guid.CreateVersion7(Bench.Now), Uid);
         var node = new NodePlan(role.Name, role.Name, image, Uid, role.Command, role.Environment, new Dictionary<string, string>(StringComparer.Ordinal) { [role.Token!] = token },
             [new(mount, Portal.Jobs.Steps.ClusterPlans.WorkFolder, ReadOnly: false)], size.MemoryMib, size.Vcpu);
-        return new(lab, node, await lab.Get<EngineProbe>().ProveAsync(image, cancel), token);
+        return new(lab, node, await lab.Get<ContainerEngineProbe>().ProveAsync(image, cancel), token);
     }
 
     /// <summary>Time to the first HTTP 200, and from there to the answer of a first kernel. Removed when this returns.</summary>
@@ -33,19 +33,19 @@ internal sealed class BareNotebook : IDisposable
         var wanted = _lab.Get<NodeRecipe>().Describe(plan, _node, _profile);
         var network = _lab.Owned.Network(plan.Workspace, 1);
         var start = TimeProvider.System.GetTimestamp();
-        await _lab.Get<Networks>().CreateAsync(network, _lab.Owned.Bridge(network), plan.Subnet, wayOut: false, _lab.Owned.Labels(plan.Workspace, 1), cancel);
-        var container = await _lab.Engine.CreateAsync(wanted, cancel);
-        await _lab.Engine.AskAsync(e => e.Containers.StartContainerAsync(container, new ContainerStartParameters(), cancel), cancel);
-        var now = await _lab.Engine.AskAsync(e => e.Containers.InspectContainerAsync(container, cancel), cancel);
+        await _lab.Get<Networks>().CreateAsync(network, _lab.Owned.Bridge(network), plan.Subnet, egress: false, _lab.Owned.Labels(plan.Workspace, 1), cancel);
+        var container = await _lab.ContainerEngine.CreateAsync(wanted, cancel);
+        await _lab.ContainerEngine.AskAsync(e => e.Containers.StartContainerAsync(container, new ContainerStartParameters(), cancel), cancel);
+        var now = await _lab.ContainerEngine.AskAsync(e => e.Containers.InspectContainerAsync(container, cancel), cancel);
         var address = now.NetworkSettings!.Networks!.Values.Single().IPAddress;
-        await _door.AnswersAsync(address, cancel);
+        await _client.AnswersAsync(address, cancel);
         var answer = TimeProvider.System.GetElapsedTime(start);
-        await _door.ComputesAsync(address, "6*7", "42", cancel);
+        await _client.ComputesAsync(address, "6*7", "42", cancel);
         var kernel = TimeProvider.System.GetElapsedTime(start) - answer;
-        await _lab.Engine.RemoveAsync(container, cancel);
+        await _lab.ContainerEngine.RemoveAsync(container, cancel);
         await _lab.Get<Networks>().RemoveAsync(network, cancel);
         return (answer, kernel);
     }
 
-    public void Dispose() => _door.Dispose();
+    public void Dispose() => _client.Dispose();
 }

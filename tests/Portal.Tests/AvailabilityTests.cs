@@ -31,7 +31,7 @@ public sealed class AvailabilityTests
     public void Reason_ImageThatNobodySpokeOfYet_IsNotBuilt() => Availability.Reason(Spec, [], new Dictionary<string, ImageRow>(StringComparer.Ordinal))!.ShouldContain("not been built yet");
 
     [Fact]
-    public void Reason_CloudThatIsAway_ComesFirst() =>
+    public void Reason_CloudThatIsUnavailable_ComesFirst() =>
         Availability.Reason(Spec, [new() { Name = "engine", Ok = false, Says = "It does not answer.", Remedy = "Start it." }], Images(ImageState.Building)).ShouldBe("It does not answer. Start it.");
 
     /// <summary>Pages show the remedy after the cause: two sentences.</summary>

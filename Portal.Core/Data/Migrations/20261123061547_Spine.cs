@@ -298,8 +298,8 @@ namespace Portal.Core.Data.Migrations
                     size_id = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "clock_timestamp()"),
                     end_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
-                    wish = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: true),
-                    wish_by = table.Column<Guid>(type: "uuid", nullable: true),
+                    requested_run = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: true),
+                    requested_by = table.Column<Guid>(type: "uuid", nullable: true),
                     generation = table.Column<int>(type: "integer", nullable: false, defaultValueSql: "0"),
                     subnet = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     deleted_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true)
@@ -607,7 +607,7 @@ namespace Portal.Core.Data.Migrations
                     workspace_id = table.Column<Guid>(type: "uuid", nullable: false),
                     run_id = table.Column<long>(type: "bigint", nullable: true),
                     at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "clock_timestamp()"),
-                    level = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    severity = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     text = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false)
                 },
                 constraints: table =>
@@ -969,7 +969,7 @@ namespace Portal.Core.Data.Migrations
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.Sql("drop function if exists portal.tell_workspace() cascade; drop function if exists portal.tell() cascade;");
+            migrationBuilder.Sql("drop function if exists portal.notify_workspace() cascade; drop function if exists portal.notify_channel() cascade;");
             migrationBuilder.DropTable(
                 name: "app_sessions",
                 schema: "portal");

@@ -1247,11 +1247,11 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("at")
                         .HasDefaultValueSql("clock_timestamp()");
 
-                    b.Property<string>("Level")
+                    b.Property<string>("Severity")
                         .IsRequired()
                         .HasMaxLength(40)
                         .HasColumnType("character varying(40)")
-                        .HasColumnName("level");
+                        .HasColumnName("severity");
 
                     b.Property<long?>("RunId")
                         .HasColumnType("bigint")
@@ -1480,14 +1480,14 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("tenant_id");
 
-                    b.Property<string>("Wish")
+                    b.Property<string>("RequestedRun")
                         .HasMaxLength(40)
                         .HasColumnType("character varying(40)")
-                        .HasColumnName("wish");
+                        .HasColumnName("requested_run");
 
-                    b.Property<Guid?>("WishBy")
+                    b.Property<Guid?>("RequestedBy")
                         .HasColumnType("uuid")
-                        .HasColumnName("wish_by");
+                        .HasColumnName("requested_by");
 
                     b.Property<Guid>("WorkFolderId")
                         .HasColumnType("uuid")

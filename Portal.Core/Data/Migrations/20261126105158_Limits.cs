@@ -35,17 +35,17 @@ namespace Portal.Core.Data.Migrations
                 defaultValue: 0L);
 
             migrationBuilder.AddCheckConstraint(
-                name: "wish_known",
+                name: "requested_run_known",
                 schema: "portal",
                 table: "workspaces",
-                sql: "wish in ('Launch', 'Start', 'Stop', 'Delete', 'Resize')");
+                sql: "requested_run in ('Launch', 'Start', 'Stop', 'Delete', 'Resize')");
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.DropCheckConstraint(
-                name: "wish_known",
+                name: "requested_run_known",
                 schema: "portal",
                 table: "workspaces");
 

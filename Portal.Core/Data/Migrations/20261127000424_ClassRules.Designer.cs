@@ -1259,11 +1259,11 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("at")
                         .HasDefaultValueSql("clock_timestamp()");
 
-                    b.Property<string>("Level")
+                    b.Property<string>("Severity")
                         .IsRequired()
                         .HasMaxLength(40)
                         .HasColumnType("character varying(40)")
-                        .HasColumnName("level");
+                        .HasColumnName("severity");
 
                     b.Property<long?>("RunId")
                         .HasColumnType("bigint")
@@ -1492,14 +1492,14 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("tenant_id");
 
-                    b.Property<string>("Wish")
+                    b.Property<string>("RequestedRun")
                         .HasMaxLength(40)
                         .HasColumnType("character varying(40)")
-                        .HasColumnName("wish");
+                        .HasColumnName("requested_run");
 
-                    b.Property<Guid?>("WishBy")
+                    b.Property<Guid?>("RequestedBy")
                         .HasColumnType("uuid")
-                        .HasColumnName("wish_by");
+                        .HasColumnName("requested_by");
 
                     b.Property<Guid>("WorkFolderId")
                         .HasColumnType("uuid")
@@ -1541,7 +1541,7 @@ namespace Portal.Core.Data.Migrations
                         {
                             t.HasCheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'");
 
-                            t.HasCheckConstraint("wish_known", "wish in ('Launch', 'Start', 'Stop', 'Delete', 'Resize')");
+                            t.HasCheckConstraint("requested_run_known", "requested_run in ('Launch', 'Start', 'Stop', 'Delete', 'Resize')");
                         });
                 });
 

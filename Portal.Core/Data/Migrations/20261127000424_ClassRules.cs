@@ -16,7 +16,7 @@ namespace Portal.Core.Data.Migrations
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.Sql("drop trigger tell on portal.classes;");
+            migrationBuilder.Sql("drop trigger notify on portal.classes;");
         }
     }
 }

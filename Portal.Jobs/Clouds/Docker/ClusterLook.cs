@@ -3,26 +3,27 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using NodeStatus = Portal.Core.Clouds.NodeStatus;
 
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>Reads what exists in two calls, however many clusters there are; plus one, once, for each node that has exited.</summary>
-public sealed partial class ClusterLook(Engine engine, Networks networks, Owned owned, TimeProvider time)
+public sealed partial class ClusterLook(ContainerEngine containerEngine, Networks networks, Owned owned, TimeProvider time)
 {
     // Whether an exited container ran out of memory never changes, and its id is never reused.
     private readonly ConcurrentDictionary<string, bool> _outOfMemory = new(StringComparer.Ordinal);
 
     /// <summary>One workspace, or all.</summary>
-    public async Task<IReadOnlyList<ClusterNow>> SeeAsync(Guid? workspace, CancellationToken cancel)
+    public async Task<IReadOnlyList<ClusterStatus>> SeeAsync(Guid? workspace, CancellationToken cancel)
     {
         // Containers first: a network is removed after its containers, so a cluster that still holds something is seen, whatever happens between the calls.
-        var containers = await engine.ListAsync(owned.Mine(workspace), cancel);
+        var containers = await containerEngine.ListAsync(owned.Mine(workspace), cancel);
         var held = (await networks.ListAsync(owned.Mine(workspace), cancel)).Select(n => WorkspaceOf(n.Labels)).ToHashSet();
         var nodes = containers.ToLookup(c => WorkspaceOf(c.Labels));
         var ended = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
-        await engine.EachAsync(containers.Where(c => StateOf(c) == NodeState.Exited), async c => ended[c.ID] = await EngineTasks.OfOneAsync<bool?>(time, async late => await RanOutAsync(c.ID, late), cancel) is true, cancel, waitsOnly: true);
+        await containerEngine.EachAsync(containers.Where(c => StateOf(c) == NodeState.Exited), async c => ended[c.ID] = await ContainerEngineTasks.OfOneAsync<bool?>(time, async late => await RanOutAsync(c.ID, late), cancel) is true, cancel, waitsOnly: true);
         Forget(containers);
-        return [.. held.Union(nodes.Select(n => n.Key)).Where(w => w != Guid.Empty).Select(w => new ClusterNow(w, held.Contains(w),
+        return [.. held.Union(nodes.Select(n => n.Key)).Where(w => w != Guid.Empty).Select(w => new ClusterStatus(w, held.Contains(w),
             [.. nodes[w].Select(c => See(c, ended.GetValueOrDefault(c.ID))).OrderBy(n => n.Generation).ThenBy(n => n.Name, StringComparer.Ordinal)]))];
     }
 
@@ -41,12 +42,12 @@ public sealed partial class ClusterLook(Engine engine, Networks networks, Owned 
         _ => NodeState.Exited, // exited, dead, removing
     };
 
-    private static NodeNow See(ContainerListResponse c, bool outOfMemory)
+    private static NodeStatus See(ContainerListResponse c, bool outOfMemory)
     {
         var state = StateOf(c);
         var exit = ExitedWith().Match(c.Status ?? "");
         var address = c.NetworkSettings?.Networks?.Values.FirstOrDefault()?.IPAddress;
-        return new NodeNow(NodeOf(c.Labels), c.Labels.TryGetValue(Owned.Role, out var role) ? role : "", GenerationOf(c.Labels), state,
+        return new NodeStatus(NodeOf(c.Labels), c.Labels.TryGetValue(Owned.Role, out var role) ? role : "", GenerationOf(c.Labels), state,
             exit.Success && state == NodeState.Exited ? int.Parse(exit.Groups["code"].ValueSpan, CultureInfo.InvariantCulture) : null,
             outOfMemory, state == NodeState.Running && address is { Length: > 0 } ? address : null, c.Labels.TryGetValue(Owned.State, out var hash) ? hash : "");
     }
@@ -55,7 +56,7 @@ public sealed partial class ClusterLook(Engine engine, Networks networks, Owned 
     {
         if (!_outOfMemory.TryGetValue(id, out var known))
         {
-            await EngineTasks.IfThereAsync(async () => known = (await engine.AskAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel)).State?.OOMKilled ?? false);
+            await ContainerEngineTasks.IfThereAsync(async () => known = (await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel)).State?.OOMKilled ?? false);
             _outOfMemory[id] = known;
         }
 

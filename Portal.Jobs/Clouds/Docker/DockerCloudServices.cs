@@ -15,7 +15,7 @@ public static class DockerCloudServices
         services.AddOptions<DockerOptions>().Bind(configuration.GetSection(DockerOptions.Section)).Configure(o => Complete(o, configuration)).ValidateOnStart();
         services.AddSingleton(p => p.GetRequiredService<IOptions<DockerOptions>>().Value);
         var socket = configuration[$"{DockerOptions.Section}:{nameof(DockerOptions.Socket)}"] ?? "";
-        services.AddSingleton(_ => new Engine(socket));
+        services.AddSingleton(_ => new ContainerEngine(socket));
         services.AddSingleton(_ => new Owned(configuration["Installation:Id"] ?? ""));
         services.AddSingleton<Networks>();
         services.AddSingleton<FirewallRules>();
@@ -28,7 +28,7 @@ public static class DockerCloudServices
         services.AddSingleton(p => new Identities(p.GetRequiredService<DockerOptions>().Identities));
         services.AddSingleton<NodeRecipe>();
         services.AddSingleton<ClusterLook>();
-        services.AddSingleton<EngineProbe>();
+        services.AddSingleton<ContainerEngineProbe>();
         services.AddSingleton<NodeReadings>();
         services.AddSingleton<HostRanges>();
         return services.AddSingleton<IClusterCloud, DockerClusters>();

@@ -6,7 +6,7 @@ namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>Clusters as containers of one container engine, distinguished from everything else there by the installation's label.</summary>
 public sealed class DockerClusters(
-    Engine engine, Networks networks, Owned owned, NodeRecipe recipe, ClusterLook look, EngineProbe probe, NodeReadings readings, HostRanges ranges, TimeProvider time) : IClusterCloud
+    ContainerEngine containerEngine, Networks networks, Owned owned, NodeRecipe recipe, ClusterLook look, ContainerEngineProbe probe, NodeReadings readings, HostRanges ranges, TimeProvider time) : IClusterCloud
 {
     private const uint GraceSeconds = 10;
 
@@ -16,32 +16,32 @@ public sealed class DockerClusters(
     {
         NodeRecipe.Check(plan);
         var profile = await probe.ProveAsync(plan.Nodes.Count > 0 ? plan.Nodes[0].Image : null, cancel);
-        var (listing, holding) = (engine.ListAsync(owned.Mine(plan.Workspace), cancel), networks.ListAsync(owned.Mine(plan.Workspace), cancel));
+        var (listing, holding) = (containerEngine.ListAsync(owned.Mine(plan.Workspace), cancel), networks.ListAsync(owned.Mine(plan.Workspace), cancel));
         await Task.WhenAll(listing, holding);
         var (there, held) = (await listing, await holding);
         if (there.Select(c => c.Labels).Concat(held.Select(n => n.Labels)).Any(l => ClusterLook.GenerationOf(l) > plan.Generation))
         {
-            throw EngineFaults.Make(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists", "Nothing was changed: the newer generation continues.");
+            throw ContainerEngineFaults.Make(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists", "Nothing was changed: the newer generation continues.");
         }
 
         var (nodes, hasNetwork) = await SweepAsync(plan, there, held, cancel);
         var current = nodes.ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
         var name = owned.Network(plan.Workspace, plan.Generation);
-        if (!hasNetwork) await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, wayOut: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
-        await engine.EachAsync(plan.Nodes, n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel), cancel);
+        if (!hasNetwork) await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, egress: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
+        await containerEngine.EachAsync(plan.Nodes, n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel), cancel);
     }
 
-    public Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel) => look.SeeAsync(null, cancel);
+    public Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel) => look.SeeAsync(null, cancel);
 
-    public async Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel) => (await look.SeeAsync(workspace, cancel)).SingleOrDefault();
+    public async Task<ClusterStatus?> LookAsync(Guid workspace, CancellationToken cancel) => (await look.SeeAsync(workspace, cancel)).SingleOrDefault();
 
     public async IAsyncEnumerable<ClusterEvent> EventsAsync([EnumeratorCancellation] CancellationToken cancel)
     {
         try
         {
-            await foreach (var happened in new DockerEvents(engine, owned, time).FollowAsync(cancel))
+            await foreach (var happened in new DockerEvents(containerEngine, owned, time).FollowAsync(cancel))
             {
-                readings.Hear(followed: happened.What is not ClusterHappening.Away);
+                readings.Hear(followed: happened.What is not ClusterHappening.Unavailable);
                 yield return happened;
             }
         }
@@ -61,50 +61,50 @@ public sealed class DockerClusters(
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
         try
         {
-            await engine.EachAsync((await engine.ListAsync(owned.Mine(workspace), cancel)).Where(c => which(c.Labels)), async c =>
+            await containerEngine.EachAsync((await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Where(c => which(c.Labels)), async c =>
             {
                 if (ClusterLook.StateOf(c) == NodeState.Running)
                 {
-                    await EngineTasks.IfThereAsync(() => engine.AskAsync(e => e.Containers.StopContainerAsync(c.ID, new ContainerStopParameters { WaitBeforeKillSeconds = GraceSeconds }, both.Token), both.Token));
+                    await ContainerEngineTasks.IfThereAsync(() => containerEngine.AskAsync(e => e.Containers.StopContainerAsync(c.ID, new ContainerStopParameters { WaitBeforeKillSeconds = GraceSeconds }, both.Token), both.Token));
                 }
 
-                await engine.RemoveAsync(c.ID, both.Token);
+                await containerEngine.RemoveAsync(c.ID, both.Token);
             }, cancel, waitsOnly: true);
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
-            throw EngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop but are not gone yet", "Wait until no node is left, then continue.", e);
+            throw ContainerEngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop but are not gone yet", "Wait until no node is left, then continue.", e);
         }
     }
 
     public async Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel)
     {
-        if ((await engine.ListAsync(owned.Mine(workspace), cancel)).Any(c => ClusterLook.GenerationOf(c.Labels) <= upTo))
+        if ((await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Any(c => ClusterLook.GenerationOf(c.Labels) <= upTo))
         {
-            throw EngineFaults.Make(CloudFault.Conflict, "nodes of this workspace still exist", "Remove the nodes first and wait until none is left.");
+            throw ContainerEngineFaults.Make(CloudFault.Conflict, "nodes of this workspace still exist", "Remove the nodes first and wait until none is left.");
         }
 
-        await engine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => ClusterLook.GenerationOf(n.Labels) <= upTo), n => networks.RemoveAsync(n.ID, cancel), cancel);
+        await containerEngine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => ClusterLook.GenerationOf(n.Labels) <= upTo), n => networks.RemoveAsync(n.ID, cancel), cancel);
     }
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => readings.ReadAsync(cancel);
 
     public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) =>
-        await NewestAsync(workspace, node, cancel) is { } newest ? await NodeLogs.TailAsync(engine, newest.ID, lines, time, cancel) : [];
+        await NewestAsync(workspace, node, cancel) is { } newest ? await NodeLogs.TailAsync(containerEngine, newest.ID, lines, time, cancel) : [];
 
     public async IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
     {
         if (await NewestAsync(workspace, node, cancel) is not { } newest) yield break;
-        await foreach (var line in NodeLogs.ReadAsync(engine, newest.ID, tail, follow, cancel)) yield return line;
+        await foreach (var line in NodeLogs.ReadAsync(containerEngine, newest.ID, tail, follow, cancel)) yield return line;
     }
 
     public async Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
         await NewestAsync(workspace, node, cancel) is { } newest && ClusterLook.StateOf(newest) == NodeState.Running
-            ? await NodeCommand.RunAsync(engine, newest.ID, node, command, time, cancel)
-            : throw EngineFaults.Make(CloudFault.Missing, $"the node {node} is not running", "Wait until it runs again.");
+            ? await NodeCommand.RunAsync(containerEngine, newest.ID, node, command, time, cancel)
+            : throw ContainerEngineFaults.Make(CloudFault.Missing, $"the node {node} is not running", "Wait until it runs again.");
 
     private async Task<ContainerListResponse?> NewestAsync(Guid workspace, string node, CancellationToken cancel) =>
-        (await engine.ListAsync(owned.Mine(workspace), cancel)).Where(c => ClusterLook.NodeOf(c.Labels) == node).MaxBy(c => ClusterLook.GenerationOf(c.Labels));
+        (await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Where(c => ClusterLook.NodeOf(c.Labels) == node).MaxBy(c => ClusterLook.GenerationOf(c.Labels));
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
 
@@ -116,8 +116,8 @@ public sealed class DockerClusters(
         // A container stays on the network it was made on, so if a network of this generation is removed its containers must be too.
         var all = stale.Any(n => ClusterLook.GenerationOf(n.Labels) == plan.Generation);
         var parts = there.ToLookup(c => !all && ClusterLook.GenerationOf(c.Labels) == plan.Generation && names.Contains(ClusterLook.NodeOf(c.Labels)));
-        await engine.EachAsync(parts[false], c => engine.RemoveAsync(c.ID, cancel), cancel);
-        await engine.EachAsync(stale, n => networks.RemoveAsync(n.ID, cancel), cancel);
+        await containerEngine.EachAsync(parts[false], c => containerEngine.RemoveAsync(c.ID, cancel), cancel);
+        await containerEngine.EachAsync(stale, n => networks.RemoveAsync(n.ID, cancel), cancel);
         return ([.. parts[true]], held.Count > stale.Count);
     }
 
@@ -126,7 +126,7 @@ public sealed class DockerClusters(
     {
         if (there is not null && !keep && (!there.Labels.TryGetValue(Owned.State, out var state) || state != wanted.Labels[Owned.State]))
         {
-            await engine.RemoveAsync(there.ID, cancel);
+            await containerEngine.RemoveAsync(there.ID, cancel);
             there = null;
         }
 
@@ -141,20 +141,20 @@ public sealed class DockerClusters(
     }
 
     private async Task StartAsync(string id, CancellationToken cancel) =>
-        await engine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel); // false if it is already running
+        await containerEngine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel); // false if it is already running
 
     private async Task<string> CreateAsync(CreateContainerParameters wanted, CancellationToken cancel)
     {
         try
         {
-            return await engine.CreateAsync(wanted, cancel);
+            return await containerEngine.CreateAsync(wanted, cancel);
         }
         catch (CloudException e) when (e.Fault == CloudFault.Conflict)
         {
             // Already made by a call whose response was lost, or by another worker; it counts as ours only if every setting is the same.
             // A name is taken before its container becomes visible: then the conflict remains, and a later look resolves it.
             ContainerInspectResponse? other = null;
-            await EngineTasks.IfThereAsync(async () => other = await engine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
+            await ContainerEngineTasks.IfThereAsync(async () => other = await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
             if (other?.Config?.Labels is { } labels && labels.TryGetValue(Owned.State, out var state) && state == wanted.Labels[Owned.State]
                 && labels.TryGetValue(Owned.Installation, out var installation) && installation == owned.Id)
             {

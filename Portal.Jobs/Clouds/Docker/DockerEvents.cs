@@ -11,7 +11,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// after <see cref="ClusterHappening.LookAgain"/> misses nothing; and the reader sets the pace. The container engine keeps only the last 256 events of all its
 /// containers and none across a restart, so missed changes are found by looking, never by events alone.
 /// </summary>
-internal sealed class DockerEvents(Engine engine, Owned owned, TimeProvider time)
+internal sealed class DockerEvents(ContainerEngine containerEngine, Owned owned, TimeProvider time)
 {
     private const long Second = 1_000_000_000;
     private readonly HashSet<(long At, string Id, string Action)> _seen = [];
@@ -20,23 +20,23 @@ internal sealed class DockerEvents(Engine engine, Owned owned, TimeProvider time
     public async IAsyncEnumerable<ClusterEvent> FollowAsync([EnumeratorCancellation] CancellationToken cancel)
     {
         _mark = time.GetUtcNow().ToUnixTimeMilliseconds() * 1_000_000;
-        var away = false;
+        var unavailable = false;
         for (var pause = 0; ; pause = Math.Min(5000, pause * 2 + 100))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(pause), time, cancel);
             using var answer = await OpenAsync(cancel);
             if (answer is null)
             {
-                if (!away)
+                if (!unavailable)
                 {
-                    away = true;
-                    yield return new ClusterEvent(ClusterHappening.Away);
+                    unavailable = true;
+                    yield return new ClusterEvent(ClusterHappening.Unavailable);
                 }
 
                 continue;
             }
 
-            (pause, away) = (0, false);
+            (pause, unavailable) = (0, false);
             yield return new ClusterEvent(ClusterHappening.LookAgain);
             using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(cancel));
             while (await NextAsync(lines, cancel) is { } message)
@@ -47,8 +47,8 @@ internal sealed class DockerEvents(Engine engine, Owned owned, TimeProvider time
                 }
             }
 
-            away = true;
-            yield return new ClusterEvent(ClusterHappening.Away);
+            unavailable = true;
+            yield return new ClusterEvent(ClusterHappening.Unavailable);
         }
     }
 
@@ -65,7 +65,7 @@ internal sealed class DockerEvents(Engine engine, Owned owned, TimeProvider time
         var since = string.Create(CultureInfo.InvariantCulture, $"{from / Second}.{from % Second:D9}");
         try
         {
-            return await engine.SendAsync(HttpMethod.Get, $"events?since={since}&filters={Uri.EscapeDataString(filters)}", null, stream: true, cancel);
+            return await containerEngine.SendAsync(HttpMethod.Get, $"events?since={since}&filters={Uri.EscapeDataString(filters)}", null, stream: true, cancel);
         }
         catch (CloudException)
         {

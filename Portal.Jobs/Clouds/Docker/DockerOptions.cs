@@ -33,13 +33,13 @@ public sealed class DockerOptions
     /// The site's egress proxy: IPv4 address and port of an HTTP proxy, the only place outside that nodes can reach.
     /// Empty: nodes cannot reach anything outside. A node keeps the setting it was made with.
     /// </summary>
-    public string WayOut { get; set; } = "";
+    public string EgressProxy { get; set; } = "";
 
     /// <summary>The pool as a network.</summary>
     public IPNetwork PoolNetwork => IPNetwork.Parse(Pool);
 
     /// <summary>The egress proxy; null if there is none.</summary>
-    public IPEndPoint? WayOutProxy => WayOut.Length == 0 ? null : IPEndPoint.Parse(WayOut);
+    public IPEndPoint? EgressEndpoint => EgressProxy.Length == 0 ? null : IPEndPoint.Parse(EgressProxy);
 }
 
 /// <summary>Validates at start and names the wrong field.</summary>
@@ -58,13 +58,13 @@ public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
         Wrong(!Path.IsPathFullyQualified(options.Identities), nameof(options.Identities), "must be a full path (by default it lies beside Clouds:LocalStorage:Mounts)");
         Wrong(!IPNetwork.TryParse(options.Pool, out var pool) || pool.PrefixLength is < 8 or > 24 || pool.BaseAddress.AddressFamily != System.Net.Sockets.AddressFamily.InterNetwork,
             nameof(options.Pool), "must be an IPv4 network of /8 to /24, such as 10.213.0.0/16");
-        Wrong(options.WayOut.Length > 0 && !IsWayOut(options.WayOut, pool), nameof(options.WayOut),
+        Wrong(options.EgressProxy.Length > 0 && !IsEgressProxy(options.EgressProxy, pool), nameof(options.EgressProxy),
             "must be the IPv4 address and port of an HTTP proxy, such as 192.0.2.7:3128, that is neither this host's loopback nor one of the workspaces' addresses: nodes use no name server and have their own loopback");
         Wrong(options.TmpPercent is < 1 or > 100, nameof(options.TmpPercent), "must be 1 to 100 percent of a node's memory");
         Wrong(options.HomeMib is < 1 or > 65536, nameof(options.HomeMib), "must be 1 to 65536 MiB");
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
 
-        static bool IsWayOut(string words, IPNetwork pool) =>
+        static bool IsEgressProxy(string words, IPNetwork pool) =>
             IPEndPoint.TryParse(words, out var at) && at.Port > 0 && at.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork && at.ToString() == words
             && !IPAddress.IsLoopback(at.Address) && !at.Address.Equals(IPAddress.Any) && (pool.PrefixLength == 0 || !pool.Contains(at.Address));
 

@@ -20,24 +20,24 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
     public async Task EnsureAsync(CancellationToken cancel)
     {
         _kind ??= await KindAsync(cancel);
-        var walled = false;
-        foreach (var rule in rules.Walls.Where(r => !r.Six || KnowsSix)) walled |= await EnsureAsync(rule, cancel);
+        var isolationAdded = false;
+        foreach (var rule in rules.IsolationRules.Where(r => !r.Six || KnowsSix)) isolationAdded |= await EnsureAsync(rule, cancel);
         // The drop rules are inserted before the egress proxy's exceptions, even if a process died before it came to those.
-        if (walled || !_opened) await CloseAsync(cancel);
-        foreach (var rule in rules.WayOut) await EnsureAsync(rule, cancel);
+        if (isolationAdded || !_opened) await CloseAsync(cancel);
+        foreach (var rule in rules.EgressRules) await EnsureAsync(rule, cancel);
         _opened = true;
     }
 
     /// <summary>Removes all egress proxy rules, including those of an earlier setting.</summary>
     private async Task CloseAsync(CancellationToken cancel)
     {
-        foreach (var table in FirewallRules.WayOutTables)
+        foreach (var table in FirewallRules.EgressTables)
         {
             var there = await RunAsync($"iptables{_kind}", [.. Waiting, "-t", table, "-S"], cancel);
             // No argument of such a rule contains a blank, so its quotes can be dropped.
             foreach (var words in there.Output.Replace("\"", "", StringComparison.Ordinal).Split('\n').Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
             {
-                if (words is ["-A", var chain, .. var rule] && rule.Any(w => w.StartsWith(rules.WayOutMark, StringComparison.Ordinal)))
+                if (words is ["-A", var chain, .. var rule] && rule.Any(w => w.StartsWith(rules.EgressMark, StringComparison.Ordinal)))
                     await RunAsync($"iptables{_kind}", new FirewallRule(chain, rule, table).Arguments("-D"), cancel);
             }
         }
@@ -78,7 +78,7 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
     {
         try
         {
-            return await Tool.RunAsync(EngineFaults.Service, tool, arguments, Limit, time, cancel);
+            return await Tool.RunAsync(ContainerEngineFaults.Service, tool, arguments, Limit, time, cancel);
         }
         catch (CloudException e) when (e.Fault == CloudFault.Refused)
         {
@@ -86,6 +86,6 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         }
     }
 
-    private static CloudException Refused(string words, Exception? cause) => EngineFaults.Make(CloudFault.Refused, $"the host's firewall cannot be set: {words}",
+    private static CloudException Refused(string words, Exception? cause) => ContainerEngineFaults.Make(CloudFault.Refused, $"the host's firewall cannot be set: {words}",
         "Install iptables and run Portal.Jobs as root: without these rules containers could reach the host, so nothing is launched.", cause);
 }

@@ -36,7 +36,7 @@ public sealed class FirewallRules(Owned owned, DockerOptions options)
     private string[] Build => ["-m", "comment", "--comment", $"{owned.BridgePrefix} image builds"];
 
     /// <summary>The rules that isolate.</summary>
-    public IReadOnlyList<FirewallRule> Walls =>
+    public IReadOnlyList<FirewallRule> IsolationRules =>
     [
         // Replies to what the host began (the proxy, the probe) may enter; nothing else may, whether tracked or not.
         new("INPUT", ["-i", Nodes, "-m", "conntrack", "!", "--ctstate", "ESTABLISHED,RELATED", "-j", "DROP"]),
@@ -55,20 +55,20 @@ public sealed class FirewallRules(Owned owned, DockerOptions options)
     ];
 
     /// <summary>A word that only egress proxy rules contain, including those of an earlier setting.</summary>
-    public string WayOutMark => $"{owned.BridgePrefix}-way-out-";
+    public string EgressMark => $"{owned.BridgePrefix}-egress-";
 
     /// <summary>Tables that contain egress proxy rules.</summary>
-    public static IReadOnlyList<string> WayOutTables { get; } = ["filter", "nat", "mangle", "raw"];
+    public static IReadOnlyList<string> EgressTables { get; } = ["filter", "nat", "mangle", "raw"];
 
     /// <summary>
     /// To one address and port, on this host or beyond it, and back. Hosts beyond do not know the nodes' addresses, so the host's address is used.
     /// Each is inserted before existing ones, so the last is evaluated first.
     /// </summary>
-    public IReadOnlyList<FirewallRule> WayOut => options.WayOutProxy is { } proxy ? To(proxy) : [];
+    public IReadOnlyList<FirewallRule> EgressRules => options.EgressEndpoint is { } proxy ? To(proxy) : [];
 
     private FirewallRule[] To(IPEndPoint proxy)
     {
-        string[] mark = ["-m", "comment", "--comment", $"{WayOutMark}{proxy}"];
+        string[] mark = ["-m", "comment", "--comment", $"{EgressMark}{proxy}"];
         string[] there = ["-d", $"{proxy.Address}", "-p", "tcp", "--dport", $"{proxy.Port}", .. mark];
         string[] back = ["-s", $"{proxy.Address}", "-p", "tcp", "--sport", $"{proxy.Port}", .. mark];
         return

@@ -4,24 +4,24 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>Bridge networks: created under a fixed name, never twice, and removed.</summary>
-public sealed class Networks(Engine engine)
+public sealed class Networks(ContainerEngine containerEngine)
 {
     /// <summary>
     /// Creates the network; false if one of that name exists. Raw HTTP: Docker.DotNet lacks CheckDuplicate, without which versions before 1.44
     /// create a second network of the same name.
     /// </summary>
     /// <param name="subnet">Null: one of the container engine's own pool.</param>
-    public async Task<bool> CreateAsync(string name, string bridge, string? subnet, bool wayOut, IDictionary<string, string> labels, CancellationToken cancel)
+    public async Task<bool> CreateAsync(string name, string bridge, string? subnet, bool egress, IDictionary<string, string> labels, CancellationToken cancel)
     {
         var options = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["com.docker.network.bridge.name"] = bridge,
-            ["com.docker.network.bridge.enable_ip_masquerade"] = wayOut ? "true" : "false",
+            ["com.docker.network.bridge.enable_ip_masquerade"] = egress ? "true" : "false",
         };
         var addresses = subnet is null ? null : new { Config = new[] { new { Subnet = subnet } } };
         try
         {
-            using var _ = await engine.SendAsync(HttpMethod.Post, "networks/create",
+            using var _ = await containerEngine.SendAsync(HttpMethod.Post, "networks/create",
                 new { Name = name, Driver = "bridge", CheckDuplicate = true, EnableIPv6 = false, Labels = labels, Options = options, IPAM = addresses }, stream: false, cancel);
             return true;
         }
@@ -32,8 +32,8 @@ public sealed class Networks(Engine engine)
     }
 
     public async Task<IList<NetworkResponse>> ListAsync(IDictionary<string, IDictionary<string, bool>>? filters, CancellationToken cancel) =>
-        await engine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters { Filters = filters ?? new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) }, cancel), cancel);
+        await containerEngine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters { Filters = filters ?? new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) }, cancel), cancel);
 
     /// <summary>Already gone counts as success.</summary>
-    public Task RemoveAsync(string id, CancellationToken cancel) => EngineTasks.IfThereAsync(() => engine.AskAsync(c => c.Networks.DeleteNetworkAsync(id, cancel), cancel));
+    public Task RemoveAsync(string id, CancellationToken cancel) => ContainerEngineTasks.IfThereAsync(() => containerEngine.AskAsync(c => c.Networks.DeleteNetworkAsync(id, cancel), cancel));
 }

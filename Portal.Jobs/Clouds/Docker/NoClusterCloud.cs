@@ -9,13 +9,13 @@ public sealed class NoClusterCloud : IClusterCloud
 
     public Task EnsureAsync(ClusterPlan plan, CancellationToken cancel) => Task.FromException(Missing());
 
-    public Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<ClusterNow>>(Missing());
+    public Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<ClusterStatus>>(Missing());
 
-    public Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel) => Task.FromException<ClusterNow?>(Missing());
+    public Task<ClusterStatus?> LookAsync(Guid workspace, CancellationToken cancel) => Task.FromException<ClusterStatus?>(Missing());
 
     public async IAsyncEnumerable<ClusterEvent> EventsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
     {
-        yield return new ClusterEvent(ClusterHappening.Away);
+        yield return new ClusterEvent(ClusterHappening.Unavailable);
         await new TaskCompletionSource().Task.WaitAsync(cancel); // no events here
     }
 
@@ -35,6 +35,6 @@ public sealed class NoClusterCloud : IClusterCloud
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
 
-    internal static CloudException Missing() => EngineFaults.Make(CloudFault.Away, "there is no container engine on this machine",
+    internal static CloudException Missing() => ContainerEngineFaults.Make(CloudFault.Unavailable, "there is no container engine on this machine",
         "Install Debian's docker.io and start the portal as root, or set Clouds:Docker:Socket to the socket of a container engine.");
 }

@@ -15,11 +15,11 @@ internal static class NodeCommand
     /// <summary>Its exit code and last lines. Refused if it writes more than a mebibyte, TimedOut if it does not end within a minute.</summary>
     /// <param name="node">How messages name the container.</param>
     public static async Task<CommandResult> RunAsync(
-        Engine engine, string container, string node, IReadOnlyList<string> command, TimeProvider clock, CancellationToken cancel)
+        ContainerEngine containerEngine, string container, string node, IReadOnlyList<string> command, TimeProvider clock, CancellationToken cancel)
     {
         try
         {
-            return await engine.AskAsync(async c =>
+            return await containerEngine.AskAsync(async c =>
             {
                 var wanted = new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = [.. command] };
                 var made = await c.Exec.CreateContainerExecAsync(container, wanted, cancel);
@@ -41,7 +41,7 @@ internal static class NodeCommand
             var (fault, what) = e.TooLong
                 ? (CloudFault.Refused, $"the command on {node} wrote more than {Output.Bytes >> 20} MiB")
                 : (CloudFault.TimedOut, $"the command on {node} did not finish within {Output.Time.TotalSeconds:0} s");
-            throw EngineFaults.Make(fault, what, "Check what is running on this node.", e);
+            throw ContainerEngineFaults.Make(fault, what, "Check what is running on this node.", e);
         }
     }
 }

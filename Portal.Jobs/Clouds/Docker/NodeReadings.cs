@@ -10,7 +10,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// how often a child was killed because memory ran out. If the files are not visible (another cgroup namespace) the container engine is asked.
 /// While its events are followed, a cached list of containers is used until an event says that it changed, so a tick asks the container engine nothing.
 /// </summary>
-public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
+public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, TimeProvider time)
 {
     /// <summary>Events are hints, and a lost one must not hide a container forever.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
@@ -33,9 +33,9 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
     {
         var running = await RunningAsync(cancel);
         var samples = new ConcurrentBag<NodeSample>();
-        await engine.EachAsync(running, async c =>
+        await containerEngine.EachAsync(running, async c =>
         {
-            if ((FromFiles(c) ?? await EngineTasks.OfOneAsync(time, late => FromEngineAsync(c, late), cancel)) is { } sample)
+            if ((FromFiles(c) ?? await ContainerEngineTasks.OfOneAsync(time, late => FromContainerEngineAsync(c, late), cancel)) is { } sample)
             {
                 samples.Add(sample);
             }
@@ -57,7 +57,7 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
             version = _version;
         }
 
-        List<ContainerListResponse> running = [.. (await engine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => ClusterLook.StateOf(c) == NodeState.Running)];
+        List<ContainerListResponse> running = [.. (await containerEngine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => ClusterLook.StateOf(c) == NodeState.Running)];
         lock (_gate)
         {
             // An event that came meanwhile may concern something that this list lacks.
@@ -84,13 +84,13 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
             : null; // it exited meanwhile
     }
 
-    private async Task<NodeSample?> FromEngineAsync(ContainerListResponse container, CancellationToken cancel)
+    private async Task<NodeSample?> FromContainerEngineAsync(ContainerListResponse container, CancellationToken cancel)
     {
         NodeSample? sample = null;
         var killed = false;
-        await EngineTasks.IfThereAsync(async () =>
+        await ContainerEngineTasks.IfThereAsync(async () =>
         {
-            await engine.AskAsync(c => c.Containers.GetContainerStatsAsync(container.ID, new ContainerStatsParameters { Stream = false, OneShot = true }, new AtOnce<ContainerStatsResponse>(s =>
+            await containerEngine.AskAsync(c => c.Containers.GetContainerStatsAsync(container.ID, new ContainerStatsParameters { Stream = false, OneShot = true }, new SynchronousProgress<ContainerStatsResponse>(s =>
             {
                 // A container that has just died returns empty fields. Page cache that can be dropped is not counted; its name differs in cgroup v1 and v2.
                 if (s is { MemoryStats: { Usage: { } usage, Stats: { } parts }, CPUStats.CPUUsage.TotalUsage: var cpu })
@@ -100,7 +100,7 @@ public sealed class NodeReadings(Engine engine, Owned owned, TimeProvider time)
                     sample = Sample(container, time.GetUtcNow(), new CgroupFiles.Values(Nanoseconds(cpu), Nanoseconds(throttled), (long)(usage - Math.Min(usage, cache)), (long)(s.MemoryStats.Limit ?? 0), 0, (int)(s.PidsStats?.Current ?? 0), NetOf(s), DiskOf(s)));
                 }
             }), cancel), cancel);
-            killed = (await engine.AskAsync(c => c.Containers.InspectContainerAsync(container.ID, cancel), cancel)).State?.OOMKilled ?? false;
+            killed = (await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(container.ID, cancel), cancel)).State?.OOMKilled ?? false;
         });
         return killed && sample is not null ? sample with { OutOfMemoryKills = 1 } : sample;
     }

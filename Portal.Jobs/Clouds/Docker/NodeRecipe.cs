@@ -63,7 +63,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
         {
             if (so)
             {
-                throw EngineFaults.Make(CloudFault.Refused, $"the plan may not be launched: {words}", "Fix the template.");
+                throw ContainerEngineFaults.Make(CloudFault.Refused, $"the plan may not be launched: {words}", "Fix the template.");
             }
         }
     }
@@ -77,18 +77,18 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
         labels[Owned.Node] = node.Name;
         labels[Owned.State] = StateHash(plan, node, profile);
         return Describe(owned.Container(plan.Workspace, plan.Generation, node.Name), owned.Network(plan.Workspace, plan.Generation), labels,
-            node with { Environment = WithWayOut(plan, node.Environment) }, profile);
+            node with { Environment = WithEgressProxy(plan, node.Environment) }, profile);
     }
 
     /// <summary>Variables that pip, git, curl and Python read. Nodes of the workspace are reached without the proxy, including those that a resize adds.</summary>
-    private IReadOnlyDictionary<string, string> WithWayOut(ClusterPlan plan, IReadOnlyDictionary<string, string> environment)
+    private IReadOnlyDictionary<string, string> WithEgressProxy(ClusterPlan plan, IReadOnlyDictionary<string, string> environment)
     {
-        if (options.WayOutProxy is not { } proxy) return environment;
+        if (options.EgressEndpoint is not { } proxy) return environment;
         var near = plan.Nodes.SelectMany(n => n.Name == n.Role ? [n.Name] : Enumerable.Range(0, Addresses).Select(i => $"{n.Role}{i}").Prepend(n.Name)).Distinct(StringComparer.Ordinal);
         var (to, never) = ($"http://{proxy}", string.Join(',', [.. near, "localhost", "127.0.0.1", plan.Subnet]));
         return new Dictionary<string, string>(environment, StringComparer.Ordinal)
         {
-            ["PORTAL_WAY_OUT"] = to,
+            ["PORTAL_EGRESS_PROXY"] = to,
             ["http_proxy"] = to,
             ["https_proxy"] = to,
             ["HTTPS_PROXY"] = to,

@@ -38,7 +38,7 @@ public sealed record SeccompProfile(string Json, string Hash)
     {
         if (file.Length == 0 || !File.Exists(file))
         {
-            throw EngineFaults.Make(CloudFault.Refused, $"the seccomp profile's base is missing ({(file.Length == 0 ? "Clouds:Docker:SeccompBase is empty" : file)})",
+            throw ContainerEngineFaults.Make(CloudFault.Refused, $"the seccomp profile's base is missing ({(file.Length == 0 ? "Clouds:Docker:SeccompBase is empty" : file)})",
                 "Take default.json from Debian's package golang-github-docker-docker-dev and set Clouds:Docker:SeccompBase to its path.");
         }
 
@@ -113,5 +113,5 @@ public sealed record SeccompProfile(string Json, string Hash)
         && args.Any(a => (string?)a?["op"] == "SCMP_CMP_MASKED_EQ" && ((long?)a["value"] & UserNamespace) != 0 && ((long?)a["valueTwo"] ?? 0) == 0);
 
     private static CloudException Unusable(string words, Exception? cause = null) =>
-        EngineFaults.Make(CloudFault.Refused, words, "Use default.json from Debian's package golang-github-docker-docker-dev (Clouds:Docker:SeccompBase).", cause);
+        ContainerEngineFaults.Make(CloudFault.Refused, words, "Use default.json from Debian's package golang-github-docker-docker-dev (Clouds:Docker:SeccompBase).", cause);
 }

@@ -58,7 +58,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 
         // Until the rescan is done the kernel's counters start at zero: folders would seem empty, and what is promised to them unwritten.
         if (await storage.RecountsAsync(cancel))
-            throw new CloudException(LocalShares.Service, CloudFault.Away, "folder usage is being recounted",
+            throw new CloudException(LocalShares.Service, CloudFault.Unavailable, "folder usage is being recounted",
                 "Wait until that is done; the previous readings remain valid.");
         var groups = await storage.Btrfs.UsedNowAsync(storage.Options.Folder, cancel);
         var above = groups.Where(g => g.Path.Length == 0).ToDictionary(g => g.Id, StringComparer.Ordinal);

@@ -22,7 +22,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         Storage.MustBeOurs(storage.Options.Folder);
         EnsureMounts();
         var recounts = storage.BlocksEnforced && await storage.RecountsAsync(cancel);
-        var (total, free, where) = storage.Room();
+        var (total, free, where) = storage.Capacity();
         var limits = !storage.BlocksEnforced ? "usage is measured, limits are not enforced" : recounts ? "usage is being recounted: limits may not hold until that is done" : "limits are enforced";
         return new StorageReport($"{where}; {limits}", storage.BlocksEnforced, total, free) { Recounting = recounts };
     }

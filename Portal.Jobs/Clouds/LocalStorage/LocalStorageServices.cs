@@ -52,6 +52,6 @@ public sealed class NoStorage : IShareCloud, IFilesetCloud
 
     public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) => Task.FromException(Missing());
 
-    private static CloudException Missing() => new(LocalShares.Service, CloudFault.Away, "there is no storage for work folders on this machine",
+    private static CloudException Missing() => new(LocalShares.Service, CloudFault.Unavailable, "there is no storage for work folders on this machine",
         "Install btrfs-progs and start the portal as root, or set Clouds:LocalStorage:Folder to a folder.");
 }

@@ -59,7 +59,7 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
     }
 
     /// <summary>Total and free bytes; for a sparse file on a loop device never more than what the file system holding the file can still provide.</summary>
-    internal (long Total, long Free, string Where) Room()
+    internal (long Total, long Free, string Where) Capacity()
     {
         var own = new DriveInfo(options.Folder);
         var (total, free, where) = (own.TotalSize, own.AvailableFreeSpace, $"{own.DriveFormat} at {options.Folder}");

@@ -18,7 +18,7 @@ public static class GuideText
     public static string Html(string markdown)
     {
         var guide = Markdown.Parse(markdown, Rules);
-        foreach (var node in guide.Descendants().ToList()) Tame(node);
+        foreach (var node in guide.Descendants().ToList()) Sanitize(node);
         using var page = new StringWriter();
         var renderer = new HtmlRenderer(page);
         Rules.Setup(renderer);
@@ -27,7 +27,7 @@ public static class GuideText
         return page.ToString();
     }
 
-    private static void Tame(MarkdownObject node)
+    private static void Sanitize(MarkdownObject node)
     {
         switch (node)
         {

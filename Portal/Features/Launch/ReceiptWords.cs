@@ -31,8 +31,8 @@ public sealed class ReceiptWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     public string Sentence(LaunchDraft draft, TemplateSpec template, ClassView @class, Receipt receipt, Refusal? refusal)
     {
         var refusals = new RefusalWords(text, common);
-        var verdict = (refusal ?? receipt.Wall) is { } wall
-            ? $"{refusals.What(wall, @class, template)} {refusals.WayOut(wall)}".TrimEnd()
+        var verdict = (refusal ?? receipt.BindingLimit) is { } limit
+            ? $"{refusals.What(limit, @class, template)} {refusals.Remedy(limit)}".TrimEnd()
             : text["Heard.Starts", Starts(receipt)];
         return text["Heard", Controls.Sizes.Words(template, (template.Size(draft.SizeId) ?? template.Sizes[0]).Id, draft.Workers), verdict];
     }

@@ -12,7 +12,7 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     /// <summary>What is wrong.</summary>
     public string What(Refusal refusal, ClassView @class, TemplateSpec template) => refusal.Reason switch
     {
-        RefusalReason.OverQuota => text[$"Refused.OverQuota.{refusal.Wall}", text[$"Resource.{refusal.Resource}"].Value, @class.Title, @class.TenantName],
+        RefusalReason.OverQuota => text[$"Refused.OverQuota.{refusal.BindingLimit}", text[$"Resource.{refusal.Resource}"].Value, @class.Title, @class.TenantName],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{refusal.Resource}"].Value],
         RefusalReason.NotAvailable => text["Refused.NotAvailable", refusal.Detail ?? ""],
         RefusalReason.Deprecated => text["Refused.Deprecated", refusal.Detail ?? ""],
@@ -33,14 +33,14 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     };
 
     /// <summary>The remedy; null if the words above say it.</summary>
-    public string? WayOut(Refusal refusal) => refusal.Reason switch
+    public string? Remedy(Refusal refusal) => refusal.Reason switch
     {
-        RefusalReason.OverQuota when Stop(refusal) is { } stop => refusal.Fits is null ? stop : text["WayOut.StopOrSmaller", stop].Value,
-        RefusalReason.OverQuota => text[refusal.Fits is null ? $"WayOut.OverQuota.{refusal.Wall}" : "WayOut.Smaller"].Value,
-        RefusalReason.NeverPossible when refusal.Fits is not null => text["WayOut.Smaller"].Value,
+        RefusalReason.OverQuota when Stop(refusal) is { } stop => refusal.Fits is null ? stop : text["Remedy.StopOrSmaller", stop].Value,
+        RefusalReason.OverQuota => text[refusal.Fits is null ? $"Remedy.OverQuota.{refusal.BindingLimit}" : "Remedy.Smaller"].Value,
+        RefusalReason.NeverPossible when refusal.Fits is not null => text["Remedy.Smaller"].Value,
         RefusalReason.NotAMember or RefusalReason.DiskNearlyFull or RefusalReason.TemplateGone or RefusalReason.IdTaken or RefusalReason.IdInvalid
-            or RefusalReason.ParameterWrong => text[$"WayOut.{refusal.Reason}"].Value,
-        RefusalReason.Deprecated or RefusalReason.NotForClass => text["WayOut.TemplateGone"].Value,
+            or RefusalReason.ParameterWrong => text[$"Remedy.{refusal.Reason}"].Value,
+        RefusalReason.Deprecated or RefusalReason.NotForClass => text["Remedy.TemplateGone"].Value,
         _ => null,
     };
 
@@ -50,8 +50,8 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     private string? Stop(Refusal refusal) => refusal.Stop.Length switch
     {
         0 => null,
-        1 => text["WayOut.Stop", refusal.Stop[0]].Value,
-        var many => text["WayOut.StopAll", string.Join(", ", refusal.Stop.Take(many - 1)), refusal.Stop[many - 1]].Value,
+        1 => text["Remedy.Stop", refusal.Stop[0]].Value,
+        var many => text["Remedy.StopAll", string.Join(", ", refusal.Stop.Take(many - 1)), refusal.Stop[many - 1]].Value,
     };
 
     /// <summary>The button that applies the nearest fit; null for none. If only the number of workers changes, only that is said.</summary>

@@ -9,7 +9,7 @@ namespace Portal.Features.Workspaces;
 public static class RefusalText
 {
     public static string OfResize(Refusal why, IStringLocalizer<WorkspaceTexts> text) => why is { Reason: RefusalReason.OverQuota, Fits: { Workers: > 0 and var fit } }
-        ? text["Refused.Fits", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value, fit]
+        ? text["Refused.Fits", text[$"Level.{why.BindingLimit}"].Value, text[$"Resource.{why.Resource}"].Value, fit]
         : Of(why, text);
 
     public static string OfStart(Refusal why, WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
@@ -25,8 +25,8 @@ public static class RefusalText
     {
         RefusalReason.NotAvailable => text["Refused.NotAvailable", why.Detail ?? ""],
         RefusalReason.OverQuota when !why.Stop.IsEmpty =>
-            text["Refused.OverQuota.Stop", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value, string.Join(", ", why.Stop)],
-        RefusalReason.OverQuota => text["Refused.OverQuota", text[$"Level.{why.Wall}"].Value, text[$"Resource.{why.Resource}"].Value],
+            text["Refused.OverQuota.Stop", text[$"Level.{why.BindingLimit}"].Value, text[$"Resource.{why.Resource}"].Value, string.Join(", ", why.Stop)],
+        RefusalReason.OverQuota => text["Refused.OverQuota", text[$"Level.{why.BindingLimit}"].Value, text[$"Resource.{why.Resource}"].Value],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{why.Resource}"].Value],
         // The newest version may require something that an old choice does not contain.
         RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.DiskNearlyFull => text[$"Refused.{why.Reason}"],

@@ -15,7 +15,7 @@ public static class ScratchTrouble
         workspace.Status is not (WorkspaceStatus.Ready or WorkspaceStatus.Attention or WorkspaceStatus.Resizing) ? [] :
     [
         .. from folder in ScratchUse.Of(workspace)
-           where folder.State is not ScratchState.Roomy
+           where folder.State is not ScratchState.Normal
            group folder by (folder.State, folder.Enforced) into alike
            orderby alike.Key.State descending
            let helps = alike.Select(f => f.Remedy ?? text["Scratch.Remedy"].Value).Distinct(StringComparer.Ordinal)

@@ -19,7 +19,7 @@ public sealed class BackgroundJobs(Site site)
         (await jobs.GotoAsync(new Uri(site.Address, Path + "/recurring").AbsoluteUri))!.Status.ShouldBe(200);
         await Expect(jobs).ToHaveTitleAsync("Recurring Jobs – Background jobs");
         await Expect(jobs.GetByRole(AriaRole.Table)).ToContainTextAsync("sweep: orphans");
-        await jobs.ScreenshotAsync(new() { Path = Looks.Picture("background-jobs-1280-light"), FullPage = true });
+        await jobs.ScreenshotAsync(new() { Path = PageChecks.Picture("background-jobs-1280-light"), FullPage = true });
         ken.Complaints.ShouldBeEmpty();
     }
 

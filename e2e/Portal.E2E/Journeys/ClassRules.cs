@@ -15,7 +15,7 @@ public sealed class ClassRules(Site site)
         await Expect(Rule(edsger)).ToContainTextAsync(On);
 
         await AskAsync(edsger);
-        await Looks.CheckEverywhereAsync(edsger, "idle-rule", "region");
+        await PageChecks.CheckEverywhereAsync(edsger, "idle-rule", "region");
         await SwitchAsync(edsger);
         await Expect(Rule(edsger)).ToContainTextAsync(Off);
         await using (var ada = await site.VisitAsync("Ada Lovelace"))

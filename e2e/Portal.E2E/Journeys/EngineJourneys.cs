@@ -43,7 +43,7 @@ public sealed class EngineJourneys(Site site)
                 await Expect(form.Setting("Shuffle partitions")).ToHaveCountAsync(0);
                 await form.SwitchAsync("Adaptive queries");
                 await form.WriteAsync("Shuffle partitions", "7");
-                await Looks.CheckEverywhereAsync(grace, "launch-settings");
+                await PageChecks.CheckEverywhereAsync(grace, "launch-settings");
             }), async (_, page) =>
         {
             var spark = await page.OpenEngineAsync("Spark");
@@ -174,11 +174,11 @@ public sealed class EngineJourneys(Site site)
     private static async Task LookAsync(Visit visit, WorkspacePage page)
     {
         await Expect(page.Count("Workers")).ToHaveTextAsync("2");
-        await Looks.CheckEverywhereAsync(visit, "workspace-cluster");
+        await PageChecks.CheckEverywhereAsync(visit, "workspace-cluster");
         var dialog = await page.AskForResizeAsync();
         await dialog.GetByRole(AriaRole.Spinbutton, new() { Name = "Workers" }).FillAsync("3");
         await Expect(dialog).ToContainTextAsync("It uses");
-        await Looks.CheckEverywhereAsync(visit, "resize", "region");
+        await PageChecks.CheckEverywhereAsync(visit, "resize", "region");
         await visit.Page.Keyboard.PressAsync("Escape");
         await Expect(dialog).ToHaveCountAsync(0);
     }

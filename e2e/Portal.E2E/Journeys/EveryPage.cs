@@ -41,7 +41,7 @@ public sealed class EveryPage(Site site)
         foreach (var (theme, width) in ((string, int)[])[("light", 1280), ("dark", 390)])
         {
             await ShowAsync(visit, path, theme, width);
-            await Looks.CheckAsync(visit, $"{name}-{width}-{theme}");
+            await PageChecks.CheckAsync(visit, $"{name}-{width}-{theme}");
         }
         visit.Complaints.Where(c => !(name == "not-found" && c.Contains("404", StringComparison.Ordinal))).ShouldBeEmpty();
     }
@@ -49,7 +49,7 @@ public sealed class EveryPage(Site site)
     private async Task ShowAsync(Visit visit, string path, string theme, int width)
     {
         await site.ChooseThemeAsync(visit.Context, theme);
-        await Looks.ResizeAsync(visit, width);
+        await PageChecks.ResizeAsync(visit, width);
         await visit.ShowAsync(path);
     }
 
@@ -102,8 +102,8 @@ public sealed class EveryPage(Site site)
     {
         foreach (var width in (int[])[1280, 390])
         {
-            await Looks.ResizeAsync(visit, width);
-            await Looks.CheckAsync(visit, $"{picture}-{width}-{theme}");
+            await PageChecks.ResizeAsync(visit, width);
+            await PageChecks.CheckAsync(visit, $"{picture}-{width}-{theme}");
         }
     }
 
@@ -114,7 +114,7 @@ public sealed class EveryPage(Site site)
         await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Account: Ken Thompson" }).FocusAsync();
         await visit.Page.Keyboard.PressAsync("Enter");
         await Expect(visit.Page.GetByRole(AriaRole.Menuitem, new() { Name = "Sign out" })).ToBeVisibleAsync();
-        await Looks.CheckAsync(visit, "account-1280-light", "region");
+        await PageChecks.CheckAsync(visit, "account-1280-light", "region");
         await visit.Page.Keyboard.PressAsync("Escape");
         await Expect(visit.Page.GetByRole(AriaRole.Menuitem)).ToHaveCountAsync(0);
 
@@ -122,7 +122,7 @@ public sealed class EveryPage(Site site)
         var search = visit.Page.GetByRole(AriaRole.Combobox);
         await Expect(search).ToBeFocusedAsync();
         await Expect(visit.Page.GetByRole(AriaRole.Option, new() { Name = "Launch Notebook" })).ToBeVisibleAsync();
-        await Looks.CheckAsync(visit, "commands-1280-light", "region");
+        await PageChecks.CheckAsync(visit, "commands-1280-light", "region");
         await search.FillAsync("opera");
         await Expect(visit.Page.GetByRole(AriaRole.Option)).ToHaveCountAsync(1);
         await visit.Page.Keyboard.PressAsync("Enter");

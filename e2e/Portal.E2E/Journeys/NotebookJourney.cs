@@ -32,11 +32,11 @@ public sealed class NotebookJourney(Site site)
         await form.CallItAsync("journey");
         var page = await form.LaunchAsync();
         await Expect(page.Steps).ToHaveCountAsync(5);
-        await Looks.CheckAsync(ada, "workspace-starting-1280-light");
+        await PageChecks.CheckAsync(ada, "workspace-starting-1280-light");
         await page.WaitForStatusAsync("Ready");
         await Expect(ada.Page).ToHaveTitleAsync("● Ready – journey – Campus");
         await Expect(ada.Page.GetByRole(AriaRole.Region, new() { Name = "Node" }).GetByRole(AriaRole.Row)).ToHaveCountAsync(2);
-        await Looks.CheckEverywhereAsync(ada, "workspace-ready");
+        await PageChecks.CheckEverywhereAsync(ada, "workspace-ready");
         return page;
     }
 
@@ -87,11 +87,11 @@ public sealed class NotebookJourney(Site site)
     {
         await page.Act("Stop").ClickAsync();
         await Expect(ada.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
-        await Looks.CheckAsync(ada, "confirm-1280-light", "region");
+        await PageChecks.CheckAsync(ada, "confirm-1280-light", "region");
         await ada.Page.Keyboard.PressAsync("Escape");
         await page.StopAsync("journey");
         await page.WaitForStatusAsync("Stopped");
-        await Looks.CheckEverywhereAsync(ada, "workspace-stopped");
+        await PageChecks.CheckEverywhereAsync(ada, "workspace-stopped");
     }
 
     private static async Task StartAgainAsync(WorkspacePage page, string[] files)
@@ -125,7 +125,7 @@ public sealed class NotebookJourney(Site site)
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("This form was already submitted");
         await alan.ShowAsync("/");
         await Expect(new HomePage(alan).Card(name)).ToHaveCountAsync(1);
-        await Looks.CheckEverywhereAsync(alan, "home-long-name");
+        await PageChecks.CheckEverywhereAsync(alan, "home-long-name");
 
         // Whatever its state now, deleting is accepted.
         await twin.DeleteAsync(name);

@@ -24,7 +24,7 @@ public sealed class TemplateDecisions(Site site)
         await slurm.GetByRole(AriaRole.Button, new() { Name = "Withdraw Slurm" }).ClickAsync();
         await Expect(dialog.GetByRole(AriaRole.Button, new() { Name = "Withdraw Slurm" })).ToBeDisabledAsync();
         await dialog.GetByLabel("Reason, shown to students").FillAsync(Why);
-        await Looks.CheckEverywhereAsync(ken, "withdraw", "region");
+        await PageChecks.CheckEverywhereAsync(ken, "withdraw", "region");
         await dialog.GetByRole(AriaRole.Button, new() { Name = "Withdraw Slurm" }).ClickAsync();
         await Expect(slurm).ToContainTextAsync("Withdrawn");
         await Expect(new CatalogPage(ada).Card("Slurm")).ToContainTextAsync(Why);

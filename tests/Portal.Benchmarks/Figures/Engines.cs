@@ -54,8 +54,8 @@ internal sealed class Engines(string template, int times, string code, string va
             var aside = TimeProvider.System.GetTimestamp();
             var nodes = await BareCluster.OfAsync(bench.It.Lab, id, cancel);
             var asked = TimeProvider.System.GetElapsedTime(aside);
-            using (var door = new NotebookDoor(BareCluster.TokenOf(spec, nodes)))
-                await door.ComputesAsync(BareCluster.AddressOf(nodes.Single(n => n.Config!.Hostname == BareCluster.NotebookOf(spec).Name)), code, value, cancel);
+            using (var client = new NotebookClient(BareCluster.TokenOf(spec, nodes)))
+                await client.ComputesAsync(BareCluster.AddressOf(nodes.Single(n => n.Config!.Hostname == BareCluster.NotebookOf(spec).Name)), code, value, cancel);
             var hasResult = (Bench.Now - click - asked).TotalSeconds;
             await bench.DeleteAsync(id, cancel);
             var bare = await new BareCluster(lab, spec, nodes).RunAsync(code, value, cancel);

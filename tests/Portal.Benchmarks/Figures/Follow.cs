@@ -33,7 +33,7 @@ internal sealed class Follow() : Figure("follow")
 
     public override async Task MeasureAsync(Bench bench, CancellationToken cancel)
     {
-        await using var relay = SocketRelay.Start(CloudLab.Variable("PORTAL_TEST_ENGINE"));
+        await using var relay = SocketRelay.Start(CloudLab.Variable("PORTAL_TEST_CONTAINER_ENGINE"));
         var templates = Directory.CreateTempSubdirectory("portal-bench-").FullName;
         try
         {
@@ -81,9 +81,9 @@ internal sealed class Follow() : Figure("follow")
         for (var i = 0; i < bench.Times(20, 3); i++)
         {
             var id = await bench.ScalarAsync<Guid>("select workspace_id from portal.nodes where running and name = 'first' order by random() limit 1", cancel);
-            var container = (await bench.It.Lab.Engine.ListAsync(bench.It.Lab.Owned.Mine(id), cancel)).Single(c => c.Names!.Any(n => n.EndsWith("first", StringComparison.Ordinal)));
+            var container = (await bench.It.Lab.ContainerEngine.ListAsync(bench.It.Lab.Owned.Mine(id), cancel)).Single(c => c.Names!.Any(n => n.EndsWith("first", StringComparison.Ordinal)));
             var start = TimeProvider.System.GetTimestamp();
-            await bench.It.Lab.Engine.AskAsync(e => e.Containers.KillContainerAsync(container.ID, new() { Signal = "KILL" }, cancel), cancel);
+            await bench.It.Lab.ContainerEngine.AskAsync(e => e.Containers.KillContainerAsync(container.ID, new() { Signal = "KILL" }, cancel), cancel);
             while (await bench.ScalarAsync<bool>("select running from portal.nodes where workspace_id = $1 and name = 'first'", cancel, id)) await Task.Delay(5, cancel);
             took.Add(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds);
         }

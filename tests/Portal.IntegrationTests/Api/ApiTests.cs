@@ -151,7 +151,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
     [InlineData("fine", "s", "notebook", -1, HttpStatusCode.UnprocessableEntity, "EndInThePast")]
     [InlineData("fine", "s", "notebook", 100, HttpStatusCode.UnprocessableEntity, "EndTooLate")]
     [InlineData("fine", "l", "notebook", 2, HttpStatusCode.Conflict, "OverQuota")]
-    public async Task Launch_Refused_SaysWhyWithWallAndNearestFit(string name, string size, string template, double hours, HttpStatusCode status, string reason)
+    public async Task Launch_Refused_SaysWhyWithBindingLimitAndNearestFit(string name, string size, string template, double hours, HttpStatusCode status, string reason)
     {
         using var alan = web.Visit();
         await alan.SignInAsync("Alan");
@@ -160,7 +160,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         var problem = await JsonAsync(answer);
         problem.GetProperty("reason").GetString().ShouldBe(reason);
         if (reason != "OverQuota") return;
-        problem.GetProperty("wall").GetString().ShouldBe("Member");
+        problem.GetProperty("bindingLimit").GetString().ShouldBe("Member");
         problem.GetProperty("nearestFit").GetString().ShouldBe("s");
     }
 
@@ -213,7 +213,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         (await again.Content.ReadAsStringAsync(Cancel)).ShouldNotContain(w.Slug);
 
         var view = (await web.Services.GetRequiredService<WorkspaceFeed>().LookAsync(new(web.Person("Ada")), w.Id, Cancel))!;
-        (view.Run.Number, view.Wish, view.Status).ShouldBe((1, null, WorkspaceStatus.Ready));
+        (view.Run.Number, view.RequestedRun, view.Status).ShouldBe((1, null, WorkspaceStatus.Ready));
         view.EndAt.ShouldBe(w.EndAt);
 
         static string Part(Microsoft.AspNetCore.Routing.Patterns.RoutePatternPart part, Guid id) => part switch

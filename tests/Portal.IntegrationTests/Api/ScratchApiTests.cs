@@ -27,7 +27,7 @@ public sealed class ScratchApiTests(ClusterFixture fixture) : IClassFixture<Clus
         var scratch = seen.RootElement.GetProperty("scratch").EnumerateArray().ToList();
         string[] fields = ["node", "usedBytes", "limitBytes", "state"];
         scratch.ConvertAll(s => string.Join(' ', fields.Select(f => s.GetProperty(f).ToString())))
-            .ShouldBe(["worker0 0 1073741824 Roomy", "worker1 1073000000 1073741824 Full"]);
+            .ShouldBe(["worker0 0 1073741824 Normal", "worker1 1073000000 1073741824 Full"]);
         scratch[0].GetProperty("cause").ValueKind.ShouldBe(JsonValueKind.Null);
         scratch[1].GetProperty("cause").GetString().ShouldBe(
             "The scratch folder of worker1 is full: anything that needs to write there waits or fails until there is space.");

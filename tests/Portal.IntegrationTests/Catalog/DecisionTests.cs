@@ -88,8 +88,8 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
         var (elsewhere, _) = await ClassAsync(web.Tenant);
         using var ada = web.Visit();
         await ada.SignInAsync("Ada");
-        using var goodbye = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        var live = await web.Services.GetRequiredService<CatalogFeed>().WatchAsync(new(web.Person("Ada")), goodbye.Token);
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var live = await web.Services.GetRequiredService<CatalogFeed>().WatchAsync(new(web.Person("Ada")), cancellation.Token);
         live.Now!.Cards.ShouldContain(c => c.Spec.Id == template);
         (await web.Services.GetRequiredService<RestrictTemplate>().RunAsync(new(web.Person("Ken")), template, [elsewhere], Cancel)).ShouldBeOfType<TemplateOutcome.Done>();
         await foreach (var next in live.Later.WithCancellation(Cancel))
@@ -100,7 +100,7 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
         (await web.Services.GetRequiredService<CatalogFeed>().ReadAsync(new(web.Person("Ken")), Cancel)).Cards.ShouldContain(c => c.Spec.Id == template);
         (await web.Services.GetRequiredService<RestrictTemplate>().RunAsync(new(web.Person("Ken")), template, [web.Class, elsewhere], Cancel)).ShouldBeOfType<TemplateOutcome.Done>();
         (await LaunchAsync(ada, template)).Status.ShouldBe(HttpStatusCode.Accepted);
-        await goodbye.CancelAsync();
+        await cancellation.CancelAsync();
     }
 
     [Fact]

@@ -38,7 +38,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         {
             await using (var db = it.Database.Open())
                 foreach (var tag in await db.Images.Where(i => i.Name == "slow" && i.Tag != null).Select(i => i.Tag!).ToListAsync(CancellationToken.None))
-                    await EngineTasks.IfThereAsync(() => it.Lab.Engine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+                    await ContainerEngineTasks.IfThereAsync(() => it.Lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
             await it.DisposeAsync();
         }
         Directory.Delete(_recipes, recursive: true);
@@ -79,10 +79,10 @@ public sealed class ImagesBesideTests : IAsyncLifetime
     /// <summary>Creates the file for which the build waits, in the container in which it waits.</summary>
     private async Task LetGoAsync()
     {
-        var engine = It.Lab.Engine;
-        var builds = await engine.AskAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters()), Cancel);
+        var containerEngine = It.Lab.ContainerEngine;
+        var builds = await containerEngine.AskAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters()), Cancel);
         var waiting = builds.Where(b => b.Command.Contains("until [ -e /go ]", StringComparison.Ordinal)).ShouldHaveSingleItem();
-        var exec = await engine.AskAsync(c => c.Exec.CreateContainerExecAsync(waiting.ID, new ContainerExecCreateParameters { Cmd = ["touch", "/go"] }), Cancel);
-        await engine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters { Detach = true }), Cancel);
+        var exec = await containerEngine.AskAsync(c => c.Exec.CreateContainerExecAsync(waiting.ID, new ContainerExecCreateParameters { Cmd = ["touch", "/go"] }), Cancel);
+        await containerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters { Detach = true }), Cancel);
     }
 }

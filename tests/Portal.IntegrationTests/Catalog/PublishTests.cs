@@ -82,7 +82,7 @@ public sealed class PublishTests
     }
 
     [Fact]
-    public async Task Look_FolderAway_RetiresNothing_FolderOfATemplateGone_RetiresIt()
+    public async Task Look_FolderUnavailable_RetiresNothing_FolderOfATemplateGone_RetiresIt()
     {
         await using var catalog = await TestCatalog.OpenAsync(Cancel);
         TestCatalog.Write(catalog.Shipped, "one");

@@ -42,7 +42,7 @@ public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         var (peer, all) = (await Lab.AddressAsync(plan, "worker0"), Last(plan.Subnet));
         await Eventually.HoldsAsync(() => Lab.ReachesAsync(plan, peer, 9000), "the other node answers");
-        var rule = Lab.Get<FirewallRules>().Walls.Single(r => r.Table == "raw" && !r.Six);
+        var rule = Lab.Get<FirewallRules>().IsolationRules.Single(r => r.Table == "raw" && !r.Six);
 
         await FloodAsync();
         ConnectionTable.Count(plan.Subnet).ShouldBe(0);

@@ -79,7 +79,7 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
         var plan = await Lab.PlanAsync();
         var older = plan with { Nodes = [plan.Nodes[0] with { Vcpus = 0.5 }] };
         var profile = await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel);
-        var half = await Lab.Engine.CreateAsync(await HalfMadeAsync(older, profile), Cancel);
+        var half = await Lab.ContainerEngine.CreateAsync(await HalfMadeAsync(older, profile), Cancel);
 
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
@@ -94,7 +94,7 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
     {
         var plan = await Lab.PlanAsync();
         var profile = await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel);
-        var half = await Lab.Engine.CreateAsync(await HalfMadeAsync(plan, profile), Cancel);
+        var half = await Lab.ContainerEngine.CreateAsync(await HalfMadeAsync(plan, profile), Cancel);
         (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.Nodes.ShouldHaveSingleItem().State.ShouldBe(NodeState.Created);
 
         await Lab.Clusters.EnsureAsync(plan, Cancel);
@@ -234,12 +234,12 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.HasNetwork.ShouldBeTrue();
     }
 
-    private async Task<string[]> IdsAsync(ClusterPlan plan) => [.. (await Lab.Engine.ListAsync(Lab.Owned.Mine(plan.Workspace), Cancel)).Select(c => c.ID).Order(StringComparer.Ordinal)];
+    private async Task<string[]> IdsAsync(ClusterPlan plan) => [.. (await Lab.ContainerEngine.ListAsync(Lab.Owned.Mine(plan.Workspace), Cancel)).Select(c => c.ID).Order(StringComparer.Ordinal)];
 
     private async Task<CreateContainerParameters> HalfMadeAsync(ClusterPlan plan, SeccompProfile profile)
     {
         var network = Lab.Owned.Network(plan.Workspace, plan.Generation);
-        await Lab.Get<Networks>().CreateAsync(network, Lab.Owned.Bridge(network), plan.Subnet, wayOut: false, Lab.Owned.Labels(plan.Workspace, plan.Generation), Cancel);
+        await Lab.Get<Networks>().CreateAsync(network, Lab.Owned.Bridge(network), plan.Subnet, egress: false, Lab.Owned.Labels(plan.Workspace, plan.Generation), Cancel);
         return Lab.Get<NodeRecipe>().Describe(plan, plan.Nodes[0], profile);
     }
 }

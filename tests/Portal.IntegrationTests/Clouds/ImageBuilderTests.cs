@@ -32,7 +32,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
     {
         foreach (var tag in _made)
         {
-            await EngineTasks.IfThereAsync(() => Lab.Engine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            await ContainerEngineTasks.IfThereAsync(() => Lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
 
         if (_lab is { } lab)
@@ -48,7 +48,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
     public async Task Python_OfTheProductsRecipes_IsMadeOnceAndFoundAfterwards()
     {
         await using var lab = CloudLab.Open();
-        var first = await lab.Get<ImageBuilder>().EnsureAsync("python", new AtOnce<ImageProgress>(p => TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel);
+        var first = await lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(p => TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel);
 
         var found = await lab.Get<ImageBuilder>().FindAsync("python", Cancel);
 
@@ -63,12 +63,12 @@ public sealed class ImageBuilderTests : IAsyncLifetime
         await RecipeAsync("ARG BASE\nFROM ${BASE}\nADD wheels.tar.gz /opt/\nCOPY sub/tool /usr/local/bin/\nRUN cat /opt/wheel && tool\n", archive: true);
         var percents = new List<int>();
 
-        var image = await Builder.EnsureAsync("mine", new AtOnce<ImageProgress>(p => percents.Add(p.Percent ?? 0)), Cancel);
+        var image = await Builder.EnsureAsync("mine", new SynchronousProgress<ImageProgress>(p => percents.Add(p.Percent ?? 0)), Cancel);
         _made.Add(image.Tag);
 
         percents.ShouldBe(percents.Order());
         percents[^1].ShouldBe(100);
-        var made = await Lab.Engine.AskAsync(c => c.Images.InspectImageAsync(image.Id), Cancel);
+        var made = await Lab.ContainerEngine.AskAsync(c => c.Images.InspectImageAsync(image.Id), Cancel);
         made.Config!.Labels!["portal.image"].ShouldBe("mine");
         (await Builder.EnsureAsync("mine", Quiet(), Cancel)).ShouldBe(image);
         (await Lab.Get<Networks>().ListAsync(Lab.Owned.Mine("build"), Cancel)).ShouldBeEmpty();
@@ -83,7 +83,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
         var image = await Builder.EnsureAsync("mine", Quiet(), Cancel);
         _made.Add(image.Tag);
 
-        var made = await Lab.Engine.AskAsync(c => c.Images.GetImageHistoryAsync(image.Id, Cancel), Cancel);
+        var made = await Lab.ContainerEngine.AskAsync(c => c.Images.GetImageHistoryAsync(image.Id, Cancel), Cancel);
         made.ShouldContain(h => h.CreatedBy != null && h.CreatedBy.Contains("of-debian-alone", StringComparison.Ordinal));
     }
 
@@ -163,7 +163,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
 
         var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<ImageBuilder>().EnsureAsync("python", Quiet(), Cancel));
 
-        fault.Fault.ShouldBe(CloudFault.Away);
+        fault.Fault.ShouldBe(CloudFault.Unavailable);
         fault.WhatToDo.ShouldContain("registry");
     }
 
@@ -206,7 +206,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
     public async Task Recipe_NotThere_IsMissing(string name) =>
         (await Should.ThrowAsync<CloudException>(() => Builder.FindAsync(name, Cancel))).Fault.ShouldBe(CloudFault.Missing);
 
-    private static AtOnce<ImageProgress> Quiet() => new(_ => { });
+    private static SynchronousProgress<ImageProgress> Quiet() => new(_ => { });
 
     private async Task RecipeAsync(string dockerfile, bool archive = false, string? without = null)
     {

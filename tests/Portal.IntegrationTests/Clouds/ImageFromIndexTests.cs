@@ -79,7 +79,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         await using var lab = Open();
         foreach (var tag in _made)
         {
-            await EngineTasks.IfThereAsync(() => lab.Engine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            await ContainerEngineTasks.IfThereAsync(() => lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
 
         if (_index is not null)
@@ -231,7 +231,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Look_NothingAnswers_IsAwayWithWhatHelps_AndNamesNoHost()
+    public async Task Look_NothingAnswers_IsUnavailableWithWhatHelps_AndNamesNoHost()
     {
         Home("http://127.0.0.1:1/simple", "http://127.0.0.1:1/maven");
         await using var lab = Open();
@@ -239,7 +239,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         ((await lab.Get<ImageBuilder>().LookAsync("mine", Cancel)).Asking is null).ShouldBeFalse("a look waited for a server");
         var fault = await FailAsync(lab);
 
-        fault.Fault.ShouldBe(CloudFault.Away);
+        fault.Fault.ShouldBe(CloudFault.Unavailable);
         fault.Message.ShouldBe("Packages: thing-1.0.tar.xz is missing, and pip cannot fetch it: no package server responds.");
         fault.WhatToDo.ShouldBe("Name a mirror or proxy in /etc/pip.conf (index-url, proxy), or put thing-1.0.tar.xz into the folder that PORTAL_ENGINES (Images:Engines) names; "
             + "pip is tried again when that changes, and from time to time.");
@@ -266,7 +266,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Look_NothingIsToBeFetched_IsAwayWithWhatWouldHelp()
+    public async Task Look_NothingIsToBeFetched_IsUnavailableWithWhatWouldHelp()
     {
         await using var lab = CloudLab.Open(("Images:Recipes", _recipes), ("Images:Engines", ""));
 
@@ -298,7 +298,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
 
     private string Script => $"#!/bin/sh\necho {_unique}\n";
 
-    private static AtOnce<ImageProgress> Quiet() => new(_ => { });
+    private static SynchronousProgress<ImageProgress> Quiet() => new(_ => { });
 
     private static bool IsPip(int process)
     {
@@ -318,7 +318,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
 
     private async Task<BuiltImage> EnsureAsync(CloudLab lab)
     {
-        var image = await lab.Get<ImageBuilder>().EnsureAsync("mine", new AtOnce<ImageProgress>(p => _lines.Add(p.Line)), Cancel);
+        var image = await lab.Get<ImageBuilder>().EnsureAsync("mine", new SynchronousProgress<ImageProgress>(p => _lines.Add(p.Line)), Cancel);
         _made.Add(image.Tag);
         return image;
     }

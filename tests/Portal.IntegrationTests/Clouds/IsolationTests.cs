@@ -47,7 +47,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         """;
 
     /// <summary>What the seccomp profile alone refuses.</summary>
-    private const string KernelDoors = Attempts + """
+    private const string KernelInterfaces = Attempts + """
         clone3 = ctypes.create_string_buffer(struct.pack("<8Q", 0x10000000, 0, 0, 0, 17, 0, 0, 0), 64)
         for title, what in [("user-namespace", call(272, 0x10000000)), ("clone", call(56, 0x10000011, 0, 0, 0, 0, forks=True)),
                             ("clone3", call(435, clone3, 64, forks=True)),
@@ -58,7 +58,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         """;
 
     /// <summary>What requires a capability, and is refused by the profile as well.</summary>
-    private const string RootsDoors = Attempts + """
+    private const string RootInterfaces = Attempts + """
         h = ctypes.create_string_buffer(struct.pack("<Ii128s", 128, 0, b""), 136); mount = ctypes.c_int(); at = os.open("/home/student", os.O_RDONLY)
         name = call(303, ctypes.c_ulong(-100), b"/home/student", h, ctypes.byref(mount), 0)
         def handle(): name(); return call(304, at, h, os.O_RDONLY | os.O_DIRECTORY)()
@@ -113,7 +113,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var open = await Unguarded.StartAsync(Lab, "files", uid: 0, capable: true);
+        var open = await UnconfinedContainer.StartAsync(Lab, "files", uid: 0, capable: true);
 
         (await Lab.PythonInsideAsync(plan, "notebook", Writes)).Said.Split('\n').ShouldBe(
             ["/x EROFS", "/etc/passwd EACCES", "/etc/group EACCES", "/usr/x EROFS", "/var/tmp/x EROFS",
@@ -126,22 +126,22 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
     }
 
     [Fact]
-    public async Task Namespaces_Mounts_KernelDoors_AreRefused()
+    public async Task Namespaces_Mounts_KernelInterfaces_AreRefused()
     {
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
         string[] allowed = ["unix works", "inet works", "inet6 works", "netlink works", "pair works"];
 
-        (await Lab.PythonInsideAsync(plan, "notebook", KernelDoors)).Said.Split('\n').ShouldBe(
+        (await Lab.PythonInsideAsync(plan, "notebook", KernelInterfaces)).Said.Split('\n').ShouldBe(
             ["user-namespace EPERM", "clone EPERM", "clone3 ENOSYS", "keyring EPERM", "io_uring EPERM", "vsock EPERM", "vsock-high EPERM", .. allowed]);
-        (await Lab.PythonInsideAsync(plan, "notebook", RootsDoors)).Said.Split('\n').ShouldBe(
+        (await Lab.PythonInsideAsync(plan, "notebook", RootInterfaces)).Said.Split('\n').ShouldBe(
             ["net-namespace EPERM", "mount-namespace EPERM", "mount EPERM", "chroot EPERM", "kernel-log EPERM",
                 "bpf EPERM", "handle-of-file EPERM", "file-by-handle EPERM", "root EPERM", "kernel-keys hidden", "firmware hidden"]);
 
         // The same calls without the guard succeed, so they are the right ones.
-        (await (await Unguarded.StartAsync(Lab, "doors", Uid, capable: false)).PythonAsync(KernelDoors)).ShouldAllBe(l => l.EndsWith(" works"));
-        (await (await Unguarded.StartAsync(Lab, "doors", uid: 0, capable: true)).PythonAsync(RootsDoors)).ShouldAllBe(l => l.EndsWith(" works"));
+        (await (await UnconfinedContainer.StartAsync(Lab, "interfaces", Uid, capable: false)).PythonAsync(KernelInterfaces)).ShouldAllBe(l => l.EndsWith(" works"));
+        (await (await UnconfinedContainer.StartAsync(Lab, "interfaces", uid: 0, capable: true)).PythonAsync(RootInterfaces)).ShouldAllBe(l => l.EndsWith(" works"));
     }
 
     [Fact]
@@ -165,7 +165,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         foreach (var (uid, capable, roots) in new[] { (Uid, false, "EPERM"), (0, true, "works") })
         {
             var (mount, folder, _) = await Lab.WorkAsync(CloudLab.New(), Uid);
-            var open = await Unguarded.StartAsync(Lab, "subvolumes", uid, capable, mount);
+            var open = await UnconfinedContainer.StartAsync(Lab, "subvolumes", uid, capable, mount);
             try
             {
                 (await open.PythonAsync(Ioctls)).ShouldBe([.. made, $"qgroup-limit {roots}", $"delete {roots}", "reflink works", "terminal works"]);

@@ -61,7 +61,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
         (await ReachesAsync(plan, Gateway(plan), port)).ShouldBeFalse();
-        var rule = Lab.Get<FirewallRules>().Walls[0];
+        var rule = Lab.Get<FirewallRules>().IsolationRules[0];
 
         (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
         var reached = await ReachesAsync(plan, Gateway(plan), port);
@@ -110,18 +110,18 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
     {
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        await using var elsewhere = await Elsewhere.MakeAsync(Cancel);
-        (await ConnectsAsync(elsewhere.Address, Elsewhere.Port)).ShouldBeTrue("it answers the host");
-        (await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port)).ShouldBeFalse();
+        await using var externalHost = await ExternalHost.MakeAsync(Cancel);
+        (await ConnectsAsync(externalHost.Address, ExternalHost.Port)).ShouldBeTrue("it answers the host");
+        (await ReachesAsync(plan, externalHost.Address, ExternalHost.Port)).ShouldBeFalse();
 
         // Untracked, a reply would not be let back in by the container engine's own rules.
-        foreach (var rule in Lab.Get<FirewallRules>().Walls.Where(r => r.Chain == FirewallRules.Forwarded || r is { Table: "raw", Six: false }))
+        foreach (var rule in Lab.Get<FirewallRules>().IsolationRules.Where(r => r.Chain == FirewallRules.Forwarded || r is { Table: "raw", Six: false }))
             (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
-        var reached = await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port);
+        var reached = await ReachesAsync(plan, externalHost.Address, ExternalHost.Port);
         await Lab.Clusters.EnsureAsync(plan, Cancel); // restores them
 
         reached.ShouldBeTrue();
-        (await ReachesAsync(plan, elsewhere.Address, Elsewhere.Port)).ShouldBeFalse();
+        (await ReachesAsync(plan, externalHost.Address, ExternalHost.Port)).ShouldBeFalse();
     }
 
     [Fact]
@@ -167,7 +167,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             """;
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        var open = await Unguarded.StartAsync(Lab, "raw", uid: 0, capable: true);
+        var open = await UnconfinedContainer.StartAsync(Lab, "raw", uid: 0, capable: true);
 
         (await Lab.PythonInsideAsync(plan, "notebook", Attempts)).Said.Split('\n').ShouldBe(["raw EPERM", "packet EPERM", "six []"]);
         (await open.PythonAsync(Attempts)).Take(2).ShouldBe(["raw works", "packet works"]);
@@ -188,7 +188,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         {
             // As a container engine with settings other than Debian's might, from outside: a student cannot.
             var container = Lab.Owned.Container(plan.Workspace, plan.Generation, node);
-            var inspected = await Lab.Engine.AskAsync(c => c.Containers.InspectContainerAsync(container, Cancel), Cancel);
+            var inspected = await Lab.ContainerEngine.AskAsync(c => c.Containers.InspectContainerAsync(container, Cancel), Cancel);
             (await OwnDisk.RunAsync("nsenter", "--target", $"{inspected.State!.Pid}", "--net", "sh", "-c",
                 $"echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6 && ip -6 addr add fe80::{number}/64 dev eth0 nodad")).ShouldBe(0);
         }
@@ -196,7 +196,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         (string Address, int Port)[] targets = [($"{host.ToString().Split('%')[0]}%eth0", ((IPEndPoint)listener.LocalEndpoint).Port), ("fe80::2%eth0", 9000)];
         foreach (var (address, port) in targets) (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
 
-        foreach (var rule in Lab.Get<FirewallRules>().Walls.Where(r => r.Six)) (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
+        foreach (var rule in Lab.Get<FirewallRules>().IsolationRules.Where(r => r.Six)) (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
         foreach (var (address, port) in targets) await Eventually.HoldsAsync(() => ReachesAsync(plan, address, port), $"{address} without the rules");
         await Lab.Clusters.EnsureAsync(plan, Cancel); // restores them
         foreach (var (address, port) in targets) (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);

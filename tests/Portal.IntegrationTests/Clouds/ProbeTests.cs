@@ -22,7 +22,7 @@ public sealed class ProbeTests
         report.Summary.ShouldContain("Docker Engine");
         report.Vcpus.ShouldBe(Environment.ProcessorCount);
         report.MemoryMib.ShouldBeGreaterThan(256);
-        (await lab.Engine.ListAsync(lab.Owned.Mine("probe"), Cancel)).ShouldBeEmpty();
+        (await lab.ContainerEngine.ListAsync(lab.Owned.Mine("probe"), Cancel)).ShouldBeEmpty();
         (await lab.Get<Networks>().ListAsync(lab.Owned.Mine("probe"), Cancel)).ShouldBeEmpty();
         (await lab.Clusters.LookAsync(Cancel)).ShouldBeEmpty();
     }
@@ -53,7 +53,7 @@ public sealed class ProbeTests
         var image = await lab.BaseAsync();
         var weak = new SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak");
 
-        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<EngineProbe>().ProbeAsync(image, weak, Cancel));
+        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<ContainerEngineProbe>().ProbeAsync(image, weak, Cancel));
 
         fault.Fault.ShouldBe(CloudFault.Refused);
         fault.Message.ShouldContain("subvolumes");
@@ -70,7 +70,7 @@ public sealed class ProbeTests
         profile["syscalls"]!.AsArray().Add(System.Text.Json.Nodes.JsonNode.Parse($$"""{"names":["{{call}}"],"action":"SCMP_ACT_ALLOW"}"""));
         var weak = new SeccompProfile(profile.ToJsonString(), "weak");
 
-        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<EngineProbe>().ProbeAsync(image, weak, Cancel));
+        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<ContainerEngineProbe>().ProbeAsync(image, weak, Cancel));
 
         fault.Fault.ShouldBe(CloudFault.Refused);
         fault.Message.ShouldContain(named);
@@ -79,7 +79,7 @@ public sealed class ProbeTests
     [Theory]
     [InlineData("")]
     [InlineData("/nowhere/default.json")]
-    public async Task Prepare_NoProfile_IsRefusedWithTheWayOut(string file)
+    public async Task Prepare_NoProfile_IsRefusedWithTheRemedy(string file)
     {
         await using var lab = CloudLab.Open(("Clouds:Docker:SeccompBase", file));
 
@@ -111,11 +111,11 @@ public sealed class ProbeTests
         await lab.Get<Firewall>().EnsureAsync(Cancel);
         await lab.Get<Firewall>().EnsureAsync(Cancel);
 
-        var walls = lab.Get<FirewallRules>().Walls;
+        var isolation = lab.Get<FirewallRules>().IsolationRules;
         foreach (var tool in (string[])["iptables", "ip6tables"])
         {
             var rules = (await Jobs.Clouds.Tool.RunAsync("test", $"{tool}-save", [], TimeSpan.FromSeconds(20), TimeProvider.System, Cancel)).Output.Split('\n');
-            rules.Count(r => r.Contains(lab.Owned.BridgePrefix, StringComparison.Ordinal)).ShouldBe(walls.Count(r => r.Tool == tool), tool);
+            rules.Count(r => r.Contains(lab.Owned.BridgePrefix, StringComparison.Ordinal)).ShouldBe(isolation.Count(r => r.Tool == tool), tool);
         }
     }
 
@@ -123,11 +123,11 @@ public sealed class ProbeTests
     [InlineData("Clouds:Docker:Socket", "docker.sock", "Clouds:Docker:Socket")]
     [InlineData("Clouds:Docker:Pool", "10.1.2.3", "Clouds:Docker:Pool")]
     [InlineData("Clouds:Docker:TmpPercent", "0", "Clouds:Docker:TmpPercent")]
-    [InlineData("Clouds:Docker:WayOut", "proxy.example.edu:3128", "Clouds:Docker:WayOut")]
-    [InlineData("Clouds:Docker:WayOut", "192.0.2.7", "Clouds:Docker:WayOut")]
-    [InlineData("Clouds:Docker:WayOut", "127.0.0.1:3128", "Clouds:Docker:WayOut")]
-    [InlineData("Clouds:Docker:WayOut", "10.214.0.1:3128", "Clouds:Docker:WayOut")]
-    [InlineData("Clouds:Docker:WayOut", "[2001:db8::7]:3128", "Clouds:Docker:WayOut")]
+    [InlineData("Clouds:Docker:EgressProxy", "proxy.example.edu:3128", "Clouds:Docker:EgressProxy")]
+    [InlineData("Clouds:Docker:EgressProxy", "192.0.2.7", "Clouds:Docker:EgressProxy")]
+    [InlineData("Clouds:Docker:EgressProxy", "127.0.0.1:3128", "Clouds:Docker:EgressProxy")]
+    [InlineData("Clouds:Docker:EgressProxy", "10.214.0.1:3128", "Clouds:Docker:EgressProxy")]
+    [InlineData("Clouds:Docker:EgressProxy", "[2001:db8::7]:3128", "Clouds:Docker:EgressProxy")]
     [InlineData("Clouds:LocalStorage:Mounts", "mounts", "Clouds:LocalStorage:Mounts")]
     [InlineData("Images:Recipes", "images", "Images:Recipes")]
     public async Task Options_Wrong_NameTheField(string key, string value, string named)

@@ -85,8 +85,8 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
         var weak = Lab.Get<Jobs.Clouds.Docker.NodeRecipe>().Describe(plan, plan.Nodes[0], new Jobs.Clouds.Docker.SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak"));
-        var id = await Jobs.Clouds.Docker.EngineTasks.CreateAsync(Lab.Engine, weak, Cancel);
-        await Lab.Engine.AskAsync(c => c.Containers.StartContainerAsync(id, new Docker.DotNet.Models.ContainerStartParameters(), Cancel), Cancel);
+        var id = await Jobs.Clouds.Docker.ContainerEngineTasks.CreateAsync(Lab.ContainerEngine, weak, Cancel);
+        await Lab.ContainerEngine.AskAsync(c => c.Containers.StartContainerAsync(id, new Docker.DotNet.Models.ContainerStartParameters(), Cancel), Cancel);
 
         var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", """
             import ctypes, os, struct

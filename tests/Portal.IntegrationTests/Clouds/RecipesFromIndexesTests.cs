@@ -45,7 +45,7 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         await using var lab = Open();
         foreach (var tag in Enumerable.Reverse(_made))
         {
-            await EngineTasks.IfThereAsync(() => lab.Engine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            await ContainerEngineTasks.IfThereAsync(() => lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
 
         await Index.DisposeAsync();
@@ -59,7 +59,7 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         await using var lab = Open();
         foreach (var recipe in new[] { "python", "spark", "hadoop" })
         {
-            _made.Add((await lab.Get<ImageBuilder>().EnsureAsync(recipe, new AtOnce<ImageProgress>(p => TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel)).Tag);
+            _made.Add((await lab.Get<ImageBuilder>().EnsureAsync(recipe, new SynchronousProgress<ImageProgress>(p => TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel)).Tag);
         }
 
         Directory.EnumerateFileSystemEntries(_folder).Select(Path.GetFileName).ShouldBe([".lock"], "what was fetched stayed behind");

@@ -57,14 +57,14 @@ public sealed class RegistryTests : IAsyncLifetime
         (await lab.Get<ImageBuilder>().FindAsync("python", Cancel)).ShouldBeNull();
         var told = new List<ImageProgress>();
 
-        var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new AtOnce<ImageProgress>(told.Add), Cancel);
+        var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(told.Add), Cancel);
         _made.Add(image.Tag);
 
         image.Id.ShouldBe(id);
         image.Tag.ShouldMatch("^portal/python:[0-9a-f]{12}$");
         told.ShouldNotBeEmpty();
         _registry!.Kill();
-        (await lab.Get<ImageBuilder>().EnsureAsync("python", new AtOnce<ImageProgress>(_ => { }), Cancel)).ShouldBe(image);
+        (await lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel)).ShouldBe(image);
     }
 
     [Fact]
@@ -74,11 +74,11 @@ public sealed class RegistryTests : IAsyncLifetime
         await PushAsync("old");
         await using var lab = Named(Repository);
 
-        var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new AtOnce<ImageProgress>(_ => { }), Cancel);
+        var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel);
         _made.Add(image.Tag);
 
         image.Id.ShouldBe(id);
-        (await lab.Engine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters(), Cancel), Cancel)).SelectMany(i => i.RepoTags ?? []).ShouldNotContain($"{Repository}:old");
+        (await lab.ContainerEngine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters(), Cancel), Cancel)).SelectMany(i => i.RepoTags ?? []).ShouldNotContain($"{Repository}:old");
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class RegistryTests : IAsyncLifetime
         foreach (var (tag, id) in new[] { ("1", old), ("2", next) })
         {
             await using var lab = Named($"{Repository}:{tag}");
-            var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new AtOnce<ImageProgress>(_ => { }), Cancel);
+            var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel);
             _made.Add(image.Tag);
             image.Id.ShouldBe(id);
         }
@@ -105,7 +105,7 @@ public sealed class RegistryTests : IAsyncLifetime
         await File.WriteAllBytesAsync(layer, bytes, Cancel);
         await using var lab = Named($"{Repository}:2");
 
-        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<ImageBuilder>().EnsureAsync("python", new AtOnce<ImageProgress>(_ => { }), Cancel));
+        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel));
 
         fault.WhatToDo.ShouldNotBeEmpty();
         fault.Message.ShouldContain($"{Repository}:2");
@@ -117,7 +117,7 @@ public sealed class RegistryTests : IAsyncLifetime
     {
         await using var lab = Named($"{Repository}:3");
 
-        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<ImageBuilder>().EnsureAsync("python", new AtOnce<ImageProgress>(_ => { }), Cancel));
+        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel));
 
         fault.Message.ShouldContain($"{Repository}:3");
         fault.WhatToDo.ShouldContain("Images:Named");
@@ -127,10 +127,10 @@ public sealed class RegistryTests : IAsyncLifetime
     public async Task Notebook_OfTheRegistrysImage_AnswersAndComputes()
     {
         var python = await _lab.PythonAsync();
-        await _lab.Engine.AskAsync(c => c.Images.TagImageAsync(python, new ImageTagParameters { RepositoryName = Repository, Tag = "real" }, Cancel), Cancel);
+        await _lab.ContainerEngine.AskAsync(c => c.Images.TagImageAsync(python, new ImageTagParameters { RepositoryName = Repository, Tag = "real" }, Cancel), Cancel);
         await PushOnlyAsync("real");
         await using var lab = Named($"{Repository}:real");
-        var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new AtOnce<ImageProgress>(_ => { }), Cancel);
+        var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel);
         _made.Add(image.Tag);
         var node = await lab.NodeAsync(image: image.Id, memoryMib: 512, command: ["start-notebook"]);
         var plan = await lab.PlanAsync(nodes: node with { Secrets = new Dictionary<string, string>(StringComparer.Ordinal) { ["TOKEN"] = "a-token" } });
@@ -157,8 +157,8 @@ public sealed class RegistryTests : IAsyncLifetime
             await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, "mine") { DataStream = new MemoryStream(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(0, 200).Select(_ => CloudLab.NewId())))) }, Cancel);
         root.Position = 0;
         var said = new List<JSONMessage>();
-        await _lab.Engine.AskAsync(c => c.Images.CreateImageAsync(new ImagesCreateParameters { FromSrc = "-", Repo = Repository, Tag = tag }, root, null, new AtOnce<JSONMessage>(said.Add), Cancel), Cancel);
-        var id = (await _lab.Engine.AskAsync(c => c.Images.InspectImageAsync(name, Cancel), Cancel)).ID;
+        await _lab.ContainerEngine.AskAsync(c => c.Images.CreateImageAsync(new ImagesCreateParameters { FromSrc = "-", Repo = Repository, Tag = tag }, root, null, new SynchronousProgress<JSONMessage>(said.Add), Cancel), Cancel);
+        var id = (await _lab.ContainerEngine.AskAsync(c => c.Images.InspectImageAsync(name, Cancel), Cancel)).ID;
         said.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
         await PushOnlyAsync(tag);
         return id;
@@ -168,13 +168,13 @@ public sealed class RegistryTests : IAsyncLifetime
     private async Task PushOnlyAsync(string tag)
     {
         var said = new List<JSONMessage>();
-        await _lab.Engine.AskAsync(c => c.Images.PushImageAsync(Repository, new ImagePushParameters { Tag = tag }, new AuthConfig(), new AtOnce<JSONMessage>(said.Add), Cancel), Cancel);
+        await _lab.ContainerEngine.AskAsync(c => c.Images.PushImageAsync(Repository, new ImagePushParameters { Tag = tag }, new AuthConfig(), new SynchronousProgress<JSONMessage>(said.Add), Cancel), Cancel);
         said.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
         await RemoveAsync($"{Repository}:{tag}");
     }
 
     private Task RemoveAsync(string tag) =>
-        EngineTasks.IfThereAsync(() => _lab.Engine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+        ContainerEngineTasks.IfThereAsync(() => _lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
 
     private static int FreePort()
     {

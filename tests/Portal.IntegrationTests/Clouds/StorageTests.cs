@@ -188,7 +188,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
 
         var fault = await Should.ThrowAsync<CloudException>(() => lab.Filesets.UsageAsync(Cancel));
 
-        fault.Fault.ShouldBe(CloudFault.Away);
+        fault.Fault.ShouldBe(CloudFault.Unavailable);
         fault.Message.ShouldContain("recounted");
         await Eventually.HoldsAsync(async () => !(await lab.Shares.PrepareAsync(Cancel)).Recounting, "the recount");
         (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBeGreaterThanOrEqualTo(20 << 20);
@@ -244,7 +244,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
     {
         await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", ""));
         var fault = await Should.ThrowAsync<CloudException>(() => lab.Shares.PrepareAsync(Cancel));
-        fault.Fault.ShouldBe(CloudFault.Away);
+        fault.Fault.ShouldBe(CloudFault.Unavailable);
         fault.WhatToDo.ShouldContain("btrfs-progs");
     }
 

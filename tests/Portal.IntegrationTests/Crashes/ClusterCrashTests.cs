@@ -10,7 +10,7 @@ namespace Portal.IntegrationTests.Crashes;
 public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
 {
     private static readonly string Known = Client("len(c.scheduler_info()['workers'])");
-    private ClusterHands Dask => new(site.It, "dask", ["scheduler", "notebook"], Known, Client("sum(c.nthreads().values())"));
+    private ClusterDriver Dask => new(site.It, "dask", ["scheduler", "notebook"], Known, Client("sum(c.nthreads().values())"));
 
     [Fact]
     public Task Kill_InTheMiddleOfAResize_EndsWithTheWorkersOrdered() => Dask.KillResizesAsync(most: 3);

@@ -52,39 +52,39 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         await CheckAsync();
     }
 
-    private sealed record Blow(RunKind Plan, StepKey? After, string Victim);
+    private sealed record KillPoint(RunKind Plan, StepKey? After, string Victim);
 
     /// <summary>Every (plan, step, process) first; the rest of the number at random moments, some of them pauses and database kills.</summary>
-    private static IEnumerable<Blow> Blows(int number, int seed)
+    private static IEnumerable<KillPoint> KillPoints(int number, int seed)
     {
         var random = new Random(seed);
         // A Resize needs workers: ClusterCrashTests and EngineCrashTests kill in its middle.
         var plans = Enum.GetValues<RunKind>().Where(k => k is not RunKind.Resize).ToArray();
-        var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new Blow(plan, step, victim)).ToList();
+        var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new KillPoint(plan, step, victim)).ToList();
         // A database that dies more than once a minute is restarted later and later.
         var special = (string[])["pause", "database", "jobs", "web", "pause", "jobs", "web", "jobs"];
         var chosen = number >= all.Count * 2 ? all : [.. all.OrderBy(_ => random.Next()).Take(number * 3 / 5)];
-        return chosen.Concat(Enumerable.Range(0, number - chosen.Count).Select(i => new Blow(plans[random.Next(plans.Length)], null, special[i % special.Length])));
+        return chosen.Concat(Enumerable.Range(0, number - chosen.Count).Select(i => new KillPoint(plans[random.Next(plans.Length)], null, special[i % special.Length])));
     }
 
     private async Task SampleAsync(int number, int seed)
     {
         var random = new Random(seed);
         var student = 0;
-        foreach (var blow in Blows(number, seed))
+        foreach (var killPoint in KillPoints(number, seed))
         {
             var took = Stopwatch.StartNew();
             var owner = It.Site.Students[student++ % It.Site.Students.Count];
             var order = It.Site.Order(owner);
-            await BeginAsync(blow.Plan, owner, order);
-            await StrikeAsync(blow, order.Id, random);
+            await BeginAsync(killPoint.Plan, owner, order);
+            await KillAtAsync(killPoint, order.Id, random);
             await SettleAsync();
             await CheckAsync();
             // Whatever its state, its owner can delete it.
             await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), order.Id, Cancel);
             await SettleAsync();
             await CheckAsync();
-            output.WriteLine($"{blow.Plan,-7} {blow.After?.ToString() ?? "at random",-16} {blow.Victim,-9} {took.Elapsed.TotalSeconds:F1} s");
+            output.WriteLine($"{killPoint.Plan,-7} {killPoint.After?.ToString() ?? "at random",-16} {killPoint.Victim,-9} {took.Elapsed.TotalSeconds:F1} s");
         }
     }
 
@@ -105,11 +105,11 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         else (await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), order.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
     }
 
-    private async Task StrikeAsync(Blow blow, Guid workspace, Random random)
+    private async Task KillAtAsync(KillPoint killPoint, Guid workspace, Random random)
     {
-        if (blow.After is { } step) await SavedAsync(workspace, blow.Plan, step);
+        if (killPoint.After is { } step) await SavedAsync(workspace, killPoint.Plan, step);
         else await Task.Delay(random.Next(3000), Cancel);
-        switch (blow.Victim)
+        switch (killPoint.Victim)
         {
             case "jobs":
                 It.Jobs.Kill();

@@ -45,9 +45,9 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
         """;
 
-    private ClusterHands Spark => new(site.It, "spark", ["master", "notebook"], Answer("http://master:8080/json/", "['aliveworkers']"), Answer("http://master:8080/json/", "['cores'] // 3"));
-    private ClusterHands Hadoop => new(site.It, "hadoop", ["master", "notebook"], Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['activeNodes']"), Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['totalVirtualCores']"));
-    private ClusterHands Slurm => new(site.It, "slurm", ["controller", "notebook"], SlurmCommands + "print(len(nodes('%N')))", SlurmCommands + "print(sum(int(cores) for cores in nodes('%c')))");
+    private ClusterDriver Spark => new(site.It, "spark", ["master", "notebook"], Answer("http://master:8080/json/", "['aliveworkers']"), Answer("http://master:8080/json/", "['cores'] // 3"));
+    private ClusterDriver Hadoop => new(site.It, "hadoop", ["master", "notebook"], Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['activeNodes']"), Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['totalVirtualCores']"));
+    private ClusterDriver Slurm => new(site.It, "slurm", ["controller", "notebook"], SlurmCommands + "print(len(nodes('%N')))", SlurmCommands + "print(sum(int(cores) for cores in nodes('%c')))");
 
     [Fact, Trait("Lane", "long")]
     public Task Kill_InTheMiddleOfAResizeOfSpark_EndsWithTheWorkersOrdered() => Spark.KillResizesAsync();

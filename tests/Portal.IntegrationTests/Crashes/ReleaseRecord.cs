@@ -57,7 +57,7 @@ internal sealed class ReleaseRecord : IAsyncDisposable
         var filters = JsonSerializer.Serialize(new Dictionary<string, string[]>(StringComparer.Ordinal) { ["type"] = ["container", "network"], ["event"] = ["destroy"] });
         try
         {
-            using var answer = await _lab.Engine.SendAsync(HttpMethod.Get, $"events?filters={Uri.EscapeDataString(filters)}", null, stream: true, _end.Token);
+            using var answer = await _lab.ContainerEngine.SendAsync(HttpMethod.Get, $"events?filters={Uri.EscapeDataString(filters)}", null, stream: true, _end.Token);
             _listens.SetResult();
             using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(_end.Token));
             var networks = new HashSet<string>(StringComparer.Ordinal);

@@ -42,7 +42,7 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private ClusterHands Spark => new(site.It, "spark", ["master", "notebook"],
+    private ClusterDriver Spark => new(site.It, "spark", ["master", "notebook"],
         "import json, urllib.request\nprint(json.load(urllib.request.urlopen('http://master:8080/json/', timeout=5))['aliveworkers'])", "print(0)");
 
     /// <summary>One worker with one core, the smallest possible.</summary>

@@ -82,19 +82,19 @@ public sealed class FeedTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, students: 1, new(4, 4096, 4, 4), Cancel);
         await site.Get<Changes>().StartAsync(Cancel);
-        var away = true;
+        var unavailable = true;
         await using var nowhere = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.Web) { Database = "not_there" });
         await using var there = NpgsqlDataSource.Create(database.Web);
         var feed = new Feed<string, string>(site.Get<Changes>(), async (key, cancel) =>
         {
-            await using var connection = await (away ? nowhere : there).OpenConnectionAsync(cancel);
+            await using var connection = await (unavailable ? nowhere : there).OpenConnectionAsync(cancel);
             return key;
         }, (_, _, _) => false);
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
 
         await Should.ThrowAsync<PostgresException>(() => feed.WatchAsync("a", leave.Token));
         await Should.ThrowAsync<PostgresException>(() => feed.WatchAsync("a", leave.Token));
-        away = false;
+        unavailable = false;
 
         (await feed.WatchAsync("a", leave.Token)).Now.ShouldBe("a");
         await leave.CancelAsync();
@@ -111,17 +111,17 @@ public sealed class FeedTests
         using var hearing = changes.Subscribe(heard.Enqueue);
         await changes.StartAsync(Cancel);
         await Until.TrueAsync("it listens", () => heard.Contains(Changes.Everything), Cancel);
-        var (away, late, underWay) = (true, new TaskCompletionSource(), new TaskCompletionSource());
+        var (unavailable, late, underWay) = (true, new TaskCompletionSource(), new TaskCompletionSource());
         var feed = new Feed<string, string>(changes, async (key, _) =>
         {
-            if (away) throw new NpgsqlException("away");
+            if (unavailable) throw new NpgsqlException("away");
             if (!underWay.TrySetResult()) return key;
             await late.Task;
             throw new NpgsqlException("away still");
         }, (_, _, what) => what == "again");
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         await Should.ThrowAsync<NpgsqlException>(() => feed.WatchAsync("a", leave.Token));
-        away = false;
+        unavailable = false;
         await database.ExecuteAsync($"select pg_notify({Changes.Channel}, 'again')", Cancel);
         await underWay.Task.WaitAsync(Cancel);
 

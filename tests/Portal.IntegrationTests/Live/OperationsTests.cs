@@ -21,12 +21,12 @@ public sealed class OperationsTests
             db.Memberships.Add(new() { Id = TestSite.NewId(), PersonId = it.Site.Instructor, Role = MemberRole.Operator });
             await db.SaveChangesAsync(Cancel);
         }
-        using var goodbye = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
 
-        var seen = (await it.Site.Get<OperationsFeed>().WatchAsync(new(it.Site.Instructor), goodbye.Token))!.Now!;
+        var seen = (await it.Site.Get<OperationsFeed>().WatchAsync(new(it.Site.Instructor), cancellation.Token))!.Now!;
 
         (seen.Claimed.Workspaces, seen.Claimed.Vcpu, seen.Claimed.MemoryMib).ShouldBe((2, 6, 6 * 1024));
-        (await it.Site.Get<OperationsFeed>().WatchAsync(new(it.Owner), goodbye.Token)).ShouldBeNull();
-        await goodbye.CancelAsync();
+        (await it.Site.Get<OperationsFeed>().WatchAsync(new(it.Owner), cancellation.Token)).ShouldBeNull();
+        await cancellation.CancelAsync();
     }
 }

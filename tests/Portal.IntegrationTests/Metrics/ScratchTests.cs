@@ -18,10 +18,10 @@ public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
     [Fact]
     public async Task ScratchFolder_FilledByItsNode_IsToldUntilThereIsRoomAgain()
     {
-        var dask = new ClusterHands(It, "dask", ["scheduler", "notebook"], Client("len(c.scheduler_info()['workers'])"), Client("0"));
+        var dask = new ClusterDriver(It, "dask", ["scheduler", "notebook"], Client("len(c.scheduler_info()['workers'])"), Client("0"));
         var (owner, id) = await dask.ReadyAsync(workers: 1);
         (await OfWorkerAsync(owner, id)).ShouldSatisfyAllConditions(
-            s => s.State.ShouldBe(ScratchState.Roomy), s => s.Cause.ShouldBeNull(), s => s.Remedy.ShouldBeNull());
+            s => s.State.ShouldBe(ScratchState.Normal), s => s.Cause.ShouldBeNull(), s => s.Remedy.ShouldBeNull());
 
         // Two files: in a full folder btrfs allows deleting one but not truncating it.
         (await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["dd", "if=/dev/zero", "of=/scratch/dask/most", "bs=1M", "count=950"], Cancel)).ExitCode.ShouldBe(0);
@@ -38,7 +38,7 @@ public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
         await BecomesAsync(owner, id, ScratchState.NearlyFull);
 
         (await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["rm", "/scratch/dask/most"], Cancel)).ExitCode.ShouldBe(0);
-        await BecomesAsync(owner, id, ScratchState.Roomy);
+        await BecomesAsync(owner, id, ScratchState.Normal);
         await dask.DeleteAsync(owner, id);
     }
 

@@ -68,10 +68,10 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         var w = await web.WorkspaceAsync("Ada");
         await visitor.OpenAsync(w.Id);
         await web.Database.ExecuteAsync($"update portal.nodes set running = false where workspace_id = {w.Id}", Cancel);
-        HttpResponseMessage? away = null;
+        HttpResponseMessage? unavailable = null;
         await Until.TrueAsync("the node is known to be down", async () =>
-            (away = await visitor.GetAsync(web.AppUrl(w.Slug) + "/api/contents", Scripts)).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
-        JsonDocument.Parse(await away!.Content.ReadAsStringAsync(Cancel)).RootElement.GetProperty("reason").GetString().ShouldBe("away");
+            (unavailable = await visitor.GetAsync(web.AppUrl(w.Slug) + "/api/contents", Scripts)).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
+        JsonDocument.Parse(await unavailable!.Content.ReadAsStringAsync(Cancel)).RootElement.GetProperty("reason").GetString().ShouldBe("unavailable");
     }
 
     [Fact]

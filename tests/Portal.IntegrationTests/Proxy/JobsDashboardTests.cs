@@ -44,7 +44,7 @@ public sealed class JobsDashboardTests(WebFixture web) : IClassFixture<WebFixtur
     }
 
     [Fact]
-    public async Task Dashboard_JobsAway_SaysSo()
+    public async Task Dashboard_JobsUnavailable_SaysSo()
     {
         if (File.Exists(web.JobsSocket)) File.Delete(web.JobsSocket);
         using var ken = web.Visit();

@@ -46,7 +46,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
         var status = 500;
         await using var jupyter = await Jupyter.StartAsync(_ => "42", () => status);
         var first = (await ProveAsync(jupyter.Port)).ShouldBeOfType<ProofOutcome.NotYet>();
-        first.WebAway.ShouldBeFalse(); // its deadline runs
+        first.WebUnavailable.ShouldBeFalse(); // its deadline runs
         first.Why.ShouldContain("500");
         status = 201;
         (await ProveAsync(jupyter.Port)).ShouldBeOfType<ProofOutcome.Proven>();
@@ -54,19 +54,19 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
 
     [Fact]
     public async Task Proof_NothingListens_IsNotYetAndNotTheWebsFault() =>
-        (await ProveAsync(WebFixture.FreePort())).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeFalse();
+        (await ProveAsync(WebFixture.FreePort())).ShouldBeOfType<ProofOutcome.NotYet>().WebUnavailable.ShouldBeFalse();
 
     [Fact]
-    public async Task Proof_WebAway_Waits()
+    public async Task Proof_WebUnavailable_Waits()
     {
         await using var jupyter = await Jupyter.StartAsync(_ => "42");
-        (await ProveAsync(jupyter.Port, connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeTrue();
+        (await ProveAsync(jupyter.Port, connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebUnavailable.ShouldBeTrue();
     }
 
     // Launches that start check often: the long way is only taken once something listens.
     [Fact]
     public async Task Proof_NothingListens_AsksTheWebForNothing() =>
-        (await ProveAsync(WebFixture.FreePort(), connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebAway.ShouldBeFalse();
+        (await ProveAsync(WebFixture.FreePort(), connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebUnavailable.ShouldBeFalse();
 
     private static string NoWeb => $"127.0.0.1:{WebFixture.FreePort()}";
 

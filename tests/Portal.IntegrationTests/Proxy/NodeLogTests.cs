@@ -72,16 +72,16 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
     }
 
     [Fact]
-    public async Task Download_JobsAway_SaysSo()
+    public async Task Download_JobsUnavailable_SaysSo()
     {
         File.Delete(web.JobsSocket);
         var workspace = await web.WorkspaceAsync("Ada");
         using var ada = web.Visit();
         await ada.SignInAsync("Ada");
-        using var away = await ada.GetAsync($"/workspaces/{workspace.Id}/nodes/notebook/log");
-        away.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
-        away.Headers.RetryAfter!.Delta.ShouldBe(TimeSpan.FromSeconds(5));
-        (await away.Content.ReadAsStringAsync(Cancel)).ShouldStartWith("The log cannot be read at the moment");
+        using var unavailable = await ada.GetAsync($"/workspaces/{workspace.Id}/nodes/notebook/log");
+        unavailable.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        unavailable.Headers.RetryAfter!.Delta.ShouldBe(TimeSpan.FromSeconds(5));
+        (await unavailable.Content.ReadAsStringAsync(Cancel)).ShouldStartWith("The log cannot be read at the moment");
     }
 
     [Fact]

@@ -62,9 +62,9 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         entered.ToString().ShouldNotContain(token);
         entered.ToString().ShouldNotContain(ticket);
         await web.Database.ExecuteAsync($"update portal.nodes set running = false where workspace_id = {w.Id}", Cancel);
-        HttpResponseMessage? away = null;
-        await Until.TrueAsync("the stopped node is answered for by the proxy", async () => (away = await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
-        (away!.ToString() + await away.Content.ReadAsStringAsync(Cancel)).ShouldNotContain(token);
+        HttpResponseMessage? unavailable = null;
+        await Until.TrueAsync("the stopped node is answered for by the proxy", async () => (unavailable = await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
+        (unavailable!.ToString() + await unavailable.Content.ReadAsStringAsync(Cancel)).ShouldNotContain(token);
     }
 
     [Theory]

@@ -11,7 +11,7 @@ namespace Portal.IntegrationTests.Runs;
 /// <summary>A lesson begins: fifty launches at the same moment.</summary>
 public sealed class AdmissionTests
 {
-    private const int Launches = 50, Room = 10;
+    private const int Launches = 50, Capacity = 10;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>As while Jobs is unavailable: a waiting person is shown no reason that is not true.</summary>
@@ -31,7 +31,7 @@ public sealed class AdmissionTests
     public async Task Launch_FiftyAtOnceWithRoomForTen_TenRunAndFortyQueueInOrder()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
-        await using var site = await TestSite.CreateAsync(database, Launches, new(2, 2048, 1, 1), Cancel, all: new(Launches, Launches * 1024, 100, Launches), capacity: new(Room, Room * 1024, 0, 0));
+        await using var site = await TestSite.CreateAsync(database, Launches, new(2, 2048, 1, 1), Cancel, all: new(Launches, Launches * 1024, 100, Launches), capacity: new(Capacity, Capacity * 1024, 0, 0));
         var outcomes = await LaunchAsync(site);
         outcomes.ShouldAllBe(o => o is LaunchOutcome.Accepted);
 
@@ -40,26 +40,26 @@ public sealed class AdmissionTests
         await Until.TrueAsync("ten are ready", async () =>
         {
             await Task.WhenAll(await jobs.ClaimAsync(Cancel));
-            await NeverAboveAsync(database, capacity: new(Room, Room * 1024, 0, 0));
-            return await db.Runs.CountAsync(r => r.Phase == RunPhase.Succeeded, Cancel) == Room;
+            await NeverAboveAsync(database, capacity: new(Capacity, Capacity * 1024, 0, 0));
+            return await db.Runs.CountAsync(r => r.Phase == RunPhase.Succeeded, Cancel) == Capacity;
         }, Cancel);
         var runs = await db.Runs.AsNoTracking().OrderBy(r => r.Id).ToListAsync(Cancel);
-        runs.Take(Room).ShouldAllBe(r => r.Phase == RunPhase.Succeeded);
-        runs.Skip(Room).ShouldAllBe(r => r.Phase == RunPhase.Queued);
+        runs.Take(Capacity).ShouldAllBe(r => r.Phase == RunPhase.Succeeded);
+        runs.Skip(Capacity).ShouldAllBe(r => r.Phase == RunPhase.Queued);
 
         // Each place in the queue is shown, in the order of the orders.
         var feed = site.Get<WorkspaceFeed>();
         var places = new List<int>();
-        foreach (var run in runs.Skip(Room))
+        foreach (var run in runs.Skip(Capacity))
         {
             var owner = await db.Workspaces.Where(w => w.Id == run.WorkspaceId).Select(w => w.PersonId).SingleAsync(Cancel);
             var queue = (await feed.LookAsync(new(owner), run.WorkspaceId, Cancel))!.Queue!;
             queue.WaitsFor.ShouldBe(QueueWait.Capacity);
             // The ends of those ten free capacity for the first ten of the queue; when those end nobody knows yet.
-            (queue.ExpectedAt, queue.LatestAt.HasValue).ShouldBe((null, queue.Place <= Room));
+            (queue.ExpectedAt, queue.LatestAt.HasValue).ShouldBe((null, queue.Place <= Capacity));
             places.Add(queue.Place);
         }
-        places.ShouldBe(Enumerable.Range(1, Launches - Room));
+        places.ShouldBe(Enumerable.Range(1, Launches - Capacity));
 
         // A stop frees capacity for the first of the queue, and for nobody else.
         var first = runs[0];
@@ -68,14 +68,14 @@ public sealed class AdmissionTests
         await Until.TrueAsync("the eleventh is ready", async () =>
         {
             await Task.WhenAll(await jobs.ClaimAsync(Cancel));
-            await NeverAboveAsync(database, capacity: new(Room, Room * 1024, 0, 0));
-            return await db.Runs.AnyAsync(r => r.Id == runs[Room].Id && r.Phase == RunPhase.Succeeded, Cancel);
+            await NeverAboveAsync(database, capacity: new(Capacity, Capacity * 1024, 0, 0));
+            return await db.Runs.AnyAsync(r => r.Id == runs[Capacity].Id && r.Phase == RunPhase.Succeeded, Cancel);
         }, Cancel);
-        (await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued, Cancel)).ShouldBe(Launches - Room - 1);
+        (await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued, Cancel)).ShouldBe(Launches - Capacity - 1);
     }
 
     [Fact]
-    public async Task Launch_FiftyAtOnceWithQuotaForThirty_TwentyAreRefusedWithTheWallAndWhatFits()
+    public async Task Launch_FiftyAtOnceWithQuotaForThirty_TwentyAreRefusedWithTheBindingLimitAndWhatFits()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         // Thirty medium ones, and then capacity for one more small one.
@@ -84,7 +84,7 @@ public sealed class AdmissionTests
         outcomes.Count(o => o is LaunchOutcome.Accepted).ShouldBe(30);
         var refused = outcomes.OfType<LaunchOutcome.Refused>().Select(r => r.Why).ToList();
         refused.Count.ShouldBe(20);
-        refused.ShouldAllBe(r => r.Reason == RefusalReason.OverQuota && r.Wall == QuotaLevel.Class && r.Resource == Resource.Vcpu && r.Field == "size" && r.Fits == new Fit("s", 0));
+        refused.ShouldAllBe(r => r.Reason == RefusalReason.OverQuota && r.BindingLimit == QuotaLevel.Class && r.Resource == Resource.Vcpu && r.Field == "size" && r.Fits == new Fit("s", 0));
         await NeverAboveAsync(database, capacity: new(int.MaxValue, int.MaxValue, 0, 0));
         await using var db = database.Open();
         (await db.Workspaces.CountAsync(Cancel)).ShouldBe(30);
@@ -142,7 +142,7 @@ public sealed class AdmissionTests
         var outcomes = await Task.WhenAll(Enumerable.Range(0, people).Select(n => Task.Run(() => site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[level == QuotaLevel.Member ? 0 : n]), Cancel))));
 
         outcomes.Count(o => o is LaunchOutcome.Accepted).ShouldBe(fits);
-        outcomes.OfType<LaunchOutcome.Refused>().ShouldAllBe(r => r.Why.Reason == RefusalReason.OverQuota && r.Why.Wall == level && r.Why.Resource == resource);
+        outcomes.OfType<LaunchOutcome.Refused>().ShouldAllBe(r => r.Why.Reason == RefusalReason.OverQuota && r.Why.BindingLimit == level && r.Why.Resource == resource);
         await NeverAboveAsync(database, capacity: new(int.MaxValue, int.MaxValue, 0, 0));
     }
 

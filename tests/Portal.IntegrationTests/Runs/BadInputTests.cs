@@ -16,7 +16,7 @@ public sealed class BadInputTests
     [Theory]
     [InlineData(3, false, "its last words", "the log")]
     [InlineData(137, true, "out of memory", "larger size")]
-    public async Task Launch_NodeDiesWhileItStarts_FailsWithItsLastWordsAndTheWayOut(int code, bool memory, string cause, string remedy)
+    public async Task Launch_NodeDiesWhileItStarts_FailsWithItsLastWordsAndTheRemedy(int code, bool memory, string cause, string remedy)
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
@@ -28,7 +28,7 @@ public sealed class BadInputTests
 
         var view = await FailedAsync(site, clouds, id, StepKey.ProveNotebook, cause, remedy);
         if (!memory) view.Run.Cause!.ShouldContain("exit code 3");
-        view.Log.ShouldContain(l => l.Level == LogLevelOfLine.Fail && l.Text.Contains(cause));
+        view.Log.ShouldContain(l => l.Severity == LogLineSeverity.Fail && l.Text.Contains(cause));
         // The remedy works: once it no longer dies, the same workspace starts.
         clouds.Dies = _ => null;
         (await site.Get<StartWorkspace>().RunAsync(new(site.Students[0]), id, null, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
@@ -85,7 +85,7 @@ public sealed class BadInputTests
             """, Cancel);
         var order = site.Order(site.Students[0]);
 
-        (await site.Get<LaunchPreview>().RunAsync(order, Cancel))!.Wall.ShouldBeNull();
+        (await site.Get<LaunchPreview>().RunAsync(order, Cancel))!.BindingLimit.ShouldBeNull();
         (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
 
         // Jobs measures, then begins.
@@ -110,7 +110,7 @@ public sealed class BadInputTests
 
         await jobs.Get<Jobs.Watch.CloudHealth>().LookAsync(Cancel);
 
-        (await site.Get<LaunchPreview>().RunAsync(site.Order(site.Students[1]), Cancel))!.Wall.ShouldBeNull();
+        (await site.Get<LaunchPreview>().RunAsync(site.Order(site.Students[1]), Cancel))!.BindingLimit.ShouldBeNull();
         await using var db = database.Open();
         (await db.Site.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(16L << 30);
     }
@@ -137,8 +137,8 @@ public sealed class BadInputTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
         // The cloud becomes unavailable in the middle: the work folder is made, the cluster is not.
-        var away = true;
-        var clouds = new ScriptedClouds((what, _) => away && what == "ensure" ? Mood.Away : Mood.Well);
+        var unavailable = true;
+        var clouds = new ScriptedClouds((what, _) => unavailable && what == "ensure" ? Mood.Unavailable : Mood.Well);
         await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(4));
         var id = await LaunchAsync(site);
         await Until.TrueAsync("it waits for the engine", async () =>
@@ -152,7 +152,7 @@ public sealed class BadInputTests
         waiting.Run.Phase.ShouldBe(RunPhase.Waiting);
         waiting.Run.Said!.ShouldContain("away");
         waiting.Run.Said!.ShouldContain("Wait.");
-        away = false;
+        unavailable = false;
         await jobs.UntilSettledAsync(Cancel);
 
         var ready = await LookAsync(site, id);

@@ -33,7 +33,7 @@ public sealed class ForeignTextTests
     public async Task Proof_NotYetWithHostileWords_WaitsAndIsProven()
     {
         var asked = 0;
-        var view = await RunAsync(c => c.Proof = _ => ++asked < 3 ? new ProofOutcome.NotYet(Hostile, WebAway: true) : new ProofOutcome.Proven());
+        var view = await RunAsync(c => c.Proof = _ => ++asked < 3 ? new ProofOutcome.NotYet(Hostile, WebUnavailable: true) : new ProofOutcome.Proven());
 
         view.Status.ShouldBe(WorkspaceStatus.Ready);
     }

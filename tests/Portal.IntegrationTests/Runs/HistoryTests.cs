@@ -56,7 +56,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         // A dead process's calls may land at any later time: the sweep finds their results.
         clouds.LandLateCalls();
         calm = true;
-        for (var i = 0; i < 3; i++) await one.Get<Leftovers>().RunAsync(Cancel);
+        for (var i = 0; i < 3; i++) await one.Get<Orphans>().RunAsync(Cancel);
         clouds.Broken.ShouldBeEmpty();
         await CheckAsync(database, clouds, swept: true);
         clouds.Bury();
@@ -66,7 +66,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
     private static Mood Roll(Random random)
     {
         lock (random)
-            return random.Next(100) switch { < 3 => Mood.WorksAnswerLost, < 5 => Mood.Away, < 6 => Mood.Refuses, < 9 => Mood.CallerDiesDone, < 12 => Mood.CallerDiesLate, _ => Mood.Well };
+            return random.Next(100) switch { < 3 => Mood.WorksAnswerLost, < 5 => Mood.Unavailable, < 6 => Mood.Refuses, < 9 => Mood.CallerDiesDone, < 12 => Mood.CallerDiesLate, _ => Mood.Well };
     }
 
     private static async Task ClaimForEverAsync(JobsProcess process, CancellationToken over)
@@ -114,7 +114,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         var workspaces = await db.Workspaces.AsNoTracking().ToDictionaryAsync(w => w.Id, Cancel);
         var specs = await db.TemplateVersions.AsNoTracking().ToDictionaryAsync(t => t.Id, t => t.Spec, Cancel);
         var newest = await db.Runs.AsNoTracking().Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToListAsync(Cancel);
-        var standing = await db.StandingRunsAsync(workspaces.Keys, Cancel);
+        var lifecycle = await db.LifecycleRunsAsync(workspaces.Keys, Cancel);
         var open = (await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null && r.WorkspaceId != null).ToListAsync(Cancel)).ToLookup(r => r.WorkspaceId!.Value);
         var claims = (await db.CapacityClaims.AsNoTracking().Where(c => c.EndedAt == null).ToListAsync(Cancel)).ToLookup(c => c.WorkspaceId);
         var subnets = (await db.Subnets.AsNoTracking().Where(s => s.ReleasedAt == null).Select(s => s.WorkspaceId).ToListAsync(Cancel)).ToHashSet();
@@ -123,7 +123,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         {
             var id = run.WorkspaceId;
             var (w, spec) = (workspaces[id], specs[workspaces[id].TemplateVersionId]);
-            var (ready, deleted) = (standing[id].IsUp(), run is { Kind: RunKind.Delete, Phase: RunPhase.Succeeded });
+            var (ready, deleted) = (lifecycle[id].IsUp(), run is { Kind: RunKind.Delete, Phase: RunPhase.Succeeded });
             var nodes = spec.Nodes(w.SizeId, w.Workers);
             var said = $"{id} {run.Kind} {run.Phase}, {w.Workers} workers";
             string Sorted(IEnumerable<string> names) => string.Join(' ', names.Order(StringComparer.Ordinal));

@@ -21,10 +21,10 @@ public sealed class LostCommitTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
-        var away = true;
-        var clouds = new ScriptedClouds((what, _) => away && reached is StepKey.EnsureAccess && what is "ensure" ? Mood.Away : Mood.Well)
+        var unavailable = true;
+        var clouds = new ScriptedClouds((what, _) => unavailable && reached is StepKey.EnsureAccess && what is "ensure" ? Mood.Unavailable : Mood.Well)
         {
-            Proof = _ => away ? new Jobs.Proofs.ProofOutcome.NotYet("It starts.", WebAway: true) : new Jobs.Proofs.ProofOutcome.Proven(),
+            Proof = _ => unavailable ? new Jobs.Proofs.ProofOutcome.NotYet("It starts.", WebUnavailable: true) : new Jobs.Proofs.ProofOutcome.Proven(),
         };
         await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(10));
         var order = site.Order(site.Students[0]);
@@ -35,7 +35,7 @@ public sealed class LostCommitTests
         await using (var db = database.Open()) (await db.RunSteps.CountAsync(s => s.Key == StepKey.EnsureAccess && s.EndedAt != null, Cancel)).ShouldBe(1);
 
         await database.ExecuteAsync($"update portal.runs set step = 0, due_at = clock_timestamp()", Cancel);
-        away = false;
+        unavailable = false;
         await jobs.UntilSettledAsync(Cancel);
 
         clouds.Broken.ShouldBeEmpty();

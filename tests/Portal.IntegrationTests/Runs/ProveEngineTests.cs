@@ -16,11 +16,11 @@ public sealed class ProveEngineTests
     [Theory]
     [InlineData(true, false, "Job history is not responding yet.")]
     [InlineData(false, true, "Workers registered: 1 of 2.")]
-    public async Task Launch_EngineIsNeverComplete_FailsWithWhatIsMissing(bool appIsAway, bool workerIsAway, string missing)
+    public async Task Launch_EngineIsNeverComplete_FailsWithWhatIsMissing(bool appIsUnavailable, bool workerIsUnavailable, string missing)
     {
         await using var engine = await FakeNotebook.StartAsync();
-        engine.Tasks = workerIsAway ? """{"running": 1}""" : """{"running": 2}""";
-        await using var it = await Site.CreateAsync(engine, history: appIsAway ? "/not-there" : "/tasks", TimeSpan.FromSeconds(1));
+        engine.Tasks = workerIsUnavailable ? """{"running": 1}""" : """{"running": 2}""";
+        await using var it = await Site.CreateAsync(engine, history: appIsUnavailable ? "/not-there" : "/tasks", TimeSpan.FromSeconds(1));
         await it.LaunchAsync();
 
         await it.Jobs.UntilSettledAsync(Cancel);

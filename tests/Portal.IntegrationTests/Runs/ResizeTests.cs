@@ -89,7 +89,7 @@ public sealed class ResizeTests
         await it.Jobs.UntilSettledAsync(Cancel);
 
         await it.HoldsAsync(id, workers: 1);
-        (await it.LookAsync(id)).Log.ShouldContain(l => l.Level == LogLevelOfLine.Warn && l.Text.Contains("worker1 did not leave within 0 minutes") && l.Text.Contains("no such command"));
+        (await it.LookAsync(id)).Log.ShouldContain(l => l.Severity == LogLineSeverity.Warn && l.Text.Contains("worker1 did not leave within 0 minutes") && l.Text.Contains("no such command"));
     }
 
     [Fact]
@@ -151,9 +151,9 @@ public sealed class ResizeTests
         var id = await it.LaunchAsync(workers: 2);
         var refused = (await it.ResizeAsync(id, 6)).ShouldBeOfType<ChangeOutcome.Refused>();
         refused.Why.ShouldBe(ChangeRefusal.OverQuota);
-        (refused.Quota!.Reason, refused.Quota.Wall, refused.Quota.Resource, refused.Quota.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 4)));
+        (refused.Quota!.Reason, refused.Quota.BindingLimit, refused.Quota.Resource, refused.Quota.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 4)));
         var receipt = await it.Site.Get<ResizePreview>().RunAsync(new(it.Owner), id, 6, Cancel);
-        (receipt!.Wanted.Vcpu, receipt.Wanted.StorageGib, receipt.Wall).ShouldBe((4, 4, refused.Quota));
+        (receipt!.Wanted.Vcpu, receipt.Wanted.StorageGib, receipt.BindingLimit).ShouldBe((4, 4, refused.Quota));
         await it.HoldsAsync(id, workers: 2);
     }
 
@@ -230,18 +230,18 @@ public sealed class ResizeTests
     [InlineData(1)]
     public async Task Resize_StoppedInItsMiddle_IsStoppedAndNothingOfTheWorkersIsLeft(int target)
     {
-        var away = false;
-        await using var it = await ResizeSite.CreateAsync(Cancel, what => away && what == "ensure" ? Mood.Away : Mood.Well);
+        var unavailable = false;
+        await using var it = await ResizeSite.CreateAsync(Cancel, what => unavailable && what == "ensure" ? Mood.Unavailable : Mood.Well);
         var id = await it.LaunchAsync(workers: 2);
         it.Clouds.Command = (_, _) => new(75, "");
-        away = true;
+        unavailable = true;
         await it.ResizeAsync(id, target);
         await it.ClaimUntilAsync(id, r => r.Said is not null);
         (await it.Site.Get<StopWorkspace>().RunAsync(new(it.Owner), id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, null, Cancel)).ShouldBeOfType<ChangeOutcome.Refused>().Why.ShouldBe(ChangeRefusal.NotNow);
         await it.Jobs.UntilSettledAsync(Cancel);
         (await it.LookAsync(id)).Status.ShouldBe(WorkspaceStatus.Stopped);
-        await it.Jobs.Get<Leftovers>().RunAsync(Cancel);
+        await it.Jobs.Get<Orphans>().RunAsync(Cancel);
         await it.HoldsAsync(id, workers: 2, stopped: true);
     }
 

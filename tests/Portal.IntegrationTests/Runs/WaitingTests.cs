@@ -15,12 +15,12 @@ public sealed class WaitingTests
 
     [Theory]
     [InlineData(Mood.Well)] // looks again, because the notebook is not up yet
-    [InlineData(Mood.Away)] // retries, because the cloud did not answer
+    [InlineData(Mood.Unavailable)] // retries, because the cloud did not answer
     public async Task Run_ThatWaitsForATime_RingsForTheDispatcher(Mood mood)
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
-        var clouds = new ScriptedClouds((_, _) => mood) { Proof = _ => new ProofOutcome.NotYet("It starts.", WebAway: false) };
+        var clouds = new ScriptedClouds((_, _) => mood) { Proof = _ => new ProofOutcome.NotYet("It starts.", WebUnavailable: false) };
         await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(10));
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
 
@@ -28,6 +28,6 @@ public sealed class WaitingTests
 
         await using var db = database.Open();
         (await db.Runs.SingleAsync(Cancel)).Phase.ShouldBe(RunPhase.Waiting);
-        (await jobs.Get<DispatchBell>().WaitAsync(TimeSpan.Zero, Cancel)).ShouldBeTrue();
+        (await jobs.Get<DispatchSignal>().WaitAsync(TimeSpan.Zero, Cancel)).ShouldBeTrue();
     }
 }

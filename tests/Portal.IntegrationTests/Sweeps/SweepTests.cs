@@ -79,11 +79,11 @@ public sealed class SweepTests
         await using var two = site.Process(clouds, Lease, impatient);
         var unknown = TestSite.NewId();
         await LeaveAsync(clouds, site, unknown);
-        var first = Task.Run(() => one.Get<Jobs.Sweeps.Sweeps>().LeftoversAsync(Cancel), Cancel);
+        var first = Task.Run(() => one.Get<Jobs.Sweeps.Sweeps>().OrphansAsync(Cancel), Cancel);
         await Until.TrueAsync("the first calls its cloud", () => Task.FromResult(Volatile.Read(ref calls) == 2), Cancel);
         await Task.Delay(TimeSpan.FromSeconds(4), TimeProvider.System, Cancel); // the time that the cloud takes
 
-        await two.Get<Jobs.Sweeps.Sweeps>().LeftoversAsync(Cancel);
+        await two.Get<Jobs.Sweeps.Sweeps>().OrphansAsync(Cancel);
 
         (first.IsCompleted, calls).ShouldBe((false, 2), "the second left it to the first");
         hold.Set();
@@ -106,7 +106,7 @@ public sealed class SweepTests
         await using var one = site.Process(clouds, Lease);
         var unknown = TestSite.NewId();
         await LeaveAsync(clouds, site, unknown);
-        var first = Task.Run(() => one.Get<Jobs.Sweeps.Sweeps>().LeftoversAsync(Cancel), Cancel);
+        var first = Task.Run(() => one.Get<Jobs.Sweeps.Sweeps>().OrphansAsync(Cancel), Cancel);
         await Until.TrueAsync("it calls its cloud", () => Task.FromResult(Volatile.Read(ref calls) == 2), Cancel);
 
         // As after a freeze: the database has ended the transaction with the locks; the next heartbeats find out.
@@ -155,7 +155,7 @@ public sealed class SweepTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
         var clouds = Clouds();
-        clouds.Proof = _ => new Jobs.Proofs.ProofOutcome.NotYet("It is still starting.", WebAway: false);
+        clouds.Proof = _ => new Jobs.Proofs.ProofOutcome.NotYet("It is still starting.", WebUnavailable: false);
         await using var jobs = site.Process(clouds, Lease);
         var order = site.Order(site.Students[0]);
         (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
@@ -177,7 +177,7 @@ public sealed class SweepTests
     }
 
     [Fact]
-    public async Task EndTimes_ItsRunEndsMeanwhile_OrdersAStopInsteadOfAWishThatNobodyReads()
+    public async Task EndTimes_ItsRunEndsMeanwhile_OrdersAStopInsteadOfARequestedRunThatNobodyReads()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
@@ -197,20 +197,20 @@ public sealed class SweepTests
 
         (await NewestAsync(database, order.Id)).Kind.ShouldBe(RunKind.Stop);
         await using var db = database.Open();
-        (await db.Workspaces.SingleAsync(Cancel)).Wish.ShouldBeNull();
+        (await db.Workspaces.SingleAsync(Cancel)).RequestedRun.ShouldBeNull();
     }
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Usage_WhetherTheEngineAnswersOrNot_IsReadAndHealthIsTold(bool engineAway)
+    public async Task Usage_WhetherTheEngineAnswersOrNot_IsReadAndHealthIsTold(bool engineUnavailable)
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel);
         var clouds = Clouds();
         await using var jobs = site.Process(clouds, Lease);
         var id = await ReadyAsync(site, jobs);
-        clouds.EngineIsAway = engineAway;
+        clouds.ContainerEngineIsUnavailable = engineUnavailable;
         clouds.Folders = [new(site.Class, null, 9 << 20, 1 << 30), new(site.Class, null, 2 << 20, 1 << 30) { Scratch = new(site.Class, id, "notebook") }, new(site.Class, site.Students[0], 7 << 20, 1 << 30), new(site.Class, site.Students[1], 1 << 20, 1 << 30)];
 
         await jobs.Get<Usage>().RunAsync(Cancel);
@@ -222,11 +222,11 @@ public sealed class SweepTests
         (await db.Nodes.SingleAsync(Cancel)).ScratchBytes.ShouldBe(2 << 20);
         (await db.Site.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure holds the scratch folders already");
         var states = await db.CloudStates.ToDictionaryAsync(c => c.Name, c => c.Ok, Cancel);
-        states.ShouldBe(new Dictionary<string, bool>(StringComparer.Ordinal) { ["engine"] = !engineAway, ["storage"] = true }, ignoreOrder: true);
+        states.ShouldBe(new Dictionary<string, bool>(StringComparer.Ordinal) { ["engine"] = !engineUnavailable, ["storage"] = true }, ignoreOrder: true);
     }
 
     [Fact]
-    public async Task Usage_StorageAway_KeepsWhatWasSeenAndSaysWhy()
+    public async Task Usage_StorageUnavailable_KeepsWhatWasSeenAndSaysWhy()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
@@ -235,7 +235,7 @@ public sealed class SweepTests
         await ReadyAsync(site, jobs);
         clouds.Folders = [new(site.Class, site.Students[0], 7 << 20, 1 << 30)];
         await jobs.Get<Usage>().RunAsync(Cancel);
-        clouds.IsAway = true;
+        clouds.IsUnavailable = true;
 
         await jobs.Get<Usage>().RunAsync(Cancel);
 
@@ -248,7 +248,7 @@ public sealed class SweepTests
     }
 
     [Fact]
-    public async Task Leftovers_OfReleasedAndUnknownWorkspaces_GoInOrder_OthersStay()
+    public async Task Orphans_OfReleasedAndUnknownWorkspaces_GoInOrder_OthersStay()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
@@ -261,10 +261,10 @@ public sealed class SweepTests
         foreach (var late in (Guid[])[released, unknown]) await LandAsync(clouds, site, late);
 
         // A workspace released a moment ago may still have a call in progress; an unknown one never has.
-        for (var i = 0; i < 3; i++) await patient.Get<Leftovers>().RunAsync(Cancel);
+        for (var i = 0; i < 3; i++) await patient.Get<Orphans>().RunAsync(Cancel);
         clouds.LeftOf(unknown).ShouldBeEmpty();
         clouds.LeftOf(released).ShouldBe("nodes mount rule network");
-        for (var i = 0; i < 3; i++) await jobs.Get<Leftovers>().RunAsync(Cancel);
+        for (var i = 0; i < 3; i++) await jobs.Get<Orphans>().RunAsync(Cancel);
 
         clouds.LeftOf(released).ShouldBeEmpty();
         clouds.Runs(runs).ShouldBeTrue();
@@ -298,7 +298,7 @@ public sealed class SweepTests
             ["end-times"] = "Sweeps EndTimesAsync sweeps */10 * * * * *",
             ["idle"] = "Sweeps IdleAsync sweeps */30 * * * * *",
             ["metrics"] = "Sweeps MetricsAsync sweeps 40 * * * * *",
-            ["leftovers"] = "Sweeps LeftoversAsync sweeps */30 * * * * *",
+            ["orphans"] = "Sweeps OrphansAsync sweeps */30 * * * * *",
             ["retention"] = "Sweeps RetentionAsync sweeps 0 */10 * * * *",
             ["usage"] = "Sweeps UsageAsync sweeps */10 * * * * *",
         }, ignoreOrder: true);

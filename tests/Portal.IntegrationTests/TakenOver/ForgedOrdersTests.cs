@@ -59,31 +59,31 @@ public sealed class ForgedOrdersTests
     }
 
     [Fact]
-    public async Task Wish_ThatNobodyCanHave_IsDroppedAndDisturbsNothing()
+    public async Task RequestedRun_ThatNobodyCanHave_IsDroppedAndDisturbsNothing()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
         var order = site.Order(site.Students[0]);
         await site.Get<LaunchWorkspace>().RunAsync(order, Cancel);
         await using (var web = NpgsqlDataSource.Create(database.Web))
-        await using (var forge = web.CreateCommand("update portal.workspaces set wish = 'Launch'")) await forge.ExecuteNonQueryAsync(Cancel);
+        await using (var forge = web.CreateCommand("update portal.workspaces set requested_run = 'Launch'")) await forge.ExecuteNonQueryAsync(Cancel);
         await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(4));
         await jobs.UntilSettledAsync(Cancel);
         await using var db = database.Open();
         (await db.Runs.SingleAsync(Cancel)).Phase.ShouldBe(RunPhase.Succeeded);
-        (await db.Workspaces.SingleAsync(Cancel)).Wish.ShouldBeNull();
+        (await db.Workspaces.SingleAsync(Cancel)).RequestedRun.ShouldBeNull();
         // It was admitted like every launch, with its own claim on capacity.
         (await db.CapacityClaims.CountAsync(c => c.EndedAt == null, Cancel)).ShouldBe(1);
     }
 
     [Fact]
-    public async Task Wish_ThatIsNone_IsRefusedByTheDatabase()
+    public async Task RequestedRun_ThatIsNone_IsRefusedByTheDatabase()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
         await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel);
         await using var web = NpgsqlDataSource.Create(database.Web);
-        await using var forge = web.CreateCommand("update portal.workspaces set wish = 'x'");
+        await using var forge = web.CreateCommand("update portal.workspaces set requested_run = 'x'");
         (await Should.ThrowAsync<PostgresException>(() => forge.ExecuteNonQueryAsync(Cancel))).SqlState.ShouldBe(PostgresErrorCodes.CheckViolation);
     }
 

@@ -67,7 +67,7 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
             """);
         listed.ShouldBe("True False");
         await using (var db = It.Database.Open())
-            (await db.LogLines.Where(l => l.WorkspaceId == order.Id && l.Level == LogLevelOfLine.Fail).Select(l => l.Text).ToListAsync(Cancel)).ShouldBeEmpty();
+            (await db.LogLines.Where(l => l.WorkspaceId == order.Id && l.Severity == LogLineSeverity.Fail).Select(l => l.Text).ToListAsync(Cancel)).ShouldBeEmpty();
         await DeleteAsync(order);
         File.Exists("/pwned").ShouldBeFalse();
     }

@@ -32,7 +32,7 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
     [Theory, Trait("Lane", "long")]
     [InlineData(0, Endless, "The notebook does not speak Jupyter's protocol: the answer is longer than 64 KiB.")]
     [InlineData(1, Leaves, "The node notebook exited while starting (exit code 3).")]
-    public async Task Start_SettingsThatBreakTheNotebook_FailsWithTheWayOutAndIsReadyWithoutThem(int student, string settings, string cause)
+    public async Task Start_SettingsThatBreakTheNotebook_FailsWithTheRemedyAndIsReadyWithoutThem(int student, string settings, string cause)
     {
         var order = It.Site.Order(It.Site.Students[student]);
         (await It.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();

@@ -23,7 +23,7 @@ public sealed class ReceiptTests
 
         (await PreviewAsync(site, "s")).WaitsFor.ShouldBeNull();
         var full = await PreviewAsync(site, "m");
-        (full.WaitsFor, full.Wall, full.LaunchesBefore).ShouldBe((QueueWait.Capacity, null, 0));
+        (full.WaitsFor, full.BindingLimit, full.LaunchesBefore).ShouldBe((QueueWait.Capacity, null, 0));
 
         (await site.Get<StopWorkspace>().RunAsync(order.Actor, order.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await jobs.UntilSettledAsync(Cancel);
@@ -83,13 +83,13 @@ public sealed class ReceiptTests
             .ShouldBeOfType<LaunchOutcome.Accepted>(); // two of the four
 
         var notebook = await PreviewAsync(site, "s");
-        notebook.Walls.Sizes.Keys.ShouldBe(["l"]);
-        notebook.Walls.Sizes["l"].Stop.ShouldBe(["mine"]);
+        notebook.Limits.Sizes.Keys.ShouldBe(["l"]);
+        notebook.Limits.Sizes["l"].Stop.ShouldBe(["mine"]);
         // A notebook and one worker are two; with another the limit is reached.
         var cluster = await PreviewAsync(site, "s", "cluster");
-        cluster.Walls.Sizes.Keys.ShouldBe(["l"]);
-        (cluster.Walls.MostWorkers, cluster.Walls.More!.Reason).ShouldBe((1, Core.Policy.RefusalReason.OverQuota));
-        cluster.Walls.More.Stop.ShouldBe(["mine"]);
+        cluster.Limits.Sizes.Keys.ShouldBe(["l"]);
+        (cluster.Limits.MostWorkers, cluster.Limits.More!.Reason).ShouldBe((1, Core.Policy.RefusalReason.OverQuota));
+        cluster.Limits.More.Stop.ShouldBe(["mine"]);
     }
 
     private static async Task<Receipt> PreviewAsync(TestSite site, string size, string template = "notebook") =>

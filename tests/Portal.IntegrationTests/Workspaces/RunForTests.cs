@@ -31,7 +31,7 @@ public sealed class RunForTests
         await jobs.Get<EndTimes>().RunAsync(Cancel);
         await Task.WhenAll(await jobs.ClaimAsync(Cancel));
         var queued = await LookAsync(site, waits);
-        (queued.Status, queued.Wish, queued.RunFor).ShouldBe((WorkspaceStatus.Queued, null, TimeSpan.FromHours(2)));
+        (queued.Status, queued.RequestedRun, queued.RunFor).ShouldBe((WorkspaceStatus.Queued, null, TimeSpan.FromHours(2)));
 
         (await site.Get<StopWorkspace>().RunAsync(first.Actor, first.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await jobs.UntilSettledAsync(Cancel);

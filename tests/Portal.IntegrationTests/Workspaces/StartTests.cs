@@ -18,13 +18,13 @@ public sealed class StartTests
         await StopAsync(it, id);
         (await it.Site.Get<LaunchWorkspace>().RunAsync(it.Site.Order(it.Owner, size: "l"), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>(); // four of the eight
 
-        (await WallAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 3)));
-        (await WallAsync(it, id, new(SizeId: "l", Workers: 1))).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 1)));
+        (await BindingLimitAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 3)));
+        (await BindingLimitAsync(it, id, new(SizeId: "l", Workers: 1))).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 1)));
 
         // The dialog says the same before anything is requested.
-        var walls = await it.Site.Get<StartPreview>().RunAsync(new(it.Owner), id, "s", newest: false, Cancel);
-        (walls.MostWorkers, walls.More!.Reason, string.Join(' ', walls.Sizes.Keys)).ShouldBe((3, RefusalReason.OverQuota, "l"));
-        walls.More.Stop.ShouldHaveSingleItem();
+        var limits = await it.Site.Get<StartPreview>().RunAsync(new(it.Owner), id, "s", newest: false, Cancel);
+        (limits.MostWorkers, limits.More!.Reason, string.Join(' ', limits.Sizes.Keys)).ShouldBe((3, RefusalReason.OverQuota, "l"));
+        limits.More.Stop.ShouldHaveSingleItem();
 
         (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, new(Workers: 3), Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await it.Jobs.UntilSettledAsync(Cancel);
@@ -39,7 +39,7 @@ public sealed class StartTests
         await StopAsync(it, id);
         (await it.Site.Get<LaunchWorkspace>().RunAsync(it.Site.Order(it.Owner, size: "l"), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
 
-        (await WallAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, null));
+        (await BindingLimitAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, null));
     }
 
     [Fact]
@@ -92,9 +92,9 @@ public sealed class StartTests
         await it.Jobs.UntilSettledAsync(Cancel);
     }
 
-    private static async Task<(RefusalReason Reason, QuotaLevel? Wall, Resource? Resource, Fit? Fits)> WallAsync(ResizeSite it, Guid id, StartChanges? changes)
+    private static async Task<(RefusalReason Reason, QuotaLevel? BindingLimit, Resource? Resource, Fit? Fits)> BindingLimitAsync(ResizeSite it, Guid id, StartChanges? changes)
     {
         var quota = (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, changes, Cancel)).ShouldBeOfType<ChangeOutcome.Refused>().Quota!;
-        return (quota.Reason, quota.Wall, quota.Resource, quota.Fits);
+        return (quota.Reason, quota.BindingLimit, quota.Resource, quota.Fits);
     }
 }

@@ -54,7 +54,7 @@ public sealed class CloudLab : IAsyncDisposable
                 usage = await Filesets.UsageAsync(cancel);
                 return true;
             }
-            catch (CloudException e) when (e.Fault == CloudFault.Away)
+            catch (CloudException e) when (e.Fault == CloudFault.Unavailable)
             {
                 return false;
             }
@@ -62,7 +62,7 @@ public sealed class CloudLab : IAsyncDisposable
         return usage!;
     }
 
-    public Engine Engine => Get<Engine>();
+    public ContainerEngine ContainerEngine => Get<ContainerEngine>();
     public Owned Owned => Get<Owned>();
     public string Folder => Settings["Clouds:LocalStorage:Folder"]!;
     public string Mounts => Settings["Clouds:LocalStorage:Mounts"]!;
@@ -81,7 +81,7 @@ public sealed class CloudLab : IAsyncDisposable
         var settings = new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["Installation:Id"] = id,
-            ["Clouds:Docker:Socket"] = Variable("PORTAL_TEST_ENGINE"),
+            ["Clouds:Docker:Socket"] = Variable("PORTAL_TEST_CONTAINER_ENGINE"),
             ["Clouds:Docker:SeccompBase"] = Variable("PORTAL_TEST_SECCOMP"),
             ["Clouds:Docker:Pool"] = "10.214.0.0/16",
             ["Clouds:Docker:ProbeUser"] = Environment.GetEnvironmentVariable("PORTAL_TEST_WEB_USER") is { Length: > 0 } web ? web : "nobody",
@@ -119,7 +119,7 @@ public sealed class CloudLab : IAsyncDisposable
         for (var tries = 0; tries < 200; tries++)
         {
             var subnet = $"10.214.{RandomNumberGenerator.GetInt32(0, 200)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27";
-            if (!taken.Contains(subnet) && (await Engine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters()), CancellationToken.None)).All(n => n.IPAM?.Config?.All(x => x.Subnet != subnet) ?? true))
+            if (!taken.Contains(subnet) && (await ContainerEngine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters()), CancellationToken.None)).All(n => n.IPAM?.Config?.All(x => x.Subnet != subnet) ?? true))
             {
                 return subnet;
             }
@@ -158,10 +158,10 @@ public sealed class CloudLab : IAsyncDisposable
     public async Task<(string Said, long Code)> InsideAsync(ClusterPlan plan, string node, params string[] command)
     {
         var name = Owned.Container(plan.Workspace, plan.Generation, node);
-        var exec = await Engine.AskAsync(c => c.Exec.CreateContainerExecAsync(name, new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = command }), CancellationToken.None);
-        using var output = await Engine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
+        var exec = await ContainerEngine.AskAsync(c => c.Exec.CreateContainerExecAsync(name, new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = command }), CancellationToken.None);
+        using var output = await ContainerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
         var (said, complained) = await output.ReadOutputToEndAsync(CancellationToken.None);
-        var end = await Engine.AskAsync(c => c.Exec.InspectContainerExecAsync(exec.ID), CancellationToken.None);
+        var end = await ContainerEngine.AskAsync(c => c.Exec.InspectContainerExecAsync(exec.ID), CancellationToken.None);
         return ($"{said}{complained}".Trim(), end.ExitCode ?? -1);
     }
 
@@ -185,9 +185,9 @@ public sealed class CloudLab : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var container in await Engine.ListAsync(Mine(), CancellationToken.None))
+        foreach (var container in await ContainerEngine.ListAsync(Mine(), CancellationToken.None))
         {
-            await Engine.RemoveAsync(container.ID, CancellationToken.None);
+            await ContainerEngine.RemoveAsync(container.ID, CancellationToken.None);
         }
 
         foreach (var network in await Get<Networks>().ListAsync(Mine(), CancellationToken.None))
@@ -215,7 +215,7 @@ public sealed class CloudLab : IAsyncDisposable
         if (!Images.TryGetValue(name, out var id))
         {
             // The same recipes as the product's, so the same tags: built once for all labs on a machine.
-            Images[name] = id = (await Get<ImageBuilder>().EnsureAsync(name, new AtOnce<ImageProgress>(_ => { }), CancellationToken.None)).Id;
+            Images[name] = id = (await Get<ImageBuilder>().EnsureAsync(name, new SynchronousProgress<ImageProgress>(_ => { }), CancellationToken.None)).Id;
         }
 
         return id;

@@ -11,10 +11,10 @@ public enum Mood
 {
     /// <summary>It works.</summary>
     Well,
-    /// <summary>It succeeds but the response is lost: the caller gets Away.</summary>
+    /// <summary>It succeeds but the response is lost: the caller gets Unavailable.</summary>
     WorksAnswerLost,
-    /// <summary>Nothing happens, and the caller gets Away.</summary>
-    Away,
+    /// <summary>Nothing happens, and the caller gets Unavailable.</summary>
+    Unavailable,
     /// <summary>The cloud refuses, permanently.</summary>
     Refuses,
     /// <summary>The caller dies here; its request is carried out, but nobody gets the response.</summary>
@@ -55,10 +55,10 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     public int Looks => _looks;
 
     /// <summary>Nothing answers.</summary>
-    public bool IsAway { get; set; }
+    public bool IsUnavailable { get; set; }
 
     /// <summary>Clusters do not answer, storage does.</summary>
-    public bool EngineIsAway { get; set; }
+    public bool ContainerEngineIsUnavailable { get; set; }
 
     /// <summary>Address blocks that something else on the host uses.</summary>
     public Func<string, bool> Foreign { get; set; } = _ => false;
@@ -78,7 +78,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         public ImmutableHashSet<int> Mounts = [], Rules = [];
         public ImmutableDictionary<string, int> Going = ImmutableDictionary<string, int>.Empty;
         public ImmutableHashSet<string> ScratchMounts = [], ScratchRules = [];
-        public ImmutableArray<NodeNow> Nodes = [];
+        public ImmutableArray<NodeStatus> Nodes = [];
         public ImmutableHashSet<ScratchFolder> Scratch = [];
     }
 
@@ -93,7 +93,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     }
 
     /// <summary>Existing nodes, with an id that distinguishes containers of the same name.</summary>
-    public IReadOnlyList<NodeNow> NodesOf(Guid workspace)
+    public IReadOnlyList<NodeStatus> NodesOf(Guid workspace)
     {
         lock (_gate) return _sites.TryGetValue(workspace, out var s) ? s.Nodes : [];
     }
@@ -133,9 +133,9 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         foreach (var dead in _dead) dead.TrySetCanceled();
     }
 
-    public Task<CloudReport> PrepareAsync(CancellationToken cancel) => IsAway || EngineIsAway ? Task.FromException<CloudReport>(Fault(CloudFault.Away, "away")) : Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
+    public Task<CloudReport> PrepareAsync(CancellationToken cancel) => IsUnavailable || ContainerEngineIsUnavailable ? Task.FromException<CloudReport>(Fault(CloudFault.Unavailable, "away")) : Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
 
-    Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) => IsAway ? Task.FromException<StorageReport>(Fault(CloudFault.Away, "away")) : Task.FromResult(new StorageReport("scripted", true, 1L << 50, FreeBytes));
+    Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) => IsUnavailable ? Task.FromException<StorageReport>(Fault(CloudFault.Unavailable, "away")) : Task.FromResult(new StorageReport("scripted", true, 1L << 50, FreeBytes));
 
     public long FreeBytes { get; set; } = 1L << 49;
 
@@ -161,9 +161,9 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         }, cancel);
     }
 
-    public Task<IReadOnlyList<ClusterNow>> LookAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ClusterNow>>(() => [.. _sites.Where(s => s.Value.Network > 0 || s.Value.Nodes.Length > 0).Select(s => new ClusterNow(s.Key, s.Value.Network > 0, s.Value.Nodes))]);
+    public Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ClusterStatus>>(() => [.. _sites.Where(s => s.Value.Network > 0 || s.Value.Nodes.Length > 0).Select(s => new ClusterStatus(s.Key, s.Value.Network > 0, s.Value.Nodes))]);
 
-    public Task<ClusterNow?> LookAsync(Guid workspace, CancellationToken cancel) => AskAsync(() =>
+    public Task<ClusterStatus?> LookAsync(Guid workspace, CancellationToken cancel) => AskAsync(() =>
     {
         _looks++;
         if (!_sites.TryGetValue(workspace, out var s) || (s.Network == 0 && s.Nodes.Length == 0)) return null;
@@ -173,14 +173,14 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             s.Going = looks > 1 ? s.Going.SetItem(node, looks - 1) : s.Going.Remove(node);
             if (looks <= 1) s.Nodes = [.. s.Nodes.Where(n => n.StateHash != node)];
         }
-        return s.Network > 0 || s.Nodes.Length > 0 ? new ClusterNow(workspace, s.Network > 0, s.Nodes) : null;
+        return s.Network > 0 || s.Nodes.Length > 0 ? new ClusterStatus(workspace, s.Network > 0, s.Nodes) : null;
     });
 
     public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove nodes", workspace, s => Go(s, n => n.Generation <= upTo), cancel);
 
     public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("remove some nodes", workspace, s => Go(s, n => nodes.Contains(n.Name, StringComparer.Ordinal)), cancel);
 
-    private static void Go(Site s, Func<NodeNow, bool> which)
+    private static void Go(Site s, Func<NodeStatus, bool> which)
     {
         foreach (var node in s.Nodes.Where(which).Where(n => !s.Going.ContainsKey(n.StateHash))) s.Going = s.Going.Add(node.StateHash, 2);
     }
@@ -295,7 +295,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         if (all) s.ScratchRules = [];
     }, cancel);
 
-    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => IsAway ? Task.FromException(Fault(CloudFault.Away, "away")) : Task.CompletedTask;
+    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => IsUnavailable ? Task.FromException(Fault(CloudFault.Unavailable, "away")) : Task.CompletedTask;
     public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) => ActAsync("ensure scratch", folder.Workspace, s => s.Scratch = s.Scratch.Add(folder), cancel);
 
     public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ScratchFolder>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
@@ -313,14 +313,14 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     private Task<T> AskAsync<T>(Func<T> ask)
     {
-        if (IsAway) return Task.FromException<T>(Fault(CloudFault.Away, "away"));
+        if (IsUnavailable) return Task.FromException<T>(Fault(CloudFault.Unavailable, "away"));
         lock (_gate) return Task.FromResult(ask());
     }
 
     private Task ActAsync(string what, Guid workspace, Action<Site> act, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        var now = IsAway ? Mood.Away : mood(what, workspace);
+        var now = IsUnavailable ? Mood.Unavailable : mood(what, workspace);
         void Do()
         {
             lock (_gate)
@@ -331,11 +331,11 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         }
         switch (now)
         {
-            case Mood.Away: throw Fault(CloudFault.Away, "away");
+            case Mood.Unavailable: throw Fault(CloudFault.Unavailable, "away");
             case Mood.Refuses: throw Fault(CloudFault.Refused, "will not");
             case Mood.WorksAnswerLost:
                 Do();
-                throw Fault(CloudFault.Away, "the answer was lost");
+                throw Fault(CloudFault.Unavailable, "the answer was lost");
             case Mood.CallerDiesDone or Mood.CallerDiesLate:
                 var dead = new TaskCompletionSource();
                 lock (_gate)

@@ -128,7 +128,7 @@ public sealed class CloudTextTests
     [InlineData(500, "not json", CloudFault.Broken)]
     public void Fault_OfAnAnswer_GoesByItsWords(int status, string body, CloudFault fault)
     {
-        var made = EngineFaults.FromAnswer((HttpStatusCode)status, EngineFaults.MessageOf(body));
+        var made = ContainerEngineFaults.FromAnswer((HttpStatusCode)status, ContainerEngineFaults.MessageOf(body));
         made.Fault.ShouldBe(fault);
         made.WhatToDo.ShouldNotBeEmpty();
     }

@@ -48,17 +48,17 @@ public sealed class HangingContainerTests : IAsyncLifetime
     [Fact]
     public async Task Read_OneNeverAnswers_TheOthersAreMeasured()
     {
-        using var engine = new Engine(Socket);
+        using var containerEngine = new ContainerEngine(Socket);
 
-        (await new NodeReadings(engine, _owned, TimeProvider.System).ReadAsync(Cancel).WaitAsync(Soon, TimeProvider.System, Cancel)).Select(s => s.Node).ShouldBe(["notebook", "worker0"]);
+        (await new NodeReadings(containerEngine, _owned, TimeProvider.System).ReadAsync(Cancel).WaitAsync(Soon, TimeProvider.System, Cancel)).Select(s => s.Node).ShouldBe(["notebook", "worker0"]);
     }
 
     [Fact]
     public async Task See_OneNeverAnswers_AllAreSeenAndWhatItDidNotSayIsAskedAgain()
     {
-        using var engine = new Engine(Socket);
+        using var containerEngine = new ContainerEngine(Socket);
         _state = "exited";
-        var look = new ClusterLook(engine, new Networks(engine), _owned, TimeProvider.System);
+        var look = new ClusterLook(containerEngine, new Networks(containerEngine), _owned, TimeProvider.System);
 
         (await look.SeeAsync(workspace: null, Cancel).WaitAsync(Soon, TimeProvider.System, Cancel)).ShouldHaveSingleItem().Nodes.Select(n => (n.Name, n.State, n.OutOfMemory)).ShouldBe([("hangs", NodeState.Exited, false), ("notebook", NodeState.Exited, true), ("worker0", NodeState.Exited, true)]);
         _never.SetResult();
@@ -68,9 +68,9 @@ public sealed class HangingContainerTests : IAsyncLifetime
     [Fact]
     public async Task Read_Cancelled_IsCancelled()
     {
-        using var engine = new Engine(Socket);
+        using var containerEngine = new ContainerEngine(Socket);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        var reading = new NodeReadings(engine, _owned, TimeProvider.System).ReadAsync(stop.Token);
+        var reading = new NodeReadings(containerEngine, _owned, TimeProvider.System).ReadAsync(stop.Token);
         await Task.WhenAny(_asked.Task, reading);
 
         await stop.CancelAsync();

@@ -19,14 +19,14 @@ public sealed class ClusterFormTests : PageTest
 
     private static LaunchLink Link(string query) => LaunchLink.Read("http://portal.localhost/launch/spark" + query);
 
-    private static Receipt Receipt(Refusal? wall = null) => new(new(4, 2048, 2, 1), Views.Class.Quotas, wall, 0, null, false, 2, 2);
+    private static Receipt Receipt(Refusal? limit = null) => new(new(4, 2048, 2, 1), Views.Class.Quotas, limit, 0, null, false, 2, 2);
 
-    private IRenderedComponent<LaunchForm> Form(LaunchDraft? draft = null, Refusal? refusal = null, Refusal? wall = null) => Render<LaunchForm>(p => p
-        .Add(f => f.Draft, draft ?? Draft).Add(f => f.Template, Views.Spark).Add(f => f.Class, Views.Class).Add(f => f.Refusal, refusal).Add(f => f.Receipt, Receipt(wall))
+    private IRenderedComponent<LaunchForm> Form(LaunchDraft? draft = null, Refusal? refusal = null, Refusal? limit = null) => Render<LaunchForm>(p => p
+        .Add(f => f.Draft, draft ?? Draft).Add(f => f.Template, Views.Spark).Add(f => f.Class, Views.Class).Add(f => f.Refusal, refusal).Add(f => f.Receipt, Receipt(limit))
         .Add(f => f.OnChange, EventCallback.Factory.Create<LaunchDraft>(this, _changed.Add)));
 
-    private IRenderedComponent<ReceiptPanel> Panel(LaunchDraft draft, Refusal? wall = null, Action<Fit>? fit = null) => Render<ReceiptPanel>(p => p
-        .Add(r => r.Draft, draft).Add(r => r.Template, Views.Spark).Add(r => r.Class, Views.Class).Add(r => r.Receipt, Receipt(wall)).Add(r => r.OnFit, EventCallback.Factory.Create<Fit>(this, fit ?? (_ => { }))));
+    private IRenderedComponent<ReceiptPanel> Panel(LaunchDraft draft, Refusal? limit = null, Action<Fit>? fit = null) => Render<ReceiptPanel>(p => p
+        .Add(r => r.Draft, draft).Add(r => r.Template, Views.Spark).Add(r => r.Class, Views.Class).Add(r => r.Receipt, Receipt(limit)).Add(r => r.OnFit, EventCallback.Factory.Create<Fit>(this, fit ?? (_ => { }))));
 
     private static IElement Field(IRenderedComponent<LaunchForm> form, string label) =>
         form.FindAll(".text-box").Single(c => c.QuerySelector("label")?.TextContent.Trim() == label);
@@ -80,9 +80,9 @@ public sealed class ClusterFormTests : PageTest
     public void WorkersChoice_MoreThanFit_CannotBeChosenAndSaysWhy()
     {
         var more = new Refusal(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu) { Stop = ["notebook-1"] };
-        var walls = new ChoiceWalls(new Dictionary<string, Refusal>(StringComparer.Ordinal), 3, more);
+        var limits = new ChoiceLimits(new Dictionary<string, Refusal>(StringComparer.Ordinal), 3, more);
         var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft with { Workers = 3 }).Add(f => f.Template, Views.Spark).Add(f => f.Class, Views.Class)
-            .Add(f => f.Receipt, Receipt() with { Walls = walls })
+            .Add(f => f.Receipt, Receipt() with { Limits = limits })
             .Add(f => f.OnChange, EventCallback.Factory.Create<LaunchDraft>(this, _changed.Add)));
 
         form.Find("input[type=range]").GetAttribute("max").ShouldBe("3");
@@ -138,7 +138,7 @@ public sealed class ClusterFormTests : PageTest
     [InlineData("store", "abcdefghijklm", "Too long: enter at most 12 characters.")]
     [InlineData("store", "$(id)", "This does not match the required format.")]
     [InlineData("store", "a\u0007", "Invisible characters")]
-    public void ParameterFields_WrongValue_IsSaidAtTheFieldWithTheWayOut(string parameter, string value, string words)
+    public void ParameterFields_WrongValue_IsSaidAtTheFieldWithTheRemedy(string parameter, string value, string words)
     {
         var spec = Views.Spark.Parameters.First(p => p.Id == parameter);
         var form = Form(Draft.Set(spec, value));
@@ -156,13 +156,13 @@ public sealed class ClusterFormTests : PageTest
         var refusal = new Refusal(RefusalReason.ParameterWrong, "p.shuffle") { Parameter = new("shuffle", ParameterMistake.TooLarge, "4") };
 
         Field(Form(refusal: refusal), "Partitions").TextContent.ShouldContain("Too large: enter 4 or less.");
-        Panel(Draft, refusal).Find(".wall-note").TextContent.ShouldContain("Partitions: Too large: enter 4 or less.");
-        Panel(Draft, refusal).Find(".wall-note").TextContent.ShouldContain("Change it in the form, or reset it.");
+        Panel(Draft, refusal).Find(".limit-note").TextContent.ShouldContain("Partitions: Too large: enter 4 or less.");
+        Panel(Draft, refusal).Find(".limit-note").TextContent.ShouldContain("Change it in the form, or reset it.");
     }
 
     [Fact]
     public void LaunchForm_WorkersRefused_SaysTheRangeAtTheWorkers() =>
-        Form(wall: new(RefusalReason.WorkersUnknown, "workers")).Find(".field-error").TextContent.ShouldBe("Spark can have 1 to 8 workers.");
+        Form(limit: new(RefusalReason.WorkersUnknown, "workers")).Find(".field-error").TextContent.ShouldBe("Spark can have 1 to 8 workers.");
 
     [Fact]
     public void Receipt_Cluster_ShowsEveryNodeAndNamesTheAct()
@@ -185,8 +185,8 @@ public sealed class ClusterFormTests : PageTest
         Fit? taken = null;
         var panel = Panel(Draft with { Workers = 8 }, new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, new(size, workers)), fit => taken = fit);
 
-        panel.Find(".wall-note button").TextContent.Trim().ShouldBe(words);
-        panel.Find(".wall-note button").Click();
+        panel.Find(".limit-note button").TextContent.Trim().ShouldBe(words);
+        panel.Find(".limit-note button").Click();
         taken.ShouldBe(new Fit(size, workers));
     }
 

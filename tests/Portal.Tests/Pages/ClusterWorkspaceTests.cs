@@ -136,8 +136,8 @@ public sealed class ClusterWorkspaceTests : PageTest
     {
         var attention = Views.Cluster(WorkspaceStatus.Attention, All[..3]);
         WorkspaceActs.Of(attention, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.TryAgain, WorkspaceAct.StartWithoutSettings, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
-        WorkspaceActs.Of(attention with { Mending = MendState.GivenUp }, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.TryAgain);
-        WorkspaceActs.Of(attention with { Mending = MendState.Again }, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
+        WorkspaceActs.Of(attention with { AutomaticRestarts = RestartState.GivenUp }, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.TryAgain);
+        WorkspaceActs.Of(attention with { AutomaticRestarts = RestartState.Again }, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
     }
 
     [Theory]
@@ -233,11 +233,11 @@ public sealed class ClusterWorkspaceTests : PageTest
     [Fact]
     public async Task StartDialog_WhatDoesNotFit_IsDisabledAndSaysWhatToStop()
     {
-        var wall = new Refusal(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu) { Stop = ["notebook-1"] };
+        var limit = new Refusal(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu) { Stop = ["notebook-1"] };
         await Dialogs.InvokeAsync(() =>
         {
             _ = StartDialog.AskAsync(Services.GetRequiredService<IDialogService>(), Views.Cluster(WorkspaceStatus.Stopped),
-                (_, _) => Task.FromResult(new ChoiceWalls(new Dictionary<string, Refusal>(StringComparer.Ordinal) { ["m"] = wall }, 3, wall)));
+                (_, _) => Task.FromResult(new ChoiceLimits(new Dictionary<string, Refusal>(StringComparer.Ordinal) { ["m"] = limit }, 3, limit)));
         });
 
         await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("input[name=size]").Select(i => i.HasAttribute("disabled")).ShouldBe([false, true]));

@@ -31,7 +31,7 @@ public sealed class DialogTests : PageTest
     }
 
     [Fact]
-    public async Task Dialog_WhileTheDatabaseIsAway_SaysThat()
+    public async Task Dialog_WhileTheDatabaseIsUnavailable_SaysThat()
     {
         await DisposeComponentsAsync();
         var messages = Render<MessageList>();

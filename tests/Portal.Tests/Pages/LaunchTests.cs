@@ -15,8 +15,8 @@ public sealed class LaunchTests : PageTest
     private static readonly IReadOnlyDictionary<string, string> None = new Dictionary<string, string>(StringComparer.Ordinal);
     private static readonly LaunchDraft Draft = new(Guid.Empty, Views.ClassId, "m", 0, "notebook-3", 4);
 
-    private static Receipt Receipt(Refusal? wall = null, int before = 0, Amounts? wanted = null) =>
-        new(wanted ?? new(2, 2048, 0, 1), Views.Class.Quotas, wall, before, TimeSpan.FromSeconds(9), false, 2, 0);
+    private static Receipt Receipt(Refusal? limit = null, int before = 0, Amounts? wanted = null) =>
+        new(wanted ?? new(2, 2048, 0, 1), Views.Class.Quotas, limit, before, TimeSpan.FromSeconds(9), false, 2, 0);
 
     private IRenderedComponent<ReceiptPanel> Panel(Receipt? receipt, Refusal? refusal = null, Action<Fit>? fit = null, bool busy = false) => Render<ReceiptPanel>(p => p
         .Add(r => r.Draft, Draft).Add(r => r.Template, Views.Notebook).Add(r => r.Class, Views.Class).Add(r => r.Receipt, receipt).Add(r => r.Refusal, refusal).Add(r => r.Busy, busy)
@@ -43,18 +43,18 @@ public sealed class LaunchTests : PageTest
     }
 
     [Fact]
-    public void Receipt_Wall_NamesItAndOffersTheNearestFit()
+    public void Receipt_BindingLimit_NamesItAndOffersTheNearestFit()
     {
         Fit? taken = null;
         var panel = Panel(Receipt(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Memory, new("s", 0)), wanted: new(4, 8192, 0, 1)), fit: choice => taken = choice);
 
-        panel.Find("aside").ClassList.ShouldContain("receipt-wall");
-        panel.Find(".wall-note").TextContent.ShouldContain("You do not have enough memory left in Data science 101.");
+        panel.Find("aside").ClassList.ShouldContain("receipt-limit");
+        panel.Find(".limit-note").TextContent.ShouldContain("You do not have enough memory left in Data science 101.");
         panel.Find(".left-over").TextContent.ShouldBe("1 short");
         LaunchButton(panel).HasAttribute("disabled").ShouldBeTrue();
 
-        panel.Find(".wall-note button").TextContent.Trim().ShouldBe("Small fits (1 vCPU · 1 GiB)");
-        panel.Find(".wall-note button").Click();
+        panel.Find(".limit-note button").TextContent.Trim().ShouldBe("Small fits (1 vCPU · 1 GiB)");
+        panel.Find(".limit-note button").Click();
         taken.ShouldBe(new Fit("s", 0));
     }
 
@@ -71,9 +71,9 @@ public sealed class LaunchTests : PageTest
     [Fact]
     public void Receipt_OwnWorkspacesInTheWay_AreNamed()
     {
-        Panel(Receipt(OverQuota(null, "spark-1"))).Find(".wall-note").TextContent.ShouldContain("Stop spark-1 to make it fit.");
-        Panel(Receipt(OverQuota(null, "a", "b", "c"))).Find(".wall-note").TextContent.ShouldContain("Stop a, b and c to make it fit.");
-        Panel(Receipt(OverQuota(new("s", 0), "spark-1"))).Find(".wall-note").TextContent.ShouldContain("Stop spark-1 to make it fit. Or choose a smaller configuration:");
+        Panel(Receipt(OverQuota(null, "spark-1"))).Find(".limit-note").TextContent.ShouldContain("Stop spark-1 to make it fit.");
+        Panel(Receipt(OverQuota(null, "a", "b", "c"))).Find(".limit-note").TextContent.ShouldContain("Stop a, b and c to make it fit.");
+        Panel(Receipt(OverQuota(new("s", 0), "spark-1"))).Find(".limit-note").TextContent.ShouldContain("Stop spark-1 to make it fit. Or choose a smaller configuration:");
     }
 
     /// <summary>The form's first contents are read as part of the page; what a choice changes is announced once, and nothing is announced that stays.</summary>
@@ -97,13 +97,13 @@ public sealed class LaunchTests : PageTest
     [Fact]
     public void LaunchForm_SizeThatDoesNotFit_IsDisabledWithTheReasonAndWhatToStop()
     {
-        var walls = new ChoiceWalls(new Dictionary<string, Refusal>(StringComparer.Ordinal)
+        var limits = new ChoiceLimits(new Dictionary<string, Refusal>(StringComparer.Ordinal)
         {
             ["m"] = OverQuota(null, "spark-1"),
             ["l"] = new(RefusalReason.NeverPossible, "size", Resource: Resource.Memory),
         }, null, null);
         var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft).Add(f => f.Template, Views.Notebook).Add(f => f.Class, Views.Class)
-            .Add(f => f.Receipt, Receipt() with { Walls = walls }));
+            .Add(f => f.Receipt, Receipt() with { Limits = limits }));
 
         form.FindAll("input[name=size]").Select(i => i.HasAttribute("disabled")).ShouldBe([false, true, true]);
         form.FindAll(".choice-why").Select(w => w.TextContent)
@@ -118,7 +118,7 @@ public sealed class LaunchTests : PageTest
     [InlineData(RefusalReason.NotAMember, "Ask your instructor to add you.")]
     [InlineData(RefusalReason.NotAvailable, "The engine does not answer.")]
     public void Receipt_RefusedByTheVerb_SaysWhatHelps(RefusalReason reason, string words) =>
-        Panel(Receipt(), new(reason, null, Detail: "The engine does not answer.")).Find(".wall-note").TextContent.ShouldContain(words);
+        Panel(Receipt(), new(reason, null, Detail: "The engine does not answer.")).Find(".limit-note").TextContent.ShouldContain(words);
 
     [Fact]
     public void Receipt_NotReadYet_LaunchesNothing() => LaunchButton(Panel(null)).HasAttribute("disabled").ShouldBeTrue();

@@ -46,18 +46,18 @@ public sealed class LiveComponentTests : PageTest
             StateHasChanged();
         }
 
-        protected override Task<Live<string?>?> OpenAsync(CancellationToken goodbye)
+        protected override Task<Live<string?>?> OpenAsync(CancellationToken cancel)
         {
-            Opened.Add(goodbye);
-            return Opened.Count <= Fails ? Task.FromException<Live<string?>?>(new IOException("away")) : Task.FromResult<Live<string?>?>(new($"value {Opened.Count}", Never(goodbye)));
+            Opened.Add(cancel);
+            return Opened.Count <= Fails ? Task.FromException<Live<string?>?>(new IOException("away")) : Task.FromResult<Live<string?>?>(new($"value {Opened.Count}", Never(cancel)));
         }
 
         protected override void BuildRenderTree(RenderTreeBuilder builder) => builder.AddContent(0, Fault is null ? Current : "fault");
 
-        private static async IAsyncEnumerable<string?> Never([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken goodbye)
+        private static async IAsyncEnumerable<string?> Never([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancel)
         {
             var never = new TaskCompletionSource();
-            await using var end = goodbye.Register(() => never.TrySetCanceled(goodbye));
+            await using var end = cancel.Register(() => never.TrySetCanceled(cancel));
             await never.Task;
             yield break;
         }

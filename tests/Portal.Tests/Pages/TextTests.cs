@@ -57,7 +57,7 @@ public sealed partial class TextTests
         Each<LaunchTexts, Resource>(r => $"Resource.{r}");
         Each<LaunchTexts, RefusalReason>(r => r is RefusalReason.OverQuota ? "Refused.OverQuota.Member" : $"Refused.{r}");
         Each<LaunchTexts, QuotaLevel>(l => $"Refused.OverQuota.{l}");
-        Each<LaunchTexts, QuotaLevel>(l => $"WayOut.OverQuota.{l}");
+        Each<LaunchTexts, QuotaLevel>(l => $"Remedy.OverQuota.{l}");
         Each<LaunchTexts, ParameterMistake>(m => $"Mistake.{m}");
         Each<TemplatesTexts, TemplateRefusal>(r => $"Refused.{r}");
         Each<TemplatesTexts, TemplateAct>(a => $"Done.{a}");

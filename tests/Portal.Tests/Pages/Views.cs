@@ -71,7 +71,7 @@ internal static class Views
         LongestHours = 12,
         Run = Run(KindOf(status), PhaseOf(status)),
         Folder = new(1L << 30, 2L << 30, true),
-        Log = [new(1, PageTest.Now.AddMinutes(-6), LogLevelOfLine.Info, "Requested: Notebook, size Medium.")],
+        Log = [new(1, PageTest.Now.AddMinutes(-6), LogLineSeverity.Info, "Requested: Notebook, size Medium.")],
         Nodes = status is WorkspaceStatus.Ready ? [Node()] : [],
     };
 

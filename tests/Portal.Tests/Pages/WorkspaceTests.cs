@@ -128,7 +128,7 @@ public sealed class WorkspaceTests : PageTest
     }
 
     [Fact]
-    public void WorkspaceBody_EndsSoon_GivesNoticeWithTheWayOut()
+    public void WorkspaceBody_EndsSoon_GivesNoticeWithTheRemedy()
     {
         var body = Body(Views.Workspace(WorkspaceStatus.Ready) with { EndAt = Now.AddMinutes(40) });
         body.FindAll(".notice").ShouldBeEmpty();
@@ -163,9 +163,9 @@ public sealed class WorkspaceTests : PageTest
     }
 
     [Fact]
-    public void WorkspaceBody_WishedAway_SaysSoAndOffersItNoMore()
+    public void WorkspaceBody_DeleteRequested_SaysSoAndOffersItNoMore()
     {
-        var body = Body(Views.Workspace(WorkspaceStatus.Starting) with { Wish = RunKind.Delete });
+        var body = Body(Views.Workspace(WorkspaceStatus.Starting) with { RequestedRun = RunKind.Delete });
 
         body.Markup.ShouldContain("It will be deleted as soon as the current step ends.");
         Buttons(body).ShouldBeEmpty();

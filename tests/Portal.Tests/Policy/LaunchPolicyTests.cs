@@ -40,10 +40,10 @@ public sealed class LaunchPolicyTests
     }
 
     [Fact]
-    public void Decide_SeveralWalls_NamesTheInnermostAndWhatFits()
+    public void Decide_SeveralLimits_NamesTheInnermostAndWhatFits()
     {
         var refusal = LaunchPolicy.Decide(Fits with { Levels = [Level(QuotaLevel.Tenant, 1), Level(QuotaLevel.Class, 1), Level(QuotaLevel.Member, 1)] })!;
-        (refusal.Reason, refusal.Wall, refusal.Resource, refusal.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 0)));
+        (refusal.Reason, refusal.BindingLimit, refusal.Resource, refusal.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 0)));
     }
 
     /// <summary>The smallest of one's own that is enough; several only if none is, and none if no stop helps.</summary>
@@ -66,8 +66,8 @@ public sealed class LaunchPolicyTests
     [Fact]
     public void Decide_DepartmentFull_GainsFromOwnWorkspacesOfOtherClasses()
     {
-        var department = Level(QuotaLevel.Tenant, 8) with { Promised = new(7, 0, 0, 0) };
-        var full = Fits with { Levels = [department, Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)] };
+        var tenant = Level(QuotaLevel.Tenant, 8) with { Promised = new(7, 0, 0, 0) };
+        var full = Fits with { Levels = [tenant, Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)] };
 
         Stop(full with { Own = [new("elsewhere", new(1, 512, 0, 0), false)] }).ShouldBe(["elsewhere"]);
     }
@@ -75,15 +75,15 @@ public sealed class LaunchPolicyTests
     private static ImmutableArray<string> Stop(LaunchFacts facts) => LaunchPolicy.Decide(facts)!.Stop;
 
     [Fact]
-    public void ChoiceWalls_SomeFit_NamesThoseThatDoNot()
+    public void ChoiceLimits_SomeFit_NamesThoseThatDoNot()
     {
         var spec = Pages.Views.Spark; // notebook, master and workers of one size
         var facts = Fits with { Levels = [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 5)] };
 
-        var walls = Core.Workspaces.ChoiceWalls.Of(spec, "s", new(0, 0, 0, 1), facts);
+        var limits = Core.Workspaces.ChoiceLimits.Of(spec, "s", new(0, 0, 0, 1), facts);
 
-        walls.Sizes.Keys.ShouldBe(["m"]);
-        (walls.MostWorkers, walls.More!.Reason).ShouldBe((3, RefusalReason.OverQuota));
+        limits.Sizes.Keys.ShouldBe(["m"]);
+        (limits.MostWorkers, limits.More!.Reason).ShouldBe((3, RefusalReason.OverQuota));
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class PermissionsTests
             var expected = cells.Split(' ').Select(c => c == "1").ToArray();
             var roles = new MemberRole?[] { null, MemberRole.Student, MemberRole.Assistant, MemberRole.Instructor, MemberRole.TenantAdmin, MemberRole.Operator };
             for (var i = 0; i < roles.Length; i++)
-                Permissions.May(verb, Standing(roles[i], Class, Tenant, owner)).ShouldBe(expected[i], $"{verb} as {roles[i]?.ToString() ?? "nobody"} of {(owner == Me ? "own" : "others'")} thing");
+                Permissions.May(verb, Roles(roles[i], Class, Tenant, owner)).ShouldBe(expected[i], $"{verb} as {roles[i]?.ToString() ?? "nobody"} of {(owner == Me ? "own" : "others'")} thing");
         }
     }
 
@@ -51,16 +51,16 @@ public sealed class PermissionsTests
     [InlineData(MemberRole.Assistant)]
     [InlineData(MemberRole.Instructor)]
     [InlineData(MemberRole.TenantAdmin)]
-    public void StandingOf_RoleElsewhere_CountsForNothing(MemberRole role) =>
-        Standing(role, OtherPlace, OtherPlace, Other).ShouldBe(Core.Policy.Standing.None);
+    public void RolesOf_RoleElsewhere_CountsForNothing(MemberRole role) =>
+        Roles(role, OtherPlace, OtherPlace, Other).ShouldBe(Core.Policy.Roles.None);
 
     [Fact]
-    public void StandingOf_SomebodyElsesMembership_CountsForNothing() =>
-        Permissions.StandingOf(Me, [new() { PersonId = Other, Role = MemberRole.Operator }], Tenant, Class, Other).ShouldBe(Core.Policy.Standing.None);
+    public void RolesOf_SomebodyElsesMembership_CountsForNothing() =>
+        Permissions.RolesOf(Me, [new() { PersonId = Other, Role = MemberRole.Operator }], Tenant, Class, Other).ShouldBe(Core.Policy.Roles.None);
 
-    private static Standing Standing(MemberRole? role, Guid @class, Guid tenant, Guid owner)
+    private static Roles Roles(MemberRole? role, Guid @class, Guid tenant, Guid owner)
     {
         Membership[] memberships = role is { } r ? [new() { PersonId = Me, Role = r, TenantId = r == MemberRole.Operator ? null : tenant, ClassId = r is MemberRole.Operator or MemberRole.TenantAdmin ? null : @class }] : [];
-        return Permissions.StandingOf(Me, memberships, Tenant, Class, owner);
+        return Permissions.RolesOf(Me, memberships, Tenant, Class, owner);
     }
 }

@@ -34,8 +34,8 @@ public sealed class RunTableTests
         foreach (var kind in Enum.GetValues<RunKind>())
             foreach (var phase in Enum.GetValues<RunPhase>())
                 foreach (var flags in new[] { (false, false), (false, true), (true, false), (true, true) }) StatusOf.Run(kind, phase, flags.Item1, flags.Item2);
-        StatusOf.Run(RunKind.Launch, RunPhase.Succeeded, false, nodesWell: true).ShouldBe(WorkspaceStatus.Ready);
-        StatusOf.Run(RunKind.Launch, RunPhase.Succeeded, false, nodesWell: false).ShouldBe(WorkspaceStatus.Attention);
+        StatusOf.Run(RunKind.Launch, RunPhase.Succeeded, false, nodesHealthy: true).ShouldBe(WorkspaceStatus.Ready);
+        StatusOf.Run(RunKind.Launch, RunPhase.Succeeded, false, nodesHealthy: false).ShouldBe(WorkspaceStatus.Attention);
     }
 
     [Theory]
@@ -45,8 +45,8 @@ public sealed class RunTableTests
     [InlineData(RunKind.Stop, "Refuse Refuse UnderWay Record Refuse")]
     [InlineData(RunKind.Delete, "Refuse Refuse Refuse UnderWay Refuse")]
     [InlineData(RunKind.Resize, "Refuse Refuse Record Record TakeBack")]
-    public void Wish_KindByKind_IsTheTable(RunKind unfinished, string expected) =>
-        string.Join(' ', Enum.GetValues<RunKind>().Select(wanted => WishPolicy.Decide(unfinished, wanted))).ShouldBe(expected);
+    public void RequestedRun_KindByKind_IsTheTable(RunKind unfinished, string expected) =>
+        string.Join(' ', Enum.GetValues<RunKind>().Select(wanted => RequestedRunPolicy.Decide(unfinished, wanted))).ShouldBe(expected);
 
     [Fact]
     public void Release_EveryPlanThatReleases_SharesOneOrder()

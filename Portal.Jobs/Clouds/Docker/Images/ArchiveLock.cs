@@ -58,7 +58,7 @@ public sealed partial record ArchiveLock(IReadOnlyList<Distribution> Sources, IR
             }
             else
             {
-                throw EngineFaults.Make(CloudFault.Refused, $"{name}, line {number}: it names neither a distribution nor a file", "Regenerate it with infra/images/write-lock.");
+                throw ContainerEngineFaults.Make(CloudFault.Refused, $"{name}, line {number}: it names neither a distribution nor a file", "Regenerate it with infra/images/write-lock.");
             }
         }
 

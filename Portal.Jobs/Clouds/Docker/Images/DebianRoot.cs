@@ -6,7 +6,7 @@ using Portal.Core.Foreign;
 namespace Portal.Jobs.Clouds.Docker.Images;
 
 /// <summary>A root file system of Debian packages, made by mmdebstrap and streamed into the container engine: no registry is needed.</summary>
-internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvider time)
+internal sealed class DebianRoot(ContainerEngine containerEngine, ImagesOptions options, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
@@ -20,13 +20,13 @@ internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvi
             .. (recipe.Exclude ?? []).Select(p => $"--dpkgopt=path-exclude={p}"), .. (recipe.Include ?? []).Select(p => $"--dpkgopt=path-include={p}"),
             recipe.Suite!, "-", options.AptSources,
         ];
-        using var process = Tool.Start(EngineFaults.Service, "mmdebstrap", arguments);
+        using var process = Tool.Start(ContainerEngineFaults.Service, "mmdebstrap", arguments);
         try
         {
             process.StandardInput.Close();
             var said = ListenAsync(process, listener, cancel);
             var parameters = new ImagesCreateParameters { FromSrc = "-", Changes = [.. recipe.Changes ?? [], $"LABEL portal.image={plan.Name}"] };
-            await engine.AskAsync(c => c.Images.CreateImageAsync(parameters, process.StandardOutput.BaseStream, null, new AtOnce<JSONMessage>(listener.Hear), cancel), cancel);
+            await containerEngine.AskAsync(c => c.Images.CreateImageAsync(parameters, process.StandardOutput.BaseStream, null, new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
             await said;
             await process.WaitForExitAsync(cancel);
             if (process.ExitCode != 0)
@@ -59,7 +59,7 @@ internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvi
     {
         if (image is not null)
         {
-            await EngineTasks.IfThereAsync(() => engine.AskAsync(c => c.Images.DeleteImageAsync(image, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            await ContainerEngineTasks.IfThereAsync(() => containerEngine.AskAsync(c => c.Images.DeleteImageAsync(image, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
     }
 
@@ -71,7 +71,7 @@ internal sealed class DebianRoot(Engine engine, ImagesOptions options, TimeProvi
             return;
         }
 
-        await Tool.RunAsync(EngineFaults.Service, "kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)], Patience, time, CancellationToken.None);
+        await Tool.RunAsync(ContainerEngineFaults.Service, "kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)], Patience, time, CancellationToken.None);
         using var deadline = new CancellationTokenSource(Patience, time);
         try
         {

@@ -28,7 +28,7 @@ public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
 /// this process, while registry images are pulled in parallel; if another installation builds the same image at the same time, both succeed and
 /// either image can be used.
 /// </summary>
-public sealed class ImageBuilder(Engine engine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options, PackageSources sources, ArchiveFetcher fetcher, TimeProvider time) : IDisposable
+public sealed class ImageBuilder(ContainerEngine containerEngine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options, PackageSources sources, ArchiveFetcher fetcher, TimeProvider time) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
 
@@ -55,7 +55,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
 
     /// <summary>
     /// The image; what is missing of it is made, which takes minutes. Faults: Refused for a wrong recipe, archive or build (retry only after
-    /// something changed), Away for a container engine, package source or registry that cannot be reached, Full for a disk.
+    /// something changed), Unavailable for a container engine, package source or registry that cannot be reached, Full for a disk.
     /// </summary>
     public async Task<BuiltImage> EnsureAsync(string name, IProgress<ImageProgress> progress, CancellationToken cancel)
     {
@@ -81,7 +81,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         {
             var plan = await PlanAsync(name, cancel);
             return plan.Asking is null ? await BuildAsync(plan, progress, cancel)
-                : throw PackageFaults.Make(CloudFault.Away, $"checking again whether the packages of image {name} can be fetched", "It is retried automatically.");
+                : throw PackageFaults.Make(CloudFault.Unavailable, $"checking again whether the packages of image {name} can be fetched", "It is retried automatically.");
         }
         finally
         {
@@ -115,14 +115,14 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         progress.Report(new ImageProgress(100, "ready"));
         return await IdAsync(plan.Tag, cancel) is { } id
             ? new BuiltImage(plan.Name, plan.Tag, id)
-            : throw EngineFaults.Make(CloudFault.Broken, $"image {plan.Tag} was built but is missing", "Someone removed it in the meantime: it is being rebuilt.");
+            : throw ContainerEngineFaults.Make(CloudFault.Broken, $"image {plan.Tag} was built but is missing", "Someone removed it in the meantime: it is being rebuilt.");
     }
 
     private async Task MakeAsync(ImagePlan plan, BuildListener listener, CancellationToken cancel)
     {
         if (plan.Parent is null)
         {
-            await TagAsync(await new DebianRoot(engine, options, time).MakeAsync(plan, listener, cancel), plan.Tag, cancel);
+            await TagAsync(await new DebianRoot(containerEngine, options, time).MakeAsync(plan, listener, cancel), plan.Tag, cancel);
             return;
         }
 
@@ -145,7 +145,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
     private async Task BuildOnAsync(ImagePlan plan, ImagePlan parent, IReadOnlyList<string> archives, BuildListener listener, CancellationToken cancel)
     {
         await firewall.EnsureAsync(cancel);
-        await networks.CreateAsync(owned.BuildNetwork, owned.BuildBridge, subnet: null, wayOut: true, owned.Labels("build"), cancel);
+        await networks.CreateAsync(owned.BuildNetwork, owned.BuildBridge, subnet: null, egress: true, owned.Labels("build"), cancel);
         try
         {
             var parameters = new ImageBuildParameters
@@ -159,7 +159,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
                 ForceRemove = true,
             };
             await using var context = BuildContext.Open(Path.Combine(options.Recipes, plan.Name), archives, cancel);
-            await engine.AskAsync(c => c.Images.BuildImageFromDockerfileAsync(parameters, context, null, null, new AtOnce<JSONMessage>(listener.Hear), cancel), cancel);
+            await containerEngine.AskAsync(c => c.Images.BuildImageFromDockerfileAsync(parameters, context, null, null, new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
             listener.Check(); // a later error comes as a line of a response that began with 200
         }
         finally
@@ -182,7 +182,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
         {
             try
             {
-                await engine.AskAsync(c => c.Images.CreateImageAsync(new ImagesCreateParameters { FromImage = whole }, null, new AtOnce<JSONMessage>(listener.Hear), cancel), cancel);
+                await containerEngine.AskAsync(c => c.Images.CreateImageAsync(new ImagesCreateParameters { FromImage = whole }, null, new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
             }
             catch (CloudException e) when (e.Fault is CloudFault.Broken or CloudFault.Missing)
             {
@@ -203,7 +203,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
     {
         try
         {
-            return (await engine.AskAsync(c => c.Images.InspectImageAsync(tag, cancel), cancel)).ID;
+            return (await containerEngine.AskAsync(c => c.Images.InspectImageAsync(tag, cancel), cancel)).ID;
         }
         catch (CloudException e) when (e.Fault == CloudFault.Missing)
         {
@@ -214,7 +214,7 @@ public sealed class ImageBuilder(Engine engine, Networks networks, Firewall fire
     private Task TagAsync(string image, string tag, CancellationToken cancel)
     {
         var colon = tag.LastIndexOf(':');
-        return engine.AskAsync(c => c.Images.TagImageAsync(image, new ImageTagParameters { RepositoryName = tag[..colon], Tag = tag[(colon + 1)..] }, cancel), cancel);
+        return containerEngine.AskAsync(c => c.Images.TagImageAsync(image, new ImageTagParameters { RepositoryName = tag[..colon], Tag = tag[(colon + 1)..] }, cancel), cancel);
     }
 
     private async Task RemoveNetworkAsync()

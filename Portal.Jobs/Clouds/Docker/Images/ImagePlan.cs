@@ -37,7 +37,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
             var recipe = await ImageRecipe.LoadAsync(Options.Recipes, name, cancel);
             if (depth > MostParents)
             {
-                throw EngineFaults.Make(CloudFault.Refused, $"image recipe '{name}' is based on itself", "Fix 'from' in its recipe.json.");
+                throw ContainerEngineFaults.Make(CloudFault.Refused, $"image recipe '{name}' is based on itself", "Fix 'from' in its recipe.json.");
             }
 
             List<byte[]> inputs = [Encoding.UTF8.GetBytes(Format)];
@@ -98,7 +98,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
         private static ImagePlan Undecided(string name, ImageRecipe recipe, ImagePlan parent, Task asking) => new(name, "", recipe, parent, null, []) { Asking = asking };
     }
 
-    private static CloudException NotHere(string name, string archive) => EngineFaults.Make(CloudFault.Refused, $"image '{name}' needs {archive}, which is missing here",
+    private static CloudException NotHere(string name, string archive) => ContainerEngineFaults.Make(CloudFault.Refused, $"image '{name}' needs {archive}, which is missing here",
         "Put it into the folder that PORTAL_ENGINES (Images:Engines) names, or name a prebuilt registry image (Images:Named).");
 
     private static async Task<PlannedArchive?> HereAsync(ImagesOptions options, string archive, CancellationToken cancel)
@@ -111,7 +111,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
 
         var sum = await SumAsync(path, cancel);
         return await NamedSumAsync(options.Recipes, archive, cancel) is var wanted && wanted == sum ? new PlannedArchive(archive, path, sum)
-            : throw EngineFaults.Make(CloudFault.Refused, $"{path} is not the archive that the recipe expects (its SHA-256 is {sum[..12]}…, SHA256SUMS says {wanted?[..12] ?? "nothing"}…)",
+            : throw ContainerEngineFaults.Make(CloudFault.Refused, $"{path} is not the archive that the recipe expects (its SHA-256 is {sum[..12]}…, SHA256SUMS says {wanted?[..12] ?? "nothing"}…)",
                 "Download the archive again, or remove it: the image is then built without it, if possible.");
     }
 
@@ -146,7 +146,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
 
     private static async Task<string> SourcesAsync(ImagesOptions options, CancellationToken cancel) => File.Exists(options.AptSources)
         ? await File.ReadAllTextAsync(options.AptSources, cancel)
-        : throw EngineFaults.Make(CloudFault.Refused, "there is no package source to build images from", "Add a Debian mirror to this machine's apt sources (infra/run reads them), or name registry images in Images:Named.");
+        : throw ContainerEngineFaults.Make(CloudFault.Refused, "there is no package source to build images from", "Add a Debian mirror to this machine's apt sources (infra/run reads them), or name registry images in Images:Named.");
 
     private static string Tagged(string name, IEnumerable<byte[]> inputs, params IEnumerable<string> more)
     {

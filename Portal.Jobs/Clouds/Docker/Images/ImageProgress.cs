@@ -94,10 +94,10 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
         {
             _ when Says("no space left") => (CloudFault.Full, "Free disk space below the container engine's data folder and in /tmp; it is then retried."),
             _ when Says("temporary failure resolving") || Says("could not connect") || Says("failed to fetch") || Says("unable to connect") || Says("no such host") || Says("connection refused")
-                => (CloudFault.Away, "The package source or registry cannot be reached from this machine: fix the network or the machine's apt sources; it is then retried."),
+                => (CloudFault.Unavailable, "The package source or registry cannot be reached from this machine: fix the network or the machine's apt sources; it is then retried."),
             _ => (CloudFault.Refused, WhenRefused),
         };
-        return EngineFaults.Make(fault, $"image {tag}: {error}{(last.Length > 0 ? $" — after: {last}" : "")}", help);
+        return ContainerEngineFaults.Make(fault, $"image {tag}: {error}{(last.Length > 0 ? $" — after: {last}" : "")}", help);
     }
 
     private void Advance(double share)

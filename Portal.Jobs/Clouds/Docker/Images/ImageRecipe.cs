@@ -21,7 +21,7 @@ public sealed partial record ImageRecipe(
     {
         if (!IsName(name) || recipes.Length == 0 || !File.Exists(Path.Combine(recipes, name, "recipe.json")))
         {
-            throw EngineFaults.Make(CloudFault.Missing, $"there is no image recipe '{name}' in '{recipes}'", "Correct Images:Recipes, or name a registry image in Images:Named.");
+            throw ContainerEngineFaults.Make(CloudFault.Missing, $"there is no image recipe '{name}' in '{recipes}'", "Correct Images:Recipes, or name a registry image in Images:Named.");
         }
 
         try
@@ -49,7 +49,7 @@ public sealed partial record ImageRecipe(
         _ => null,
     };
 
-    private static CloudException Wrong(string name, string words) => EngineFaults.Make(CloudFault.Refused, $"image recipe '{name}': {words}", "Fix its recipe.json.");
+    private static CloudException Wrong(string name, string words) => ContainerEngineFaults.Make(CloudFault.Refused, $"image recipe '{name}': {words}", "Fix its recipe.json.");
 
     [GeneratedRegex("^[a-z][a-z0-9-]{0,30}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Name();

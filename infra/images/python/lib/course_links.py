@@ -13,7 +13,7 @@ a dataset of the class, or upload them to your work folder.</p>
 <p><a href="{lab}">Back to the notebook</a></p></body></html>"""
 
 
-class NoWayOut(JupyterHandler):
+class NoEgressProxy(JupyterHandler):
     @web.authenticated
     def get(self):
         self.finish(PAGE.format(lab=url_path_join(self.base_url, "lab")))
@@ -24,5 +24,5 @@ def _jupyter_server_extension_points():
 
 
 def _load_jupyter_server_extension(server):
-    if not os.environ.get("PORTAL_WAY_OUT"):
-        server.web_app.add_handlers(".*$", [(url_path_join(server.web_app.settings["base_url"], "git-pull"), NoWayOut)])
+    if not os.environ.get("PORTAL_EGRESS_PROXY"):
+        server.web_app.add_handlers(".*$", [(url_path_join(server.web_app.settings["base_url"], "git-pull"), NoEgressProxy)])

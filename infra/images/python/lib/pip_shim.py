@@ -10,7 +10,7 @@ SENTENCE = ("This site does not give notebooks access to package indexes, so pip
 
 def says_no(words):
     command = next((w for w in words if not w.startswith("-")), "")
-    return command in FETCHING and "--no-index" not in words and not {"-h", "--help"} & set(words) and not os.environ.get("PORTAL_WAY_OUT")
+    return command in FETCHING and "--no-index" not in words and not {"-h", "--help"} & set(words) and not os.environ.get("PORTAL_EGRESS_PROXY")
 
 
 def tell_installed(between):

@@ -56,7 +56,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
         catch (IOException e)
         {
-            throw PackageFaults.Make(CloudFault.Away, $"the download folder cannot be used ({e.Message})", "If another process is fetching right now, it is retried; otherwise correct Images:Fetch:Folder.", e);
+            throw PackageFaults.Make(CloudFault.Unavailable, $"the download folder cannot be used ({e.Message})", "If another process is fetching right now, it is retried; otherwise correct Images:Fetch:Folder.", e);
         }
 
         folder = FolderOf(archive, sum);

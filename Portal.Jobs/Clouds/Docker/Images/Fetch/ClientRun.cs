@@ -6,7 +6,7 @@ namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 /// <param name="Well">It exited with 0 and in time.</param>
 /// <param name="Lines">The last lines that it wrote to either stream.</param>
-internal sealed record ClientSaid(bool Well, IReadOnlyList<string> Lines);
+internal sealed record ClientOutput(bool Well, IReadOnlyList<string> Lines);
 
 /// <summary>
 /// One run of pip or Maven: in a new folder that it owns, under an unprivileged account with no capabilities and no way to gain them, with a time limit
@@ -59,7 +59,7 @@ internal sealed class ClientRun : IDisposable
     /// <param name="also">A folder that outlives the run; the account becomes its owner.</param>
     /// <param name="heard">Called for each line of output.</param>
     /// <exception cref="CloudException">Full if it uses too much disk.</exception>
-    public async Task<ClientSaid> RunAsync(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> more, string? also, TimeSpan limit, Action<string> heard, CancellationToken cancel)
+    public async Task<ClientOutput> RunAsync(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> more, string? also, TimeSpan limit, Action<string> heard, CancellationToken cancel)
     {
         var environment = new Dictionary<string, string>(_environment, StringComparer.Ordinal);
         foreach (var (name, value) in more)
@@ -79,11 +79,11 @@ internal sealed class ClientRun : IDisposable
             process.StandardInput.Close();
             var ended = Task.WhenAll(ListenAsync(process.StandardOutput, lines, heard, both.Token), ListenAsync(process.StandardError, lines, heard, both.Token), process.WaitForExitAsync(both.Token));
             await BoundAsync(ended, both.Token);
-            return new ClientSaid(process.ExitCode == 0, [.. lines]);
+            return new ClientOutput(process.ExitCode == 0, [.. lines]);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return new ClientSaid(false, [.. lines, "timed out"]);
+            return new ClientOutput(false, [.. lines, "timed out"]);
         }
         finally
         {

@@ -26,7 +26,7 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
         return said.Well ? null : Reason(said);
     }
 
-    public override async Task<ClientSaid> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel)
+    public override async Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel)
     {
         var repository = Directory.CreateDirectory(Path.Combine(kept, "maven")).FullName;
         await WriteAsync(distributions.Cast<Distribution.Maven>(), "jar", run, repository, cancel);

@@ -30,13 +30,13 @@ internal abstract partial class PackageClient(ILogger log)
     /// <summary>Fetches distributions into the run's output folder, under their own names.</summary>
     /// <param name="kept">A folder in which it may leave files for the next run to reuse.</param>
     /// <param name="fetched">Called for each that is complete.</param>
-    public abstract Task<ClientSaid> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel);
+    public abstract Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel);
 
     /// <summary>How many are fetched in one run.</summary>
     public abstract IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions);
 
     /// <summary>Why it failed, in a few words without addresses; its own output goes to the log.</summary>
-    public string Reason(ClientSaid said)
+    public string Reason(ClientOutput said)
     {
         var telling = said.Lines.Where(Telling).ToList();
         var words = string.Join(" | ", telling.TakeLast(6).Select(l => Secret().Replace(l.Length > 500 ? l[..500] : l, "//")));

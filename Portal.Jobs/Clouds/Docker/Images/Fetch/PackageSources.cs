@@ -145,7 +145,7 @@ public sealed class PackageSources
 
     private static string AtHand(string archive) => $"Put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names";
 
-    private static CloudException Fault(string archive, string why, string help) => PackageFaults.Make(CloudFault.Away, $"{archive} is missing, and {why}.", help);
+    private static CloudException Fault(string archive, string why, string help) => PackageFaults.Make(CloudFault.Unavailable, $"{archive} is missing, and {why}.", help);
 
     private sealed class Known
     {

@@ -36,7 +36,7 @@ internal sealed class Pip(ILogger<Pip> log) : PackageClient(log)
         return said.Well ? null : Reason(said);
     }
 
-    public override Task<ClientSaid> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel)
+    public override Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel)
     {
         var wanted = distributions.Cast<Distribution.PyPi>().ToList();
         string[] arguments =

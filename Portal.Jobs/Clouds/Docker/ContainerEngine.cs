@@ -1,0 +1,184 @@
+using System.Net.Sockets;
+using System.Text.Json;
+using Docker.DotNet;
+using Docker.DotNet.NativeHttp;
+using Portal.Core.Clouds;
+using Version = System.Version;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>
+/// One pool of connections to one container engine: Docker.DotNet on top, and raw calls for what it lacks. Connects and negotiates a version
+/// at the first call, and again if the container engine was replaced by another version.
+/// </summary>
+public sealed class ContainerEngine(string socket) : IDisposable
+{
+    // Before 1.41 one reading takes 2 s; version 29 and later refuse below 1.44. Asking for at most 1.44 leaves few variants to test.
+    private static readonly Version Oldest = new(1, 41), Newest = new(1, 44);
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>Of a raw call whose response is buffered.</summary>
+    private const int LongestAnswer = 4 << 20;
+    private readonly SemaphoreSlim _lanes = new(4), _waits = new(64), _connecting = new(1);
+    private Line? _line;
+
+    /// <summary>Path of the Unix socket.</summary>
+    public string Socket { get; } = socket;
+
+    /// <summary>Every call goes through here, so that every fault is translated in one place.</summary>
+    public async Task<T> AskAsync<T>(Func<DockerClient, Task<T>> call, CancellationToken cancel) => await TranslateAsync(async line => await call(line.Client), cancel);
+
+    /// <inheritdoc cref="AskAsync{T}"/>
+    public Task AskAsync(Func<DockerClient, Task> call, CancellationToken cancel) => AskAsync(async c => { await call(c); return true; }, cancel);
+
+    /// <summary>A raw call over the same connections. With <paramref name="stream"/> it returns at the response head, and the caller disposes the response.</summary>
+    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body, bool stream, CancellationToken cancel) => TranslateAsync(async line =>
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body, options: JsonSerializerOptions.Default) };
+        var answer = await line.Raw.SendAsync(request, stream ? HttpCompletionOption.ResponseHeadersRead : HttpCompletionOption.ResponseContentRead, cancel);
+        if (answer.IsSuccessStatusCode)
+        {
+            return answer;
+        }
+
+        using (answer)
+        {
+            throw ContainerEngineFaults.FromAnswer(answer.StatusCode, ContainerEngineFaults.MessageOf(await answer.Content.ReadAsStringAsync(cancel)));
+        }
+    }, cancel);
+
+    /// <summary>In parallel, but never more than four heavy calls over all clusters; up to 64 calls that only wait.</summary>
+    public Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> act, CancellationToken cancel, bool waitsOnly = false) => Task.WhenAll(items.Select(async item =>
+    {
+        var lanes = waitsOnly ? _waits : _lanes;
+        await lanes.WaitAsync(cancel);
+        try
+        {
+            await act(item);
+        }
+        finally
+        {
+            lanes.Release();
+        }
+    }));
+
+    /// <summary>The negotiated version, e.g. 1.41; connects if necessary.</summary>
+    public Task<Version> VersionAsync(CancellationToken cancel) => TranslateAsync(line => Task.FromResult(line.Version), cancel);
+
+    public void Dispose()
+    {
+        _line?.Dispose();
+        _lanes.Dispose();
+        _waits.Dispose();
+        _connecting.Dispose();
+    }
+
+    private async Task<T> TranslateAsync<T>(Func<Line, Task<T>> call, CancellationToken cancel)
+    {
+        var line = await LineAsync(cancel);
+        try
+        {
+            return await call(line);
+        }
+        catch (Exception e) when (ContainerEngineFaults.From(e, cancel) is { } fault)
+        {
+            if (fault.Message.Contains("client version", StringComparison.OrdinalIgnoreCase))
+            {
+                Interlocked.CompareExchange(ref _line, null, line); // others may still use it, so it is left to the garbage collector
+            }
+
+            throw ContainerEngineFaults.From(e, cancel)!;
+        }
+    }
+
+    private async Task<Line> LineAsync(CancellationToken cancel)
+    {
+        if (Volatile.Read(ref _line) is { } line)
+        {
+            return line;
+        }
+
+        if (Socket.Length == 0)
+        {
+            throw NoClusterCloud.Missing();
+        }
+
+        await _connecting.WaitAsync(cancel);
+        try
+        {
+            return _line ??= await ConnectAsync(cancel);
+        }
+        catch (Exception e) when (ContainerEngineFaults.From(e, cancel) is not null)
+        {
+            throw ContainerEngineFaults.From(e, cancel)!;
+        }
+        finally
+        {
+            _connecting.Release();
+        }
+    }
+
+    private async Task<Line> ConnectAsync(CancellationToken cancel)
+    {
+        using var first = new Line(Socket, version: null);
+        var known = await first.Client.System.GetVersionAsync(cancel);
+        var (newest, oldest) = (new Version(known.APIVersion), new Version(known.MinAPIVersion ?? "1.12"));
+        var version = newest < Newest ? newest : Newest;
+        return version >= Oldest && version >= oldest
+            ? new Line(Socket, version)
+            : throw ContainerEngineFaults.Make(CloudFault.Refused, $"version {known.Version} supports API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another version of the container engine.");
+    }
+
+    /// <summary>One version over one pool of connections.</summary>
+    private sealed class Line : IDisposable
+    {
+        public Line(string socket, Version? version)
+        {
+            SocketsHttpHandler? handler = null;
+            Version = version ?? new Version();
+            // The package's own Unix transport opens a connection for every call. With the framework's handler connections are reused;
+            // its default limit of 10 would let ten followed streams block every other call.
+            Client = new DockerClientBuilder().WithEndpoint(new Uri("http://engine")).WithApiVersion(version).WithTimeout(CallTimeout)
+                .WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
+            Raw = new HttpClient(handler!, disposeHandler: false)
+            {
+                BaseAddress = new Uri($"http://engine/v{version}/"),
+                Timeout = CallTimeout,
+                MaxResponseContentBufferSize = LongestAnswer,
+            };
+
+            void Configure(SocketsHttpHandler h)
+            {
+                handler = h;
+                h.UseProxy = false;
+                h.MaxConnectionsPerServer = 256;
+                h.ConnectCallback = (_, cancel) => OpenAsync(new UnixDomainSocketEndPoint(socket), cancel);
+            }
+        }
+
+        public DockerClient Client { get; }
+        public HttpClient Raw { get; }
+        public Version Version { get; }
+
+        public void Dispose()
+        {
+            Raw.Dispose();
+            Client.Dispose();
+        }
+
+        private static async ValueTask<Stream> OpenAsync(UnixDomainSocketEndPoint address, CancellationToken cancel)
+        {
+            var socket = new System.Net.Sockets.Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(address, cancel);
+                return new NetworkStream(socket, ownsSocket: true);
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Docker.DotNet;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.Docker;
+
+/// <summary>The one place where errors of the container engine are translated.</summary>
+public static class ContainerEngineFaults
+{
+    public const string Service = "Container engine";
+
+    /// <summary>Null if it is not an error of the container engine: our own cancellation, or a bug of ours.</summary>
+    public static CloudException? From(Exception e, CancellationToken cancel) => e switch
+    {
+        CloudException or Foreign.ReadLimitException => null,
+        OperationCanceledException when cancel.IsCancellationRequested => null,
+        OperationCanceledException or TimeoutException => Make(CloudFault.TimedOut, "it did not respond in time", "The container engine is busy or hangs: check its load, then try again.", e),
+        DockerApiException answer => FromAnswer(answer.StatusCode, MessageOf(answer.ResponseBody), e),
+        HttpRequestException { StatusCode: { } status } => FromAnswer(status, e.Message, e),
+        HttpRequestException or IOException => FromSocket(e),
+        JsonException => Make(CloudFault.Broken, "its answer could not be understood", "Compare the version of the container engine with the versions the portal was tested with.", e),
+        _ => null,
+    };
+
+    /// <summary>The status alone is ambiguous: 403 is mostly "in use", 404 on start may be the network or the image, 500 may be a full disk.</summary>
+    public static CloudException FromAnswer(HttpStatusCode status, string message, Exception? cause = null)
+    {
+        bool Says(string words) => message.Contains(words, StringComparison.OrdinalIgnoreCase);
+        return (int)status switch
+        {
+            400 when Says("client version") => Make(CloudFault.Broken, message, "The container engine was replaced by another version: the next call uses its version.", cause),
+            _ when Says("no space left") || Says("disk quota exceeded") => Make(CloudFault.Full, message, "Free disk space below the container engine's data folder.", cause),
+            _ when Says("non-overlapping IPv4") || Says("no available IPv4") => Make(CloudFault.Full, message, "Give the portal a larger address pool (Clouds:Docker:Pool).", cause),
+            _ when Says("overlaps") => Make(CloudFault.AddressesTaken, message, "Another installation on this host took these addresses first: the portal will use others.", cause),
+            404 => Make(CloudFault.Missing, message, Says("image") ? "Build the image first." : "Check again: it no longer exists.", cause),
+            409 => Make(CloudFault.Conflict, message, "Check again, then retry.", cause),
+            403 when Says("active endpoints") || Says("in use") || Says("bridge name") || Says("already exists")
+                => Make(CloudFault.Conflict, message, "Something else holds this network, address or name: check again, or use another.", cause),
+            400 or 403 => Make(CloudFault.Refused, message, "The container engine does not allow this request: fix the template.", cause),
+            _ when Says("address already in use") => Make(CloudFault.Conflict, message, "Something else holds this address: use another.", cause),
+            _ => Make(CloudFault.Broken, message, "Read the log of the container engine.", cause),
+        };
+    }
+
+    /// <summary>The sentence inside <c>{"message": "…"}</c>, or the body as it is.</summary>
+    public static string MessageOf(string? body)
+    {
+        try
+        {
+            return JsonDocument.Parse(body ?? "").RootElement.GetProperty("message").GetString() ?? "";
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return body ?? "";
+        }
+    }
+
+    public static CloudException Make(CloudFault fault, string message, string whatToDo, Exception? cause = null) => new(Service, fault, message, whatToDo, cause);
+
+    private static CloudException FromSocket(Exception e)
+    {
+        var socket = e as SocketException ?? e.InnerException as SocketException ?? e.InnerException?.InnerException as SocketException;
+        return socket?.SocketErrorCode switch
+        {
+            SocketError.AccessDenied => Make(CloudFault.Denied, "its socket could not be opened: permission denied", "Run Portal.Jobs as root, or add its account to the group that owns the container engine's socket.", e),
+            SocketError.AddressNotAvailable => Make(CloudFault.Unavailable, "its socket does not exist", "Start the container engine, or correct Clouds:Docker:Socket.", e),
+            SocketError.ConnectionRefused => Make(CloudFault.Unavailable, "nothing is listening on its socket", "Start the container engine.", e),
+            _ => Make(CloudFault.Unavailable, "the connection broke", "The outcome is unknown: check before retrying.", e),
+        };
+    }
+}

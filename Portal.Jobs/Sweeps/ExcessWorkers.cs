@@ -1,0 +1,75 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Portal.Core.Clouds;
+using Portal.Core.Data;
+using Portal.Jobs.Background;
+using Portal.Jobs.Runs;
+using Portal.Jobs.Steps;
+
+namespace Portal.Jobs.Sweeps;
+
+/// <summary>
+/// Removes workers that a Resize left behind: a stop ended it before it had finished, or a call by a dead worker succeeded after it.
+/// Only for workspaces whose runs ended some time ago, and under their locks, so that no new run begins meanwhile.
+/// </summary>
+public sealed class ExcessWorkers(
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, LeavingWorkers leavingWorkers, RunOptions options, TimeProvider clock, ILogger<ExcessWorkers> log)
+{
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        var resized = await ResizedAsync(null, cancel);
+        if (resized.Count == 0) return;
+        var there = await ThereAsync(resized, cancel);
+        foreach (var id in resized.Where(id => there[id].Any()))
+        {
+            var kept = await leavingWorkers.KeptAsync(id, null, cancel);
+            if (!there[id].Any(kept.Leaves)) continue;
+            await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);
+            if ((await ResizedAsync(id, still.Token)).Count == 0) continue;
+            log.LogWarning("Workspace {Workspace} has surplus workers; removing them.", id);
+            try { await RemoveLockedAsync(still, await leavingWorkers.KeptAsync(id, null, still.Token)); }
+            catch (CloudException e) { log.LogWarning("The surplus workers of workspace {Workspace} could not be removed: {Error}", id, e.Message); }
+            await still.CommitAsync();
+        }
+    }
+
+    /// <summary>
+    /// Those that have settled after a Resize. Not those started since with another number by choice: their folders are kept for a time
+    /// when the number is larger again.
+    /// </summary>
+    private async Task<IReadOnlyList<Guid>> ResizedAsync(Guid? one, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Database.SqlQuery<Guid>($"""
+            select w.id as "Value" from portal.workspaces w
+            join lateral (select phase, ended_at from portal.runs where workspace_id = w.id order by number desc limit 1) r on true
+            join lateral (select max(number) as number from portal.runs where workspace_id = w.id and kind = 'Resize') z on z.number is not null
+            where w.deleted_at is null and ({one}::uuid is null or w.id = {one}) and r.ended_at < clock_timestamp() - {options.Settled}
+              and not exists (select 1 from portal.runs s where s.workspace_id = w.id and s.number > z.number and s.kind = 'Start' and s.workers is not null)
+            order by r.ended_at
+            """).ToListAsync(cancel);
+    }
+
+    /// <summary>Names of nodes of which something exists or is reserved, by workspace. One look at each cloud and two statements, however many workspaces there are.</summary>
+    private async Task<ILookup<Guid, string>> ThereAsync(IReadOnlyCollection<Guid> workspaces, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var promised = await db.Reservations.Where(r => r.EndedAt == null && r.Node != "" && r.WorkspaceId != null && workspaces.Contains(r.WorkspaceId.Value)).Select(r => new { Workspace = r.WorkspaceId!.Value, r.Node }).ToListAsync(cancel);
+        var claimed = await db.CapacityClaims.Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId)).Select(c => new { Workspace = c.WorkspaceId, c.Node }).ToListAsync(cancel);
+        var nodes = (await clusters.LookAsync(cancel)).SelectMany(c => c.Nodes.Select(n => new { c.Workspace, Node = n.Name }));
+        var mounts = (await shares.AccessAsync(cancel)).Where(a => a.Scratch is not null).Select(a => new { a.Workspace, Node = a.Scratch! });
+        var folders = (await filesets.ScratchAsync(cancel)).Select(f => new { f.Workspace, f.Node });
+        return promised.Concat(claimed).Concat(nodes).Concat(mounts).Concat(folders).ToLookup(t => t.Workspace, t => t.Node);
+    }
+
+    private async Task RemoveLockedAsync(LongLock still, Kept kept)
+    {
+        var (id, keep, cancel) = (kept.Workspace.Id, kept.Names.ToArray(), still.Token);
+        // What is still seen now is left to the next sweep: storage waits until no node is seen.
+        if ((await leavingWorkers.RemoveAsync(kept, cancel)).Count > 0) return;
+        await still.ExecuteAsync("update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Compute' and ended_at is null and node <> all($2)", id, keep);
+        await still.ExecuteAsync("update portal.capacity_claims set ended_at = clock_timestamp() where workspace_id = $1 and ended_at is null and node <> all($2)", id, keep);
+        if (!await leavingWorkers.DisconnectAsync(kept, cancel) || !await leavingWorkers.DropFoldersAsync(kept, cancel)) return;
+        await still.ExecuteAsync("update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Scratch' and ended_at is null and node <> all($2)", id, keep);
+    }
+}

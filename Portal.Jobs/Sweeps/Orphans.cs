@@ -1,0 +1,71 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Portal.Core.Clouds;
+using Portal.Core.Data;
+using Portal.Jobs.Background;
+using Portal.Jobs.Runs;
+
+namespace Portal.Jobs.Sweeps;
+
+/// <summary>
+/// Removes orphans: whatever a late call has made for workspaces that are released or unknown. Same order as a release, nodes first.
+/// Only if the release was some time ago, and under the workspace's lock, so that no new run begins meanwhile.
+/// </summary>
+public sealed class Orphans(
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, ExcessWorkers excessWorkers, RunOptions options, TimeProvider clock, ILogger<Orphans> log)
+{
+    public async Task RunAsync(CancellationToken cancel)
+    {
+        IReadOnlyList<ClusterStatus> there;
+        try { there = await clusters.LookAsync(cancel); }
+        catch (CloudException e) when (e.Fault == CloudFault.Unavailable) { return; } // its health row says so
+        var seen = there.Select(c => c.Workspace).Concat((await shares.AccessAsync(cancel)).Select(a => a.Workspace)).ToHashSet();
+        seen.UnionWith(await DeletedWithScratchAsync(cancel));
+        foreach (var id in await ReleasedAsync(seen, cancel))
+        {
+            await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);
+            // Checked again under the lock: a start may have been ordered meanwhile.
+            if ((await ReleasedAsync([id], still.Token)).Count == 0) continue;
+            log.LogWarning("Workspace {Workspace} is released but has orphans; removing them.", id);
+            // What cannot be removed stays until the next time and must not keep others from being cleaned up.
+            try { await RemoveAsync(id, still.Token); }
+            catch (CloudException e) { log.LogWarning("The orphans of workspace {Workspace} could not be removed: {Error}", id, e.Message); }
+        }
+        await excessWorkers.RunAsync(cancel);
+    }
+
+    /// <summary>A scratch folder is kept over a stop: it is an orphan only if its workspace was deleted.</summary>
+    private async Task<IReadOnlyList<Guid>> DeletedWithScratchAsync(CancellationToken cancel)
+    {
+        var with = (await filesets.ScratchAsync(cancel)).Select(f => f.Workspace).Distinct().ToList();
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Workspaces.Where(w => with.Contains(w.Id) && w.DeletedAt != null).Select(w => w.Id).ToListAsync(cancel);
+    }
+
+    /// <summary>Those that no row accounts for, or whose newest run released them some time ago.</summary>
+    private async Task<IReadOnlyList<Guid>> ReleasedAsync(IReadOnlyCollection<Guid> seen, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await db.Database.SqlQuery<Guid>($"""
+            select s.id as "Value" from unnest({seen.ToArray()}) s(id)
+            left join lateral (select kind, phase, ended_at from portal.runs where workspace_id = s.id and kind <> 'Resize' order by number desc limit 1) r on true
+            where r.kind is null
+               or (r.ended_at < clock_timestamp() - {options.Settled} and ((r.kind in ('Stop', 'Delete') and r.phase = 'Succeeded') or (r.kind in ('Launch', 'Start') and r.phase = 'Failed')))
+            """).ToListAsync(cancel);
+    }
+
+    private async Task RemoveAsync(Guid id, CancellationToken cancel)
+    {
+        if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 })
+        {
+            await clusters.RemoveNodesAsync(id, cancel);
+            // What is still seen now is left to the next sweep: storage waits until no node is seen.
+            if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 }) return;
+        }
+        await shares.UnmountAsync(id, cancel);
+        await shares.DenyAsync(id, cancel);
+        await clusters.RemoveNetworkAsync(id, cancel);
+        if (!(await DeletedWithScratchAsync(cancel)).Contains(id)) return;
+        foreach (var folder in (await filesets.ScratchAsync(cancel)).Where(f => f.Workspace == id)) await filesets.RemoveScratchAsync(folder.ClassId, id, [folder.Node], cancel);
+    }
+}
