@@ -17,26 +17,73 @@ public static class PortalJobsServices
     /// <summary>Everything that runs in Jobs except the clouds and the kernel check, which are ports. A test hosts it with scripted ones.</summary>
     public static IServiceCollection AddPortalJobs(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<RunOptions>().BindConfiguration("Runs").Validate(o => o.Heartbeat * 2 < o.Lease, "Runs:Lease must be more than twice Runs:Heartbeat.").ValidateOnStart();
+        services.AddOptions<RunOptions>()
+            .BindConfiguration("Runs")
+            .Validate(o => o.Heartbeat * 2 < o.Lease, "Runs:Lease must be more than twice Runs:Heartbeat.")
+            .ValidateOnStart();
         services.AddSingleton(p => p.GetRequiredService<IOptions<RunOptions>>().Value);
         services.AddOptions<CapacityOptions>().BindConfiguration("Site:Capacity").ValidateOnStart();
         services.AddSingleton(p => new Worker($"{Environment.MachineName}:{Environment.ProcessId}:{p.GetRequiredService<TimeProvider>().GetTimestamp():x}"));
         services.AddSingleton(new AddressPool(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool)));
-        services.AddSingleton<RunStore>().AddSingleton<Admission>().AddSingleton<DispatchSignal>().AddSingleton<RunFactsReader>().AddSingleton<Generations>().AddSingleton<ReleaseRows>().AddSingleton<OrderChecks>().AddSingleton<LeavingWorkers>();
+        services.AddSingleton<RunStore>()
+            .AddSingleton<Admission>()
+            .AddSingleton<DispatchSignal>()
+            .AddSingleton<RunFactsReader>()
+            .AddSingleton<Generations>()
+            .AddSingleton<ReleaseRows>()
+            .AddSingleton<OrderChecks>()
+            .AddSingleton<LeavingWorkers>();
         services.AddSingleton<Plan>()
-            .AddSingleton<IStep, CheckOrder>().AddSingleton<IStep, EnsureWorkFolder>().AddSingleton<IStep, EnsureAccess>().AddSingleton<IStep, EnsureCluster>().AddSingleton<IStep, ProveEngine>().AddSingleton<IStep, ProveNotebook>()
-            .AddSingleton<IStep, StopNodes>().AddSingleton<IStep, Unmount>().AddSingleton<IStep, DenyAccess>().AddSingleton<IStep, DropNetwork>().AddSingleton<IStep, DropScratch>().AddSingleton<IStep, Forget>()
-            .AddSingleton<IStep, CheckResize>().AddSingleton<IStep, DrainWorkers>().AddSingleton<IStep, DropWorkers>().AddSingleton<IStep, UnmountWorkers>().AddSingleton<IStep, DropWorkerScratch>().AddSingleton<IStep, KeepWorkers>();
-        services.AddSingleton<ClusterPlans>().AddSingleton<EngineCounts>().AddSingleton(new TemplateStore(configuration["Catalog:Store"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Published")));
-        services.AddSingleton<AdvanceRun>().AddSingleton<NodeRows>().AddSingleton<WorkerRestarts>().AddSingleton<CloudHealth>().AddSingleton<Readings>().AddSingleton<SampleRows>().AddSingleton<NotebookStates>().AddSingleton<Signals>();
-        services.AddSingleton<Sweeps.Sweeps>().AddSingleton<EndTimes>().AddSingleton<Orphans>().AddSingleton<ExcessWorkers>().AddSingleton<Usage>().AddSingleton<Retention>().AddSingleton<Rollup>().AddSingleton<Idle>();
+            .AddSingleton<IStep, CheckOrder>()
+            .AddSingleton<IStep, EnsureWorkFolder>()
+            .AddSingleton<IStep, EnsureAccess>()
+            .AddSingleton<IStep, EnsureCluster>()
+            .AddSingleton<IStep, ProveEngine>()
+            .AddSingleton<IStep, ProveNotebook>()
+            .AddSingleton<IStep, StopNodes>()
+            .AddSingleton<IStep, Unmount>()
+            .AddSingleton<IStep, DenyAccess>()
+            .AddSingleton<IStep, DropNetwork>()
+            .AddSingleton<IStep, DropScratch>()
+            .AddSingleton<IStep, Forget>()
+            .AddSingleton<IStep, CheckResize>()
+            .AddSingleton<IStep, DrainWorkers>()
+            .AddSingleton<IStep, DropWorkers>()
+            .AddSingleton<IStep, UnmountWorkers>()
+            .AddSingleton<IStep, DropWorkerScratch>()
+            .AddSingleton<IStep, KeepWorkers>();
+        services.AddSingleton<ClusterPlans>()
+            .AddSingleton<EngineCounts>()
+            .AddSingleton(new TemplateStore(configuration["Catalog:Store"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Published")));
+        services.AddSingleton<AdvanceRun>()
+            .AddSingleton<NodeRows>()
+            .AddSingleton<WorkerRestarts>()
+            .AddSingleton<CloudHealth>()
+            .AddSingleton<Readings>()
+            .AddSingleton<SampleRows>()
+            .AddSingleton<NotebookStates>()
+            .AddSingleton<Signals>();
+        services.AddSingleton<Sweeps.Sweeps>()
+            .AddSingleton<EndTimes>()
+            .AddSingleton<Orphans>()
+            .AddSingleton<ExcessWorkers>()
+            .AddSingleton<Usage>()
+            .AddSingleton<Retention>()
+            .AddSingleton<Rollup>()
+            .AddSingleton<Idle>();
         services.AddSingleton(TemplateFolders.Of(configuration)).AddSingleton<PublishTemplates>();
 
         // Stopped in reverse order: claiming stops first, then Hangfire (jobs hand their runs back), the heartbeat last.
         services.AddHostedService<StartupChecks>();
         services.AddSingleton<HeldRuns>().AddHostedService(p => p.GetRequiredService<HeldRuns>());
         services.AddPortalHangfire(configuration.GetConnectionString("portal")!, configuration.GetSection("Runs").Get<RunOptions>() ?? new());
-        services.AddHostedService<CatalogWatch>().AddHostedService<Schedule>().AddHostedService<NodeWatch>().AddHostedService<SignalWatch>().AddHostedService(p => p.GetRequiredService<WorkerRestarts>()).AddHostedService<RunListener>().AddHostedService<Dispatcher>();
+        services.AddHostedService<CatalogWatch>()
+            .AddHostedService<Schedule>()
+            .AddHostedService<NodeWatch>()
+            .AddHostedService<SignalWatch>()
+            .AddHostedService(p => p.GetRequiredService<WorkerRestarts>())
+            .AddHostedService<RunListener>()
+            .AddHostedService<Dispatcher>();
         return services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromSeconds(30));
     }
 }

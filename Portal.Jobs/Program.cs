@@ -24,13 +24,19 @@ if (args is ["--migrate" or "--seed-demo", ..])
 {
     await using var tool = builder.Build();
     await using var db = await tool.Services.GetRequiredService<IDbContextFactory<PortalDb>>().CreateDbContextAsync();
-    if (args[0] == "--migrate") Console.WriteLine(string.Join('\n', (await Migrator.RunAsync(db, CancellationToken.None)).Select(m => $"applied {m}").DefaultIfEmpty("the schema is current")));
+    if (args[0] == "--migrate")
+        Console.WriteLine(
+            string.Join('\n', (await Migrator.RunAsync(db, CancellationToken.None)).Select(m => $"applied {m}").DefaultIfEmpty("the schema is current")));
     else await DemoSeed.RunAsync(db, tool.Services.GetRequiredService<TimeProvider>(), CancellationToken.None);
     return 0;
 }
 
 builder.Services.AddPortalCore().AddAppTokens(builder.Configuration);
-builder.Services.AddDockerCloud(builder.Configuration).AddImages(builder.Configuration).AddLocalStorage(builder.Configuration).AddPortalProofs(builder.Configuration);
+builder.Services
+    .AddDockerCloud(builder.Configuration)
+    .AddImages(builder.Configuration)
+    .AddLocalStorage(builder.Configuration)
+    .AddPortalProofs(builder.Configuration);
 builder.Services.AddHostedService<ImageBuilds>();
 builder.Services.AddPortalJobs(builder.Configuration);
 builder.WebHost.ListenOnSocket(builder.Configuration);

@@ -20,7 +20,8 @@ public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int G
     /// <summary>It speaks Jupyter's kernel protocol.</summary>
     public bool Kernels { get; init; }
 
-    /// <summary>Every app of the workspace, with the names its nodes use for each other. May change while the access stays the same: see <see cref="IsSame"/>.</summary>
+    /// <summary>Every app of the workspace, with the names its nodes use for each other. May change
+    /// while the access stays the same: see <see cref="IsSame"/>.</summary>
     public IReadOnlyList<AppLink> Links { get; init; } = [];
 
     /// <summary>Whether this is the same access, whatever else runs in the workspace.</summary>
@@ -51,12 +52,18 @@ public static class AppAccessReader
                           join w in db.Workspaces on s.WorkspaceId equals w.Id
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                           where w.DeletedAt == null && w.Generation == s.Generation
-                          select new { s, w, t.Spec, Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First() }).AsNoTracking().ToListAsync(cancel);
+                          select new { s, w, t.Spec,
+                              Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First() })
+            .AsNoTracking()
+            .ToListAsync(cancel);
         if (rows.Count == 0) return [];
         var persons = rows.ConvertAll(r => r.s.PersonId);
         var workspaces = rows.ConvertAll(r => r.w.Id);
         var memberships = (await db.Memberships.AsNoTracking().Where(m => persons.Contains(m.PersonId)).ToListAsync(cancel)).ToLookup(m => m.PersonId);
-        var nodes = (await db.Nodes.AsNoTracking().Where(n => workspaces.Contains(n.WorkspaceId) && n.Running && n.Address != null).OrderBy(n => n.Name).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
+        var nodes = (await db.Nodes.AsNoTracking()
+            .Where(n => workspaces.Contains(n.WorkspaceId) && n.Running && n.Address != null)
+            .OrderBy(n => n.Name)
+            .ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
         var found = new List<AppAccess>(rows.Count);
         foreach (var r in rows)
         {
@@ -66,19 +73,25 @@ public static class AppAccessReader
                 : r.Run is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded }
                   && Permissions.May(Verb.OpenApp, Permissions.RolesOf(r.s.PersonId, memberships[r.s.PersonId], r.w.TenantId, r.w.ClassId, r.w.PersonId));
             if (!may) continue;
-            found.Add(new(r.s.Hash, r.w.Id, r.w.Slug, r.w.Generation, app.Id, r.s.SessionHash, app.Spec.Path, AddressOf(nodes[r.w.Id], r.w.Generation, app.Node) is { } address ? new(address, app.Spec.Port) : null)
+            found.Add(new(r.s.Hash, r.w.Id, r.w.Slug, r.w.Generation, app.Id, r.s.SessionHash, app.Spec.Path,
+                AddressOf(nodes[r.w.Id], r.w.Generation, app.Node) is { } address ? new(address, app.Spec.Port) : null)
             {
                 TokenApp = r.Spec.TokenApp(app.Spec),
                 Kernels = app.Spec.Kernels,
-                Links = [.. r.Spec.AppsOnNodes(r.w.Workers).Select(a => new AppLink(a.Node, AddressOf(nodes[r.w.Id], r.w.Generation, a.Node), a.Spec.Port, a.Id, r.Spec.TokenApp(a.Spec) is not null))],
+                Links = [.. r.Spec.AppsOnNodes(r.w.Workers)
+                    .Select(a => new AppLink(a.Node, AddressOf(nodes[r.w.Id], r.w.Generation, a.Node), a.Spec.Port, a.Id,
+                        r.Spec.TokenApp(a.Spec) is not null))],
             });
         }
         return found;
     }
 
     /// <summary>Jobs checks what is being launched, and may check again what is running.</summary>
-    private static bool IsBeingProved(Run run) => run is { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) };
+    private static bool IsBeingProved(Run run) =>
+        run is { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) };
 
     private static IPAddress? AddressOf(IEnumerable<NodeRow> nodes, int generation, string name) =>
-        nodes.FirstOrDefault(n => n.Generation == generation && n.Name == name) is { } node && IPAddress.TryParse(node.Address, out var address) ? address : null;
+        nodes.FirstOrDefault(n => n.Generation == generation && n.Name == name) is { } node && IPAddress.TryParse(node.Address, out var address)
+            ? address
+            : null;
 }

@@ -30,7 +30,8 @@ public sealed class AppToken
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or InvalidOperationException)
         {
-            throw new InvalidOperationException($"Installation:KeyFile names {path}, which holds no key of 64 hexadecimal digits that this process may read: {e.Message}", e);
+            throw new InvalidOperationException(
+                $"Installation:KeyFile names {path}, which holds no key of 64 hexadecimal digits that this process may read: {e.Message}", e);
         }
     }
 
@@ -43,5 +44,8 @@ public static class AppTokenServices
 {
     /// <summary>Requires <c>Installation:KeyFile</c> and reads it at once, so that a process without a key does not start.</summary>
     public static IServiceCollection AddAppTokens(this IServiceCollection services, IConfiguration configuration) =>
-        services.AddSingleton(AppToken.FromFile(configuration["Installation:KeyFile"] ?? throw new InvalidOperationException("Installation:KeyFile is not set: it names the file with the installation's key.")));
+        services.AddSingleton(
+            AppToken.FromFile(
+                configuration["Installation:KeyFile"]
+                    ?? throw new InvalidOperationException("Installation:KeyFile is not set: it names the file with the installation's key.")));
 }

@@ -29,9 +29,13 @@ public sealed class DemoPeople(IDbContextFactory<PortalDb> databases)
                            from c in cs.DefaultIfEmpty()
                            join t in db.Tenants on m.TenantId equals t.Id into ts
                            from t in ts.DefaultIfEmpty()
-                           select new { m.PersonId, m.Role, Class = c == null ? null : c.Title, Tenant = t == null ? null : t.Name }).AsNoTracking().ToListAsync(cancel);
+                           select new { m.PersonId, m.Role, Class = c == null ? null : c.Title, Tenant = t == null ? null : t.Name })
+            .AsNoTracking()
+            .ToListAsync(cancel);
         var of = roles.ToLookup(r => r.PersonId, r => new DemoRole(r.Role, r.Class ?? r.Tenant));
-        return [.. people.Select(p => new DemoPerson(p.Id, p.Name, [.. of[p.Id].OrderBy(r => r.Role)])).OrderBy(p => p.Roles.Length == 0 ? MemberRole.Student : p.Roles[0].Role).ThenBy(p => p.Name, StringComparer.Ordinal)];
+        return [.. people.Select(p => new DemoPerson(p.Id, p.Name, [.. of[p.Id].OrderBy(r => r.Role)]))
+            .OrderBy(p => p.Roles.Length == 0 ? MemberRole.Student : p.Roles[0].Role)
+            .ThenBy(p => p.Name, StringComparer.Ordinal)];
     }
 
     public async Task<bool> IsAsync(Guid person, CancellationToken cancel)

@@ -27,8 +27,14 @@ public sealed class EnterApp(IDbContextFactory<PortalDb> databases)
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         // One statement uses it up: of two concurrent attempts only one finds it unused. A ticket posted to a wrong host is used up too.
-        var spent = await db.AppTickets.FromSql($"select * from portal.app_tickets where hash = {hash} and spent_at is null and expires_at > clock_timestamp()").AsNoTracking().SingleOrDefaultAsync(cancel);
-        if (spent is null || await db.Database.ExecuteSqlAsync($"update portal.app_tickets set spent_at = clock_timestamp() where hash = {hash} and spent_at is null", cancel) != 1) return new EnterAppOutcome.Refused();
+        var spent = await db.AppTickets
+            .FromSql($"select * from portal.app_tickets where hash = {hash} and spent_at is null and expires_at > clock_timestamp()")
+            .AsNoTracking()
+            .SingleOrDefaultAsync(cancel);
+        if (spent is null
+            || await db.Database.ExecuteSqlAsync(
+                $"update portal.app_tickets set spent_at = clock_timestamp() where hash = {hash} and spent_at is null", cancel) != 1)
+            return new EnterAppOutcome.Refused();
         var made = spent.App != app ? 0 : await db.Database.ExecuteSqlAsync($"""
             insert into portal.app_sessions (hash, workspace_id, generation, app, person_id, session_hash, expires_at)
             select {keyHash}, w.id, w.generation, {app}, {spent.PersonId}, {spent.SessionHash}::varchar, clock_timestamp() + {(spent.SessionHash is null ? SessionRules.Proof : SessionRules.Longest)}

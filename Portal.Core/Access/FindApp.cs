@@ -25,7 +25,8 @@ public sealed class FindApp(IDbContextFactory<PortalDb> databases)
                            join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                            where w.Slug == slug && w.DeletedAt == null
                            select new { w, t.Spec }).AsNoTracking().SingleOrDefaultAsync(cancel);
-        if (found is null || !Permissions.May(Verb.OpenApp, await db.RolesAsync(actor, found.w.TenantId, found.w.ClassId, found.w.PersonId, cancel))) return null;
+        if (found is null || !Permissions.May(Verb.OpenApp, await db.RolesAsync(actor, found.w.TenantId, found.w.ClassId, found.w.PersonId, cancel)))
+            return null;
         if (found.Spec.AppsOnNodes(found.w.Workers).FirstOrDefault(a => a.Id == app) is not { } there) return null;
         if (await db.LifecycleRunAsync(found.w.Id, cancel) is not { } run) return null;
         var nodes = db.Nodes.AsNoTracking().Where(n => n.WorkspaceId == found.w.Id && n.Generation == found.w.Generation);

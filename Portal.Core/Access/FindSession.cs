@@ -18,7 +18,9 @@ public sealed class FindSession(IDbContextFactory<PortalDb> databases)
         await using var db = await databases.CreateDbContextAsync(cancel);
         var row = await (from s in db.Sessions.FromSql($"select * from portal.sessions where hash = {sessionHash} and expires_at > clock_timestamp()")
                          join p in db.Persons on s.PersonId equals p.Id
-                         select new { p.Id, p.Name, p.Issuer, Roles = db.Memberships.Where(m => m.PersonId == p.Id).Select(m => m.Role).ToList() }).AsNoTracking().SingleOrDefaultAsync(cancel);
+                         select new { p.Id, p.Name, p.Issuer, Roles = db.Memberships.Where(m => m.PersonId == p.Id).Select(m => m.Role).ToList() })
+            .AsNoTracking()
+            .SingleOrDefaultAsync(cancel);
         return row is null ? null : new(sessionHash, row.Id, row.Name, row.Issuer, [.. row.Roles.Distinct()]);
     }
 
@@ -32,6 +34,8 @@ public sealed class FindSession(IDbContextFactory<PortalDb> databases)
             where hash = any({hashes}) and expires_at > clock_timestamp()
               and expires_at < least(clock_timestamp() + {SessionRules.Idle - SessionRules.Touch}, created_at + {SessionRules.Longest})
             """, cancel);
-        return (await db.Sessions.FromSql($"select * from portal.sessions where hash = any({hashes}) and expires_at > clock_timestamp()").Select(s => s.Hash).ToListAsync(cancel)).ToHashSet(StringComparer.Ordinal);
+        return (await db.Sessions.FromSql($"select * from portal.sessions where hash = any({hashes}) and expires_at > clock_timestamp()")
+            .Select(s => s.Hash)
+            .ToListAsync(cancel)).ToHashSet(StringComparer.Ordinal);
     }
 }

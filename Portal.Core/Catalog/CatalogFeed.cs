@@ -56,7 +56,8 @@ public sealed class CatalogFeed
     /// <summary>The same, once.</summary>
     public async Task<CatalogView> ReadAsync(Actor actor, CancellationToken cancel) => (await ViewerAsync(actor, cancel)).Of(await ReadAsync(cancel))!;
 
-    private static async IAsyncEnumerable<CatalogView?> LaterAsync(IAsyncEnumerable<CatalogView?> all, Viewer viewer, [EnumeratorCancellation] CancellationToken cancel)
+    private static async IAsyncEnumerable<CatalogView?> LaterAsync(IAsyncEnumerable<CatalogView?> all, Viewer viewer,
+        [EnumeratorCancellation] CancellationToken cancel)
     {
         await foreach (var next in all.WithCancellation(cancel)) yield return viewer.Of(next);
     }
@@ -78,8 +79,14 @@ public sealed class CatalogFeed
         return new([.. ordered.Select(v =>
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
-            var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? $"It is withdrawn: nothing new can be launched from it. {offer.Says}".TrimEnd() : Availability.Reason(v.Spec, bad, images);
-            return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, usual.Launch(v.TemplateId)) { Guide = v.Guide, Classes = [.. classes[v.TemplateId]] };
+            var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer
+                ? $"It is withdrawn: nothing new can be launched from it. {offer.Says}".TrimEnd()
+                : Availability.Reason(v.Spec, bad, images);
+            return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, usual.Launch(v.TemplateId))
+            {
+                Guide = v.Guide,
+                Classes = [.. classes[v.TemplateId]]
+            };
         })], [.. bad])
         { HeardAt = await db.CloudStates.MaxAsync(c => (DateTimeOffset?)c.SeenAt, cancel) };
     }
@@ -95,6 +102,7 @@ public sealed class CatalogFeed
 
     private sealed record Viewer(ImmutableHashSet<Guid> Classes, bool MayDecide)
     {
-        public CatalogView? Of(CatalogView? all) => all is null ? null : all with { Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.Contains))], MayDecide = MayDecide };
+        public CatalogView? Of(CatalogView? all) =>
+            all is null ? null : all with { Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.Contains))], MayDecide = MayDecide };
     }
 }

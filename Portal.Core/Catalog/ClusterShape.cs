@@ -25,20 +25,24 @@ public static class ClusterShape
     public static int DefaultWorkers(this TemplateSpec spec) => spec.WorkerRole()?.Workers!.Default ?? 0;
 
     /// <summary>Whether the template can have this many workers.</summary>
-    public static bool Allows(this TemplateSpec spec, int workers) => spec.WorkerRole()?.Workers is { } range ? workers >= range.Min && workers <= range.Max : workers == 0;
+    public static bool Allows(this TemplateSpec spec, int workers) =>
+        spec.WorkerRole()?.Workers is { } range ? workers >= range.Min && workers <= range.Max : workers == 0;
 
     /// <summary>Every node, in the order of the template's roles. Empty if the template does not have the size.</summary>
     public static IReadOnlyList<NodeShape> Nodes(this TemplateSpec spec, string size, int workers) => spec.Size(size) is not { } all ? [] :
     [
-        .. spec.Roles.SelectMany(role => role.Names(workers).Select(name => new NodeShape(name, role, role.Sizes.TryGetValue(size, out var own) ? own : new(all.Vcpu, all.MemoryMib)))),
+        .. spec.Roles.SelectMany(role =>
+            role.Names(workers).Select(name => new NodeShape(name, role, role.Sizes.TryGetValue(size, out var own) ? own : new(all.Vcpu, all.MemoryMib)))),
     ];
 
     /// <summary>What a choice takes of quotas: all nodes and their scratch folders together.</summary>
-    public static Amounts Amounts(this TemplateSpec spec, string size, int workers) => spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (sum, n) => sum + n.Amounts);
+    public static Amounts Amounts(this TemplateSpec spec, string size, int workers) =>
+        spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (sum, n) => sum + n.Amounts);
 
     /// <summary>The highest vCPU and the highest memory that any one node of a choice needs.</summary>
     public static Amounts LargestNode(this TemplateSpec spec, string size, int workers) =>
-        spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (most, n) => new(Math.Max(most.Vcpu, n.Size.Vcpu), Math.Max(most.MemoryMib, n.Size.MemoryMib), 0, 0));
+        spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None,
+            (most, n) => new(Math.Max(most.Vcpu, n.Size.Vcpu), Math.Max(most.MemoryMib, n.Size.MemoryMib), 0, 0));
 
     /// <summary>Every app; if a role has several nodes, its apps once for each of them.</summary>
     public static IReadOnlyList<AppOnNode> AppsOnNodes(this TemplateSpec spec, int workers) =>
@@ -57,5 +61,8 @@ public static class ClusterShape
 
     // Callers and rows may contain any number; the result stays within what the role allows.
     private static IEnumerable<string> Names(this RoleSpec role, int workers) =>
-        role.IsSingle ? [role.Name] : Enumerable.Range(0, role.Workers is { } range ? Math.Clamp(workers, 0, range.Max) : role.Count).Select(i => string.Create(CultureInfo.InvariantCulture, $"{role.Name}{i}"));
+        role.IsSingle
+            ? [role.Name]
+            : Enumerable.Range(0, role.Workers is { } range ? Math.Clamp(workers, 0, range.Max) : role.Count)
+                .Select(i => string.Create(CultureInfo.InvariantCulture, $"{role.Name}{i}"));
 }

@@ -18,7 +18,8 @@ public sealed class DeprecateTemplate(IDbContextFactory<PortalDb> databases)
         return await TemplateDecisions.DecideAsync(db, actor, template, Verb.DeprecateTemplate, async decider =>
         {
             if (!decider.Everywhere) return TemplateRefusal.ConcernsOthers;
-            if (says.Trim() is not { Length: > 0 and <= LongestReason } words || words.Contains('\0', StringComparison.Ordinal)) return TemplateRefusal.ReasonMissing;
+            if (says.Trim() is not { Length: > 0 and <= LongestReason } words || words.Contains('\0', StringComparison.Ordinal))
+                return TemplateRefusal.ReasonMissing;
             await TemplateDecisions.SayLockedAsync(db, template, deprecated: true, words, actor, cancel);
             return null;
         }, cancel);

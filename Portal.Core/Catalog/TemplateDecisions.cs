@@ -41,17 +41,27 @@ internal static class TemplateDecisions
     public static async Task<(string? Deprecated, IReadOnlyList<Guid> Classes)> ReadAsync(PortalDb db, string template, CancellationToken cancel)
     {
         var offer = await db.TemplateOffers.AsNoTracking().SingleOrDefaultAsync(o => o.TemplateId == template, cancel);
-        return (offer is { Deprecated: true } ? offer.Says ?? "" : null, await db.TemplateClasses.Where(c => c.TemplateId == template).Select(c => c.ClassId).ToListAsync(cancel));
+        return (offer is { Deprecated: true } ? offer.Says ?? "" : null,
+            await db.TemplateClasses.Where(c => c.TemplateId == template).Select(c => c.ClassId).ToListAsync(cancel));
     }
 
     /// <summary>Determines who decides, blocks concurrent decisions about the template, and audits the outcome.</summary>
-    public static async Task<TemplateOutcome> DecideAsync(PortalDb db, Actor actor, string template, Verb verb, Func<TemplateDecider, Task<TemplateRefusal?>> decideLocked, CancellationToken cancel)
+    public static async Task<TemplateOutcome> DecideAsync(PortalDb db, Actor actor, string template, Verb verb,
+        Func<TemplateDecider, Task<TemplateRefusal?>> decideLocked, CancellationToken cancel)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        if (await TemplateDecider.ReadAsync(db, actor, verb, cancel) is not { } decider || !await db.TemplateVersions.AnyAsync(t => t.TemplateId == template, cancel)) return new TemplateOutcome.NotFound();
+        if (await TemplateDecider.ReadAsync(db, actor, verb, cancel) is not { } decider
+            || !await db.TemplateVersions.AnyAsync(t => t.TemplateId == template, cancel))
+            return new TemplateOutcome.NotFound();
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"template " + template}, 0))", cancel);
         var refusal = await decideLocked(decider);
-        db.Audit.Add(new AuditEntry { TenantId = decider.Tenant, ActorId = actor.PersonId, Verb = verb.ToString(), Outcome = $"{refusal?.ToString() ?? "accepted"}: {template}" });
+        db.Audit.Add(new AuditEntry
+        {
+            TenantId = decider.Tenant,
+            ActorId = actor.PersonId,
+            Verb = verb.ToString(),
+            Outcome = $"{refusal?.ToString() ?? "accepted"}: {template}"
+        });
         await db.SaveChangesAsync(cancel);
         await transaction.CommitAsync(cancel);
         return refusal is { } why ? new TemplateOutcome.Refused(why) : new TemplateOutcome.Done();
@@ -79,7 +89,9 @@ internal sealed record TemplateDecider(bool Operator, bool Everywhere, Immutable
         bool May(Guid? tenant) => Permissions.May(verb, Permissions.RolesOf(actor.PersonId, memberships, tenant, null, null));
         if (May(null)) return new(Operator: true, Everywhere: true, []);
         var tenants = memberships.Where(m => m.TenantId is { } t && May(t)).Select(m => m.TenantId!.Value).Distinct().ToImmutableArray();
-        return tenants.IsEmpty ? null : new(Operator: false, Everywhere: !await db.Tenants.AnyAsync(t => !tenants.AsEnumerable().Contains(t.Id), cancel), tenants);
+        return tenants.IsEmpty
+            ? null
+            : new(Operator: false, Everywhere: !await db.Tenants.AnyAsync(t => !tenants.AsEnumerable().Contains(t.Id), cancel), tenants);
     }
 
     /// <summary>The classes that this person decides for.</summary>

@@ -13,14 +13,16 @@ namespace Portal.Core.Catalog;
 /// <param name="Offered">False if its folder is gone: workspaces keep it, but there are no new launches.</param>
 /// <param name="Deprecated">Why no new launches are allowed; null while they are.</param>
 /// <param name="Classes">The classes that may launch it; empty for all.</param>
-public sealed record TemplateRow(string Id, string Title, string Hash, DateTimeOffset PublishedAt, int Workspaces, int OlderWorkspaces, bool Offered, string? Deprecated, ImmutableArray<Guid> Classes);
+public sealed record TemplateRow(string Id, string Title, string Hash, DateTimeOffset PublishedAt, int Workspaces, int OlderWorkspaces, bool Offered,
+    string? Deprecated, ImmutableArray<Guid> Classes);
 
 /// <summary>A class that the viewer decides for.</summary>
 public sealed record ClassName(Guid Id, string Title, string TenantName);
 
 /// <param name="Everywhere">The viewer decides for all departments.</param>
 /// <param name="Faults">Folders that could not be published; for operators.</param>
-public sealed record TemplatesView(ImmutableArray<TemplateRow> Rows, ImmutableArray<ClassName> Classes, bool Everywhere, ImmutableArray<TemplateFaultRow> Faults);
+public sealed record TemplatesView(ImmutableArray<TemplateRow> Rows, ImmutableArray<ClassName> Classes, bool Everywhere,
+    ImmutableArray<TemplateFaultRow> Faults);
 
 /// <summary>Templates, for people who decide what is offered.</summary>
 public sealed class TemplatesFeed
@@ -43,7 +45,11 @@ public sealed class TemplatesFeed
     {
         await using var db = await _databases.CreateDbContextAsync(cancel);
         if (await TemplateDecider.ReadAsync(db, actor, Verb.SeeTemplates, cancel) is not { } decider) return null;
-        var classes = await (from c in decider.Classes(db) join t in db.Tenants on c.TenantId equals t.Id orderby t.Name, c.Title select new ClassName(c.Id, c.Title, t.Name)).Take(Most * 5).ToListAsync(cancel);
+        var classes = await (
+            from c in decider.Classes(db)
+            join t in db.Tenants on c.TenantId equals t.Id
+            orderby t.Name, c.Title
+            select new ClassName(c.Id, c.Title, t.Name)).Take(Most * 5).ToListAsync(cancel);
         var versions = await db.TemplateVersions.AsNoTracking().GroupBy(t => t.TemplateId).OrderBy(g => g.Key).Take(Most)
             .Select(g => g.OrderBy(t => t.Retired).ThenByDescending(t => t.PublishedAt).First()).ToListAsync(cancel);
         var tenants = decider.Tenants.ToArray();
@@ -58,6 +64,7 @@ public sealed class TemplatesFeed
         return new([.. versions.OrderBy(v => v.TemplateId, StringComparer.Ordinal).Select(v => new TemplateRow(
             v.TemplateId, v.Spec.Title, v.Hash, v.PublishedAt,
             used.Where(u => u.Id == v.Id).Sum(u => u.Count), used.Where(u => u.TemplateId == v.TemplateId && u.Id != v.Id).Sum(u => u.Count),
-            !v.Retired, offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? offer.Says ?? "" : null, [.. restricted[v.TemplateId]]))], [.. classes], decider.Everywhere, [.. faults]);
+            !v.Retired, offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? offer.Says ?? "" : null,
+            [.. restricted[v.TemplateId]]))], [.. classes], decider.Everywhere, [.. faults]);
     }
 }

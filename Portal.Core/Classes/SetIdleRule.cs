@@ -27,7 +27,8 @@ public sealed class SetIdleRule(IDbContextFactory<PortalDb> databases)
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
         if (await db.Classes.SingleOrDefaultAsync(c => c.Id == classId, cancel) is not { } @class) return new SetIdleRuleOutcome.NotFound();
-        if (!Permissions.May(Verb.SetIdleRule, await db.RolesAsync(actor, @class.TenantId, @class.Id, owner: null, cancel))) return new SetIdleRuleOutcome.NotFound();
+        if (!Permissions.May(Verb.SetIdleRule, await db.RolesAsync(actor, @class.TenantId, @class.Id, owner: null, cancel)))
+            return new SetIdleRuleOutcome.NotFound();
         if (minutes is < IdlePolicy.Shortest or > IdlePolicy.Longest) return new SetIdleRuleOutcome.OutOfRange();
         @class.IdleMinutes = minutes;
         db.Audit.Add(new() { TenantId = @class.TenantId, ActorId = actor.PersonId, Verb = nameof(SetIdleRule), Outcome = "accepted" });

@@ -35,7 +35,8 @@ public sealed class CloudException(string service, CloudFault fault, string mess
     public string WhatToDo { get; } = ForeignText.Clean(whatToDo, Longest);
 
     /// <summary>True if a later retry may succeed; false if a person must act first.</summary>
-    public bool MayPass => Fault is CloudFault.Unavailable or CloudFault.TimedOut or CloudFault.Conflict or CloudFault.AddressesTaken or CloudFault.Full or CloudFault.Broken;
+    public bool MayPass =>
+        Fault is CloudFault.Unavailable or CloudFault.TimedOut or CloudFault.Conflict or CloudFault.AddressesTaken or CloudFault.Full or CloudFault.Broken;
 
     private static string Sentence(string words) => words is [.., '.' or '!' or '?' or '…'] ? words : words + ".";
 }

@@ -8,7 +8,8 @@ namespace Portal.Core.Clouds;
 /// </summary>
 public interface IClusterCloud
 {
-    /// <summary>Verifies with a probe container that this cloud enforces our limits and isolation. Throws <see cref="CloudFault.Refused"/> or Unavailable with the reason.</summary>
+    /// <summary>Verifies with a probe container that this cloud enforces our limits and isolation. Throws
+    /// <see cref="CloudFault.Refused"/> or Unavailable with the reason.</summary>
     Task<CloudReport> PrepareAsync(CancellationToken cancel);
 
     /// <summary>
@@ -23,7 +24,8 @@ public interface IClusterCloud
     /// <summary>One workspace; null if nothing of it exists.</summary>
     Task<ClusterStatus?> LookAsync(Guid workspace, CancellationToken cancel);
 
-    /// <summary>Events from now on, across any number of lost connections. Events are only hints: on <see cref="ClusterHappening.LookAgain"/> look at everything.</summary>
+    /// <summary>Events from now on, across any number of lost connections. Events are only hints: on
+    /// <see cref="ClusterHappening.LookAgain"/> look at everything.</summary>
     IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel);
 
     /// <summary>
@@ -41,7 +43,8 @@ public interface IClusterCloud
     /// <summary>The last lines of a node's output, oldest first, stdout and stderr together. Empty if the node does not exist.</summary>
     Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel);
 
-    /// <summary>A node's output, oldest first, each line with a timestamp; ends with the node, or at the present end if not followed. Nothing if there is no such node.</summary>
+    /// <summary>A node's output, oldest first, each line with a timestamp; ends with the node, or at the
+    /// present end if not followed. Nothing if there is no such node.</summary>
     /// <param name="tail">Number of last lines; null for all that is kept.</param>
     /// <param name="follow">Continues with later output.</param>
     IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, CancellationToken cancel);
@@ -75,7 +78,8 @@ public sealed record ClusterPlan(Guid Workspace, int Generation, string Subnet, 
 /// <param name="Uid">The owner's uid; also the gid.</param>
 /// <param name="MemoryMib">Hard limit, MiB; no swap.</param>
 /// <param name="Vcpus">CPU limit in cores.</param>
-/// <param name="Secrets">Environment whose values are excluded from the state hash and from every row: an app's token, or a number that may change while the node is running.</param>
+/// <param name="Secrets">Environment whose values are excluded from the state hash and from every row: an
+/// app's token, or a number that may change while the node is running.</param>
 public sealed record NodePlan(
     string Name, string Role, string Image, int Uid, IReadOnlyList<string> Command,
     IReadOnlyDictionary<string, string> Environment, IReadOnlyDictionary<string, string> Secrets,
@@ -104,7 +108,8 @@ public enum NodeState { Created, Running, Exited }
 /// <param name="MemoryBytes">Working set: without page cache that can be dropped.</param>
 /// <param name="Throttled">Time for which its CPU limit throttled it, since start.</param>
 /// <param name="Vcpus">Its CPU limit in cores.</param>
-public sealed record NodeSample(Guid Workspace, string Node, int Generation, DateTimeOffset At, TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills, int Pids, double Vcpus)
+public sealed record NodeSample(Guid Workspace, string Node, int Generation, DateTimeOffset At, TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes,
+    long MemoryLimitBytes, long OutOfMemoryKills, int Pids, double Vcpus)
 {
     /// <summary>Network bytes since it started; null if they cannot be read.</summary>
     public Traffic? Net { get; init; }

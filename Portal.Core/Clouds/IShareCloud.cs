@@ -24,13 +24,15 @@ public interface IShareCloud
     /// <summary>Unmounts on the workspace's host what this generation and older ones mounted. Only after no node of it is seen.</summary>
     Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel);
 
-    /// <summary>Revokes the rules of this generation and older ones. Only after the host has unmounted. Look at <see cref="AccessAsync"/> until they are gone.</summary>
+    /// <summary>Revokes the rules of this generation and older ones. Only after the host has
+    /// unmounted. Look at <see cref="AccessAsync"/> until they are gone.</summary>
     Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel);
 
     /// <summary>Unmounts the scratch folders of these nodes, of any generation, and nothing else of the workspace. Only after none of them is seen.</summary>
     Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel);
 
-    /// <summary>Revokes the rules for these nodes' scratch folders after the host has unmounted them. Look at <see cref="AccessAsync"/> until they are gone.</summary>
+    /// <summary>Revokes the rules for these nodes' scratch folders after the host has unmounted
+    /// them. Look at <see cref="AccessAsync"/> until they are gone.</summary>
     Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel);
 }
 
@@ -43,7 +45,8 @@ public interface IFilesetCloud
     /// <summary>Usage of everything, in one call if the storage supports it.</summary>
     Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel);
 
-    /// <summary>The scratch folder of one node of a workspace: owned by that uid, mode 0700, limited to this many bytes within the class's limit. Keeps its contents.</summary>
+    /// <summary>The scratch folder of one node of a workspace: owned by that uid, mode 0700, limited to
+    /// this many bytes within the class's limit. Keeps its contents.</summary>
     Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel);
 
     /// <summary>Every scratch folder of the installation.</summary>

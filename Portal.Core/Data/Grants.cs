@@ -30,7 +30,8 @@ public static class Grants
                 "end_at", "run_for", "requested_run", "requested_by", "keep_until"],
             ["requested_run", "requested_by", "end_at", "run_for", "keep_until"], false),
         new("workspaces", Jobs, true, None,
-            ["requested_run", "requested_by", "generation", "subnet", "deleted_at", "size_id", "workers", "template_version_id", "without_settings", "active_at", "active_by",
+            ["requested_run", "requested_by", "generation", "subnet", "deleted_at", "size_id", "workers", "template_version_id", "without_settings",
+                "active_at", "active_by",
                 "keep_until", "end_at", "run_for"],
             false),
         Reads("nodes", Web), new("nodes", Jobs, true, All, All, true),
@@ -38,9 +39,12 @@ public static class Grants
         new("log_lines", Jobs, true, ["workspace_id", "run_id", "severity", "text"], None, true),
         Reads("subnets", Web), new("subnets", Jobs, true, ["block", "workspace_id"], ["released_at"], true),
         new("runs", Web, true, ["workspace_id", "number", "kind", "ordered_by", "size_id", "workers", "template_version_id", "without_settings"], None, false),
-        new("runs", Jobs, true, ["workspace_id", "number", "kind", "ordered_by"], ["phase", "step", "releasing", "version", "due_at", "lease_until", "owner", "attempts", "said", "cause", "remedy", "failed_step", "admitted_at", "ended_at"], false),
+        new("runs", Jobs, true, ["workspace_id", "number", "kind", "ordered_by"],
+            ["phase", "step", "releasing", "version", "due_at", "lease_until", "owner", "attempts", "said", "cause", "remedy", "failed_step",
+                "admitted_at", "ended_at"], false),
         Reads("run_steps", Web), new("run_steps", Jobs, true, All, All, false),
-        new("reservations", Web, true, ["tenant_id", "class_id", "person_id", "workspace_id", "work_folder_id", "kind", "node", "vcpu", "memory_mib", "storage_gib", "workspaces"], None, false),
+        new("reservations", Web, true, ["tenant_id", "class_id", "person_id", "workspace_id", "work_folder_id", "kind", "node", "vcpu", "memory_mib",
+            "storage_gib", "workspaces"], None, false),
         new("reservations", Jobs, true, None, ["ended_at"], false),
         Reads("capacity_claims", Web), new("capacity_claims", Jobs, true, ["workspace_id", "run_id", "node", "vcpu", "memory_mib"], ["ended_at"], false),
         new("work_folders", Web, true, ["id", "tenant_id", "class_id", "person_id", "limit_gib"], None, false),
@@ -76,8 +80,10 @@ public static class Grants
         foreach (var g in Table)
         {
             if (g.Select) sql.AppendLine(CultureInfo.InvariantCulture, $"grant select on {PortalDb.Schema}.{g.Table} to {g.Role};");
-            if (g.Insert.Length > 0) sql.AppendLine(CultureInfo.InvariantCulture, $"grant insert{Columns(g.Insert)} on {PortalDb.Schema}.{g.Table} to {g.Role};");
-            if (g.Update.Length > 0) sql.AppendLine(CultureInfo.InvariantCulture, $"grant update{Columns(g.Update)} on {PortalDb.Schema}.{g.Table} to {g.Role};");
+            if (g.Insert.Length > 0)
+                sql.AppendLine(CultureInfo.InvariantCulture, $"grant insert{Columns(g.Insert)} on {PortalDb.Schema}.{g.Table} to {g.Role};");
+            if (g.Update.Length > 0)
+                sql.AppendLine(CultureInfo.InvariantCulture, $"grant update{Columns(g.Update)} on {PortalDb.Schema}.{g.Table} to {g.Role};");
             if (g.Delete) sql.AppendLine(CultureInfo.InvariantCulture, $"grant delete on {PortalDb.Schema}.{g.Table} to {g.Role};");
         }
         return sql.ToString();

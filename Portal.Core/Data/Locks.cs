@@ -15,7 +15,8 @@ public static class Locks
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"class " + @class}, 0))", cancel);
     }
 
-    /// <summary>Held until the transaction ends; meanwhile nobody else changes runs or requested runs of this workspace. If both are needed, taken after the quota locks.</summary>
+    /// <summary>Held until the transaction ends; meanwhile nobody else changes runs or requested runs of
+    /// this workspace. If both are needed, taken after the quota locks.</summary>
     public static Task LockWorkspaceAsync(this PortalDb db, Guid workspace, CancellationToken cancel) =>
         db.Database.ExecuteSqlRawAsync(TakeWorkspace.Replace("$1", "{0}", StringComparison.Ordinal), [workspace], cancel);
 

@@ -16,7 +16,8 @@ public static class PortalData
     /// <summary>One data source per process, for EF and for LISTEN. <c>ConnectionStrings:portal</c> names the role.</summary>
     public static IServiceCollection AddPortalData(this IServiceCollection services, IConfiguration configuration)
     {
-        var connection = configuration.GetConnectionString("portal") ?? throw new InvalidOperationException("ConnectionStrings:portal is not set: it names the database and the role of this process.");
+        var connection = configuration.GetConnectionString("portal")
+            ?? throw new InvalidOperationException("ConnectionStrings:portal is not set: it names the database and the role of this process.");
         services.AddNpgsqlDataSource(connection, source =>
         {
             source.ConnectionStringBuilder.ApplicationName ??= "portal";

@@ -16,8 +16,10 @@ public sealed class SchemaGate(IDbContextFactory<PortalDb> databases)
             await using var db = await databases.CreateDbContextAsync(cancel);
             var known = db.Database.GetMigrations().ToList();
             var applied = (await db.Database.GetAppliedMigrationsAsync(cancel)).ToList();
-            if (known.Except(applied, StringComparer.Ordinal).FirstOrDefault() is { } missing) return $"The database lacks the migration {missing}: run Portal.Jobs --migrate.";
-            if (applied.Except(known, StringComparer.Ordinal).FirstOrDefault() is { } newer) return $"The database has the migration {newer}, which this version does not know: run the newer version.";
+            if (known.Except(applied, StringComparer.Ordinal).FirstOrDefault() is { } missing)
+                return $"The database lacks the migration {missing}: run Portal.Jobs --migrate.";
+            if (applied.Except(known, StringComparer.Ordinal).FirstOrDefault() is { } newer)
+                return $"The database has the migration {newer}, which this version does not know: run the newer version.";
             return null;
         }
         catch (Exception e) when (e is Npgsql.NpgsqlException or TimeoutException or InvalidOperationException { InnerException: Npgsql.NpgsqlException })

@@ -46,5 +46,6 @@ public static class Triggers
         """;
 
     /// <summary>Class rules are shown on the members' pages.</summary>
-    public const string Classes = "create trigger notify after update on portal.classes for each statement execute function portal.notify_channel('portal_changes', 'classes');";
+    public const string Classes =
+        "create trigger notify after update on portal.classes for each statement execute function portal.notify_channel('portal_changes', 'classes');";
 }

@@ -5,7 +5,8 @@ using Npgsql;
 namespace Portal.Core.Live;
 
 /// <summary>
-/// The one LISTEN connection of a process. Database triggers say what changed: "w:workspace:person", "images", "clouds", "templates", "classes", "queue", "access".
+/// The one LISTEN connection of a process. Database triggers say what changed:
+/// "w:workspace:person", "images", "clouds", "templates", "classes", "queue", "access".
 /// Notified at commit, so a reader that looks again sees the change. After a lost connection subscribers receive <see cref="Everything"/>.
 /// </summary>
 public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<Changes> log) : BackgroundService
@@ -40,7 +41,8 @@ public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<C
                 // The server restarted or became unreachable: drop every pooled connection, because they are dead too and their next user would get the error.
                 data.Clear();
                 log.LogWarning("Listening for changes failed, retrying in {Again}: {Error}", Again, e.Message);
-                await Task.Delay(Again, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+                await Task.Delay(Again, clock, stoppingToken)
+                    .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }
     }

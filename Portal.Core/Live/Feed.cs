@@ -156,7 +156,8 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         private static TaskCompletionSource NewReading()
         {
             var reading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _ = reading.Task.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default); // nobody may be waiting any more
+            // nobody may be waiting any more
+            _ = reading.Task.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             return reading;
         }
     }

@@ -13,14 +13,16 @@ namespace Portal.Core.Metrics;
 /// <param name="Runs">Unfinished ones by kind and phase.</param>
 /// <param name="Site">Null before Jobs has measured it.</param>
 /// <param name="Claimed">The part of the capacity used by what is running or starting.</param>
-public sealed record Figures(ImmutableArray<NodeFigures> Nodes, ImmutableArray<CountFigures> Counts, ImmutableArray<ActivityFigures> Activities, ImmutableArray<RunFigures> Runs, Operations.SiteState? Site, Amounts Claimed);
+public sealed record Figures(ImmutableArray<NodeFigures> Nodes, ImmutableArray<CountFigures> Counts, ImmutableArray<ActivityFigures> Activities,
+    ImmutableArray<RunFigures> Runs, Operations.SiteState? Site, Amounts Claimed);
 
 /// <summary>
 /// Newest reading of a node: shares of its limits, bytes, bytes per second; network and disk are null if not measured within a minute,
 /// scratch if its role has no scratch folder.
 /// </summary>
 public sealed record NodeFigures(
-    string Slug, string Template, string Node, double Cpu, double Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills, int Restarts, int Pids,
+    string Slug, string Template, string Node, double Cpu, double Throttled, long MemoryBytes, long MemoryLimitBytes, long OutOfMemoryKills,
+    int Restarts, int Pids,
     double? NetIn, double? NetOut, double? DiskRead, double? DiskWritten, long? ScratchBytes, long? ScratchLimitBytes);
 
 public sealed record CountFigures(string Slug, string Template, string Name, double Value);
@@ -63,6 +65,7 @@ public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
             """).ToListAsync(cancel);
         var runs = await db.Runs.Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled)
             .GroupBy(r => new { r.Kind, r.Phase }).Select(g => new RunFigures(g.Key.Kind, g.Key.Phase, g.Count())).ToListAsync(cancel);
-        return new([.. nodes], [.. counts], [.. activities], [.. runs], await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), await db.ClaimedAsync(cancel));
+        return new([.. nodes], [.. counts], [.. activities], [.. runs], await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel),
+            await db.ClaimedAsync(cancel));
     }
 }

@@ -20,12 +20,15 @@ public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimePro
                                join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                                where w.Id == workspaceId
                                select new { w.TenantId, w.ClassId, w.PersonId, t.Spec }).SingleOrDefaultAsync(cancel);
-        if (workspace is null || !Permissions.May(Verb.LookAtWorkspace, await db.RolesAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel))) return null;
+        if (workspace is null
+            || !Permissions.May(Verb.LookAtWorkspace, await db.RolesAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel)))
+            return null;
         var (length, step, span, counts) = Of(window);
         var to = clock.GetUtcNow();
         var from = Spans.Begin(to - length, step);
         return new(window, from, to, step, await NodesAsync(db, workspaceId, (int)span.TotalSeconds, step, from, cancel),
-            await CountsAsync(db, workspaceId, (int)counts.TotalSeconds, step, from, workspace.Spec.Counts.ToDictionary(c => c.Id, c => c.Title, StringComparer.Ordinal), cancel));
+            await CountsAsync(db, workspaceId, (int)counts.TotalSeconds, step, from,
+                workspace.Spec.Counts.ToDictionary(c => c.Id, c => c.Title, StringComparer.Ordinal), cancel));
     }
 
     /// <summary>Length of the window, time of one point, and the spans it is computed from.</summary>
@@ -37,7 +40,8 @@ public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimePro
         _ => throw new ArgumentOutOfRangeException(nameof(window)),
     };
 
-    private static async Task<ImmutableArray<NodeMetrics>> NodesAsync(PortalDb db, Guid workspace, int span, TimeSpan step, DateTimeOffset from, CancellationToken cancel)
+    private static async Task<ImmutableArray<NodeMetrics>> NodesAsync(PortalDb db, Guid workspace, int span, TimeSpan step, DateTimeOffset from,
+        CancellationToken cancel)
     {
         var rows = await db.Database.SqlQuery<NodeBin>($"""
             select node, date_bin({step}, at, 'epoch') as at, avg(cpu) as cpu, max(cpu_most) as cpu_most, avg(throttled) as throttled,
@@ -47,14 +51,17 @@ public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimePro
             from portal.samples where workspace_id = {workspace} and span = {span} and at >= {from}
             group by 1, 2
             """).ToListAsync(cancel);
-        return [.. rows.GroupBy(r => r.Node, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => new NodeMetrics(g.Key, [.. g.OrderBy(r => r.At).Select(Point)]))];
+        return [.. rows.GroupBy(r => r.Node, StringComparer.Ordinal)
+            .OrderBy(g => g.Key, StringComparer.Ordinal)
+            .Select(g => new NodeMetrics(g.Key, [.. g.OrderBy(r => r.At).Select(Point)]))];
     }
 
     private static MetricPoint Point(NodeBin r) => new(
         r.At, r.Cpu, r.CpuMost, r.Throttled, r.MemoryBytes, r.MemoryMost, r.MemoryLimitBytes, r.OutOfMemoryKills, r.Restarts, r.Pids,
         r.NetIn / r.Seconds, r.NetOut / r.Seconds, r.DiskRead / r.Seconds, r.DiskWritten / r.Seconds);
 
-    private static async Task<ImmutableArray<CountMetrics>> CountsAsync(PortalDb db, Guid workspace, int span, TimeSpan step, DateTimeOffset from, Dictionary<string, string> titles, CancellationToken cancel)
+    private static async Task<ImmutableArray<CountMetrics>> CountsAsync(PortalDb db, Guid workspace, int span, TimeSpan step, DateTimeOffset from,
+        Dictionary<string, string> titles, CancellationToken cancel)
     {
         var rows = await db.Database.SqlQuery<CountBin>($"""
             select name, date_bin({step}, at, 'epoch') as at, avg(value) as value, max(most) as most
@@ -62,11 +69,13 @@ public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimePro
             group by 1, 2
             """).ToListAsync(cancel);
         return [.. rows.GroupBy(r => r.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal)
-            .Select(g => new CountMetrics(g.Key, titles.GetValueOrDefault(g.Key), [.. g.OrderBy(r => r.At).Select(r => new CountPoint(r.At, r.Value, r.Most))]))];
+            .Select(g => new CountMetrics(g.Key, titles.GetValueOrDefault(g.Key),
+                [.. g.OrderBy(r => r.At).Select(r => new CountPoint(r.At, r.Value, r.Most))]))];
     }
 
     private sealed record NodeBin(
-        string Node, DateTimeOffset At, double Cpu, double CpuMost, double Throttled, long MemoryBytes, long MemoryMost, long MemoryLimitBytes, long OutOfMemoryKills, int Restarts, int Pids, double Seconds,
+        string Node, DateTimeOffset At, double Cpu, double CpuMost, double Throttled, long MemoryBytes, long MemoryMost, long MemoryLimitBytes,
+        long OutOfMemoryKills, int Restarts, int Pids, double Seconds,
         double NetIn, double NetOut, double DiskRead, double DiskWritten);
 
     private sealed record CountBin(string Name, DateTimeOffset At, double Value, double Most);

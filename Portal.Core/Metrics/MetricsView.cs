@@ -9,15 +9,19 @@ public enum MetricsWindow { Hour, Day, Month }
 /// <param name="Step">Duration of one point.</param>
 /// <param name="Nodes">By name.</param>
 /// <param name="Counts">By id: "kernels", "busy-kernels", "terminals" and the counts of the compute engine.</param>
-public sealed record MetricsView(MetricsWindow Window, DateTimeOffset From, DateTimeOffset To, TimeSpan Step, ImmutableArray<NodeMetrics> Nodes, ImmutableArray<CountMetrics> Counts)
+public sealed record MetricsView(MetricsWindow Window, DateTimeOffset From, DateTimeOffset To, TimeSpan Step, ImmutableArray<NodeMetrics> Nodes,
+    ImmutableArray<CountMetrics> Counts)
 {
     /// <summary>All nodes together; null if nothing was measured.</summary>
-    public NodeMetrics? Cluster => Nodes.Length < 2 ? Nodes.FirstOrDefault() : new("", [.. Nodes.SelectMany(n => n.Points).GroupBy(p => p.At).OrderBy(g => g.Key).Select(Together)]);
+    public NodeMetrics? Cluster =>
+        Nodes.Length < 2 ? Nodes.FirstOrDefault() : new("", [.. Nodes.SelectMany(n => n.Points).GroupBy(p => p.At).OrderBy(g => g.Key).Select(Together)]);
 
     /// <summary>Shares are means over the nodes; amounts are sums. The maximum of a sum is unknown; the sum of the maxima is an upper bound.</summary>
     private static MetricPoint Together(IGrouping<DateTimeOffset, MetricPoint> at) => new(
-        at.Key, at.Average(p => p.Cpu), at.Average(p => p.CpuMost), at.Average(p => p.Throttled), at.Sum(p => p.MemoryBytes), at.Sum(p => p.MemoryMost), at.Sum(p => p.MemoryLimitBytes),
-        at.Sum(p => p.OutOfMemoryKills), at.Sum(p => p.Restarts), at.Sum(p => p.Pids), at.Sum(p => p.NetIn), at.Sum(p => p.NetOut), at.Sum(p => p.DiskRead), at.Sum(p => p.DiskWritten));
+        at.Key, at.Average(p => p.Cpu), at.Average(p => p.CpuMost), at.Average(p => p.Throttled), at.Sum(p => p.MemoryBytes),
+        at.Sum(p => p.MemoryMost), at.Sum(p => p.MemoryLimitBytes),
+        at.Sum(p => p.OutOfMemoryKills), at.Sum(p => p.Restarts), at.Sum(p => p.Pids), at.Sum(p => p.NetIn), at.Sum(p => p.NetOut),
+        at.Sum(p => p.DiskRead), at.Sum(p => p.DiskWritten));
 }
 
 /// <param name="Points">Oldest first; gaps where nothing was measured.</param>
@@ -31,7 +35,8 @@ public sealed record NodeMetrics(string Node, ImmutableArray<MetricPoint> Points
 /// <param name="Restarts">So far.</param>
 /// <param name="NetIn">Bytes per second, like the next three.</param>
 public sealed record MetricPoint(
-    DateTimeOffset At, double Cpu, double CpuMost, double Throttled, long MemoryBytes, long MemoryMost, long MemoryLimitBytes, long OutOfMemoryKills, int Restarts, int Pids,
+    DateTimeOffset At, double Cpu, double CpuMost, double Throttled, long MemoryBytes, long MemoryMost, long MemoryLimitBytes, long OutOfMemoryKills,
+    int Restarts, int Pids,
     double NetIn, double NetOut, double DiskRead, double DiskWritten);
 
 /// <param name="Title">What it counts, for people; null for the counts that every notebook has.</param>

@@ -16,5 +16,6 @@ public static class Spans
     public static readonly TimeSpan KeepTenMinutes = TimeSpan.FromDays(30);
 
     /// <summary>Start of the span that contains a moment: whole multiples since 1970, as the database's date_bin computes them.</summary>
-    public static DateTimeOffset Begin(DateTimeOffset at, TimeSpan span) => new(at.UtcTicks - ((at.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) % span.Ticks), TimeSpan.Zero);
+    public static DateTimeOffset Begin(DateTimeOffset at, TimeSpan span) =>
+        new(at.UtcTicks - ((at.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) % span.Ticks), TimeSpan.Zero);
 }

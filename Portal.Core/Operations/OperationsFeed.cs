@@ -11,13 +11,15 @@ using Portal.Core.Runs;
 namespace Portal.Core.Operations;
 
 /// <param name="Place">In the launch queue; null if it does not wait there.</param>
-public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string WorkspaceName, string PersonName, RunKind Kind, RunPhase Phase, bool Releasing, StepKey? Step, int Attempts, string? Said, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place);
+public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string WorkspaceName, string PersonName, RunKind Kind, RunPhase Phase,
+    bool Releasing, StepKey? Step, int Attempts, string? Said, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place);
 
 /// <summary>The site at a glance.</summary>
 /// <param name="Unfinished">Oldest first.</param>
 /// <param name="Failures">Newest first.</param>
 /// <param name="Claimed">Claimed capacity, and by how many workspaces.</param>
-public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudState> Clouds, ImmutableArray<ImageRow> Images, SiteState? Site, Amounts Claimed)
+public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudState> Clouds,
+    ImmutableArray<ImageRow> Images, SiteState? Site, Amounts Claimed)
 {
     /// <summary>Folders of templates that could not be published.</summary>
     public ImmutableArray<TemplateFaultRow> TemplateFaults { get; init; } = [];
@@ -47,7 +49,11 @@ public sealed class OperationsFeed
     private async Task<OperationsView> ReadAsync(CancellationToken cancel)
     {
         await using var db = await _databases.CreateDbContextAsync(cancel);
-        var unfinished = db.Runs.AsNoTracking().Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled).OrderBy(r => r.Id).Take(Most);
+        var unfinished =
+            db.Runs.AsNoTracking()
+                .Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled)
+                .OrderBy(r => r.Id)
+                .Take(Most);
         var failed = db.Runs.AsNoTracking().Where(r => r.Phase == RunPhase.Failed).OrderByDescending(r => r.Id).Take(MostFailures);
         var open = await RowsAsync(db, unfinished, cancel);
         var queue = open.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => r.Id).ToList();
@@ -69,6 +75,7 @@ public sealed class OperationsFeed
                           join p in db.Persons on w.PersonId equals p.Id
                           select new { r, w.Slug, Workspace = w.Name, Person = p.Name }).ToListAsync(cancel);
         return rows.ConvertAll(x => new RunRow(x.r.Id, x.r.WorkspaceId, x.Slug, x.Workspace, x.Person, x.r.Kind, x.r.Phase, x.r.Releasing,
-            x.r.FailedStep ?? PlanSteps.Of(x.r.Kind, x.r.Releasing).ElementAtOrDefault(x.r.Step) switch { var s => s }, x.r.Attempts, x.r.Said, x.r.Cause, x.r.Remedy, x.r.CreatedAt, x.r.EndedAt, null));
+            x.r.FailedStep ?? PlanSteps.Of(x.r.Kind, x.r.Releasing).ElementAtOrDefault(x.r.Step) switch { var s => s }, x.r.Attempts, x.r.Said,
+            x.r.Cause, x.r.Remedy, x.r.CreatedAt, x.r.EndedAt, null));
     }
 }

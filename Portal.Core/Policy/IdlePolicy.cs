@@ -8,7 +8,8 @@ namespace Portal.Core.Policy;
 public sealed record Signal(string By, bool Answered, bool Busy = false, DateTimeOffset? LastActivity = null);
 
 /// <summary>When activity was last seen, and what kind.</summary>
-/// <param name="By">Names of signals separated by commas; <see cref="IdlePolicy.Unknown"/> and a name if it gave no answer; null before the first activity.</param>
+/// <param name="By">Names of signals separated by commas; <see cref="IdlePolicy.Unknown"/> and a
+/// name if it gave no answer; null before the first activity.</param>
 public sealed record Activity(DateTimeOffset At, string? By);
 
 /// <param name="IdleMinutes">Rule of the class; null: never stopped for being idle.</param>
@@ -16,7 +17,8 @@ public sealed record Activity(DateTimeOffset At, string? By);
 /// <param name="Activity">As last written; null before the first look.</param>
 /// <param name="LookedAt">When signals were last read.</param>
 /// <param name="KeepUntil">The owner wants it kept until then.</param>
-public sealed record IdleFacts(DateTimeOffset Now, int? IdleMinutes, DateTimeOffset ReadyAt, Activity? Activity, DateTimeOffset? LookedAt, DateTimeOffset? KeepUntil);
+public sealed record IdleFacts(DateTimeOffset Now, int? IdleMinutes, DateTimeOffset ReadyAt, Activity? Activity, DateTimeOffset? LookedAt,
+    DateTimeOffset? KeepUntil);
 
 public abstract record IdleDecision
 {
@@ -61,7 +63,9 @@ public static class IdlePolicy
         if (signals.FirstOrDefault(s => !s.Answered) is { } silent) return new(now, Unknown + silent.By);
         if (signals.Count == 0 || now - lookedAt > LongestGap) return new(now, Unknown + Unwatched);
         // A clock that is ahead, or a false time, cannot keep it running longer than activity right now would.
-        var latest = signals.Where(s => s.LastActivity is not null).Select(s => new Activity(s.LastActivity < now ? s.LastActivity!.Value : now, s.By)).MaxBy(a => a.At);
+        var latest = signals.Where(s => s.LastActivity is not null)
+            .Select(s => new Activity(s.LastActivity < now ? s.LastActivity!.Value : now, s.By))
+            .MaxBy(a => a.At);
         return before is null ? latest ?? new(now, null) : latest is null || latest.At <= before.At ? before : latest;
     }
 

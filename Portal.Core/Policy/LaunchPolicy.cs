@@ -59,7 +59,8 @@ public enum RefusalReason
 /// <param name="BindingLimit">The level whose quota binds, for <see cref="RefusalReason.OverQuota"/>.</param>
 /// <param name="Fits">A choice that would be accepted now; null for none.</param>
 /// <param name="Detail">Further explanation, such as why something is not available.</param>
-public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? BindingLimit = null, Resource? Resource = null, Fit? Fits = null, string? Detail = null)
+public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? BindingLimit = null, Resource? Resource = null, Fit? Fits = null,
+    string? Detail = null)
 {
     /// <summary>For <see cref="RefusalReason.ParameterWrong"/>.</summary>
     public ParameterFault? Parameter { get; init; }
@@ -124,5 +125,6 @@ public static class LaunchPolicy
         })];
 
     /// <summary>Machine resources only; storage and the number of workspaces are counted elsewhere.</summary>
-    private static Resource? Above(Amounts wanted, Amounts? machines) => machines is null ? null : (wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(machines);
+    private static Resource? Above(Amounts wanted, Amounts? machines) =>
+        machines is null ? null : (wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(machines);
 }

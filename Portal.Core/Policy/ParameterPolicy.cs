@@ -26,10 +26,13 @@ public static class ParameterPolicy
 
     /// <summary>Whether a parameter is shown and reaches the nodes, given the others.</summary>
     public static bool IsUsed(TemplateSpec spec, ParameterSpec parameter, IReadOnlyDictionary<string, string> given) =>
-        parameter.When is not { } when || spec.Parameters.FirstOrDefault(p => p.Id == when.Parameter) is not { } other || (IsUsed(spec, other, given) && ValueOf(other, given) == when.Is);
+        parameter.When is not { } when
+            || spec.Parameters.FirstOrDefault(p => p.Id == when.Parameter) is not { } other
+            || (IsUsed(spec, other, given) && ValueOf(other, given) == when.Is);
 
     /// <summary>What was given, else the default.</summary>
-    public static string ValueOf(ParameterSpec parameter, IReadOnlyDictionary<string, string> given) => given.TryGetValue(parameter.Id, out var value) ? value : parameter.Default;
+    public static string ValueOf(ParameterSpec parameter, IReadOnlyDictionary<string, string> given) =>
+        given.TryGetValue(parameter.Id, out var value) ? value : parameter.Default;
 
     /// <summary>The variables that nodes get. Assumes that <see cref="Fault"/> found none.</summary>
     public static IReadOnlyDictionary<string, string> Environment(TemplateSpec spec, IReadOnlyDictionary<string, string> given) =>
@@ -46,7 +49,8 @@ public static class ParameterPolicy
 
     private static (ParameterMistake, string?)? Number(ParameterSpec parameter, string value)
     {
-        if (!decimal.TryParse(value, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)) return (ParameterMistake.NotANumber, null);
+        if (!decimal.TryParse(value, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number))
+            return (ParameterMistake.NotANumber, null);
         if (parameter.IsWhole && value.Contains('.', StringComparison.Ordinal)) return (ParameterMistake.NotWhole, null);
         if (number < parameter.Min) return (ParameterMistake.TooSmall, Said(parameter.Min));
         return number > parameter.Max ? (ParameterMistake.TooLarge, Said(parameter.Max)) : null;
@@ -58,7 +62,10 @@ public static class ParameterPolicy
         if (value.Length > parameter.Longest) return (ParameterMistake.TooLong, Said(parameter.Longest));
         if (value.Any(char.IsControl)) return (ParameterMistake.NotAllowed, null);
         // Without backtracking: an operator's pattern and a student's value must not keep the web process busy forever.
-        return parameter.Pattern is null || Regex.IsMatch(value, $@"\A(?:{parameter.Pattern})\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Patience) ? null : (ParameterMistake.NotAllowed, parameter.Pattern);
+        return parameter.Pattern is null
+            || Regex.IsMatch(value, $@"\A(?:{parameter.Pattern})\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Patience)
+            ? null
+            : (ParameterMistake.NotAllowed, parameter.Pattern);
     }
 
     private static string? Said(decimal? value) => value?.ToString(CultureInfo.InvariantCulture);

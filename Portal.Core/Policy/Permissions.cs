@@ -43,14 +43,16 @@ public static class Permissions
             // Work in progress is private: only its owner opens it or changes how long it runs, and only while still in the class.
             Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace or Verb.KeepWorkspace or Verb.ResizeWorkspace => owner && member,
             // Staff may see and stop, so that a lesson can go on; the owner also after leaving the class.
-            Verb.LookAtWorkspace or Verb.StopWorkspace => owner || (roles & (Roles.Assistant | Roles.Instructor | Roles.TenantAdmin | Roles.Operator)) != Roles.None,
+            Verb.LookAtWorkspace or Verb.StopWorkspace =>
+                owner || (roles & (Roles.Assistant | Roles.Instructor | Roles.TenantAdmin | Roles.Operator)) != Roles.None,
             // Files are kept but running work is lost, so not for staff of the class.
             Verb.DeleteWorkspace => owner || (roles & (Roles.TenantAdmin | Roles.Operator)) != Roles.None,
             // A rule of the class: for those who are responsible for it.
             Verb.SetIdleRule => (roles & (Roles.Instructor | Roles.TenantAdmin)) != Roles.None,
             Verb.SeeOperations => roles.HasFlag(Roles.Operator),
             // What is offered: for the whole site, and for a tenant as far as it concerns nobody else.
-            Verb.SeeTemplates or Verb.DeprecateTemplate or Verb.OfferTemplate or Verb.RestrictTemplate => (roles & (Roles.TenantAdmin | Roles.Operator)) != Roles.None,
+            Verb.SeeTemplates or Verb.DeprecateTemplate or Verb.OfferTemplate or Verb.RestrictTemplate =>
+                (roles & (Roles.TenantAdmin | Roles.Operator)) != Roles.None,
             _ => throw new ArgumentOutOfRangeException(nameof(verb)),
         };
     }

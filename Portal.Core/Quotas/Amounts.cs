@@ -9,8 +9,10 @@ public sealed record Amounts(int Vcpu, int MemoryMib, int StorageGib, int Worksp
 {
     public static readonly Amounts None = new(0, 0, 0, 0);
 
-    public static Amounts operator +(Amounts a, Amounts b) => new(a.Vcpu + b.Vcpu, a.MemoryMib + b.MemoryMib, a.StorageGib + b.StorageGib, a.Workspaces + b.Workspaces);
-    public static Amounts operator -(Amounts a, Amounts b) => new(a.Vcpu - b.Vcpu, a.MemoryMib - b.MemoryMib, a.StorageGib - b.StorageGib, a.Workspaces - b.Workspaces);
+    public static Amounts operator +(Amounts a, Amounts b) =>
+        new(a.Vcpu + b.Vcpu, a.MemoryMib + b.MemoryMib, a.StorageGib + b.StorageGib, a.Workspaces + b.Workspaces);
+    public static Amounts operator -(Amounts a, Amounts b) =>
+        new(a.Vcpu - b.Vcpu, a.MemoryMib - b.MemoryMib, a.StorageGib - b.StorageGib, a.Workspaces - b.Workspaces);
 
     /// <summary>The first resource that exceeds the limit; null if all fit.</summary>
     public Resource? FirstAbove(Amounts limit) =>

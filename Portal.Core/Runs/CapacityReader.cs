@@ -13,12 +13,18 @@ public static class CapacityReader
     /// </summary>
     public static IQueryable<Run> StartingRuns(this PortalDb db) => db.Runs.Where(r =>
         !r.Releasing && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active)
-        && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start || (r.Kind == RunKind.Resize && r.Workers > db.Workspaces.First(w => w.Id == r.WorkspaceId).Workers)));
+        && (r.Kind == RunKind.Launch
+            || r.Kind == RunKind.Start
+            || (r.Kind == RunKind.Resize && r.Workers > db.Workspaces.First(w => w.Id == r.WorkspaceId).Workers)));
 
     /// <summary>Capacity claimed by what is running, coming up or going down.</summary>
     public static async Task<Amounts> ClaimedAsync(this PortalDb db, CancellationToken cancel)
     {
-        var sums = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(_ => 1).Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib) }).SingleOrDefaultAsync(cancel);
+        var sums = await db.CapacityClaims
+            .Where(c => c.EndedAt == null)
+            .GroupBy(_ => 1)
+            .Select(g => new { Vcpu = g.Sum(c => c.Vcpu), Memory = g.Sum(c => c.MemoryMib) })
+            .SingleOrDefaultAsync(cancel);
         return sums is null ? Amounts.None : new(sums.Vcpu, sums.Memory, 0, 0);
     }
 }

@@ -14,7 +14,8 @@ public enum StepKey
 /// <summary>Which steps each kind of run has, in order. Jobs executes exactly these and pages list exactly these.</summary>
 public static class PlanSteps
 {
-    private static readonly StepKey[] BringUp = [StepKey.CheckOrder, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster, StepKey.ProveEngine, StepKey.ProveNotebook];
+    private static readonly StepKey[] BringUp = [StepKey.CheckOrder, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster,
+        StepKey.ProveEngine, StepKey.ProveNotebook];
 
     /// <summary>
     /// Storage is released last, in exactly this order: nodes seen gone, then the host's mount, then the rule that trusts it,
@@ -33,7 +34,8 @@ public static class PlanSteps
     private static readonly StepKey[] Resize = [StepKey.CheckResize, .. Leave, .. Join, StepKey.ProveEngine, StepKey.KeepWorkers];
 
     /// <summary>True if a permanent fault in a step fails its run, and what it has made is released. All other steps are repeated until done.</summary>
-    public static bool GivesUp(RunKind kind, bool releasing, StepKey step) => !releasing && (kind is RunKind.Launch or RunKind.Start || (kind is RunKind.Resize && !Leave.Contains(step)));
+    public static bool GivesUp(RunKind kind, bool releasing, StepKey step) =>
+        !releasing && (kind is RunKind.Launch or RunKind.Start || (kind is RunKind.Resize && !Leave.Contains(step)));
 
     /// <summary>Whether a Resize to that many workers needs this step; workers may already be the new number.</summary>
     public static bool HasWork(StepKey step, int workers, int target) => target > workers ? !Leave.Contains(step) : !Join.Contains(step);

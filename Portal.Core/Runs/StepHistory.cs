@@ -20,7 +20,10 @@ internal sealed class StepHistory
 
     /// <summary>The same for whatever is launched here, all templates alike; null before the first.</summary>
     public TimeSpan? AnyLaunch() =>
-        _usual.Where(u => u.Key.Kind is RunKind.Launch).GroupBy(u => u.Key.Template, StringComparer.Ordinal).Select(g => Sum(g)!.Value.Ticks).ToList() is { Count: > 0 } launches ? new(launches.Sum() / launches.Count) : null;
+        _usual.Where(u => u.Key.Kind is RunKind.Launch)
+            .GroupBy(u => u.Key.Template, StringComparer.Ordinal)
+            .Select(g => Sum(g)!.Value.Ticks)
+            .ToList() is { Count: > 0 } launches ? new(launches.Sum() / launches.Count) : null;
 
     public static async Task<StepHistory> ReadAsync(PortalDb db, CancellationToken cancel)
     {

@@ -56,7 +56,9 @@ internal static class ChangeWorkspace
             switch (RequestedRunPolicy.Decide(newest.Kind, wanted))
             {
                 case RequestedRunDecision.UnderWay: return new ChangeOutcome.Already();
-                case RequestedRunDecision.Refuse: return new ChangeOutcome.Refused(newest.Kind switch { RunKind.Delete => ChangeRefusal.BeingDeleted, RunKind.Stop => ChangeRefusal.StoppingFirst, _ => ChangeRefusal.NotNow });
+                case RequestedRunDecision.Refuse: return new ChangeOutcome.Refused(
+                    newest.Kind switch { RunKind.Delete =>
+                        ChangeRefusal.BeingDeleted, RunKind.Stop => ChangeRefusal.StoppingFirst, _ => ChangeRefusal.NotNow });
             }
             // A requested Delete takes precedence over a requested Stop.
             if (workspace.RequestedRun == RunKind.Delete || workspace.RequestedRun == wanted) return new ChangeOutcome.Already();
@@ -78,7 +80,14 @@ internal static class ChangeWorkspace
             });
         }
         db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = Asked(order) });
-        db.Audit.Add(new() { TenantId = workspace.TenantId, ActorId = actor.PersonId, Verb = wanted + "Workspace", WorkspaceId = workspace.Id, Outcome = "accepted" });
+        db.Audit.Add(new()
+        {
+            TenantId = workspace.TenantId,
+            ActorId = actor.PersonId,
+            Verb = wanted + "Workspace",
+            WorkspaceId = workspace.Id,
+            Outcome = "accepted"
+        });
         return new ChangeOutcome.Accepted();
     }
 

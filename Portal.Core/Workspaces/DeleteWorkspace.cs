@@ -13,7 +13,8 @@ public sealed class DeleteWorkspace(IDbContextFactory<PortalDb> databases)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.DeleteWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
+        if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.DeleteWorkspace, cancel) is not { } workspace)
+            return new ChangeOutcome.NotFound();
         var newest = (await ChangeWorkspace.NewestRunAsync(db, workspaceId, cancel))!;
         var outcome = ChangeWorkspace.WantLocked(db, workspace, newest, RunKind.Delete, actor);
         await db.SaveChangesAsync(cancel);

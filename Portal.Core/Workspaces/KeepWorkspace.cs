@@ -23,7 +23,14 @@ public sealed class KeepWorkspace(IDbContextFactory<PortalDb> databases, TimePro
         if (workspace.KeepUntil >= until) return new ChangeOutcome.Already();
         workspace.KeepUntil = until;
         db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"Kept until {until:yyyy-MM-dd HH:mm} UTC, even if idle." });
-        db.Audit.Add(new() { TenantId = workspace.TenantId, ActorId = actor.PersonId, Verb = nameof(KeepWorkspace), WorkspaceId = workspace.Id, Outcome = "accepted" });
+        db.Audit.Add(new()
+        {
+            TenantId = workspace.TenantId,
+            ActorId = actor.PersonId,
+            Verb = nameof(KeepWorkspace),
+            WorkspaceId = workspace.Id,
+            Outcome = "accepted"
+        });
         await db.SaveChangesAsync(cancel);
         await transaction.CommitAsync(cancel);
         return new ChangeOutcome.Accepted();

@@ -23,7 +23,8 @@ internal static class LaunchFactsReader
         var version = await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == request.TemplateId && !t.Retired, cancel);
         var folder = await db.WorkFolders.AsNoTracking().SingleOrDefaultAsync(f => f.ClassId == @class.Id && f.PersonId == request.Actor.PersonId, cancel);
         var roles = await db.RolesAsync(request.Actor, tenant.Id, @class.Id, owner: null, cancel);
-        var taken = await db.Workspaces.AnyAsync(w => w.PersonId == request.Actor.PersonId && w.Name == request.Name && w.DeletedAt == null && w.Id != request.Id, cancel);
+        var taken = await db.Workspaces.AnyAsync(w =>
+            w.PersonId == request.Actor.PersonId && w.Name == request.Name && w.DeletedAt == null && w.Id != request.Id, cancel);
         var workers = request.Workers ?? version?.Spec.DefaultWorkers() ?? 0;
         var (deprecated, classes) = await TemplateDecisions.ReadAsync(db, request.TemplateId, cancel);
         var beside = new Amounts(0, 0, folder is null ? @class.WorkFolderGib : 0, 1);

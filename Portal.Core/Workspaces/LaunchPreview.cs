@@ -11,7 +11,8 @@ namespace Portal.Core.Workspaces;
 /// <param name="BindingLimit">Why it would be refused now; null if it would be accepted.</param>
 /// <param name="LaunchesBefore">Orders that are already waiting.</param>
 /// <param name="UsualStart">How long a launch usually takes here; null before the first.</param>
-public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? BindingLimit, int LaunchesBefore, TimeSpan? UsualStart, bool NewFolder, int FolderGib, int Workers)
+public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? BindingLimit, int LaunchesBefore, TimeSpan? UsualStart,
+    bool NewFolder, int FolderGib, int Workers)
 {
     /// <summary>What it would wait for even without orders before it; null if it would start at once.</summary>
     public QueueWait? WaitsFor { get; init; }

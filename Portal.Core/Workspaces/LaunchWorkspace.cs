@@ -48,7 +48,11 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         catch (DbUpdateException e) when (e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } unique)
         {
             // Two tabs at once: same id, or the same name. The locks are per class, and a person may be in two.
-            return await AgainAsync(request, cancel) ?? new LaunchOutcome.Refused(unique.ConstraintName!.Contains("name", StringComparison.Ordinal) ? new(RefusalReason.NameTaken, "name") : new(RefusalReason.IdTaken, null));
+            return await AgainAsync(request, cancel)
+                ?? new LaunchOutcome.Refused(
+                    unique.ConstraintName!.Contains("name", StringComparison.Ordinal)
+                        ? new(RefusalReason.NameTaken, "name")
+                        : new(RefusalReason.IdTaken, null));
         }
     }
 
@@ -83,9 +87,25 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         var person = request.Actor.PersonId;
         if (folder is null)
         {
-            folder = new() { Id = Guid.CreateVersion7(clock.GetUtcNow()), TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, LimitGib = @class.WorkFolderGib };
+            folder = new()
+            {
+                Id = Guid.CreateVersion7(clock.GetUtcNow()),
+                TenantId = tenant.Id,
+                ClassId = @class.Id,
+                PersonId = person,
+                LimitGib = @class.WorkFolderGib
+            };
             db.WorkFolders.Add(folder);
-            db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, WorkFolderId = folder.Id, Kind = ReservationKind.Storage, StorageGib = folder.LimitGib });
+            db.Reservations.Add(
+                new()
+                {
+                    TenantId = tenant.Id,
+                    ClassId = @class.Id,
+                    PersonId = person,
+                    WorkFolderId = folder.Id,
+                    Kind = ReservationKind.Storage,
+                    StorageGib = folder.LimitGib
+                });
         }
         var workspace = new Workspace
         {
@@ -104,10 +124,23 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
             RunFor = request.RunFor,
         };
         db.Workspaces.Add(workspace);
-        db.Reservations.Add(new() { TenantId = tenant.Id, ClassId = @class.Id, PersonId = person, WorkspaceId = workspace.Id, Kind = ReservationKind.Workspace, Workspaces = 1 });
+        db.Reservations.Add(
+            new()
+            {
+                TenantId = tenant.Id,
+                ClassId = @class.Id,
+                PersonId = person,
+                WorkspaceId = workspace.Id,
+                Kind = ReservationKind.Workspace,
+                Workspaces = 1
+            });
         foreach (var node in version.Spec.Nodes(request.SizeId, workers)) db.Reservations.AddRange(NodeReservations.Of(workspace, node));
         db.Runs.Add(new() { WorkspaceId = workspace.Id, Number = 1, Kind = RunKind.Launch, OrderedBy = person });
-        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = $"Requested: {version.Spec.Title}, size {version.Spec.Size(request.SizeId)!.Title}{(workers > 0 ? $", {workers} workers" : "")}." });
+        db.LogLines.Add(new()
+        {
+            WorkspaceId = workspace.Id,
+            Text = $"Requested: {version.Spec.Title}, size {version.Spec.Size(request.SizeId)!.Title}{(workers > 0 ? $", {workers} workers" : "")}."
+        });
         db.Audit.Add(new() { TenantId = tenant.Id, ActorId = person, Verb = nameof(LaunchWorkspace), WorkspaceId = workspace.Id, Outcome = "accepted" });
         return workspace.Slug;
     }
@@ -123,6 +156,8 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
     {
         var there = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == request.Id, cancel);
         if (there is null) return null;
-        return there.PersonId == request.Actor.PersonId ? new LaunchOutcome.Accepted(there.Slug, 0) : new LaunchOutcome.Refused(new(RefusalReason.IdTaken, null));
+        return there.PersonId == request.Actor.PersonId
+            ? new LaunchOutcome.Accepted(there.Slug, 0)
+            : new LaunchOutcome.Refused(new(RefusalReason.IdTaken, null));
     }
 }

@@ -11,9 +11,11 @@ public static class LifecycleRuns
         db.Runs.AsNoTracking().Where(r => r.WorkspaceId == workspace && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
 
     /// <summary>The same for several workspaces.</summary>
-    public static async Task<IReadOnlyDictionary<Guid, Run>> LifecycleRunsAsync(this PortalDb db, IReadOnlyCollection<Guid> workspaces, CancellationToken cancel) =>
+    public static async Task<IReadOnlyDictionary<Guid, Run>> LifecycleRunsAsync(this PortalDb db, IReadOnlyCollection<Guid> workspaces,
+        CancellationToken cancel) =>
         await db.Runs.AsNoTracking().Where(r => workspaces.Contains(r.WorkspaceId) && r.Kind != RunKind.Resize)
-            .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId && o.Kind != RunKind.Resize).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, cancel);
+            .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId && o.Kind != RunKind.Resize).Max(o => o.Number))
+            .ToDictionaryAsync(r => r.WorkspaceId, cancel);
 
     /// <summary>Something of it was brought up and not released since.</summary>
     public static bool IsUp(this Run run) => run is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded };

@@ -12,5 +12,6 @@ public static class NodesHealthy
         spec.Nodes(size, workers).All(wanted => seen.Any(n => n.Name == wanted.Name && n.Running));
 
     public static async Task<bool> ReadAsync(PortalDb db, Workspace workspace, TemplateSpec spec, CancellationToken cancel) =>
-        Of(spec, workspace.SizeId, workspace.Workers, await db.Nodes.AsNoTracking().Where(n => n.WorkspaceId == workspace.Id && n.Generation == workspace.Generation).ToListAsync(cancel));
+        Of(spec, workspace.SizeId, workspace.Workers,
+            await db.Nodes.AsNoTracking().Where(n => n.WorkspaceId == workspace.Id && n.Generation == workspace.Generation).ToListAsync(cancel));
 }

@@ -17,7 +17,10 @@ internal static class ResizeFacts
     {
         var spec = version.Spec;
         var held = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == workspace.Id && r.EndedAt == null).ToListAsync(cancel);
-        List<Reservation> Missing(int count) => [.. spec.Nodes(workspace.SizeId, count).SelectMany(n => NodeReservations.Of(workspace, n)).Where(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node))];
+        List<Reservation> Missing(int count) =>
+            [.. spec.Nodes(workspace.SizeId, count)
+                .SelectMany(n => NodeReservations.Of(workspace, n))
+                .Where(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node))];
         var missing = Missing(workers);
         var asked = Sum(missing);
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);

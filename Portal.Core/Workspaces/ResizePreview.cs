@@ -19,9 +19,13 @@ public sealed class ResizePreview(IDbContextFactory<PortalDb> databases)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var workspace = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == workspaceId && w.DeletedAt == null, cancel);
-        if (workspace is null || !Permissions.May(Verb.ResizeWorkspace, await db.RolesAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel))) return null;
+        if (workspace is null
+            || !Permissions.May(Verb.ResizeWorkspace, await db.RolesAsync(actor, workspace.TenantId, workspace.ClassId, workspace.PersonId, cancel)))
+            return null;
         var version = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
         var growth = await ResizeFacts.ReadAsync(db, workspace, version, workers, cancel);
-        return workers > workspace.Workers ? new(growth.Facts.Wanted, growth.Facts.Levels, LaunchPolicy.Decide(growth.Facts)) : new(Amounts.None, growth.Facts.Levels, null);
+        return workers > workspace.Workers
+            ? new(growth.Facts.Wanted, growth.Facts.Levels, LaunchPolicy.Decide(growth.Facts))
+            : new(Amounts.None, growth.Facts.Levels, null);
     }
 }

@@ -17,7 +17,8 @@ public sealed class ResizeWorkspace(IDbContextFactory<PortalDb> databases)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.ResizeWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
+        if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.ResizeWorkspace, cancel) is not { } workspace)
+            return new ChangeOutcome.NotFound();
         var newest = (await ChangeWorkspace.NewestRunAsync(db, workspaceId, cancel))!;
         var outcome = newest.Phase.IsFinished()
             ? await OrderLockedAsync(db, workspace, newest, workers, actor, cancel)
@@ -40,7 +41,8 @@ public sealed class ResizeWorkspace(IDbContextFactory<PortalDb> databases)
     private static async Task<ChangeOutcome> OrderLockedAsync(PortalDb db, Workspace workspace, Run newest, int workers, Actor actor, CancellationToken cancel)
     {
         var version = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
-        if (version.Spec.WorkerRole() is null || !version.Spec.Allows(workers)) return new ChangeOutcome.Refused(ChangeRefusal.OverQuota, new(RefusalReason.WorkersUnknown, "workers"));
+        if (version.Spec.WorkerRole() is null || !version.Spec.Allows(workers))
+            return new ChangeOutcome.Refused(ChangeRefusal.OverQuota, new(RefusalReason.WorkersUnknown, "workers"));
         if (await db.LifecycleRunAsync(workspace.Id, cancel) is not { } lifecycle || !lifecycle.IsUp()) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
         if (workers == workspace.Workers) return new ChangeOutcome.Already();
         if (!await NodesHealthy.ReadAsync(db, workspace, version.Spec, cancel)) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);

@@ -18,7 +18,8 @@ namespace Portal.Core.Workspaces;
 public sealed record StartChanges(
     DateTimeOffset? EndAt = null, string? SizeId = null, int? Workers = null, bool NewestVersion = false, bool WithoutSettings = false);
 
-/// <summary>Brings a stopped, failed or broken workspace up again; for a failed launch this is "try again". Reserves compute quota again and is admitted again.</summary>
+/// <summary>Brings a stopped, failed or broken workspace up again; for a failed launch this is "try
+/// again". Reserves compute quota again and is admitted again.</summary>
 public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
     private const int UsualHours = 4;
@@ -29,15 +30,21 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         var changes = wanted ?? new();
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.StartWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
+        if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.StartWorkspace, cancel) is not { } workspace)
+            return new ChangeOutcome.NotFound();
         var newest = (await ChangeWorkspace.NewestRunAsync(db, workspaceId, cancel))!;
         var present = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
-        if (newest.Phase.IsFinished() && await NodesHealthy.ReadAsync(db, workspace, present.Spec, cancel) && StatusOf.Run(newest.Kind, newest.Phase, newest.Releasing, nodesHealthy: true) is WorkspaceStatus.Ready) return new ChangeOutcome.Already();
+        if (newest.Phase.IsFinished()
+            && await NodesHealthy.ReadAsync(db, workspace, present.Spec, cancel)
+            && StatusOf.Run(newest.Kind, newest.Phase, newest.Releasing, nodesHealthy: true) is WorkspaceStatus.Ready)
+            return new ChangeOutcome.Already();
 
         var order = new Run { WorkspaceId = workspaceId, Kind = RunKind.Start };
         if (newest.Phase.IsFinished())
         {
-            var version = changes.NewestVersion ? await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == present.TemplateId && !t.Retired, cancel) ?? present : present;
+            var version = changes.NewestVersion
+                ? await db.TemplateVersions.AsNoTracking().SingleOrDefaultAsync(t => t.TemplateId == present.TemplateId && !t.Retired, cancel) ?? present
+                : present;
             order = new()
             {
                 WorkspaceId = workspaceId,
@@ -56,7 +63,8 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
     }
 
     /// <summary>Sets the end time and reserves, or returns what prevents it.</summary>
-    private async Task<ChangeOutcome.Refused?> RefusedLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, StartChanges changes, CancellationToken cancel)
+    private async Task<ChangeOutcome.Refused?> RefusedLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, StartChanges changes,
+        CancellationToken cancel)
     {
         var now = clock.GetUtcNow();
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
@@ -82,7 +90,8 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
     /// Reserves whatever of the choice is not held yet at all levels, or returns the binding limit. A workspace that is broken but not released
     /// still holds its nodes, and a stopped one its scratch folders.
     /// </summary>
-    private static async Task<ChangeOutcome.Refused?> ReserveLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, CancellationToken cancel)
+    private static async Task<ChangeOutcome.Refused?> ReserveLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice,
+        CancellationToken cancel)
     {
         var held = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == workspace.Id && r.EndedAt == null).ToListAsync(cancel);
         if (Missing(choice) is not { } missing) return new(ChangeRefusal.NotNow);
@@ -104,7 +113,8 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         List<Reservation>? Missing(Fit of)
         {
             var wanted = version.Spec.Nodes(of.SizeId, of.Workers).SelectMany(n => NodeReservations.Of(workspace, n)).ToList();
-            var changed = wanted.Exists(r => held.Exists(h => h.Kind == r.Kind && h.Node == r.Node && (h.Vcpu, h.MemoryMib, h.StorageGib) != (r.Vcpu, r.MemoryMib, r.StorageGib)));
+            var changed = wanted.Exists(r =>
+                held.Exists(h => h.Kind == r.Kind && h.Node == r.Node && (h.Vcpu, h.MemoryMib, h.StorageGib) != (r.Vcpu, r.MemoryMib, r.StorageGib)));
             if (changed || held.Exists(h => h.Kind == ReservationKind.Compute && !wanted.Exists(r => r.Node == h.Node))) return null;
             return wanted.FindAll(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node));
         }

@@ -16,7 +16,9 @@ public sealed class StopWorkspace(IDbContextFactory<PortalDb> databases)
         if (await ChangeWorkspace.FindLockedAsync(db, actor, workspaceId, Verb.StopWorkspace, cancel) is not { } workspace) return new ChangeOutcome.NotFound();
         var newest = (await ChangeWorkspace.NewestRunAsync(db, workspaceId, cancel))!;
         // A failed or cancelled launch has already released everything.
-        if (newest is { Kind: RunKind.Stop, Phase: RunPhase.Succeeded } or { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Failed or RunPhase.Cancelled }) return new ChangeOutcome.Already();
+        if (newest is { Kind: RunKind.Stop, Phase: RunPhase.Succeeded }
+            or { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Failed or RunPhase.Cancelled })
+            return new ChangeOutcome.Already();
         var outcome = ChangeWorkspace.WantLocked(db, workspace, newest, RunKind.Stop, actor);
         await db.SaveChangesAsync(cancel);
         await transaction.CommitAsync(cancel);

@@ -30,7 +30,8 @@ public sealed class Workspace
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
     public DateTimeOffset CreatedAt { get; private set; }
 
-    /// <summary>At this time it is stopped, never deleted. While <see cref="RunFor"/> is set, only the end time it would have if it were ready at once.</summary>
+    /// <summary>At this time it is stopped, never deleted. While <see cref="RunFor"/> is set, only
+    /// the end time it would have if it were ready at once.</summary>
     public DateTimeOffset EndAt { get; set; }
 
     /// <summary>

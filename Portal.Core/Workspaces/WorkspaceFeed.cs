@@ -16,8 +16,14 @@ public sealed class WorkspaceFeed
     public WorkspaceFeed(IDbContextFactory<PortalDb> databases, Changes changes)
     {
         _databases = databases;
-        _one = new(changes, ReadOneAsync, (id, now, what) => what.StartsWith($"w:{id}", StringComparison.Ordinal) || what is "templates" or "classes" || (what is "queue" && now?.Queue is not null));
-        _home = new(changes, ReadHomeAsync, (person, now, what) => what.EndsWith($":{person}", StringComparison.Ordinal) || what is "classes" || (what is "queue" && now?.Workspaces.Any(w => w.Queue is not null) == true));
+        _one = new(changes, ReadOneAsync,
+            (id, now, what) =>
+                what.StartsWith($"w:{id}", StringComparison.Ordinal) || what is "templates" or "classes" || (what is "queue" && now?.Queue is not null));
+        _home = new(changes, ReadHomeAsync,
+            (person, now, what) =>
+                what.EndsWith($":{person}", StringComparison.Ordinal)
+                    || what is "classes"
+                    || (what is "queue" && now?.Workspaces.Any(w => w.Queue is not null) == true));
     }
 
     /// <summary>Null if there is no such workspace, or none that this actor may see.</summary>

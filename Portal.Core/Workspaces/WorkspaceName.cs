@@ -12,7 +12,8 @@ public static partial class WorkspaceName
     public static bool IsValid(string? name) => name is not null && name.Length <= Longest && Form().IsMatch(name);
 
     /// <summary>A letter and nine letters or digits, random, because addresses must not be guessable from names.</summary>
-    public static string NewSlug() => RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz", 1) + RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", 9);
+    public static string NewSlug() =>
+        RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz", 1) + RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", 9);
 
     [GeneratedRegex(@"^[\p{L}\p{Nd}]([\p{L}\p{M}\p{Nd} ._-]*[\p{L}\p{M}\p{Nd}])?\z", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex Form();

@@ -20,7 +20,9 @@ internal static class WorkspaceReader
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                           join f in db.WorkFolders on w.WorkFolderId equals f.Id
                           orderby w.CreatedAt descending
-                          select new { w, c.Title, c.LongestHours, c.IdleMinutes, p.Name, t.TemplateId, t.Spec, f.UsedBytes, f.LimitGib }).AsNoTracking().ToListAsync(cancel);
+                          select new { w, c.Title, c.LongestHours, c.IdleMinutes, p.Name, t.TemplateId, t.Spec, f.UsedBytes, f.LimitGib })
+            .AsNoTracking()
+            .ToListAsync(cancel);
         if (rows.Count == 0) return [];
         var ids = rows.ConvertAll(r => r.w.Id);
         var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId))
@@ -29,14 +31,25 @@ internal static class WorkspaceReader
         var lifecycle = resized.Count == 0 ? new Dictionary<Guid, Run>() : await db.LifecycleRunsAsync(resized, cancel);
         var runIds = runs.Values.Select(r => r.Id).ToList();
         var steps = (await db.RunSteps.AsNoTracking().Where(s => runIds.Contains(s.RunId)).ToListAsync(cancel)).ToLookup(s => s.RunId);
-        var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId)).OrderBy(n => n.Name).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
-        var log = withLog ? (await db.LogLines.AsNoTracking().Where(l => ids.Contains(l.WorkspaceId)).OrderByDescending(l => l.Id).Take(LogLines).ToListAsync(cancel)).ToLookup(l => l.WorkspaceId) : null;
+        var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId)).OrderBy(n => n.Name).ToListAsync(cancel))
+            .ToLookup(n => n.WorkspaceId);
+        var log = withLog
+            ? (await db.LogLines.AsNoTracking().Where(l => ids.Contains(l.WorkspaceId)).OrderByDescending(l => l.Id).Take(LogLines).ToListAsync(cancel))
+                .ToLookup(l => l.WorkspaceId)
+            : null;
         var templates = rows.Select(r => r.TemplateId).Distinct(StringComparer.Ordinal).ToList();
-        var offered = (await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired && templates.Contains(t.TemplateId)).Select(t => new { t.Id, t.TemplateId, t.Spec }).ToListAsync(cancel)).ToLookup(t => t.TemplateId, StringComparer.Ordinal);
-        var restarts = await LastRestartsAsync(db, [.. nodes.SelectMany(n => n).Where(n => !n.Running || n.Restarts > 0).Select(n => n.WorkspaceId).Distinct()], cancel);
+        var offered = (await db.TemplateVersions
+            .AsNoTracking()
+            .Where(t => !t.Retired && templates.Contains(t.TemplateId))
+            .Select(t => new { t.Id, t.TemplateId, t.Spec })
+            .ToListAsync(cancel)).ToLookup(t => t.TemplateId, StringComparer.Ordinal);
+        var restarts = await LastRestartsAsync(db,
+            [.. nodes.SelectMany(n => n).Where(n => !n.Running || n.Restarts > 0).Select(n => n.WorkspaceId).Distinct()], cancel);
         var usual = await StepHistory.ReadAsync(db, cancel);
         var enforced = await db.Site.Select(s => (bool?)s.BlocksEnforced).SingleOrDefaultAsync(cancel) ?? true;
-        var queue = runs.Values.Any(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)) ? await LaunchQueue.ReadAsync(db, usual, cancel) : null;
+        var queue = runs.Values.Any(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind))
+            ? await LaunchQueue.ReadAsync(db, usual, cancel)
+            : null;
         return [.. rows.Select(r =>
         {
             var run = runs[r.w.Id];
@@ -44,17 +57,28 @@ internal static class WorkspaceReader
             var mine = nodes[r.w.Id].Where(n => n.Generation == r.w.Generation).ToList();
             return new WorkspaceView
             {
-                Id = r.w.Id, Slug = r.w.Slug, Name = r.w.Name, TenantId = r.w.TenantId, ClassId = r.w.ClassId, ClassTitle = r.Title, OwnerId = r.w.PersonId, OwnerName = r.Name,
+                Id = r.w.Id,
+                Slug = r.w.Slug,
+                Name = r.w.Name,
+                TenantId = r.w.TenantId,
+                ClassId = r.w.ClassId,
+                ClassTitle = r.Title,
+                OwnerId = r.w.PersonId,
+                OwnerName = r.Name,
                 Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters,
                 Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId)?.Spec,
                 Generation = r.w.Generation, WithoutSettings = r.w.WithoutSettings,
-                Status = r.w.DeletedAt is not null ? WorkspaceStatus.Deleted : StatusOf.Run(decides.Kind, decides.Phase, decides.Releasing, NodesHealthy.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
+                Status = r.w.DeletedAt is not null
+                    ? WorkspaceStatus.Deleted
+                    : StatusOf.Run(decides.Kind, decides.Phase, decides.Releasing, NodesHealthy.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
                 Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt,
                 EndAt = r.w.EndAt, RunFor = r.w.RunFor, LongestHours = r.LongestHours, RequestedRun = r.w.RequestedRun,
                 Idle = IdleOf(r.w, decides, r.IdleMinutes),
                 Run = View(run, r.Spec, r.w.Workers, steps[run.Id].ToDictionary(s => s.Key), usual),
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Severity, l.Text))],
-                Nodes = [.. mine.Select(n => new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids, n.SeenAt) { Restarts = n.Restarts, ScratchBytes = n.ScratchBytes })],
+                Nodes = [.. mine.Select(n =>
+                    new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes,
+                        n.MemoryLimitBytes, n.Pids, n.SeenAt) { Restarts = n.Restarts, ScratchBytes = n.ScratchBytes })],
                 AutomaticRestarts = RestartStateOf(r.Spec, r.w, mine, restarts.GetValueOrDefault(r.w.Id)),
                 Folder = new(r.UsedBytes, (long)r.LimitGib << 30, enforced),
                 Queue = run.Phase == RunPhase.Queued ? queue?.Of(run.Id) : null,
@@ -67,19 +91,26 @@ internal static class WorkspaceReader
         var ready = run is { Kind: not (RunKind.Stop or RunKind.Delete), Phase: RunPhase.Succeeded, EndedAt: { } ended } ? ended : (DateTimeOffset?)null;
         var activity = w.ActiveAt is { } at && at >= ready ? new Activity(at, w.ActiveBy) : null;
         // Before the first look there is no evidence, so no stop is announced.
-        return new(minutes, activity?.At, activity?.By, ready is { } since && activity is not null ? IdlePolicy.StopAt(minutes, since, activity, w.KeepUntil) : null, w.KeepUntil);
+        return new(minutes, activity?.At, activity?.By,
+            ready is { } since && activity is not null ? IdlePolicy.StopAt(minutes, since, activity, w.KeepUntil) : null, w.KeepUntil);
     }
 
     /// <summary>The last automatic restart, or decision against one.</summary>
     private static async Task<Dictionary<Guid, string>> LastRestartsAsync(PortalDb db, Guid[] ids, CancellationToken cancel) => ids.Length == 0 ? [] :
         await db.Audit.AsNoTracking().Where(a => ids.Contains(a.WorkspaceId!.Value) && a.Verb == AutomaticRestarts.Verb)
-            .GroupBy(a => a.WorkspaceId!.Value).Select(g => g.OrderByDescending(a => a.Id).First()).ToDictionaryAsync(a => a.WorkspaceId!.Value, a => a.Outcome, cancel);
+            .GroupBy(a => a.WorkspaceId!.Value)
+            .Select(g => g.OrderByDescending(a => a.Id).First())
+            .ToDictionaryAsync(a => a.WorkspaceId!.Value, a => a.Outcome, cancel);
 
     /// <summary>Whether everything but a worker is running.</summary>
     private static RestartState RestartStateOf(TemplateSpec spec, Workspace w, List<NodeRow> seen, string? last)
     {
         var ended = spec.Nodes(w.SizeId, w.Workers).Where(n => !seen.Exists(s => s.Name == n.Name && s.Running)).ToList();
-        return ended.Count == 0 || ended.Exists(n => n.Role.Workers is null) ? RestartState.None : last == AutomaticRestarts.GivenUp ? RestartState.GivenUp : RestartState.Again;
+        return ended.Count == 0 || ended.Exists(n => n.Role.Workers is null)
+            ? RestartState.None
+            : last == AutomaticRestarts.GivenUp
+            ? RestartState.GivenUp
+            : RestartState.Again;
     }
 
     private static RunView View(Run run, TemplateSpec spec, int workers, Dictionary<StepKey, RunStep> done, StepHistory usual)
@@ -88,8 +119,13 @@ internal static class WorkspaceReader
         if (run.Releasing) keys = keys.TakeWhile(k => done.ContainsKey(k)).Concat(PlanSteps.Of(run.Kind, releasing: true)).Distinct();
         // A step that ended the moment it began had nothing to do.
         bool Passed(StepKey key) => done.TryGetValue(key, out var s) && s.EndedAt == s.BeganAt;
-        bool HasWork(StepKey key) => PlanSteps.HasWork(key, spec) && !Passed(key) && (run.Kind is not RunKind.Resize || done.ContainsKey(key) || run.Releasing || PlanSteps.HasWork(key, workers, run.Workers ?? workers));
-        var steps = keys.Where(HasWork).Select(k => new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.Of(spec.Id, run.Kind, k), run.FailedStep == k));
-        return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Said, run.Cause, run.Remedy, run.FailedStep, run.CreatedAt, run.EndedAt) { Workers = run.Workers };
+        bool HasWork(StepKey key) =>
+            PlanSteps.HasWork(key, spec)
+                && !Passed(key)
+                && (run.Kind is not RunKind.Resize || done.ContainsKey(key) || run.Releasing || PlanSteps.HasWork(key, workers, run.Workers ?? workers));
+        var steps = keys.Where(HasWork).Select(k =>
+            new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.Of(spec.Id, run.Kind, k), run.FailedStep == k));
+        return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Said, run.Cause, run.Remedy, run.FailedStep,
+            run.CreatedAt, run.EndedAt) { Workers = run.Workers };
     }
 }

@@ -15,7 +15,8 @@ public static class StatusOf
     public static WorkspaceStatus Run(RunKind kind, RunPhase phase, bool releasing, bool nodesHealthy) => (kind, phase) switch
     {
         (RunKind.Launch or RunKind.Start, RunPhase.Queued) => WorkspaceStatus.Queued,
-        (RunKind.Launch or RunKind.Start, RunPhase.Waiting or RunPhase.Handed or RunPhase.Active) => releasing ? WorkspaceStatus.Stopping : WorkspaceStatus.Starting,
+        (RunKind.Launch or RunKind.Start, RunPhase.Waiting or RunPhase.Handed or RunPhase.Active) =>
+            releasing ? WorkspaceStatus.Stopping : WorkspaceStatus.Starting,
         (RunKind.Launch or RunKind.Start, RunPhase.Succeeded) => nodesHealthy ? WorkspaceStatus.Ready : WorkspaceStatus.Attention,
         (RunKind.Launch or RunKind.Start, RunPhase.Failed) => WorkspaceStatus.Failed,
         // A cancelled run is followed by the requested run; it is the newest only if nothing had been made.

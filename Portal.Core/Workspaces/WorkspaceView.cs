@@ -68,7 +68,8 @@ public sealed record WorkspaceView
 /// <param name="Said">Why it waits.</param>
 /// <param name="Cause">Why it failed.</param>
 /// <param name="Remedy">What to do.</param>
-public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, bool Releasing, ImmutableArray<StepView> Steps, string? Said, string? Cause, string? Remedy, StepKey? FailedStep, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt)
+public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, bool Releasing, ImmutableArray<StepView> Steps, string? Said,
+    string? Cause, string? Remedy, StepKey? FailedStep, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt)
 {
     /// <summary>The number of workers that it orders; null for no change.</summary>
     public int? Workers { get; init; }
@@ -80,7 +81,8 @@ public sealed record StepView(StepKey Key, DateTimeOffset? Began, DateTimeOffset
 public sealed record LogLineView(long Id, DateTimeOffset At, LogLineSeverity Severity, string Text);
 
 /// <param name="Cpu">Share of its limit, 0 to 1, oldest first.</param>
-public sealed record NodeView(string Name, string Role, bool Running, int? ExitCode, long OutOfMemoryKills, ImmutableArray<double> Cpu, double Throttled, long MemoryBytes, long MemoryLimitBytes, int Pids, DateTimeOffset SeenAt)
+public sealed record NodeView(string Name, string Role, bool Running, int? ExitCode, long OutOfMemoryKills, ImmutableArray<double> Cpu,
+    double Throttled, long MemoryBytes, long MemoryLimitBytes, int Pids, DateTimeOffset SeenAt)
 {
     /// <summary>Number of restarts after it had exited by itself, since the workspace was started.</summary>
     public int Restarts { get; init; }
@@ -114,7 +116,8 @@ public enum QueueWait { Capacity, Launches }
 
 /// <summary>My workspaces, my quotas, and what I can start.</summary>
 /// <param name="MaySeeOperations">Whether to show the operator's pages; they check for themselves.</param>
-public sealed record HomeView(Guid PersonId, string Name, ImmutableArray<ClassView> Classes, ImmutableArray<WorkspaceView> Workspaces, bool MaySeeOperations = false);
+public sealed record HomeView(Guid PersonId, string Name, ImmutableArray<ClassView> Classes, ImmutableArray<WorkspaceView> Workspaces,
+    bool MaySeeOperations = false);
 
 /// <param name="Quotas">Tenant, class, member.</param>
 public sealed record ClassView(Guid Id, string Title, string TenantName, int LongestHours, int WorkFolderGib, ImmutableArray<QuotaState> Quotas)

@@ -11,7 +11,8 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Background;
 
-/// <summary>Hangfire provides the worker pool, cancellation tokens, recurring jobs and stack traces. The settings are measured; see decision record 001.</summary>
+/// <summary>Hangfire provides the worker pool, cancellation tokens, recurring jobs and stack
+/// traces. The settings are measured; see decision record 001.</summary>
 public static class HangfireSetup
 {
     public const string RunsQueue = "runs", SweepsQueue = "sweeps", Schema = "hangfire";
@@ -34,7 +35,8 @@ public static class HangfireSetup
             .UseFilter(new KeepResults(TimeSpan.FromMinutes(15), TimeSpan.FromDays(14)))
             .UseStorage(Store(database)));
         // Nothing here needs these: each costs statements per job, and continuations read typed JSON from rows.
-        foreach (var filter in GlobalJobFilters.Filters.Where(f => f.Instance is CaptureCultureAttribute or ContinuationsSupportAttribute).ToList()) GlobalJobFilters.Filters.Remove(filter.Instance);
+        foreach (var filter in GlobalJobFilters.Filters.Where(f => f.Instance is CaptureCultureAttribute or ContinuationsSupportAttribute).ToList())
+            GlobalJobFilters.Filters.Remove(filter.Instance);
         // Two servers that share nothing, so that a burst of launches delays no sweep.
         services.AddHangfireServer(o => Server(o, "runs", RunsQueue, options.Workers, lightweight: true));
         services.AddHangfireServer(o => Server(o, "sweeps", SweepsQueue, SweepWorkers, lightweight: false));
@@ -45,7 +47,13 @@ public static class HangfireSetup
     {
         // Its rows are not the source of truth: a crash of the database may lose the last moments of history, but never a run.
         // Without "No Reset On Close" each of its many short connections costs an extra statement.
-        var connections = new NpgsqlConnectionStringBuilder(database) { NoResetOnClose = true, ApplicationName = "hangfire", Options = "-c synchronous_commit=off " + PortalData.EndsSilentTransactions };
+        var connections =
+            new NpgsqlConnectionStringBuilder(database)
+            {
+                NoResetOnClose = true,
+                ApplicationName = "hangfire",
+                Options = "-c synchronous_commit=off " + PortalData.EndsSilentTransactions
+            };
         return new(new DataSourceConnections(NpgsqlDataSource.Create(connections)), new PostgreSqlStorageOptions
         {
             SchemaName = Schema,

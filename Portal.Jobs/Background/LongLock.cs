@@ -28,10 +28,12 @@ public sealed class LongLock : IAsyncDisposable
     public CancellationToken Token => _lost.Token;
 
     /// <summary>Null if another process holds it.</summary>
-    public static Task<LongLock?> TryAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) => TryTakeAsync(data, "select pg_try_advisory_xact_lock($1)", name, clock, cancel);
+    public static Task<LongLock?> TryAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) =>
+        TryTakeAsync(data, "select pg_try_advisory_xact_lock($1)", name, clock, cancel);
 
     /// <summary>The lock of <see cref="OfWorkspaceAsync"/>; null if somebody else holds it.</summary>
-    public static Task<LongLock?> TryOfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) => TryTakeAsync(data, Locks.TryWorkspace, workspace, clock, cancel);
+    public static Task<LongLock?> TryOfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) =>
+        TryTakeAsync(data, Locks.TryWorkspace, workspace, clock, cancel);
 
     private static async Task<LongLock?> TryTakeAsync(NpgsqlDataSource data, string sql, object name, TimeProvider clock, CancellationToken cancel)
     {
@@ -51,17 +53,21 @@ public sealed class LongLock : IAsyncDisposable
     }
 
     /// <summary>Waits until no other process holds it.</summary>
-    public static Task<LongLock> WaitAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) => TakeAsync(data, "select pg_advisory_xact_lock($1)", name, clock, cancel);
+    public static Task<LongLock> WaitAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) =>
+        TakeAsync(data, "select pg_advisory_xact_lock($1)", name, clock, cancel);
 
-    /// <summary>Waits for it. While it is held, nobody else changes runs or requested runs of this workspace. The same lock as <see cref="Locks.LockWorkspaceAsync"/>.</summary>
-    public static Task<LongLock> OfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) => TakeAsync(data, Locks.TakeWorkspace, workspace, clock, cancel);
+    /// <summary>Waits for it. While it is held, nobody else changes runs or requested runs of this
+    /// workspace. The same lock as <see cref="Locks.LockWorkspaceAsync"/>.</summary>
+    public static Task<LongLock> OfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) =>
+        TakeAsync(data, Locks.TakeWorkspace, workspace, clock, cancel);
 
     private static async Task<LongLock> TakeAsync(NpgsqlDataSource data, string sql, object name, TimeProvider clock, CancellationToken cancel)
     {
         var (connection, transaction) = await BeginAsync(data, cancel);
         try
         {
-            await using var take = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = name } }, CommandTimeout = 0 }; // the holder may work for as long as it takes
+            // the holder may work for as long as it takes
+            await using var take = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = name } }, CommandTimeout = 0 };
             await take.ExecuteNonQueryAsync(cancel);
             return new(connection, transaction, clock, cancel);
         }

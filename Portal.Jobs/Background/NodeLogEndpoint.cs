@@ -18,7 +18,8 @@ public static class NodeLogEndpoint
     public static void MapNodeLogs(this IEndpointRouteBuilder routes)
     {
         var (following, downloading) = (new SemaphoreSlim(MostAtOnce), new SemaphoreSlim(MostDownloads));
-        routes.MapGet("/logs/{workspace:guid}/{node}", async (Guid workspace, string node, int? tail, bool? follow, IClusterCloud clusters, TimeProvider clock, HttpContext http) =>
+        routes.MapGet("/logs/{workspace:guid}/{node}",
+            async (Guid workspace, string node, int? tail, bool? follow, IClusterCloud clusters, TimeProvider clock, HttpContext http) =>
         {
             var (slots, cancel) = (follow == true ? following : downloading, http.RequestAborted);
             if (!await slots.WaitAsync(follow == true ? TimeSpan.Zero : TimeSpan.FromSeconds(30), cancel))

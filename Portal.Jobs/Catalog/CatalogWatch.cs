@@ -6,7 +6,10 @@ public sealed class CatalogWatch(PublishTemplates templates, TemplateFolders fol
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(folders.Every, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken).AsTask().ContinueWith(static t => t.IsCompletedSuccessfully && t.Result, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default))
+        while (await timer.WaitForNextTickAsync(stoppingToken)
+            .AsTask()
+            .ContinueWith(static t => t.IsCompletedSuccessfully && t.Result, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default))
         {
             try
             {

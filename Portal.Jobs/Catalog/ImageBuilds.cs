@@ -37,7 +37,8 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             }
             await Task.WhenAny([Task.Delay(Look, clock, stoppingToken), .. _making.Values.Select(m => m.Made), .. _asking]);
         }
-        await Task.WhenAll(_making.Values.Select(m => m.Made)).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        await Task.WhenAll(_making.Values.Select(m => m.Made))
+            .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 
     /// <summary>
@@ -55,7 +56,9 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         var missing = new List<(string Name, ImageLook Look)>();
         foreach (var name in (await NeededAsync(cancel)).Where(n => !_making.ContainsKey(n)))
             if (await LookAsync(name, cancel) is { There: null } look) missing.Add((name, look));
-        foreach (var (name, look) in missing.Where(m => _retries.IsDue(m.Name, m.Look.Tag, clock.GetUtcNow())).OrderBy(m => m.Look.Depth).ThenBy(m => m.Name, StringComparer.Ordinal))
+        foreach (var (name, look) in missing.Where(m => _retries.IsDue(m.Name, m.Look.Tag, clock.GetUtcNow()))
+            .OrderBy(m => m.Look.Depth)
+            .ThenBy(m => m.Name, StringComparer.Ordinal))
             if (look.OfRegistry || _making.Values.All(m => m.Look.OfRegistry)) _making[name] = (look, MakeAsync(name, cancel));
     }
 
@@ -75,11 +78,16 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             if (look.Asking is { } asking)
             {
                 _asking.Add(asking);
-                await SaveAsync(name, i => { if (i.State != ImageState.Ready) (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Checking whether packages can be fetched", null); }, cancel);
+                await SaveAsync(name, i =>
+                {
+                    if (i.State != ImageState.Ready)
+                        (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Checking whether packages can be fetched", null);
+                }, cancel);
                 return null;
             }
             if (look.There is { } there) await ReadyAsync(there, cancel);
-            else if (_retries.IsDue(name, look.Tag, clock.GetUtcNow())) await SaveAsync(name, i => (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Waiting for the image builder", null), cancel);
+            else if (_retries.IsDue(name, look.Tag, clock.GetUtcNow()))
+                await SaveAsync(name, i => (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Waiting for the image builder", null), cancel);
             return look;
         }
         catch (CloudException e)
@@ -107,7 +115,8 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
     {
         _retries.Made(image.Name);
         _said.Remove(image.Name);
-        return SaveAsync(image.Name, i => (i.State, i.Tag, i.ImageId, i.Percent, i.Says, i.Remedy) = (ImageState.Ready, image.Tag, image.Id, 100, null, null), cancel);
+        return SaveAsync(image.Name, i =>
+            (i.State, i.Tag, i.ImageId, i.Percent, i.Says, i.Remedy) = (ImageState.Ready, image.Tag, image.Id, 100, null, null), cancel);
     }
 
     private Task FailedAsync(string name, CloudException e, CancellationToken cancel)

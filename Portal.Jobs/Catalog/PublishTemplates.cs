@@ -10,7 +10,8 @@ namespace Portal.Jobs.Catalog;
 /// Publishes the template folders. Equal content is the same version; changed content is a new one, and the previous one is no longer offered.
 /// A broken folder is reported and leaves its previous version in place; a missing folder is retired.
 /// </summary>
-public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, TemplateFolders folders, TemplateStore store, TimeProvider clock, ILogger<PublishTemplates> log)
+public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, TemplateFolders folders, TemplateStore store,
+    TimeProvider clock, ILogger<PublishTemplates> log)
 {
     private const long OnePublisher = 7404, OneWriter = 7405;
     private const int LargestGuide = 256 * 1024, LongestFile = 400, LongestWords = 4000;
@@ -76,7 +77,9 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         if (file.Length > TemplateFile.Largest) return Dropped(new(folder.FaultFile, 0, "", $"larger than {TemplateFile.Largest / 1024} KiB"));
         var (spec, fault) = TemplateFile.Read(folder.FaultFile, await File.ReadAllBytesAsync(file.FullName, cancel));
         if (fault is not null) return Dropped(fault);
-        var guide = new FileInfo(Path.Combine(staged, "guide.md")) is { Exists: true, Length: <= LargestGuide } text ? await File.ReadAllTextAsync(text.FullName, cancel) : "";
+        var guide = new FileInfo(Path.Combine(staged, "guide.md")) is { Exists: true, Length: <= LargestGuide } text
+            ? await File.ReadAllTextAsync(text.FullName, cancel)
+            : "";
         return (new(spec!, store.Keep(staged), guide), null);
 
         (Offer?, TemplateFault?) Dropped(TemplateFault fault)
@@ -104,10 +107,12 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
 
     private async Task OfferAsync(PortalDb db, TemplateSpec spec, string hash, string guide, CancellationToken cancel)
     {
-        await db.Database.ExecuteSqlAsync($"update portal.template_versions set retired = true where template_id = {spec.Id} and hash <> {hash} and not retired", cancel);
+        await db.Database.ExecuteSqlAsync(
+            $"update portal.template_versions set retired = true where template_id = {spec.Id} and hash <> {hash} and not retired", cancel);
         if (await db.TemplateVersions.AnyAsync(t => t.TemplateId == spec.Id && t.Hash == hash, cancel))
         {
-            await db.Database.ExecuteSqlAsync($"update portal.template_versions set retired = false where template_id = {spec.Id} and hash = {hash} and retired", cancel);
+            await db.Database.ExecuteSqlAsync(
+                $"update portal.template_versions set retired = false where template_id = {spec.Id} and hash = {hash} and retired", cancel);
             return;
         }
         db.TemplateVersions.Add(new() { Id = Guid.CreateVersion7(clock.GetUtcNow()), TemplateId = spec.Id, Hash = hash, Spec = spec, Guide = guide });

@@ -29,7 +29,12 @@ public static class TemplateFile
             var tree = YamlTree.Read(Reader(text));
             if (TemplateSchema.Broken(tree) is var (form, mistake)) return Wrong(tree, form, mistake);
             // Only a document of the right form is deserialised; the tree has rejected anything in YAML that is more than plain data.
-            var spec = new DeserializerBuilder().WithNamingConvention(CamelCaseNamingConvention.Instance).WithEnforceNullability().Build().Deserialize<TemplateYaml>(Reader(text)).Spec();
+            var spec = new DeserializerBuilder()
+                .WithNamingConvention(CamelCaseNamingConvention.Instance)
+                .WithEnforceNullability()
+                .Build()
+                .Deserialize<TemplateYaml>(Reader(text))
+                .Spec();
             if (TemplateRules.Broken(spec) is var (field, reason)) return Wrong(tree, field, reason);
             var folder = Path.GetFileName(Path.GetDirectoryName(file));
             return spec.Id == folder ? (spec, null) : Wrong(tree, "id", $"must be the name of its folder, {folder}");

@@ -10,7 +10,8 @@ public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Opera
     public TimeSpan Every { get; init; } = TimeSpan.FromSeconds(10);
 
     public static TemplateFolders Of(IConfiguration configuration) =>
-        new(configuration["Catalog:Templates"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates"), configuration.GetSection("Catalog:Folders").Get<string[]>() ?? [])
+        new(configuration["Catalog:Templates"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates"),
+            configuration.GetSection("Catalog:Folders").Get<string[]>() ?? [])
         {
             Every = configuration.GetValue("Catalog:Every", TimeSpan.FromSeconds(10)),
         };
@@ -26,12 +27,20 @@ public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Opera
         {
             try
             {
-                foreach (var below in new DirectoryInfo(root).EnumerateDirectories().Where(d => !d.Name.StartsWith('.')).OrderBy(d => d.Name, StringComparer.Ordinal))
+                foreach (var below in new DirectoryInfo(root)
+                    .EnumerateDirectories()
+                    .Where(d => !d.Name.StartsWith('.'))
+                    .OrderBy(d => d.Name, StringComparer.Ordinal))
                 {
-                    var folder = new TemplateFolder(below.FullName, below.Name, shipped ? $"{below.Name}/{TemplateFolder.File}" : Path.Combine(root, below.Name, TemplateFolder.File), shipped);
+                    var folder = new TemplateFolder(below.FullName, below.Name,
+                        shipped ? $"{below.Name}/{TemplateFolder.File}" : Path.Combine(root, below.Name, TemplateFolder.File), shipped);
                     var taken = found.Find(f => f.Id == folder.Id);
                     if (below.LinkTarget is not null) faults.Add(new(folder.FaultFile, 0, "", "the folder is a symbolic link; put the folder itself here"));
-                    else if (taken is not null) faults.Add(new(folder.FaultFile, 0, "id", taken.Shipped ? $"{folder.Id} is the name of a built-in template; choose another" : $"{folder.Id} already exists in {taken.FaultFile}"));
+                    else if (taken is not null)
+                        faults.Add(new(folder.FaultFile, 0, "id",
+                            taken.Shipped
+                                ? $"{folder.Id} is the name of a built-in template; choose another"
+                                : $"{folder.Id} already exists in {taken.FaultFile}"));
                     else found.Add(folder);
                 }
             }

@@ -33,7 +33,10 @@ internal static class TemplateSchema
             ValidationErrorKind.NoAdditionalPropertiesAllowed => $"unknown key; the keys allowed here are {string.Join(", ", schema.Properties.Keys)}",
             ValidationErrorKind.PropertyRequired => "is missing",
             ValidationErrorKind.PatternMismatch => Pattern(schema.Pattern),
-            ValidationErrorKind.NumberTooSmall or ValidationErrorKind.NumberTooBig or ValidationErrorKind.IntegerTooBig or ValidationErrorKind.NumberNotMultipleOf => $"must be {Kind(schema)}",
+            ValidationErrorKind.NumberTooSmall
+                or ValidationErrorKind.NumberTooBig
+                or ValidationErrorKind.IntegerTooBig
+                or ValidationErrorKind.NumberNotMultipleOf => $"must be {Kind(schema)}",
             ValidationErrorKind.StringTooShort or ValidationErrorKind.StringTooLong => $"must have {schema.MinLength ?? 0} to {schema.MaxLength} characters",
             ValidationErrorKind.TooFewItems or ValidationErrorKind.TooManyItems => $"must have {schema.MinItems} to {schema.MaxItems} items",
             ValidationErrorKind.NotInEnumeration => $"must be one of {string.Join(", ", schema.Enumeration)}",
@@ -43,7 +46,8 @@ internal static class TemplateSchema
 
     private static string Kind(JsonSchema schema) => schema.Type switch
     {
-        JsonObjectType.Integer => schema.Minimum is { } least ? string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {schema.Maximum}") : "a whole number",
+        JsonObjectType.Integer =>
+            schema.Minimum is { } least ? string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {schema.Maximum}") : "a whole number",
         JsonObjectType.Number => "a number",
         JsonObjectType.Boolean => "true or false",
         JsonObjectType.String => "text; put quotes around values that look like a number or true/false",

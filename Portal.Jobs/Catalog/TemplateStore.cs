@@ -15,9 +15,11 @@ public sealed class TemplateStore(string folder)
 
     private const string Unnamed = ".new";
 
-    private const UnixFileMode AllRead = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+    private const UnixFileMode AllRead =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
-    /// <summary>A copy of a folder as it is now, still unnamed. For one caller at a time; throws <see cref="InvalidDataException"/> with the reason if it is too large.</summary>
+    /// <summary>A copy of a folder as it is now, still unnamed. For one caller at a time; throws
+    /// <see cref="InvalidDataException"/> with the reason if it is too large.</summary>
     public string Stage(string source)
     {
         Directory.CreateDirectory(folder, AllRead);
@@ -53,7 +55,8 @@ public sealed class TemplateStore(string folder)
     public string? Examples(TemplateVersion version) => Path.Combine(folder, version.Hash, "examples") is var path && Directory.Exists(path) ? path : null;
 
     /// <summary>The files that belong to a template: no links, and nothing whose name begins with a dot.</summary>
-    internal static IEnumerable<FileInfo> Files(DirectoryInfo from) => from.EnumerateFileSystemInfos().Where(f => f.LinkTarget is null && !f.Name.StartsWith('.'))
+    internal static IEnumerable<FileInfo> Files(DirectoryInfo from) =>
+        from.EnumerateFileSystemInfos().Where(f => f.LinkTarget is null && !f.Name.StartsWith('.'))
         .SelectMany(f => f is DirectoryInfo below ? Files(below) : [(FileInfo)f]);
 
     /// <summary>Returns bytes copied. Files without a length are not opened: they may be pipes or devices.</summary>
@@ -75,7 +78,9 @@ public sealed class TemplateStore(string folder)
     private static string HashOf(string staged)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var file in Files(new(staged)).Select(f => (Path: f.FullName, Name: Path.GetRelativePath(staged, f.FullName))).OrderBy(f => f.Name, StringComparer.Ordinal))
+        foreach (var file in Files(new(staged))
+            .Select(f => (Path: f.FullName, Name: Path.GetRelativePath(staged, f.FullName)))
+            .OrderBy(f => f.Name, StringComparer.Ordinal))
         {
             var content = File.ReadAllBytes(file.Path);
             hash.AppendData(Encoding.UTF8.GetBytes($"{file.Name}\n{content.Length}\n"));

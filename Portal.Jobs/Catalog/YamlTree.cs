@@ -28,7 +28,8 @@ internal sealed partial class YamlTree
         tree._parser.Consume<DocumentStart>();
         tree.Value = tree.Node("", 0);
         tree._parser.Consume<DocumentEnd>();
-        if (!tree._parser.Accept<StreamEnd>(out var more)) throw new YamlFault(more?.Start.Line ?? tree._parser.Current!.Start.Line, "", "a second document begins here; a template is a single document");
+        if (!tree._parser.Accept<StreamEnd>(out var more))
+            throw new YamlFault(more?.Start.Line ?? tree._parser.Current!.Start.Line, "", "a second document begins here; a template is a single document");
         return tree;
     }
 
@@ -65,7 +66,8 @@ internal sealed partial class YamlTree
         {
             var line = _parser.Current!.Start.Line;
             if (!_parser.TryConsume<Scalar>(out var key)) throw new YamlFault(line, field, "a key is not a plain word");
-            if (!key.Anchor.IsEmpty || (!key.Tag.IsEmpty && !key.Tag.IsNonSpecific)) throw new YamlFault(line, field, $"the key \"{key.Value}\" has a tag or an anchor");
+            if (!key.Anchor.IsEmpty || (!key.Tag.IsEmpty && !key.Tag.IsNonSpecific))
+                throw new YamlFault(line, field, $"the key \"{key.Value}\" has a tag or an anchor");
             var name = field.Length == 0 ? key.Value : $"{field}.{key.Value}";
             if (mapping.ContainsKey(key.Value)) throw new YamlFault(line, name, "is given twice");
             _lines[name] = line;
@@ -96,8 +98,10 @@ internal sealed partial class YamlTree
             "" or "~" or "null" or "Null" or "NULL" => JValue.CreateNull(),
             "true" or "True" or "TRUE" => new JValue(true),
             "false" or "False" or "FALSE" => new JValue(false),
-            var text when Whole().IsMatch(text) && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole) => new JValue(whole),
-            var text when Number().IsMatch(text) && decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) => new JValue(number),
+            var text when Whole().IsMatch(text) && long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole) =>
+                new JValue(whole),
+            var text when Number().IsMatch(text) && decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) =>
+                new JValue(number),
             var text => JValue.CreateString(text),
         };
     }

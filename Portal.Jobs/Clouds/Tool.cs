@@ -20,8 +20,10 @@ public static class Tool
     /// <summary>Of either stream.</summary>
     private const int MostBytes = 16 << 20;
 
-    /// <summary>Runs to the end. Throws <see cref="CloudFault.Refused"/> if the program is not installed, TimedOut if it does not end in time (it is then killed).</summary>
-    public static async Task<Said> RunAsync(string service, string program, IEnumerable<string> arguments, TimeSpan limit, TimeProvider time, CancellationToken cancel)
+    /// <summary>Runs to the end. Throws <see cref="CloudFault.Refused"/> if the program is not
+    /// installed, TimedOut if it does not end in time (it is then killed).</summary>
+    public static async Task<Said> RunAsync(string service, string program, IEnumerable<string> arguments, TimeSpan limit, TimeProvider time,
+        CancellationToken cancel)
     {
         using var process = Start(service, program, arguments);
         using var deadline = new CancellationTokenSource(limit, time);
@@ -66,7 +68,13 @@ public static class Tool
     /// <param name="environment">The complete environment; null: this process's own.</param>
     public static Process Start(string service, string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false
+        };
         if (environment is null)
         {
             start.Environment["LC_ALL"] = "C";
@@ -87,14 +95,17 @@ public static class Tool
         }
         catch (Win32Exception e)
         {
-            throw new CloudException(service, CloudFault.Refused, $"the program {program} cannot be run here ({e.Message})", $"Install the package that provides {program} on the portal's host.", e);
+            throw new CloudException(service, CloudFault.Refused, $"the program {program} cannot be run here ({e.Message})",
+                $"Install the package that provides {program} on the portal's host.", e);
         }
     }
 
     // An unprivileged account's PATH often lacks sbin, where iptables, btrfs and mmdebstrap are.
     private static string? Found(string program) => program.Contains('/', StringComparison.Ordinal)
         ? program
-        : $"{Environment.GetEnvironmentVariable("PATH")}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin".Split(':', StringSplitOptions.RemoveEmptyEntries).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+        : $"{Environment.GetEnvironmentVariable("PATH")}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin".Split(':', StringSplitOptions.RemoveEmptyEntries)
+            .Select(folder => Path.Combine(folder, program))
+            .FirstOrDefault(File.Exists);
 
     private static ProcessStartInfo With(ProcessStartInfo start, string path)
     {

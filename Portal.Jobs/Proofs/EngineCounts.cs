@@ -35,13 +35,15 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
     /// <summary>The number; null while there is no answer, or it is not a number.</summary>
     public async Task<double?> CountAsync(IReadOnlyList<NodeStatus> nodes, CountSpec count, CancellationToken cancel)
     {
-        var found = await ReadAsync(nodes, count.Role, count.Port, count.Path, token: null, json => Number(json, count.Value) is { } value ? new Found(value) : null, cancel);
+        var found = await ReadAsync(nodes, count.Role, count.Port, count.Path, token: null,
+            json => Number(json, count.Value) is { } value ? new Found(value) : null, cancel);
         return found?.Value;
     }
 
     /// <summary>Converts a node's JSON; null while there is no answer, or it is not JSON.</summary>
     /// <param name="token">Of the app being asked.</param>
-    public async Task<T?> ReadAsync<T>(IReadOnlyList<NodeStatus> nodes, string node, int port, string path, string? token, Func<JsonElement, T?> read, CancellationToken cancel) where T : class
+    public async Task<T?> ReadAsync<T>(IReadOnlyList<NodeStatus> nodes, string node, int port, string path, string? token,
+        Func<JsonElement, T?> read, CancellationToken cancel) where T : class
     {
         T? found = null;
         await AskAsync(nodes, node, port, path, token, async (answer, until) => found = await _reader.JsonAsync(answer, Json, read, until), cancel);
@@ -54,7 +56,10 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
         foreach (var part in path.Split('.', StringSplitOptions.RemoveEmptyEntries))
         {
             if (json.ValueKind == JsonValueKind.Object && json.TryGetProperty(part, out var member)) json = member;
-            else if (json.ValueKind == JsonValueKind.Array && int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var at) && at < json.GetArrayLength()) json = json[at];
+            else if (json.ValueKind == JsonValueKind.Array
+                && int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var at)
+                && at < json.GetArrayLength())
+                json = json[at];
             else return null;
         }
         return json.ValueKind switch
@@ -87,7 +92,9 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
             return true;
         }
         // Invalid text, such as an unpaired surrogate, is only detected when it is read: InvalidOperationException.
-        catch (Exception e) when (e is HttpRequestException or IOException or JsonException or InvalidOperationException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+        catch (Exception e)
+            when (e is HttpRequestException or IOException or JsonException or InvalidOperationException
+                || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
             return false; // not yet, or no longer
         }

@@ -79,9 +79,11 @@ public static class Kernel
 
     private static async Task<string> StartAsync(AppVisit app, string? folder, ForeignReader reader, CancellationToken cancel)
     {
-        using var body = JsonContent.Create(folder is null ? new Dictionary<string, string>(StringComparer.Ordinal) : new(StringComparer.Ordinal) { ["path"] = folder });
+        using var body =
+            JsonContent.Create(folder is null ? new Dictionary<string, string>(StringComparer.Ordinal) : new(StringComparer.Ordinal) { ["path"] = folder });
         using var answer = await app.SendAsync(HttpMethod.Post, "/api/kernels", cancel, body);
-        if (answer.StatusCode != HttpStatusCode.Created) throw new KernelException(answer.StatusCode, $"Starting a kernel was answered with {(int)answer.StatusCode}.");
+        if (answer.StatusCode != HttpStatusCode.Created)
+            throw new KernelException(answer.StatusCode, $"Starting a kernel was answered with {(int)answer.StatusCode}.");
         var id = await reader.JsonAsync(answer.Content, Started, kernel => ForeignJson.Text(kernel, "id"), cancel);
         return Guid.TryParse(id, out var known) ? known.ToString("D") : throw new KernelException(null, "Starting a kernel was answered without an id.");
     }

@@ -52,11 +52,14 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         }
         catch (Exception e) when (e is HttpRequestException or WebSocketException or IOException)
         {
-            return entered ? new ProofOutcome.NotYet($"The notebook is not responding: {e.Message}", WebUnavailable: false) : new ProofOutcome.NotYet($"The portal is not responding: {e.Message}", WebUnavailable: true);
+            return entered
+                ? new ProofOutcome.NotYet($"The notebook is not responding: {e.Message}", WebUnavailable: false)
+                : new ProofOutcome.NotYet($"The portal is not responding: {e.Message}", WebUnavailable: true);
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return new ProofOutcome.NotYet(entered ? $"The notebook did not respond within {Deadline.TotalSeconds:F0} s." : "The portal did not respond.", WebUnavailable: !entered);
+            return new ProofOutcome.NotYet(
+                entered ? $"The notebook did not respond within {Deadline.TotalSeconds:F0} s." : "The portal did not respond.", WebUnavailable: !entered);
         }
     }
 
@@ -96,7 +99,9 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     private static async Task<ProofOutcome> LookAsync(AppVisit visit, string path, CancellationToken cancel)
     {
         using var answer = await visit.SendAsync(HttpMethod.Get, path, cancel);
-        return (int)answer.StatusCode < 400 ? new ProofOutcome.Proven() : new ProofOutcome.NotYet($"The app answers with {(int)answer.StatusCode}.", WebUnavailable: false);
+        return (int)answer.StatusCode < 400
+            ? new ProofOutcome.Proven()
+            : new ProofOutcome.NotYet($"The app answers with {(int)answer.StatusCode}.", WebUnavailable: false);
     }
 
     private static ProofOutcome Of(KernelException e) => e.Status switch
@@ -104,7 +109,9 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         // Jupyter's own refusals: it is up, and will answer the same next time.
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ProofOutcome.Broken("The notebook does not accept its own token.", OwnSettings),
         // Includes temporary faults, such as a brief lack of memory: the deadline decides.
-        HttpStatusCode.InternalServerError => new ProofOutcome.NotYet("It cannot start a kernel (500). The usual causes are a full work folder or a broken image; the node's log has more.", WebUnavailable: false),
+        HttpStatusCode.InternalServerError =>
+            new ProofOutcome.NotYet(
+                "It cannot start a kernel (500). The usual causes are a full work folder or a broken image; the node's log has more.", WebUnavailable: false),
         // From the proxy: nothing is listening yet.
         { } status => new ProofOutcome.NotYet($"The notebook answers with {(int)status}.", WebUnavailable: false),
         null => new ProofOutcome.Broken(e.Message, OwnSettings),

@@ -7,7 +7,8 @@ namespace Portal.Jobs.Proofs;
 /// <summary>A notebook server's report on its kernels and terminals.</summary>
 /// <param name="Busy">Kernels that are computing, or have just begun to start.</param>
 /// <param name="KernelsAt">Time of the last kernel activity; null for none.</param>
-/// <param name="TerminalsAt">When something was last typed, written or computed in a terminal; null for none. The image's terminal_work.py detects silent computing.</param>
+/// <param name="TerminalsAt">When something was last typed, written or computed in a terminal; null
+/// for none. The image's terminal_work.py detects silent computing.</param>
 public sealed record NotebookState(int Kernels, int Busy, DateTimeOffset? KernelsAt, int Terminals, DateTimeOffset? TerminalsAt);
 
 /// <summary>Asks notebook servers at their nodes' own addresses, with the app's own token, in a way that they do not count as activity.</summary>
@@ -33,7 +34,8 @@ public sealed class NotebookStates(EngineCounts http, TimeProvider clock)
         {
             if (one.ValueKind != JsonValueKind.Object) return null;
             // Nothing is known about an item without a time.
-            if (!one.TryGetProperty("last_activity", out var text) || text.ValueKind != JsonValueKind.String || !text.TryGetDateTimeOffset(out var at)) return null;
+            if (!one.TryGetProperty("last_activity", out var text) || text.ValueKind != JsonValueKind.String || !text.TryGetDateTimeOffset(out var at))
+                return null;
             var state = one.TryGetProperty("execution_state", out var told) && told.ValueKind == JsonValueKind.String ? told.GetString() : null;
             if (state is "busy" || (state is "starting" or "restarting" && clock.GetUtcNow() - at < StartsWithin)) busy++;
             if (latest is null || at > latest) latest = at;

@@ -16,11 +16,17 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
     public async Task<string> SignInAsync(CancellationToken cancel)
     {
         using var page = await SendAsync(HttpMethod.Get, "/sign-in", null, cancel);
-        if (page.StatusCode != HttpStatusCode.OK) throw new SmokeException($"The sign-in page answers with {(int)page.StatusCode}: this tool signs in as a demo person, which this installation does not offer to this machine.");
+        if (page.StatusCode != HttpStatusCode.OK)
+            throw new SmokeException(
+                $"The sign-in page answers with {(int)page.StatusCode}: this tool signs in as a demo person, which this installation does not offer to this machine.");
         var html = await reader.TextAsync(page.Content, Page, cancel);
         var form = FirstForm().Match(html);
         if (!form.Success) throw new SmokeException("The sign-in page lists no demo people: seed the demo with Portal.Jobs --seed-demo.");
-        using var answer = await SendAsync(HttpMethod.Post, "/sign-in/demo", new FormUrlEncodedContent([new("person", Field(form.Value, "person")), new("returnUrl", "/"), new("__RequestVerificationToken", Field(form.Value, "__RequestVerificationToken"))]), cancel);
+        using var answer =
+            await SendAsync(HttpMethod.Post, "/sign-in/demo",
+                new FormUrlEncodedContent(
+                    [new("person", Field(form.Value, "person")), new("returnUrl", "/"),
+                        new("__RequestVerificationToken", Field(form.Value, "__RequestVerificationToken"))]), cancel);
         if (answer.StatusCode != HttpStatusCode.SeeOther) throw new SmokeException($"Signing in was answered with {(int)answer.StatusCode}.");
         return (await GetAsync("/me", cancel)).GetProperty("name").GetString() ?? "";
     }
@@ -33,7 +39,8 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
     }
 
     /// <summary>Throws with the API's message if it refuses.</summary>
-    public async Task<JsonElement> GetAsync(string path, CancellationToken cancel) => await FindAsync(path, cancel) ?? throw new SmokeException($"{path} does not exist.");
+    public async Task<JsonElement> GetAsync(string path, CancellationToken cancel) =>
+        await FindAsync(path, cancel) ?? throw new SmokeException($"{path} does not exist.");
 
     /// <summary>Null if it does not exist.</summary>
     public async Task<JsonElement?> FindAsync(string path, CancellationToken cancel)
@@ -58,7 +65,9 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
     public async Task<AppVisit> OpenAsync(Guid workspace, string app, CancellationToken cancel)
     {
         var ticket = await PostAsync($"/workspaces/{workspace}/apps/{app}/ticket", new { }, cancel);
-        var (visit, status) = await AppVisit.EnterAsync(site, new Uri(ticket.GetProperty("address").GetString()!).GetLeftPart(UriPartial.Authority), ticket.GetProperty("ticket").GetString()!, cancel);
+        var (visit, status) =
+            await AppVisit.EnterAsync(site, new Uri(ticket.GetProperty("address").GetString()!).GetLeftPart(UriPartial.Authority),
+                ticket.GetProperty("ticket").GetString()!, cancel);
         return visit ?? throw new SmokeException($"The ticket for {app} was not accepted ({(int)status}).");
     }
 
@@ -87,7 +96,9 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
     }
 
     private static string Field(string html, string name) =>
-        html.Split('<').FirstOrDefault(t => t.StartsWith("input", StringComparison.Ordinal) && t.Contains($"name=\"{name}\"", StringComparison.Ordinal)) is { } input && Value().Match(input) is { Success: true } value ? WebUtility.HtmlDecode(value.Groups["v"].Value) : "";
+        html.Split('<').FirstOrDefault(t =>
+            t.StartsWith("input", StringComparison.Ordinal) && t.Contains($"name=\"{name}\"", StringComparison.Ordinal)) is { } input
+            && Value().Match(input) is { Success: true } value ? WebUtility.HtmlDecode(value.Groups["v"].Value) : "";
 
     [GeneratedRegex("<form method=\"post\" action=\"/sign-in/demo\">.*?</form>", RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex FirstForm();

@@ -12,13 +12,23 @@ public sealed class PublicSite : IDisposable
 
     public PublicSite(string? publicUrl, string? appsDomain, string? connectTo)
     {
-        if (!Uri.TryCreate(publicUrl, UriKind.Absolute, out var url)) throw new InvalidOperationException($"Site:PublicUrl is '{publicUrl}': it must be the portal's address.");
+        if (!Uri.TryCreate(publicUrl, UriKind.Absolute, out var url))
+            throw new InvalidOperationException($"Site:PublicUrl is '{publicUrl}': it must be the portal's address.");
         (Url, AppsDomain) = (url, appsDomain);
-        _handler = new() { UseCookies = false, AllowAutoRedirect = false, UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5), ActivityHeadersPropagator = null, PooledConnectionLifetime = TimeSpan.FromMinutes(1) };
+        _handler = new()
+        {
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            UseProxy = false,
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            ActivityHeadersPropagator = null,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(1)
+        };
         if (!string.IsNullOrEmpty(connectTo))
         {
             var colon = connectTo.LastIndexOf(':');
-            if (colon <= 0 || !ushort.TryParse(connectTo[(colon + 1)..], out var port)) throw new InvalidOperationException($"Site:ConnectTo is '{connectTo}': it must be an address and a port, such as 127.0.0.1:8080.");
+            if (colon <= 0 || !ushort.TryParse(connectTo[(colon + 1)..], out var port))
+                throw new InvalidOperationException($"Site:ConnectTo is '{connectTo}': it must be an address and a port, such as 127.0.0.1:8080.");
             var host = connectTo[..colon].Trim('[', ']');
             _handler.ConnectCallback = (_, cancel) => ConnectAsync(host, port, cancel);
         }

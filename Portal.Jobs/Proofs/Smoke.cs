@@ -15,7 +15,8 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         print(json.dumps({os.path.basename(f): ["".join(c["source"]) for c in json.load(open(f))["cells"] if c["cell_type"] == "code"] for f in glob.glob("/opt/examples/*.ipynb")}))
         """;
 
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250), ForImages = TimeSpan.FromMinutes(45), ForLaunch = TimeSpan.FromMinutes(10), ForKernel = TimeSpan.FromMinutes(1), ForDelete = TimeSpan.FromMinutes(5), ForExample = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250), ForImages = TimeSpan.FromMinutes(45),
+        ForLaunch = TimeSpan.FromMinutes(10), ForKernel = TimeSpan.FromMinutes(1), ForDelete = TimeSpan.FromMinutes(5), ForExample = TimeSpan.FromMinutes(15);
     private long _stage;
 
     /// <summary><c>--smoke url [template…]</c>. Returns 0 on success; otherwise the last line says what failed.</summary>
@@ -41,7 +42,15 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             await new Smoke(new(site, new(clock)), clock, say).RunAsync(templates, until.Token);
             return 0;
         }
-        catch (Exception e) when (e is SmokeException or HttpRequestException or IOException or JsonException or InvalidOperationException or KernelException or System.Net.WebSockets.WebSocketException or OperationCanceledException)
+        catch (Exception e)
+            when (e is SmokeException
+                or HttpRequestException
+                or IOException
+                or JsonException
+                or InvalidOperationException
+                or KernelException
+                or System.Net.WebSockets.WebSocketException
+                or OperationCanceledException)
         {
             await say.WriteLineAsync($"FAILED  {e.Message}");
             return 1;
@@ -55,7 +64,8 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         var person = await portal.SignInAsync(cancel);
         Done($"signed in as {person}");
         var me = await portal.GetAsync("/me", cancel);
-        if (me.GetProperty("classes") is not { ValueKind: JsonValueKind.Array } classes || classes.GetArrayLength() == 0) throw new SmokeException($"{person} belongs to no class.");
+        if (me.GetProperty("classes") is not { ValueKind: JsonValueKind.Array } classes || classes.GetArrayLength() == 0)
+            throw new SmokeException($"{person} belongs to no class.");
         var @class = classes[0].GetProperty("id").GetGuid();
         foreach (var template in await WaitForTemplatesAsync(templates, cancel)) await ProveAsync(template, @class, cancel);
         await portal.SignOutAsync(cancel);
@@ -70,11 +80,16 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         SmokeNext next = new SmokeNext.Wait();
         await UntilAsync(ForImages, $"The images were not ready after {ForImages.TotalMinutes:F0} minutes", async () =>
         {
-            List<SmokeOffer> offers = [.. (await portal.GetAsync("/templates", cancel)).EnumerateArray().Select(t => new SmokeOffer(Text(t, "id")!, Text(t, "notAvailable"), t.TryGetProperty("building", out var percent) && percent.ValueKind == JsonValueKind.Number))];
+            List<SmokeOffer> offers = [
+                .. (await portal.GetAsync("/templates", cancel))
+                    .EnumerateArray()
+                    .Select(t => new SmokeOffer(Text(t, "id")!, Text(t, "notAvailable"),
+                        t.TryGetProperty("building", out var percent) && percent.ValueKind == JsonValueKind.Number))];
             if (offers.Any(o => o.Building && (asked.Length == 0 || asked.Contains(o.Template, StringComparer.Ordinal)))) still = clock.GetTimestamp();
             next = SmokePlan.Decide(offers, asked, clock.GetElapsedTime(still));
             if (next is SmokeNext.Wait)
-                foreach (var words in offers.Where(o => o.NotAvailable is not null).Select(o => $"        {o.Template}: {o.NotAvailable}").Where(told.Add)) await say.WriteLineAsync(words);
+                foreach (var words in offers.Where(o => o.NotAvailable is not null).Select(o => $"        {o.Template}: {o.NotAvailable}").Where(told.Add))
+                    await say.WriteLineAsync(words);
             return next is not SmokeNext.Wait;
         }, cancel);
         if (next is not SmokeNext.Prove { Templates: var templates, LeftOut: var leftOut }) throw new SmokeException(((SmokeNext.Refuse)next).Why);
@@ -87,7 +102,9 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
     {
         var id = Guid.CreateVersion7(clock.GetUtcNow());
         Begin();
-        await portal.PostAsync("/workspaces", new { id, classId = @class, templateId = template, size = "s", name = $"Smoke {clock.GetUtcNow():MMdd HHmmss}", endAt = clock.GetUtcNow().AddHours(1) }, cancel);
+        await portal.PostAsync("/workspaces",
+            new { id, classId = @class, templateId = template, size = "s", name = $"Smoke {clock.GetUtcNow():MMdd HHmmss}",
+                endAt = clock.GetUtcNow().AddHours(1) }, cancel);
         Done($"{template}: requested");
         try
         {
@@ -99,7 +116,8 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             Begin();
             using var own = new CancellationTokenSource(ForDelete, clock);
             await portal.DeleteAsync($"/workspaces/{id}", own.Token);
-            await UntilAsync(ForDelete, $"{template}: not deleted after {ForDelete.TotalMinutes:F0} minutes", async () => await portal.FindAsync($"/workspaces/{id}", own.Token) is not { } w || Text(w, "status") is "Deleted", own.Token);
+            await UntilAsync(ForDelete, $"{template}: not deleted after {ForDelete.TotalMinutes:F0} minutes",
+                async () => await portal.FindAsync($"/workspaces/{id}", own.Token) is not { } w || Text(w, "status") is "Deleted", own.Token);
             Done($"{template}: deleted, everything released");
         }
     }
@@ -113,11 +131,13 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             var w = await portal.GetAsync($"/workspaces/{id}", cancel);
             foreach (var step in w.GetProperty("steps").EnumerateArray())
                 if (step.GetProperty("ended").ValueKind == JsonValueKind.String && told.Add(Text(step, "key")!))
-                    await say.WriteLineAsync($"{(step.GetProperty("ended").GetDateTimeOffset() - step.GetProperty("began").GetDateTimeOffset()).TotalSeconds,7:F1} s  {template}:   {Text(step, "key")}");
+                    await say.WriteLineAsync(
+                        $"{(step.GetProperty("ended").GetDateTimeOffset() - step.GetProperty("began").GetDateTimeOffset()).TotalSeconds,7:F1} s  {template}:   {Text(step, "key")}");
             return Text(w, "status") switch
             {
                 "Ready" => true,
-                "Failed" or "Attention" or "Stopped" => throw new SmokeException($"{template}: {Text(w, "status")}. {Text(w, "cause")} {Text(w, "remedy")}".TrimEnd()),
+                "Failed" or "Attention" or "Stopped" =>
+                    throw new SmokeException($"{template}: {Text(w, "status")}. {Text(w, "cause")} {Text(w, "remedy")}".TrimEnd()),
                 _ => false,
             };
         }, cancel);
@@ -173,7 +193,8 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
 
     private void Done(string what) => say.WriteLine($"{clock.GetElapsedTime(_stage).TotalSeconds,7:F1} s  {what}");
 
-    private static string? Text(JsonElement of, string name) => of.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    private static string? Text(JsonElement of, string name) =>
+        of.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }
 
 /// <summary>The installation does not work as it should; the message is for the operator.</summary>

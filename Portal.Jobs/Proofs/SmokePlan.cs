@@ -19,10 +19,12 @@ public abstract record SmokeNext
     public sealed record Refuse(string Why) : SmokeNext;
 }
 
-/// <summary>Which templates a smoke test checks, and how long it waits: as long as an image is being built, and a moment for what may settle by itself.</summary>
+/// <summary>Which templates a smoke test checks, and how long it waits: as long as an image is
+/// being built, and a moment for what may settle by itself.</summary>
 public static class SmokePlan
 {
-    /// <summary>How long to wait for a reason other than a build: container engine and disk are checked every ten seconds, and for the first time once an image exists.</summary>
+    /// <summary>How long to wait for a reason other than a build: container engine and disk are checked
+    /// every ten seconds, and for the first time once an image exists.</summary>
     public static readonly TimeSpan Settling = TimeSpan.FromSeconds(30);
 
     /// <param name="asked">Templates by name: each must pass. None: all that can be launched.</param>

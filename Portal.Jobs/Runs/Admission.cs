@@ -35,9 +35,11 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
             var capacity = new SiteCapacity(site.Capacity, await db.ClaimedAsync(cancel), site.LaunchesAtOnce - await db.StartingRuns().CountAsync(cancel));
             foreach (var order in AdmissionPolicy.Admit(capacity, await QueuedAsync(db, cancel)))
             {
-                await db.Database.ExecuteSqlAsync($"update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() where id = {order.RunId} and phase = 'Queued'", cancel);
+                await db.Database.ExecuteSqlAsync(
+                    $"update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() where id = {order.RunId} and phase = 'Queued'", cancel);
                 foreach (var node in order.Nodes)
-                    await db.Database.ExecuteSqlAsync($"insert into portal.capacity_claims (workspace_id, run_id, node, vcpu, memory_mib) values ({order.WorkspaceId}, {order.RunId}, {node.Name}, {node.Wanted.Vcpu}, {node.Wanted.MemoryMib})", cancel);
+                    await db.Database.ExecuteSqlAsync(
+                        $"insert into portal.capacity_claims (workspace_id, run_id, node, vcpu, memory_mib) values ({order.WorkspaceId}, {order.RunId}, {node.Name}, {node.Wanted.Vcpu}, {node.Wanted.MemoryMib})", cancel);
                 admitted++;
             }
         }
@@ -53,12 +55,18 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
                           join t in db.TemplateVersions on r.TemplateVersionId ?? w.TemplateVersionId equals t.Id
                           where r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)
                           orderby r.Id
-                          select new { r.Id, Workspace = w.Id, SizeId = r.Kind == RunKind.Resize ? w.SizeId : r.SizeId ?? w.SizeId, Workers = r.Workers ?? w.Workers, t.Spec }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
+                          select new { r.Id, Workspace = w.Id, SizeId = r.Kind == RunKind.Resize ? w.SizeId : r.SizeId ?? w.SizeId,
+                              Workers = r.Workers ?? w.Workers, t.Spec }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
         var workspaces = rows.ConvertAll(r => r.Workspace);
-        var held = (await db.CapacityClaims.Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId)).Select(c => new { c.WorkspaceId, c.Node, c.Vcpu, c.MemoryMib }).ToListAsync(cancel)).ToLookup(c => c.WorkspaceId);
+        var held = (await db.CapacityClaims
+            .Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId))
+            .Select(c => new { c.WorkspaceId, c.Node, c.Vcpu, c.MemoryMib })
+            .ToListAsync(cancel)).ToLookup(c => c.WorkspaceId);
         // An order for something that the version does not have is admitted with nothing: the run's first step refuses it.
         return [.. rows.Select(r => new QueuedOrder(r.Id, r.Workspace,
-            [.. (r.Spec.Allows(r.Workers) ? r.Spec.Nodes(r.SizeId, r.Workers) : []).Where(n => held[r.Workspace].All(h => h.Node != n.Name)).Select(n => new NodeOrder(n.Name, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0)))])
+            [.. (r.Spec.Allows(r.Workers) ? r.Spec.Nodes(r.SizeId, r.Workers) : [])
+                .Where(n => held[r.Workspace].All(h => h.Node != n.Name))
+                .Select(n => new NodeOrder(n.Name, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0)))])
         { Held = held[r.Workspace].Aggregate(Amounts.None, (sum, h) => sum + new Amounts(h.Vcpu, h.MemoryMib, 0, 0)) })];
     }
 }

@@ -13,7 +13,8 @@ namespace Portal.Jobs.Runs;
 /// order and back-off; Hangfire provides the worker and, after an unexpected exception, the stack trace.
 /// </summary>
 [AutomaticRetry(Attempts = 0)]
-public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, Generations generations, DispatchSignal signal, TimeProvider clock)
+public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, Generations generations, DispatchSignal signal,
+    TimeProvider clock)
 {
     private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
 
@@ -113,7 +114,8 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
     private async Task<string> EndAsync(HeldRuns.Held mine)
     {
         var run = mine.Run;
-        await runs.EndAsync(run, run switch { { Releasing: false } => RunTrigger.Succeed, { TakenBack: true } => RunTrigger.Cancel, _ => RunTrigger.Fail }, mine.Token);
+        await runs.EndAsync(
+            run, run switch { { Releasing: false } => RunTrigger.Succeed, { TakenBack: true } => RunTrigger.Cancel, _ => RunTrigger.Fail }, mine.Token);
         return run switch { { Releasing: false } => "done", { TakenBack: true } => "taken back", _ => "failed, released" };
     }
 

@@ -29,7 +29,8 @@ public sealed class DispatchSignal : IDisposable
 /// Admits and claims runs and enqueues them in Hangfire: one job for all that fell due together. The lease recovers from a crash after the claim
 /// and from a lost Enqueue.
 /// </summary>
-public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJobClient hangfire, DispatchSignal signal, RunOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<Dispatcher> log) : BackgroundService
+public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJobClient hangfire, DispatchSignal signal, RunOptions options,
+    TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<Dispatcher> log) : BackgroundService
 {
     /// <summary>Timed wake-ups are batched in intervals of this length; a NOTIFY does not wait for it.</summary>
     private static readonly TimeSpan Grain = TimeSpan.FromMilliseconds(100), AfterFault = TimeSpan.FromMilliseconds(500);
@@ -38,7 +39,8 @@ public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJo
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // Hangfire's tokens are cancelled at ApplicationStopping, before hosted services stop. Claiming must stop then too, or it takes back what was just handed back.
+        // Hangfire's tokens are cancelled at ApplicationStopping, before hosted services stop.
+        // Claiming must stop then too, or it takes back what was just handed back.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
         while (!stop.IsCancellationRequested)
         {
@@ -55,7 +57,8 @@ public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJo
             catch (Exception e)
             {
                 log.LogWarning("Dispatching failed, retrying in {Wait}: {Error}", AfterFault, e.Message);
-                await Task.Delay(AfterFault, clock, stop.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+                await Task.Delay(AfterFault, clock, stop.Token)
+                    .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }
     }
@@ -84,7 +87,8 @@ public sealed class RunListener(NpgsqlDataSource data, DispatchSignal signal, Ti
             catch (Exception e)
             {
                 log.LogWarning("Listening for runs failed, retrying in {Wait}: {Error}", AfterFault, e.Message);
-                await Task.Delay(AfterFault, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+                await Task.Delay(AfterFault, clock, stoppingToken)
+                    .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }
     }

@@ -5,7 +5,8 @@ namespace Portal.Jobs.Runs;
 /// <summary>A run that this process holds, as last read from its row.</summary>
 /// <param name="RequestedRun">The requested run; read with every save.</param>
 /// <param name="TakenBack">It releases what it made because a person asked for it, not because it failed.</param>
-public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind, int Step, bool Releasing, long Version, int Attempts, RunKind? RequestedRun, bool TakenBack)
+public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind, int Step, bool Releasing, long Version, int Attempts,
+    RunKind? RequestedRun, bool TakenBack)
 {
     public IReadOnlyList<StepKey> Steps => PlanSteps.Of(Kind, Releasing);
 
@@ -38,7 +39,8 @@ public sealed class RunOptions
     /// <summary>Maximum time from a node's start to a kernel that computes.</summary>
     public TimeSpan ProofDeadline { get; init; } = TimeSpan.FromMinutes(3);
 
-    /// <summary>Automatic restarts: how many times workers of one workspace that exited by themselves are restarted within <see cref="RestartWindow"/>.</summary>
+    /// <summary>Automatic restarts: how many times workers of one workspace that exited by
+    /// themselves are restarted within <see cref="RestartWindow"/>.</summary>
     public int MostRestarts { get; init; } = 3;
     public TimeSpan RestartWindow { get; init; } = TimeSpan.FromMinutes(10);
 }

@@ -10,7 +10,8 @@ namespace Portal.Jobs.Runs;
 public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker worker)
 {
     private static readonly bool[] Both = [false, true];
-    private const string Back = "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.requested_run, r.releasing and r.cause is null";
+    private const string Back =
+        "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.requested_run, r.releasing and r.cause is null";
 
     /// <summary>Claims due runs, runs with a requested run, and abandoned runs, as many as this process can take, and returns when the next is due.</summary>
     public async Task<(IReadOnlyList<long> Handed, TimeSpan? NextIn)> HandOverAsync(CancellationToken cancel)
@@ -115,7 +116,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         await using var connection = await data.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await ExecuteAsync(connection, Locks.TakeWorkspace, cancel, run.WorkspaceId);
-        var ended = await ExecuteAsync(connection, "update portal.runs set phase = $1, said = null, ended_at = clock_timestamp(), owner = null, lease_until = null where id = $2 and version = $3 and phase = 'Active'",
+        var ended = await ExecuteAsync(connection,
+            "update portal.runs set phase = $1, said = null, ended_at = clock_timestamp(), owner = null, lease_until = null where id = $2 and version = $3 and phase = 'Active'",
             cancel, phase.ToString(), run.Id, run.Version);
         if (ended == 0) throw new LeaseLostException(run.Id);
         if (end is RunTrigger.Succeed && run.Kind is RunKind.Launch or RunKind.Start)
@@ -125,7 +127,9 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
             insert into portal.runs (workspace_id, number, kind, ordered_by)
             select w.id, $2 + 1, w.requested_run, w.requested_by from portal.workspaces w where w.id = $1 and w.requested_run in ('Stop', 'Delete') and w.deleted_at is null and not (w.requested_run = 'Stop' and $3)
             """, cancel, run.WorkspaceId, run.Number, run.Kind == RunKind.Stop && phase == RunPhase.Succeeded);
-        await ExecuteAsync(connection, "update portal.workspaces set requested_run = null, requested_by = null where id = $1 and requested_run is not null", cancel, run.WorkspaceId);
+        await ExecuteAsync(
+            connection, "update portal.workspaces set requested_run = null, requested_by = null where id = $1 and requested_run is not null", cancel,
+            run.WorkspaceId);
         // It no longer counts among the launches at once, so the next one may begin.
         await ExecuteAsync(connection, "select pg_notify('portal_runs', '')", cancel);
         await transaction.CommitAsync(cancel);
@@ -143,7 +147,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     /// <summary>Drops a requested run that this run fulfils or that is not possible: otherwise it would wake the run again and again.</summary>
     public async Task DropRequestedRunAsync(HeldRun run, CancellationToken cancel)
     {
-        await using var command = data.CreateCommand("update portal.workspaces set requested_run = null, requested_by = null where id = $1 and requested_run = $2");
+        await using var command =
+            data.CreateCommand("update portal.workspaces set requested_run = null, requested_by = null where id = $1 and requested_run = $2");
         command.Parameters.Add(P(run.WorkspaceId));
         command.Parameters.Add(P(run.RequestedRun!.Value.ToString()));
         await command.ExecuteNonQueryAsync(cancel);
@@ -156,7 +161,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
             update portal.runs set lease_until = clock_timestamp() + $1 from unnest($2, $3) as h(id, version)
             where runs.id = h.id and runs.version = h.version and runs.phase = 'Active' returning runs.id
             """);
-        foreach (var value in (object[])[options.Lease, held.Select(h => h.Id).ToArray(), held.Select(h => h.Version).ToArray()]) command.Parameters.Add(P(value));
+        foreach (var value in (object[])[options.Lease, held.Select(h => h.Id).ToArray(), held.Select(h => h.Version).ToArray()])
+            command.Parameters.Add(P(value));
         var ours = new HashSet<long>();
         await using var reader = await command.ExecuteReaderAsync(cancel);
         while (await reader.ReadAsync(cancel)) ours.Add(reader.GetInt64(0));
@@ -173,23 +179,29 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     /// <summary>A line for the workspace's owner, unless the run is no longer ours.</summary>
     public async Task TellAsync(HeldRun run, LogLineSeverity severity, string text, CancellationToken cancel)
     {
-        await using var command = data.CreateCommand("insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, $1, $2 from portal.runs where id = $3 and version = $4 and phase = 'Active'");
+        await using var command =
+            data.CreateCommand(
+                "insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, $1, $2 from portal.runs where id = $3 and version = $4 and phase = 'Active'");
         foreach (var value in (object[])[severity.ToString(), ForeignText.Clean(text), run.Id, run.Version]) command.Parameters.Add(P(value));
         if (await command.ExecuteNonQueryAsync(cancel) == 0) throw new LeaseLostException(run.Id);
     }
 
     /// <summary>When the next step began; kept when another process takes over, so that times on the page are what the person waited.</summary>
-    private static readonly string Begin = $"insert into portal.run_steps (run_id, key, began_at) select r.id, k.key, clock_timestamp() from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step on conflict do nothing";
+    private static readonly string Begin =
+        $"insert into portal.run_steps (run_id, key, began_at) select r.id, k.key, clock_timestamp() from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step on conflict do nothing";
 
     /// <summary>The same for the first release step: the forward part may have had the same step, and its time does not count.</summary>
-    private static readonly string BeginAgain = Begin.Replace("on conflict do nothing", "on conflict (run_id, key) do update set began_at = excluded.began_at, ended_at = null", StringComparison.Ordinal);
+    private static readonly string BeginAgain =
+        Begin.Replace("on conflict do nothing", "on conflict (run_id, key) do update set began_at = excluded.began_at, ended_at = null",
+            StringComparison.Ordinal);
 
     private static string StepNames() => string.Join(", ", from kind in Enum.GetValues<RunKind>()
                                                            from releasing in Both
                                                            from step in PlanSteps.Of(kind, releasing).Select((key, at) => (key, at))
                                                            select $"('{kind}', {(releasing ? "true" : "false")}, {step.at}, '{step.key}')");
 
-    private static string In(RunTrigger trigger) => string.Join(", ", RunPhases.From(trigger).Where(p => trigger != RunTrigger.HandOver || p != RunPhase.Waiting).Select(p => $"'{p}'"));
+    private static string In(RunTrigger trigger) =>
+        string.Join(", ", RunPhases.From(trigger).Where(p => trigger != RunTrigger.HandOver || p != RunPhase.Waiting).Select(p => $"'{p}'"));
 
     private async Task<HeldRun?> OneAsync(string sql, CancellationToken cancel, params object[] values)
     {
@@ -197,7 +209,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         foreach (var value in values) command.Parameters.Add(P(value));
         await using var reader = await command.ExecuteReaderAsync(cancel);
         return await reader.ReadAsync(cancel)
-            ? new(reader.GetInt64(0), reader.GetGuid(1), reader.GetInt32(2), Enum.Parse<RunKind>(reader.GetString(3)), reader.GetInt32(4), reader.GetBoolean(5), reader.GetInt64(6), reader.GetInt32(7),
+            ? new(reader.GetInt64(0), reader.GetGuid(1), reader.GetInt32(2), Enum.Parse<RunKind>(reader.GetString(3)), reader.GetInt32(4),
+                reader.GetBoolean(5), reader.GetInt64(6), reader.GetInt32(7),
                 await reader.IsDBNullAsync(8, cancel) ? null : Enum.Parse<RunKind>(reader.GetString(8)), reader.GetBoolean(9))
             : null;
     }

@@ -38,12 +38,15 @@ public sealed class OrderChecks(IShareCloud shares)
         var (workspace, @class, tenant, person, version, folder, images) = facts;
         if (facts.Size is null) return new($"The template has no size \"{facts.SizeId}\".", "Delete this workspace and launch again.");
         if (!facts.Spec.Allows(facts.Workers)) return new($"The template does not support {facts.Workers} workers.", "Delete this workspace and launch again.");
-        if (ParameterPolicy.Fault(facts.Spec, workspace.Parameters) is { } fault) return new($"The value of the setting \"{fault.Id}\" is not allowed.", "Delete this workspace and launch again.");
+        if (ParameterPolicy.Fault(facts.Spec, workspace.Parameters) is { } fault)
+            return new($"The value of the setting \"{fault.Id}\" is not allowed.", "Delete this workspace and launch again.");
         if (person.Uid is < Person.FirstUid or > Person.LastUid) return new("The owner's uid is outside the range for people.", "Ask the operator.");
-        if (workspace.TenantId != tenant.Id || folder.ClassId != @class.Id || folder.PersonId != person.Id) return new("The request is inconsistent: its class, owner and work folder do not belong together.", "Delete this workspace and launch again.");
+        if (workspace.TenantId != tenant.Id || folder.ClassId != @class.Id || folder.PersonId != person.Id)
+            return new("The request is inconsistent: its class, owner and work folder do not belong together.", "Delete this workspace and launch again.");
         if (folder.LimitGib > @class.WorkFolderGib) return new("The work folder is larger than the class allows.", "Ask the operator.");
         foreach (var role in version.Spec.Roles)
-            if (!images.ContainsKey(role.Image)) return new($"The image \"{role.Image}\" is not ready.", "Wait until the catalogue shows it as ready, then try again.");
+            if (!images.ContainsKey(role.Image))
+                return new($"The image \"{role.Image}\" is not ready.", "Wait until the catalogue shows it as ready, then try again.");
         return null;
     }
 
@@ -52,15 +55,22 @@ public sealed class OrderChecks(IShareCloud shares)
         var (workspace, @class, tenant, person, _, folder, _) = facts;
         var roles = await db.RolesAsync(new(person.Id), tenant.Id, @class.Id, person.Id, cancel);
         if (!Permissions.May(Verb.StartWorkspace, roles)) return new("The owner no longer belongs to the class.", "Ask the instructor.");
-        var mine = await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null && (r.WorkspaceId == workspace.Id || r.WorkFolderId == folder.Id)).ToListAsync(cancel);
-        bool Reserved(ReservationKind kind, Amounts amounts, string node = "") => mine.Exists(r => r.Kind == kind && r.Node == node && r.TenantId == tenant.Id && r.ClassId == @class.Id && r.PersonId == person.Id
+        var mine = await db.Reservations
+            .AsNoTracking()
+            .Where(r => r.EndedAt == null && (r.WorkspaceId == workspace.Id || r.WorkFolderId == folder.Id))
+            .ToListAsync(cancel);
+        bool Reserved(ReservationKind kind, Amounts amounts, string node = "") =>
+            mine.Exists(r => r.Kind == kind && r.Node == node && r.TenantId == tenant.Id && r.ClassId == @class.Id && r.PersonId == person.Id
             && new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, r.Workspaces) == amounts);
         bool NodeReserved(NodeShape n) => Reserved(ReservationKind.Compute, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0), n.Name)
             && (n.Role.ScratchGib == 0 || Reserved(ReservationKind.Scratch, new(0, 0, n.Role.ScratchGib, 0), n.Name));
-        if (!facts.Nodes.All(NodeReserved) || !Reserved(ReservationKind.Workspace, new(0, 0, 0, 1)) || !Reserved(ReservationKind.Storage, new(0, 0, folder.LimitGib, 0)))
+        if (!facts.Nodes.All(NodeReserved)
+            || !Reserved(ReservationKind.Workspace, new(0, 0, 0, 1))
+            || !Reserved(ReservationKind.Storage, new(0, 0, folder.LimitGib, 0)))
             return new("Its quota was never reserved.", "Delete this workspace and launch again.");
         foreach (var level in await db.QuotasAsync(tenant, @class, person.Id, cancel))
-            if (level.Promised.FirstAbove(level.Limit) is { } above) return new($"{Words(level.Level)} would exceed the limit for {Words(above)}.", "Stop another workspace, then try again.");
+            if (level.Promised.FirstAbove(level.Limit) is { } above)
+                return new($"{Words(level.Level)} would exceed the limit for {Words(above)}.", "Stop another workspace, then try again.");
         return null;
     }
 
@@ -76,10 +86,12 @@ public sealed class OrderChecks(IShareCloud shares)
             : await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
         (site.StorageTotalBytes, site.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
         return StorageLeft.Of(site, promised) < 0
-            ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more than that is already reserved.", "Ask the operator to free space, then try again.") : null;
+            ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more than that is already reserved.",
+                "Ask the operator to free space, then try again.") : null;
     }
 
     private static string Words(QuotaLevel level) => level switch { QuotaLevel.Tenant => "The department", QuotaLevel.Class => "The class", _ => "You" };
 
-    private static string Words(Resource resource) => resource switch { Resource.Vcpu => "processors", Resource.Memory => "memory", Resource.Storage => "storage", _ => "workspaces" };
+    private static string Words(Resource resource) =>
+        resource switch { Resource.Vcpu => "processors", Resource.Memory => "memory", Resource.Storage => "storage", _ => "workspaces" };
 }

@@ -16,7 +16,10 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
     /// <summary>Mounts what the nodes need on the workspace's host; returns the path by node, "" for the work folder.</summary>
     public async Task<IReadOnlyDictionary<string, string>> MountAsync(RunFacts facts, Workspace now, CancellationToken cancel)
     {
-        var paths = new Dictionary<string, string>(StringComparer.Ordinal) { [""] = await shares.AllowAsync(new(now.Id, now.Generation, now.ClassId, now.PersonId), cancel) };
+        var paths = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            [""] = await shares.AllowAsync(new(now.Id, now.Generation, now.ClassId, now.PersonId), cancel)
+        };
         foreach (var node in facts.Nodes.Where(n => n.Role.ScratchGib > 0))
             paths[node.Name] = await shares.AllowAsync(new(now.Id, now.Generation, now.ClassId, now.PersonId, node.Name), cancel);
         return paths;
@@ -43,7 +46,8 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
         foreach (var (name, value) in settings) environment[name] = value;
         (environment["PORTAL_NODE"], environment["PORTAL_TEMPLATE"]) = (node.Name, spec.Id);
         (environment["PORTAL_VCPUS"], environment["PORTAL_MEMORY_MIB"]) = (Text(node.Size.Vcpu), Text(node.Size.MemoryMib));
-        if (worker is not null) (environment["PORTAL_WORKER_VCPUS"], environment["PORTAL_WORKER_MEMORY_MIB"]) = (Text(worker.Size.Vcpu), Text(worker.Size.MemoryMib));
+        if (worker is not null)
+            (environment["PORTAL_WORKER_VCPUS"], environment["PORTAL_WORKER_MEMORY_MIB"]) = (Text(worker.Size.Vcpu), Text(worker.Size.MemoryMib));
         if (node.Role.ScratchGib > 0) environment["SCRATCH"] = ScratchFolder;
         if (withoutSettings) environment["PORTAL_WITHOUT_SETTINGS"] = "1"; // read by the start scripts of the images
         return environment;
@@ -52,7 +56,8 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
     private Dictionary<string, string> Changing(RunFacts facts, Workspace now, NodeShape node)
     {
         var changing = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (node.Role.Token is { } variable && facts.Spec.Apps.FirstOrDefault(a => a.Role == node.Role.Name) is { } app) changing[variable] = tokens.Of(now.Id, now.Generation, app.Id);
+        if (node.Role.Token is { } variable && facts.Spec.Apps.FirstOrDefault(a => a.Role == node.Role.Name) is { } app)
+            changing[variable] = tokens.Of(now.Id, now.Generation, app.Id);
         if (facts.Spec.WorkerRole() is null) return changing;
         changing["PORTAL_WORKERS"] = Text(facts.Workers);
         changing["PORTAL_SECRET"] = tokens.Of(now.Id, now.Generation, "cluster");

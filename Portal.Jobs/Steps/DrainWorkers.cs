@@ -31,8 +31,10 @@ public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingW
             if (await WhyNotLeftAsync(kept, role, drain, node.Name, cancel) is { } why) stay.Add((node.Name, why));
         if (stay.Count == 0) return StepAnswer.IsDone;
         var names = string.Join(", ", stay.Select(s => s.Node));
-        if (await StepAge.OfAsync(data, context.Run, Key, cancel) < TimeSpan.FromMinutes(drain.Minutes)) return new StepAnswer.LookAgainIn(Between, $"{names}: {stay[0].Why}");
-        await runs.TellAsync(context.Run, LogLineSeverity.Warn, $"{names} did not leave within {drain.Minutes} minutes and will be stopped anyway: {stay[0].Why}", cancel);
+        if (await StepAge.OfAsync(data, context.Run, Key, cancel) < TimeSpan.FromMinutes(drain.Minutes))
+            return new StepAnswer.LookAgainIn(Between, $"{names}: {stay[0].Why}");
+        await runs.TellAsync(context.Run, LogLineSeverity.Warn,
+            $"{names} did not leave within {drain.Minutes} minutes and will be stopped anyway: {stay[0].Why}", cancel);
         return StepAnswer.IsDone;
     }
 

@@ -10,7 +10,8 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
 {
     private const long OneChooser = 7403;
 
-    /// <summary>Raises the generation and takes a block of addresses. Repeated after a crash it raises it once more; EnsureAccess clears what an earlier one left.</summary>
+    /// <summary>Raises the generation and takes a block of addresses. Repeated after a crash it raises
+    /// it once more; EnsureAccess clears what an earlier one left.</summary>
     /// <remarks>The same statement writes what the run ordered to the workspace.</remarks>
     public async Task BeginAsync(HeldRun run, RunFacts ordered, CancellationToken cancel)
     {
@@ -46,8 +47,14 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
         {
             BatchCommands =
             {
-                new("update portal.subnets set released_at = clock_timestamp() where workspace_id = $1 and released_at is null") { Parameters = { new() { Value = run.WorkspaceId } } },
-                new("with held as (insert into portal.subnets (block, workspace_id) values ($1, $2)) update portal.workspaces set subnet = $1 where id = $2") { Parameters = { new() { Value = Choose(taken, foreign) }, new() { Value = run.WorkspaceId } } },
+                new("update portal.subnets set released_at = clock_timestamp() where workspace_id = $1 and released_at is null")
+                {
+                    Parameters = { new() { Value = run.WorkspaceId } }
+                },
+                new("with held as (insert into portal.subnets (block, workspace_id) values ($1, $2)) update portal.workspaces set subnet = $1 where id = $2")
+                {
+                    Parameters = { new() { Value = Choose(taken, foreign) }, new() { Value = run.WorkspaceId } }
+                },
             },
         };
         await change.ExecuteNonQueryAsync(cancel);
@@ -55,14 +62,20 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
     }
 
     private string Choose(IReadOnlySet<string> taken, IReadOnlyList<IPNetwork> foreign) => pool.Choose(taken, foreign)
-        ?? throw new CloudException("address pool", CloudFault.Full, "every address block is in use", "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.");
+        ?? throw new CloudException("address pool", CloudFault.Full, "every address block is in use",
+            "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.");
 
-    private async Task<IReadOnlyList<IPNetwork>> ForeignAsync(CancellationToken cancel) => [.. (await clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse)];
+    private async Task<IReadOnlyList<IPNetwork>> ForeignAsync(CancellationToken cancel) =>
+        [.. (await clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse)];
 
     /// <summary>Until the transaction ends the run stays ours, and nobody else chooses a block.</summary>
     private static async Task FenceAsync(NpgsqlConnection connection, HeldRun run, CancellationToken cancel)
     {
-        await using (var fence = new NpgsqlCommand("select 1 from portal.runs where id = $1 and version = $2 and phase = 'Active' for update", connection) { Parameters = { new() { Value = run.Id }, new() { Value = run.Version } } })
+        await using (var fence =
+            new NpgsqlCommand("select 1 from portal.runs where id = $1 and version = $2 and phase = 'Active' for update", connection)
+            {
+                Parameters = { new() { Value = run.Id }, new() { Value = run.Version } }
+            })
             if (await fence.ExecuteScalarAsync(cancel) is null) throw new LeaseLostException(run.Id);
         await using var one = new NpgsqlCommand("select pg_advisory_xact_lock($1)", connection) { Parameters = { new() { Value = OneChooser } } };
         await one.ExecuteNonQueryAsync(cancel);
@@ -71,7 +84,9 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
     /// <summary>The workspace's block, and all blocks that are in use or held back.</summary>
     private static async Task<(string? Mine, HashSet<string> Taken)> HeldAsync(NpgsqlConnection connection, Guid workspace, CancellationToken cancel)
     {
-        await using var read = new NpgsqlCommand("select block, workspace_id, released_at is null from portal.subnets where released_at is null or released_at > clock_timestamp() - $1", connection) { Parameters = { new() { Value = AddressPool.Rest } } };
+        await using var read =
+            new NpgsqlCommand(
+                "select block, workspace_id, released_at is null from portal.subnets where released_at is null or released_at > clock_timestamp() - $1", connection) { Parameters = { new() { Value = AddressPool.Rest } } };
         var taken = new HashSet<string>(StringComparer.Ordinal);
         string? mine = null;
         await using var reader = await read.ExecuteReaderAsync(cancel);
@@ -101,7 +116,8 @@ public sealed class AddressPool(IPNetwork range)
         {
             var block = new IPNetwork(ToAddress(first + (uint)(i << (32 - BlockPrefix))), BlockPrefix);
             // The default route covers everything but uses no addresses.
-            if (!taken.Contains(block.ToString()) && !foreign.Any(f => f.PrefixLength > 0 && (f.Contains(block.BaseAddress) || block.Contains(f.BaseAddress)))) return block.ToString();
+            if (!taken.Contains(block.ToString()) && !foreign.Any(f => f.PrefixLength > 0 && (f.Contains(block.BaseAddress) || block.Contains(f.BaseAddress))))
+                return block.ToString();
         }
         return null;
     }

@@ -25,13 +25,20 @@ public sealed class LeavingWorkers(IDbContextFactory<PortalDb> databases, IClust
     public async Task<Kept> KeptAsync(Guid workspace, int? atMost, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        var row = await db.Workspaces.AsNoTracking().Where(w => w.Id == workspace).Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (w, t) => new { w, t.Spec }).SingleAsync(cancel);
+        var row = await db.Workspaces
+            .AsNoTracking()
+            .Where(w => w.Id == workspace)
+            .Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (w, t) => new { w, t.Spec })
+            .SingleAsync(cancel);
         return new(row.w, row.Spec, [.. row.Spec.Nodes(row.w.SizeId, Math.Min(row.w.Workers, atMost ?? int.MaxValue)).Select(n => n.Name)]);
     }
 
     /// <summary>Those that exist; the highest number first.</summary>
     public async Task<IReadOnlyList<NodeStatus>> SeenAsync(Kept kept, CancellationToken cancel) =>
-        [.. ((await clusters.LookAsync(kept.Workspace.Id, cancel))?.Nodes ?? []).Where(n => kept.Leaves(n.Name)).OrderByDescending(n => n.Name.Length).ThenByDescending(n => n.Name, StringComparer.Ordinal)];
+        [.. ((await clusters.LookAsync(kept.Workspace.Id, cancel))?.Nodes ?? [])
+            .Where(n => kept.Leaves(n.Name))
+            .OrderByDescending(n => n.Name.Length)
+            .ThenByDescending(n => n.Name, StringComparer.Ordinal)];
 
     /// <summary>Removes them; returns those that are still seen.</summary>
     public async Task<IReadOnlyList<NodeStatus>> RemoveAsync(Kept kept, CancellationToken cancel)
@@ -62,7 +69,10 @@ public sealed class LeavingWorkers(IDbContextFactory<PortalDb> databases, IClust
     }
 
     private async Task<IReadOnlyList<string>> TrustedAsync(Kept kept, CancellationToken cancel) =>
-        [.. (await shares.AccessAsync(cancel)).Where(a => a.Workspace == kept.Workspace.Id && a.Scratch is { } node && kept.Leaves(node)).Select(a => a.Scratch!).Distinct(StringComparer.Ordinal)];
+        [.. (await shares.AccessAsync(cancel))
+            .Where(a => a.Workspace == kept.Workspace.Id && a.Scratch is { } node && kept.Leaves(node))
+            .Select(a => a.Scratch!)
+            .Distinct(StringComparer.Ordinal)];
 
     private async Task<IReadOnlyList<string>> FoldersAsync(Kept kept, CancellationToken cancel) =>
         [.. (await filesets.ScratchAsync(cancel)).Where(f => f.Workspace == kept.Workspace.Id && kept.Leaves(f.Node)).Select(f => f.Node)];

@@ -11,9 +11,11 @@ using Portal.Jobs.Watch;
 namespace Portal.Jobs.Steps;
 
 /// <summary>Every node and app answers, and every worker has registered: the compute engine itself is asked, not the containers.</summary>
-public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, NpgsqlDataSource data, RunOptions options, TimeProvider clock) : IStep
+public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, NpgsqlDataSource data,
+    RunOptions options, TimeProvider clock) : IStep
 {
-    // During a launch the compute engine is asked often but the containers are rarely listed, because listing costs CPU time on the machine on which they start.
+    // During a launch the compute engine is asked often but the containers are rarely listed,
+    // because listing costs CPU time on the machine on which they start.
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(1), BetweenQuestions = TimeSpan.FromMilliseconds(40);
 
     public StepKey Key => StepKey.ProveEngine;
@@ -29,7 +31,8 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
         if (await MissingAsync(Questions(context.Facts, nodes), cancel) is not { } missing) return StepAnswer.IsDone;
         var age = await StepAge.OfAsync(data, context.Run, Key, cancel);
         return age > options.ProofDeadline
-            ? new StepAnswer.Fail($"The compute engine was not complete within {options.ProofDeadline.TotalMinutes:0} minutes: {missing}", "Try again, or choose a larger size.")
+            ? new StepAnswer.Fail($"The compute engine was not complete within {options.ProofDeadline.TotalMinutes:0} minutes: {missing}",
+                "Try again, or choose a larger size.")
             : StepAnswer.Waits(age, missing);
     }
 
@@ -46,7 +49,9 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
             async cancel => await engine.AnswersAsync(nodes, node, health, cancel) ? null : $"{title} is not responding yet.";
 
         Func<CancellationToken, Task<string?>> Registered(CountSpec check) => async cancel =>
-            await engine.CountAsync(nodes, check, cancel) is var count && count == facts.Workers ? null : $"{check.Title}: {count?.ToString("0", CultureInfo.InvariantCulture) ?? "none"} of {facts.Workers}.";
+            await engine.CountAsync(nodes, check, cancel) is var count && count == facts.Workers
+                ? null
+                : $"{check.Title}: {count?.ToString("0", CultureInfo.InvariantCulture) ?? "none"} of {facts.Workers}.";
     }
 
     private async Task<string?> MissingAsync(IEnumerable<Func<CancellationToken, Task<string?>>> questions, CancellationToken cancel)
@@ -68,11 +73,13 @@ internal static class DeadNodes
     private const int LastLines = 15, LongestWords = 300;
 
     /// <summary>Null while every wanted node exists and none has exited.</summary>
-    public static async Task<StepAnswer.Fail?> FirstAsync(IClusterCloud clusters, RunFacts facts, Core.Workspaces.Workspace now, IReadOnlyList<NodeStatus> seen, CancellationToken cancel)
+    public static async Task<StepAnswer.Fail?> FirstAsync(IClusterCloud clusters, RunFacts facts, Core.Workspaces.Workspace now,
+        IReadOnlyList<NodeStatus> seen, CancellationToken cancel)
     {
         foreach (var wanted in facts.Nodes)
         {
-            if (seen.FirstOrDefault(n => n.Name == wanted.Name) is not { } node) return new($"The node {wanted.Name} is gone.", "Try again; if it happens again, tell the operator.");
+            if (seen.FirstOrDefault(n => n.Name == wanted.Name) is not { } node)
+                return new($"The node {wanted.Name} is gone.", "Try again; if it happens again, tell the operator.");
             if (node.State == NodeState.Exited) return await DiedAsync(clusters, now.Id, node, wanted.Role.Files, cancel);
         }
         return null;

@@ -8,7 +8,8 @@ using Portal.Jobs.Watch;
 namespace Portal.Jobs.Steps;
 
 /// <summary>The last step, and the only one that may say Ready: a kernel computes, through the public address.</summary>
-public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebookProof proof, RunFactsReader facts, NpgsqlDataSource data, RunOptions options) : IStep
+public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebookProof proof, RunFactsReader facts, NpgsqlDataSource data,
+    RunOptions options) : IStep
 {
     private static readonly TimeSpan WhileWebIsUnavailable = TimeSpan.FromSeconds(2);
     public StepKey Key => StepKey.ProveNotebook;

@@ -83,7 +83,8 @@ public sealed class DropScratch(IFilesetCloud filesets, ReleaseRows rows) : ISte
         if ((await filesets.ScratchAsync(cancel)).Any(f => f.Workspace == workspace.Id))
         {
             await filesets.RemoveScratchAsync(workspace.ClassId, workspace.Id, nodes: null, cancel);
-            if ((await filesets.ScratchAsync(cancel)).Any(f => f.Workspace == workspace.Id)) return StepAnswer.Soon("The scratch folders are still being removed.");
+            if ((await filesets.ScratchAsync(cancel)).Any(f => f.Workspace == workspace.Id))
+                return StepAnswer.Soon("The scratch folders are still being removed.");
         }
         await rows.ScratchGoneAsync(context.Run, cancel);
         return StepAnswer.IsDone;

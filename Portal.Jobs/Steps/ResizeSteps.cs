@@ -15,15 +15,21 @@ public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChec
     {
         var facts = context.Facts;
         await using var db = await databases.CreateDbContextAsync(cancel);
-        if (await db.LifecycleRunAsync(facts.Workspace.Id, cancel) is not { } lifecycle || !lifecycle.IsUp()) return new StepAnswer.Fail("The workspace is not running.", "Start it first.");
-        if (facts.SizeId != facts.Workspace.SizeId || facts.Version.Id != facts.Workspace.TemplateVersionId) return new StepAnswer.Fail("Only the number of workers can change while it runs.", "Stop it to choose another size or version.");
-        if (facts.Spec.WorkerRole() is null || !facts.Spec.Allows(facts.Workers)) return new StepAnswer.Fail($"The template does not support {facts.Workers} workers.", "Choose another number.");
+        if (await db.LifecycleRunAsync(facts.Workspace.Id, cancel) is not { } lifecycle || !lifecycle.IsUp())
+            return new StepAnswer.Fail("The workspace is not running.", "Start it first.");
+        if (facts.SizeId != facts.Workspace.SizeId || facts.Version.Id != facts.Workspace.TemplateVersionId)
+            return new StepAnswer.Fail("Only the number of workers can change while it runs.", "Stop it to choose another size or version.");
+        if (facts.Spec.WorkerRole() is null || !facts.Spec.Allows(facts.Workers))
+            return new StepAnswer.Fail($"The template does not support {facts.Workers} workers.", "Choose another number.");
         if (facts.Shrinks(context.Run)) return StepAnswer.IsDone;
-        return await checks.RefusalAsync(db, facts, cancel) is { } refusal ? refusal with { Remedy = "Choose fewer workers, or ask the operator." } : StepAnswer.IsDone;
+        return await checks.RefusalAsync(db, facts, cancel) is { } refusal
+            ? refusal with { Remedy = "Choose fewer workers, or ask the operator." }
+            : StepAnswer.IsDone;
     }
 }
 
-/// <summary>Removes the leaving workers and, as each is seen gone, ends its quota reservation and capacity claim. From here on there is no way back to more.</summary>
+/// <summary>Removes the leaving workers and, as each is seen gone, ends its quota reservation and
+/// capacity claim. From here on there is no way back to more.</summary>
 public sealed class DropWorkers(LeavingWorkers leavingWorkers, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropWorkers;

@@ -9,9 +9,11 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>All input of steps: ids, and rows that Jobs or the migrator wrote. Nothing that the web process could have invented names a path, an image or a command.</summary>
+/// <summary>All input of steps: ids, and rows that Jobs or the migrator wrote. Nothing that the web
+/// process could have invented names a path, an image or a command.</summary>
 /// <param name="Version">The version that the run orders, or else the workspace's own.</param>
-public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateVersion Version, WorkFolder Folder, IReadOnlyDictionary<string, string> ImageIds)
+public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateVersion Version, WorkFolder Folder,
+    IReadOnlyDictionary<string, string> ImageIds)
 {
     public TemplateSpec Spec => Version.Spec;
 
@@ -59,7 +61,9 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
                          join f in db.WorkFolders on w.WorkFolderId equals f.Id
                          where w.Id == workspace
                          select new { w, c, t, p, v, f }).AsNoTracking().SingleAsync(cancel);
-        var images = await db.Images.AsNoTracking().Where(i => i.State == ImageState.Ready && i.ImageId != null).ToDictionaryAsync(i => i.Name, i => i.ImageId!, StringComparer.Ordinal, cancel);
+        var images = await db.Images.AsNoTracking()
+            .Where(i => i.State == ImageState.Ready && i.ImageId != null)
+            .ToDictionaryAsync(i => i.Name, i => i.ImageId!, StringComparer.Ordinal, cancel);
         return new(row.w, row.c, row.t, row.p, row.v, row.f, images)
         {
             SizeId = order?.SizeId ?? row.w.SizeId,

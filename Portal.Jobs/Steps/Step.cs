@@ -25,9 +25,11 @@ public abstract record StepAnswer
     /// <summary>Look again soon: something is in progress.</summary>
     public static StepAnswer Soon(string why) => new LookAgainIn(TimeSpan.FromMilliseconds(400), why);
 
-    /// <summary>Look again after a thirtieth of the time elapsed so far (50 ms to 2 s), so a start is noticed with at most that delay, however long it takes.</summary>
+    /// <summary>Look again after a thirtieth of the time elapsed so far (50 ms to 2 s), so a start is
+    /// noticed with at most that delay, however long it takes.</summary>
     /// <param name="age">Of the step.</param>
-    public static StepAnswer Waits(TimeSpan age, string why) => new LookAgainIn(TimeSpan.FromMilliseconds(Math.Clamp(age.TotalMilliseconds / 30, 50, 2000)), why);
+    public static StepAnswer Waits(TimeSpan age, string why) =>
+        new LookAgainIn(TimeSpan.FromMilliseconds(Math.Clamp(age.TotalMilliseconds / 30, 50, 2000)), why);
 }
 
 /// <summary>One step of a plan: looks, then makes; repeated after any crash it produces the same result. Names are computed, not remembered.</summary>

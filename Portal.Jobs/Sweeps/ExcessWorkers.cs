@@ -13,7 +13,8 @@ namespace Portal.Jobs.Sweeps;
 /// Only for workspaces whose runs ended some time ago, and under their locks, so that no new run begins meanwhile.
 /// </summary>
 public sealed class ExcessWorkers(
-    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, LeavingWorkers leavingWorkers, RunOptions options, TimeProvider clock, ILogger<ExcessWorkers> log)
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
+    LeavingWorkers leavingWorkers, RunOptions options, TimeProvider clock, ILogger<ExcessWorkers> log)
 {
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -50,12 +51,19 @@ public sealed class ExcessWorkers(
             """).ToListAsync(cancel);
     }
 
-    /// <summary>Names of nodes of which something exists or is reserved, by workspace. One look at each cloud and two statements, however many workspaces there are.</summary>
+    /// <summary>Names of nodes of which something exists or is reserved, by workspace. One look at each
+    /// cloud and two statements, however many workspaces there are.</summary>
     private async Task<ILookup<Guid, string>> ThereAsync(IReadOnlyCollection<Guid> workspaces, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        var promised = await db.Reservations.Where(r => r.EndedAt == null && r.Node != "" && r.WorkspaceId != null && workspaces.Contains(r.WorkspaceId.Value)).Select(r => new { Workspace = r.WorkspaceId!.Value, r.Node }).ToListAsync(cancel);
-        var claimed = await db.CapacityClaims.Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId)).Select(c => new { Workspace = c.WorkspaceId, c.Node }).ToListAsync(cancel);
+        var promised = await db.Reservations
+            .Where(r => r.EndedAt == null && r.Node != "" && r.WorkspaceId != null && workspaces.Contains(r.WorkspaceId.Value))
+            .Select(r => new { Workspace = r.WorkspaceId!.Value, r.Node })
+            .ToListAsync(cancel);
+        var claimed = await db.CapacityClaims
+            .Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId))
+            .Select(c => new { Workspace = c.WorkspaceId, c.Node })
+            .ToListAsync(cancel);
         var nodes = (await clusters.LookAsync(cancel)).SelectMany(c => c.Nodes.Select(n => new { c.Workspace, Node = n.Name }));
         var mounts = (await shares.AccessAsync(cancel)).Where(a => a.Scratch is not null).Select(a => new { a.Workspace, Node = a.Scratch! });
         var folders = (await filesets.ScratchAsync(cancel)).Select(f => new { f.Workspace, f.Node });
@@ -67,9 +75,12 @@ public sealed class ExcessWorkers(
         var (id, keep, cancel) = (kept.Workspace.Id, kept.Names.ToArray(), still.Token);
         // What is still seen now is left to the next sweep: storage waits until no node is seen.
         if ((await leavingWorkers.RemoveAsync(kept, cancel)).Count > 0) return;
-        await still.ExecuteAsync("update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Compute' and ended_at is null and node <> all($2)", id, keep);
-        await still.ExecuteAsync("update portal.capacity_claims set ended_at = clock_timestamp() where workspace_id = $1 and ended_at is null and node <> all($2)", id, keep);
+        await still.ExecuteAsync(
+            "update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Compute' and ended_at is null and node <> all($2)", id, keep);
+        await still.ExecuteAsync(
+            "update portal.capacity_claims set ended_at = clock_timestamp() where workspace_id = $1 and ended_at is null and node <> all($2)", id, keep);
         if (!await leavingWorkers.DisconnectAsync(kept, cancel) || !await leavingWorkers.DropFoldersAsync(kept, cancel)) return;
-        await still.ExecuteAsync("update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Scratch' and ended_at is null and node <> all($2)", id, keep);
+        await still.ExecuteAsync(
+            "update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Scratch' and ended_at is null and node <> all($2)", id, keep);
     }
 }

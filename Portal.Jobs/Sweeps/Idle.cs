@@ -22,7 +22,8 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
             var quiet = clock.GetUtcNow().AddMinutes(-IdlePolicy.Shortest);
             candidates = await (from w in db.Workspaces
                                 join c in db.Classes on w.ClassId equals c.Id
-                                where w.DeletedAt == null && w.RequestedRun == null && c.IdleMinutes != null && w.ActiveAt < quiet && w.Subnet != null // a released workspace has no address
+                                // a released workspace has no address
+                                where w.DeletedAt == null && w.RequestedRun == null && c.IdleMinutes != null && w.ActiveAt < quiet && w.Subnet != null
                                 orderby w.ActiveAt
                                 select w.Id).Take(Most).ToListAsync(cancel);
         }
@@ -41,12 +42,17 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
                          join c in db.Classes on w.ClassId equals c.Id
                          from r in db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)
                          where w.Id == id && w.DeletedAt == null && w.RequestedRun == null && r.EndedAt != null
-                         select new { w, c.IdleMinutes, r.EndedAt, r.Number, LookedAt = db.Counts.Where(x => x.WorkspaceId == id && x.Span == (int)Spans.RawCounts.TotalSeconds && x.Name == CountNames.Signals).Max(x => (DateTimeOffset?)x.At) })
+                         select new { w, c.IdleMinutes, r.EndedAt, r.Number,
+                             LookedAt = db.Counts.Where(x =>
+                                 x.WorkspaceId == id && x.Span == (int)Spans.RawCounts.TotalSeconds && x.Name == CountNames.Signals)
+                                 .Max(x => (DateTimeOffset?)x.At) })
             .SingleOrDefaultAsync(cancel);
         // A Resize that failed or was cancelled has left it running.
         if (row is null || await db.LifecycleRunAsync(id, cancel) is not { } lifecycle || !lifecycle.IsUp()) return false;
         var activity = row.w.ActiveAt is { } at ? new Activity(at, row.w.ActiveBy) : null;
-        if (IdlePolicy.Decide(new(clock.GetUtcNow(), row.IdleMinutes, row.EndedAt!.Value, activity, row.LookedAt, row.w.KeepUntil)) is not IdleDecision.Stop stop) return false;
+        if (IdlePolicy.Decide(
+            new(clock.GetUtcNow(), row.IdleMinutes, row.EndedAt!.Value, activity, row.LookedAt, row.w.KeepUntil)) is not IdleDecision.Stop stop)
+            return false;
         // Raw SQL, because this role may write no other column of a run.
         await db.Database.ExecuteSqlAsync($"insert into portal.runs (workspace_id, number, kind) values ({id}, {row.Number + 1}, 'Stop')", cancel);
         await db.Database.ExecuteSqlAsync($"insert into portal.log_lines (workspace_id, severity, text) values ({id}, 'Warn', {Why(stop, activity!)})", cancel);

@@ -12,7 +12,8 @@ namespace Portal.Jobs.Sweeps;
 /// Only if the release was some time ago, and under the workspace's lock, so that no new run begins meanwhile.
 /// </summary>
 public sealed class Orphans(
-    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets, ExcessWorkers excessWorkers, RunOptions options, TimeProvider clock, ILogger<Orphans> log)
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
+    ExcessWorkers excessWorkers, RunOptions options, TimeProvider clock, ILogger<Orphans> log)
 {
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -66,6 +67,7 @@ public sealed class Orphans(
         await shares.DenyAsync(id, cancel);
         await clusters.RemoveNetworkAsync(id, cancel);
         if (!(await DeletedWithScratchAsync(cancel)).Contains(id)) return;
-        foreach (var folder in (await filesets.ScratchAsync(cancel)).Where(f => f.Workspace == id)) await filesets.RemoveScratchAsync(folder.ClassId, id, [folder.Node], cancel);
+        foreach (var folder in (await filesets.ScratchAsync(cancel)).Where(f => f.Workspace == id))
+            await filesets.RemoveScratchAsync(folder.ClassId, id, [folder.Node], cancel);
     }
 }

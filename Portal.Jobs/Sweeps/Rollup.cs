@@ -28,9 +28,11 @@ public sealed class Rollup(NpgsqlDataSource data)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    // now(), not the clock: all statements of the batch are one transaction and see the same moment, or a ten-minute rollup might be made before its last minute is.
+    // now(), not the clock: all statements of the batch are one transaction and see the same
+    // moment, or a ten-minute rollup might be made before its last minute is.
     // From the last rollup, at most as far back as short spans are kept; up to the last complete one.
-    private static string Window(string table) => $"at >= greatest(coalesce((select max(at) from portal.{table} where span = $2), '-infinity'), date_bin($3, now() - $4, 'epoch') + $3) and at < date_bin($3, now() - $5, 'epoch')";
+    private static string Window(string table) =>
+        $"at >= greatest(coalesce((select max(at) from portal.{table} where span = $2), '-infinity'), date_bin($3, now() - $4, 'epoch') + $3) and at < date_bin($3, now() - $5, 'epoch')";
 
     private static readonly string Samples = $"""
         insert into portal.samples (workspace_id, node, at, span, cpu, cpu_most, throttled, memory_bytes, memory_most, memory_limit_bytes, out_of_memory_kills, restarts, pids, net_in, net_out, disk_read, disk_written)
@@ -52,7 +54,8 @@ public sealed class Rollup(NpgsqlDataSource data)
         Parameters = { P((int)fine.TotalSeconds), P((int)coarse.TotalSeconds), P(coarse), P(kept), P(Late) },
     });
 
-    private static void Forget(NpgsqlBatch batch, string table, TimeSpan span, TimeSpan keep) => batch.BatchCommands.Add(new($"delete from portal.{table} where span = $1 and at < now() - $2")
+    private static void Forget(NpgsqlBatch batch, string table, TimeSpan span, TimeSpan keep) =>
+        batch.BatchCommands.Add(new($"delete from portal.{table} where span = $1 and at < now() - $2")
     {
         Parameters = { P((int)span.TotalSeconds), P(keep) },
     });

@@ -6,7 +6,8 @@ namespace Portal.Jobs.Sweeps;
 
 /// <summary>Scheduled work. Hangfire creates one job per tick for the whole installation and retries it; each sweep may run twice.</summary>
 [Queue(HangfireSetup.SweepsQueue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
-public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans, Usage usage, Retention retention, Rollup rollup, Idle idle, TimeProvider clock)
+public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans, Usage usage, Retention retention, Rollup rollup, Idle idle,
+    TimeProvider clock)
 {
     [JobDisplayName("sweep: workspaces at their end time")]
     public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
@@ -26,13 +27,15 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
     [JobDisplayName("sweep: idle workspaces")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
 
-    /// <summary>Not Hangfire's lock, whose row is never renewed. This one ends with its transaction: a session lock would live on in the pool, and others would skip their sweeps.</summary>
+    /// <summary>Not Hangfire's lock, whose row is never renewed. This one ends with its transaction: a session
+    /// lock would live on in the pool, and others would skip their sweeps.</summary>
     private async Task AloneAsync(long name, Func<CancellationToken, Task> sweep, CancellationToken cancel)
     {
         await using var alone = await LongLock.TryAsync(data, name, clock, cancel);
         if (alone is null) return;
         try { await sweep(alone.Token); }
-        catch (OperationCanceledException) when (alone.Token.IsCancellationRequested && !cancel.IsCancellationRequested) { } // this process froze, or the database restarted: the new holder of the lock sweeps
+        // this process froze, or the database restarted: the new holder of the lock sweeps
+        catch (OperationCanceledException) when (alone.Token.IsCancellationRequested && !cancel.IsCancellationRequested) { }
     }
 }
 
@@ -55,8 +58,10 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                log.LogWarning("The recurring jobs could not be registered, retrying in {Wait}; the previous registration stays in force: {Error}", AfterFault, e.Message);
-                await Task.Delay(AfterFault, clock, stoppingToken).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+                log.LogWarning("The recurring jobs could not be registered, retrying in {Wait}; the previous registration stays in force: {Error}",
+                    AfterFault, e.Message);
+                await Task.Delay(AfterFault, clock, stoppingToken)
+                    .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
         }
     }
@@ -71,6 +76,8 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
         recurring.AddOrUpdate<Sweeps>("metrics", HangfireSetup.SweepsQueue, s => s.MetricsAsync(CancellationToken.None), "40 * * * * *", options);
         recurring.AddOrUpdate<Sweeps>("idle", HangfireSetup.SweepsQueue, s => s.IdleAsync(CancellationToken.None), "*/30 * * * * *", options);
         using var connection = storage.GetReadOnlyConnection();
-        foreach (var id in connection.GetAllItemsFromSet("recurring-jobs").Except(["end-times", "orphans", "usage", "retention", "metrics", "idle"], StringComparer.Ordinal)) recurring.RemoveIfExists(id);
+        foreach (var id in connection.GetAllItemsFromSet("recurring-jobs")
+            .Except(["end-times", "orphans", "usage", "retention", "metrics", "idle"], StringComparer.Ordinal))
+            recurring.RemoveIfExists(id);
     }
 }

@@ -78,7 +78,8 @@ public sealed class CloudHealth(
             if ((await AskAsync(filesets.UsageAsync, cancel)).Report is { } seen) site.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);
             else storage = null;
         }
-        if (storage is not null) (site.StorageTotalBytes, site.StorageFreeBytes, site.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);
+        if (storage is not null)
+            (site.StorageTotalBytes, site.StorageFreeBytes, site.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);
         site.UpdatedAt = clock.GetUtcNow();
         await db.SaveChangesAsync(cancel);
     }

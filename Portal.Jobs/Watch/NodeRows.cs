@@ -18,8 +18,13 @@ public sealed class NodeRows(NpgsqlDataSource data)
         var nodes = now?.Nodes ?? [];
         await using var batch = data.CreateBatch();
         var names = nodes.Select(n => n.Name).ToArray();
-        batch.BatchCommands.Add(new("delete from portal.nodes n using portal.workspaces w where n.workspace_id = $1 and w.id = $1 and n.name <> all($2) and not (n.restarts > 0 and n.generation = w.generation)") { Parameters = { P(workspace), P(names) } });
-        batch.BatchCommands.Add(new("update portal.nodes set running = false, address = null where workspace_id = $1 and name <> all($2) and running") { Parameters = { P(workspace), P(names) } });
+        batch.BatchCommands.Add(
+            new("delete from portal.nodes n using portal.workspaces w where n.workspace_id = $1 and w.id = $1 and n.name <> all($2) and not (n.restarts > 0 and n.generation = w.generation)") { Parameters = { P(workspace), P(names) } });
+        batch.BatchCommands.Add(
+            new("update portal.nodes set running = false, address = null where workspace_id = $1 and name <> all($2) and running")
+            {
+                Parameters = { P(workspace), P(names) }
+            });
         foreach (var n in nodes)
             batch.BatchCommands.Add(new("""
                 insert into portal.nodes as n (workspace_id, name, role, generation, running, address, exit_code, out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, seen_at)
@@ -32,7 +37,8 @@ public sealed class NodeRows(NpgsqlDataSource data)
                    or excluded.out_of_memory_kills > n.out_of_memory_kills
                 """)
             {
-                Parameters = { P(workspace), P(n.Name), P(n.Role), P(n.Generation), P(n.State == NodeState.Running), P(n.State == NodeState.Running ? n.Address : null, NpgsqlDbType.Text), P(n.ExitCode, NpgsqlDbType.Integer), P(n.OutOfMemory ? 1L : 0L) },
+                Parameters = { P(workspace), P(n.Name), P(n.Role), P(n.Generation), P(n.State == NodeState.Running),
+                    P(n.State == NodeState.Running ? n.Address : null, NpgsqlDbType.Text), P(n.ExitCode, NpgsqlDbType.Integer), P(n.OutOfMemory ? 1L : 0L) },
             });
         await batch.ExecuteNonQueryAsync(cancel);
     }
@@ -62,7 +68,8 @@ public sealed class NodeRows(NpgsqlDataSource data)
                 where workspace_id = $7 and name = $8 and generation = $9
                 """)
             {
-                Parameters = { P(cpu), P(throttled), P(sample.MemoryBytes), P(sample.MemoryLimitBytes), P(sample.OutOfMemoryKills), P(sample.Pids), P(sample.Workspace), P(sample.Node), P(sample.Generation) },
+                Parameters = { P(cpu), P(throttled), P(sample.MemoryBytes), P(sample.MemoryLimitBytes), P(sample.OutOfMemoryKills), P(sample.Pids),
+                    P(sample.Workspace), P(sample.Node), P(sample.Generation) },
             });
         await batch.ExecuteNonQueryAsync(cancel);
     }

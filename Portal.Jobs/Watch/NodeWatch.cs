@@ -9,7 +9,8 @@ using Portal.Core.Workspaces;
 namespace Portal.Jobs.Watch;
 
 /// <summary>Follows the cloud's events, so that a dead node is on the page within moments, and reads all nodes every few seconds.</summary>
-public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases, TimeProvider clock, ILogger<NodeWatch> log) : BackgroundService
+public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases,
+    TimeProvider clock, ILogger<NodeWatch> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(4), AfterFault = TimeSpan.FromSeconds(3), LogWithin = TimeSpan.FromSeconds(5);
     private const int LastLines = 15, LongestLine = 500;
@@ -25,7 +26,8 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
             try { await work(stopping); }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested) { return; }
             catch (Exception e) { log.LogWarning("Watching nodes failed, retrying in {Wait}: {Error}", AfterFault, e.Message); }
-            await Task.Delay(AfterFault, clock, stopping).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await Task.Delay(AfterFault, clock, stopping)
+                .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         }
     }
 
@@ -48,7 +50,10 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
     /// <summary>A container engine reports a death before its own list shows it: the node is not running, whatever the list says.</summary>
     private static ClusterStatus? After(ClusterEvent happened, ClusterStatus? now) => happened.What is not ClusterHappening.Died || now is null ? now : now with
     {
-        Nodes = [.. now.Nodes.Select(n => n.State is NodeState.Running && n.Name == happened.Node && n.Generation == happened.Generation ? n with { State = NodeState.Exited, ExitCode = happened.ExitCode, Address = null } : n)],
+        Nodes = [.. now.Nodes.Select(n =>
+            n.State is NodeState.Running && n.Name == happened.Node && n.Generation == happened.Generation
+                ? n with { State = NodeState.Exited, ExitCode = happened.ExitCode, Address = null }
+                : n)],
     };
 
     private async Task SeeAllAsync(CancellationToken cancel)
@@ -83,7 +88,12 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         var node = died.Node!;
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await IsWantedAsync(db, id, died, cancel)) return;
-        db.LogLines.Add(new() { WorkspaceId = id, Severity = LogLineSeverity.Fail, Text = $"The node {node} stopped unexpectedly (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})." });
+        db.LogLines.Add(new()
+        {
+            WorkspaceId = id,
+            Severity = LogLineSeverity.Fail,
+            Text = $"The node {node} stopped unexpectedly (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})."
+        });
         foreach (var line in await LastWordsAsync(id, node, cancel))
             db.LogLines.Add(new() { WorkspaceId = id, Severity = LogLineSeverity.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });
         await db.SaveChangesAsync(cancel);
@@ -92,7 +102,11 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
     /// <summary>It was meant to exit: its workspace is being released or started again, or it is a surplus worker.</summary>
     private static async Task<bool> IsWantedAsync(PortalDb db, Guid id, ClusterEvent died, CancellationToken cancel)
     {
-        var row = await db.Workspaces.AsNoTracking().Where(w => w.Id == id).Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (w, t) => new { w, t.Spec }).SingleOrDefaultAsync(cancel);
+        var row = await db.Workspaces
+            .AsNoTracking()
+            .Where(w => w.Id == id)
+            .Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (w, t) => new { w, t.Spec })
+            .SingleOrDefaultAsync(cancel);
         var run = await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstOrDefaultAsync(cancel);
         if (row is null || run is null || died.Generation < row.w.Generation) return true;
         if (run.Kind is not RunKind.Resize) return run.Kind is RunKind.Stop or RunKind.Delete || run.Releasing;

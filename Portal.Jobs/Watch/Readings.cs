@@ -40,7 +40,8 @@ public sealed class Readings
         if (before is not null) now = now with { Net = now.Net ?? before.Net, Disk = now.Disk ?? before.Disk };
         if (before is null || now.At <= before.At) return new(now, 0, 0);
         var passed = now.At - before.At;
-        return new(now, Math.Clamp((now.Cpu - before.Cpu) / passed / Math.Max(0.01, now.Vcpus), 0, 1), Math.Clamp((now.Throttled - before.Throttled) / passed, 0, 1))
+        return new(now, Math.Clamp((now.Cpu - before.Cpu) / passed / Math.Max(0.01, now.Vcpus), 0, 1),
+            Math.Clamp((now.Throttled - before.Throttled) / passed, 0, 1))
         {
             Compared = true,
             OutOfMemoryKills = Since(before.OutOfMemoryKills, now.OutOfMemoryKills),
@@ -49,7 +50,8 @@ public sealed class Readings
         };
     }
 
-    private static Traffic Since(Traffic? before, Traffic? now) => before is { } then && now is { } at ? new(Since(then.In, at.In), Since(then.Out, at.Out)) : default;
+    private static Traffic Since(Traffic? before, Traffic? now) =>
+        before is { } then && now is { } at ? new(Since(then.In, at.In), Since(then.Out, at.Out)) : default;
 
     private static long Since(long before, long now) => now >= before ? now - before : now;
 

@@ -24,9 +24,11 @@ public sealed class SampleRows(NpgsqlDataSource data)
         Add(write, samples, NpgsqlDbType.TimestampTz, s => s.At.UtcDateTime);
         Add(write, samples, NpgsqlDbType.Integer, s => s.Span);
         foreach (var real in (Func<Sample, double>[])[s => s.Cpu, s => s.CpuMost, s => s.Throttled]) Add(write, samples, NpgsqlDbType.Double, real);
-        foreach (var whole in (Func<Sample, long>[])[s => s.MemoryBytes, s => s.MemoryMost, s => s.MemoryLimitBytes, s => s.OutOfMemoryKills]) Add(write, samples, NpgsqlDbType.Bigint, whole);
+        foreach (var whole in (Func<Sample, long>[])[s => s.MemoryBytes, s => s.MemoryMost, s => s.MemoryLimitBytes, s => s.OutOfMemoryKills])
+            Add(write, samples, NpgsqlDbType.Bigint, whole);
         Add(write, samples, NpgsqlDbType.Integer, s => s.Pids);
-        foreach (var whole in (Func<Sample, long>[])[s => s.NetIn, s => s.NetOut, s => s.DiskRead, s => s.DiskWritten]) Add(write, samples, NpgsqlDbType.Bigint, whole);
+        foreach (var whole in (Func<Sample, long>[])[s => s.NetIn, s => s.NetOut, s => s.DiskRead, s => s.DiskWritten])
+            Add(write, samples, NpgsqlDbType.Bigint, whole);
         await write.ExecuteNonQueryAsync(cancel);
     }
 

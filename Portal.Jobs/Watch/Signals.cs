@@ -16,7 +16,8 @@ namespace Portal.Jobs.Watch;
 /// Asks every ready workspace about its activity, and writes the counts and the time of the last activity. In parallel, with a bounded
 /// number at once and a deadline for each question; workspaces that did not answer last time come last, so that they delay nobody.
 /// </summary>
-public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks, AppToken tokens, SampleRows rows, TimeProvider clock, ILogger<Signals> log)
+public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks,
+    AppToken tokens, SampleRows rows, TimeProvider clock, ILogger<Signals> log)
 {
     private const int AtOnce = 32, Most = 2000;
 
@@ -36,7 +37,8 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
     {
         var watched = await WatchedAsync(cancel);
         var answers = new Answer[watched.Count];
-        await Parallel.ForEachAsync(watched.OrderBy(w => _silent.Contains(w.Id)).Select((w, i) => (w, i)), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
+        await Parallel.ForEachAsync(watched.OrderBy(w => _silent.Contains(w.Id)).Select((w, i) => (w, i)),
+            new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
             async (one, token) => answers[one.i] = await AskOrSilentAsync(one.w, token));
         _silent = [.. answers.Where(a => a.Signals.Any(s => !s.Answered)).Select(a => a.Of.Id)];
         var now = clock.GetUtcNow();
@@ -45,7 +47,15 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
     }
 
     private static Count Count(Guid workspace, string name, double value, DateTimeOffset now) =>
-        new() { WorkspaceId = workspace, Name = name, At = Spans.Begin(now, Spans.RawCounts), Span = (int)Spans.RawCounts.TotalSeconds, Value = value, Most = value };
+        new()
+        {
+            WorkspaceId = workspace,
+            Name = name,
+            At = Spans.Begin(now, Spans.RawCounts),
+            Span = (int)Spans.RawCounts.TotalSeconds,
+            Value = value,
+            Most = value
+        };
 
     /// <summary>Ready workspaces with the nodes of their current generation: from rows, without calls to the container engine.</summary>
     private async Task<IReadOnlyList<Watched>> WatchedAsync(CancellationToken cancel)
@@ -54,16 +64,24 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         var found = await (from w in db.Workspaces.AsNoTracking()
                            join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                            from r in db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).Take(1)
-                           where w.DeletedAt == null && r.Phase == RunPhase.Succeeded && r.EndedAt != null && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start)
+                           where w.DeletedAt == null
+                               && r.Phase == RunPhase.Succeeded
+                               && r.EndedAt != null
+                               && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start)
                            orderby w.CreatedAt
-                           select new { w, t.Spec, r.EndedAt, LookedAt = db.Counts.Where(c => c.WorkspaceId == w.Id && c.Span == (int)Spans.RawCounts.TotalSeconds && c.Name == CountNames.Signals).Max(c => (DateTimeOffset?)c.At) })
+                           select new { w, t.Spec, r.EndedAt,
+                               LookedAt = db.Counts.Where(c =>
+                                   c.WorkspaceId == w.Id && c.Span == (int)Spans.RawCounts.TotalSeconds && c.Name == CountNames.Signals)
+                                   .Max(c => (DateTimeOffset?)c.At) })
             .Take(Most).ToListAsync(cancel);
         var ids = found.ConvertAll(f => f.w.Id);
         var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId) && n.Running).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);
         return [.. found.Select(f => new Watched(f.w.Id, f.w.Generation, f.w.Workers, f.Spec,
             f.w.ActiveAt >= f.EndedAt ? new(f.w.ActiveAt.Value, f.w.ActiveBy) : null, f.LookedAt >= f.EndedAt ? f.LookedAt : null)
         {
-            Nodes = [.. nodes[f.w.Id].Where(n => n.Generation == f.w.Generation).Select(n => new NodeStatus(n.Name, n.Role, n.Generation, NodeState.Running, null, false, n.Address, ""))],
+            Nodes = [.. nodes[f.w.Id]
+                .Where(n => n.Generation == f.w.Generation)
+                .Select(n => new NodeStatus(n.Name, n.Role, n.Generation, NodeState.Running, null, false, n.Address, ""))],
         })];
     }
 
@@ -80,7 +98,10 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
 
     private async Task<Answer> AskAsync(Watched of, CancellationToken cancel)
     {
-        var apps = Task.WhenAll(of.Spec.AppsOnNodes(of.Workers).Where(a => a.Spec.Kernels).Select(a => notebooks.AskAsync(of.Nodes, a, tokens.Of(of.Id, of.Generation, a.Id), cancel)));
+        var apps = Task.WhenAll(
+            of.Spec.AppsOnNodes(of.Workers)
+                .Where(a => a.Spec.Kernels)
+                .Select(a => notebooks.AskAsync(of.Nodes, a, tokens.Of(of.Id, of.Generation, a.Id), cancel)));
         var counted = Task.WhenAll(of.Spec.Counts.Select(async c => (Spec: c, Value: await engines.CountAsync(of.Nodes, c, cancel))));
         List<Signal> signals = [];
         List<(string, double)> counts = [];
@@ -90,7 +111,9 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
             signals.Add(new(CountNames.Terminals, app is not null, app?.TerminalsAt > clock.GetUtcNow() - TerminalWorks, app?.TerminalsAt));
         }
         var known = (await apps).OfType<NotebookState>().ToList();
-        if (known.Count > 0) counts.AddRange([(CountNames.Kernels, known.Sum(k => k.Kernels)), (CountNames.BusyKernels, known.Sum(k => k.Busy)), (CountNames.Terminals, known.Sum(k => k.Terminals))]);
+        if (known.Count > 0)
+            counts.AddRange([(CountNames.Kernels, known.Sum(k => k.Kernels)), (CountNames.BusyKernels, known.Sum(k => k.Busy)),
+                (CountNames.Terminals, known.Sum(k => k.Terminals))]);
         foreach (var (spec, value) in await counted)
         {
             if (spec.Busy) signals.Add(new(spec.Id, value is not null, value > 0));
@@ -109,7 +132,8 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
             where w.id = a.id and w.deleted_at is null and (w.active_at is null or w.active_by is distinct from a.by or a.at >= w.active_at + $4)
             """);
         write.Parameters.Add(new() { Value = seen.Select(s => s.Id).ToArray() });
-        write.Parameters.Add(new() { Value = seen.Select(s => s.Activity.At.UtcDateTime).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.TimestampTz });
+        write.Parameters.Add(
+            new() { Value = seen.Select(s => s.Activity.At.UtcDateTime).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.TimestampTz });
         write.Parameters.Add(new() { Value = seen.Select(s => s.Activity.By).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
         write.Parameters.Add(new() { Value = IdlePolicy.Precision });
         await write.ExecuteNonQueryAsync(cancel);
@@ -127,7 +151,10 @@ public sealed class SignalWatch(Signals signals, TimeProvider clock, ILogger<Sig
             while (await tick.WaitForNextTickAsync(stoppingToken))
             {
                 try { await signals.LookAsync(stoppingToken); }
-                catch (Exception e) when (e is not OperationCanceledException) { log.LogWarning("Reading the activity of workspaces failed: {Error}", e.Message); }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    log.LogWarning("Reading the activity of workspaces failed: {Error}", e.Message);
+                }
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { }

@@ -16,7 +16,8 @@ namespace Portal.Jobs.Watch;
 /// while no run is unfinished, so that it never races one. Other nodes are left to the owner: a restarted notebook has lost what it computed.
 /// </summary>
 public sealed class WorkerRestarts(
-    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NodeRows rows, RunOptions options, TimeProvider clock, ILogger<WorkerRestarts> log) : BackgroundService
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NodeRows rows,
+    RunOptions options, TimeProvider clock, ILogger<WorkerRestarts> log) : BackgroundService
 {
     private const int Most = 100, AtOnce = 8, Looks = 20;
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(2), BetweenLooks = TimeSpan.FromMilliseconds(250);
@@ -35,10 +36,14 @@ public sealed class WorkerRestarts(
     /// <summary>One pass over all workspaces in which only a worker is not running. Queries only the database until one is found.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
-        await Parallel.ForEachAsync(await SickAsync(cancel), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel }, async (id, _) =>
+        await Parallel.ForEachAsync(await SickAsync(cancel), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
+            async (id, _) =>
         {
             try { await RestartAsync(id, cancel); }
-            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested) { log.LogWarning("A worker of workspace {Workspace} could not be restarted: {Error}", id, e.Message); }
+            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
+            {
+                log.LogWarning("A worker of workspace {Workspace} could not be restarted: {Error}", id, e.Message);
+            }
         });
     }
 
@@ -85,13 +90,18 @@ public sealed class WorkerRestarts(
     private async Task<bool> MayAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        return await db.Database.SqlQuery<int>($"select count(*)::int as \"Value\" from portal.audit where workspace_id = {id} and verb = {AutomaticRestarts.Verb} and outcome = {AutomaticRestarts.Again} and at > clock_timestamp() - {options.RestartWindow}").SingleAsync(cancel) < options.MostRestarts;
+        return await db.Database.SqlQuery<int>(
+            $"select count(*)::int as \"Value\" from portal.audit where workspace_id = {id} and verb = {AutomaticRestarts.Verb} and outcome = {AutomaticRestarts.Again} and at > clock_timestamp() - {options.RestartWindow}").SingleAsync(cancel) < options.MostRestarts;
     }
 
     private async Task<string?> LastAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        return await db.Audit.AsNoTracking().Where(a => a.WorkspaceId == id && a.Verb == AutomaticRestarts.Verb).OrderByDescending(a => a.Id).Select(a => a.Outcome).FirstOrDefaultAsync(cancel);
+        return await db.Audit.AsNoTracking()
+            .Where(a => a.WorkspaceId == id && a.Verb == AutomaticRestarts.Verb)
+            .OrderByDescending(a => a.Id)
+            .Select(a => a.Outcome)
+            .FirstOrDefaultAsync(cancel);
     }
 
     private async Task AgainLockedAsync(RunFacts known, IReadOnlyList<NodeShape> ended, Dictionary<string, NodeStatus> seen, CancellationToken cancel)
@@ -105,7 +115,12 @@ public sealed class WorkerRestarts(
             foreach (var node in ended)
             {
                 var times = await rows.BeginAgainAsync(now.Id, node.Name, node.Role.Name, now.Generation, cancel);
-                db.LogLines.Add(new() { WorkspaceId = now.Id, Severity = LogLineSeverity.Warn, Text = $"The worker {node.Name} stopped unexpectedly ({Why(seen.GetValueOrDefault(node.Name))}) and is being restarted (restart {times} since the workspace came up)." });
+                db.LogLines.Add(new()
+                {
+                    WorkspaceId = now.Id,
+                    Severity = LogLineSeverity.Warn,
+                    Text = $"The worker {node.Name} stopped unexpectedly ({Why(seen.GetValueOrDefault(node.Name))}) and is being restarted (restart {times} since the workspace came up)."
+                });
             }
             db.Audit.Add(new() { TenantId = now.TenantId, Verb = AutomaticRestarts.Verb, WorkspaceId = now.Id, Outcome = AutomaticRestarts.Again });
             await db.SaveChangesAsync(cancel);

@@ -18,7 +18,10 @@ public static class AccessEndpoints
         app.Use((http, next) =>
         {
             // The not-found page is for people; re-executing a form post for it would fail with a different refusal.
-            if (!HttpMethods.IsGet(http.Request.Method) && !http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) && http.Features.Get<IStatusCodePagesFeature>() is { } pages) pages.Enabled = false;
+            if (!HttpMethods.IsGet(http.Request.Method)
+                && !http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase)
+                && http.Features.Get<IStatusCodePagesFeature>() is { } pages)
+                pages.Enabled = false;
             return next(http);
         });
         var demo = app.ApplicationServices.GetRequiredService<DemoSignIn>();
@@ -62,7 +65,8 @@ public static class AccessEndpoints
         return SeeOther(http, returnUrl is null ? "/signed-out" : $"/signed-out?returnUrl={Uri.EscapeDataString(LocalUrl.OrHome(returnUrl))}");
     }
 
-    private static async Task<IResult> OpenAsync(Guid id, string app, IFormCollection form, OpenApp open, OpenAppPage page, ClaimsPrincipal me, HttpContext http)
+    private static async Task<IResult> OpenAsync(Guid id, string app, IFormCollection form, OpenApp open, OpenAppPage page, ClaimsPrincipal me,
+        HttpContext http)
     {
         return await open.RunAsync(me.Actor(), me.SessionHash(), id, app, http.RequestAborted) switch
         {
@@ -74,7 +78,8 @@ public static class AccessEndpoints
         };
     }
 
-    private static async Task<IResult> OfferAsync(string slug, string app, string? path, FindApp find, OpenAppPage page, ClaimsPrincipal me, HttpContext http) =>
+    private static async Task<IResult> OfferAsync(string slug, string app, string? path, FindApp find, OpenAppPage page, ClaimsPrincipal me,
+        HttpContext http) =>
         await find.RunAsync(me.Actor(), slug, app, http.RequestAborted) is { } found ? page.Offer(http, found, path) : page.Nothing(http);
 
     /// <summary>Starts the workspace again for a person who wants to continue in one of its apps, and returns to the page that waits for it.</summary>
@@ -98,10 +103,12 @@ public static class AccessEndpoints
 
     private static IResult NotFound(string why) => Results.Text(why, statusCode: StatusCodes.Status404NotFound);
 
-    /// <summary>A circuit first gets a moment to show that the session ended; if it stays it is cut and cannot come back, because the hub requires a session too.</summary>
+    /// <summary>A circuit first gets a moment to show that the session ended; if it stays it is cut and
+    /// cannot come back, because the hub requires a session too.</summary>
     private static async Task CutCircuitAsync(HttpContext http, RequestDelegate next)
     {
-        if (!http.Request.Path.StartsWithSegments("/_blazor", StringComparison.OrdinalIgnoreCase) || http.User.FindFirstValue(PortalClaims.Session) is not { } session)
+        if (!http.Request.Path.StartsWithSegments("/_blazor", StringComparison.OrdinalIgnoreCase)
+            || http.User.FindFirstValue(PortalClaims.Session) is not { } session)
         {
             await next(http);
             return;

@@ -28,7 +28,8 @@ public static class PortalAccess
         services.AddScoped<AuthenticationStateProvider, SessionWatch>().AddScoped<CurrentPerson>();
         services.AddAntiforgery();
         services.AddOptions<AntiforgeryOptions>().Configure<Site>((o, site) => o.Cookie = new SecureCookie(site.FormCookie));
-        var keys = configuration["DataProtection:KeysFolder"] ?? throw new InvalidOperationException("DataProtection:KeysFolder is not set: a folder that only the portal's user can read.");
+        var keys = configuration["DataProtection:KeysFolder"]
+            ?? throw new InvalidOperationException("DataProtection:KeysFolder is not set: a folder that only the portal's user can read.");
         services.AddDataProtection().SetApplicationName($"portal-{configuration["Installation:Id"]}").PersistKeysToFileSystem(new(keys));
         services.Configure<KestrelServerOptions>(o => (o.Limits.MaxRequestBodySize, o.AddServerHeader) = (LargestBody, false));
         services.Configure<FormOptions>(o => (o.ValueLengthLimit, o.BufferBodyLengthLimit) = (16 << 10, LargestBody));

@@ -14,8 +14,10 @@ public sealed class CurrentPerson(AuthenticationStateProvider states)
 public static class CurrentPersonClaims
 {
     /// <inheritdoc cref="CurrentPerson.ActorAsync"/>
-    public static Actor Actor(this ClaimsPrincipal user) => new(Guid.Parse(user.FindFirstValue(PortalClaims.Person) ?? throw new InvalidOperationException("Nobody is signed in.")));
+    public static Actor Actor(this ClaimsPrincipal user) =>
+        new(Guid.Parse(user.FindFirstValue(PortalClaims.Person) ?? throw new InvalidOperationException("Nobody is signed in.")));
 
     /// <summary>Hash of the portal session; throws if nobody is signed in.</summary>
-    public static string SessionHash(this ClaimsPrincipal user) => user.FindFirstValue(PortalClaims.Session) ?? throw new InvalidOperationException("Nobody is signed in.");
+    public static string SessionHash(this ClaimsPrincipal user) =>
+        user.FindFirstValue(PortalClaims.Session) ?? throw new InvalidOperationException("Nobody is signed in.");
 }

@@ -21,7 +21,8 @@ public sealed class DemoSignIn
         var bound = (configuration["urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
             .Concat(configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(e => e["Url"] ?? ""));
         if (bound.FirstOrDefault(a => !IsLoopback(a)) is { } open)
-            throw new InvalidOperationException($"SignIn:Demo is on, but the portal is bound to {open}: anyone on that network could sign in as anyone. Bind it to 127.0.0.1, or turn SignIn:Demo off.");
+            throw new InvalidOperationException(
+                $"SignIn:Demo is on, but the portal is bound to {open}: anyone on that network could sign in as anyone. Bind it to 127.0.0.1, or turn SignIn:Demo off.");
     }
 
     public bool IsOpen(HttpContext http) =>
@@ -34,7 +35,9 @@ public sealed class DemoSignIn
 
     private static bool IsForwarding(string header) =>
         header.StartsWith("X-Forwarded", StringComparison.OrdinalIgnoreCase) || header.StartsWith("X-Original", StringComparison.OrdinalIgnoreCase)
-        || header.Equals("Forwarded", StringComparison.OrdinalIgnoreCase) || header.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase) || header.Equals("Via", StringComparison.OrdinalIgnoreCase);
+        || header.Equals("Forwarded", StringComparison.OrdinalIgnoreCase)
+            || header.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase)
+            || header.Equals("Via", StringComparison.OrdinalIgnoreCase);
 
     private static bool IsLoopback(string address)
     {

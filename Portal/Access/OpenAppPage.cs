@@ -38,11 +38,14 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
     public const string EnterPath = "/.portal/enter";
 
     /// <summary>The portal's page that offers to open an app at a path, as a link that is safe to follow.</summary>
-    public static string Address(AppHost app, string path) => $"/workspaces/{app.Slug}/open/{app.App}{(PathInApp(path) is { } known ? $"?path={Uri.EscapeDataString(known)}" : "")}";
+    public static string Address(AppHost app, string path) =>
+        $"/workspaces/{app.Slug}/open/{app.App}{(PathInApp(path) is { } known ? $"?path={Uri.EscapeDataString(known)}" : "")}";
 
     /// <summary>A path of the app's own host that is not one of the proxy's; null for anything else.</summary>
     public static string? PathInApp(string? path) =>
-        path is { Length: > 1 and <= LongestPath } && LocalUrl.OrHome(path) == path && !path.StartsWith("/.portal", StringComparison.OrdinalIgnoreCase) ? path : null;
+        path is { Length: > 1 and <= LongestPath } && LocalUrl.OrHome(path) == path && !path.StartsWith("/.portal", StringComparison.OrdinalIgnoreCase)
+            ? path
+            : null;
 
     /// <summary>An address made by <see cref="Address"/>.</summary>
     public static bool IsOffer(string? url) =>
@@ -100,7 +103,8 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
 
     /// <summary>404, the same for an app that does not exist and for one that belongs to somebody else.</summary>
     public IResult Nothing(HttpContext http) =>
-        Page(http, texts["Nothing.Title"], $"""<p>{E(texts["Nothing.Says"])}</p><p><a href="/">{E(texts["Nothing.Link"])}</a></p>""", formAction: "'none'", StatusCodes.Status404NotFound);
+        Page(http, texts["Nothing.Title"], $"""<p>{E(texts["Nothing.Says"])}</p><p><a href="/">{E(texts["Nothing.Link"])}</a></p>""",
+            formAction: "'none'", StatusCodes.Status404NotFound);
 
     /// <param name="path">Where in the app to begin; null for its start page.</param>
     public IResult Result(HttpContext http, OpenAppOutcome.Opened opened, string? path = null)

@@ -48,7 +48,8 @@ internal sealed class SessionHandler(
 
     protected override async Task HandleSignInAsync(ClaimsPrincipal user, AuthenticationProperties? properties)
     {
-        var person = Guid.Parse(user.FindFirstValue(PortalClaims.Person) ?? throw new InvalidOperationException("The sign-in has no 'sub' claim with a person's id."));
+        var person = Guid.Parse(
+            user.FindFirstValue(PortalClaims.Person) ?? throw new InvalidOperationException("The sign-in has no 'sub' claim with a person's id."));
         await EndPresentAsync();
         var key = await begin.RunAsync(person, Context.RequestAborted) ?? throw new InvalidOperationException("This person does not exist.");
         Response.Cookies.Append(site.SessionCookie, key, Cookie);
@@ -63,7 +64,9 @@ internal sealed class SessionHandler(
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {
         // Only a page that a person opens is redirected to the sign-in; programs and circuits get a status.
-        var page = HttpMethods.IsGet(Request.Method) && !Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) && !Request.Path.StartsWithSegments("/_blazor", StringComparison.OrdinalIgnoreCase);
+        var page = HttpMethods.IsGet(Request.Method)
+            && !Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase)
+            && !Request.Path.StartsWithSegments("/_blazor", StringComparison.OrdinalIgnoreCase);
         if (page) Response.Redirect($"/sign-in?returnUrl={Uri.EscapeDataString(Request.Path + Request.QueryString)}");
         else Response.StatusCode = StatusCodes.Status401Unauthorized;
         return Task.CompletedTask;

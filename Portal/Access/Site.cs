@@ -16,11 +16,13 @@ public sealed class Site
     public Site(string? publicUrl, string? appsDomain, string? installation)
     {
         if (!Uri.TryCreate(publicUrl, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.PathAndQuery != "/")
-            throw new InvalidOperationException($"Site:PublicUrl is '{publicUrl}': it must be the portal's address without a path, such as https://portal.example.org.");
+            throw new InvalidOperationException(
+                $"Site:PublicUrl is '{publicUrl}': it must be the portal's address without a path, such as https://portal.example.org.");
         if (string.IsNullOrEmpty(appsDomain) || Uri.CheckHostName(appsDomain) is not UriHostNameType.Dns)
             throw new InvalidOperationException($"Site:AppsDomain is '{appsDomain}': it must be a domain for the apps' hosts, such as apps.localhost.");
         if (string.Equals(SiteOf(url.Host), SiteOf(appsDomain), StringComparison.OrdinalIgnoreCase))
-            throw new InvalidOperationException($"Site:AppsDomain {appsDomain} is the same site as {url.Host}: apps that students run would receive the portal's cookies. Give the apps a domain of their own.");
+            throw new InvalidOperationException(
+                $"Site:AppsDomain {appsDomain} is the same site as {url.Host}: apps that students run would receive the portal's cookies. Give the apps a domain of their own.");
         if (installation is not { Length: >= 5 } || !installation.All(char.IsAsciiLetterOrDigit))
             throw new InvalidOperationException("Installation:Id is not set: ten letters and digits that name this installation.");
         (PublicUrl, AppsDomain) = (url, appsDomain.ToLowerInvariant());

@@ -17,9 +17,14 @@ public static class PortalApi
     }
 
     /// <summary>Turns faults and empty responses of the API into problem documents, and checks what every unsafe call must send.</summary>
-    public static void UsePortalApi(this IApplicationBuilder app) => app.UseWhen(http => http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase), api =>
+    public static void UsePortalApi(this IApplicationBuilder app) =>
+        app.UseWhen(http => http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase), api =>
     {
-        api.UseExceptionHandler(new ExceptionHandlerOptions { StatusCodeSelector = e => e is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError });
+        api.UseExceptionHandler(
+            new ExceptionHandlerOptions
+            {
+                StatusCodeSelector = e => e is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError
+            });
         api.UseStatusCodePages();
         api.Use(async (http, next) =>
         {
@@ -27,8 +32,10 @@ public static class PortalApi
             var safe = HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method);
             var refused = safe ? null
                 // Another site's form cannot set this header, and another site's script may not.
-                : http.Request.Headers[CsrfHeader] != "1" ? Problems.Say(StatusCodes.Status400BadRequest, "Header missing", $"Requests that change something must carry the header {CsrfHeader}: 1.")
-                : http.Request.ContentLength > PortalAccess.LargestBody ? Problems.Say(StatusCodes.Status413PayloadTooLarge, "Too large", $"A request body may have at most {PortalAccess.LargestBody} bytes.")
+                : http.Request.Headers[CsrfHeader] != "1"
+                ? Problems.Say(StatusCodes.Status400BadRequest, "Header missing", $"Requests that change something must carry the header {CsrfHeader}: 1.")
+                : http.Request.ContentLength > PortalAccess.LargestBody
+                ? Problems.Say(StatusCodes.Status413PayloadTooLarge, "Too large", $"A request body may have at most {PortalAccess.LargestBody} bytes.")
                 : null;
             if (refused is null) await next(http);
             else await refused.ExecuteAsync(http);

@@ -9,12 +9,20 @@ namespace Portal.Api;
 internal static class ClassesApi
 {
     public static void Map(RouteGroupBuilder api) => api
-        .MapPut("/classes/{id:guid}/idle", SetIdleAsync).WithSummary("Set after how many idle minutes workspaces are stopped; null turns it off").Produces(204).ProducesProblem(404).ProducesProblem(422).ProducesValidationProblem();
+        .MapPut("/classes/{id:guid}/idle", SetIdleAsync)
+        .WithSummary("Set after how many idle minutes workspaces are stopped; null turns it off")
+        .Produces(204)
+        .ProducesProblem(404)
+        .ProducesProblem(422)
+        .ProducesValidationProblem();
 
-    private static async Task<IResult> SetIdleAsync(Guid id, IdleRule rule, ClaimsPrincipal me, SetIdleRule set, CancellationToken cancel) => await set.RunAsync(me.Actor(), id, rule.Minutes, cancel) switch
+    private static async Task<IResult> SetIdleAsync(Guid id, IdleRule rule, ClaimsPrincipal me, SetIdleRule set, CancellationToken cancel) =>
+        await set.RunAsync(me.Actor(), id, rule.Minutes, cancel) switch
     {
         SetIdleRuleOutcome.Accepted => TypedResults.NoContent(),
-        SetIdleRuleOutcome.OutOfRange => Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused", $"Must be between {IdlePolicy.Shortest} and {IdlePolicy.Longest} minutes.", ("field", "minutes")),
+        SetIdleRuleOutcome.OutOfRange =>
+            Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused",
+                $"Must be between {IdlePolicy.Shortest} and {IdlePolicy.Longest} minutes.", ("field", "minutes")),
         _ => Problems.NotFound(),
     };
 }

@@ -20,7 +20,9 @@ internal static class MeApi
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var classes = await MyClasses.ReadAsync(db, me.Actor().PersonId, cancel);
-        return TypedResults.Ok(new MeShape(me.Actor().PersonId, me.Identity!.Name ?? "", [.. me.FindAll(PortalClaims.Role).Select(c => c.Value)], [.. classes.Select(c => new ClassShape(c.Id, c.Title, c.LongestHours))]));
+        return TypedResults.Ok(
+            new MeShape(me.Actor().PersonId, me.Identity!.Name ?? "", [.. me.FindAll(PortalClaims.Role).Select(c => c.Value)],
+                [.. classes.Select(c => new ClassShape(c.Id, c.Title, c.LongestHours))]));
     }
 
     private static async Task<IResult> TemplatesAsync(ClaimsPrincipal me, CatalogFeed catalog, CancellationToken cancel)

@@ -8,12 +8,17 @@ namespace Portal.Api;
 internal static class MetricsApi
 {
     public static void Map(RouteGroupBuilder api) => api
-        .MapGet("/workspaces/{id:guid}/metrics", ReadAsync).WithSummary("CPU, memory, network, disk and counts of its nodes over the last 1h, 1d or 30d").Produces<MetricsShape>().ProducesProblem(404).ProducesProblem(422);
+        .MapGet("/workspaces/{id:guid}/metrics", ReadAsync)
+        .WithSummary("CPU, memory, network, disk and counts of its nodes over the last 1h, 1d or 30d")
+        .Produces<MetricsShape>()
+        .ProducesProblem(404)
+        .ProducesProblem(422);
 
     private static async Task<IResult> ReadAsync(Guid id, string? window, ClaimsPrincipal me, MetricsReader metrics, CancellationToken cancel)
     {
         if (MetricsWindows.Parse(window ?? MetricsWindows.Words[0]) is not { } chosen)
-            return Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused", $"The window must be one of {string.Join(", ", MetricsWindows.Words)}.", ("field", "window"));
+            return Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused",
+                $"The window must be one of {string.Join(", ", MetricsWindows.Words)}.", ("field", "window"));
         return await metrics.ReadAsync(me.Actor(), id, chosen, cancel) is { } view ? TypedResults.Ok(MetricsShape.Of(view)) : Problems.NotFound();
     }
 }
@@ -30,7 +35,9 @@ public static class MetricsWindows
 }
 
 /// <param name="StepSeconds">Duration of one point.</param>
-public sealed record MetricsShape(string Window, DateTimeOffset From, DateTimeOffset To, double StepSeconds, IReadOnlyList<NodeMetrics> Nodes, IReadOnlyList<CountMetrics> Counts)
+public sealed record MetricsShape(string Window, DateTimeOffset From, DateTimeOffset To, double StepSeconds, IReadOnlyList<NodeMetrics> Nodes,
+    IReadOnlyList<CountMetrics> Counts)
 {
-    public static MetricsShape Of(MetricsView view) => new(MetricsWindows.Word(view.Window), view.From, view.To, view.Step.TotalSeconds, view.Nodes, view.Counts);
+    public static MetricsShape Of(MetricsView view) =>
+        new(MetricsWindows.Word(view.Window), view.From, view.To, view.Step.TotalSeconds, view.Nodes, view.Counts);
 }

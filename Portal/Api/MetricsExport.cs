@@ -33,7 +33,8 @@ internal sealed class MetricsExport : IDisposable
         if (configuration["Metrics:TokenFile"] is { Length: > 0 } file)
         {
             _token = Encoding.UTF8.GetBytes(File.ReadAllText(file).Trim());
-            if (_token.Length < 20) throw new InvalidOperationException("Metrics:TokenFile names a file with fewer than 20 characters, too short for a secret.");
+            if (_token.Length < 20)
+                throw new InvalidOperationException("Metrics:TokenFile names a file with fewer than 20 characters, too short for a secret.");
         }
         _meter = meters.Create(MeterName);
         Node("cpu_ratio", "Share of the CPU limit in use.", n => n.Cpu);
@@ -49,9 +50,13 @@ internal sealed class MetricsExport : IDisposable
         Node("disk_written_bytes_per_second", "Bytes written to disks, as far as the kernel accounts for them.", n => n.DiskWritten);
         Node("scratch_bytes", "Bytes in its scratch folder.", n => n.ScratchBytes);
         Node("scratch_limit_bytes", "Hard limit of its scratch folder.", n => n.ScratchLimitBytes);
-        Gauge("portal_workspace_count", "Counts reported by the compute engine of a workspace, plus kernels and terminals.", f => f.Counts.Select(c => new Measurement<double>(c.Value, [new("workspace", c.Slug), new("template", c.Template), new("what", c.Name)])));
-        Gauge("portal_workspace_last_activity_timestamp_seconds", "When activity of a kernel, a terminal or the compute engine was last seen in a workspace.", f => f.Activities.Select(a => new Measurement<double>(a.At, [new("workspace", a.Slug), new("template", a.Template)])));
-        Gauge("portal_runs", "Unfinished runs.", f => f.Runs.Select(r => new Measurement<double>(r.Number, [new("kind", r.Kind.ToString()), new("phase", r.Phase.ToString())])));
+        Gauge("portal_workspace_count", "Counts reported by the compute engine of a workspace, plus kernels and terminals.",
+            f => f.Counts.Select(c => new Measurement<double>(c.Value, [new("workspace", c.Slug), new("template", c.Template), new("what", c.Name)])));
+        Gauge("portal_workspace_last_activity_timestamp_seconds",
+            "When activity of a kernel, a terminal or the compute engine was last seen in a workspace.",
+            f => f.Activities.Select(a => new Measurement<double>(a.At, [new("workspace", a.Slug), new("template", a.Template)])));
+        Gauge("portal_runs", "Unfinished runs.",
+            f => f.Runs.Select(r => new Measurement<double>(r.Number, [new("kind", r.Kind.ToString()), new("phase", r.Phase.ToString())])));
         Site("capacity_vcpu", "Total vCPU that workspaces can use at once.", (s, _) => s.KnownCapacity?.Vcpu);
         Site("capacity_memory_bytes", "Total memory that workspaces can use at once.", (s, _) => s.KnownCapacity?.MemoryMib * (double)(1 << 20));
         Site("claimed_vcpu", "vCPU of running and starting workspaces.", (_, c) => c.Vcpu);
@@ -79,7 +84,8 @@ internal sealed class MetricsExport : IDisposable
 
     public void Dispose() => _meter.Dispose();
 
-    private bool HasToken(HttpContext http) => _token is not null && http.Request.Headers.Authorization is [{ } header] && header.StartsWith("Bearer ", StringComparison.Ordinal)
+    private bool HasToken(HttpContext http) =>
+        _token is not null && http.Request.Headers.Authorization is [{ } header] && header.StartsWith("Bearer ", StringComparison.Ordinal)
         && CryptographicOperations.FixedTimeEquals(_token, Encoding.UTF8.GetBytes(header["Bearer ".Length..]));
 
     private async Task<bool> IsOperatorAsync(ClaimsPrincipal user, CancellationToken cancel)
@@ -118,6 +124,7 @@ public static class MetricsExports
     public static void UseMetricsExport(this IApplicationBuilder app)
     {
         var export = app.ApplicationServices.GetRequiredService<MetricsExport>();
-        app.UseOpenTelemetryPrometheusScrapingEndpoint(meterProvider: null, predicate: null, path: MetricsExport.Path, configureBranchedPipeline: branch => branch.Use(export.HandleAsync), optionsName: null);
+        app.UseOpenTelemetryPrometheusScrapingEndpoint(meterProvider: null, predicate: null, path: MetricsExport.Path,
+            configureBranchedPipeline: branch => branch.Use(export.HandleAsync), optionsName: null);
     }
 }

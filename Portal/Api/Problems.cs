@@ -12,7 +12,16 @@ internal static class Problems
     {
         var status = why.Reason switch
         {
-            RefusalReason.NameInvalid or RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.TemplateGone or RefusalReason.Deprecated or RefusalReason.NotForClass or RefusalReason.EndInThePast or RefusalReason.EndTooLate or RefusalReason.NeverPossible => StatusCodes.Status422UnprocessableEntity,
+            RefusalReason.NameInvalid
+                or RefusalReason.SizeUnknown
+                or RefusalReason.WorkersUnknown
+                or RefusalReason.ParameterWrong
+                or RefusalReason.TemplateGone
+                or RefusalReason.Deprecated
+                or RefusalReason.NotForClass
+                or RefusalReason.EndInThePast
+                or RefusalReason.EndTooLate
+                or RefusalReason.NeverPossible => StatusCodes.Status422UnprocessableEntity,
             RefusalReason.IdInvalid => StatusCodes.Status400BadRequest,
             RefusalReason.NotAMember => StatusCodes.Status404NotFound,
             RefusalReason.NotAvailable or RefusalReason.DiskNearlyFull => StatusCodes.Status503ServiceUnavailable,
@@ -30,7 +39,8 @@ internal static class Problems
         "Refused", Words(refused.Why), ("reason", refused.Why.ToString()));
 
     public static IResult Say(int status, string title, string detail, params (string Name, string? Value)[] more) =>
-        Results.Problem(detail, statusCode: status, title: title, extensions: more.Where(m => m.Value is not null).Select(m => KeyValuePair.Create<string, object?>(m.Name, m.Value)));
+        Results.Problem(detail, statusCode: status, title: title,
+            extensions: more.Where(m => m.Value is not null).Select(m => KeyValuePair.Create<string, object?>(m.Name, m.Value)));
 
     private static string Words(Refusal why) => why.Reason switch
     {
@@ -38,7 +48,8 @@ internal static class Problems
         RefusalReason.NameTaken => "You already have a workspace with this name.",
         RefusalReason.SizeUnknown => "The template does not offer this size.",
         RefusalReason.WorkersUnknown => "The template does not support that many workers.",
-        RefusalReason.ParameterWrong => $"The value of {why.Field?[2..]} is not allowed: {why.Parameter?.Mistake}{(why.Parameter?.Detail is { } detail ? $" ({detail})" : "")}.",
+        RefusalReason.ParameterWrong =>
+            $"The value of {why.Field?[2..]} is not allowed: {why.Parameter?.Mistake}{(why.Parameter?.Detail is { } detail ? $" ({detail})" : "")}.",
         RefusalReason.TemplateGone => "This template does not exist.",
         RefusalReason.Deprecated => $"The template is withdrawn: nothing new can be launched from it. {why.Detail}".TrimEnd(),
         RefusalReason.NotForClass => "The template is not offered to this class.",

@@ -70,7 +70,8 @@ public sealed record ClassShape(Guid Id, string Title, int LongestHours);
 
 /// <param name="NotAvailable">Why it cannot be launched now; null if it can.</param>
 /// <param name="Building">0 to 100 while its image is being built.</param>
-public sealed record TemplateShape(string Id, string Title, string Version, IReadOnlyList<SizeShape> Sizes, IReadOnlyList<AppShape> Apps, string? NotAvailable, int? Building);
+public sealed record TemplateShape(string Id, string Title, string Version, IReadOnlyList<SizeShape> Sizes, IReadOnlyList<AppShape> Apps,
+    string? NotAvailable, int? Building);
 
 /// <param name="Vcpu">Of each node.</param>
 /// <param name="MemoryMib">Of each node, MiB.</param>
@@ -99,7 +100,8 @@ public sealed record WorkspaceShape(
 
     public static WorkspaceShape Of(WorkspaceView view) => new(
         view.Id, view.Slug, view.Name, view.Template.Id, view.Size.Id, view.Status, view.CreatedAt, view.EndAt,
-        view.Queue?.Place, view.Run.Said, view.Run.Cause, view.Run.Remedy, [.. view.Run.Steps.Select(s => new StepShape(s.Key.ToString(), s.Began, s.Ended, s.Failed))])
+        view.Queue?.Place, view.Run.Said, view.Run.Cause, view.Run.Remedy,
+        [.. view.Run.Steps.Select(s => new StepShape(s.Key.ToString(), s.Began, s.Ended, s.Failed))])
     {
         Hours = view.RunFor?.TotalHours,
         ActiveBy = view.Idle.ActiveBy,
@@ -126,7 +128,8 @@ public sealed record WorkspaceShape(
 public sealed record ScratchShape(string Node, long UsedBytes, long LimitBytes, ScratchState State, string? Cause, string? Remedy)
 {
     internal static ScratchShape Of(ScratchView scratch) => new(
-        scratch.Node, scratch.UsedBytes, scratch.LimitBytes, scratch.State, CauseOf(scratch), scratch.State is ScratchState.Normal ? null : scratch.Remedy ?? Anyhow);
+        scratch.Node, scratch.UsedBytes, scratch.LimitBytes, scratch.State, CauseOf(scratch),
+        scratch.State is ScratchState.Normal ? null : scratch.Remedy ?? Anyhow);
 
     private const string Anyhow = "Delete what is no longer needed in /scratch on that node. Stopping the workspace does not empty it.";
 

@@ -15,7 +15,8 @@ public static class Length
     };
 
     /// <summary>Whole seconds, for a duration that is still growing.</summary>
-    public static string Whole(TimeSpan t) => t < TimeSpan.FromSeconds(10) ? string.Create(CultureInfo.CurrentCulture, $"{Math.Max(0, Math.Floor(t.TotalSeconds)):0} s") : Of(t);
+    public static string Whole(TimeSpan t) =>
+        t < TimeSpan.FromSeconds(10) ? string.Create(CultureInfo.CurrentCulture, $"{Math.Max(0, Math.Floor(t.TotalSeconds)):0} s") : Of(t);
 
     /// <summary>Bytes as GiB, or MiB below one GiB.</summary>
     public static string Bytes(long bytes) => bytes >= 1L << 30

@@ -14,7 +14,8 @@ public static class Sizes
     public static string Words(int vcpu, int memoryMib) => string.Create(CultureInfo.CurrentCulture, $"{vcpu} vCPU · {Gib(memoryMib):#,0.##} GiB");
 
     /// <summary>All nodes of a workspace together.</summary>
-    public static string Words(TemplateSpec template, string size, int workers) => template.Amounts(size, workers) is var all ? Words(all.Vcpu, all.MemoryMib) : "";
+    public static string Words(TemplateSpec template, string size, int workers) =>
+        template.Amounts(size, workers) is var all ? Words(all.Vcpu, all.MemoryMib) : "";
 
     public static string Words(WorkspaceView workspace) => Words(workspace.Template, workspace.Size.Id, workspace.Workers);
 

@@ -20,5 +20,6 @@ public static class WorkspaceLook
     public static bool IsOpen(this WorkspaceStatus status) => status is WorkspaceStatus.Ready or WorkspaceStatus.Resizing;
 
     /// <summary>Something is in progress.</summary>
-    public static bool IsMoving(this WorkspaceStatus status) => status is WorkspaceStatus.Queued or WorkspaceStatus.Starting or WorkspaceStatus.Resizing or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting;
+    public static bool IsMoving(this WorkspaceStatus status) =>
+        status is WorkspaceStatus.Queued or WorkspaceStatus.Starting or WorkspaceStatus.Resizing or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting;
 }

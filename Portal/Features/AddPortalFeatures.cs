@@ -6,5 +6,6 @@ namespace Portal.Features;
 public static class PortalFeatures
 {
     /// <summary>What pages of several features share besides controls.</summary>
-    public static IServiceCollection AddPortalFeatures(this IServiceCollection services) => services.AddScoped<WorkspaceActionHandler>().AddScoped<TemplateActionHandler>();
+    public static IServiceCollection AddPortalFeatures(this IServiceCollection services) =>
+        services.AddScoped<WorkspaceActionHandler>().AddScoped<TemplateActionHandler>();
 }

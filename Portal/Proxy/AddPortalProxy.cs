@@ -37,5 +37,6 @@ public static class PortalProxy
 
     /// <summary>The end of a node's log as a file.</summary>
     public static void MapNodeLogs(this IEndpointRouteBuilder routes) =>
-        routes.MapGet("/workspaces/{id:guid}/nodes/{node}/log", (Guid id, string node, HttpContext http, NodeLogs logs) => logs.DownloadAsync(http, id, node)).RequireAuthorization();
+        routes.MapGet("/workspaces/{id:guid}/nodes/{node}/log", (Guid id, string node, HttpContext http, NodeLogs logs) => logs.DownloadAsync(http, id, node))
+            .RequireAuthorization();
 }

@@ -13,7 +13,8 @@ namespace Portal.Proxy;
 /// Accesses in use, as last read from the rows. After a change that the database notifies they are checked within a fraction of a second,
 /// and at least every minute; a revoked access is cut, including open WebSockets and downloads.
 /// </summary>
-internal sealed class AppAccessCache(IDbContextFactory<PortalDb> databases, FindSession sessions, AppToken tokens, Changes changes, TimeProvider clock, ILogger<AppAccessCache> log) : RowWatch(changes, clock, log)
+internal sealed class AppAccessCache(IDbContextFactory<PortalDb> databases, FindSession sessions, AppToken tokens, Changes changes,
+    TimeProvider clock, ILogger<AppAccessCache> log) : RowWatch(changes, clock, log)
 {
     /// <summary>Maximum time for which a cached access is used without reading the rows again.</summary>
     private static readonly TimeSpan Trusted = TimeSpan.FromMinutes(1), Forgotten = TimeSpan.FromMinutes(10);
@@ -22,7 +23,9 @@ internal sealed class AppAccessCache(IDbContextFactory<PortalDb> databases, Find
 
     protected override TimeSpan Every => TimeSpan.FromSeconds(20);
 
-    protected override bool Concerns(string what) => what is "access" or Changes.Everything || (what.StartsWith("w:", StringComparison.Ordinal) && _open.Any(d => what.StartsWith(d.Value.Watches, StringComparison.Ordinal)));
+    protected override bool Concerns(string what) =>
+        what is "access" or Changes.Everything
+            || (what.StartsWith("w:", StringComparison.Ordinal) && _open.Any(d => what.StartsWith(d.Value.Watches, StringComparison.Ordinal)));
 
     /// <summary>The access that this cookie gives on this host; null for none.</summary>
     public async Task<CachedAppAccess?> FindAsync(string key, AppHost host, CancellationToken cancel)
@@ -49,7 +52,10 @@ internal sealed class AppAccessCache(IDbContextFactory<PortalDb> databases, Find
                 else entry.StillOpen(access, asked);
             }
             // Working in an app counts as activity in the portal.
-            var behind = known.Select(k => k.Value).Where(d => d.Access.SessionHash is not null && !d.IsIdle(asked - Forgotten)).Select(d => d.Access.SessionHash!).ToHashSet(StringComparer.Ordinal);
+            var behind = known.Select(k => k.Value)
+                .Where(d => d.Access.SessionHash is not null && !d.IsIdle(asked - Forgotten))
+                .Select(d => d.Access.SessionHash!)
+                .ToHashSet(StringComparer.Ordinal);
             if (behind.Count > 0) await sessions.StillAliveAsync(behind, cancel);
         }
         finally

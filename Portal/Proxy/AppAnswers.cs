@@ -87,7 +87,8 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
         AppTransformer.Protect(http.Response.Headers);
         http.Response.Headers.CacheControl = "no-store";
         http.Response.ContentType = "text/html; charset=utf-8";
-        http.Response.Headers.ContentSecurityPolicy = $"default-src 'none'; style-src-elem {PlainStyle.Source}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        http.Response.Headers.ContentSecurityPolicy =
+            $"default-src 'none'; style-src-elem {PlainStyle.Source}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
         static string E(string s) => HtmlEncoder.Default.Encode(s);
         var way = site.Origin + (host is { } h ? OpenAppPage.Address(h, AppTarget.AsLink(target ?? "/")) : "/");
         var (title, brand) = (E(texts[$"{text}.Title"]), E(shell["Brand"]));

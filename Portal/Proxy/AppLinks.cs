@@ -13,7 +13,8 @@ public sealed class AppLinks(Site site, AppAccess access)
     /// <summary>Below this path a page's own scripts reach the other nodes of its workspace; see <see cref="AppProxy"/>.</summary>
     public const string Through = "/.portal/to";
 
-    /// <summary>Precedes a full address, as in <c>/.portal/at/http://worker0:8042/node</c>, and redirects to it. For links built by scripts in the browser, which the proxy cannot rewrite.</summary>
+    /// <summary>Precedes a full address, as in <c>/.portal/at/http://worker0:8042/node</c>, and redirects to it. For
+    /// links built by scripts in the browser, which the proxy cannot rewrite.</summary>
     public const string At = "/.portal/at";
 
     private const int LongestName = 60, LongestPort = 5;
@@ -56,7 +57,8 @@ public sealed class AppLinks(Site site, AppAccess access)
         return $"{OriginOf(Find(access.App)!)}{Through}/{link.App}{rest.Split('#')[0]}";
     }
 
-    /// <summary>Where the scheme-less rest of a link ends that begins with "//" at <paramref name="at"/>: the app it names, and the position behind its port; a negative one when more must be seen first.</summary>
+    /// <summary>Where the scheme-less rest of a link ends that begins with "//" at <paramref name="at"/>: the app it names,
+    /// and the position behind its port; a negative one when more must be seen first.</summary>
     public (AppLink? Link, int End) Read(ReadOnlySpan<byte> text, int at, bool last)
     {
         var end = at + 2;
@@ -69,7 +71,9 @@ public sealed class AppLinks(Site site, AppAccess access)
         {
             var digits = ++end;
             while (end < text.Length && end - digits < LongestPort && char.IsAsciiDigit((char)text[end])) end++;
-            if (end > digits && !int.TryParse(text[digits..end], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out port)) return (null, end);
+            if (end > digits
+                && !int.TryParse(text[digits..end], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out port))
+                return (null, end);
             if (end == digits && end < text.Length) return (null, end);
         }
         if (end == text.Length && !last) return (null, -1);

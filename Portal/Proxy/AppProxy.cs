@@ -17,7 +17,8 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
     private const int SegmentsBefore = 2;
 
     // A notebook may compute for a long time without sending anything.
-    private static readonly ForwarderRequestConfig Config = new() { ActivityTimeout = TimeSpan.FromMinutes(30), Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+    private static readonly ForwarderRequestConfig Config =
+        new() { ActivityTimeout = TimeSpan.FromMinutes(30), Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
 
     public async Task HandleAsync(HttpContext http)
     {
@@ -67,7 +68,9 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
     }
 
     private Task<CachedAppAccess?> FindAsync(HttpContext http, AppHost host) =>
-        http.Request.Cookies[site.AppCookie] is { Length: > 0 and < 200 } key ? cache.FindAsync(key, host, http.RequestAborted) : Task.FromResult<CachedAppAccess?>(null);
+        http.Request.Cookies[site.AppCookie] is { Length: > 0 and < 200 } key
+            ? cache.FindAsync(key, host, http.RequestAborted)
+            : Task.FromResult<CachedAppAccess?>(null);
 
     /// <summary>
     /// Browsers treat all apps as one site and would send this app's cookie with requests from another app's page. So a request that writes, opens a
@@ -79,14 +82,19 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
         if (origin.Count > 0) return origin.Count == 1 && origin[0] == own;
         if (http.IsUpgrade() || !(HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method))) return false;
         var from = http.Request.Headers["Sec-Fetch-Site"].ToString();
-        return from is "" or "same-origin" or "none" || (http.Request.Headers["Sec-Fetch-Mode"] == "navigate" && http.Request.Headers["Sec-Fetch-Dest"] == "document");
+        return from is "" or "same-origin" or "none"
+            || (http.Request.Headers["Sec-Fetch-Mode"] == "navigate" && http.Request.Headers["Sec-Fetch-Dest"] == "document");
     }
 
     /// <summary>Exchanges a ticket in the body of a POST from a portal page for a cookie on this host. Nothing else below /.portal exists.</summary>
     private async Task EnterAsync(HttpContext http, AppHost host)
     {
         var origin = http.Request.Headers.Origin;
-        if (http.Request.Path != OpenAppPage.EnterPath || !HttpMethods.IsPost(http.Request.Method) || origin.Count != 1 || origin[0] != site.Origin || !http.Request.HasFormContentType)
+        if (http.Request.Path != OpenAppPage.EnterPath
+            || !HttpMethods.IsPost(http.Request.Method)
+            || origin.Count != 1
+            || origin[0] != site.Origin
+            || !http.Request.HasFormContentType)
         {
             await answers.NotFoundAsync(http, host);
             return;
@@ -103,14 +111,16 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
             await answers.NotFoundAsync(http, host);
             return;
         }
-        if (ticket is not { Length: > 0 and < 200 } || await enter.RunAsync(ticket, host.Slug, host.App, http.RequestAborted) is not EnterAppOutcome.Entered entered)
+        if (ticket is not { Length: > 0 and < 200 }
+            || await enter.RunAsync(ticket, host.Slug, host.App, http.RequestAborted) is not EnterAppOutcome.Entered entered)
         {
             await answers.NotFoundAsync(http, host);
             return;
         }
         AppTransformer.Protect(http.Response.Headers);
         http.Response.Headers.CacheControl = "no-store";
-        http.Response.Cookies.Append(site.AppCookie, entered.Key, new() { Path = "/", Secure = true, HttpOnly = true, SameSite = SameSiteMode.Lax, IsEssential = true });
+        http.Response.Cookies.Append(site.AppCookie, entered.Key,
+            new() { Path = "/", Secure = true, HttpOnly = true, SameSite = SameSiteMode.Lax, IsEssential = true });
         http.Response.StatusCode = StatusCodes.Status303SeeOther;
         http.Response.Headers.Location = LocalUrl.OrHome(string.IsNullOrEmpty(path) ? entered.Path : OpenAppPage.PathInApp(path));
     }

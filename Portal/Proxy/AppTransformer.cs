@@ -17,7 +17,8 @@ namespace Portal.Proxy;
 internal sealed class AppTransformer(Site site, string target, string? token, AppLinks links, TimeProvider clock, bool through = false) : HttpTransformer
 {
     /// <summary>
-    /// From this size on, bytes, an app is asked whether it accepts a body before it is sent: an app that refuses closes the connection, and its response would be lost.
+    /// From this size on, bytes, an app is asked whether it accepts a body before it is sent: an app
+    /// that refuses closes the connection, and its response would be lost.
     /// </summary>
     private const long AskedFirst = 1 << 20;
 
@@ -25,13 +26,15 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
     private const int LongestAnswer = 64 << 10;
 
     /// <summary>Set by proxies in front of us, or by a browser that pretends to be one.</summary>
-    private static readonly string[] NotForApps = ["Forwarded", "X-Real-IP", "Via", HeaderNames.Authorization, HeaderNames.ProxyAuthorization, HeaderNames.Cookie];
+    private static readonly string[] NotForApps = ["Forwarded", "X-Real-IP", "Via", HeaderNames.Authorization, HeaderNames.ProxyAuthorization,
+        HeaderNames.Cookie];
 
     /// <summary>Would affect more than the app's own host, or more than this response.</summary>
     private static readonly string[] NotForBrowsers =
         [HeaderNames.Authorization, HeaderNames.StrictTransportSecurity, HeaderNames.AltSvc, "Public-Key-Pins", "Server", "Service-Worker-Allowed"];
 
-    public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+    public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix,
+        CancellationToken cancellationToken)
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         proxyRequest.RequestUri = AppTarget.At(destinationPrefix, target);
@@ -51,7 +54,8 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
         headers.Host = httpContext.Request.Host.Value; // Jupyter compares Origin with Host
     }
 
-    public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+    public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse,
+        CancellationToken cancellationToken)
     {
         if (proxyResponse is not null)
         {
@@ -68,7 +72,8 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
         return true;
     }
 
-    /// <summary>Makes redirects, links in pages, and the one kind of response that tells a script where to go next, lead to addresses that browsers can reach.</summary>
+    /// <summary>Makes redirects, links in pages, and the one kind of response that tells a script
+    /// where to go next, lead to addresses that browsers can reach.</summary>
     private async Task LeadAsync(HttpContext http, HttpResponseMessage answer, CancellationToken cancel)
     {
         var headers = http.Response.Headers;
@@ -100,8 +105,13 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
         try
         {
             using var json = System.Text.Json.JsonDocument.Parse(answer);
-            if (json.RootElement.ValueKind is not System.Text.Json.JsonValueKind.Object || !json.RootElement.TryGetProperty("Location", out var location) || location.ValueKind is not System.Text.Json.JsonValueKind.String) return null;
-            return links.Lead(location.GetString(), navigates: false) is { } led ? System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>(StringComparer.Ordinal) { ["Location"] = led }) : null;
+            if (json.RootElement.ValueKind is not System.Text.Json.JsonValueKind.Object
+                || !json.RootElement.TryGetProperty("Location", out var location)
+                || location.ValueKind is not System.Text.Json.JsonValueKind.String)
+                return null;
+            return links.Lead(location.GetString(), navigates: false) is { } led
+                ? System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>(StringComparer.Ordinal) { ["Location"] = led })
+                : null;
         }
         catch (System.Text.Json.JsonException)
         {
@@ -109,7 +119,8 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
         }
     }
 
-    public override ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+    public override ValueTask TransformResponseTrailersAsync(HttpContext httpContext, HttpResponseMessage proxyResponse,
+        CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     /// <summary>Headers of every response under an app's host, the app's own and ours.</summary>
     public static void Protect(IHeaderDictionary headers)

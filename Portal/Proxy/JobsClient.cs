@@ -22,7 +22,8 @@ internal sealed class JobsClient(IConfiguration configuration) : IDisposable
             var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             try
             {
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(configuration["Jobs:Socket"] ?? throw new InvalidOperationException("Jobs:Socket is not set.")), cancel);
+                await socket.ConnectAsync(
+                    new UnixDomainSocketEndPoint(configuration["Jobs:Socket"] ?? throw new InvalidOperationException("Jobs:Socket is not set.")), cancel);
                 return new NetworkStream(socket, ownsSocket: true);
             }
             catch

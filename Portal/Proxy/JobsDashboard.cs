@@ -24,7 +24,8 @@ internal sealed class JobsDashboard(JobsClient jobs, IHttpForwarder forwarder, I
             http.Response.StatusCode = StatusCodes.Status404NotFound;
             return;
         }
-        if (!HttpMethods.IsGet(http.Request.Method) && !(HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value!.EndsWith("/stats", StringComparison.Ordinal)))
+        if (!HttpMethods.IsGet(http.Request.Method)
+            && !(HttpMethods.IsPost(http.Request.Method) && http.Request.Path.Value!.EndsWith("/stats", StringComparison.Ordinal)))
         {
             http.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
             return;
@@ -48,7 +49,8 @@ internal sealed class JobsDashboard(JobsClient jobs, IHttpForwarder forwarder, I
     {
         public static readonly Transformer Instance = new();
 
-        public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+        public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix,
+            CancellationToken cancellationToken)
         {
             await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
             foreach (var name in (string[])["Cookie", "Authorization", OperatorHeader, "X-Forwarded-Prefix"]) proxyRequest.Headers.Remove(name);
@@ -57,7 +59,8 @@ internal sealed class JobsDashboard(JobsClient jobs, IHttpForwarder forwarder, I
             proxyRequest.Headers.TryAddWithoutValidation("X-Forwarded-Prefix", httpContext.Request.PathBase.Value);
         }
 
-        public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+        public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse,
+            CancellationToken cancellationToken)
         {
             var csp = httpContext.Response.Headers.ContentSecurityPolicy;
             var goesOn = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);

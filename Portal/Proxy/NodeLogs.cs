@@ -16,7 +16,8 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
     /// <summary>Limit of a download, UTF-16 units: more than Jobs sends.</summary>
     private const int MostOfAFile = 6 << 20;
 
-    /// <summary>Line by line, while the node is running and somebody listens. Ends at once if this person may not read it. Throws <see cref="HttpRequestException"/> while Jobs is unavailable.</summary>
+    /// <summary>Line by line, while the node is running and somebody listens. Ends at once if this person may not read
+    /// it. Throws <see cref="HttpRequestException"/> while Jobs is unavailable.</summary>
     public async IAsyncEnumerable<string> FollowAsync(Actor actor, Guid workspace, string node, [EnumeratorCancellation] CancellationToken cancel)
     {
         if (!await nodes.RunAsync(actor, workspace, node, cancel)) yield break;

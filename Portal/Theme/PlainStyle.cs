@@ -27,5 +27,6 @@ public static class PlainStyle
     /// <summary>The source expression of a content security policy that allows exactly this style.</summary>
     public static readonly string Source = $"'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(Css)))}'";
 
-    private static string Variables(Tokens t) => $"color-scheme: {t.Scheme}; --ground: {t.Ground}; --surface: {t.Surface}; --line: {t.Line}; --text: {t.Text}; --accent: {t.Accent};";
+    private static string Variables(Tokens t) =>
+        $"color-scheme: {t.Scheme}; --ground: {t.Ground}; --surface: {t.Surface}; --line: {t.Line}; --text: {t.Text}; --accent: {t.Accent};";
 }

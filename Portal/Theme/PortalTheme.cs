@@ -91,7 +91,15 @@ public static class PortalTheme
             Body1 = new Body1Typography { FontFamily = sans, FontSize = ".875rem", LineHeight = "1.5", LetterSpacing = "normal" },
             Body2 = new Body2Typography { FontFamily = sans, FontSize = ".8125rem", LineHeight = "1.5", LetterSpacing = "normal" },
             Caption = new CaptionTypography { FontFamily = sans, FontSize = ".75rem", LineHeight = "1.4", LetterSpacing = "normal" },
-            Button = new ButtonTypography { FontFamily = sans, FontSize = ".875rem", FontWeight = "500", LineHeight = "1.25rem", LetterSpacing = "normal", TextTransform = "none" },
+            Button = new ButtonTypography
+            {
+                FontFamily = sans,
+                FontSize = ".875rem",
+                FontWeight = "500",
+                LineHeight = "1.25rem",
+                LetterSpacing = "normal",
+                TextTransform = "none"
+            },
         };
     }
 

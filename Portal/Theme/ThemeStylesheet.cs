@@ -21,7 +21,8 @@ public sealed class ThemeStylesheet
     public ThemeStylesheet(IWebHostEnvironment files)
     {
         // Publishing adds the fonts afterwards, so the list of static files does not contain them.
-        FontFile? sans = FontFile.Find(files.WebRootFileProvider, Scale.Sans, "inter", "100 900"), mono = FontFile.Find(files.WebRootFileProvider, Scale.Mono, "mono", "100 800");
+        FontFile? sans = FontFile.Find(files.WebRootFileProvider, Scale.Sans, "inter", "100 900"),
+            mono = FontFile.Find(files.WebRootFileProvider, Scale.Mono, "mono", "100 800");
         _fonts = [.. new[] { sans, mono }.OfType<FontFile>()];
         SansHref = sans?.Href;
         Css = string.Concat(_fonts.Select(f => f.Css)) + Themes() + string.Concat(Folders.SelectMany(Resources));

@@ -8,18 +8,25 @@ public static class Machine
     /// <summary>Whether this test may inspect the installation's machine and end its processes.</summary>
     public static bool IsKnown => Environment.GetEnvironmentVariable("PORTAL_STATE") is { Length: > 0 } state && File.Exists(Path.Combine(state, "id"));
 
-    public static string State => IsKnown ? Environment.GetEnvironmentVariable("PORTAL_STATE")! : throw new InvalidOperationException("PORTAL_STATE does not name an installation; infra/test e2e sets it.");
+    public static string State =>
+        IsKnown
+            ? Environment.GetEnvironmentVariable("PORTAL_STATE")!
+            : throw new InvalidOperationException("PORTAL_STATE does not name an installation; infra/test e2e sets it.");
 
     /// <summary>Sockets, mounts and what processes run.</summary>
     public static string Run => $"/run/portal-{File.ReadAllText(Path.Combine(State, "id")).Trim()}";
 
     /// <summary>Status of the web or jobs process, from the kernel: field → value.</summary>
     public static IReadOnlyDictionary<string, string> Status(string program) =>
-        File.ReadAllLines($"/proc/{ProcessOf(program)}/status").Select(l => l.Split(':', 2)).ToDictionary(l => l[0], l => l[1].Trim('\t', ' '), StringComparer.Ordinal);
+        File.ReadAllLines($"/proc/{ProcessOf(program)}/status")
+            .Select(l => l.Split(':', 2))
+            .ToDictionary(l => l[0], l => l[1].Trim('\t', ' '), StringComparer.Ordinal);
 
     /// <summary>A setting that a program was started with.</summary>
     public static string Setting(string program, string name) =>
-        File.ReadAllText($"/proc/{ProcessOf(program)}/environ").Split('\0').Single(l => l.StartsWith(name + "=", StringComparison.Ordinal))[(name.Length + 1)..];
+        File.ReadAllText($"/proc/{ProcessOf(program)}/environ")
+            .Split('\0')
+            .Single(l => l.StartsWith(name + "=", StringComparison.Ordinal))[(name.Length + 1)..];
 
     public static string ProcessOf(string program) => File.ReadAllText($"{Run}/{program}.process").Split(' ', '\n')[0];
 
@@ -37,7 +44,13 @@ public static class Machine
     /// <summary>Runs a command as the account of the tests: root, if the machine is known.</summary>
     public static (int Code, string Words) Try(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false, WorkingDirectory = "/" };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+            WorkingDirectory = "/"
+        };
         using var process = Process.Start(start)!;
         var words = process.StandardError.ReadToEnd() + process.StandardOutput.ReadToEnd();
         process.WaitForExit();

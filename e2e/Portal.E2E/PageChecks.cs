@@ -7,7 +7,8 @@ namespace Portal.E2E;
 /// <summary>Requirements for every page, and its screenshot in e2e/screenshots for people to look at.</summary>
 public static class PageChecks
 {
-    private static readonly AxeRunOptions Wcag = new() { RunOnly = new() { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] } };
+    private static readonly AxeRunOptions Wcag =
+        new() { RunOnly = new() { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] } };
 
     /// <summary>Nothing serious for axe, no horizontal scrolling.</summary>
     /// <param name="except">A rule that a part of MudBlazor cannot meet, named where it is used.</param>

@@ -13,7 +13,8 @@ namespace Portal.E2E;
 /// </summary>
 public sealed class Site : IAsyncLifetime
 {
-    private static readonly string[] Arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+    private static readonly string[] Arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync"];
     private IPlaywright? _playwright;
     private IBrowser? _browser;
     private readonly Dictionary<string, string> _signedIn = new(StringComparer.Ordinal);
@@ -68,14 +69,25 @@ public sealed class Site : IAsyncLifetime
         return await OpenAsync(cookies: cookies, by: by);
     }
 
-    public Task ChooseThemeAsync(IBrowserContext context, string theme) => context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
+    public Task ChooseThemeAsync(IBrowserContext context, string theme) =>
+        context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
 
     /// <summary>A separate browser context in which nobody is signed in, unless the cookies say so.</summary>
     /// <param name="by">A browser other than the shared one.</param>
     public async Task<Visit> OpenAsync(string theme = "light", int width = 1280, string? cookies = null, IBrowser? by = null)
     {
         // Reduced motion, because a colour in the middle of a transition is not a finding.
-        var context = await (by ?? _browser!).NewContextAsync(new() { ReducedMotion = ReducedMotion.Reduce, ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 }, TimezoneId = "Europe/Berlin", Locale = "en-GB", AcceptDownloads = false, StorageState = cookies });
+        var context = await (by
+            ?? _browser!).NewContextAsync(
+                new()
+                {
+                    ReducedMotion = ReducedMotion.Reduce,
+                    ViewportSize = new() { Width = width, Height = width < 500 ? 844 : 900 },
+                    TimezoneId = "Europe/Berlin",
+                    Locale = "en-GB",
+                    AcceptDownloads = false,
+                    StorageState = cookies
+                });
         context.SetDefaultTimeout(30_000);
         await ChooseThemeAsync(context, theme);
         return new Visit(Address, context, await context.NewPageAsync());

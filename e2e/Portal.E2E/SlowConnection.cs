@@ -4,7 +4,8 @@ using System.Threading.Channels;
 
 namespace Portal.E2E;
 
-/// <summary>A slow connection to the portal: a loopback relay that delays every byte in each direction, as for a person on a train or another continent.</summary>
+/// <summary>A slow connection to the portal: a loopback relay that delays every byte in each
+/// direction, as for a person on a train or another continent.</summary>
 public sealed class SlowConnection : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);

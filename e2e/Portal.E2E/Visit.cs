@@ -34,7 +34,9 @@ public sealed class Visit : IAsyncDisposable
                 await Page.GotoAsync(new Uri(_site, path).AbsoluteUri, new() { WaitUntil = WaitUntilState.DOMContentLoaded });
                 return;
             }
-            catch (PlaywrightException e) when (attempt < 5 && (e.Message.Contains("ERR_NETWORK_CHANGED", StringComparison.Ordinal) || e.Message.Contains("ERR_ABORTED", StringComparison.Ordinal)))
+            catch (PlaywrightException e)
+                when (attempt < 5
+                    && (e.Message.Contains("ERR_NETWORK_CHANGED", StringComparison.Ordinal) || e.Message.Contains("ERR_ABORTED", StringComparison.Ordinal)))
             {
             }
         }
@@ -68,5 +70,8 @@ public sealed class Visit : IAsyncDisposable
     }
 
     // What GoAsync retries, and what a reconnecting circuit causes.
-    private static bool OfTheNetwork(string text) => text.Contains("ERR_NETWORK_CHANGED", StringComparison.Ordinal) || text.Contains("WebSocket", StringComparison.Ordinal) || text.Contains("ERR_CONNECTION_REFUSED", StringComparison.Ordinal);
+    private static bool OfTheNetwork(string text) =>
+        text.Contains("ERR_NETWORK_CHANGED", StringComparison.Ordinal)
+            || text.Contains("WebSocket", StringComparison.Ordinal)
+            || text.Contains("ERR_CONNECTION_REFUSED", StringComparison.Ordinal);
 }

@@ -18,7 +18,8 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
 {
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10), Patience = TimeSpan.FromMinutes(4);
 
-    /// <summary>Time until every worker has registered, every app answers and a kernel computed, and until the first result computed by workers. Removed when this returns.</summary>
+    /// <summary>Time until every worker has registered, every app answers and a kernel computed, and until
+    /// the first result computed by workers. Removed when this returns.</summary>
     public async Task<(TimeSpan Ready, TimeSpan Result)> RunAsync(string code, string value, CancellationToken cancel)
     {
         var workspace = CloudLab.New();
@@ -45,19 +46,23 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
         var ready = TimeProvider.System.GetElapsedTime(start);
         await client.ComputesAsync(notebook, code, value, cancel);
         var result = TimeProvider.System.GetElapsedTime(start);
-        await lab.ContainerEngine.EachAsync(await lab.ContainerEngine.ListAsync(lab.Owned.Mine(workspace), cancel), c => lab.ContainerEngine.RemoveAsync(c.ID, cancel), cancel);
+        await lab.ContainerEngine.EachAsync(await lab.ContainerEngine.ListAsync(lab.Owned.Mine(workspace), cancel),
+            c => lab.ContainerEngine.RemoveAsync(c.ID, cancel), cancel);
         await lab.Get<Networks>().RemoveAsync(network, cancel);
         return (ready, result);
     }
 
     /// <summary>The container engine's description of the containers of a workspace.</summary>
     public static async Task<IReadOnlyList<ContainerInspectResponse>> OfAsync(CloudLab lab, Guid workspace, CancellationToken cancel) =>
-        await Task.WhenAll((await lab.ContainerEngine.ListAsync(lab.Owned.Mine(workspace), cancel)).Select(c => lab.ContainerEngine.AskAsync(e => e.Containers.InspectContainerAsync(c.ID, cancel), cancel)));
+        await Task.WhenAll(
+            (await lab.ContainerEngine.ListAsync(lab.Owned.Mine(workspace), cancel))
+                .Select(c => lab.ContainerEngine.AskAsync(e => e.Containers.InspectContainerAsync(c.ID, cancel), cancel)));
 
     public static RoleSpec NotebookOf(TemplateSpec spec) => spec.Roles.Single(r => r.Token is not null);
 
     public static string TokenOf(TemplateSpec spec, IReadOnlyList<ContainerInspectResponse> nodes) =>
-        nodes.Single(n => n.Config!.Hostname == NotebookOf(spec).Name).Config!.Env!.Single(e => e.StartsWith($"{NotebookOf(spec).Token}=", StringComparison.Ordinal)).Split('=', 2)[1];
+        nodes.Single(n => n.Config!.Hostname == NotebookOf(spec).Name).Config!.Env!.Single(e =>
+            e.StartsWith($"{NotebookOf(spec).Token}=", StringComparison.Ordinal)).Split('=', 2)[1];
 
     public static string AddressOf(ContainerInspectResponse node) => node.NetworkSettings!.Networks!.Values.Single().IPAddress;
 
@@ -68,7 +73,8 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
         foreach (var count in spec.Roles.SelectMany(r => r.Registered))
             await UntilAsync($"{count.Title} is not {Workers}", async () => await counts.CountAsync(nodes, count, cancel) == Workers, cancel);
         foreach (var app in spec.AppsOnNodes(Workers))
-            if (app.Spec.Health is { } path) await UntilAsync($"{app.Title} does not answer", () => counts.AnswersAsync(nodes, app.Node, new(app.Spec.Port, path), cancel), cancel);
+            if (app.Spec.Health is { } path)
+                await UntilAsync($"{app.Title} does not answer", () => counts.AnswersAsync(nodes, app.Node, new(app.Spec.Port, path), cancel), cancel);
     }
 
     private static async Task UntilAsync(string otherwise, Func<Task<bool>> look, CancellationToken cancel)
@@ -87,7 +93,14 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
         foreach (var mount in host.Mounts!)
         {
             var own = mount.Target is ClusterPlans.WorkFolder or ClusterPlans.ScratchFolder;
-            mounts.Add(new() { Type = mount.Type, Target = mount.Target, ReadOnly = mount.ReadOnly, BindOptions = mount.BindOptions, Source = own ? await FolderAsync(node) : mount.Source });
+            mounts.Add(new()
+            {
+                Type = mount.Type,
+                Target = mount.Target,
+                ReadOnly = mount.ReadOnly,
+                BindOptions = mount.BindOptions,
+                Source = own ? await FolderAsync(node) : mount.Source
+            });
         }
         host.Mounts = mounts;
         return new()
@@ -100,7 +113,12 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
             Env = node.Config!.Env,
             Labels = labels,
             HostConfig = host,
-            NetworkingConfig = new() { EndpointsConfig = new Dictionary<string, EndpointSettings>(StringComparer.Ordinal) { [network] = new() { Aliases = [node.Config!.Hostname] } } },
+            NetworkingConfig =
+                new()
+                {
+                    EndpointsConfig =
+                        new Dictionary<string, EndpointSettings>(StringComparer.Ordinal) { [network] = new() { Aliases = [node.Config!.Hostname] } }
+                },
         };
     }
 

@@ -5,7 +5,8 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.Benchmarks;
 
-/// <summary>The baseline for a notebook: a student's container made by direct calls to the container engine: network, container, start. Its work folder is mounted before.</summary>
+/// <summary>The baseline for a notebook: a student's container made by direct calls to the container
+/// engine: network, container, start. Its work folder is mounted before.</summary>
 internal sealed class BareNotebook : IDisposable
 {
     private const int Uid = 300_777;
@@ -14,14 +15,16 @@ internal sealed class BareNotebook : IDisposable
     private readonly SeccompProfile _profile;
     private readonly NotebookClient _client;
 
-    private BareNotebook(CloudLab lab, NodePlan node, SeccompProfile profile, string token) => (_lab, _node, _profile, _client) = (lab, node, profile, new(token));
+    private BareNotebook(CloudLab lab, NodePlan node, SeccompProfile profile, string token) =>
+        (_lab, _node, _profile, _client) = (lab, node, profile, new(token));
 
     public static async Task<BareNotebook> PrepareAsync(CloudLab lab, Bench bench, CancellationToken cancel)
     {
         var (spec, image) = await bench.NotebookAsync(cancel);
         var (role, size, token) = (spec.Roles[0], spec.Size("s")!, Guid.CreateVersion7(Bench.Now).ToString("n"));
         var (mount, _, _) = await lab.WorkAsync(Guid.CreateVersion7(Bench.Now), Uid);
-        var node = new NodePlan(role.Name, role.Name, image, Uid, role.Command, role.Environment, new Dictionary<string, string>(StringComparer.Ordinal) { [role.Token!] = token },
+        var node = new NodePlan(role.Name, role.Name, image, Uid, role.Command, role.Environment,
+            new Dictionary<string, string>(StringComparer.Ordinal) { [role.Token!] = token },
             [new(mount, Portal.Jobs.Steps.ClusterPlans.WorkFolder, ReadOnly: false)], size.MemoryMib, size.Vcpu);
         return new(lab, node, await lab.Get<ContainerEngineProbe>().ProveAsync(image, cancel), token);
     }

@@ -47,11 +47,13 @@ internal sealed class Bench : IAsyncDisposable
         // As infra/run starts the programs. Capacity for what is launched together; the product still decides how many start at once.
         var it = await Installation.StartAsync(Many, cancel,
             [("Site:Capacity:Vcpu", "400"), ("Site:Capacity:MemoryMib", "4000000"), ("DOTNET_gcServer", "0"),
-            ("Logging:LogLevel:Microsoft", "Warning"), ("Logging:LogLevel:Npgsql", "Warning"), ("Logging:LogLevel:Yarp", "Warning"), ("Logging:LogLevel:Hangfire", "Warning"), .. more]);
+            ("Logging:LogLevel:Microsoft", "Warning"), ("Logging:LogLevel:Npgsql", "Warning"), ("Logging:LogLevel:Yarp", "Warning"),
+                ("Logging:LogLevel:Hangfire", "Warning"), .. more]);
         var bench = new Bench(it, quick, report);
         try
         {
-            await it.Database.ExecuteAsync($"update portal.persons set issuer = {DemoPeople.Issuer}, name = 'Bench Student' where id = {bench.Student}", cancel);
+            await it.Database.ExecuteAsync(
+                $"update portal.persons set issuer = {DemoPeople.Issuer}, name = 'Bench Student' where id = {bench.Student}", cancel);
             await bench.Portal.SignInAsync(cancel);
             // The first of everything is slower: compiled code, the student's work folder, the image's files.
             await bench.ServesAsync(cancel);
@@ -71,7 +73,8 @@ internal sealed class Bench : IAsyncDisposable
     public async Task<Guid> OrderAsync(string templateId, int? workers, CancellationToken cancel)
     {
         var id = Guid.CreateVersion7(Now);
-        await Portal.PostAsync("/workspaces", new { id, classId = It.Site.Class, templateId, workers, size = "s", name = NewName(), endAt = Now.AddHours(8) }, cancel);
+        await Portal.PostAsync("/workspaces",
+            new { id, classId = It.Site.Class, templateId, workers, size = "s", name = NewName(), endAt = Now.AddHours(8) }, cancel);
         return id;
     }
 
@@ -91,7 +94,9 @@ internal sealed class Bench : IAsyncDisposable
     {
         var owner = await ScalarAsync<Guid>("select person_id from portal.workspaces where id = $1", cancel, id);
         await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), id, cancel);
-        await Until.TrueAsync("it is deleted", async () => await ScalarAsync<bool>("select exists (select from portal.runs where workspace_id = $1 and kind = 'Delete' and phase = 'Succeeded')", cancel, id), cancel, Settles);
+        await Until.TrueAsync("it is deleted",
+            async () => await ScalarAsync<bool>(
+                "select exists (select from portal.runs where workspace_id = $1 and kind = 'Delete' and phase = 'Succeeded')", cancel, id), cancel, Settles);
     }
 
     /// <summary>When the newest run of a workspace ended, by the database's clock, which is this machine's. Throws if it failed.</summary>
@@ -102,8 +107,11 @@ internal sealed class Bench : IAsyncDisposable
             await using var ask = Command("select phase, ended_at, cause from portal.runs where workspace_id = $1 order by number desc limit 1", workspace);
             await using var row = await ask.ExecuteReaderAsync(cancel);
             if (await row.ReadAsync(cancel) && !await row.IsDBNullAsync(1, cancel))
-                return row.GetString(0) == nameof(RunPhase.Succeeded) ? row.GetFieldValue<DateTimeOffset>(1) : throw new InvalidOperationException($"A run ended as {row.GetString(0)}: {(await row.IsDBNullAsync(2, cancel) ? "" : row.GetString(2))}");
-            if (TimeProvider.System.GetElapsedTime(start) > Settles) throw new TimeoutException($"A run did not end within {Settles.TotalMinutes} minutes. Jobs said: {It.Jobs.LastWords}");
+                return row.GetString(0) == nameof(RunPhase.Succeeded)
+                    ? row.GetFieldValue<DateTimeOffset>(1)
+                    : throw new InvalidOperationException($"A run ended as {row.GetString(0)}: {(await row.IsDBNullAsync(2, cancel) ? "" : row.GetString(2))}");
+            if (TimeProvider.System.GetElapsedTime(start) > Settles)
+                throw new TimeoutException($"A run did not end within {Settles.TotalMinutes} minutes. Jobs said: {It.Jobs.LastWords}");
         }
     }
 
@@ -112,9 +120,11 @@ internal sealed class Bench : IAsyncDisposable
 
     /// <summary>Waits until no run is unfinished.</summary>
     public Task SettledAsync(CancellationToken cancel) => Until.TrueAsync("every run has ended",
-        async () => !await ScalarAsync<bool>("select exists (select from portal.runs where phase in ('Queued', 'Waiting', 'Handed', 'Active'))", cancel), cancel, Settles);
+        async () => !await ScalarAsync<bool>("select exists (select from portal.runs where phase in ('Queued', 'Waiting', 'Handed', 'Active'))",
+            cancel), cancel, Settles);
 
-    /// <summary>Orders <see cref="Many"/> notebooks together, each of another student, once, and keeps them; returns the seconds that each took until it was Ready.</summary>
+    /// <summary>Orders <see cref="Many"/> notebooks together, each of another student, once, and keeps
+    /// them; returns the seconds that each took until it was Ready.</summary>
     public async Task<Series> TogetherAsync(CancellationToken cancel)
     {
         if (_burst is not null) return _burst;

@@ -55,7 +55,8 @@ internal sealed class NotebookClient : IDisposable
         {
             var heard = await HearAsync(socket, either.Token);
             var (kind, content) = (heard.GetProperty("msg_type").GetString(), heard.GetProperty("content"));
-            if (kind == "error") throw new InvalidOperationException($"The baseline kernel failed: {content.GetProperty("ename")}: {content.GetProperty("evalue")}");
+            if (kind == "error")
+                throw new InvalidOperationException($"The baseline kernel failed: {content.GetProperty("ename")}: {content.GetProperty("evalue")}");
             if (kind != "execute_result") continue;
             var said = content.GetProperty("data").GetProperty("text/plain").GetString();
             if (said != value) throw new InvalidOperationException($"The baseline kernel returned {said} instead of {value}.");

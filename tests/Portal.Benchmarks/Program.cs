@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 using Portal.Benchmarks;
 using Portal.Benchmarks.Figures;
 
-// Portal.Benchmarks [--quick] [name…]: run by infra/bench. Prints one line per figure with its target; exits with 1 if one was missed, with 2 if something could not be measured or is unknown.
+// Portal.Benchmarks [--quick] [name…]: run by infra/bench. Prints one line per figure with its target; exits
+// with 1 if one was missed, with 2 if something could not be measured or is unknown.
 IReadOnlyList<Figure> all = [new PickUp(), new Cancel(), new Launch(), new Page(), new Takeover(), new Idle(), new Burst(), new Follow(), .. Engines.All];
 var quick = args.Contains("--quick");
 var names = args.Where(a => a != "--quick").ToList();
@@ -35,7 +36,15 @@ catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
 {
     return 130;
 }
-catch (Exception e) when (e is TimeoutException or InvalidOperationException or IOException or HttpRequestException or Npgsql.NpgsqlException or Microsoft.Playwright.PlaywrightException or Portal.Core.Clouds.CloudException or Portal.Jobs.Proofs.SmokeException)
+catch (Exception e)
+    when (e is TimeoutException
+        or InvalidOperationException
+        or IOException
+        or HttpRequestException
+        or Npgsql.NpgsqlException
+        or Microsoft.Playwright.PlaywrightException
+        or Portal.Core.Clouds.CloudException
+        or Portal.Jobs.Proofs.SmokeException)
 {
     await Console.Error.WriteLineAsync($"Could not measure: {e.Message}");
     return 2;

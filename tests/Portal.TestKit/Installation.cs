@@ -42,8 +42,10 @@ public sealed class Installation : IAsyncDisposable
     /// <summary>A folder of this installation's own, for logs and sockets; deleted with it.</summary>
     public string Folder => _folder;
 
-    /// <summary>Started, with the notebook image available and its clouds well. It offers only templates of that one image, so that no others are built during tests.</summary>
-    public static Task<Installation> StartAsync(int students, CancellationToken cancel, params (string Key, string Value)[] settings) => StartAsync(students, ["notebook", "dask"], cancel, settings);
+    /// <summary>Started, with the notebook image available and its clouds well. It offers only templates
+    /// of that one image, so that no others are built during tests.</summary>
+    public static Task<Installation> StartAsync(int students, CancellationToken cancel, params (string Key, string Value)[] settings) =>
+        StartAsync(students, ["notebook", "dask"], cancel, settings);
 
     /// <param name="templates">The templates that are offered, by id.</param>
     public static async Task<Installation> StartAsync(int students, string[] templates, CancellationToken cancel, params (string Key, string Value)[] settings)
@@ -131,11 +133,20 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
 
     public void Set(string key, string value) => _settings[key] = value;
 
-    /// <summary>How it is started: program, settings and nothing from the tests' environment. PORTAL_TEST_PROGRAMS names a folder of published programs, else those beside the tests are used.</summary>
+    /// <summary>How it is started: program, settings and nothing from the tests' environment. PORTAL_TEST_PROGRAMS
+    /// names a folder of published programs, else those beside the tests are used.</summary>
     public ProcessStartInfo Command()
     {
-        var published = Environment.GetEnvironmentVariable("PORTAL_TEST_PROGRAMS") is { Length: > 0 } folder ? Path.Combine(folder, program == "Portal.dll" ? "web" : "jobs") : null;
-        var start = new ProcessStartInfo("dotnet") { ArgumentList = { Path.Combine(published ?? AppContext.BaseDirectory, program) }, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var published = Environment.GetEnvironmentVariable("PORTAL_TEST_PROGRAMS") is { Length: > 0 } folder
+            ? Path.Combine(folder, program == "Portal.dll" ? "web" : "jobs")
+            : null;
+        var start = new ProcessStartInfo("dotnet")
+        {
+            ArgumentList = { Path.Combine(published ?? AppContext.BaseDirectory, program) },
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false
+        };
         if (published is not null) start.WorkingDirectory = published; // the web process finds its files there
         foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PORTAL_TEST", StringComparison.Ordinal)).ToList()) start.Environment.Remove(name);
         foreach (var (key, value) in _settings) start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;

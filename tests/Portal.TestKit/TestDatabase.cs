@@ -25,7 +25,9 @@ public sealed class TestDatabase : IAsyncDisposable
     public string Web => As(Grants.Web);
     public string Jobs => As(Grants.Jobs);
 
-    public static string Server => Environment.GetEnvironmentVariable("PORTAL_TEST_ADMIN") ?? throw new InvalidOperationException("PORTAL_TEST_ADMIN is not set; infra/test sets it to a database server.");
+    public static string Server =>
+        Environment.GetEnvironmentVariable("PORTAL_TEST_ADMIN")
+            ?? throw new InvalidOperationException("PORTAL_TEST_ADMIN is not set; infra/test sets it to a database server.");
 
     /// <summary>A new clone; dropped when disposed.</summary>
     public static async Task<TestDatabase> CreateAsync(CancellationToken cancel)
@@ -68,7 +70,8 @@ public sealed class TestDatabase : IAsyncDisposable
     private static async Task<string> TemplateAsync(NpgsqlConnection server, CancellationToken cancel)
     {
         string schema;
-        await using (var model = new DesignTimeFactory().CreateDbContext([])) schema = string.Join('\n', model.Database.GetMigrations()) + model.Database.GenerateCreateScript() + Triggers.Create + Grants.Sql();
+        await using (var model = new DesignTimeFactory().CreateDbContext([]))
+            schema = string.Join('\n', model.Database.GetMigrations()) + model.Database.GenerateCreateScript() + Triggers.Create + Grants.Sql();
         var name = $"tt_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(schema)))[..16]}";
         await using var asked = new NpgsqlCommand($"select count(*) from pg_database where datname = '{name}'", server);
         if ((long)(await asked.ExecuteScalarAsync(cancel))! > 0) return name;
@@ -79,7 +82,8 @@ public sealed class TestDatabase : IAsyncDisposable
         await using (var inside = await OpenAsync(ConnectionString(Server, $"{name}_new", "postgres"), cancel))
             await ExecuteAsync(inside, $"create schema portal authorization {Grants.Migrator}; create schema hangfire authorization {Grants.Jobs}", cancel);
         var options = new DbContextOptionsBuilder<PortalDb>();
-        options.UseNpgsql(NotPooled(ConnectionString(Server, $"{name}_new", Grants.Migrator)), pg => pg.MigrationsHistoryTable("migrations", PortalDb.Schema)).UseSnakeCaseNamingConvention();
+        options.UseNpgsql(NotPooled(ConnectionString(Server, $"{name}_new", Grants.Migrator)), pg => pg.MigrationsHistoryTable("migrations", PortalDb.Schema))
+            .UseSnakeCaseNamingConvention();
         await using (var db = new PortalDb(options.Options)) await Core.Data.Migrator.RunAsync(db, cancel);
         await ExecuteAsync(server, $"alter database {name}_new rename to {name}", cancel);
         return name;

@@ -20,5 +20,6 @@ public static class Until
     }
 
     /// <inheritdoc cref="TrueAsync(string, Func{Task{bool}}, CancellationToken, TimeSpan?)"/>
-    public static Task<TimeSpan> TrueAsync(string what, Func<bool> look, CancellationToken cancel, TimeSpan? deadline = null) => TrueAsync(what, () => Task.FromResult(look()), cancel, deadline);
+    public static Task<TimeSpan> TrueAsync(string what, Func<bool> look, CancellationToken cancel, TimeSpan? deadline = null) =>
+        TrueAsync(what, () => Task.FromResult(look()), cancel, deadline);
 }

@@ -4,9 +4,11 @@ namespace Portal.Tests;
 
 public sealed class AvailabilityTests
 {
-    private static readonly TemplateSpec Spec = new("notebook", "Notebook", "", "jupyter", "1", [], [new("notebook", "python", [], new Dictionary<string, string>(StringComparer.Ordinal), null)], []);
+    private static readonly TemplateSpec Spec =
+        new("notebook", "Notebook", "", "jupyter", "1", [], [new("notebook", "python", [], new Dictionary<string, string>(StringComparer.Ordinal), null)], []);
 
-    private static Dictionary<string, ImageRow> Images(ImageState state) => new(StringComparer.Ordinal) { ["python"] = new() { Name = "python", State = state, Percent = 40, Says = "no space left" } };
+    private static Dictionary<string, ImageRow> Images(ImageState state) =>
+        new(StringComparer.Ordinal) { ["python"] = new() { Name = "python", State = state, Percent = 40, Says = "no space left" } };
 
     [Fact]
     public void Reason_ImageReady_IsNone() => Availability.Reason(Spec, [], Images(ImageState.Ready)).ShouldBeNull();
@@ -22,22 +24,27 @@ public sealed class AvailabilityTests
     public void Reason_ImageFailed_LeavesTheRemedyToTheOperators()
     {
         var images = Images(ImageState.Failed);
-        (images["python"].Says, images["python"].Remedy) = ("Packages: spark is missing, and pip cannot fetch it: no package server responds.", "Name a mirror in /etc/pip.conf.");
+        (images["python"].Says, images["python"].Remedy) =
+            ("Packages: spark is missing, and pip cannot fetch it: no package server responds.", "Name a mirror in /etc/pip.conf.");
 
-        Availability.Reason(Spec, [], images).ShouldBe("Its image could not be built. Packages: spark is missing, and pip cannot fetch it: no package server responds. The Operations page says how to fix it.");
+        Availability.Reason(Spec, [], images).ShouldBe(
+            "Its image could not be built. Packages: spark is missing, and pip cannot fetch it: no package server responds. The Operations page says how to fix it.");
     }
 
     [Fact]
-    public void Reason_ImageThatNobodySpokeOfYet_IsNotBuilt() => Availability.Reason(Spec, [], new Dictionary<string, ImageRow>(StringComparer.Ordinal))!.ShouldContain("not been built yet");
+    public void Reason_ImageThatNobodySpokeOfYet_IsNotBuilt() =>
+        Availability.Reason(Spec, [], new Dictionary<string, ImageRow>(StringComparer.Ordinal))!.ShouldContain("not been built yet");
 
     [Fact]
     public void Reason_CloudThatIsUnavailable_ComesFirst() =>
-        Availability.Reason(Spec, [new() { Name = "engine", Ok = false, Says = "It does not answer.", Remedy = "Start it." }], Images(ImageState.Building)).ShouldBe("It does not answer. Start it.");
+        Availability.Reason(Spec, [new() { Name = "engine", Ok = false, Says = "It does not answer.", Remedy = "Start it." }], Images(ImageState.Building))
+            .ShouldBe("It does not answer. Start it.");
 
     /// <summary>Pages show the remedy after the cause: two sentences.</summary>
     [Theory]
     [InlineData("image 'spark' needs an archive, which is missing here", "engine: image 'spark' needs an archive, which is missing here.")]
     [InlineData("it said: stopped.", "engine: it said: stopped.")]
     [InlineData("no route (110)", "engine: no route (110).")]
-    public void Fault_OfACloud_IsASentence(string message, string sentence) => new Core.Clouds.CloudException("engine", Core.Clouds.CloudFault.Refused, message, "Put it there.").Message.ShouldBe(sentence);
+    public void Fault_OfACloud_IsASentence(string message, string sentence) =>
+        new Core.Clouds.CloudException("engine", Core.Clouds.CloudFault.Refused, message, "Put it there.").Message.ShouldBe(sentence);
 }

@@ -9,7 +9,8 @@ namespace Portal.Tests;
 /// <summary>The allowed dependencies between folders, read from the compiled assemblies.</summary>
 public sealed class DirectionTests
 {
-    private static readonly System.Reflection.Assembly Web = typeof(Shell.App).Assembly, Core = typeof(Portal.Core.Data.PortalDb).Assembly, Jobs = typeof(Portal.Jobs.PortalJobsServices).Assembly;
+    private static readonly System.Reflection.Assembly Web = typeof(Shell.App).Assembly, Core = typeof(Portal.Core.Data.PortalDb).Assembly,
+        Jobs = typeof(Portal.Jobs.PortalJobsServices).Assembly;
     private static readonly Architecture Built = new ArchLoader().LoadAssemblies(Web, Core, Jobs).Build();
 
     [Fact]
@@ -25,18 +26,42 @@ public sealed class DirectionTests
 
     [Fact]
     public void Web_KnowsNeitherHangfireNorEngine() =>
-        Types().That().ResideInAssembly(Web).Or().ResideInAssembly(Core).Should().NotDependOnAny(Types(includeReferenced: true).That().ResideInNamespaceMatching(@"^(Hangfire|Docker\.DotNet)")).Check(Built);
+        Types()
+            .That()
+            .ResideInAssembly(Web)
+            .Or()
+            .ResideInAssembly(Core)
+            .Should()
+            .NotDependOnAny(Types(includeReferenced: true).That().ResideInNamespaceMatching(@"^(Hangfire|Docker\.DotNet)"))
+            .Check(Built);
 
     [Fact]
     public void EngineTypes_StayInItsAdapter() =>
-        Types().That().ResideInAssembly(Jobs).And().DoNotResideInNamespaceMatching(@"^Portal\.Jobs\.Clouds\.Docker").And().ResideInNamespaceMatching(@"^Portal\.")
+        Types()
+            .That()
+            .ResideInAssembly(Jobs)
+            .And()
+            .DoNotResideInNamespaceMatching(@"^Portal\.Jobs\.Clouds\.Docker")
+            .And()
+            .ResideInNamespaceMatching(@"^Portal\.")
             .Should().NotDependOnAny(Types(includeReferenced: true).That().ResideInNamespaceMatching(@"^Docker\.DotNet")).Check(Built);
 
     [Fact]
     public void Policy_IsArithmetic()
     {
-        Policy().Should().NotDependOnAny(Types(includeReferenced: true).That().HaveFullNameMatching(@"^System\.(IO\.|Net\.|Threading\.Tasks\.|TimeProvider$)|^Microsoft\.EntityFrameworkCore|^Npgsql|^Portal\.Core\.(Data|Clouds)")).Check(Built);
-        MethodMembers().That().AreDeclaredIn(Policy()).Should().NotHaveAnyAttributes(typeof(System.Runtime.CompilerServices.AsyncStateMachineAttribute)).Check(Built);
+        Policy()
+            .Should()
+            .NotDependOnAny(Types(includeReferenced: true)
+                .That()
+                .HaveFullNameMatching(
+                    @"^System\.(IO\.|Net\.|Threading\.Tasks\.|TimeProvider$)|^Microsoft\.EntityFrameworkCore|^Npgsql|^Portal\.Core\.(Data|Clouds)"))
+            .Check(Built);
+        MethodMembers()
+            .That()
+            .AreDeclaredIn(Policy())
+            .Should()
+            .NotHaveAnyAttributes(typeof(System.Runtime.CompilerServices.AsyncStateMachineAttribute))
+            .Check(Built);
     }
 
     // Created anew for each rule, because these objects keep state.

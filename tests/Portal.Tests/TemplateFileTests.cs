@@ -158,7 +158,9 @@ public sealed class TemplateFileTests
         }
         var yaml = typeof(TemplateFile).Assembly.GetType("Portal.Jobs.Catalog.TemplateYaml", throwOnError: true)!;
         static string Camel(string name) => char.ToLowerInvariant(name[0]) + name[1..];
-        var read = new SortedSet<string>(yaml.GetNestedTypes(System.Reflection.BindingFlags.NonPublic).Append(yaml).SelectMany(t => t.GetProperties()).Select(p => Camel(p.Name)), StringComparer.Ordinal);
+        var read = new SortedSet<string>(
+            yaml.GetNestedTypes(System.Reflection.BindingFlags.NonPublic).Append(yaml).SelectMany(t => t.GetProperties()).Select(p => Camel(p.Name)),
+            StringComparer.Ordinal);
         inSchema.ShouldBe(read);
     }
 
@@ -216,5 +218,6 @@ public sealed class TemplateFileTests
           - {id: tasks, title: Tasks, role: notebook, port: 8787, path: /json, value: tasks, busy: true}
         """;
 
-    private static (Core.Catalog.TemplateSpec? Spec, TemplateFault? Fault) Read(string text) => TemplateFile.Read("notebook/template.yaml", Encoding.UTF8.GetBytes(text));
+    private static (Core.Catalog.TemplateSpec? Spec, TemplateFault? Fault) Read(string text) =>
+        TemplateFile.Read("notebook/template.yaml", Encoding.UTF8.GetBytes(text));
 }

@@ -36,5 +36,7 @@ public sealed class WorkspaceNameTests
 
     [Fact]
     public void NewSlug_Always_IsTenLowerCaseLettersOrDigits() =>
-        Enumerable.Range(0, 500).Select(_ => WorkspaceName.NewSlug()).ShouldAllBe(s => s.Length == 10 && char.IsAsciiLetterLower(s[0]) && s.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c)));
+        Enumerable.Range(0, 500)
+            .Select(_ => WorkspaceName.NewSlug())
+            .ShouldAllBe(s => s.Length == 10 && char.IsAsciiLetterLower(s[0]) && s.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c)));
 }

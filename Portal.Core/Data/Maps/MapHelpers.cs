@@ -13,7 +13,8 @@ internal static class MapHelpers
     /// A column that EF reads and never writes: the database sets its first value, and only SQL of Jobs changes it.
     /// Otherwise EF would name the column in every insert, which the web role may not do.
     /// </summary>
-    public static PropertyBuilder<T> NotWrittenHere<TRow, T>(this EntityTypeBuilder<TRow> row, Expression<Func<TRow, T>> property, string? first = null) where TRow : class
+    public static PropertyBuilder<T> NotWrittenHere<TRow, T>(this EntityTypeBuilder<TRow> row, Expression<Func<TRow, T>> property,
+        string? first = null) where TRow : class
     {
         var p = row.Property(property).ValueGeneratedOnAdd();
         if (first is not null) p.HasDefaultValueSql(first);

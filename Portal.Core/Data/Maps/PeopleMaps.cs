@@ -57,7 +57,8 @@ internal sealed class MembershipMap : IEntityTypeConfiguration<Membership>
         builder.HasOne<Class>().WithMany().HasForeignKey(m => m.ClassId).OnDelete(DeleteBehavior.Restrict);
         builder.HasOne<Tenant>().WithMany().HasForeignKey(m => m.TenantId).OnDelete(DeleteBehavior.Restrict);
         // Operators belong to the site, admins to a tenant, everyone else to a class.
-        builder.ToTable(t => t.HasCheckConstraint("role_place", "(role = 'Operator') = (tenant_id is null) and (role in ('Operator', 'TenantAdmin')) = (class_id is null)"));
+        builder.ToTable(t =>
+            t.HasCheckConstraint("role_place", "(role = 'Operator') = (tenant_id is null) and (role in ('Operator', 'TenantAdmin')) = (class_id is null)"));
     }
 }
 

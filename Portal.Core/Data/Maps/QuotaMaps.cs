@@ -77,7 +77,8 @@ internal sealed class TemplateVersionMap : IEntityTypeConfiguration<TemplateVers
         builder.NotWrittenHere(t => t.PublishedAt, MapHelpers.Now);
         builder.NotWrittenHere(t => t.Retired, "false");
         builder.Property(t => t.Spec).HasColumnType("jsonb").Metadata.SetMaxLength(null);
-        builder.Property(t => t.Spec).HasConversion(s => JsonSerializer.Serialize(s, JsonSerializerOptions.Web), s => JsonSerializer.Deserialize<TemplateSpec>(s, JsonSerializerOptions.Web)!);
+        builder.Property(t => t.Spec).HasConversion(s => JsonSerializer.Serialize(s, JsonSerializerOptions.Web),
+            s => JsonSerializer.Deserialize<TemplateSpec>(s, JsonSerializerOptions.Web)!);
     }
 }
 

@@ -39,7 +39,8 @@ internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
         // Slugs become host names, so the database restricts their form, whoever writes the row.
         builder.ToTable(t => t.HasCheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'"));
         // Jobs parses it as one of these values while it holds a lease.
-        builder.ToTable(t => t.HasCheckConstraint("requested_run_known", $"requested_run in ({string.Join(", ", Enum.GetNames<RunKind>().Select(k => $"'{k}'"))})"));
+        builder.ToTable(t =>
+            t.HasCheckConstraint("requested_run_known", $"requested_run in ({string.Join(", ", Enum.GetNames<RunKind>().Select(k => $"'{k}'"))})"));
     }
 }
 

@@ -3,13 +3,15 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>The kernel's files about one container: its control groups, version 1 or 2, whichever driver made them, and the network of its first process.</summary>
+/// <summary>The kernel's files about one container: its control groups, version 1 or 2, whichever
+/// driver made them, and the network of its first process.</summary>
 public sealed class CgroupFiles
 {
     /// <summary>Drivers of devices stacked on others: what passes through them is counted again at the disk below.</summary>
     private static readonly string[] OnOthers = ["loop", "md", "mdp", "device-mapper"];
 
-    /// <summary>Numbers of those drivers here: the kernel assigns most of them at boot, so a number may mean a mapped device on one machine and a disk on the next.</summary>
+    /// <summary>Numbers of those drivers here: the kernel assigns most of them at boot, so a number may
+    /// mean a mapped device on one machine and a disk on the next.</summary>
     private readonly IReadOnlySet<string> _stacked;
     private readonly bool _unified;
     private readonly string _memory, _cpu, _cpuAccount, _processes, _disk, _proc;
@@ -23,7 +25,8 @@ public sealed class CgroupFiles
     /// <param name="MemoryBytes">Working set: without page cache that can be dropped.</param>
     /// <param name="LimitBytes">0 for none.</param>
     /// <param name="OutOfMemoryKills">Processes of the container that were killed because memory ran out, including children.</param>
-    public sealed record Values(TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long LimitBytes, long OutOfMemoryKills, int Pids, Traffic? Net, Traffic? Disk);
+    public sealed record Values(TimeSpan Cpu, TimeSpan Throttled, long MemoryBytes, long LimitBytes, long OutOfMemoryKills, int Pids, Traffic? Net,
+        Traffic? Disk);
 
     /// <summary>Null if they are not visible from here.</summary>
     /// <param name="groups">Where control groups are mounted.</param>
@@ -34,7 +37,8 @@ public sealed class CgroupFiles
         {
             if (Directory.Exists($"{groups}/memory/{below}"))
             {
-                return new(false, $"{groups}/memory/{below}", Either("cpu", below), Either("cpuacct", below), $"{groups}/pids/{below}", $"{groups}/blkio/{below}", proc);
+                return new(false, $"{groups}/memory/{below}", Either("cpu", below), Either("cpuacct", below), $"{groups}/pids/{below}",
+                    $"{groups}/blkio/{below}", proc);
             }
 
             if (File.Exists($"{groups}/{below}/memory.current"))
@@ -46,7 +50,8 @@ public sealed class CgroupFiles
 
         return null;
 
-        string Either(string controller, string below) => Directory.Exists($"{groups}/{controller}/{below}") ? $"{groups}/{controller}/{below}" : $"{groups}/cpu,cpuacct/{below}";
+        string Either(string controller, string below) =>
+            Directory.Exists($"{groups}/{controller}/{below}") ? $"{groups}/{controller}/{below}" : $"{groups}/cpu,cpuacct/{below}";
     }
 
     /// <summary>Null if the container has exited.</summary>
@@ -59,7 +64,8 @@ public sealed class CgroupFiles
                     Math.Max(0, Number($"{_memory}/memory.current") - Field($"{_memory}/memory.stat", "inactive_file")), Number($"{_memory}/memory.max"),
                     Field($"{_memory}/memory.events", "oom_kill"), (int)Number($"{_processes}/pids.current"), Network(), Disk())
                 : new Values(Nanoseconds(Number($"{_cpuAccount}/cpuacct.usage")), Nanoseconds(Field($"{_cpu}/cpu.stat", "throttled_time")),
-                    Math.Max(0, Number($"{_memory}/memory.usage_in_bytes") - Field($"{_memory}/memory.stat", "total_inactive_file")), Number($"{_memory}/memory.limit_in_bytes"),
+                    Math.Max(0, Number($"{_memory}/memory.usage_in_bytes") - Field($"{_memory}/memory.stat", "total_inactive_file")),
+                    Number($"{_memory}/memory.limit_in_bytes"),
                     Field($"{_memory}/memory.oom_control", "oom_kill"), (int)Number($"{_processes}/pids.current"), Network(), Disk());
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -68,7 +74,8 @@ public sealed class CgroupFiles
         }
     }
 
-    /// <summary>Everything but the loopback, as the container's first process sees it. That process lives as long as the container, so its id cannot mean another.</summary>
+    /// <summary>Everything but the loopback, as the container's first process sees it. That process
+    /// lives as long as the container, so its id cannot mean another.</summary>
     private Traffic? Network()
     {
         if ((_network ??= FirstProcess()) is not { } file)
@@ -80,7 +87,9 @@ public sealed class CgroupFiles
         foreach (var line in File.ReadLines(file))
         {
             var colon = line.IndexOf(':', StringComparison.Ordinal);
-            if (colon > 0 && line[..colon].Trim() is not "lo" && line[(colon + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries) is { Length: >= 9 } columns)
+            if (colon > 0
+                && line[..colon].Trim() is not "lo"
+                && line[(colon + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries) is { Length: >= 9 } columns)
             {
                 received += Parse(columns[0]);
                 sent += Parse(columns[8]);
@@ -97,7 +106,9 @@ public sealed class CgroupFiles
             try
             {
                 // 1 in the innermost namespace; 0 means a process of a namespace that we cannot see.
-                if (id is not "0" && File.ReadLines($"{_proc}/{id}/status").FirstOrDefault(l => l.StartsWith("NSpid:", StringComparison.Ordinal))?.Split('\t', ' ') is [_, _, .., "1"])
+                if (id is not "0"
+                    && File.ReadLines($"{_proc}/{id}/status")
+                        .FirstOrDefault(l => l.StartsWith("NSpid:", StringComparison.Ordinal))?.Split('\t', ' ') is [_, _, .., "1"])
                 {
                     return $"{_proc}/{id}/net/dev";
                 }
@@ -125,7 +136,8 @@ public sealed class CgroupFiles
         return Larger(Devices(File.ReadLines(file).Select(Separate)), Processes());
     }
 
-    /// <summary>From the processes' own counters; an exited process is included in its parent's. The total never falls if the parent is outside the container.</summary>
+    /// <summary>From the processes' own counters; an exited process is included in its parent's. The
+    /// total never falls if the parent is outside the container.</summary>
     private Traffic Processes()
     {
         Traffic all = default;
@@ -165,7 +177,11 @@ public sealed class CgroupFiles
 
     /// <summary>"  7 loop" in the second half of /proc/devices.</summary>
     private static HashSet<string> Stacked(string proc) => !File.Exists($"{proc}/devices") ? [] :
-        [.. File.ReadLines($"{proc}/devices").SkipWhile(l => l is not "Block devices:").Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(w => w.Length == 2 && OnOthers.Contains(w[1])).Select(w => w[0])];
+        [.. File.ReadLines($"{proc}/devices")
+            .SkipWhile(l => l is not "Block devices:")
+            .Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(w => w.Length == 2 && OnOthers.Contains(w[1]))
+            .Select(w => w[0])];
 
     /// <summary>The larger of what disks and stacked devices have seen, because a sum would count most of it twice.</summary>
     private Traffic Devices(IEnumerable<(string Device, Traffic Bytes)> lines)

@@ -21,7 +21,9 @@ public sealed partial class ClusterLook(ContainerEngine containerEngine, Network
         var held = (await networks.ListAsync(owned.Mine(workspace), cancel)).Select(n => WorkspaceOf(n.Labels)).ToHashSet();
         var nodes = containers.ToLookup(c => WorkspaceOf(c.Labels));
         var ended = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
-        await containerEngine.EachAsync(containers.Where(c => StateOf(c) == NodeState.Exited), async c => ended[c.ID] = await ContainerEngineTasks.OfOneAsync<bool?>(time, async late => await RanOutAsync(c.ID, late), cancel) is true, cancel, waitsOnly: true);
+        await containerEngine.EachAsync(containers.Where(c => StateOf(c) == NodeState.Exited),
+            async c => ended[c.ID] = await ContainerEngineTasks.OfOneAsync<bool?>(time, async late => await RanOutAsync(c.ID, late), cancel) is true,
+            cancel, waitsOnly: true);
         Forget(containers);
         return [.. held.Union(nodes.Select(n => n.Key)).Where(w => w != Guid.Empty).Select(w => new ClusterStatus(w, held.Contains(w),
             [.. nodes[w].Select(c => See(c, ended.GetValueOrDefault(c.ID))).OrderBy(n => n.Generation).ThenBy(n => n.Name, StringComparer.Ordinal)]))];
@@ -31,7 +33,9 @@ public sealed partial class ClusterLook(ContainerEngine containerEngine, Network
         labels is not null && labels.TryGetValue(Owned.Workspace, out var text) && Guid.TryParseExact(text, "n", out var id) ? id : Guid.Empty;
 
     public static int GenerationOf(IDictionary<string, string> labels) =>
-        labels.TryGetValue(Owned.Generation, out var text) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var generation) ? generation : 0;
+        labels.TryGetValue(Owned.Generation, out var text) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
+            ? generation
+            : 0;
 
     public static string NodeOf(IDictionary<string, string> labels) => labels.TryGetValue(Owned.Node, out var node) ? node : "";
 
@@ -49,14 +53,16 @@ public sealed partial class ClusterLook(ContainerEngine containerEngine, Network
         var address = c.NetworkSettings?.Networks?.Values.FirstOrDefault()?.IPAddress;
         return new NodeStatus(NodeOf(c.Labels), c.Labels.TryGetValue(Owned.Role, out var role) ? role : "", GenerationOf(c.Labels), state,
             exit.Success && state == NodeState.Exited ? int.Parse(exit.Groups["code"].ValueSpan, CultureInfo.InvariantCulture) : null,
-            outOfMemory, state == NodeState.Running && address is { Length: > 0 } ? address : null, c.Labels.TryGetValue(Owned.State, out var hash) ? hash : "");
+            outOfMemory, state == NodeState.Running && address is { Length: > 0 } ? address : null,
+            c.Labels.TryGetValue(Owned.State, out var hash) ? hash : "");
     }
 
     private async Task<bool> RanOutAsync(string id, CancellationToken cancel)
     {
         if (!_outOfMemory.TryGetValue(id, out var known))
         {
-            await ContainerEngineTasks.IfThereAsync(async () => known = (await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel)).State?.OOMKilled ?? false);
+            await ContainerEngineTasks.IfThereAsync(async () =>
+                known = (await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel)).State?.OOMKilled ?? false);
             _outOfMemory[id] = known;
         }
 

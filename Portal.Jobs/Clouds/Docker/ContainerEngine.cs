@@ -26,15 +26,19 @@ public sealed class ContainerEngine(string socket) : IDisposable
     public string Socket { get; } = socket;
 
     /// <summary>Every call goes through here, so that every fault is translated in one place.</summary>
-    public async Task<T> AskAsync<T>(Func<DockerClient, Task<T>> call, CancellationToken cancel) => await TranslateAsync(async line => await call(line.Client), cancel);
+    public async Task<T> AskAsync<T>(Func<DockerClient, Task<T>> call, CancellationToken cancel) =>
+        await TranslateAsync(async line => await call(line.Client), cancel);
 
     /// <inheritdoc cref="AskAsync{T}"/>
     public Task AskAsync(Func<DockerClient, Task> call, CancellationToken cancel) => AskAsync(async c => { await call(c); return true; }, cancel);
 
-    /// <summary>A raw call over the same connections. With <paramref name="stream"/> it returns at the response head, and the caller disposes the response.</summary>
-    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body, bool stream, CancellationToken cancel) => TranslateAsync(async line =>
+    /// <summary>A raw call over the same connections. With <paramref name="stream"/> it returns at
+    /// the response head, and the caller disposes the response.</summary>
+    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body, bool stream, CancellationToken cancel) =>
+        TranslateAsync(async line =>
     {
-        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body, options: JsonSerializerOptions.Default) };
+        using var request =
+            new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body, options: JsonSerializerOptions.Default) };
         var answer = await line.Raw.SendAsync(request, stream ? HttpCompletionOption.ResponseHeadersRead : HttpCompletionOption.ResponseContentRead, cancel);
         if (answer.IsSuccessStatusCode)
         {
@@ -48,7 +52,8 @@ public sealed class ContainerEngine(string socket) : IDisposable
     }, cancel);
 
     /// <summary>In parallel, but never more than four heavy calls over all clusters; up to 64 calls that only wait.</summary>
-    public Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> act, CancellationToken cancel, bool waitsOnly = false) => Task.WhenAll(items.Select(async item =>
+    public Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> act, CancellationToken cancel, bool waitsOnly = false) =>
+        Task.WhenAll(items.Select(async item =>
     {
         var lanes = waitsOnly ? _waits : _lanes;
         await lanes.WaitAsync(cancel);
@@ -126,7 +131,8 @@ public sealed class ContainerEngine(string socket) : IDisposable
         var version = newest < Newest ? newest : Newest;
         return version >= Oldest && version >= oldest
             ? new Line(Socket, version)
-            : throw ContainerEngineFaults.Make(CloudFault.Refused, $"version {known.Version} supports API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another version of the container engine.");
+            : throw ContainerEngineFaults.Make(CloudFault.Refused,
+                $"version {known.Version} supports API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another version of the container engine.");
     }
 
     /// <summary>One version over one pool of connections.</summary>

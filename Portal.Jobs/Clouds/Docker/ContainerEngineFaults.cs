@@ -16,11 +16,14 @@ public static class ContainerEngineFaults
     {
         CloudException or Foreign.ReadLimitException => null,
         OperationCanceledException when cancel.IsCancellationRequested => null,
-        OperationCanceledException or TimeoutException => Make(CloudFault.TimedOut, "it did not respond in time", "The container engine is busy or hangs: check its load, then try again.", e),
+        OperationCanceledException or TimeoutException =>
+            Make(CloudFault.TimedOut, "it did not respond in time", "The container engine is busy or hangs: check its load, then try again.", e),
         DockerApiException answer => FromAnswer(answer.StatusCode, MessageOf(answer.ResponseBody), e),
         HttpRequestException { StatusCode: { } status } => FromAnswer(status, e.Message, e),
         HttpRequestException or IOException => FromSocket(e),
-        JsonException => Make(CloudFault.Broken, "its answer could not be understood", "Compare the version of the container engine with the versions the portal was tested with.", e),
+        JsonException =>
+            Make(CloudFault.Broken, "its answer could not be understood",
+                "Compare the version of the container engine with the versions the portal was tested with.", e),
         _ => null,
     };
 
@@ -30,10 +33,14 @@ public static class ContainerEngineFaults
         bool Says(string words) => message.Contains(words, StringComparison.OrdinalIgnoreCase);
         return (int)status switch
         {
-            400 when Says("client version") => Make(CloudFault.Broken, message, "The container engine was replaced by another version: the next call uses its version.", cause),
-            _ when Says("no space left") || Says("disk quota exceeded") => Make(CloudFault.Full, message, "Free disk space below the container engine's data folder.", cause),
-            _ when Says("non-overlapping IPv4") || Says("no available IPv4") => Make(CloudFault.Full, message, "Give the portal a larger address pool (Clouds:Docker:Pool).", cause),
-            _ when Says("overlaps") => Make(CloudFault.AddressesTaken, message, "Another installation on this host took these addresses first: the portal will use others.", cause),
+            400 when Says("client version") =>
+                Make(CloudFault.Broken, message, "The container engine was replaced by another version: the next call uses its version.", cause),
+            _ when Says("no space left") || Says("disk quota exceeded") =>
+                Make(CloudFault.Full, message, "Free disk space below the container engine's data folder.", cause),
+            _ when Says("non-overlapping IPv4") || Says("no available IPv4") =>
+                Make(CloudFault.Full, message, "Give the portal a larger address pool (Clouds:Docker:Pool).", cause),
+            _ when Says("overlaps") =>
+                Make(CloudFault.AddressesTaken, message, "Another installation on this host took these addresses first: the portal will use others.", cause),
             404 => Make(CloudFault.Missing, message, Says("image") ? "Build the image first." : "Check again: it no longer exists.", cause),
             409 => Make(CloudFault.Conflict, message, "Check again, then retry.", cause),
             403 when Says("active endpoints") || Says("in use") || Says("bridge name") || Says("already exists")
@@ -57,15 +64,19 @@ public static class ContainerEngineFaults
         }
     }
 
-    public static CloudException Make(CloudFault fault, string message, string whatToDo, Exception? cause = null) => new(Service, fault, message, whatToDo, cause);
+    public static CloudException Make(CloudFault fault, string message, string whatToDo, Exception? cause = null) =>
+        new(Service, fault, message, whatToDo, cause);
 
     private static CloudException FromSocket(Exception e)
     {
         var socket = e as SocketException ?? e.InnerException as SocketException ?? e.InnerException?.InnerException as SocketException;
         return socket?.SocketErrorCode switch
         {
-            SocketError.AccessDenied => Make(CloudFault.Denied, "its socket could not be opened: permission denied", "Run Portal.Jobs as root, or add its account to the group that owns the container engine's socket.", e),
-            SocketError.AddressNotAvailable => Make(CloudFault.Unavailable, "its socket does not exist", "Start the container engine, or correct Clouds:Docker:Socket.", e),
+            SocketError.AccessDenied =>
+                Make(CloudFault.Denied, "its socket could not be opened: permission denied",
+                    "Run Portal.Jobs as root, or add its account to the group that owns the container engine's socket.", e),
+            SocketError.AddressNotAvailable =>
+                Make(CloudFault.Unavailable, "its socket does not exist", "Start the container engine, or correct Clouds:Docker:Socket.", e),
             SocketError.ConnectionRefused => Make(CloudFault.Unavailable, "nothing is listening on its socket", "Start the container engine.", e),
             _ => Make(CloudFault.Unavailable, "the connection broke", "The outcome is unknown: check before retrying.", e),
         };

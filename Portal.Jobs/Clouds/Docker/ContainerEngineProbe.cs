@@ -11,7 +11,8 @@ namespace Portal.Jobs.Clouds.Docker;
 /// Verifies a container engine with a container made like a student's: what must be closed is tried from inside, what must be open from outside.
 /// The firewall and the container engine's abilities are checked each time; the container is started once in ten minutes, or when something changed.
 /// </summary>
-public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networks networks, Owned owned, NodeRecipe recipe, Firewall firewall, DockerOptions options, TimeProvider time) : IDisposable
+public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networks networks, Owned owned, NodeRecipe recipe, Firewall firewall,
+    DockerOptions options, TimeProvider time) : IDisposable
 {
     private const int Uid = 399_999, Port = 8888;
     private static readonly TimeSpan Good = TimeSpan.FromMinutes(10), Bad = TimeSpan.FromSeconds(15), Patience = TimeSpan.FromSeconds(30);
@@ -60,17 +61,24 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
 
     private static string? Lacking(SystemInfoResponse info)
     {
-        string[] lacking = [.. new[] { ("memory limits", info.MemoryLimit), ("swap limits", info.SwapLimit), ("process limits", info.PidsLimit), ("CPU limits", info.CPUCfsQuota),
-            ("seccomp", info.SecurityOptions?.Any(o => o.StartsWith("name=seccomp", StringComparison.Ordinal)) ?? false) }.Where(x => !x.Item2).Select(x => x.Item1)];
+        string[] lacking = [
+            .. new[] { ("memory limits", info.MemoryLimit), ("swap limits", info.SwapLimit), ("process limits", info.PidsLimit),
+                ("CPU limits", info.CPUCfsQuota),
+            ("seccomp", info.SecurityOptions?.Any(o => o.StartsWith("name=seccomp", StringComparison.Ordinal)) ?? false) }.Where(x => !x.Item2)
+                .Select(x => x.Item1)];
         return lacking.Length == 0 ? null : $"it lacks {string.Join(", ", lacking)}|Enable these cgroup controllers on the host.";
     }
 
     private async Task<string> ImageAsync(CancellationToken cancel)
     {
-        var filters = new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) { ["reference"] = new Dictionary<string, bool>(StringComparer.Ordinal) { ["portal/*"] = true } };
+        var filters = new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal)
+        {
+            ["reference"] = new Dictionary<string, bool>(StringComparer.Ordinal) { ["portal/*"] = true }
+        };
         var images = await containerEngine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters { Filters = filters }, cancel), cancel);
         return images.MaxBy(i => i.Created)?.ID
-            ?? throw ContainerEngineFaults.Make(CloudFault.Unavailable, "it has not been probed yet: there is no image to probe it with", "The first image is being built; see the catalogue for its progress.");
+            ?? throw ContainerEngineFaults.Make(CloudFault.Unavailable, "it has not been probed yet: there is no image to probe it with",
+                "The first image is being built; see the catalogue for its progress.");
     }
 
     private async Task<(string, DateTimeOffset, CloudException?)> TryAsync(string key, string image, SeccompProfile profile, CancellationToken cancel)
@@ -97,7 +105,8 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
             var network = $"portal-{owned.Id}-probe";
             var subnet = await NetworkAsync(network, cancel);
             var gateway = new IPAddress([.. subnet.BaseAddress.GetAddressBytes()[..3], (byte)(subnet.BaseAddress.GetAddressBytes()[3] + 1)]);
-            string[] command = ["perl", "-e", ProbeScript.Perl, Port.ToString(CultureInfo.InvariantCulture), ((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture),
+            string[] command = ["perl", "-e", ProbeScript.Perl, Port.ToString(CultureInfo.InvariantCulture),
+                ((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture),
                 .. OwnAddresses().Prepend(gateway).Select(a => a.ToString()).Distinct(StringComparer.Ordinal)];
             var node = new NodePlan("probe", "probe", image, Uid, command, NoVariables, NoVariables, [], 128, 1);
             var wanted = recipe.Describe($"portal-{owned.Id}-probe", network, owned.Labels("probe"), node, profile);
@@ -146,7 +155,8 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
                 Refuse($"the probe container exited at once with code {now.State.ExitCode}: {string.Join(' ', log)} {now.State.Error}|Images must contain Perl (Debian's perl-base) and run under any uid: fix the image.");
             }
 
-            if (now.NetworkSettings?.Networks?.Values.FirstOrDefault()?.IPAddress is { Length: > 0 } address && (said = await ConnectAsync(address, cancel)).Contains("end of probe", StringComparison.Ordinal))
+            if (now.NetworkSettings?.Networks?.Values.FirstOrDefault()?.IPAddress is { Length: > 0 } address
+                && (said = await ConnectAsync(address, cancel)).Contains("end of probe", StringComparison.Ordinal))
             {
                 return said;
             }
@@ -161,8 +171,11 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
     private async Task<string> ConnectAsync(string address, CancellationToken cancel)
     {
         const string Ask = "exec 3<>\"/dev/tcp/$0/$1\" && cat <&3";
-        string[] asWeb = options.ProbeUser.Length > 0 && Environment.IsPrivilegedProcess ? ["setpriv", $"--reuid={options.ProbeUser}", "--regid=65534", "--clear-groups"] : ["env"];
-        var said = await Tool.RunAsync(ContainerEngineFaults.Service, asWeb[0], [.. asWeb[1..], "timeout", "5", "bash", "-c", Ask, address, Port.ToString(CultureInfo.InvariantCulture)], TimeSpan.FromSeconds(10), time, cancel);
+        string[] asWeb = options.ProbeUser.Length > 0 && Environment.IsPrivilegedProcess
+            ? ["setpriv", $"--reuid={options.ProbeUser}", "--regid=65534", "--clear-groups"]
+            : ["env"];
+        var said = await Tool.RunAsync(ContainerEngineFaults.Service, asWeb[0],
+            [.. asWeb[1..], "timeout", "5", "bash", "-c", Ask, address, Port.ToString(CultureInfo.InvariantCulture)], TimeSpan.FromSeconds(10), time, cancel);
         return $"{said.Output} {said.Complaint}";
     }
 

@@ -13,7 +13,8 @@ public static class ContainerEngineTasks
         {
             await act();
         }
-        catch (CloudException e) when (e.Fault == CloudFault.Missing || (e.Fault == CloudFault.Conflict && e.Message.Contains("already in progress", StringComparison.Ordinal)))
+        catch (CloudException e)
+            when (e.Fault == CloudFault.Missing || (e.Fault == CloudFault.Conflict && e.Message.Contains("already in progress", StringComparison.Ordinal)))
         {
             // gone, or going
         }
@@ -50,13 +51,17 @@ public static class ContainerEngineTasks
         }
 
         await containerEngine.RemoveAsync(made.ID, cancel);
-        throw ContainerEngineFaults.Make(CloudFault.Refused, $"it would drop a limit: {string.Join("; ", warnings)}", "Enable this limit (a cgroup controller) on the host.");
+        throw ContainerEngineFaults.Make(CloudFault.Refused, $"it would drop a limit: {string.Join("; ", warnings)}",
+            "Enable this limit (a cgroup controller) on the host.");
     }
 
     public static Task RemoveAsync(this ContainerEngine containerEngine, string container, CancellationToken cancel) =>
-        IfThereAsync(() => containerEngine.AskAsync(c => c.Containers.RemoveContainerAsync(container, new ContainerRemoveParameters { Force = true, RemoveVolumes = true }, cancel), cancel));
+        IfThereAsync(() =>
+            containerEngine.AskAsync(c =>
+                c.Containers.RemoveContainerAsync(container, new ContainerRemoveParameters { Force = true, RemoveVolumes = true }, cancel), cancel));
 
-    public static async Task<IList<ContainerListResponse>> ListAsync(this ContainerEngine containerEngine, IDictionary<string, IDictionary<string, bool>> filters, CancellationToken cancel) =>
+    public static async Task<IList<ContainerListResponse>> ListAsync(this ContainerEngine containerEngine,
+        IDictionary<string, IDictionary<string, bool>> filters, CancellationToken cancel) =>
         await containerEngine.AskAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters { All = true, Filters = filters }, cancel), cancel);
 }
 

@@ -36,7 +36,9 @@ public static class DockerCloudServices
 
     private static void Complete(DockerOptions options, IConfiguration configuration)
     {
-        if (options.Identities.Length == 0 && configuration["Clouds:LocalStorage:Mounts"] is { Length: > 0 } mounts && Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(mounts)) is { } beside)
+        if (options.Identities.Length == 0
+            && configuration["Clouds:LocalStorage:Mounts"] is { Length: > 0 } mounts
+            && Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(mounts)) is { } beside)
         {
             options.Identities = Path.Combine(beside, "identities");
         }

@@ -6,7 +6,8 @@ namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>Clusters as containers of one container engine, distinguished from everything else there by the installation's label.</summary>
 public sealed class DockerClusters(
-    ContainerEngine containerEngine, Networks networks, Owned owned, NodeRecipe recipe, ClusterLook look, ContainerEngineProbe probe, NodeReadings readings, HostRanges ranges, TimeProvider time) : IClusterCloud
+    ContainerEngine containerEngine, Networks networks, Owned owned, NodeRecipe recipe, ClusterLook look, ContainerEngineProbe probe,
+    NodeReadings readings, HostRanges ranges, TimeProvider time) : IClusterCloud
 {
     private const uint GraceSeconds = 10;
 
@@ -21,14 +22,17 @@ public sealed class DockerClusters(
         var (there, held) = (await listing, await holding);
         if (there.Select(c => c.Labels).Concat(held.Select(n => n.Labels)).Any(l => ClusterLook.GenerationOf(l) > plan.Generation))
         {
-            throw ContainerEngineFaults.Make(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists", "Nothing was changed: the newer generation continues.");
+            throw ContainerEngineFaults.Make(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists",
+                "Nothing was changed: the newer generation continues.");
         }
 
         var (nodes, hasNetwork) = await SweepAsync(plan, there, held, cancel);
         var current = nodes.ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
         var name = owned.Network(plan.Workspace, plan.Generation);
-        if (!hasNetwork) await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, egress: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
-        await containerEngine.EachAsync(plan.Nodes, n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel), cancel);
+        if (!hasNetwork)
+            await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, egress: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
+        await containerEngine.EachAsync(plan.Nodes,
+            n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel), cancel);
     }
 
     public Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel) => look.SeeAsync(null, cancel);
@@ -51,9 +55,11 @@ public sealed class DockerClusters(
         }
     }
 
-    public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => RemoveNodesAsync(workspace, labels => ClusterLook.GenerationOf(labels) <= upTo, cancel);
+    public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) =>
+        RemoveNodesAsync(workspace, labels => ClusterLook.GenerationOf(labels) <= upTo, cancel);
 
-    public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => RemoveNodesAsync(workspace, labels => nodes.Contains(ClusterLook.NodeOf(labels), StringComparer.Ordinal), cancel);
+    public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) =>
+        RemoveNodesAsync(workspace, labels => nodes.Contains(ClusterLook.NodeOf(labels), StringComparer.Ordinal), cancel);
 
     private async Task RemoveNodesAsync(Guid workspace, Func<IDictionary<string, string>, bool> which, CancellationToken cancel)
     {
@@ -65,7 +71,10 @@ public sealed class DockerClusters(
             {
                 if (ClusterLook.StateOf(c) == NodeState.Running)
                 {
-                    await ContainerEngineTasks.IfThereAsync(() => containerEngine.AskAsync(e => e.Containers.StopContainerAsync(c.ID, new ContainerStopParameters { WaitBeforeKillSeconds = GraceSeconds }, both.Token), both.Token));
+                    await ContainerEngineTasks.IfThereAsync(() =>
+                        containerEngine.AskAsync(e =>
+                            e.Containers.StopContainerAsync(c.ID, new ContainerStopParameters { WaitBeforeKillSeconds = GraceSeconds }, both.Token),
+                            both.Token));
                 }
 
                 await containerEngine.RemoveAsync(c.ID, both.Token);
@@ -73,7 +82,8 @@ public sealed class DockerClusters(
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
-            throw ContainerEngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop but are not gone yet", "Wait until no node is left, then continue.", e);
+            throw ContainerEngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop but are not gone yet",
+                "Wait until no node is left, then continue.", e);
         }
     }
 
@@ -84,7 +94,8 @@ public sealed class DockerClusters(
             throw ContainerEngineFaults.Make(CloudFault.Conflict, "nodes of this workspace still exist", "Remove the nodes first and wait until none is left.");
         }
 
-        await containerEngine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => ClusterLook.GenerationOf(n.Labels) <= upTo), n => networks.RemoveAsync(n.ID, cancel), cancel);
+        await containerEngine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => ClusterLook.GenerationOf(n.Labels) <= upTo), n =>
+            networks.RemoveAsync(n.ID, cancel), cancel);
     }
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => readings.ReadAsync(cancel);
@@ -104,12 +115,16 @@ public sealed class DockerClusters(
             : throw ContainerEngineFaults.Make(CloudFault.Missing, $"the node {node} is not running", "Wait until it runs again.");
 
     private async Task<ContainerListResponse?> NewestAsync(Guid workspace, string node, CancellationToken cancel) =>
-        (await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Where(c => ClusterLook.NodeOf(c.Labels) == node).MaxBy(c => ClusterLook.GenerationOf(c.Labels));
+        (await containerEngine.ListAsync(owned.Mine(workspace), cancel))
+            .Where(c => ClusterLook.NodeOf(c.Labels) == node)
+            .MaxBy(c => ClusterLook.GenerationOf(c.Labels));
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
 
-    /// <summary>Older generations, nodes that are not in the plan, and a network with other addresses are removed before anything is made. Returns what stays.</summary>
-    private async Task<(IReadOnlyList<ContainerListResponse> Nodes, bool Network)> SweepAsync(ClusterPlan plan, IEnumerable<ContainerListResponse> there, IList<NetworkResponse> held, CancellationToken cancel)
+    /// <summary>Older generations, nodes that are not in the plan, and a network with other addresses
+    /// are removed before anything is made. Returns what stays.</summary>
+    private async Task<(IReadOnlyList<ContainerListResponse> Nodes, bool Network)> SweepAsync(ClusterPlan plan,
+        IEnumerable<ContainerListResponse> there, IList<NetworkResponse> held, CancellationToken cancel)
     {
         var names = plan.Nodes.Select(n => n.Name).ToHashSet(StringComparer.Ordinal);
         var stale = held.Where(n => ClusterLook.GenerationOf(n.Labels) != plan.Generation || n.IPAM?.Config?.FirstOrDefault()?.Subnet != plan.Subnet).ToList();
@@ -141,7 +156,8 @@ public sealed class DockerClusters(
     }
 
     private async Task StartAsync(string id, CancellationToken cancel) =>
-        await containerEngine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel); // false if it is already running
+        // false if it is already running
+        await containerEngine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
 
     private async Task<string> CreateAsync(CreateContainerParameters wanted, CancellationToken cancel)
     {
@@ -154,7 +170,8 @@ public sealed class DockerClusters(
             // Already made by a call whose response was lost, or by another worker; it counts as ours only if every setting is the same.
             // A name is taken before its container becomes visible: then the conflict remains, and a later look resolves it.
             ContainerInspectResponse? other = null;
-            await ContainerEngineTasks.IfThereAsync(async () => other = await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
+            await ContainerEngineTasks.IfThereAsync(async () =>
+                other = await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
             if (other?.Config?.Labels is { } labels && labels.TryGetValue(Owned.State, out var state) && state == wanted.Labels[Owned.State]
                 && labels.TryGetValue(Owned.Installation, out var installation) && installation == owned.Id)
             {

@@ -77,7 +77,8 @@ internal sealed class DockerEvents(ContainerEngine containerEngine, Owned owned,
     {
         try
         {
-            return await lines.ReadLineAsync(cancel) is { } line ? JsonSerializer.Deserialize<Message>(line) : null; // null: the container engine ended the stream, as in an orderly stop
+            // null: the container engine ended the stream, as in an orderly stop
+            return await lines.ReadLineAsync(cancel) is { } line ? JsonSerializer.Deserialize<Message>(line) : null;
         }
         catch (Exception e) when (e is IOException or HttpRequestException or JsonException)
         {
@@ -101,7 +102,8 @@ internal sealed class DockerEvents(ContainerEngine containerEngine, Owned owned,
 
         var said = m.Actor.Attributes;
         return Meaning(m.Action) is { } what && ClusterLook.WorkspaceOf(said) is var workspace && workspace != Guid.Empty
-            ? new ClusterEvent(what, workspace, ClusterLook.NodeOf(said), said.TryGetValue("exitCode", out var code) ? int.Parse(code, CultureInfo.InvariantCulture) : null, ClusterLook.GenerationOf(said))
+            ? new ClusterEvent(what, workspace, ClusterLook.NodeOf(said),
+                said.TryGetValue("exitCode", out var code) ? int.Parse(code, CultureInfo.InvariantCulture) : null, ClusterLook.GenerationOf(said))
             : null;
     }
 

@@ -55,8 +55,11 @@ public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
         var wrong = new List<string>();
         Wrong(!Path.IsPathFullyQualified(options.Socket), nameof(options.Socket), "must be the full path of a Unix socket");
         Wrong(options.SeccompBase.Length > 0 && !Path.IsPathFullyQualified(options.SeccompBase), nameof(options.SeccompBase), "must be a full path");
-        Wrong(!Path.IsPathFullyQualified(options.Identities), nameof(options.Identities), "must be a full path (by default it lies beside Clouds:LocalStorage:Mounts)");
-        Wrong(!IPNetwork.TryParse(options.Pool, out var pool) || pool.PrefixLength is < 8 or > 24 || pool.BaseAddress.AddressFamily != System.Net.Sockets.AddressFamily.InterNetwork,
+        Wrong(!Path.IsPathFullyQualified(options.Identities), nameof(options.Identities),
+            "must be a full path (by default it lies beside Clouds:LocalStorage:Mounts)");
+        Wrong(!IPNetwork.TryParse(options.Pool, out var pool)
+            || pool.PrefixLength is < 8 or > 24
+            || pool.BaseAddress.AddressFamily != System.Net.Sockets.AddressFamily.InterNetwork,
             nameof(options.Pool), "must be an IPv4 network of /8 to /24, such as 10.213.0.0/16");
         Wrong(options.EgressProxy.Length > 0 && !IsEgressProxy(options.EgressProxy, pool), nameof(options.EgressProxy),
             "must be the IPv4 address and port of an HTTP proxy, such as 192.0.2.7:3128, that is neither this host's loopback nor one of the workspaces' addresses: nodes use no name server and have their own loopback");

@@ -16,7 +16,8 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
     private string? _kind;
     private bool _opened;
 
-    /// <summary>Inserts what is missing; safe in any number of processes. Throws <see cref="CloudFault.Refused"/> with the reason if no firewall is usable.</summary>
+    /// <summary>Inserts what is missing; safe in any number of processes. Throws
+    /// <see cref="CloudFault.Refused"/> with the reason if no firewall is usable.</summary>
     public async Task EnsureAsync(CancellationToken cancel)
     {
         _kind ??= await KindAsync(cancel);
@@ -35,7 +36,10 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         {
             var there = await RunAsync($"iptables{_kind}", [.. Waiting, "-t", table, "-S"], cancel);
             // No argument of such a rule contains a blank, so its quotes can be dropped.
-            foreach (var words in there.Output.Replace("\"", "", StringComparison.Ordinal).Split('\n').Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
+            foreach (var words in there.Output
+                .Replace("\"", "", StringComparison.Ordinal)
+                .Split('\n')
+                .Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
             {
                 if (words is ["-A", var chain, .. var rule] && rule.Any(w => w.StartsWith(rules.EgressMark, StringComparison.Ordinal)))
                     await RunAsync($"iptables{_kind}", new FirewallRule(chain, rule, table).Arguments("-D"), cancel);
@@ -86,6 +90,7 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         }
     }
 
-    private static CloudException Refused(string words, Exception? cause) => ContainerEngineFaults.Make(CloudFault.Refused, $"the host's firewall cannot be set: {words}",
+    private static CloudException Refused(string words, Exception? cause) =>
+        ContainerEngineFaults.Make(CloudFault.Refused, $"the host's firewall cannot be set: {words}",
         "Install iptables and run Portal.Jobs as root: without these rules containers could reach the host, so nothing is launched.", cause);
 }

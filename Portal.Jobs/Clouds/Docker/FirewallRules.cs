@@ -16,7 +16,8 @@ public sealed record FirewallRule(string Chain, string[] Words, string Table = "
         [.. Firewall.Waiting, "-t", Table, verb, chain ?? Chain, .. verb == "-I" ? ["1"] : (string[])[], .. Words];
 }
 
-/// <summary>The rules that an installation's bridges need. They match the prefix of bridge names, so they apply to each new network from its first packet.</summary>
+/// <summary>The rules that an installation's bridges need. They match the prefix of bridge names,
+/// so they apply to each new network from its first packet.</summary>
 public sealed class FirewallRules(Owned owned, DockerOptions options)
 {
     /// <summary>The container engine's chain for user-defined rules, which it calls first.</summary>

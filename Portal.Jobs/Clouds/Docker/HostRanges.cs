@@ -11,13 +11,17 @@ public sealed class HostRanges(Networks networks, Owned owned)
     public async Task<IReadOnlyList<string>> ReadAsync(CancellationToken cancel)
     {
         var others = (await networks.ListAsync(null, cancel))
-            .Where(n => n.Labels is null || !n.Labels.TryGetValue(Owned.Installation, out var id) || id != owned.Id || ClusterLook.WorkspaceOf(n.Labels) == Guid.Empty)
+            .Where(n => n.Labels is null
+                || !n.Labels.TryGetValue(Owned.Installation, out var id)
+                || id != owned.Id
+                || ClusterLook.WorkspaceOf(n.Labels) == Guid.Empty)
             .SelectMany(n => n.IPAM?.Config ?? []).Select(c => c.Subnet).Where(s => s is { Length: > 0 } && s.Contains('.', StringComparison.Ordinal));
         var routes = File.Exists("/proc/net/route") ? Routes(await File.ReadAllLinesAsync("/proc/net/route", cancel), owned.BridgePrefix) : [];
         return [.. routes.Concat(others).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>The kernel's route table: interface, destination, gateway, flags, …, mask; addresses in host byte order. The default route is not a range.</summary>
+    /// <summary>The kernel's route table: interface, destination, gateway, flags, …, mask;
+    /// addresses in host byte order. The default route is not a range.</summary>
     public static IEnumerable<string> Routes(IEnumerable<string> table, string ownBridges)
     {
         foreach (var line in table.Skip(1))

@@ -22,7 +22,8 @@ public sealed class Networks(ContainerEngine containerEngine)
         try
         {
             using var _ = await containerEngine.SendAsync(HttpMethod.Post, "networks/create",
-                new { Name = name, Driver = "bridge", CheckDuplicate = true, EnableIPv6 = false, Labels = labels, Options = options, IPAM = addresses }, stream: false, cancel);
+                new { Name = name, Driver = "bridge", CheckDuplicate = true, EnableIPv6 = false, Labels = labels, Options = options,
+                    IPAM = addresses }, stream: false, cancel);
             return true;
         }
         catch (CloudException e) when (e.Fault == CloudFault.Conflict && e.Message.Contains("already exists", StringComparison.Ordinal))
@@ -32,8 +33,11 @@ public sealed class Networks(ContainerEngine containerEngine)
     }
 
     public async Task<IList<NetworkResponse>> ListAsync(IDictionary<string, IDictionary<string, bool>>? filters, CancellationToken cancel) =>
-        await containerEngine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters { Filters = filters ?? new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) }, cancel), cancel);
+        await containerEngine.AskAsync(c =>
+            c.Networks.ListNetworksAsync(
+                new NetworksListParameters { Filters = filters ?? new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) }, cancel), cancel);
 
     /// <summary>Already gone counts as success.</summary>
-    public Task RemoveAsync(string id, CancellationToken cancel) => ContainerEngineTasks.IfThereAsync(() => containerEngine.AskAsync(c => c.Networks.DeleteNetworkAsync(id, cancel), cancel));
+    public Task RemoveAsync(string id, CancellationToken cancel) =>
+        ContainerEngineTasks.IfThereAsync(() => containerEngine.AskAsync(c => c.Networks.DeleteNetworkAsync(id, cancel), cancel));
 }

@@ -27,9 +27,11 @@ public sealed class NoClusterCloud : IClusterCloud
 
     public IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, CancellationToken cancel) => throw Missing();
 
-    public Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
+    public Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) =>
+        Task.FromException<IReadOnlyList<string>>(Missing());
 
-    public Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) => Task.FromException<CommandResult>(Missing());
+    public Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
+        Task.FromException<CommandResult>(Missing());
 
     public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => Task.FromException(Missing());
 

@@ -17,10 +17,17 @@ public static class NodeLogs
     private static readonly ReadLimit Tail = new(128 << 20, TimeSpan.FromSeconds(15));
 
     /// <summary>At most so many lines, oldest first. Empty if the container is gone; TimedOut if they do not come in time.</summary>
-    public static async Task<IReadOnlyList<string>> TailAsync(ContainerEngine containerEngine, string container, int lines, TimeProvider clock, CancellationToken cancel)
+    public static async Task<IReadOnlyList<string>> TailAsync(ContainerEngine containerEngine, string container, int lines, TimeProvider clock,
+        CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(lines, 1);
-        var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Tail = Math.Min(lines, 5000).ToString(System.Globalization.CultureInfo.InvariantCulture) };
+        var parameters =
+            new ContainerLogsParameters
+            {
+                ShowStdout = true,
+                ShowStderr = true,
+                Tail = Math.Min(lines, 5000).ToString(System.Globalization.CultureInfo.InvariantCulture)
+            };
         try
         {
             return await containerEngine.AskAsync(async c =>
@@ -35,24 +42,36 @@ public static class NodeLogs
         }
         catch (ReadLimitException e)
         {
-            throw ContainerEngineFaults.Make(CloudFault.TimedOut, $"a node's log could not be read: {e.Message}", "Look at the node's log on the workspace page.", e);
+            throw ContainerEngineFaults.Make(CloudFault.TimedOut, $"a node's log could not be read: {e.Message}",
+                "Look at the node's log on the workspace page.", e);
         }
     }
 
     /// <summary>Line by line with a timestamp, both streams together. Nothing if the container is gone.</summary>
     /// <param name="tail">Number of last lines; null for all that the container engine keeps.</param>
-    public static async IAsyncEnumerable<string> ReadAsync(ContainerEngine containerEngine, string container, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
+    public static async IAsyncEnumerable<string> ReadAsync(ContainerEngine containerEngine, string container, int? tail, bool follow,
+        [EnumeratorCancellation] CancellationToken cancel)
     {
-        var parameters = new ContainerLogsParameters { ShowStdout = true, ShowStderr = true, Timestamps = true, Follow = follow, Tail = tail?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "all" };
+        var parameters =
+            new ContainerLogsParameters
+            {
+                ShowStdout = true,
+                ShowStderr = true,
+                Timestamps = true,
+                Follow = follow,
+                Tail = tail?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "all"
+            };
         MultiplexedStream? opened = null;
-        await ContainerEngineTasks.IfThereAsync(async () => opened = await containerEngine.AskAsync(c => c.Containers.GetContainerLogsAsync(container, parameters, cancel), cancel));
+        await ContainerEngineTasks.IfThereAsync(async () =>
+            opened = await containerEngine.AskAsync(c => c.Containers.GetContainerLogsAsync(container, parameters, cancel), cancel));
         if (opened is null) yield break;
         using var stream = opened;
         var (said, complained) = (new LogLines(), new LogLines());
         var buffer = new byte[64 * 1024];
         while (await NextAsync(stream, buffer, cancel) is { EOF: false } read)
         {
-            foreach (var line in (read.Target is MultiplexedStream.TargetStream.StandardError ? complained : said).Add(buffer.AsSpan(0, read.Count))) yield return line;
+            foreach (var line in (read.Target is MultiplexedStream.TargetStream.StandardError ? complained : said).Add(buffer.AsSpan(0, read.Count)))
+                yield return line;
         }
 
         foreach (var line in said.End().Concat(complained.End())) yield return line;

@@ -57,7 +57,8 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
             version = _version;
         }
 
-        List<ContainerListResponse> running = [.. (await containerEngine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => ClusterLook.StateOf(c) == NodeState.Running)];
+        List<ContainerListResponse> running = [
+            .. (await containerEngine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => ClusterLook.StateOf(c) == NodeState.Running)];
         lock (_gate)
         {
             // An event that came meanwhile may concern something that this list lacks.
@@ -90,14 +91,18 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
         var killed = false;
         await ContainerEngineTasks.IfThereAsync(async () =>
         {
-            await containerEngine.AskAsync(c => c.Containers.GetContainerStatsAsync(container.ID, new ContainerStatsParameters { Stream = false, OneShot = true }, new SynchronousProgress<ContainerStatsResponse>(s =>
+            await containerEngine.AskAsync(c =>
+                c.Containers.GetContainerStatsAsync(container.ID, new ContainerStatsParameters { Stream = false, OneShot = true },
+                    new SynchronousProgress<ContainerStatsResponse>(s =>
             {
                 // A container that has just died returns empty fields. Page cache that can be dropped is not counted; its name differs in cgroup v1 and v2.
                 if (s is { MemoryStats: { Usage: { } usage, Stats: { } parts }, CPUStats.CPUUsage.TotalUsage: var cpu })
                 {
                     var cache = parts.TryGetValue("total_inactive_file", out var v1) ? v1 : parts.TryGetValue("inactive_file", out var v2) ? v2 : 0;
                     var throttled = s.CPUStats.ThrottlingData?.ThrottledTime ?? 0;
-                    sample = Sample(container, time.GetUtcNow(), new CgroupFiles.Values(Nanoseconds(cpu), Nanoseconds(throttled), (long)(usage - Math.Min(usage, cache)), (long)(s.MemoryStats.Limit ?? 0), 0, (int)(s.PidsStats?.Current ?? 0), NetOf(s), DiskOf(s)));
+                    sample = Sample(container, time.GetUtcNow(),
+                        new CgroupFiles.Values(Nanoseconds(cpu), Nanoseconds(throttled), (long)(usage - Math.Min(usage, cache)),
+                            (long)(s.MemoryStats.Limit ?? 0), 0, (int)(s.PidsStats?.Current ?? 0), NetOf(s), DiskOf(s)));
                 }
             }), cancel), cancel);
             killed = (await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(container.ID, cancel), cancel)).State?.OOMKilled ?? false;
@@ -118,5 +123,10 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
     private static TimeSpan Nanoseconds(ulong value) => TimeSpan.FromTicks((long)(value / 100));
 
     private static NodeSample Sample(ContainerListResponse c, DateTimeOffset at, CgroupFiles.Values v) =>
-        new(ClusterLook.WorkspaceOf(c.Labels), ClusterLook.NodeOf(c.Labels), ClusterLook.GenerationOf(c.Labels), at, v.Cpu, v.Throttled, v.MemoryBytes, v.LimitBytes, v.OutOfMemoryKills, v.Pids, double.Parse(c.Labels[Owned.Vcpus], CultureInfo.InvariantCulture)) { Net = v.Net, Disk = v.Disk };
+        new(ClusterLook.WorkspaceOf(c.Labels), ClusterLook.NodeOf(c.Labels), ClusterLook.GenerationOf(c.Labels), at, v.Cpu, v.Throttled,
+            v.MemoryBytes, v.LimitBytes, v.OutOfMemoryKills, v.Pids, double.Parse(c.Labels[Owned.Vcpus], CultureInfo.InvariantCulture))
+        {
+                Net = v.Net,
+                Disk = v.Disk
+            };
 }

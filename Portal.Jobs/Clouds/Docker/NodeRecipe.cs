@@ -51,8 +51,11 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
             Wrong(!ImageId().IsMatch(node.Image), $"image '{node.Image}' is not pinned by its ID");
             Wrong(node.Uid < 1000, $"uid {node.Uid} belongs to the host");
             Wrong(node.MemoryMib < 16 || node.Vcpus is < 0.01 or > 1024 || node.Pids < 16, "a limit is missing");
-            Wrong(node.Environment.Keys.Concat(node.Secrets.Keys).Any(k => k.Length == 0 || k.Contains('=', StringComparison.Ordinal)), "an environment variable has an invalid name");
-            Wrong(node.Folders.Any(f => !Path.IsPathFullyQualified(f.Source) || !Path.IsPathFullyQualified(f.Target) || Dotted(f.Source) || Dotted(f.Target)), "a folder is not given as a full path");
+            Wrong(node.Environment.Keys.Concat(node.Secrets.Keys).Any(k => k.Length == 0 || k.Contains('=', StringComparison.Ordinal)),
+                "an environment variable has an invalid name");
+            Wrong(node.Folders.Any(f =>
+                !Path.IsPathFullyQualified(f.Source) || !Path.IsPathFullyQualified(f.Target) || Dotted(f.Source) || Dotted(f.Target)),
+                "a folder is not given as a full path");
         }
 
         Wrong(plan.Nodes.Select(n => n.Name).Distinct(StringComparer.Ordinal).Count() != plan.Nodes.Count, "two nodes have the same name");
@@ -80,11 +83,13 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
             node with { Environment = WithEgressProxy(plan, node.Environment) }, profile);
     }
 
-    /// <summary>Variables that pip, git, curl and Python read. Nodes of the workspace are reached without the proxy, including those that a resize adds.</summary>
+    /// <summary>Variables that pip, git, curl and Python read. Nodes of the workspace are reached
+    /// without the proxy, including those that a resize adds.</summary>
     private IReadOnlyDictionary<string, string> WithEgressProxy(ClusterPlan plan, IReadOnlyDictionary<string, string> environment)
     {
         if (options.EgressEndpoint is not { } proxy) return environment;
-        var near = plan.Nodes.SelectMany(n => n.Name == n.Role ? [n.Name] : Enumerable.Range(0, Addresses).Select(i => $"{n.Role}{i}").Prepend(n.Name)).Distinct(StringComparer.Ordinal);
+        var near = plan.Nodes.SelectMany(n => n.Name == n.Role ? [n.Name] : Enumerable.Range(0, Addresses).Select(i => $"{n.Role}{i}").Prepend(n.Name))
+            .Distinct(StringComparer.Ordinal);
         var (to, never) = ($"http://{proxy}", string.Join(',', [.. near, "localhost", "127.0.0.1", plan.Subnet]));
         return new Dictionary<string, string>(environment, StringComparer.Ordinal)
         {
@@ -127,17 +132,27 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
                     ["/tmp"] = $"size={tmpMib}m,uid={node.Uid},gid={node.Uid},mode=700,exec,nosuid,nodev", // exec: Java software unpacks native libraries there
                     ["/home/student"] = $"size={options.HomeMib}m,uid={node.Uid},gid={node.Uid},mode=700,nosuid,nodev",
                 },
-                Mounts = [Bind(new FolderPlan(passwd, "/etc/passwd", ReadOnly: true)), Bind(new FolderPlan(group, "/etc/group", ReadOnly: true)), .. node.Folders.Select(Bind)],
-                LogConfig = new LogConfig { Type = "json-file", Config = new Dictionary<string, string>(StringComparer.Ordinal) { ["max-size"] = "5m", ["max-file"] = "2" } },
+                Mounts = [Bind(new FolderPlan(passwd, "/etc/passwd", ReadOnly: true)), Bind(new FolderPlan(group, "/etc/group", ReadOnly: true)),
+                    .. node.Folders.Select(Bind)],
+                LogConfig = new LogConfig
+                {
+                    Type = "json-file",
+                    Config = new Dictionary<string, string>(StringComparer.Ordinal) { ["max-size"] = "5m", ["max-file"] = "2" }
+                },
                 Ulimits = [new Ulimit { Name = "nofile", Soft = 8192, Hard = 8192 }, new Ulimit { Name = "core", Soft = 0, Hard = 0 }],
                 ExtraHosts = ["any:0.0.0.0"], // Hadoop looks up the name of its bind address
-                // The container engine would forward DNS queries to the host's name servers, and data could leave that way. Nobody listens at this address: names of other nodes resolve, all else fails after a second.
+                // The container engine would forward DNS queries to the host's name servers, and data could leave that way. Nobody
+                // listens at this address: names of other nodes resolve, all else fails after a second.
                 DNS = ["127.0.0.1"],
                 DNSOptions = ["timeout:1", "attempts:1"],
                 IpcMode = "private",
                 ShmSize = tmpMib << 20,
             },
-            NetworkingConfig = new NetworkingConfig { EndpointsConfig = new Dictionary<string, EndpointSettings>(StringComparer.Ordinal) { [network] = new() { Aliases = [node.Name] } } },
+            NetworkingConfig =
+                new NetworkingConfig
+                {
+                    EndpointsConfig = new Dictionary<string, EndpointSettings>(StringComparer.Ordinal) { [network] = new() { Aliases = [node.Name] } }
+                },
         };
     }
 

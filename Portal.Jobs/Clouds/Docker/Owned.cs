@@ -15,7 +15,9 @@ public sealed class Owned
     /// <param name="installation">Ten characters of a-z and 0-9, the first a letter.</param>
     public Owned(string installation)
     {
-        if (installation.Length != 10 || !char.IsAsciiLetterLower(installation[0]) || !installation.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c)))
+        if (installation.Length != 10
+            || !char.IsAsciiLetterLower(installation[0])
+            || !installation.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c)))
         {
             throw new ArgumentException("Installation:Id must be ten characters of a-z and 0-9, the first a letter.", nameof(installation));
         }

@@ -31,14 +31,17 @@ public sealed record SeccompProfile(string Json, string Hash)
         ["AF_INET6"] = 10,
         ["AF_NETLINK"] = 16,
     };
-    private static readonly Dictionary<string, uint> Copies = new(StringComparer.Ordinal) { ["FICLONE"] = 0x40049409, ["FICLONERANGE"] = 0x4020940D, ["FIDEDUPERANGE"] = 0xC0189436 };
+    private static readonly Dictionary<string,
+        uint> Copies = new(StringComparer.Ordinal) { ["FICLONE"] = 0x40049409, ["FICLONERANGE"] = 0x4020940D, ["FIDEDUPERANGE"] = 0xC0189436 };
 
-    /// <summary>Reads the base and derives the profile. Throws <see cref="CloudFault.Refused"/> with the reason if there is no base or it is not Moby's.</summary>
+    /// <summary>Reads the base and derives the profile. Throws <see cref="CloudFault.Refused"/>
+    /// with the reason if there is no base or it is not Moby's.</summary>
     public static async Task<SeccompProfile> LoadAsync(string file, CancellationToken cancel)
     {
         if (file.Length == 0 || !File.Exists(file))
         {
-            throw ContainerEngineFaults.Make(CloudFault.Refused, $"the seccomp profile's base is missing ({(file.Length == 0 ? "Clouds:Docker:SeccompBase is empty" : file)})",
+            throw ContainerEngineFaults.Make(CloudFault.Refused,
+                $"the seccomp profile's base is missing ({(file.Length == 0 ? "Clouds:Docker:SeccompBase is empty" : file)})",
                 "Take default.json from Debian's package golang-github-docker-docker-dev and set Clouds:Docker:SeccompBase to its path.");
         }
 
@@ -55,13 +58,16 @@ public sealed record SeccompProfile(string Json, string Hash)
     /// <summary>The profile from the base's text.</summary>
     public static SeccompProfile From(string json)
     {
-        if (JsonNode.Parse(json) is not JsonObject profile || profile["syscalls"] is not JsonArray rules || (string?)profile["defaultAction"] is not "SCMP_ACT_ERRNO")
+        if (JsonNode.Parse(json) is not JsonObject profile
+            || profile["syscalls"] is not JsonArray rules
+            || (string?)profile["defaultAction"] is not "SCMP_ACT_ERRNO")
         {
             throw Unusable("the base is not a profile that denies by default");
         }
 
         var complete = Narrowed.All(name => rules.Any(r => Names(r).Contains(name, StringComparer.Ordinal)));
-        // Podman's profile lets an unprivileged process create user namespaces and mount in them. Moby's masks that flag in clone and allows unshare for CAP_SYS_ADMIN only.
+        // Podman's profile lets an unprivileged process create user namespaces and mount in them. Moby's
+        // masks that flag in clone and allows unshare for CAP_SYS_ADMIN only.
         if (!complete || rules.Any(r => Free(r) && Names(r).Any(n => n is "unshare" or "mount" or "clone3" or "setns")) || !rules.Any(MasksUserNamespaces))
         {
             throw Unusable("the base is not Moby's default profile");
@@ -107,11 +113,15 @@ public sealed record SeccompProfile(string Json, string Hash)
     private static IEnumerable<string> Names(JsonNode? rule) => rule?["names"]?.AsArray().Select(n => (string?)n ?? "") ?? [];
 
     /// <summary>Allowed for everyone, whatever the arguments and capabilities.</summary>
-    private static bool Free(JsonNode? rule) => (string?)rule?["action"] == "SCMP_ACT_ALLOW" && rule["args"] is not JsonArray { Count: > 0 } && rule["includes"]?["caps"] is not JsonArray { Count: > 0 };
+    private static bool Free(JsonNode? rule) =>
+        (string?)rule?["action"] == "SCMP_ACT_ALLOW"
+            && rule["args"] is not JsonArray { Count: > 0 }
+            && rule["includes"]?["caps"] is not JsonArray { Count: > 0 };
 
     private static bool MasksUserNamespaces(JsonNode? rule) => Names(rule).Contains("clone", StringComparer.Ordinal) && rule!["args"] is JsonArray args
         && args.Any(a => (string?)a?["op"] == "SCMP_CMP_MASKED_EQ" && ((long?)a["value"] & UserNamespace) != 0 && ((long?)a["valueTwo"] ?? 0) == 0);
 
     private static CloudException Unusable(string words, Exception? cause = null) =>
-        ContainerEngineFaults.Make(CloudFault.Refused, words, "Use default.json from Debian's package golang-github-docker-docker-dev (Clouds:Docker:SeccompBase).", cause);
+        ContainerEngineFaults.Make(CloudFault.Refused, words,
+            "Use default.json from Debian's package golang-github-docker-docker-dev (Clouds:Docker:SeccompBase).", cause);
 }

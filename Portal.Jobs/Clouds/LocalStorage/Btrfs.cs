@@ -34,7 +34,8 @@ internal sealed class Btrfs(TimeProvider time)
     /// <summary>Deletes a subvolume with its contents.</summary>
     public Task DeleteAsync(string subvolume, CancellationToken cancel) => AskAsync(["subvolume", "delete", subvolume], cancel);
 
-    /// <summary>Deletes the group of a removed subvolume. The kernel may still be cleaning it up, and newer kernels delete it by themselves: both count as success.</summary>
+    /// <summary>Deletes the group of a removed subvolume. The kernel may still be cleaning it up, and
+    /// newer kernels delete it by themselves: both count as success.</summary>
     public Task ForgetGroupAsync(string group, string folder, CancellationToken cancel) => RunAsync(["qgroup", "destroy", group, folder], cancel);
 
     public Task CreateGroupAsync(string group, string folder, CancellationToken cancel) => AskAsync(["qgroup", "create", group, folder], cancel);
@@ -55,16 +56,21 @@ internal sealed class Btrfs(TimeProvider time)
         }
     }
 
-    /// <summary>Parses btrfs's table: group, used, exclusive, limit, exclusive limit, parents, path. Only root creates subvolumes here, named by ids, so paths have no blanks.</summary>
+    /// <summary>Parses btrfs's table: group, used, exclusive, limit, exclusive limit, parents, path. Only
+    /// root creates subvolumes here, named by ids, so paths have no blanks.</summary>
     public static IReadOnlyList<QuotaGroup> Parse(string table)
     {
         var groups = new List<QuotaGroup>();
         foreach (var line in table.Split('\n'))
         {
             var words = line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-            if (words.Length >= 6 && words[0].Contains('/', StringComparison.Ordinal) && char.IsAsciiDigit(words[0][0]) && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out var used))
+            if (words.Length >= 6
+                && words[0].Contains('/', StringComparison.Ordinal)
+                && char.IsAsciiDigit(words[0][0])
+                && long.TryParse(words[1], NumberStyles.None, CultureInfo.InvariantCulture, out var used))
             {
-                groups.Add(new QuotaGroup(words[0], used, long.TryParse(words[3], NumberStyles.None, CultureInfo.InvariantCulture, out var limit) ? limit : null,
+                groups.Add(new QuotaGroup(words[0], used,
+                    long.TryParse(words[3], NumberStyles.None, CultureInfo.InvariantCulture, out var limit) ? limit : null,
                     words[5] == "-" ? [] : words[5].Split(','), words.Length > 6 && !words[6].StartsWith('<') ? words[6] : ""));
             }
         }
@@ -78,7 +84,8 @@ internal sealed class Btrfs(TimeProvider time)
         return said.Well ? said.Output : throw Fault(said);
     }
 
-    private Task<Tool.Said> RunAsync(IReadOnlyList<string> arguments, CancellationToken cancel) => Tool.RunAsync(LocalShares.Service, "btrfs", arguments, Limit, time, cancel);
+    private Task<Tool.Said> RunAsync(IReadOnlyList<string> arguments, CancellationToken cancel) =>
+        Tool.RunAsync(LocalShares.Service, "btrfs", arguments, Limit, time, cancel);
 
     private static CloudException Fault(Tool.Said said)
     {

@@ -27,7 +27,8 @@ internal static partial class Kernel
         }
 
         var mode = BinaryPrimitives.ReadUInt16LittleEndian(stat[28..]);
-        return new Entry((mode & 0xF000) == 0x4000, BinaryPrimitives.ReadUInt32LittleEndian(stat[20..]), BinaryPrimitives.ReadUInt32LittleEndian(stat[24..]), mode & 0xFFFu, BinaryPrimitives.ReadUInt64LittleEndian(stat[32..]));
+        return new Entry((mode & 0xF000) == 0x4000, BinaryPrimitives.ReadUInt32LittleEndian(stat[20..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(stat[24..]), mode & 0xFFFu, BinaryPrimitives.ReadUInt64LittleEndian(stat[32..]));
     }
 
     /// <summary>Sets owner and mode of a folder through one handle, so that what is changed is what was opened.</summary>

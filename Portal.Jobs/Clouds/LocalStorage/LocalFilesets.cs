@@ -7,9 +7,11 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => EnsureFolderAsync(classId, storage.PersonFolder(classId, personId), uid, limitBytes, cancel);
+    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) =>
+        EnsureFolderAsync(classId, storage.PersonFolder(classId, personId), uid, limitBytes, cancel);
 
-    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) => new LocalScratch(storage, this).EnsureAsync(folder, uid, limitBytes, cancel);
+    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) =>
+        new LocalScratch(storage, this).EnsureAsync(folder, uid, limitBytes, cancel);
 
     public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel)
     {
@@ -17,10 +19,12 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         return Task.FromResult(new LocalScratch(storage, this).List());
     }
 
-    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) => new LocalScratch(storage, this).RemoveAsync(classId, workspace, nodes, cancel);
+    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) =>
+        new LocalScratch(storage, this).RemoveAsync(classId, workspace, nodes, cancel);
 
     /// <summary>One folder directly below the class share, with its own limit within the class's.</summary>
-    internal async Task EnsureFolderAsync(Guid classId, string folder, int uid, long limitBytes, CancellationToken cancel) => await storage.AloneAsync(async () =>
+    internal async Task EnsureFolderAsync(Guid classId, string folder, int uid, long limitBytes, CancellationToken cancel) =>
+        await storage.AloneAsync(async () =>
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limitBytes);
         ArgumentOutOfRangeException.ThrowIfLessThan(uid, 1000);
@@ -38,7 +42,8 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         var entry = Kernel.Look(folder);
         if (entry is not { IsFolder: true } || (entry.Uid != uid && entry.Uid != Kernel.Uid()))
         {
-            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} belongs to uid {entry?.Uid}, not to {uid}", "Check it on the portal's host; nothing was changed.");
+            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} belongs to uid {entry?.Uid}, not to {uid}",
+                "Check it on the portal's host; nothing was changed.");
         }
 
         if (entry.Uid != uid || entry.Gid != uid || entry.Mode != (uint)OwnerOnly)
@@ -102,7 +107,9 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         var known = await OwnAsync();
         if (!known.Parents.Contains(group, StringComparer.Ordinal))
         {
-            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} is not as the portal created it: the limit of the class does not cover it", "Look at `btrfs qgroup show -p` on the portal's host; nothing was changed.");
+            throw new CloudException(LocalShares.Service, CloudFault.Refused,
+                $"{folder} is not as the portal created it: the limit of the class does not cover it",
+                "Look at `btrfs qgroup show -p` on the portal's host; nothing was changed.");
         }
 
         if (known.Limit != limitBytes)
@@ -110,12 +117,14 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
             await storage.Btrfs.LimitAsync(own, limitBytes, storage.Options.Folder, cancel);
             if ((await OwnAsync()).Limit != limitBytes)
             {
-                throw new CloudException(LocalShares.Service, CloudFault.Broken, "a limit was written but does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");
+                throw new CloudException(LocalShares.Service, CloudFault.Broken, "a limit was written but does not read back",
+                    "Look at `btrfs qgroup show -re` on the portal's host.");
             }
         }
 
         async Task<QuotaGroup> OwnAsync() => (await storage.Btrfs.GroupsOfAsync(folder, cancel)).SingleOrDefault(g => g.Id == own)
-            ?? throw new CloudException(LocalShares.Service, CloudFault.Broken, $"the kernel does not track usage of {folder}", "Look at `btrfs qgroup show` on the portal's host.");
+            ?? throw new CloudException(LocalShares.Service, CloudFault.Broken, $"the kernel does not track usage of {folder}",
+                "Look at `btrfs qgroup show` on the portal's host.");
     }
 
     private static string[] Parts(string top, string path) =>
@@ -151,7 +160,9 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
     }
 
     private static IEnumerable<(Guid Id, string Path)> Named(string folder) =>
-        Directory.GetDirectories(folder).Select(path => (Guid.TryParseExact(Path.GetFileName(path), "n", out var id) ? id : Guid.Empty, path)).Where(d => d.Item1 != Guid.Empty);
+        Directory.GetDirectories(folder)
+            .Select(path => (Guid.TryParseExact(Path.GetFileName(path), "n", out var id) ? id : Guid.Empty, path))
+            .Where(d => d.Item1 != Guid.Empty);
 
     private static long Size(string folder, CancellationToken cancel)
     {

@@ -12,7 +12,8 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
 
     public string PathOf(ScratchFolder folder) => Path.Combine(storage.ClassFolder(folder.ClassId), $"{Prefix}{folder.Workspace:n}-{folder.Node}");
 
-    public Task EnsureAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) => filesets.EnsureFolderAsync(folder.ClassId, PathOf(folder), uid, limitBytes, cancel);
+    public Task EnsureAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) =>
+        filesets.EnsureFolderAsync(folder.ClassId, PathOf(folder), uid, limitBytes, cancel);
 
     public IReadOnlyList<ScratchFolder> List() => !Directory.Exists(storage.Options.Folder) ? [] :
     [
@@ -27,7 +28,8 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
 
     public async Task RemoveAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel)
     {
-        foreach (var folder in List().Where(f => f.ClassId == classId && f.Workspace == workspace && (nodes is null || nodes.Contains(f.Node, StringComparer.Ordinal))))
+        foreach (var folder in List().Where(f =>
+            f.ClassId == classId && f.Workspace == workspace && (nodes is null || nodes.Contains(f.Node, StringComparer.Ordinal))))
         {
             await storage.AloneAsync(async () =>
             {
@@ -53,7 +55,10 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
 
     /// <summary>Parses a folder's name; null if it is not a scratch folder's.</summary>
     public static ScratchFolder? Read(Guid classId, string name) =>
-        name.StartsWith(Prefix, StringComparison.Ordinal) && name.Length > Prefix.Length + 33 && Guid.TryParseExact(name[Prefix.Length..(Prefix.Length + 32)], "n", out var workspace) && name[Prefix.Length + 32] == '-'
+        name.StartsWith(Prefix, StringComparison.Ordinal)
+            && name.Length > Prefix.Length + 33
+            && Guid.TryParseExact(name[Prefix.Length..(Prefix.Length + 32)], "n", out var workspace)
+            && name[Prefix.Length + 32] == '-'
             ? new ScratchFolder(classId, workspace, name[(Prefix.Length + 33)..])
             : null;
 }

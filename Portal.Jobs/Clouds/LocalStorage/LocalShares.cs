@@ -23,7 +23,11 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         EnsureMounts();
         var recounts = storage.BlocksEnforced && await storage.RecountsAsync(cancel);
         var (total, free, where) = storage.Capacity();
-        var limits = !storage.BlocksEnforced ? "usage is measured, limits are not enforced" : recounts ? "usage is being recounted: limits may not hold until that is done" : "limits are enforced";
+        var limits = !storage.BlocksEnforced
+            ? "usage is measured, limits are not enforced"
+            : recounts
+            ? "usage is being recounted: limits may not hold until that is done"
+            : "limits are enforced";
         return new StorageReport($"{where}; {limits}", storage.BlocksEnforced, total, free) { Recounting = recounts };
     }
 
@@ -59,7 +63,8 @@ public sealed class LocalShares(Storage storage) : IShareCloud
             await storage.Btrfs.LimitAsync(group, limitBytes, storage.Options.Folder, cancel);
             if ((await storage.Btrfs.GroupsAsync(folder, cancel)).SingleOrDefault(g => g.Id == group)?.Limit != limitBytes)
             {
-                throw new CloudException(Service, CloudFault.Broken, "the limit of a class was written but does not read back", "Look at `btrfs qgroup show -re` on the portal's host.");
+                throw new CloudException(Service, CloudFault.Broken, "the limit of a class was written but does not read back",
+                    "Look at `btrfs qgroup show -re` on the portal's host.");
             }
         }
 
@@ -69,7 +74,9 @@ public sealed class LocalShares(Storage storage) : IShareCloud
     public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
         EnsureMounts();
-        var source = access.Scratch is { } node ? new LocalScratch(storage, new LocalFilesets(storage)).PathOf(new(access.ClassId, access.Workspace, node)) : storage.PersonFolder(access.ClassId, access.PersonId);
+        var source = access.Scratch is { } node
+            ? new LocalScratch(storage, new LocalFilesets(storage)).PathOf(new(access.ClassId, access.Workspace, node))
+            : storage.PersonFolder(access.ClassId, access.PersonId);
         if (Kernel.Look(source) is not { IsFolder: true })
         {
             throw new CloudException(Service, CloudFault.Missing, "there is no work folder to mount", "Create the work folder first.");
@@ -94,11 +101,13 @@ public sealed class LocalShares(Storage storage) : IShareCloud
 
     public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => UnmountAsync(a => a.Workspace == workspace && a.Generation <= upTo, cancel);
 
-    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => UnmountAsync(a => a.Workspace == workspace && a.Scratch is { } node && nodes.Contains(node, StringComparer.Ordinal), cancel);
+    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) =>
+        UnmountAsync(a => a.Workspace == workspace && a.Scratch is { } node && nodes.Contains(node, StringComparer.Ordinal), cancel);
 
     public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => DenyAsync(a => a.Workspace == workspace && a.Generation <= upTo, cancel);
 
-    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => DenyAsync(a => a.Workspace == workspace && a.Scratch is { } node && nodes.Contains(node, StringComparer.Ordinal), cancel);
+    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) =>
+        DenyAsync(a => a.Workspace == workspace && a.Scratch is { } node && nodes.Contains(node, StringComparer.Ordinal), cancel);
 
     private async Task UnmountAsync(Func<ShareAccess, bool> which, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
@@ -126,25 +135,36 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         return Task.FromResult(true);
     }, cancel);
 
-    internal const UnixFileMode TraverseOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+    internal const UnixFileMode TraverseOnly =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     internal static void MustBeSubvolume(string folder)
     {
         if (Kernel.Look(folder) is not { IsFolder: true, Inode: 256 })
         {
-            throw new CloudException(Service, CloudFault.Refused, $"{folder} is not as the portal created it: it is not a subvolume", "Check it on the portal's host; nothing was changed.");
+            throw new CloudException(Service, CloudFault.Refused, $"{folder} is not as the portal created it: it is not a subvolume",
+                "Check it on the portal's host; nothing was changed.");
         }
     }
 
-    /// <summary>Workspace, generation, class and person, and the node of a scratch folder. The name holds the whole rule, so a rule is never half-written.</summary>
-    private static string NameOf(ShareAccess a) => string.Create(CultureInfo.InvariantCulture, $"{a.Workspace:n}-{a.Generation}-{a.ClassId:n}-{a.PersonId:n}{(a.Scratch is null ? "" : "-")}{a.Scratch}");
+    /// <summary>Workspace, generation, class and person, and the node of a scratch folder. The name
+    /// holds the whole rule, so a rule is never half-written.</summary>
+    private static string NameOf(ShareAccess a) =>
+        string.Create(CultureInfo.InvariantCulture, $"{a.Workspace:n}-{a.Generation}-{a.ClassId:n}-{a.PersonId:n}{(a.Scratch is null ? "" : "-")}{a.Scratch}");
 
     private static ShareAccess? Read(string name) =>
-        name.Split('-', 5) is [var workspace, var generation, var classId, var personId, .. var node] && Guid.TryParseExact(workspace, "n", out var w) && Guid.TryParseExact(classId, "n", out var c)
-        && Guid.TryParseExact(personId, "n", out var p) && int.TryParse(generation, NumberStyles.None, CultureInfo.InvariantCulture, out var g) ? new ShareAccess(w, g, c, p, node.Length == 0 ? null : node[0]) : null;
+        name.Split('-', 5) is [var workspace, var generation, var classId, var personId, .. var node]
+            && Guid.TryParseExact(workspace, "n", out var w)
+            && Guid.TryParseExact(classId, "n", out var c)
+        && Guid.TryParseExact(personId, "n", out var p) && int.TryParse(generation, NumberStyles.None, CultureInfo.InvariantCulture, out var g)
+            ? new ShareAccess(w, g, c, p, node.Length == 0 ? null : node[0])
+            : null;
 
     private IEnumerable<(ShareAccess Access, string Path)> Rules() => Directory.Exists(Mounts)
-        ? Directory.GetDirectories(Mounts).Select(path => (Access: Read(Path.GetFileName(path)), path)).Where(r => r.Access is not null).Select(r => (r.Access!, r.path))
+        ? Directory.GetDirectories(Mounts)
+            .Select(path => (Access: Read(Path.GetFileName(path)), path))
+            .Where(r => r.Access is not null)
+            .Select(r => (r.Access!, r.path))
         : [];
 
     private void EnsureMounts()

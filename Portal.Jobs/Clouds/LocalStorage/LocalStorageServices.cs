@@ -5,7 +5,9 @@ namespace Portal.Jobs.Clouds.LocalStorage;
 
 public static class LocalStorageServices
 {
-    /// <summary><see cref="IShareCloud"/> and <see cref="IFilesetCloud"/> for <c>Clouds:LocalStorage:Folder</c>; if none is named, ones whose every call says what is missing.</summary>
+    /// <summary><see cref="IShareCloud"/> and <see cref="IFilesetCloud"/> for
+    /// <c>Clouds:LocalStorage:Folder</c>; if none is named, ones whose every call says what is
+    /// missing.</summary>
     public static IServiceCollection AddLocalStorage(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSingleton<IValidateOptions<LocalStorageOptions>, LocalStorageOptionsCheck>();

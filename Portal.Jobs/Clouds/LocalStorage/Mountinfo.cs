@@ -15,7 +15,11 @@ internal static class Mountinfo
 
     /// <summary>The mount that a path is on: the most recent of the deepest.</summary>
     public static MountLine? Of(string path, IEnumerable<MountLine> mounts) =>
-        mounts.Where(m => m.Point == "/" || path == m.Point || path.StartsWith(m.Point + "/", StringComparison.Ordinal)).Select((Line, Order) => (Line, Order)).OrderBy(m => m.Line.Point.Length).ThenBy(m => m.Order).LastOrDefault().Line;
+        mounts.Where(m => m.Point == "/" || path == m.Point || path.StartsWith(m.Point + "/", StringComparison.Ordinal))
+            .Select((Line, Order) => (Line, Order))
+            .OrderBy(m => m.Line.Point.Length)
+            .ThenBy(m => m.Order)
+            .LastOrDefault().Line;
 
     /// <summary><c>36 35 98:0 /root /point options [optional…] - kind source options</c>; blanks are written in octal.</summary>
     public static MountLine? Parse(string line)

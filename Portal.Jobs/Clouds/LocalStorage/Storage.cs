@@ -53,7 +53,8 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
             return false;
         }
 
-        log.LogWarning("The quota accounting of {Folder} is inconsistent: limits may not be enforced until the rescan that starts now has finished", options.Folder);
+        log.LogWarning("The quota accounting of {Folder} is inconsistent: limits may not be enforced until the rescan that starts now has finished",
+            options.Folder);
         await Btrfs.RescanAsync(options.Folder, cancel);
         return true;
     }
@@ -63,8 +64,12 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
     {
         var own = new DriveInfo(options.Folder);
         var (total, free, where) = (own.TotalSize, own.AvailableFreeSpace, $"{own.DriveFormat} at {options.Folder}");
-        if (Mountinfo.Of(options.Folder, Mountinfo.Read())?.Source is { } device && Path.GetFileName(device) is var name && name.StartsWith("loop", StringComparison.Ordinal)
-            && File.Exists($"/sys/block/{name}/loop/backing_file") && File.ReadAllText($"/sys/block/{name}/loop/backing_file").Trim() is var file && File.Exists(file))
+        if (Mountinfo.Of(options.Folder, Mountinfo.Read())?.Source is { } device
+            && Path.GetFileName(device) is var name
+            && name.StartsWith("loop", StringComparison.Ordinal)
+            && File.Exists($"/sys/block/{name}/loop/backing_file")
+            && File.ReadAllText($"/sys/block/{name}/loop/backing_file").Trim() is var file
+            && File.Exists(file))
         {
             var host = new DriveInfo(Path.GetDirectoryName(file)!);
             free = Math.Min(free, host.AvailableFreeSpace);
@@ -83,7 +88,10 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
         }
 
         var device = Path.GetFileName(File.Exists(source) ? File.ResolveLinkTarget(source, returnFinalTarget: true)?.FullName ?? source : source);
-        return Directory.GetDirectories("/sys/fs/btrfs").Where(d => Directory.Exists($"{d}/devices/{device}")).Select(d => $"{d}/qgroups/inconsistent").FirstOrDefault(File.Exists);
+        return Directory.GetDirectories("/sys/fs/btrfs")
+            .Where(d => Directory.Exists($"{d}/devices/{device}"))
+            .Select(d => $"{d}/qgroups/inconsistent")
+            .FirstOrDefault(File.Exists);
     }
 
     /// <summary>Throws unless this folder is owned by root (this process's account) and nobody else can write to it.</summary>
@@ -91,12 +99,15 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
     {
         if (Kernel.Look(folder) is not { } entry)
         {
-            throw new CloudException(LocalShares.Service, CloudFault.Missing, $"{folder} does not exist", "Mount the shares' file system, or run infra/run again.");
+            throw new CloudException(LocalShares.Service, CloudFault.Missing, $"{folder} does not exist",
+                "Mount the shares' file system, or run infra/run again.");
         }
 
         if (!entry.IsFolder || entry.Uid != Kernel.Uid() || (entry.Mode & 0b010_010) != 0)
         {
-            throw new CloudException(LocalShares.Service, CloudFault.Refused, $"{folder} is not as the portal created it: it is not a folder, or others can write to it", "Check it on the portal's host; nothing was changed.");
+            throw new CloudException(LocalShares.Service, CloudFault.Refused,
+                $"{folder} is not as the portal created it: it is not a folder, or others can write to it",
+                "Check it on the portal's host; nothing was changed.");
         }
     }
 

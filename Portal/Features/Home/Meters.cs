@@ -14,7 +14,8 @@ public static class Meters
     {
         var mine = @class.Quotas.Single(q => q.Level is QuotaLevel.Member);
         var here = home.Workspaces.Where(w => w.ClassId == @class.Id).ToList();
-        var running = here.Where(w => w.Status is WorkspaceStatus.Ready or WorkspaceStatus.Resizing or WorkspaceStatus.Attention or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting)
+        var running = here.Where(w =>
+            w.Status is WorkspaceStatus.Ready or WorkspaceStatus.Resizing or WorkspaceStatus.Attention or WorkspaceStatus.Stopping or WorkspaceStatus.Deleting)
             .Aggregate(Amounts.None, (sum, w) => sum + w.Amounts);
         var folderGib = here.Count == 0 ? 0 : here[0].Folder.UsedBytes / (double)(1L << 30);
         return

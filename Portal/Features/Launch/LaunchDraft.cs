@@ -24,12 +24,14 @@ public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Worke
     }
 
     /// <summary>The default duration.</summary>
-    public static int UsualHours(ClassView @class) => HoursFor(@class.LongestHours) is var lengths ? lengths.LastOrDefault(h => h <= UsualLength, lengths[0]) : UsualLength;
+    public static int UsualHours(ClassView @class) =>
+        HoursFor(@class.LongestHours) is var lengths ? lengths.LastOrDefault(h => h <= UsualLength, lengths[0]) : UsualLength;
 
     /// <summary>What the link asked for, as far as valid, else the best default. A value in the link takes precedence over its preset.</summary>
     public static LaunchDraft Begin(Guid id, TemplateSpec template, ClassView @class, IReadOnlyCollection<string> taken, LaunchLink link)
     {
-        var draft = new LaunchDraft(id, @class.Id, template.Sizes[0].Id, template.DefaultWorkers(), string.IsNullOrWhiteSpace(link.Name) ? FreeName(template.Id, taken) : link.Name, link.HoursOf(@class) ?? UsualHours(@class));
+        var draft = new LaunchDraft(id, @class.Id, template.Sizes[0].Id, template.DefaultWorkers(),
+            string.IsNullOrWhiteSpace(link.Name) ? FreeName(template.Id, taken) : link.Name, link.HoursOf(@class) ?? UsualHours(@class));
         if (link.PresetOf(template) is { } preset) draft = draft.Take(preset, template);
         draft = draft with { SizeId = link.SizeOf(template) ?? draft.SizeId, Workers = link.WorkersOf(template) ?? draft.Workers };
         return link.ValuesOf(template).Aggregate(draft, (now, p) => now.Set(template.Parameters.First(s => s.Id == p.Key), p.Value));
@@ -38,7 +40,8 @@ public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Worke
     /// <summary>Size, workers and all parameters of the preset; what it leaves open gets its default.</summary>
     public LaunchDraft Take(PresetSpec preset, TemplateSpec template)
     {
-        var plain = this with { SizeId = preset.Size, Workers = preset.Workers ?? template.DefaultWorkers(), Parameters = new Dictionary<string, string>(StringComparer.Ordinal) };
+        var plain = this with { SizeId = preset.Size, Workers = preset.Workers ?? template.DefaultWorkers(),
+            Parameters = new Dictionary<string, string>(StringComparer.Ordinal) };
         return template.Parameters.Where(p => preset.Parameters.ContainsKey(p.Id)).Aggregate(plain, (draft, p) => draft.Set(p, preset.Parameters[p.Id]));
     }
 
@@ -56,7 +59,9 @@ public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Worke
 
     /// <summary>Values that apply: those of parameters that are shown, given the others.</summary>
     public IReadOnlyDictionary<string, string> Used(TemplateSpec template) =>
-        template.Parameters.Where(p => Parameters.ContainsKey(p.Id) && ParameterPolicy.IsUsed(template, p, Parameters)).ToDictionary(p => p.Id, p => Parameters[p.Id], StringComparer.Ordinal);
+        template.Parameters
+            .Where(p => Parameters.ContainsKey(p.Id) && ParameterPolicy.IsUsed(template, p, Parameters))
+            .ToDictionary(p => p.Id, p => Parameters[p.Id], StringComparer.Ordinal);
 
     /// <summary>The template's id with the lowest free number.</summary>
     public static string FreeName(string template, IReadOnlyCollection<string> taken)

@@ -20,7 +20,8 @@ public sealed record LaunchLink(string? Preset, string? Size, string? Workers, s
         var query = QueryHelpers.ParseQuery(new Uri(uri, UriKind.Absolute).Query);
         string? Word(string name) => query.TryGetValue(name, out var words) ? words[0] : null;
         return new(Word("preset"), Word("size"), Word("workers"), Word("name"), Word("hours"),
-            query.Where(q => q.Key.StartsWith(Setting, StringComparison.Ordinal)).ToDictionary(q => q.Key[Setting.Length..], q => q.Value[0] ?? "", StringComparer.Ordinal));
+            query.Where(q => q.Key.StartsWith(Setting, StringComparison.Ordinal))
+                .ToDictionary(q => q.Key[Setting.Length..], q => q.Value[0] ?? "", StringComparer.Ordinal));
     }
 
     /// <summary>The address of a form with these contents, from the site's root. Defaults are omitted.</summary>
@@ -35,12 +36,15 @@ public sealed record LaunchLink(string? Preset, string? Size, string? Workers, s
     }
 
     public PresetSpec? PresetOf(TemplateSpec template) => template.Presets.FirstOrDefault(p => p.Id == Preset);
-    public string? SizeOf(TemplateSpec template) => Size is null ? null : template.Sizes.FirstOrDefault(s => string.Equals(s.Id, Size, StringComparison.OrdinalIgnoreCase))?.Id;
+    public string? SizeOf(TemplateSpec template) =>
+        Size is null ? null : template.Sizes.FirstOrDefault(s => string.Equals(s.Id, Size, StringComparison.OrdinalIgnoreCase))?.Id;
     public int? WorkersOf(TemplateSpec template) => Number(Workers) is { } many && template.Allows(many) ? many : null;
     public int? HoursOf(ClassView @class) => Number(Hours) is { } hours && hours > 0 && hours <= @class.LongestHours ? hours : null;
 
-    /// <summary>Values that a field can show. An invalid text or number stays in its field with the error; a choice cannot show what it does not offer.</summary>
-    public IEnumerable<KeyValuePair<string, string>> ValuesOf(TemplateSpec template) => Parameters.Where(p => template.Parameters.FirstOrDefault(s => s.Id == p.Key) is { } spec && CanShow(spec, p.Value));
+    /// <summary>Values that a field can show. An invalid text or number stays in its field with
+    /// the error; a choice cannot show what it does not offer.</summary>
+    public IEnumerable<KeyValuePair<string, string>> ValuesOf(TemplateSpec template) =>
+        Parameters.Where(p => template.Parameters.FirstOrDefault(s => s.Id == p.Key) is { } spec && CanShow(spec, p.Value));
 
     /// <summary>Parts of the link that this form has no field for, as in the address; the first few.</summary>
     public IReadOnlyList<string> LeftOut(TemplateSpec template, ClassView @class)
@@ -52,10 +56,12 @@ public sealed record LaunchLink(string? Preset, string? Size, string? Workers, s
         if (Workers is { Length: > 0 } && WorkersOf(template) is null) out1.Add(("workers", Workers));
         if (Hours is { Length: > 0 } && HoursOf(@class) is null) out1.Add(("hours", Hours));
         out1.AddRange(Parameters.Where(p => !known.Contains(p.Key)).Select(p => (FieldOf(p.Key), p.Value)));
-        return [.. out1.Take(MostWords).Select(o => $"{o.Name}={o.Value}" is var word && word.Length > LongestWord ? word[..LongestWord] + "…" : $"{o.Name}={o.Value}")];
+        return [.. out1.Take(MostWords).Select(o =>
+            $"{o.Name}={o.Value}" is var word && word.Length > LongestWord ? word[..LongestWord] + "…" : $"{o.Name}={o.Value}")];
     }
 
-    private static bool CanShow(ParameterSpec spec, string value) => spec.Type is ParameterType.Text or ParameterType.Number || ParameterPolicy.Mistake(spec, value) is null;
+    private static bool CanShow(ParameterSpec spec, string value) =>
+        spec.Type is ParameterType.Text or ParameterType.Number || ParameterPolicy.Mistake(spec, value) is null;
 
     private static int? Number(string? word) => int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 }

@@ -12,7 +12,8 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     /// <summary>What is wrong.</summary>
     public string What(Refusal refusal, ClassView @class, TemplateSpec template) => refusal.Reason switch
     {
-        RefusalReason.OverQuota => text[$"Refused.OverQuota.{refusal.BindingLimit}", text[$"Resource.{refusal.Resource}"].Value, @class.Title, @class.TenantName],
+        RefusalReason.OverQuota =>
+            text[$"Refused.OverQuota.{refusal.BindingLimit}", text[$"Resource.{refusal.Resource}"].Value, @class.Title, @class.TenantName],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{refusal.Resource}"].Value],
         RefusalReason.NotAvailable => text["Refused.NotAvailable", refusal.Detail ?? ""],
         RefusalReason.Deprecated => text["Refused.Deprecated", refusal.Detail ?? ""],
@@ -59,8 +60,10 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     public string? Fit(Refusal refusal, TemplateSpec template, string asked)
     {
         if (refusal.Fits is not { } fit || template.Size(fit.SizeId) is not { } size) return null;
-        if (fit.SizeId == asked && fit.Workers > 0) return text[fit.Workers == 1 ? "Fits.WorkerOnly" : "Fits.WorkersOnly", WorkersChoice.Say(common, fit.Workers)];
-        return text[fit.Workers == 0 ? "Fits" : "Fits.Workers", size.Title, Controls.Sizes.Words(template, size.Id, fit.Workers), WorkersChoice.Say(common, fit.Workers)];
+        if (fit.SizeId == asked && fit.Workers > 0)
+            return text[fit.Workers == 1 ? "Fits.WorkerOnly" : "Fits.WorkersOnly", WorkersChoice.Say(common, fit.Workers)];
+        return text[fit.Workers == 0 ? "Fits" : "Fits.Workers", size.Title, Controls.Sizes.Words(template, size.Id, fit.Workers),
+            WorkersChoice.Say(common, fit.Workers)];
     }
 
     private string OfParameter(ParameterFault fault, TemplateSpec template) => template.Parameters.FirstOrDefault(p => p.Id == fault.Id) is { } parameter

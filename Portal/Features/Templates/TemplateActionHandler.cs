@@ -12,15 +12,18 @@ public enum TemplateAct { Deprecate, Offer, Restrict }
 public sealed record TemplateAsk(TemplateRow Row, TemplateAct Act);
 
 /// <summary>Asks for what the decision needs, calls the verb, and reports the outcome.</summary>
-public sealed class TemplateActionHandler(DeprecateTemplate deprecate, OfferTemplate offer, RestrictTemplate restrict, IDialogService dialogs, Messages messages, IStringLocalizer<TemplatesTexts> text)
+public sealed class TemplateActionHandler(DeprecateTemplate deprecate, OfferTemplate offer, RestrictTemplate restrict, IDialogService dialogs,
+    Messages messages, IStringLocalizer<TemplatesTexts> text)
 {
     public async Task DoAsync(Actor actor, TemplatesView view, TemplateAsk ask)
     {
         var outcome = ask.Act switch
         {
-            TemplateAct.Deprecate when await DeprecateDialog.AskAsync(dialogs, text["Deprecate.Title", ask.Row.Title], ask.Row) is { } why => await deprecate.RunAsync(actor, ask.Row.Id, why, CancellationToken.None),
+            TemplateAct.Deprecate when await DeprecateDialog.AskAsync(dialogs, text["Deprecate.Title", ask.Row.Title], ask.Row) is { } why =>
+                await deprecate.RunAsync(actor, ask.Row.Id, why, CancellationToken.None),
             TemplateAct.Offer => await offer.RunAsync(actor, ask.Row.Id, CancellationToken.None),
-            TemplateAct.Restrict when await RestrictDialog.AskAsync(dialogs, text["Restrict.Title", ask.Row.Title], ask.Row, view) is { } classes => await restrict.RunAsync(actor, ask.Row.Id, classes, CancellationToken.None),
+            TemplateAct.Restrict when await RestrictDialog.AskAsync(dialogs, text["Restrict.Title", ask.Row.Title], ask.Row, view) is { } classes =>
+                await restrict.RunAsync(actor, ask.Row.Id, classes, CancellationToken.None),
             _ => null,
         };
         if (outcome is null) return;

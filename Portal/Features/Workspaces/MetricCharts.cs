@@ -27,15 +27,22 @@ public static class MetricCharts
         var limit = points.Length == 0 ? 0 : points.Max(p => p.MemoryLimitBytes);
         List<Chart> charts =
         [
-            Make(text["Metrics.Cpu"], name, span, text, Percent, 1, Line("Metrics.Mean", "chart-mean", p => p.Cpu), Line("Metrics.Most", "chart-most", p => p.CpuMost)),
-            Make(text["Metrics.Memory"], name, span, text, Bytes, limit, Line("Metrics.Mean", "chart-mean", p => p.MemoryBytes), Line("Metrics.Most", "chart-most", p => p.MemoryMost)),
-            Make(text["Metrics.Network"], name, span, text, Rate, 0, Line("Metrics.Received", "chart-mean", p => p.NetIn), Line("Metrics.Sent", "chart-other", p => p.NetOut)),
-            Make(text["Metrics.Disk"], name, span, text, Rate, 0, Line("Metrics.Read", "chart-mean", p => p.DiskRead), Line("Metrics.Written", "chart-other", p => p.DiskWritten)),
+            Make(text["Metrics.Cpu"], name, span, text, Percent, 1, Line("Metrics.Mean", "chart-mean", p => p.Cpu),
+                Line("Metrics.Most", "chart-most", p => p.CpuMost)),
+            Make(text["Metrics.Memory"], name, span, text, Bytes, limit, Line("Metrics.Mean", "chart-mean", p => p.MemoryBytes),
+                Line("Metrics.Most", "chart-most", p => p.MemoryMost)),
+            Make(text["Metrics.Network"], name, span, text, Rate, 0, Line("Metrics.Received", "chart-mean", p => p.NetIn),
+                Line("Metrics.Sent", "chart-other", p => p.NetOut)),
+            Make(text["Metrics.Disk"], name, span, text, Rate, 0, Line("Metrics.Read", "chart-mean", p => p.DiskRead),
+                Line("Metrics.Written", "chart-other", p => p.DiskWritten)),
             Make(text["Metrics.Processes"], name, span, text, Whole, 0, Line("Metrics.Processes", "chart-mean", p => p.Pids)),
         ];
-        if (points.Any(p => p.Throttled > .01)) charts.Insert(1, Make(text["Metrics.Throttled"], name, span, text, Percent, 1, Line("Metrics.Throttled", "chart-mean", p => p.Throttled)));
-        if (points.Any(p => p.OutOfMemoryKills > 0)) charts.Add(Make(text["Metrics.OutOfMemory"], name, span, text, Whole, 0, Line("Metrics.OutOfMemory", "chart-mean", p => p.OutOfMemoryKills)));
-        if (points.Any(p => p.Restarts > 0)) charts.Add(Make(text["Node.Restarts"], name, span, text, Whole, 0, Line("Node.Restarts", "chart-mean", p => p.Restarts)));
+        if (points.Any(p => p.Throttled > .01))
+            charts.Insert(1, Make(text["Metrics.Throttled"], name, span, text, Percent, 1, Line("Metrics.Throttled", "chart-mean", p => p.Throttled)));
+        if (points.Any(p => p.OutOfMemoryKills > 0))
+            charts.Add(Make(text["Metrics.OutOfMemory"], name, span, text, Whole, 0, Line("Metrics.OutOfMemory", "chart-mean", p => p.OutOfMemoryKills)));
+        if (points.Any(p => p.Restarts > 0))
+            charts.Add(Make(text["Node.Restarts"], name, span, text, Whole, 0, Line("Node.Restarts", "chart-mean", p => p.Restarts)));
         return charts;
 
         ChartLine Line(string key, string css, Func<MetricPoint, double> value) => new(text[key], css, [.. points.Select(p => (p.At, value(p)))]);
@@ -44,7 +51,8 @@ public static class MetricCharts
     /// <summary>Counts of compute engines and notebooks.</summary>
     public static Chart Of(CountMetrics count, string name, string span, IStringLocalizer<WorkspaceTexts> text) =>
         Make(count.Title ?? text[$"Count.{count.Id}"], name, span, text, Whole, 0,
-            new(text["Metrics.Mean"], "chart-mean", [.. count.Points.Select(p => (p.At, p.Value))]), new(text["Metrics.Most"], "chart-most", [.. count.Points.Select(p => (p.At, p.Most))]));
+            new(text["Metrics.Mean"], "chart-mean", [.. count.Points.Select(p => (p.At, p.Value))]),
+            new(text["Metrics.Most"], "chart-most", [.. count.Points.Select(p => (p.At, p.Most))]));
 
     /// <summary>Points of an svg of 300 by 80 with a gap wherever nothing was measured for longer than two steps.</summary>
     public static IEnumerable<string> Draw(ChartLine line, MetricsView view, double top)
@@ -60,7 +68,8 @@ public static class MetricCharts
                 piece.Clear();
             }
             before = at;
-            piece.Add(string.Create(CultureInfo.InvariantCulture, $"{Math.Clamp((at - view.From).TotalSeconds / length, 0, 1) * 300:0.#},{79 - (Math.Clamp(value / top, 0, 1) * 78):0.#}"));
+            piece.Add(string.Create(CultureInfo.InvariantCulture,
+                $"{Math.Clamp((at - view.From).TotalSeconds / length, 0, 1) * 300:0.#},{79 - (Math.Clamp(value / top, 0, 1) * 78):0.#}"));
         }
         if (piece.Count > 0) yield return Join(piece);
 
@@ -84,14 +93,16 @@ public static class MetricCharts
     private static string Whole(double value) => value.ToString("#,0.#", CultureInfo.CurrentCulture);
 
     /// <param name="top">If known, such as a limit; 0 uses the highest value.</param>
-    private static Chart Make(string title, string name, string span, IStringLocalizer<WorkspaceTexts> text, Func<double, string> say, double top, params ChartLine[] lines)
+    private static Chart Make(string title, string name, string span, IStringLocalizer<WorkspaceTexts> text, Func<double, string> say, double top,
+        params ChartLine[] lines)
     {
         var highest = lines.SelectMany(l => l.Points).Select(p => p.Value).DefaultIfEmpty().Max();
         var edge = top > 0 ? top : highest > 0 ? highest : 1;
         var now = lines[0].Points.Count > 0 ? lines[0].Points[^1].Value : 0;
         var mean = lines[0].Points.Count > 0 ? lines[0].Points.Average(p => p.Value) : 0;
         var sentence = lines.Length > 1 && lines[1].Css == "chart-other"
-            ? text["Metrics.SentenceTwo", title, name, span, lines[0].Name, say(now), say(mean), lines[1].Name, say(lines[1].Points.Count > 0 ? lines[1].Points[^1].Value : 0), say(lines[1].Points.Select(p => p.Value).DefaultIfEmpty().Average())]
+            ? text["Metrics.SentenceTwo", title, name, span, lines[0].Name, say(now), say(mean), lines[1].Name,
+                say(lines[1].Points.Count > 0 ? lines[1].Points[^1].Value : 0), say(lines[1].Points.Select(p => p.Value).DefaultIfEmpty().Average())]
             : text["Metrics.Sentence", title, name, span, say(now), say(mean), say(highest)];
         return new(title, sentence, say(now), edge, say(edge), lines);
     }

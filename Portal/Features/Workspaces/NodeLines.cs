@@ -24,9 +24,13 @@ public static class NodeLines
     {
         var seen = workspace.Nodes.ToDictionary(n => n.Name, StringComparer.Ordinal);
         var wanted = workspace.Template.Nodes(workspace.Size.Id, workspace.Workers);
-        IEnumerable<NodeLine> known = wanted.Select(n => new NodeLine(n.Name, n.Role.Workers is not null, seen.GetValueOrDefault(n.Name)) { ScratchLimitBytes = (long)n.Role.ScratchGib << 30 });
+        IEnumerable<NodeLine> known =
+            wanted.Select(n =>
+                new NodeLine(n.Name, n.Role.Workers is not null, seen.GetValueOrDefault(n.Name)) { ScratchLimitBytes = (long)n.Role.ScratchGib << 30 });
         var worker = workspace.Template.WorkerRole();
-        var leaving = workspace.Nodes.Where(n => wanted.All(w => w.Name != n.Name)).Select(n => new NodeLine(n.Name, n.Role == worker?.Name, n) { ScratchLimitBytes = n.Role == worker?.Name ? (long)worker.ScratchGib << 30 : 0 });
+        var leaving = workspace.Nodes
+            .Where(n => wanted.All(w => w.Name != n.Name))
+            .Select(n => new NodeLine(n.Name, n.Role == worker?.Name, n) { ScratchLimitBytes = n.Role == worker?.Name ? (long)worker.ScratchGib << 30 : 0 });
         return [.. known.Concat(leaving).Select(n => n with { Stage = StageOf(n, workspace.Status) })];
     }
 

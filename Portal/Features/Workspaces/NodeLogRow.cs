@@ -19,7 +19,9 @@ public static class NodeLogRow
     private static LogSeverity SeverityOf(string text)
     {
         var begin = text.Length > 80 ? text[..80] : text;
-        return begin.Contains("ERROR", StringComparison.Ordinal) || begin.Contains("FATAL", StringComparison.Ordinal) || begin.StartsWith("Traceback", StringComparison.Ordinal) ? LogSeverity.Fail
+        return begin.Contains("ERROR", StringComparison.Ordinal)
+            || begin.Contains("FATAL", StringComparison.Ordinal)
+            || begin.StartsWith("Traceback", StringComparison.Ordinal) ? LogSeverity.Fail
             : begin.Contains("WARN", StringComparison.Ordinal) ? LogSeverity.Warn : LogSeverity.Info;
     }
 }

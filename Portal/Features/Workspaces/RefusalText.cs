@@ -8,14 +8,17 @@ namespace Portal.Features.Workspaces;
 /// <summary>The binding limit of a change of a workspace, in words, and what would fit.</summary>
 public static class RefusalText
 {
-    public static string OfResize(Refusal why, IStringLocalizer<WorkspaceTexts> text) => why is { Reason: RefusalReason.OverQuota, Fits: { Workers: > 0 and var fit } }
+    public static string OfResize(Refusal why, IStringLocalizer<WorkspaceTexts> text) =>
+        why is { Reason: RefusalReason.OverQuota, Fits: { Workers: > 0 and var fit } }
         ? text["Refused.Fits", text[$"Level.{why.BindingLimit}"].Value, text[$"Resource.{why.Resource}"].Value, fit]
         : Of(why, text);
 
     public static string OfStart(Refusal why, WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
     {
         // A disk that is nearly full starts nothing, and says so.
-        if (why is not { Reason: RefusalReason.OverQuota or RefusalReason.NeverPossible, Fits: { } fit } || (workspace.Template.Size(fit.SizeId) ?? workspace.Newer?.Size(fit.SizeId)) is not { } size) return Of(why, text);
+        if (why is not { Reason: RefusalReason.OverQuota or RefusalReason.NeverPossible, Fits: { } fit }
+            || (workspace.Template.Size(fit.SizeId) ?? workspace.Newer?.Size(fit.SizeId)) is not { } size)
+            return Of(why, text);
         var choice = fit.Workers == 0 ? size.Title : text["Refused.Choice", size.Title, WorkersChoice.Say(common, fit.Workers)].Value;
         return $"{Of(why, text)} {text["Refused.Nearest", choice]}";
     }
@@ -29,7 +32,8 @@ public static class RefusalText
         RefusalReason.OverQuota => text["Refused.OverQuota", text[$"Level.{why.BindingLimit}"].Value, text[$"Resource.{why.Resource}"].Value],
         RefusalReason.NeverPossible => text["Refused.NeverPossible", text[$"Resource.{why.Resource}"].Value],
         // The newest version may require something that an old choice does not contain.
-        RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.DiskNearlyFull => text[$"Refused.{why.Reason}"],
+        RefusalReason.SizeUnknown or RefusalReason.WorkersUnknown or RefusalReason.ParameterWrong or RefusalReason.DiskNearlyFull =>
+            text[$"Refused.{why.Reason}"],
         _ => throw new ArgumentOutOfRangeException(nameof(why)),
     };
 }

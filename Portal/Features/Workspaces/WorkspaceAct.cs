@@ -17,11 +17,14 @@ public static class WorkspaceActs
     {
         IReadOnlyList<WorkspaceAct> all = workspace.Status switch
         {
-            WorkspaceStatus.Queued or WorkspaceStatus.Starting => workspace.RequestedRun is null ? [WorkspaceAct.Cancel, WorkspaceAct.Delete] : [WorkspaceAct.Delete],
-            WorkspaceStatus.Ready when workspace.Template.WorkerRole() is { Workers: { } range } && range.Max > range.Min => [WorkspaceAct.Open, WorkspaceAct.Resize, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
+            WorkspaceStatus.Queued or WorkspaceStatus.Starting =>
+                workspace.RequestedRun is null ? [WorkspaceAct.Cancel, WorkspaceAct.Delete] : [WorkspaceAct.Delete],
+            WorkspaceStatus.Ready when workspace.Template.WorkerRole() is { Workers: { } range } && range.Max > range.Min =>
+                [WorkspaceAct.Open, WorkspaceAct.Resize, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Ready => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             // Only while it can be reverted: workers that have begun to leave do not come back.
-            WorkspaceStatus.Resizing when workspace.RequestedRun is null && !workspace.Run.Releasing && workspace.Run.Workers != workspace.Workers => [WorkspaceAct.Open, WorkspaceAct.TakeBack, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
+            WorkspaceStatus.Resizing when workspace.RequestedRun is null && !workspace.Run.Releasing && workspace.Run.Workers != workspace.Workers =>
+                [WorkspaceAct.Open, WorkspaceAct.TakeBack, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Resizing => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             // A worker that is being restarted needs no action, and trying again would end everything that still runs.
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize =>

@@ -23,7 +23,9 @@ public sealed class WorkspaceActionHandler(
             _ => new StartChanges(ask.EndAt),
         };
         if (changes is null) return;
-        var workers = ask.Act is WorkspaceAct.Resize ? ask.Workers ?? await ResizeDialog.AskAsync(dialogs, text["Resize.Title", workspace.Name], actor, workspace) : workspace.Workers;
+        var workers = ask.Act is WorkspaceAct.Resize
+            ? ask.Workers ?? await ResizeDialog.AskAsync(dialogs, text["Resize.Title", workspace.Name], actor, workspace)
+            : workspace.Workers;
         if (workers is not { } number) return;
         // The person may leave the page while it is being ordered, which must not take the order back.
         var outcome = ask.Act switch
@@ -50,14 +52,17 @@ public sealed class WorkspaceActionHandler(
     };
 
     private Task<bool> AskAsync(string what, WorkspaceView w, bool destructive) => Confirm.AskAsync(
-        dialogs, text[$"{what}.Title", w.Name], text[$"{what}.Lost"], text[$"{what}.Kept", w.ClassTitle, w.Folder.UsedBytes >= 1 << 20 ? $" ({Length.Bytes(w.Folder.UsedBytes)})" : ""], text[$"{what}.Act", w.Name], destructive);
+        dialogs, text[$"{what}.Title", w.Name], text[$"{what}.Lost"],
+        text[$"{what}.Kept", w.ClassTitle, w.Folder.UsedBytes >= 1 << 20 ? $" ({Length.Bytes(w.Folder.UsedBytes)})" : ""],
+        text[$"{what}.Act", w.Name], destructive);
 
     private string Says(ChangeOutcome outcome, WorkspaceView w, WorkspaceAct act) => outcome switch
     {
         ChangeOutcome.Accepted => text[$"Done.{act}", w.Name],
         ChangeOutcome.Already => text["Done.Already", w.Name],
         ChangeOutcome.NotFound => text["Refused.NotFound", w.Name],
-        ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } => act is WorkspaceAct.Resize or WorkspaceAct.TakeBack ? RefusalText.OfResize(quota, text) : RefusalText.OfStart(quota, w, text, common),
+        ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } =>
+            act is WorkspaceAct.Resize or WorkspaceAct.TakeBack ? RefusalText.OfResize(quota, text) : RefusalText.OfStart(quota, w, text, common),
         ChangeOutcome.Refused refused => text[$"Refused.{refused.Why}", w.Name],
         _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
     };

@@ -197,7 +197,8 @@ public sealed class Accessibility(Site site)
     }
 
     private static Task<string> FocusedAsync(Visit visit) =>
-        visit.Page.EvaluateAsync<string>("() => { const e = document.activeElement; return `${e.tagName} ${e === document.body ? '' : e.textContent.trim()}`; }");
+        visit.Page.EvaluateAsync<string>(
+            "() => { const e = document.activeElement; return `${e.tagName} ${e === document.body ? '' : e.textContent.trim()}`; }");
 
     /// <summary>By the properties that forced colours leave: background, border and outline.</summary>
     private static async Task DiffersAsync(Visit visit, string marked, string plain)

@@ -14,7 +14,8 @@ public sealed class EngineJourneys(Site site)
     /// <param name="Says">Its result.</param>
     /// <param name="Size">Size for the start after the stop; null for the same.</param>
     /// <param name="Set">Template settings to choose in the form.</param>
-    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Says, string? Size = null, Func<Visit, LaunchPage, Task>? Set = null)
+    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Says,
+        string? Size = null, Func<Visit, LaunchPage, Task>? Set = null)
     {
         public string Id => Title.ToLowerInvariant();
         public string Name => $"{Title} journey";
@@ -76,7 +77,8 @@ public sealed class EngineJourneys(Site site)
             var hdfs = await page.OpenEngineAsync("HDFS");
             await Expect(hdfs.Heading("Overview")).ToBeVisibleAsync();
             await hdfs.Tab.GetByRole(AriaRole.Link, new() { Name = "Datanodes", Exact = true }).ClickAsync();
-            foreach (var node in (string[])["worker0", "worker1"]) await Expect(hdfs.Tab.GetByRole(AriaRole.Link, new() { Name = $"{node}:9864" })).ToBeVisibleAsync();
+            foreach (var node in (string[])["worker0", "worker1"])
+                await Expect(hdfs.Tab.GetByRole(AriaRole.Link, new() { Name = $"{node}:9864" })).ToBeVisibleAsync();
             await hdfs.FollowToAsync("http://worker0:9864", "datanode-0");
             await Expect(hdfs.Heading("DataNode on worker0")).ToBeVisibleAsync();
             await hdfs.CloseAsync();
@@ -109,7 +111,8 @@ public sealed class EngineJourneys(Site site)
         {
             // The cell has ended, its batch job has not.
             await Expect(page.Count("Running jobs")).ToHaveTextAsync("1", new() { Timeout = 60_000 });
-            await Expect(ada.Page.GetByText(new Regex(@"Kept awake by: .*Running jobs\.", RegexOptions.None, TimeSpan.FromSeconds(1)))).ToBeVisibleAsync(new() { Timeout = 60_000 });
+            await Expect(ada.Page.GetByText(new Regex(@"Kept awake by: .*Running jobs\.", RegexOptions.None, TimeSpan.FromSeconds(1))))
+                .ToBeVisibleAsync(new() { Timeout = 60_000 });
         });
 
     private async Task TravelAsync(Engine engine, Func<Visit, WorkspacePage, Task> look, Func<Visit, WorkspacePage, Task>? again = null)

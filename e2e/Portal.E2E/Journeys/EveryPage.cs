@@ -4,7 +4,8 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>Checks for every page: nothing serious for axe, no console errors, nothing from other origins, no horizontal scrolling, everything reachable by keyboard.</summary>
+/// <summary>Checks for every page: nothing serious for axe, no console errors, nothing from other
+/// origins, no horizontal scrolling, everything reachable by keyboard.</summary>
 public sealed class EveryPage(Site site)
 {
     public static IEnumerable<TheoryDataRow<string, string, string>> Pages() =>
@@ -30,7 +31,8 @@ public sealed class EveryPage(Site site)
         Long("launch-unknown", "/launch/nothing", "Ada Lovelace"),
     ];
 
-    private static TheoryDataRow<string, string, string> Long(string name, string path, string person) => new TheoryDataRow<string, string, string>(name, path, person).WithTrait("Lane", "long");
+    private static TheoryDataRow<string, string, string> Long(string name, string path, string person) =>
+        new TheoryDataRow<string, string, string>(name, path, person).WithTrait("Lane", "long");
 
     /// <summary>Each theme in one of the widths; the journeys cover the most important pages in all four.</summary>
     [Theory]
@@ -89,7 +91,8 @@ public sealed class EveryPage(Site site)
     {
         await using var visit = await site.OpenAsync();
         await visit.Page.EmulateMediaAsync(new() { ColorScheme = scheme });
-        await visit.Page.GotoAsync($"http://lab--aaaaaaaaaa.apps.localhost:{site.Address.Port}/.portal/nothing", new() { WaitUntil = WaitUntilState.DOMContentLoaded });
+        await visit.Page.GotoAsync($"http://lab--aaaaaaaaaa.apps.localhost:{site.Address.Port}/.portal/nothing",
+            new() { WaitUntil = WaitUntilState.DOMContentLoaded });
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "Not open here" })).ToBeVisibleAsync();
         (await visit.Page.EvaluateAsync<string>("() => getComputedStyle(document.body).backgroundColor")).ShouldBe(ground);
 
@@ -139,7 +142,8 @@ public sealed class EveryPage(Site site)
         for (var i = 0; i < 40; i++)
         {
             if (i > 0) await visit.Page.Keyboard.PressAsync("Tab");
-            var stop = await visit.Page.EvaluateAsync<string>("() => { const e = document.activeElement; return e === document.body ? '' : `${getComputedStyle(e).outlineStyle} ${(e.ariaLabel ?? e.textContent).trim().replace(/\\s+/g, ' ')}`; }");
+            var stop = await visit.Page.EvaluateAsync<string>(
+                "() => { const e = document.activeElement; return e === document.body ? '' : `${getComputedStyle(e).outlineStyle} ${(e.ariaLabel ?? e.textContent).trim().replace(/\\s+/g, ' ')}`; }");
             if (stop.Length == 0) break;
             stops.Add(stop);
         }

@@ -56,22 +56,29 @@ public sealed class NotebookJourney(Site site)
         await lab.NewNotebookAsync();
         await lab.ComputeAsync("6 * 7", "42");
         // What is used, with the chosen size and not the machine's.
-        await Expect(lab.StatusBar).ToContainTextAsync(new Regex(@"Mem:\s+[1-9][0-9.]* / 2048\.00 MB", RegexOptions.None, TimeSpan.FromSeconds(1)), new() { Timeout = 30_000 });
+        await Expect(lab.StatusBar).ToContainTextAsync(new Regex(@"Mem:\s+[1-9][0-9.]* / 2048\.00 MB", RegexOptions.None, TimeSpan.FromSeconds(1)),
+            new() { Timeout = 30_000 });
         await lab.RunAsync("import jupyterlab; jupyterlab.__version__[:4]", "'4.6.'");
-        // A terminal counts as active for half a minute after its last output, longer than a quick cell takes, so this cell runs long enough for one look to see it.
+        // A terminal counts as active for half a minute after its last output, longer than a quick
+        // cell takes, so this cell runs long enough for one look to see it.
         await lab.RunAsync("import time; time.sleep(20); 'rested'", "'rested'");
-        await Expect(ada.Page.GetByText(new Regex("Kept awake by: .*a kernel", RegexOptions.None, TimeSpan.FromSeconds(1)))).ToBeVisibleAsync(new() { Timeout = 60_000 });
+        await Expect(ada.Page.GetByText(new Regex("Kept awake by: .*a kernel", RegexOptions.None, TimeSpan.FromSeconds(1))))
+            .ToBeVisibleAsync(new() { Timeout = 60_000 });
         // The embedded default has no egress proxy, and pip says so.
-        await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:93]", "'This site does not give notebooks access to package indexes, so pip cannot download anything.'");
+        await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:93]",
+            "'This site does not give notebooks access to package indexes, so pip cannot download anything.'");
         await LookAtLogAsync(ada, page, lab);
         await lab.ReloadAsync();
         await Expect(lab.File(uploaded)).ToBeVisibleAsync();
-        (await ada.Context.CookiesAsync([lab.Tab.Url])).ShouldAllBe(c => c.Name.StartsWith("__Host-app-", StringComparison.Ordinal) || c.Name == "_xsrf" || c.Name.StartsWith("username-", StringComparison.Ordinal));
+        (await ada.Context.CookiesAsync([lab.Tab.Url]))
+            .ShouldAllBe(c =>
+                c.Name.StartsWith("__Host-app-", StringComparison.Ordinal) || c.Name == "_xsrf" || c.Name.StartsWith("username-", StringComparison.Ordinal));
         await lab.Tab.CloseAsync();
         return [typed, uploaded];
     }
 
-    /// <summary>A node's output appears on the page as it is written, and can be downloaded as a file; typing in a terminal keeps the workspace running.</summary>
+    /// <summary>A node's output appears on the page as it is written, and can be downloaded as a
+    /// file; typing in a terminal keeps the workspace running.</summary>
     private static async Task LookAtLogAsync(Visit ada, WorkspacePage page, LabPage lab)
     {
         await page.FollowLogAsync("notebook");

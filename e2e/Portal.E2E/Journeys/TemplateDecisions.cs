@@ -17,7 +17,9 @@ public sealed class TemplateDecisions(Site site)
         await using var ada = await site.VisitAsync("Ada Lovelace");
         await ada.ShowAsync("/catalog");
         await ken.ShowAsync("/templates");
-        var (slurm, dialog) = (ken.Page.GetByRole(AriaRole.Row).Filter(new() { Has = ken.Page.GetByRole(AriaRole.Rowheader, new() { Name = "Slurm" }) }), ken.Page.GetByRole(AriaRole.Dialog));
+        var (slurm, dialog) =
+            (ken.Page.GetByRole(AriaRole.Row).Filter(new() { Has = ken.Page.GetByRole(AriaRole.Rowheader, new() { Name = "Slurm" }) }),
+                ken.Page.GetByRole(AriaRole.Dialog));
         var choose = new CatalogPage(ada).Card("Slurm").GetByRole(AriaRole.Link, new() { Name = "Choose Slurm" });
         await Expect(choose).ToBeVisibleAsync();
 

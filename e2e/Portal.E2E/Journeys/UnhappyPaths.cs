@@ -84,7 +84,8 @@ public sealed class UnhappyPaths(Site site)
     }
 
     private static async Task DecideAsync(Visit ken, string what, string body) =>
-        (await ken.Page.EvaluateAsync<int>("([what, body]) => fetch(`/api/v1/managed-templates/notebook/${what}`, { method: 'POST', body, headers: { 'Content-Type': 'application/json', 'X-Portal-Csrf': '1' } }).then(r => r.status)", new[] { what, body })).ShouldBe(204);
+        (await ken.Page.EvaluateAsync<int>(
+            "([what, body]) => fetch(`/api/v1/managed-templates/notebook/${what}`, { method: 'POST', body, headers: { 'Content-Type': 'application/json', 'X-Portal-Csrf': '1' } }).then(r => r.status)", new[] { what, body })).ShouldBe(204);
 
     [Fact]
     public async Task Student_CancelsAStart_KeepsItStoppedAndStartsItLater()
@@ -150,7 +151,8 @@ public sealed class UnhappyPaths(Site site)
         await Expect(alan.Page.GetByText("longer now runs longer.")).ToBeVisibleAsync();
         await Expect(End(alan)).Not.ToHaveAttributeAsync("datetime", before);
         var after = await End(alan).GetAttributeAsync("datetime") ?? "";
-        (DateTimeOffset.Parse(after, System.Globalization.CultureInfo.InvariantCulture) - DateTimeOffset.Parse(before, System.Globalization.CultureInfo.InvariantCulture)).ShouldBe(TimeSpan.FromHours(1), TimeSpan.FromMinutes(1));
+        (DateTimeOffset.Parse(after, System.Globalization.CultureInfo.InvariantCulture) - DateTimeOffset.Parse(before,
+            System.Globalization.CultureInfo.InvariantCulture)).ShouldBe(TimeSpan.FromHours(1), TimeSpan.FromMinutes(1));
         await Expect(End(other)).ToHaveAttributeAsync("datetime", after);
         await page.DeleteAsync("longer");
         await page.WaitForStatusAsync("Deleted");

@@ -31,7 +31,8 @@ public sealed class WebAccount
     [Fact]
     public void Account_FilesOfOthers_AreClosed()
     {
-        foreach (var file in (string[])[$"{Machine.State}/pg/PG_VERSION", $"{Machine.State}/shares.btrfs", $"{Machine.State}/log/jobs.log"]) Machine.ShouldBeClosedToTheWeb(file);
+        foreach (var file in (string[])[$"{Machine.State}/pg/PG_VERSION", $"{Machine.State}/shares.btrfs", $"{Machine.State}/log/jobs.log"])
+            Machine.ShouldBeClosedToTheWeb(file);
         // A file of a student's: see NotebookJourney.
         var shares = $"{Machine.State}/shares";
         Machine.Try("ls", shares).Code.ShouldBe(0, "the folders of students are there");
@@ -59,5 +60,6 @@ public sealed class WebAccount
         Machine.As("65534", "65534", ask).Code.ShouldBe(7);
     }
 
-    private static (int Code, string Words) LogIn(string role) => Machine.AsTheWeb("psql", "-X", "-h", $"{Machine.Run}/pg", "-U", role, "-d", "portal", "-c", "select 1");
+    private static (int Code, string Words) LogIn(string role) =>
+        Machine.AsTheWeb("psql", "-X", "-h", $"{Machine.Run}/pg", "-U", role, "-d", "portal", "-c", "select 1");
 }

@@ -45,7 +45,8 @@ public sealed class EnginePage
             await Tab.GetByRole(AriaRole.Link, new() { Name = link }).First.ClickAsync();
             try
             {
-                await Tab.WaitForURLAsync(url => url != before && new Uri(url).Host == app + _hosts, new() { WaitUntil = WaitUntilState.Commit, Timeout = 20_000 });
+                await Tab.WaitForURLAsync(url => url != before && new Uri(url).Host == app + _hosts,
+                    new() { WaitUntil = WaitUntilState.Commit, Timeout = 20_000 });
                 break;
             }
             catch (TimeoutException) when (attempt < 3)
@@ -72,5 +73,7 @@ public sealed class EnginePage
         _complaints.ShouldBeEmpty();
     }
 
-    private bool IsHome(string address, string portal) => new Uri(address) is var url && (url.Scheme is not ("http" or "https") || url.Authority == portal || url.Host.EndsWith(_hosts, StringComparison.Ordinal));
+    private bool IsHome(string address, string portal) =>
+        new Uri(address) is var url
+            && (url.Scheme is not ("http" or "https") || url.Authority == portal || url.Host.EndsWith(_hosts, StringComparison.Ordinal));
 }

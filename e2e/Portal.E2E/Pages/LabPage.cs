@@ -57,7 +57,8 @@ public sealed class LabPage(IPage tab)
         await RunAsync(code, output);
     }
 
-    /// <summary>The same without waiting for the kernel: JupyterLab queues what is run while it reconnects to its kernel, and may call an idle one "Unknown" then.</summary>
+    /// <summary>The same without waiting for the kernel: JupyterLab queues what is run while it
+    /// reconnects to its kernel, and may call an idle one "Unknown" then.</summary>
     public async Task RunAsync(string code, string output)
     {
         var panel = Tab.Locator(".jp-NotebookPanel:not(.lm-mod-hidden)");
@@ -122,7 +123,9 @@ public sealed class LabPage(IPage tab)
         if (!await Tab.Locator(".jp-Launcher:not(.lm-mod-hidden)").IsVisibleAsync())
             await Tab.GetByRole(AriaRole.Button, new() { Name = "New Launcher" }).First.ClickAsync(); // not by keyboard shortcut: a terminal would capture it
         var cards = Tab.Locator(".jp-Launcher .jp-LauncherCard");
-        var card = category == "Terminal" ? cards.Filter(new() { HasTextString = "Terminal" }) : Tab.Locator(".jp-Launcher .jp-LauncherCard[data-category=Notebook]");
+        var card = category == "Terminal"
+            ? cards.Filter(new() { HasTextString = "Terminal" })
+            : Tab.Locator(".jp-Launcher .jp-LauncherCard[data-category=Notebook]");
         await card.First.ClickAsync();
     }
 }

@@ -35,7 +35,8 @@ public sealed class LaunchPage(Visit visit, string template = "Notebook")
     public ILocator Setting(string title) => visit.Page.GetByLabel(title);
 
     /// <summary>One click for size, workers and settings.</summary>
-    public Task TakePresetAsync(string title) => visit.Page.GetByRole(AriaRole.Group, new() { Name = "Presets" }).GetByRole(AriaRole.Button, new() { Name = title }).ClickAsync();
+    public Task TakePresetAsync(string title) =>
+        visit.Page.GetByRole(AriaRole.Group, new() { Name = "Presets" }).GetByRole(AriaRole.Button, new() { Name = title }).ClickAsync();
 
     /// <summary>With the keys of the slider.</summary>
     public async Task ChooseWorkersAsync(int workers)

@@ -17,7 +17,8 @@ public sealed class WorkspacePage(Visit visit)
     public ILocator Node(string name) => Nodes.Filter(new() { Has = visit.Page.GetByRole(AriaRole.Rowheader, new() { Name = name, Exact = true }) });
 
     /// <summary>A number that the compute engine reports, beside its chart.</summary>
-    public ILocator Count(string title) => visit.Page.GetByRole(AriaRole.Figure).Filter(new() { Has = visit.Page.GetByText(title, new() { Exact = true }) }).Locator(".chart-head .num");
+    public ILocator Count(string title) =>
+        visit.Page.GetByRole(AriaRole.Figure).Filter(new() { Has = visit.Page.GetByText(title, new() { Exact = true }) }).Locator(".chart-head .num");
 
     /// <summary>A node's output, live, after <see cref="FollowLogAsync"/>.</summary>
     public ILocator Log => visit.Page.GetByRole(AriaRole.Region, new() { NameRegex = new("Log", RegexOptions.IgnoreCase, TimeSpan.FromSeconds(1)) });
@@ -74,14 +75,16 @@ public sealed class WorkspacePage(Visit visit)
 
     /// <summary>Opens a page of the compute engine by its tile.</summary>
     public Task<EnginePage> OpenEngineAsync(string title) =>
-        EnginePage.OpenAsync(visit, Slug, visit.Page.GetByRole(AriaRole.Region, new() { Name = "Apps" }).GetByRole(AriaRole.Button, new() { Name = $"Open {title}" }));
+        EnginePage.OpenAsync(visit, Slug,
+            visit.Page.GetByRole(AriaRole.Region, new() { Name = "Apps" }).GetByRole(AriaRole.Button, new() { Name = $"Open {title}" }));
 
     /// <summary>Opens a worker's own page, which is collapsed.</summary>
     public async Task<EnginePage> OpenWorkerAsync(string title, string worker)
     {
         var pages = visit.Page.Locator(".worker-apps");
         if (await pages.GetAttributeAsync("open") is null) await pages.Locator("summary").ClickAsync();
-        return await EnginePage.OpenAsync(visit, Slug, pages.GetByRole(AriaRole.Button, new() { NameRegex = new($"Open {title}.*{worker}", RegexOptions.None, TimeSpan.FromSeconds(1)) }));
+        return await EnginePage.OpenAsync(visit, Slug,
+            pages.GetByRole(AriaRole.Button, new() { NameRegex = new($"Open {title}.*{worker}", RegexOptions.None, TimeSpan.FromSeconds(1)) }));
     }
 
     public async Task<ILocator> AskForResizeAsync()
@@ -95,7 +98,8 @@ public sealed class WorkspacePage(Visit visit)
     {
         var dialog = await AskForResizeAsync();
         await dialog.GetByRole(AriaRole.Spinbutton, new() { Name = "Workers" }).FillAsync(workers.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        await dialog.GetByRole(AriaRole.Button, new() { Name = workers == 1 ? "Change to 1 worker" : $"Change to {workers} workers", Exact = true }).ClickAsync();
+        await dialog.GetByRole(AriaRole.Button, new() { Name = workers == 1 ? "Change to 1 worker" : $"Change to {workers} workers", Exact = true })
+            .ClickAsync();
         await Expect(dialog).ToHaveCountAsync(0);
     }
 
@@ -106,7 +110,8 @@ public sealed class WorkspacePage(Visit visit)
         var dialog = visit.Page.GetByRole(AriaRole.Dialog);
         await dialog.Locator($"input[name=size][value={size}]").CheckAsync(new() { Force = true });
         await dialog.GetByRole(AriaRole.Slider, new() { Name = "Workers" }).FillAsync(workers.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        await dialog.GetByRole(AriaRole.Button, new() { Name = $"Start {name} with {(workers == 1 ? "1 worker" : $"{workers} workers")}", Exact = true }).ClickAsync();
+        await dialog.GetByRole(AriaRole.Button, new() { Name = $"Start {name} with {(workers == 1 ? "1 worker" : $"{workers} workers")}", Exact = true })
+            .ClickAsync();
         await Expect(dialog).ToHaveCountAsync(0);
     }
 

@@ -31,7 +31,8 @@ internal sealed class Cancel() : Figure("cancel")
         bench.It.Jobs.Kill();
         var orders = Enumerable.Range(0, number + 1).Select(_ => bench.It.Site.Order(bench.Student, bench.NewName())).ToList();
         foreach (var order in orders)
-            if (await bench.It.Site.Get<LaunchWorkspace>().RunAsync(order, cancel) is not LaunchOutcome.Accepted) throw new InvalidOperationException("An order was not accepted.");
+            if (await bench.It.Site.Get<LaunchWorkspace>().RunAsync(order, cancel) is not LaunchOutcome.Accepted)
+                throw new InvalidOperationException("An order was not accepted.");
         var ids = orders.Select(o => o.Id).ToArray();
         await bench.It.Database.ExecuteAsync($"""
             update portal.runs set phase = 'Waiting', due_at = clock_timestamp() + interval '1 hour', admitted_at = clock_timestamp(), attempts = 1, said = 'The engine is away.' where workspace_id = any({ids})

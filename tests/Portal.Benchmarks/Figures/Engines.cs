@@ -14,7 +14,9 @@ internal sealed class Engines(string template, int times, string code, string va
 {
     private const double Allowed = 1.1;
     private const int Workers = 3;
-    private const string SumInSpark = "from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate().range(0, 6000000, 1, 12).selectExpr('sum(id)').first()[0]", Sum = "17999997000000";
+    private const string SumInSpark =
+        "from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate().range(0, 6000000, 1, 12).selectExpr('sum(id)').first()[0]",
+        Sum = "17999997000000";
 
     public static IEnumerable<Figure> All { get; } =
     [
@@ -34,8 +36,12 @@ internal sealed class Engines(string template, int times, string code, string va
     /// <summary>An installation of its own with all images built.</summary>
     internal static async Task<Bench> WithEveryTemplateAsync(Bench bench, CancellationToken cancel)
     {
-        var own = await Bench.StartAsync(bench.Quick, bench.Report, cancel, ("Catalog:Templates", Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates")));
-        await Until.TrueAsync("every image is made", async () => await own.ScalarAsync<long>("select count(*) from portal.images where state = 'Ready' and name in ('python', 'spark', 'hadoop')", cancel) == 3, cancel, TimeSpan.FromMinutes(15));
+        var own = await Bench.StartAsync(bench.Quick, bench.Report, cancel,
+            ("Catalog:Templates", Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates")));
+        await Until.TrueAsync("every image is made",
+            async () => await own.ScalarAsync<long>(
+                "select count(*) from portal.images where state = 'Ready' and name in ('python', 'spark', 'hadoop')", cancel) == 3, cancel,
+            TimeSpan.FromMinutes(15));
         return own;
     }
 
@@ -55,7 +61,8 @@ internal sealed class Engines(string template, int times, string code, string va
             var nodes = await BareCluster.OfAsync(bench.It.Lab, id, cancel);
             var asked = TimeProvider.System.GetElapsedTime(aside);
             using (var client = new NotebookClient(BareCluster.TokenOf(spec, nodes)))
-                await client.ComputesAsync(BareCluster.AddressOf(nodes.Single(n => n.Config!.Hostname == BareCluster.NotebookOf(spec).Name)), code, value, cancel);
+                await client.ComputesAsync(BareCluster.AddressOf(nodes.Single(n => n.Config!.Hostname == BareCluster.NotebookOf(spec).Name)), code,
+                    value, cancel);
             var hasResult = (Bench.Now - click - asked).TotalSeconds;
             await bench.DeleteAsync(id, cancel);
             var bare = await new BareCluster(lab, spec, nodes).RunAsync(code, value, cancel);
@@ -69,6 +76,7 @@ internal sealed class Engines(string template, int times, string code, string va
         bench.Report.Spread($"{Workers} workers: click → Ready", ready, "s", Allowed * bareReady.Median, $"{Allowed} × {Report.N(bareReady.Median)}");
         await bench.SayStepsAsync(Name, since, cancel);
         bench.Report.Spread("baseline: first distributed result", bareResults, "s");
-        bench.Report.Spread($"{Workers} workers: click → first result", results, "s", Allowed * bareResults.Median, $"{Allowed} × {Report.N(bareResults.Median)}");
+        bench.Report.Spread($"{Workers} workers: click → first result", results, "s", Allowed * bareResults.Median,
+            $"{Allowed} × {Report.N(bareResults.Median)}");
     }
 }

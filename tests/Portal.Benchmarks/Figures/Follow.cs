@@ -40,7 +40,8 @@ internal sealed class Follow() : Figure("follow")
             Directory.CreateDirectory(Path.Combine(templates, "sleepers"));
             await File.WriteAllTextAsync(Path.Combine(templates, "sleepers", "template.yaml"), Sleepers, cancel);
             Directory.CreateDirectory(Path.Combine(templates, "notebook"));
-            File.Copy(Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates", "notebook", "template.yaml"), Path.Combine(templates, "notebook", "template.yaml"));
+            File.Copy(Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates", "notebook", "template.yaml"),
+                Path.Combine(templates, "notebook", "template.yaml"));
             await using var own = await Bench.StartAsync(bench.Quick, bench.Report, cancel,
                 ("Catalog:Templates", templates), ("Clouds:Docker:Socket", relay.Path), ("Site:Capacity:Vcpu", "1000"));
             await MeasureAsync(own, relay, "with no workspaces", cancel);
@@ -48,10 +49,12 @@ internal sealed class Follow() : Figure("follow")
             for (var i = 0; i < many; i++)
             {
                 var order = own.It.Site.Order(own.It.Site.Students[i % Bench.Many], own.NewName()) with { TemplateId = "sleepers", Workers = Workers };
-                if (await own.It.Site.Get<LaunchWorkspace>().RunAsync(order, cancel) is not LaunchOutcome.Accepted) throw new InvalidOperationException("An order was not accepted.");
+                if (await own.It.Site.Get<LaunchWorkspace>().RunAsync(order, cancel) is not LaunchOutcome.Accepted)
+                    throw new InvalidOperationException("An order was not accepted.");
             }
             await own.SettledAsync(cancel);
-            if (await own.ScalarAsync<long>("select count(*) from portal.nodes where running", cancel) is var run && run != many * (Workers + 1)) throw new InvalidOperationException($"{run} nodes run.");
+            if (await own.ScalarAsync<long>("select count(*) from portal.nodes where running", cancel) is var run && run != many * (Workers + 1))
+                throw new InvalidOperationException($"{run} nodes run.");
             await MeasureAsync(own, relay, $"with {many} workspaces of {Workers + 1} nodes", cancel);
             await DeathAsync(own, cancel);
         }
@@ -81,10 +84,12 @@ internal sealed class Follow() : Figure("follow")
         for (var i = 0; i < bench.Times(20, 3); i++)
         {
             var id = await bench.ScalarAsync<Guid>("select workspace_id from portal.nodes where running and name = 'first' order by random() limit 1", cancel);
-            var container = (await bench.It.Lab.ContainerEngine.ListAsync(bench.It.Lab.Owned.Mine(id), cancel)).Single(c => c.Names!.Any(n => n.EndsWith("first", StringComparison.Ordinal)));
+            var container = (await bench.It.Lab.ContainerEngine.ListAsync(bench.It.Lab.Owned.Mine(id), cancel))
+                .Single(c => c.Names!.Any(n => n.EndsWith("first", StringComparison.Ordinal)));
             var start = TimeProvider.System.GetTimestamp();
             await bench.It.Lab.ContainerEngine.AskAsync(e => e.Containers.KillContainerAsync(container.ID, new() { Signal = "KILL" }, cancel), cancel);
-            while (await bench.ScalarAsync<bool>("select running from portal.nodes where workspace_id = $1 and name = 'first'", cancel, id)) await Task.Delay(5, cancel);
+            while (await bench.ScalarAsync<bool>("select running from portal.nodes where workspace_id = $1 and name = 'first'", cancel, id))
+                await Task.Delay(5, cancel);
             took.Add(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds);
         }
         bench.Report.Spread("one of their nodes killed → its row", took, "ms");

@@ -1,6 +1,7 @@
 namespace Portal.Benchmarks.Figures;
 
-/// <summary>Cost of an idle installation: statements per second, counted by the database, and memory of both processes; with no notebooks and with twenty.</summary>
+/// <summary>Cost of an idle installation: statements per second, counted by the database, and
+/// memory of both processes; with no notebooks and with twenty.</summary>
 internal sealed class Idle() : Figure("idle")
 {
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(15);
@@ -21,7 +22,8 @@ internal sealed class Idle() : Figure("idle")
         await Task.Delay(window, TimeProvider.System, cancel);
         var (after, seconds) = (await CountsAsync(bench, cancel), TimeProvider.System.GetElapsedTime(start).TotalSeconds);
         var rate = after.ToDictionary(c => c.Key, c => (c.Value - before.GetValueOrDefault(c.Key)) / seconds, StringComparer.Ordinal);
-        bench.Report.Say($"statements per second {when}", $"{Report.N(rate.Values.Sum())}: {string.Join(", ", rate.OrderByDescending(r => r.Value).Select(r => $"{r.Key} {Report.N(r.Value)}"))}");
+        bench.Report.Say($"statements per second {when}",
+            $"{Report.N(rate.Values.Sum())}: {string.Join(", ", rate.OrderByDescending(r => r.Value).Select(r => $"{r.Key} {Report.N(r.Value)}"))}");
         bench.Report.Say($"memory {when}", $"Jobs {Memory(bench.It.Jobs.Id)}; web {Memory(bench.It.Web.Id)}");
     }
 
@@ -42,7 +44,9 @@ internal sealed class Idle() : Figure("idle")
 
     private static string Memory(int process)
     {
-        var kib = File.ReadLines($"/proc/{process}/smaps_rollup").Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(l => l[0] is "Rss:" or "Pss:")
+        var kib = File.ReadLines($"/proc/{process}/smaps_rollup")
+            .Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(l => l[0] is "Rss:" or "Pss:")
             .ToDictionary(l => l[0], l => long.Parse(l[1], System.Globalization.CultureInfo.InvariantCulture), StringComparer.Ordinal);
         return $"RSS {kib["Rss:"] >> 10} MiB, PSS {kib["Pss:"] >> 10} MiB";
     }

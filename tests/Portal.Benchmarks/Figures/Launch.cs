@@ -27,7 +27,8 @@ internal sealed class Launch() : Figure("launch")
         }
         bench.Report.Spread("baseline: direct calls, first HTTP 200", answers, "s");
         bench.Report.Spread("baseline: then a first kernel computes", kernels, "s");
-        bench.Report.Spread("click → Ready", product, "s", Allowed * answers.Median + kernels.Median, $"{Allowed} × {Report.N(answers.Median)} + {Report.N(kernels.Median)}");
+        bench.Report.Spread("click → Ready", product, "s", Allowed * answers.Median + kernels.Median,
+            $"{Allowed} × {Report.N(answers.Median)} + {Report.N(kernels.Median)}");
         await bench.SayStepsAsync("notebook", since, cancel);
     }
 

@@ -9,7 +9,8 @@ internal sealed class Mixed() : Figure("mixed")
         bench.Report.Begin(Name);
         var began = Bench.Now;
         var orders = new List<Guid>();
-        foreach (var template in (string[])["notebook", "dask", "spark", "hadoop", "notebook", "dask", "spark", "slurm"]) orders.Add(await own.OrderAsync(template, null, cancel));
+        foreach (var template in (string[])["notebook", "dask", "spark", "hadoop", "notebook", "dask", "spark", "slurm"])
+            orders.Add(await own.OrderAsync(template, null, cancel));
         var took = new Series();
         foreach (var id in orders) took.Add((await own.EndedAsync(id, cancel) - began).TotalSeconds);
         bench.Report.Spread("eight mixed launches: first, median, last", took, "s");

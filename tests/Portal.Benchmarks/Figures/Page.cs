@@ -15,7 +15,8 @@ internal sealed class Page() : Figure("page")
 {
     private const double Goal = 300;
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100), Patience = TimeSpan.FromSeconds(30);
-    private static readonly string[] Arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+    private static readonly string[] Arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
     /// <summary>Records each new status text with the time at which the page changed; starts over with each document.</summary>
     private const string Observe = """
@@ -32,14 +33,17 @@ internal sealed class Page() : Figure("page")
         using var playwright = await Playwright.CreateAsync();
         await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = Arguments });
         var page = await OpenAsync(browser, bench, await bench.ScalarAsync<string>("select slug from portal.workspaces where id = $1", cancel, workspace));
-        var node = bench.It.Lab.Owned.Container(workspace, await bench.ScalarAsync<int>("select generation from portal.workspaces where id = $1", cancel, workspace), "notebook");
+        var node = bench.It.Lab.Owned.Container(workspace,
+            await bench.ScalarAsync<int>("select generation from portal.workspaces where id = $1", cancel, workspace), "notebook");
         var (containerEngine, took) = (bench.It.Lab.ContainerEngine, new Series());
         var pauses = new Random(4); // so that the events are spread between the readings of every few seconds
         for (var i = bench.Times(50, 4); i > 0; i--)
         {
-            took.Add(await OnceAsync(page, containerEngine, node, "die", "Needs attention", () => containerEngine.AskAsync(e => e.Containers.KillContainerAsync(node, new ContainerKillParameters(), cancel), cancel), cancel));
+            took.Add(await OnceAsync(page, containerEngine, node, "die", "Needs attention",
+                () => containerEngine.AskAsync(e => e.Containers.KillContainerAsync(node, new ContainerKillParameters(), cancel), cancel), cancel));
             await Task.Delay(pauses.Next(500, 3000), cancel);
-            took.Add(await OnceAsync(page, containerEngine, node, "start", "Ready", () => containerEngine.AskAsync(e => e.Containers.StartContainerAsync(node, new ContainerStartParameters(), cancel), cancel), cancel));
+            took.Add(await OnceAsync(page, containerEngine, node, "start", "Ready",
+                () => containerEngine.AskAsync(e => e.Containers.StartContainerAsync(node, new ContainerStartParameters(), cancel), cancel), cancel));
             await Task.Delay(pauses.Next(500, 3000), cancel);
         }
         await bench.DeleteAsync(workspace, cancel);
@@ -60,7 +64,8 @@ internal sealed class Page() : Figure("page")
     }
 
     /// <summary>Milliseconds from the event to the resulting text.</summary>
-    private static async Task<double> OnceAsync(IPage page, ContainerEngine containerEngine, string node, string action, string word, Func<Task> act, CancellationToken cancel)
+    private static async Task<double> OnceAsync(IPage page, ContainerEngine containerEngine, string node, string action, string word, Func<Task> act,
+        CancellationToken cancel)
     {
         var since = Bench.Now;
         await act();
@@ -68,8 +73,12 @@ internal sealed class Page() : Figure("page")
         for (var start = TimeProvider.System.GetTimestamp(); changed is null; await Task.Delay(Look, TimeProvider.System, cancel))
         {
             // Not Playwright's own wait for a function, which calls eval, and the portal's content security policy forbids that.
-            changed = await page.EvaluateAsync<double?>("([word, since]) => window.statusSeen?.find(s => s.word === word && s.at >= since)?.at ?? null", new object[] { word, since.ToUnixTimeMilliseconds() });
-            if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException($"The page did not say \"{word}\" after {action}; it says: {await page.EvaluateAsync<string>("() => document.body.innerText")}");
+            changed = await page.EvaluateAsync<double?>(
+                "([word, since]) => window.statusSeen?.find(s => s.word === word && s.at >= since)?.at ?? null",
+                new object[] { word, since.ToUnixTimeMilliseconds() });
+            if (TimeProvider.System.GetElapsedTime(start) > Patience)
+                throw new TimeoutException(
+                    $"The page did not say \"{word}\" after {action}; it says: {await page.EvaluateAsync<string>("() => document.body.innerText")}");
         }
         return changed.Value - await StampAsync(containerEngine, node, action, since, cancel);
     }
@@ -78,7 +87,10 @@ internal sealed class Page() : Figure("page")
     private static async Task<double> StampAsync(ContainerEngine containerEngine, string node, string action, DateTimeOffset since, CancellationToken cancel)
     {
         var filters = JsonSerializer.Serialize(new Dictionary<string, string[]>(StringComparer.Ordinal) { ["container"] = [node], ["event"] = [action] });
-        using var answer = await containerEngine.SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"events?since={Seconds(since)}&until={Seconds(Bench.Now)}&filters={Uri.EscapeDataString(filters)}"), null, stream: false, cancel);
+        using var answer =
+            await containerEngine.SendAsync(HttpMethod.Get,
+                string.Create(CultureInfo.InvariantCulture,
+                    $"events?since={Seconds(since)}&until={Seconds(Bench.Now)}&filters={Uri.EscapeDataString(filters)}"), null, stream: false, cancel);
         var line = (await answer.Content.ReadAsStringAsync(cancel)).Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1];
         return JsonSerializer.Deserialize<JsonElement>(line).GetProperty("timeNano").GetInt64() / 1e6;
 

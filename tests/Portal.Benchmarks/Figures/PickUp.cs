@@ -3,7 +3,8 @@ using Portal.TestKit;
 
 namespace Portal.Benchmarks.Figures;
 
-/// <summary>From the commit of an order, as the database records it, to a worker taking the run. Each launch is cancelled at once, so that the next finds a quiet installation.</summary>
+/// <summary>From the commit of an order, as the database records it, to a worker taking the run. Each launch
+/// is cancelled at once, so that the next finds a quiet installation.</summary>
 internal sealed class PickUp() : Figure("pickup")
 {
     private const double Goal = 50;
@@ -14,8 +15,12 @@ internal sealed class PickUp() : Figure("pickup")
         for (var i = bench.Times(150, 10); i > 0; i--)
         {
             var order = bench.It.Site.Order(bench.Student, bench.NewName());
-            if (await bench.It.Site.Get<LaunchWorkspace>().RunAsync(order, cancel) is not LaunchOutcome.Accepted) throw new InvalidOperationException("An order was not accepted.");
-            await Until.TrueAsync("a worker took the run", async () => await bench.ScalarAsync<bool>("select exists (select from portal.run_steps s join portal.runs r on r.id = s.run_id where r.workspace_id = $1)", cancel, order.Id), cancel);
+            if (await bench.It.Site.Get<LaunchWorkspace>().RunAsync(order, cancel) is not LaunchOutcome.Accepted)
+                throw new InvalidOperationException("An order was not accepted.");
+            await Until.TrueAsync("a worker took the run",
+                async () => await bench.ScalarAsync<bool>(
+                    "select exists (select from portal.run_steps s join portal.runs r on r.id = s.run_id where r.workspace_id = $1)", cancel,
+                    order.Id), cancel);
             await bench.DeleteAsync(order.Id, cancel);
         }
         // The audit row is written with the order and never again, so its transaction is the order's.

@@ -34,10 +34,12 @@ internal sealed class Takeover() : Figure("takeover")
     {
         var id = await bench.OrderAsync(cancel);
         string? victim = null;
-        await Until.TrueAsync("a worker is in the middle of a step", async () => (victim = await OwnerAsync(bench, id, cancel)) is not null, cancel, TimeSpan.FromMinutes(1));
+        await Until.TrueAsync("a worker is in the middle of a step", async () => (victim = await OwnerAsync(bench, id, cancel)) is not null, cancel,
+            TimeSpan.FromMinutes(1));
         var killed = TimeProvider.System.GetTimestamp();
         jobs.Kill();
-        await Until.TrueAsync("the run is held again", async () => await OwnerAsync(bench, id, cancel) is { } owner && owner != victim, cancel, TimeSpan.FromMinutes(1));
+        await Until.TrueAsync("the run is held again", async () => await OwnerAsync(bench, id, cancel) is { } owner && owner != victim, cancel,
+            TimeSpan.FromMinutes(1));
         var took = TimeProvider.System.GetElapsedTime(killed).TotalSeconds;
         await bench.EndedAsync(id, cancel);
         await bench.DeleteAsync(id, cancel);
@@ -61,9 +63,11 @@ internal sealed class Takeover() : Figure("takeover")
 
         public static Supervised Start(Installation it)
         {
-            var script = Environment.GetEnvironmentVariable("PORTAL_TEST_SUPERVISE") ?? throw new InvalidOperationException("PORTAL_TEST_SUPERVISE is not set; infra/bench sets it.");
+            var script = Environment.GetEnvironmentVariable("PORTAL_TEST_SUPERVISE")
+                ?? throw new InvalidOperationException("PORTAL_TEST_SUPERVISE is not set; infra/bench sets it.");
             var start = it.Jobs.Command();
-            foreach (var argument in (string[])[script, "jobs", it.Folder, Path.Combine(it.Folder, "supervised.log"), start.FileName]) start.ArgumentList.Insert(start.ArgumentList.Count - 1, argument);
+            foreach (var argument in (string[])[script, "jobs", it.Folder, Path.Combine(it.Folder, "supervised.log"), start.FileName])
+                start.ArgumentList.Insert(start.ArgumentList.Count - 1, argument);
             (start.FileName, start.RedirectStandardOutput, start.RedirectStandardError) = ("bash", false, false);
             return new(Process.Start(start)!, Path.Combine(it.Folder, "jobs.process"));
         }

@@ -37,7 +37,8 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
     {
         using var visitor = web.Visit();
         var token = await visitor.FormTokenAsync();
-        using var answer = await visitor.PostFormAsync("/sign-in/demo", web.Origin, ("person", web.Person("Real").ToString()), ("__RequestVerificationToken", token));
+        using var answer =
+            await visitor.PostFormAsync("/sign-in/demo", web.Origin, ("person", web.Person("Real").ToString()), ("__RequestVerificationToken", token));
         answer.StatusCode.ShouldBe(HttpStatusCode.NotFound);
         visitor.Session.ShouldBeNull();
     }
@@ -96,7 +97,8 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
         using var visitor = web.Visit();
         using var answer = await visitor.SignInAsync("Ada", url);
         answer.Headers.Location!.ToString().ShouldBe("/");
-        using var bye = await visitor.PostFormAsync("/sign-out", web.Origin, ("returnUrl", url), ("__RequestVerificationToken", await visitor.FormTokenAsync()));
+        using var bye = await visitor.PostFormAsync("/sign-out", web.Origin, ("returnUrl", url),
+            ("__RequestVerificationToken", await visitor.FormTokenAsync()));
         bye.Headers.Location!.ToString().ShouldBe("/signed-out?returnUrl=%2F");
     }
 
@@ -154,7 +156,8 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
     {
         using var visitor = web.Visit();
         await visitor.SignInAsync("Alan");
-        await web.Database.ExecuteAsync($"update portal.sessions set expires_at = clock_timestamp() - interval '1 second' where person_id = {web.Person("Alan")}", Cancel);
+        await web.Database.ExecuteAsync(
+            $"update portal.sessions set expires_at = clock_timestamp() - interval '1 second' where person_id = {web.Person("Alan")}", Cancel);
         (await visitor.GetAsync("/api/v1/me")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
     }
 
@@ -168,7 +171,9 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
         await ada.SignInAsync("Ada");
         using var page = await ada.GetAsync(path);
         var policy = page.Headers.GetValues("Content-Security-Policy").ShouldHaveSingleItem().Split(';', StringSplitOptions.TrimEntries);
-        foreach (var rule in (string[])["default-src 'self'", "script-src 'self'", "style-src-elem 'self'", "connect-src 'self'", "object-src 'none'", "base-uri 'self'", "form-action 'self'", "frame-ancestors 'none'"]) policy.ShouldContain(rule);
+        foreach (var rule in (string[])["default-src 'self'", "script-src 'self'", "style-src-elem 'self'", "connect-src 'self'",
+            "object-src 'none'", "base-uri 'self'", "form-action 'self'", "frame-ancestors 'none'"])
+            policy.ShouldContain(rule);
         policy.ShouldNotContain(rule => rule.Contains("unsafe", StringComparison.Ordinal) && !rule.StartsWith("style-src-attr", StringComparison.Ordinal));
         page.Headers.GetValues("X-Content-Type-Options").ShouldBe(["nosniff"]);
         (await page.Content.ReadAsStringAsync(Cancel)).ShouldNotContain("<style");
@@ -181,7 +186,8 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
         using var page = await visitor.GetAsync("/operations?x=1");
         page.StatusCode.ShouldBe(HttpStatusCode.Found);
         page.Headers.Location!.ToString().ShouldBe("/sign-in?returnUrl=%2Foperations%3Fx%3D1");
-        (await visitor.SendAsync(HttpMethod.Post, "/_blazor/negotiate?negotiateVersion=1", new StringContent(""), web.Origin)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        (await visitor.SendAsync(HttpMethod.Post, "/_blazor/negotiate?negotiateVersion=1", new StringContent(""), web.Origin)).StatusCode.ShouldBe(
+            HttpStatusCode.Unauthorized);
     }
 
     [Theory]
@@ -194,7 +200,9 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
         using var visitor = web.Visit();
         await visitor.SignInAsync("Ada");
         await Should.ThrowAsync<System.Net.WebSockets.WebSocketException>(() => visitor.SocketAsync($"{web.Origin}/_blazor?id=x", origin));
-        if (origin is not null) (await visitor.SendAsync(HttpMethod.Post, "/_blazor/negotiate?negotiateVersion=1", new StringContent(""), origin)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        if (origin is not null)
+            (await visitor.SendAsync(HttpMethod.Post, "/_blazor/negotiate?negotiateVersion=1", new StringContent(""), origin)).StatusCode.ShouldBe(
+                HttpStatusCode.Forbidden);
     }
 
     [Fact]
@@ -223,7 +231,9 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
 
     [Fact]
     public void Site_AppsOnThePortalsSite_DoesNotStart() =>
-        Should.Throw<InvalidOperationException>(() => Portal.Program.Build(web.Arguments("http://127.0.0.1:0", "--Site:PublicUrl=https://portal.uni.edu", "--Site:AppsDomain=apps.uni.edu"), TimeProvider.System)).Message.ShouldContain("Site:AppsDomain");
+        Should.Throw<InvalidOperationException>(() =>
+            Portal.Program.Build(web.Arguments("http://127.0.0.1:0", "--Site:PublicUrl=https://portal.uni.edu", "--Site:AppsDomain=apps.uni.edu"),
+                TimeProvider.System)).Message.ShouldContain("Site:AppsDomain");
 
     [Fact]
     public async Task DemoSignIn_SwitchedOff_IsNotThere()

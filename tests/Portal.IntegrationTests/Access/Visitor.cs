@@ -42,7 +42,8 @@ public sealed partial class Visitor : IDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string url, HttpContent? content = null, string? origin = null, Action<HttpRequestHeaders>? headers = null, HttpCompletionOption until = HttpCompletionOption.ResponseContentRead)
+    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string url, HttpContent? content = null, string? origin = null,
+        Action<HttpRequestHeaders>? headers = null, HttpCompletionOption until = HttpCompletionOption.ResponseContentRead)
     {
         using var request = new HttpRequestMessage(method, new Uri(_web.Url, url)) { Content = content };
         if (CookieFor(request.RequestUri!) is { } cookie) request.Headers.TryAddWithoutValidation("Cookie", cookie);
@@ -67,7 +68,8 @@ public sealed partial class Visitor : IDisposable
         using var page = await GetAsync($"/sign-in{(returnUrl is null ? "" : $"?returnUrl={Uri.EscapeDataString(returnUrl)}")}");
         page.StatusCode.ShouldBe(HttpStatusCode.OK);
         var html = await page.Content.ReadAsStringAsync(Cancel);
-        return await PostFormAsync("/sign-in/demo", _web.Origin, ("person", _web.Person(name).ToString()), ("returnUrl", Field(html, "returnUrl")), ("__RequestVerificationToken", Field(html, "__RequestVerificationToken")));
+        return await PostFormAsync("/sign-in/demo", _web.Origin, ("person", _web.Person(name).ToString()), ("returnUrl", Field(html, "returnUrl")),
+            ("__RequestVerificationToken", Field(html, "__RequestVerificationToken")));
     }
 
     /// <summary>A token for a form of this person, as their pages carry it.</summary>
@@ -122,7 +124,8 @@ public sealed partial class Visitor : IDisposable
         _handler.Dispose();
     }
 
-    private string? CookieFor(Uri uri) => Cookies.Where(c => c.Key.Host == uri.Authority).Select(c => $"{c.Key.Name}={c.Value}").ToList() is { Count: > 0 } mine ? string.Join("; ", mine) : null;
+    private string? CookieFor(Uri uri) =>
+        Cookies.Where(c => c.Key.Host == uri.Authority).Select(c => $"{c.Key.Name}={c.Value}").ToList() is { Count: > 0 } mine ? string.Join("; ", mine) : null;
 
     private void Keep(string host, string setCookie)
     {
@@ -131,7 +134,9 @@ public sealed partial class Visitor : IDisposable
         else Cookies[(host, pair[0])] = pair[1];
     }
 
-    private static string Field(string html, string name) => WebUtility.HtmlDecode(Regex.Match(html, $"name=\"{name}\"[^>]*value=\"(?<v>[^\"]*)\"", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["v"].Value);
+    private static string Field(string html, string name) =>
+        WebUtility.HtmlDecode(
+            Regex.Match(html, $"name=\"{name}\"[^>]*value=\"(?<v>[^\"]*)\"", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["v"].Value);
 
     [GeneratedRegex("<form method=\"post\" action=\"(?<to>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex ActionOf();

@@ -69,7 +69,8 @@ public class WebFixture : IAsyncLifetime
     public string[] Arguments(string urls, params string[] more) =>
     [
         $"--urls={urls}", $"--ConnectionStrings:portal={Connection}", $"--Installation:Id={Installation}", $"--Installation:KeyFile={_folder}/installation.key",
-        $"--Site:PublicUrl={Url}", "--Site:AppsDomain=apps.localhost", "--SignIn:Demo=true", $"--DataProtection:KeysFolder={_folder}/keys", $"--Jobs:Socket={JobsSocket}", $"--Metrics:TokenFile={_folder}/metrics.token",
+        $"--Site:PublicUrl={Url}", "--Site:AppsDomain=apps.localhost", "--SignIn:Demo=true", $"--DataProtection:KeysFolder={_folder}/keys",
+        $"--Jobs:Socket={JobsSocket}", $"--Metrics:TokenFile={_folder}/metrics.token",
         "--Logging:LogLevel:Default=Warning", "--HostOptions:ShutdownTimeout=00:00:02", .. more,
     ];
 
@@ -83,7 +84,9 @@ public class WebFixture : IAsyncLifetime
     public async Task<Workspace> WorkspaceAsync(string owner)
     {
         var id = Guid.CreateVersion7();
-        var launched = await Services.GetRequiredService<LaunchWorkspace>().RunAsync(new(id, new(Person(owner)), Class, "notebook", "s", $"work {Interlocked.Increment(ref _names)}", TimeProvider.System.GetUtcNow().AddHours(2)), Cancel);
+        var launched = await Services.GetRequiredService<LaunchWorkspace>()
+            .RunAsync(new(id, new(Person(owner)), Class, "notebook", "s", $"work {Interlocked.Increment(ref _names)}",
+                TimeProvider.System.GetUtcNow().AddHours(2)), Cancel);
         launched.ShouldBeOfType<LaunchOutcome.Accepted>();
         await ReadyAsync(id, generation: 1);
         await using var db = Database.Open();
@@ -96,7 +99,16 @@ public class WebFixture : IAsyncLifetime
         await Database.ExecuteAsync($"delete from portal.nodes where workspace_id = {id}", Cancel);
         await using (var db = Database.Open())
         {
-            db.Nodes.Add(new() { WorkspaceId = id, Name = "notebook", Role = "notebook", Generation = generation, Running = true, Address = "127.0.0.1", SeenAt = TimeProvider.System.GetUtcNow() });
+            db.Nodes.Add(new()
+            {
+                WorkspaceId = id,
+                Name = "notebook",
+                Role = "notebook",
+                Generation = generation,
+                Running = true,
+                Address = "127.0.0.1",
+                SeenAt = TimeProvider.System.GetUtcNow()
+            });
             await db.SaveChangesAsync(Cancel);
         }
         await Database.ExecuteAsync($"update portal.runs set phase = 'Succeeded', ended_at = clock_timestamp() where workspace_id = {id}", Cancel);
@@ -130,12 +142,31 @@ public class WebFixture : IAsyncLifetime
     {
         await using var db = Database.Open();
         db.Tenants.Add(new() { Id = Tenant, Slug = "informatics", Name = "Informatics", Limits = new(1000, 1_000_000, 1000, 1000) });
-        db.Classes.Add(new() { Id = Class, TenantId = Tenant, Slug = "ds", Title = "Data science", Limits = new(1000, 1_000_000, 1000, 1000), MemberLimits = new(100, 100_000, 10, 50), WorkFolderGib = 2, LongestHours = 12 });
-        foreach (var (name, role) in ((string, MemberRole)[])[("Ada", MemberRole.Student), ("Alan", MemberRole.Student), ("Barbara", MemberRole.Assistant), ("Edsger", MemberRole.Instructor), ("Margaret", MemberRole.TenantAdmin), ("Ken", MemberRole.Operator)])
+        db.Classes.Add(new()
+        {
+            Id = Class,
+            TenantId = Tenant,
+            Slug = "ds",
+            Title = "Data science",
+            Limits = new(1000, 1_000_000, 1000, 1000),
+            MemberLimits = new(100, 100_000, 10, 50),
+            WorkFolderGib = 2,
+            LongestHours = 12
+        });
+        foreach (var (name, role) in ((string, MemberRole)[])[("Ada", MemberRole.Student), ("Alan", MemberRole.Student),
+            ("Barbara", MemberRole.Assistant), ("Edsger", MemberRole.Instructor), ("Margaret", MemberRole.TenantAdmin), ("Ken", MemberRole.Operator)])
         {
             var id = _persons[name] = Guid.CreateVersion7();
             db.Persons.Add(new() { Id = id, Issuer = DemoPeople.Issuer, Subject = name, Name = name });
-            db.Memberships.Add(new() { Id = Guid.CreateVersion7(), PersonId = id, Role = role, TenantId = role is MemberRole.Operator ? null : Tenant, ClassId = role is MemberRole.Operator or MemberRole.TenantAdmin ? null : Class });
+            db.Memberships.Add(
+                new()
+                {
+                    Id = Guid.CreateVersion7(),
+                    PersonId = id,
+                    Role = role,
+                    TenantId = role is MemberRole.Operator ? null : Tenant,
+                    ClassId = role is MemberRole.Operator or MemberRole.TenantAdmin ? null : Class
+                });
         }
         var real = _persons["Real"] = Guid.CreateVersion7();
         db.Persons.Add(new() { Id = real, Issuer = "https://login.example.org", Subject = "real", Name = "Real" });

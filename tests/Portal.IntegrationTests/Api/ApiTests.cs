@@ -17,7 +17,8 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     private object Order(Guid? id = null, string name = "my work", string size = "s", string template = "notebook", double hours = 2) =>
-        new { id = id ?? Guid.CreateVersion7(), classId = web.Class, templateId = template, size, name, endAt = TimeProvider.System.GetUtcNow().AddHours(hours) };
+        new { id = id ?? Guid.CreateVersion7(), classId = web.Class, templateId = template, size, name,
+            endAt = TimeProvider.System.GetUtcNow().AddHours(hours) };
 
     [Fact]
     public async Task Launch_LookListStopDelete_GoTheSameWayAsThePages()
@@ -36,10 +37,14 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         list.EnumerateArray().Count(w => w.GetProperty("id").GetGuid() == id).ShouldBe(1);
         await web.ReadyAsync(id, 1);
         var ticket = await JsonAsync(await ada.PostJsonAsync($"/api/v1/workspaces/{id}/apps/notebook/ticket", new { }));
-        using (var entered = await ada.EnterAsync(ticket.GetProperty("address").GetString()!, ticket.GetProperty("ticket").GetString()!, ticket.GetProperty("origin").GetString()))
+        using (var entered =
+            await ada.EnterAsync(ticket.GetProperty("address").GetString()!, ticket.GetProperty("ticket").GetString()!,
+                ticket.GetProperty("origin").GetString()))
             entered.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
-        (await ada.PostJsonAsync($"/api/v1/workspaces/{id}/extend", new { endAt = TimeProvider.System.GetUtcNow().AddHours(5) })).StatusCode.ShouldBe(HttpStatusCode.Accepted);
-        (await ada.PostJsonAsync($"/api/v1/workspaces/{id}/extend", new { endAt = TimeProvider.System.GetUtcNow().AddHours(50) })).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        (await ada.PostJsonAsync($"/api/v1/workspaces/{id}/extend", new { endAt = TimeProvider.System.GetUtcNow().AddHours(5) })).StatusCode.ShouldBe(
+            HttpStatusCode.Accepted);
+        (await ada.PostJsonAsync($"/api/v1/workspaces/{id}/extend", new { endAt = TimeProvider.System.GetUtcNow().AddHours(50) })).StatusCode.ShouldBe(
+            HttpStatusCode.UnprocessableEntity);
         (await ada.PostJsonAsync($"/api/v1/workspaces/{id}/stop", new { })).StatusCode.ShouldBe(HttpStatusCode.Accepted);
         using var start = await ada.SendAsync(HttpMethod.Post, $"/api/v1/workspaces/{id}/start", null, web.Origin, h => h.Add("X-Portal-Csrf", "1"));
         start.StatusCode.ShouldBe(HttpStatusCode.Conflict, await start.Content.ReadAsStringAsync(Cancel));
@@ -54,7 +59,8 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         using var ada = web.Visit();
         await ada.SignInAsync("Ada");
         var id = Guid.CreateVersion7();
-        object Wanted(double? hours, DateTimeOffset? endAt) => new { id, classId = web.Class, templateId = "notebook", size = "s", name = "hours", hours, endAt };
+        object Wanted(double? hours, DateTimeOffset? endAt) =>
+            new { id, classId = web.Class, templateId = "notebook", size = "s", name = "hours", hours, endAt };
         foreach (var both in (object[])[Wanted(null, null), Wanted(2, TimeProvider.System.GetUtcNow().AddHours(2))])
         {
             using var refused = await ada.PostJsonAsync("/api/v1/workspaces", both);
@@ -125,7 +131,9 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
     {
         using var ada = web.Visit();
         await ada.SignInAsync("Ada");
-        using var answer = await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", new StringContent(body, Encoding.UTF8, "application/json"), web.Origin, h => h.Add("X-Portal-Csrf", "1"));
+        using var answer =
+            await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", new StringContent(body, Encoding.UTF8, "application/json"), web.Origin,
+                h => h.Add("X-Portal-Csrf", "1"));
         answer.StatusCode.ShouldBe(status);
         answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
     }
@@ -151,7 +159,8 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
     [InlineData("fine", "s", "notebook", -1, HttpStatusCode.UnprocessableEntity, "EndInThePast")]
     [InlineData("fine", "s", "notebook", 100, HttpStatusCode.UnprocessableEntity, "EndTooLate")]
     [InlineData("fine", "l", "notebook", 2, HttpStatusCode.Conflict, "OverQuota")]
-    public async Task Launch_Refused_SaysWhyWithBindingLimitAndNearestFit(string name, string size, string template, double hours, HttpStatusCode status, string reason)
+    public async Task Launch_Refused_SaysWhyWithBindingLimitAndNearestFit(string name, string size, string template, double hours,
+        HttpStatusCode status, string reason)
     {
         using var alan = web.Visit();
         await alan.SignInAsync("Alan");
@@ -173,9 +182,12 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         foreach (var id in (Guid[])[w.Id, Guid.CreateVersion7(), Guid.Empty])
         {
             (await alan.GetAsync($"/api/v1/workspaces/{id}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-            foreach (var verb in (string[])["stop", "start", "apps/notebook/ticket"]) (await alan.PostJsonAsync($"/api/v1/workspaces/{id}/{verb}", new { })).StatusCode.ShouldBe(HttpStatusCode.NotFound, verb);
-            (await alan.PostJsonAsync($"/api/v1/workspaces/{id}/extend", new { endAt = TimeProvider.System.GetUtcNow() })).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-            (await alan.SendAsync(HttpMethod.Delete, $"/api/v1/workspaces/{id}", null, web.Origin, h => h.Add("X-Portal-Csrf", "1"))).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            foreach (var verb in (string[])["stop", "start", "apps/notebook/ticket"])
+                (await alan.PostJsonAsync($"/api/v1/workspaces/{id}/{verb}", new { })).StatusCode.ShouldBe(HttpStatusCode.NotFound, verb);
+            (await alan.PostJsonAsync($"/api/v1/workspaces/{id}/extend", new { endAt = TimeProvider.System.GetUtcNow() })).StatusCode.ShouldBe(
+                HttpStatusCode.NotFound);
+            (await alan.SendAsync(HttpMethod.Delete, $"/api/v1/workspaces/{id}", null, web.Origin, h => h.Add("X-Portal-Csrf", "1"))).StatusCode.ShouldBe(
+                HttpStatusCode.NotFound);
         }
         foreach (var id in (string[])["1", "..", "%2e%2e%2fme", "' or 1=1", new string('a', 500)])
         {
@@ -197,12 +209,16 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         var w = await web.WorkspaceAsync("Ada");
         var verbs = web.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
             .Where(e => e.RoutePattern.RawText?.StartsWith("/api/v1/", StringComparison.Ordinal) == true && e.RoutePattern.Parameters.Any(p => p.Name == "id"))
-            .SelectMany(e => e.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods, (e, method) => (Path: "/" + string.Join('/', e.RoutePattern.PathSegments.Select(s => Part(s.Parts[0], w.Id))), Method: new HttpMethod(method))).ToList();
+            .SelectMany(e => e.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods,
+                (e, method) => (Path: "/" + string.Join('/', e.RoutePattern.PathSegments.Select(s => Part(s.Parts[0], w.Id))), Method: new HttpMethod(method)))
+            .ToList();
         verbs.Count.ShouldBeGreaterThanOrEqualTo(6);
 
         foreach (var (path, method) in verbs)
         {
-            using var body = method == HttpMethod.Get || method == HttpMethod.Delete ? null : JsonContent.Create(new { endAt = TimeProvider.System.GetUtcNow().AddHours(1), hours = 1, workers = 1 });
+            using var body = method == HttpMethod.Get || method == HttpMethod.Delete
+                ? null
+                : JsonContent.Create(new { endAt = TimeProvider.System.GetUtcNow().AddHours(1), hours = 1, workers = 1 });
             using var answer = await other.SendAsync(method, path, body, web.Origin, h => h.Add("X-Portal-Csrf", "1"));
             answer.StatusCode.ShouldBe(HttpStatusCode.NotFound, $"{method} {path}");
             answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
@@ -232,7 +248,9 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         await edsger.SignInAsync("Edsger");
         async Task<HttpStatusCode> PutAsync(Visitor visitor, int? minutes)
         {
-            using var answer = await visitor.SendAsync(HttpMethod.Put, $"/api/v1/classes/{web.Class}/idle", JsonContent.Create(new { minutes }), web.Origin, h => h.Add("X-Portal-Csrf", "1"));
+            using var answer =
+                await visitor.SendAsync(HttpMethod.Put, $"/api/v1/classes/{web.Class}/idle", JsonContent.Create(new { minutes }), web.Origin,
+                    h => h.Add("X-Portal-Csrf", "1"));
             return answer.StatusCode;
         }
         async Task<int?> RuleAsync()
@@ -290,7 +308,9 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         using var ada = web.Visit();
         await ada.SignInAsync("Ada");
         var w = await web.WorkspaceAsync("Ada");
-        using var answer = await ada.SendAsync(HttpMethod.Post, string.Format(System.Globalization.CultureInfo.InvariantCulture, path, w.Id), new StringContent($"{{\"endAt\":\"{new string('x', 2 << 20)}\"}}", Encoding.UTF8, "application/json"), web.Origin, h =>
+        using var answer =
+            await ada.SendAsync(HttpMethod.Post, string.Format(System.Globalization.CultureInfo.InvariantCulture, path, w.Id),
+                new StringContent($"{{\"endAt\":\"{new string('x', 2 << 20)}\"}}", Encoding.UTF8, "application/json"), web.Origin, h =>
         {
             h.Add("X-Portal-Csrf", "1");
             h.ExpectContinue = true;
@@ -307,8 +327,10 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         await ada.SignInAsync("Ada");
         (await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", JsonContent.Create(Order()), web.Origin)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         foreach (var origin in (string[])["http://evil.example.org", web.AppUrl("a123456789"), "null"])
-            (await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", JsonContent.Create(Order()), origin, h => h.Add("X-Portal-Csrf", "1"))).StatusCode.ShouldBe(HttpStatusCode.Forbidden, origin);
-        (await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", JsonContent.Create(Order(null, "no origin")), null, h => h.Add("X-Portal-Csrf", "1"))).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+            (await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", JsonContent.Create(Order()), origin,
+                h => h.Add("X-Portal-Csrf", "1"))).StatusCode.ShouldBe(HttpStatusCode.Forbidden, origin);
+        (await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", JsonContent.Create(Order(null, "no origin")), null,
+            h => h.Add("X-Portal-Csrf", "1"))).StatusCode.ShouldBe(HttpStatusCode.Accepted);
     }
 
     [Fact]
@@ -325,7 +347,8 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         (nothing.StatusCode, nothing.Content.Headers.ContentType!.MediaType).ShouldBe((HttpStatusCode.NotFound, "application/problem+json"));
         using var document = await stranger.GetAsync("/api/v1/openapi.json");
         var text = await document.Content.ReadAsStringAsync(Cancel);
-        foreach (var wanted in (string[])["/api/v1/workspaces/{id}/apps/{app}/ticket", "Launch a workspace", "A UUID of the caller", "\"maxLength\": 40"]) text.ShouldContain(wanted);
+        foreach (var wanted in (string[])["/api/v1/workspaces/{id}/apps/{app}/ticket", "Launch a workspace", "A UUID of the caller", "\"maxLength\": 40"])
+            text.ShouldContain(wanted);
     }
 
     private static async Task<JsonElement> JsonAsync(HttpResponseMessage answer)

@@ -31,7 +31,10 @@ public sealed class ScratchApiTests(ClusterFixture fixture) : IClassFixture<Clus
         scratch[0].GetProperty("cause").ValueKind.ShouldBe(JsonValueKind.Null);
         scratch[1].GetProperty("cause").GetString().ShouldBe(
             "The scratch folder of worker1 is full: anything that needs to write there waits or fails until there is space.");
-        scratch[1].GetProperty("remedy").GetString().ShouldBe("Delete what is no longer needed in /scratch on that node. Stopping the workspace does not empty it.");
+        scratch[1]
+            .GetProperty("remedy")
+            .GetString()
+            .ShouldBe("Delete what is no longer needed in /scratch on that node. Stopping the workspace does not empty it.");
     }
 
     [Fact]

@@ -50,10 +50,13 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
         await ken.SignInAsync("Ken");
         (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/deprecate", new { reason = "" })).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/deprecate", new { reason = "   " })).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
-        (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/restrict", new { classes = new[] { Guid.CreateVersion7() } })).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/restrict", new { classes = new[] { Guid.CreateVersion7() } })).StatusCode.ShouldBe(
+            HttpStatusCode.UnprocessableEntity);
         (await ken.PostJsonAsync("/api/v1/managed-templates/nothing/offer", new { })).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-        (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/deprecate", new { reason = "Take notebook." })).StatusCode.ShouldBe(HttpStatusCode.NoContent);
-        await web.Database.ExecuteAsync($"insert into portal.template_faults (file, line, field, reason, seen_at) values ('mine/template.yaml', 3, 'id', 'is missing', now()) on conflict do nothing", Cancel);
+        (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/deprecate", new { reason = "Take notebook." })).StatusCode.ShouldBe(
+            HttpStatusCode.NoContent);
+        await web.Database.ExecuteAsync(
+            $"insert into portal.template_faults (file, line, field, reason, seen_at) values ('mine/template.yaml', 3, 'id', 'is missing', now()) on conflict do nothing", Cancel);
         var view = await JsonAsync(await ken.GetAsync("/api/v1/managed-templates"));
         var row = view.GetProperty("templates").EnumerateArray().Single(t => t.GetProperty("id").GetString() == template);
         row.GetProperty("deprecated").GetString().ShouldBe("Take notebook.");
@@ -91,14 +94,16 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var live = await web.Services.GetRequiredService<CatalogFeed>().WatchAsync(new(web.Person("Ada")), cancellation.Token);
         live.Now!.Cards.ShouldContain(c => c.Spec.Id == template);
-        (await web.Services.GetRequiredService<RestrictTemplate>().RunAsync(new(web.Person("Ken")), template, [elsewhere], Cancel)).ShouldBeOfType<TemplateOutcome.Done>();
+        (await web.Services.GetRequiredService<RestrictTemplate>().RunAsync(new(web.Person("Ken")), template, [elsewhere], Cancel))
+            .ShouldBeOfType<TemplateOutcome.Done>();
         await foreach (var next in live.Later.WithCancellation(Cancel))
             if (next!.Cards.All(c => c.Spec.Id != template)) break;
         (await TemplatesAsync(ada)).ShouldNotContain(t => t.GetProperty("id").GetString() == template);
         var refused = await LaunchAsync(ada, template);
         refused.Body.GetProperty("reason").GetString().ShouldBe("NotForClass");
         (await web.Services.GetRequiredService<CatalogFeed>().ReadAsync(new(web.Person("Ken")), Cancel)).Cards.ShouldContain(c => c.Spec.Id == template);
-        (await web.Services.GetRequiredService<RestrictTemplate>().RunAsync(new(web.Person("Ken")), template, [web.Class, elsewhere], Cancel)).ShouldBeOfType<TemplateOutcome.Done>();
+        (await web.Services.GetRequiredService<RestrictTemplate>().RunAsync(new(web.Person("Ken")), template, [web.Class, elsewhere], Cancel))
+            .ShouldBeOfType<TemplateOutcome.Done>();
         (await LaunchAsync(ada, template)).Status.ShouldBe(HttpStatusCode.Accepted);
         await cancellation.CancelAsync();
     }
@@ -121,7 +126,8 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
             (await restrict.RunAsync(new(web.Person("Ken")), template, [theirs, mine2], Cancel)).ShouldBeOfType<TemplateOutcome.Done>();
             (await restrict.RunAsync(margaret, template, [web.Class], Cancel)).ShouldBeOfType<TemplateOutcome.Done>();
             await using var db = web.Database.Open();
-            (await db.TemplateClasses.Where(c => c.TemplateId == template).Select(c => c.ClassId).ToListAsync(Cancel)).ShouldBe([theirs, web.Class], ignoreOrder: true);
+            (await db.TemplateClasses.Where(c => c.TemplateId == template).Select(c => c.ClassId).ToListAsync(Cancel))
+                .ShouldBe([theirs, web.Class], ignoreOrder: true);
             (await web.Services.GetRequiredService<TemplatesFeed>().ReadAsync(margaret, Cancel))!.Classes.ShouldNotContain(c => c.Id == theirs);
             (await restrict.RunAsync(margaret, template, [], Cancel)).ShouldBeOfType<TemplateOutcome.Done>();
             (await db.TemplateClasses.Where(c => c.TemplateId == template).Select(c => c.ClassId).ToListAsync(Cancel)).ShouldBe([theirs]);
@@ -149,18 +155,32 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
         await using var db = web.Database.Open();
         var id = Guid.CreateVersion7();
         if (tenant is null) db.Tenants.Add(new() { Id = id, Slug = $"t{id:n}"[..20], Name = "Physics", Limits = new(1, 1, 1, 1) });
-        db.Classes.Add(new() { Id = id, TenantId = tenant ?? id, Slug = $"c{id:n}"[..20], Title = "Other", Limits = new(1, 1, 1, 1), MemberLimits = new(1, 1, 1, 1), WorkFolderGib = 1, LongestHours = 1 });
+        db.Classes.Add(new()
+        {
+            Id = id,
+            TenantId = tenant ?? id,
+            Slug = $"c{id:n}"[..20],
+            Title = "Other",
+            Limits = new(1, 1, 1, 1),
+            MemberLimits = new(1, 1, 1, 1),
+            WorkFolderGib = 1,
+            LongestHours = 1
+        });
         await db.SaveChangesAsync(Cancel);
         return (id, tenant ?? id);
     }
 
     private async Task<(HttpStatusCode Status, JsonElement Body)> LaunchAsync(Visitor visitor, string template)
     {
-        using var answer = await visitor.PostJsonAsync("/api/v1/workspaces", new { id = Guid.CreateVersion7(), classId = web.Class, templateId = template, size = "s", name = Guid.CreateVersion7().ToString("n"), endAt = TimeProvider.System.GetUtcNow().AddHours(1) });
+        using var answer =
+            await visitor.PostJsonAsync("/api/v1/workspaces",
+                new { id = Guid.CreateVersion7(), classId = web.Class, templateId = template, size = "s", name = Guid.CreateVersion7().ToString("n"),
+                    endAt = TimeProvider.System.GetUtcNow().AddHours(1) });
         return (answer.StatusCode, await JsonAsync(answer));
     }
 
-    private static async Task<IReadOnlyList<JsonElement>> TemplatesAsync(Visitor visitor) => [.. (await JsonAsync(await visitor.GetAsync("/api/v1/templates"))).EnumerateArray()];
+    private static async Task<IReadOnlyList<JsonElement>> TemplatesAsync(Visitor visitor) =>
+        [.. (await JsonAsync(await visitor.GetAsync("/api/v1/templates"))).EnumerateArray()];
 
     private static async Task<JsonElement> JsonAsync(HttpResponseMessage answer) => await answer.Content.ReadFromJsonAsync<JsonElement>(Cancel);
 }

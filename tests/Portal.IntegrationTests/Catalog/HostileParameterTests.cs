@@ -15,8 +15,10 @@ public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<La
 {
     private static readonly string[] Values =
     [
-        "$(touch /tmp/x)", "`touch /tmp/x`", "; touch /tmp/x #", "& touch /tmp/x &", "| touch /tmp/x", "' ; touch /tmp/x ; '", "\" ; touch /tmp/x ; \"", "${IFS}touch${IFS}/tmp/x", "\\n; touch /tmp/x",
-        "!!python/object/apply:os.system ['touch /tmp/x']", "&a [*a]", "{{ 7*7 }} %(x)s {0}", "../../etc/passwd", "-c 'touch /tmp/x'", "PATH=/tmp", "a=b=c", "ünï ☃ \u202e", "",
+        "$(touch /tmp/x)", "`touch /tmp/x`", "; touch /tmp/x #", "& touch /tmp/x &", "| touch /tmp/x", "' ; touch /tmp/x ; '",
+        "\" ; touch /tmp/x ; \"", "${IFS}touch${IFS}/tmp/x", "\\n; touch /tmp/x",
+        "!!python/object/apply:os.system ['touch /tmp/x']", "&a [*a]", "{{ 7*7 }} %(x)s {0}", "../../etc/passwd", "-c 'touch /tmp/x'", "PATH=/tmp",
+        "a=b=c", "ünï ☃ \u202e", "",
     ];
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -30,18 +32,31 @@ public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<La
         ParameterPolicy.Fault(spec, given).ShouldBeNull();
         var (mount, _, access) = await lab.WorkAsync(Guid.CreateVersion7(), 300_017);
         mount.ShouldNotBeEmpty();
-        var workspace = new Workspace { Id = access.Workspace, Slug = "abcdefghij", Name = "hostile", SizeId = "s", ClassId = access.ClassId, PersonId = access.PersonId, Parameters = given };
+        var workspace = new Workspace
+        {
+            Id = access.Workspace,
+            Slug = "abcdefghij",
+            Name = "hostile",
+            SizeId = "s",
+            ClassId = access.ClassId,
+            PersonId = access.PersonId,
+            Parameters = given
+        };
         typeof(Workspace).GetProperty(nameof(Workspace.Generation))!.SetValue(workspace, 1);
         typeof(Workspace).GetProperty(nameof(Workspace.Subnet))!.SetValue(workspace, await lab.SubnetAsync());
         var person = new Core.People.Person { Id = access.PersonId, Issuer = "test", Subject = "hostile", Name = "Hostile" };
         typeof(Core.People.Person).GetProperty(nameof(person.Uid))!.SetValue(person, 300_017);
         var version = new TemplateVersion { TemplateId = spec.Id, Hash = new('a', 64), Spec = spec };
-        var facts = new RunFacts(workspace, null!, null!, person, version, null!, new Dictionary<string, string>(StringComparer.Ordinal) { ["python"] = await lab.PythonAsync() }) { SizeId = "s", Workers = 0 };
-        var plan = await new ClusterPlans(lab.Shares, new AppToken(new byte[32]), new TemplateStore(Path.Combine(lab.Mounts, "none"))).MakeAsync(facts, workspace, Cancel);
+        var facts = new RunFacts(workspace, null!, null!, person, version, null!,
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["python"] = await lab.PythonAsync() }) { SizeId = "s", Workers = 0 };
+        var plan = await new ClusterPlans(lab.Shares, new AppToken(new byte[32]), new TemplateStore(Path.Combine(lab.Mounts, "none")))
+            .MakeAsync(facts, workspace, Cancel);
         await lab.Clusters.EnsureAsync(plan, Cancel);
 
         // The notebook server itself, which comes after every program that starts it.
-        await Eventually.HoldsAsync(async () => (await lab.InsideAsync(plan, "notebook", "python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8888/api')")).Code == 0, "the notebook answers", 60);
+        await Eventually.HoldsAsync(async () =>
+            (await lab.InsideAsync(plan, "notebook", "python3", "-c",
+                "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8888/api')")).Code == 0, "the notebook answers", 60);
         var (said, code) = await lab.PythonInsideAsync(plan, "notebook", """
             import glob, os
             for f in glob.glob('/proc/[0-9]*/environ'):
@@ -52,7 +67,11 @@ public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<La
             """);
         code.ShouldBe(0, said);
         said.ShouldContain("made False");
-        var processes = said.Split('\n').Where(l => !l.StartsWith("made", StringComparison.Ordinal)).Select(l => l.Split(' ')).GroupBy(l => l[0], l => Encoding.UTF8.GetString(Convert.FromHexString(l[1]))).ToList();
+        var processes = said.Split('\n')
+            .Where(l => !l.StartsWith("made", StringComparison.Ordinal))
+            .Select(l => l.Split(' '))
+            .GroupBy(l => l[0], l => Encoding.UTF8.GetString(Convert.FromHexString(l[1])))
+            .ToList();
         processes.Count.ShouldBeGreaterThan(0);
         foreach (var process in processes)
             process.Order(StringComparer.Ordinal).ShouldBe(Values.Select((v, i) => $"P_{i}={v}").Order(StringComparer.Ordinal), $"process {process.Key}");

@@ -38,7 +38,9 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         {
             await using (var db = it.Database.Open())
                 foreach (var tag in await db.Images.Where(i => i.Name == "slow" && i.Tag != null).Select(i => i.Tag!).ToListAsync(CancellationToken.None))
-                    await ContainerEngineTasks.IfThereAsync(() => it.Lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+                    await ContainerEngineTasks.IfThereAsync(() =>
+                        it.Lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }),
+                            CancellationToken.None));
             await it.DisposeAsync();
         }
         Directory.Delete(_recipes, recursive: true);
@@ -53,10 +55,13 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         // What is launched from another image becomes Ready.
         var order = It.Site.Order(It.Site.Students[0]);
         (await It.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
-        await Until.TrueAsync("the other workspace is Ready", async () => (await It.Site.Get<WorkspaceFeed>().LookAsync(new(It.Site.Students[0]), order.Id, Cancel))!.Status == WorkspaceStatus.Ready, Cancel, TimeSpan.FromMinutes(2));
+        await Until.TrueAsync("the other workspace is Ready",
+            async () => (await It.Site.Get<WorkspaceFeed>().LookAsync(new(It.Site.Students[0]), order.Id, Cancel))!.Status == WorkspaceStatus.Ready,
+            Cancel, TimeSpan.FromMinutes(2));
         // A new template whose image exists can be launched at once.
         TestCatalog.Write($"{It.Folder}/templates", "bare", TestCatalog.Yaml("bare").Replace("image: python", "image: base", StringComparison.Ordinal));
-        await Until.TrueAsync("the new template's image is seen", async () => (await RowAsync("base"))?.State == ImageState.Ready, Cancel, TimeSpan.FromMinutes(2));
+        await Until.TrueAsync("the new template's image is seen", async () => (await RowAsync("base"))?.State == ImageState.Ready, Cancel,
+            TimeSpan.FromMinutes(2));
 
         (await SaysAsync("slow", "step ")).ShouldNotBe(began);
         (await RowAsync("slow"))!.State.ShouldBe(ImageState.Building);
@@ -72,7 +77,8 @@ public sealed class ImagesBesideTests : IAsyncLifetime
 
     private async Task<string> SaysAsync(string image, string what)
     {
-        await Until.TrueAsync($"'{image}' says {what}", async () => (await RowAsync(image))?.Says?.Contains(what, StringComparison.Ordinal) == true, Cancel, TimeSpan.FromMinutes(2));
+        await Until.TrueAsync($"'{image}' says {what}", async () => (await RowAsync(image))?.Says?.Contains(what, StringComparison.Ordinal) == true,
+            Cancel, TimeSpan.FromMinutes(2));
         return (await RowAsync(image))!.Says!;
     }
 
@@ -82,7 +88,8 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         var containerEngine = It.Lab.ContainerEngine;
         var builds = await containerEngine.AskAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters()), Cancel);
         var waiting = builds.Where(b => b.Command.Contains("until [ -e /go ]", StringComparison.Ordinal)).ShouldHaveSingleItem();
-        var exec = await containerEngine.AskAsync(c => c.Exec.CreateContainerExecAsync(waiting.ID, new ContainerExecCreateParameters { Cmd = ["touch", "/go"] }), Cancel);
+        var exec = await containerEngine.AskAsync(c =>
+            c.Exec.CreateContainerExecAsync(waiting.ID, new ContainerExecCreateParameters { Cmd = ["touch", "/go"] }), Cancel);
         await containerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters { Detach = true }), Cancel);
     }
 }

@@ -110,7 +110,8 @@ public sealed class PublishTests
         TestCatalog.Write(catalog.Added, "one", TestCatalog.Yaml("one", "Theirs"));
         TestCatalog.Write(catalog.Added, "two", TestCatalog.Yaml("one", "Theirs"));
         var faults = await catalog.LookTwiceAsync(Cancel);
-        faults.Select(f => f.File).ShouldBe([Path.Combine(catalog.Added, "one/template.yaml"), Path.Combine(catalog.Added, "two/template.yaml")], ignoreOrder: true);
+        faults.Select(f => f.File).ShouldBe([Path.Combine(catalog.Added, "one/template.yaml"), Path.Combine(catalog.Added, "two/template.yaml")],
+            ignoreOrder: true);
         faults.ShouldAllBe(f => f.Field == "id");
         (await catalog.OfferedAsync(Cancel)).Single().Spec.Title.ShouldBe("Ours");
     }
@@ -132,7 +133,10 @@ public sealed class PublishTests
         var faults = await catalog.Publisher.RunAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Cancel);
         faults.Select(f => f.File).Order(StringComparer.Ordinal).ShouldBe(["large/template.yaml", "linked/template.yaml", "piped/template.yaml"]);
         var version = (await catalog.OfferedAsync(Cancel)).ShouldHaveSingleItem();
-        Directory.GetFileSystemEntries(Path.Combine(catalog.Store, version.Hash)).Select(Path.GetFileName).Order(StringComparer.Ordinal).ShouldBe(["pipe", "template.yaml"]);
+        Directory.GetFileSystemEntries(Path.Combine(catalog.Store, version.Hash))
+            .Select(Path.GetFileName)
+            .Order(StringComparer.Ordinal)
+            .ShouldBe(["pipe", "template.yaml"]);
         Directory.GetDirectories(catalog.Store).Length.ShouldBe(1);
     }
 
@@ -143,7 +147,10 @@ public sealed class PublishTests
         await using var catalog = await TestCatalog.OpenAsync(Cancel);
         TestCatalog.Write(catalog.Shipped, "one");
         var read = new List<bool>();
-        catalog.OnTransaction = () => read.Add(Directory.Exists(catalog.Store) && Directory.GetDirectories(catalog.Store) is [var only] && !only.EndsWith(".new", StringComparison.Ordinal));
+        catalog.OnTransaction = () =>
+            read.Add(Directory.Exists(catalog.Store)
+                && Directory.GetDirectories(catalog.Store) is [var only]
+                && !only.EndsWith(".new", StringComparison.Ordinal));
 
         await catalog.Publisher.RunAsync(Cancel);
 

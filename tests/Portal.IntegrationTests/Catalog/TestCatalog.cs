@@ -21,7 +21,8 @@ public sealed class TestCatalog : IAsyncDisposable
     {
         Database = database;
         _services = new ServiceCollection().AddLogging().AddSingleton(NpgsqlDataSource.Create(database.Jobs))
-            .AddDbContextFactory<PortalDb>((services, db) => PortalData.Configure(db, services.GetRequiredService<NpgsqlDataSource>()).AddInterceptors(new Beginnings(this))).BuildServiceProvider();
+            .AddDbContextFactory<PortalDb>((services, db) =>
+                PortalData.Configure(db, services.GetRequiredService<NpgsqlDataSource>()).AddInterceptors(new Beginnings(this))).BuildServiceProvider();
         Directory.CreateDirectory(Shipped);
         Directory.CreateDirectory(Added);
         Restart();
@@ -37,10 +38,13 @@ public sealed class TestCatalog : IAsyncDisposable
     /// <summary>Called when the publisher begins a transaction.</summary>
     public Action OnTransaction { get; set; } = () => { };
 
-    public static async Task<TestCatalog> OpenAsync(CancellationToken cancel, TestDatabase? database = null) => new(database ?? await TestDatabase.CreateAsync(cancel));
+    public static async Task<TestCatalog> OpenAsync(CancellationToken cancel, TestDatabase? database = null) =>
+        new(database ?? await TestDatabase.CreateAsync(cancel));
 
     /// <summary>Like a process that has just started: it knows only what the rows and folders say.</summary>
-    public void Restart() => Publisher = new(_services.GetRequiredService<IDbContextFactory<PortalDb>>(), _services.GetRequiredService<NpgsqlDataSource>(), Folders, new(Store), TimeProvider.System, NullLogger<PublishTemplates>.Instance);
+    public void Restart() =>
+        Publisher = new(_services.GetRequiredService<IDbContextFactory<PortalDb>>(), _services.GetRequiredService<NpgsqlDataSource>(), Folders,
+            new(Store), TimeProvider.System, NullLogger<PublishTemplates>.Instance);
 
     /// <summary>Two scans, as many as an unchanged folder needs.</summary>
     public async Task<IReadOnlyList<TemplateFault>> LookTwiceAsync(CancellationToken cancel)
@@ -88,7 +92,8 @@ public sealed class TestCatalog : IAsyncDisposable
 
     private sealed class Beginnings(TestCatalog catalog) : DbTransactionInterceptor
     {
-        public override ValueTask<DbTransaction> TransactionStartedAsync(DbConnection connection, TransactionEndEventData eventData, DbTransaction result, CancellationToken cancellationToken = default)
+        public override ValueTask<DbTransaction> TransactionStartedAsync(DbConnection connection, TransactionEndEventData eventData,
+            DbTransaction result, CancellationToken cancellationToken = default)
         {
             catalog.OnTransaction();
             return base.TransactionStartedAsync(connection, eventData, result, cancellationToken);

@@ -27,7 +27,8 @@ public sealed class ArchiveLockTests
         var told = ArchiveLock.Read(name, await File.ReadAllLinesAsync(Path.Combine(Recipes, recipe, ArchiveLock.NameOf($"{name}.tar.xz")), Cancel));
 
         await using (var bytes = File.OpenRead(archive))
-            (await File.ReadAllLinesAsync(Path.Combine(Recipes, "SHA256SUMS"), Cancel)).ShouldContain($"{Convert.ToHexStringLower(await SHA256.HashDataAsync(bytes, Cancel))}  {name}.tar.xz");
+            (await File.ReadAllLinesAsync(Path.Combine(Recipes, "SHA256SUMS"), Cancel))
+                .ShouldContain($"{Convert.ToHexStringLower(await SHA256.HashDataAsync(bytes, Cancel))}  {name}.tar.xz");
         var seen = new List<LockedFile>();
         using var xz = Process.Start(new ProcessStartInfo("xz", ["-dc", archive]) { RedirectStandardOutput = true, UseShellExecute = false })!;
         await using (var tar = new TarReader(xz.StandardOutput.BaseStream))
@@ -39,7 +40,8 @@ public sealed class ArchiveLockTests
             }
         await xz.WaitForExitAsync(Cancel);
 
-        seen.Order(Comparer<LockedFile>.Create((a, b) => string.CompareOrdinal(a.Path, b.Path))).ShouldBe(told.Files.OrderBy(f => f.Path, StringComparer.Ordinal));
+        seen.Order(Comparer<LockedFile>.Create((a, b) => string.CompareOrdinal(a.Path, b.Path)))
+            .ShouldBe(told.Files.OrderBy(f => f.Path, StringComparer.Ordinal));
         told.Sources.ShouldNotBeEmpty();
     }
 }

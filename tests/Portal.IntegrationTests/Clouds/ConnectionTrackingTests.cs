@@ -6,7 +6,8 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>All containers share the host's connection table, and a full one refuses everybody: nodes try to fill it, and the entries are counted on the host.</summary>
+/// <summary>All containers share the host's connection table, and a full one refuses everybody:
+/// nodes try to fill it, and the entries are counted on the host.</summary>
 public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private const int Sockets = 20, Ports = 100, Connects = 200;

@@ -34,7 +34,9 @@ public sealed class ContainerEngineUnavailableTests
         var unavailable = await Should.ThrowAsync<CloudException>(() => lab.Clusters.LookAsync(Cancel));
         using (var direct = new ContainerEngine(CloudLab.Variable("PORTAL_TEST_CONTAINER_ENGINE")))
         {
-            await direct.AskAsync(c => c.Containers.KillContainerAsync(lab.Owned.Container(plan.Workspace, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" }, Cancel), Cancel);
+            await direct.AskAsync(c =>
+                c.Containers.KillContainerAsync(lab.Owned.Container(plan.Workspace, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" },
+                    Cancel), Cancel);
         }
 
         relay.Restore();
@@ -43,7 +45,8 @@ public sealed class ContainerEngineUnavailableTests
         unavailable.Fault.ShouldBe(CloudFault.Unavailable);
         unavailable.WhatToDo.ShouldNotBeEmpty();
         happened.Count(e => e is { What: ClusterHappening.Died, Node: "worker0" }).ShouldBe(1);
-        happened.Single(e => e is { What: ClusterHappening.Died, Node: "worker0" }).ShouldBe(new ClusterEvent(ClusterHappening.Died, plan.Workspace, "worker0", 137, 1));
+        happened.Single(e => e is { What: ClusterHappening.Died, Node: "worker0" })
+            .ShouldBe(new ClusterEvent(ClusterHappening.Died, plan.Workspace, "worker0", 137, 1));
         var order = happened.Select(e => e.What).ToList();
         order.LastIndexOf(ClusterHappening.LookAgain).ShouldBeGreaterThan(order.IndexOf(ClusterHappening.Unavailable));
         order.LastIndexOf(ClusterHappening.LookAgain).ShouldBeLessThan(order.IndexOf(ClusterHappening.Died));
@@ -103,8 +106,10 @@ public sealed class ContainerEngineUnavailableTests
         await using var lab = CloudLab.Open();
         var cloud = new NoClusterCloud();
         var plan = await lab.PlanAsync();
-        Func<Task>[] calls = [() => cloud.PrepareAsync(Cancel), () => cloud.EnsureAsync(plan, Cancel), () => cloud.LookAsync(Cancel), () => cloud.LookAsync(plan.Workspace, Cancel), () => cloud.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel),
-            () => cloud.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel), () => cloud.SamplesAsync(Cancel), () => cloud.LogTailAsync(plan.Workspace, "notebook", 5, Cancel), () => cloud.ForeignRangesAsync(Cancel)];
+        Func<Task>[] calls = [() => cloud.PrepareAsync(Cancel), () => cloud.EnsureAsync(plan, Cancel), () => cloud.LookAsync(Cancel),
+            () => cloud.LookAsync(plan.Workspace, Cancel), () => cloud.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel),
+            () => cloud.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel), () => cloud.SamplesAsync(Cancel),
+            () => cloud.LogTailAsync(plan.Workspace, "notebook", 5, Cancel), () => cloud.ForeignRangesAsync(Cancel)];
         foreach (var call in calls)
         {
             (await Should.ThrowAsync<CloudException>(call)).WhatToDo.ShouldContain("docker.io");

@@ -10,7 +10,8 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
     private CloudLab Lab => fixture.Lab;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private const string Serve = "import socket\ns = socket.socket(); s.bind(('0.0.0.0', 9000)); s.listen(50)\nwhile True:\n    c, _ = s.accept(); c.sendall(b'hello'); c.close()";
+    private const string Serve =
+        "import socket\ns = socket.socket(); s.bind(('0.0.0.0', 9000)); s.listen(50)\nwhile True:\n    c, _ = s.accept(); c.sendall(b'hello'); c.close()";
 
     /// <summary>Keeps forking although it is refused; a shell would give up at the first refusal.</summary>
     private const string ForkBomb = """
@@ -31,7 +32,8 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
     [Fact]
     public async Task ForkBomb_StaysWithinItsLimitAndTheNeighbourAnswers()
     {
-        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(vcpus: 0.3) with { Pids = 64 }, await Lab.NodeAsync("neighbour", command: ["python3", "-c", Serve])]);
+        var plan = await Lab.PlanAsync(
+            nodes: [await Lab.NodeAsync(vcpus: 0.3) with { Pids = 64 }, await Lab.NodeAsync("neighbour", command: ["python3", "-c", Serve])]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         await Lab.PythonInsideAsync(plan, "notebook", ForkBomb);
 
@@ -68,7 +70,8 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(memoryMib: 64, command: ["python3", "-c", "b = [bytearray(8 << 20) for _ in range(100)]"]));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var node = (await Eventually.SeesAsync(() => Lab.Clusters.LookAsync(plan.Workspace, Cancel), c => c!.Nodes[0].State == NodeState.Exited, "the end"))!.Nodes[0];
+        var node = (await Eventually.SeesAsync(() => Lab.Clusters.LookAsync(plan.Workspace, Cancel), c => c!.Nodes[0].State == NodeState.Exited,
+            "the end"))!.Nodes[0];
 
         node.ExitCode.ShouldBe(137);
         node.OutOfMemory.ShouldBeTrue();
@@ -104,15 +107,19 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
     [Fact]
     public async Task Log_Endless_IsCutByTheEngineAndByTheReader()
     {
-        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(command: ["sh", "-c", "printf '\\033[31mred\\033[0m \\007bell\\n'; head -c 3000000 /dev/zero | tr '\\0' x; echo; yes line | head -c 15000000; echo last; sleep infinity"]));
+        var plan = await Lab.PlanAsync(
+            nodes: await Lab.NodeAsync(
+                command: ["sh", "-c", "printf '\\033[31mred\\033[0m \\007bell\\n'; head -c 3000000 /dev/zero | tr '\\0' x; echo; yes line | head -c 15000000; echo last; sleep infinity"]));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var lines = await Eventually.SeesAsync(() => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 200, Cancel), l => l.Contains("last"), "the last line", 60);
+        var lines = await Eventually.SeesAsync(() => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 200, Cancel), l => l.Contains("last"),
+            "the last line", 60);
 
         lines.Count.ShouldBeLessThanOrEqualTo(200);
         lines.ShouldAllBe(l => l.Length <= 2002);
         lines[^1].ShouldBe("last");
-        var folder = (await Lab.ContainerEngine.AskAsync(c => c.Containers.InspectContainerAsync(Lab.Owned.Container(plan.Workspace, 1, "notebook"), Cancel), Cancel)).LogPath;
+        var folder = (await Lab.ContainerEngine.AskAsync(c =>
+            c.Containers.InspectContainerAsync(Lab.Owned.Container(plan.Workspace, 1, "notebook"), Cancel), Cancel)).LogPath;
         Directory.GetFiles(Path.GetDirectoryName(folder)!, "*-json.log*").Sum(f => new FileInfo(f).Length).ShouldBeLessThan(11_000_000);
     }
 

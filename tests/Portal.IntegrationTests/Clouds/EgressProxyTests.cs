@@ -36,7 +36,8 @@ public sealed class EgressProxyTests : IAsyncLifetime
     [Fact]
     public async Task Pip_FetchesFromTheIndexAndTheModuleIsThere()
     {
-        Put($"{Index}/simple/course-helper/index.html", "<a href=\"/files/course_helper-1.0-py3-none-any.whl\">course_helper-1.0-py3-none-any.whl</a>"u8.ToArray());
+        Put($"{Index}/simple/course-helper/index.html",
+            "<a href=\"/files/course_helper-1.0-py3-none-any.whl\">course_helper-1.0-py3-none-any.whl</a>"u8.ToArray());
         Put($"{Index}/files/course_helper-1.0-py3-none-any.whl", LocalIndex.Zip(
             ("course_helper.py", "def says():\n    return 'from the index'\n"),
             ("course_helper-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: course-helper\nVersion: 1.0\n"),
@@ -49,9 +50,12 @@ public sealed class EgressProxyTests : IAsyncLifetime
 
         (said, code).ShouldBe(("from the index", 0L));
         // For https the same proxy is asked to CONNECT.
-        (said, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c", $"curl --silent --show-error --max-time 10 https://{Index}/; curl --silent --proxytunnel http://{Index}/simple/course-helper/");
+        (said, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c",
+            $"curl --silent --show-error --max-time 10 https://{Index}/; curl --silent --proxytunnel http://{Index}/simple/course-helper/");
         said.ShouldContain("course_helper-1.0");
-        (await File.ReadAllLinesAsync(Path.Combine(_world.FullName, "asked"), Cancel)).Count(l => l.StartsWith($"CONNECT {Index}:443 ", StringComparison.Ordinal)).ShouldBe(1);
+        (await File.ReadAllLinesAsync(Path.Combine(_world.FullName, "asked"), Cancel))
+            .Count(l => l.StartsWith($"CONNECT {Index}:443 ", StringComparison.Ordinal))
+            .ShouldBe(1);
     }
 
     [Fact]
@@ -98,9 +102,11 @@ public sealed class EgressProxyTests : IAsyncLifetime
         (await Lab.ReachesAsync(plan, Proxy.Host, ExternalHost.ProxyPort)).ShouldBeFalse("this host");
         (await Lab.ReachesAsync(plan, Index, 80)).ShouldBeFalse("a name, without the proxy");
         (await closed.ReachesAsync(theirs, Proxy.Address, ExternalHost.ProxyPort)).ShouldBeFalse("from an installation that opens none");
-        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", "import os; print(os.environ['PORTAL_EGRESS_PROXY'] == os.environ['https_proxy'], os.environ['no_proxy'].split(',')[0])");
+        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook",
+            "import os; print(os.environ['PORTAL_EGRESS_PROXY'] == os.environ['https_proxy'], os.environ['no_proxy'].split(',')[0])");
         said.ShouldBe("True notebook");
-        (await closed.PythonInsideAsync(theirs, "notebook", "import os; print([k for k in os.environ if 'proxy' in k.lower() or 'WAY_OUT' in k])")).Said.ShouldBe("[]");
+        (await closed.PythonInsideAsync(theirs, "notebook",
+            "import os; print([k for k in os.environ if 'proxy' in k.lower() or 'WAY_OUT' in k])")).Said.ShouldBe("[]");
     }
 
     [Fact]
@@ -145,7 +151,8 @@ public sealed class EgressProxyTests : IAsyncLifetime
 
         (await Lab.ReachesAsync(plan, other.Host, ExternalHost.ProxyPort)).ShouldBeFalse();
         foreach (var table in FirewallRules.EgressTables)
-            (await Tool.RunAsync("test", "iptables", ["-w", "10", "-t", table, "-S"], TimeSpan.FromSeconds(20), TimeProvider.System, Cancel)).Output.ShouldNotContain($"{Lab.Owned.BridgePrefix}-way-out");
+            (await Tool.RunAsync("test", "iptables", ["-w", "10", "-t", table, "-S"], TimeSpan.FromSeconds(20), TimeProvider.System,
+                Cancel)).Output.ShouldNotContain($"{Lab.Owned.BridgePrefix}-way-out");
     }
 
     [Fact]

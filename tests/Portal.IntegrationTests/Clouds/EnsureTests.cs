@@ -35,7 +35,8 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
         // A later event of another workspace proves that the stream had time to deliver any of this one.
         var marker = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(marker, Cancel);
-        await Eventually.HoldsAsync(() => Task.FromResult(happened.Any(e => e.What == ClusterHappening.Started && e.Workspace == marker.Workspace)), "the marker's start");
+        await Eventually.HoldsAsync(() => Task.FromResult(happened.Any(e => e.What == ClusterHappening.Started && e.Workspace == marker.Workspace)),
+            "the marker's start");
 
         (await IdsAsync(plan)).ShouldBe(before);
         happened.Count(e => e.Workspace == plan.Workspace && e.What != ClusterHappening.Started).ShouldBe(0);
@@ -114,7 +115,8 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
 
         var now = await Lab.Clusters.LookAsync(first.Workspace, Cancel);
         now!.Nodes.ShouldHaveSingleItem().Generation.ShouldBe(2);
-        (await Lab.Get<Networks>().ListAsync(Lab.Owned.Mine(first.Workspace), Cancel)).ShouldHaveSingleItem().Name.ShouldBe(Lab.Owned.Network(first.Workspace, 2));
+        (await Lab.Get<Networks>().ListAsync(Lab.Owned.Mine(first.Workspace), Cancel)).ShouldHaveSingleItem().Name.ShouldBe(
+            Lab.Owned.Network(first.Workspace, 2));
     }
 
     [Fact]
@@ -135,7 +137,8 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
     {
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(command: ["sh", "-c", "echo to stdout; echo the cause >&2; exit 7"]));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        var ended = await Eventually.SeesAsync(async () => (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.Nodes.Single(), n => n.State == NodeState.Exited, "the end");
+        var ended = await Eventually.SeesAsync(async () => (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.Nodes.Single(),
+            n => n.State == NodeState.Exited, "the end");
 
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
@@ -188,7 +191,8 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
     [InlineData("")]
     public async Task Ensure_HostileNodeName_IsRefusedBeforeTheEngineIsAsked(string name)
     {
-        var fault = await Should.ThrowAsync<CloudException>(async () => await Lab.Clusters.EnsureAsync(await Lab.PlanAsync(nodes: await Lab.NodeAsync(name)), Cancel));
+        var fault = await Should.ThrowAsync<CloudException>(async () =>
+            await Lab.Clusters.EnsureAsync(await Lab.PlanAsync(nodes: await Lab.NodeAsync(name)), Cancel));
         fault.Fault.ShouldBe(CloudFault.Refused);
     }
 
@@ -196,24 +200,34 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
     public async Task Ensure_HostsUidOrTagInsteadOfId_IsRefused()
     {
         var plan = await Lab.PlanAsync();
-        (await Should.ThrowAsync<CloudException>(() => Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Uid = 0 }] }, Cancel))).Fault.ShouldBe(CloudFault.Refused);
-        (await Should.ThrowAsync<CloudException>(() => Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Image = "portal/python:dev" }] }, Cancel))).Fault.ShouldBe(CloudFault.Refused);
-        (await Should.ThrowAsync<CloudException>(() => Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Folders = [new FolderPlan("/tmp/../etc", "/mnt", false)] }] }, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        (await Should.ThrowAsync<CloudException>(() =>
+            Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Uid = 0 }] }, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        (await Should.ThrowAsync<CloudException>(() =>
+            Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Image = "portal/python:dev" }] }, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        (await Should.ThrowAsync<CloudException>(() =>
+            Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Folders = [new FolderPlan("/tmp/../etc", "/mnt", false)] }] },
+                Cancel))).Fault.ShouldBe(CloudFault.Refused);
         (await Lab.Clusters.LookAsync(plan.Workspace, Cancel)).ShouldBeNull();
     }
 
     [Fact]
     public async Task Remove_TwoAtOnce_LeavesNothingAndAskedPolitely()
     {
-        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(command: ["python3", "-c", "import signal,sys,time; signal.signal(15, lambda *a: sys.exit(0)); print('up', flush=True); time.sleep(600)"]), await Lab.NodeAsync("worker0")]);
+        var plan = await Lab.PlanAsync(
+            nodes: [await Lab.NodeAsync(
+                command: ["python3", "-c",
+                    "import signal,sys,time; signal.signal(15, lambda *a: sys.exit(0)); print('up', flush=True); time.sleep(600)"]),
+                await Lab.NodeAsync("worker0")]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         await Eventually.HoldsAsync(async () => (await Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 1, Cancel)).Contains("up"), "the program");
 
         await Should.ThrowAsync<CloudException>(() => Lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel));
-        await Task.WhenAll(Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel), Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel));
+        await Task.WhenAll(Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel),
+            Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel));
         var held = await Eventually.SeesAsync(() => Lab.Clusters.LookAsync(plan.Workspace, Cancel), c => c is { Nodes.Count: 0 }, "no node");
         held!.HasNetwork.ShouldBeTrue();
-        await Task.WhenAll(Lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel), Lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel));
+        await Task.WhenAll(Lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel),
+            Lab.Clusters.RemoveNetworkAsync(plan.Workspace, CloudLab.Every, Cancel));
 
         (await Lab.Clusters.LookAsync(plan.Workspace, Cancel)).ShouldBeNull();
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
@@ -234,12 +248,14 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.HasNetwork.ShouldBeTrue();
     }
 
-    private async Task<string[]> IdsAsync(ClusterPlan plan) => [.. (await Lab.ContainerEngine.ListAsync(Lab.Owned.Mine(plan.Workspace), Cancel)).Select(c => c.ID).Order(StringComparer.Ordinal)];
+    private async Task<string[]> IdsAsync(ClusterPlan plan) =>
+        [.. (await Lab.ContainerEngine.ListAsync(Lab.Owned.Mine(plan.Workspace), Cancel)).Select(c => c.ID).Order(StringComparer.Ordinal)];
 
     private async Task<CreateContainerParameters> HalfMadeAsync(ClusterPlan plan, SeccompProfile profile)
     {
         var network = Lab.Owned.Network(plan.Workspace, plan.Generation);
-        await Lab.Get<Networks>().CreateAsync(network, Lab.Owned.Bridge(network), plan.Subnet, egress: false, Lab.Owned.Labels(plan.Workspace, plan.Generation), Cancel);
+        await Lab.Get<Networks>().CreateAsync(network, Lab.Owned.Bridge(network), plan.Subnet, egress: false,
+            Lab.Owned.Labels(plan.Workspace, plan.Generation), Cancel);
         return Lab.Get<NodeRecipe>().Describe(plan, plan.Nodes[0], profile);
     }
 }

@@ -24,7 +24,8 @@ public sealed class ImageBuilderTests : IAsyncLifetime
     {
         _lab = CloudLab.Open(("Images:Recipes", _recipes), ("Images:Engines", _archives));
         Directory.CreateDirectory($"{_recipes}/base");
-        File.Copy(Path.Combine(CloudLab.Variable("PORTAL_TEST_RECIPES"), "base", "recipe.json"), $"{_recipes}/base/recipe.json"); // identical bytes: the same tag
+        // identical bytes: the same tag
+        File.Copy(Path.Combine(CloudLab.Variable("PORTAL_TEST_RECIPES"), "base", "recipe.json"), $"{_recipes}/base/recipe.json");
         return ValueTask.CompletedTask;
     }
 
@@ -32,7 +33,8 @@ public sealed class ImageBuilderTests : IAsyncLifetime
     {
         foreach (var tag in _made)
         {
-            await ContainerEngineTasks.IfThereAsync(() => Lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            await ContainerEngineTasks.IfThereAsync(() =>
+                Lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
 
         if (_lab is { } lab)
@@ -48,7 +50,8 @@ public sealed class ImageBuilderTests : IAsyncLifetime
     public async Task Python_OfTheProductsRecipes_IsMadeOnceAndFoundAfterwards()
     {
         await using var lab = CloudLab.Open();
-        var first = await lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(p => TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel);
+        var first = await lab.Get<ImageBuilder>().EnsureAsync("python",
+            new SynchronousProgress<ImageProgress>(p => TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel);
 
         var found = await lab.Get<ImageBuilder>().FindAsync("python", Cancel);
 
@@ -215,7 +218,8 @@ public sealed class ImageBuilderTests : IAsyncLifetime
         await File.WriteAllTextAsync($"{_recipes}/mine/Dockerfile.debian", without ?? "FROM scratch\n", Cancel);
         await File.WriteAllTextAsync($"{_recipes}/mine/sub/tool", $"#!/bin/sh\necho {_unique}\n", Cancel);
         File.SetUnixFileMode($"{_recipes}/mine/sub/tool", (UnixFileMode)0x1ED); // 0755
-        await File.WriteAllTextAsync($"{_recipes}/mine/recipe.json", $$"""{"from":"base","dockerfile":"Dockerfile","archives":[{{(archive ? "\"wheels.tar.gz\"" : "")}}]{{(without is null ? "" : ",\"without\":\"Dockerfile.debian\"")}}}""", Cancel);
+        await File.WriteAllTextAsync($"{_recipes}/mine/recipe.json",
+            $$"""{"from":"base","dockerfile":"Dockerfile","archives":[{{(archive ? "\"wheels.tar.gz\"" : "")}}]{{(without is null ? "" : ",\"without\":\"Dockerfile.debian\"")}}}""", Cancel);
         if (archive)
         {
             await File.WriteAllTextAsync($"{_archives}/wheel", "a wheel", Cancel);

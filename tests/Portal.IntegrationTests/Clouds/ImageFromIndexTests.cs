@@ -10,7 +10,8 @@ using Portal.TestKit.Clouds;
 namespace Portal.IntegrationTests.Clouds;
 
 /// <summary>
-/// Archives that are not available locally: Debian's pip and Maven fetch what their locks name, from servers on loopback that the clients know only by their own
+/// Archives that are not available locally: Debian's pip and Maven fetch what their locks name,
+/// from servers on loopback that the clients know only by their own
 /// configuration, and the real container engine builds an image from it.
 /// </summary>
 public sealed class ImageFromIndexTests : IAsyncLifetime
@@ -40,7 +41,8 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
     /// <summary>The machine's own pip configuration, which these tests override.</summary>
     internal static void ForgetSite()
     {
-        foreach (var name in (string[])["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_PROXY", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
+        foreach (var name in (string[])["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_PROXY", "http_proxy",
+            "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
         {
             Environment.SetEnvironmentVariable(name, null);
         }
@@ -79,7 +81,8 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         await using var lab = Open();
         foreach (var tag in _made)
         {
-            await ContainerEngineTasks.IfThereAsync(() => lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            await ContainerEngineTasks.IfThereAsync(() =>
+                lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
 
         if (_index is not null)
@@ -241,7 +244,8 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
 
         fault.Fault.ShouldBe(CloudFault.Unavailable);
         fault.Message.ShouldBe("Packages: thing-1.0.tar.xz is missing, and pip cannot fetch it: no package server responds.");
-        fault.WhatToDo.ShouldBe("Name a mirror or proxy in /etc/pip.conf (index-url, proxy), or put thing-1.0.tar.xz into the folder that PORTAL_ENGINES (Images:Engines) names; "
+        fault.WhatToDo.ShouldBe(
+            "Name a mirror or proxy in /etc/pip.conf (index-url, proxy), or put thing-1.0.tar.xz into the folder that PORTAL_ENGINES (Images:Engines) names; "
             + "pip is tried again when that changes, and from time to time.");
     }
 
@@ -249,7 +253,8 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
     public async Task Look_RecipeHasAWayWithout_TakesItWhileNothingAnswers_AndTheWholeOneOnceAMirrorIsNamed()
     {
         await ServeAsync();
-        await File.WriteAllTextAsync($"{_recipes}/mine/recipe.json", """{"from":"base","dockerfile":"Dockerfile","archives":["thing-1.0.tar.xz"],"without":"Dockerfile"}""", Cancel);
+        await File.WriteAllTextAsync($"{_recipes}/mine/recipe.json",
+            """{"from":"base","dockerfile":"Dockerfile","archives":["thing-1.0.tar.xz"],"without":"Dockerfile"}""", Cancel);
         Home("http://127.0.0.1:1/simple", Index.Maven);
         await using var lab = Open();
         var without = await LookAsync(lab);
@@ -314,7 +319,9 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         }
     }
 
-    private CloudLab Open() => CloudLab.Open(("Images:Recipes", _recipes), ("Images:Engines", ""), ("Images:Fetch:Folder", _fetch), ("Images:Fetch:Account", Account), ("Images:Fetch:Home", _home));
+    private CloudLab Open() =>
+        CloudLab.Open(("Images:Recipes", _recipes), ("Images:Engines", ""), ("Images:Fetch:Folder", _fetch), ("Images:Fetch:Account", Account),
+            ("Images:Fetch:Home", _home));
 
     private async Task<BuiltImage> EnsureAsync(CloudLab lab)
     {
@@ -323,7 +330,8 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         return image;
     }
 
-    private static Task<CloudException> FailAsync(CloudLab lab) => Should.ThrowAsync<CloudException>(() => lab.Get<ImageBuilder>().EnsureAsync("mine", Quiet(), Cancel));
+    private static Task<CloudException> FailAsync(CloudLab lab) =>
+        Should.ThrowAsync<CloudException>(() => lab.Get<ImageBuilder>().EnsureAsync("mine", Quiet(), Cancel));
 
     private static async Task<ImageLook> LookAsync(CloudLab lab)
     {
@@ -365,9 +373,14 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
     {
         _index = await LocalIndex.StartAsync(html);
         Home(Index.Simple, Index.Maven);
-        Index.Files["packages/thing/thing-1.0.tar.gz"] = LocalIndex.TarGz(("thing-1.0/setup.py", Encoding.UTF8.GetBytes($"open('{Mark}', 'w')\n")), ("thing-1.0/PKG-INFO", "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n"u8.ToArray()), ("thing-1.0/deps/bin/run", Encoding.UTF8.GetBytes(Script)), ("thing-1.0/deps/jars/nested.jar", LocalIndex.Zip(Jar)));
+        Index.Files["packages/thing/thing-1.0.tar.gz"] =
+            LocalIndex.TarGz(("thing-1.0/setup.py", Encoding.UTF8.GetBytes($"open('{Mark}', 'w')\n")),
+                ("thing-1.0/PKG-INFO", "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n"u8.ToArray()),
+                ("thing-1.0/deps/bin/run", Encoding.UTF8.GetBytes(Script)), ("thing-1.0/deps/jars/nested.jar", LocalIndex.Zip(Jar)));
         Index.Files["packages/my-wheel/my_wheel-2.0-py3-none-any.whl"] = LocalIndex.Zip(Wheel);
-        Index.Files["maven/org/example/some/other/3.1/other-3.1.jar"] = LocalIndex.Zip(("other/B.class", "class B"), ("native/windows/b.dll", "not for us"), ("native/osx/libb.dylib", "nor this"));
-        Index.Files["maven/org/example/some/pages/3.1/pages-3.1-tests.jar"] = LocalIndex.Zip(("webapps/page.html", $"page {_unique}"), ("other.html", "not asked for"));
+        Index.Files["maven/org/example/some/other/3.1/other-3.1.jar"] =
+            LocalIndex.Zip(("other/B.class", "class B"), ("native/windows/b.dll", "not for us"), ("native/osx/libb.dylib", "nor this"));
+        Index.Files["maven/org/example/some/pages/3.1/pages-3.1-tests.jar"] =
+            LocalIndex.Zip(("webapps/page.html", $"page {_unique}"), ("other.html", "not asked for"));
     }
 }

@@ -3,7 +3,8 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>Attempts from inside a real node, as the student: what must be closed is closed, and the attempts themselves are shown to work where they may.</summary>
+/// <summary>Attempts from inside a real node, as the student: what must be closed is closed, and
+/// the attempts themselves are shown to work where they may.</summary>
 public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private const int Uid = 300_201;
@@ -90,7 +91,8 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         const string Status = "grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp:|^Uid|^Gid|^Groups' /proc/self/status | tr -s '\\t ' ' '";
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, command: ["sh", "-c", $"{Status}; echo end; sleep infinity"]));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        var log = await Eventually.SeesAsync(() => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 20, Cancel), l => l.Contains("end"), "the first process's words");
+        var log = await Eventually.SeesAsync(() => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 20, Cancel), l => l.Contains("end"),
+            "the first process's words");
 
         var later = (await Lab.InsideAsync(plan, "notebook", "sh", "-c", Status)).Said.Split('\n');
 
@@ -120,7 +122,8 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
                 "/proc/sys/kernel/core_pattern EACCES", "/dev/x EACCES", "cgroup EROFS"]);
         (await open.PythonAsync(Writes))[..^1].ShouldAllBe(l => l.EndsWith(" works"));
 
-        (await Lab.InsideAsync(plan, "notebook", "sh", "-c", "echo x > /tmp/x && echo x > /home/student/x && echo mine > /home/student/work/x && id -un")).Said.ShouldBe("student");
+        (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
+            "echo x > /tmp/x && echo x > /home/student/x && echo mine > /home/student/work/x && id -un")).Said.ShouldBe("student");
         (await File.ReadAllTextAsync(Path.Combine(folder, "x"), Cancel)).ShouldBe("mine\n");
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c", "cp /bin/true /tmp/t && /tmp/t")).Code.ShouldBe(0, "engines run what they unpack on /tmp");
     }
@@ -140,8 +143,10 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
                 "bpf EPERM", "handle-of-file EPERM", "file-by-handle EPERM", "root EPERM", "kernel-keys hidden", "firmware hidden"]);
 
         // The same calls without the guard succeed, so they are the right ones.
-        (await (await UnconfinedContainer.StartAsync(Lab, "interfaces", Uid, capable: false)).PythonAsync(KernelInterfaces)).ShouldAllBe(l => l.EndsWith(" works"));
-        (await (await UnconfinedContainer.StartAsync(Lab, "interfaces", uid: 0, capable: true)).PythonAsync(RootInterfaces)).ShouldAllBe(l => l.EndsWith(" works"));
+        (await (await UnconfinedContainer.StartAsync(Lab, "interfaces", Uid, capable: false)).PythonAsync(KernelInterfaces))
+            .ShouldAllBe(l => l.EndsWith(" works"));
+        (await (await UnconfinedContainer.StartAsync(Lab, "interfaces", uid: 0, capable: true)).PythonAsync(RootInterfaces))
+            .ShouldAllBe(l => l.EndsWith(" works"));
     }
 
     [Fact]
@@ -187,14 +192,16 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mine));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        (await Lab.InsideAsync(plan, "notebook", "sh", "-c", "find / -xdev -name 'secret-of-another' 2>/dev/null; find /home /tmp /proc/1/root/home -name 'secret-of-another' 2>/dev/null")).Said.ShouldBeEmpty();
+        (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
+            "find / -xdev -name 'secret-of-another' 2>/dev/null; find /home /tmp /proc/1/root/home -name 'secret-of-another' 2>/dev/null")).Said.ShouldBeEmpty();
         foreach (var place in new[] { theirs, Path.GetDirectoryName(theirs)!, Lab.Mounts })
         {
             Directory.Exists(place).ShouldBeTrue("on the host it is there");
             (await Lab.InsideAsync(plan, "notebook", "ls", place)).ShouldBe(($"ls: cannot access '{place}': No such file or directory", 2L));
         }
 
-        (await Lab.InsideAsync(plan, "notebook", "sh", "-c", "ls /home/student/work/.. /home/student/work/../..; cat /home/student/work/../../secret-of-another")).Said.ShouldNotContain("secret\n");
+        (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
+            "ls /home/student/work/.. /home/student/work/../..; cat /home/student/work/../../secret-of-another")).Said.ShouldNotContain("secret\n");
     }
 
     [Fact]
@@ -227,7 +234,8 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         var (mount, folder, access) = await Lab.WorkAsync(CloudLab.New(), Uid);
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        (await Lab.InsideAsync(plan, "notebook", "sh", "-c", $"cd /home/student/work && ln -s / root && ln -s {victim} v && ln -s /etc/shadow .notebook && ln -s ../.. up && ln -s {Lab.Folder} shares && chmod 777 . && (cat .notebook; ls v) 2>&1; true")).Said.ShouldNotContain("kept");
+        (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
+            $"cd /home/student/work && ln -s / root && ln -s {victim} v && ln -s /etc/shadow .notebook && ln -s ../.. up && ln -s {Lab.Folder} shares && chmod 777 . && (cat .notebook; ls v) 2>&1; true")).Said.ShouldNotContain("kept");
 
         // Everything that root does with this folder, again.
         await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 48 << 20, Cancel);
@@ -235,7 +243,9 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
         await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
         await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
-        var again = plan with { Generation = 2, Nodes = [plan.Nodes[0] with { Folders = [new FolderPlan(await Lab.Shares.AllowAsync(access with { Generation = 2 }, Cancel), "/home/student/work", false)] }] };
+        var again = plan with { Generation = 2,
+            Nodes = [plan.Nodes[0] with { Folders = [
+                new FolderPlan(await Lab.Shares.AllowAsync(access with { Generation = 2 }, Cancel), "/home/student/work", false)] }] };
         await Lab.Clusters.EnsureAsync(again, Cancel);
 
         File.GetUnixFileMode(victim).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);

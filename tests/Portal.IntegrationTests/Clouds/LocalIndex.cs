@@ -116,7 +116,8 @@ public sealed class LocalIndex : IAsyncDisposable
         if (maven is not null)
         {
             Directory.CreateDirectory($"{home}/.m2");
-            System.IO.File.WriteAllText($"{home}/.m2/settings.xml", $"<settings><mirrors><mirror><id>site</id><mirrorOf>*</mirrorOf><url>{maven}</url></mirror></mirrors>{moreMaven}</settings>");
+            System.IO.File.WriteAllText($"{home}/.m2/settings.xml",
+                $"<settings><mirrors><mirror><id>site</id><mirrorOf>*</mirrorOf><url>{maven}</url></mirror></mirrors>{moreMaven}</settings>");
         }
 
         return home;
@@ -154,8 +155,12 @@ public sealed class LocalIndex : IAsyncDisposable
         _ when path.EndsWith(".sha1", StringComparison.Ordinal) =>
             Answer(path[..^5]) is { } bytes ? Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA1.HashData(bytes))) : null,
 #pragma warning restore CA5350
-        _ when path.EndsWith(".pom", StringComparison.Ordinal) && Files.Keys.Any(f => f.StartsWith(path[..path.LastIndexOf('/')], StringComparison.Ordinal)) && path.Split('/') is [_, .. var group, var artifact, var version, _] =>
-            Encoding.UTF8.GetBytes($"<project><modelVersion>4.0.0</modelVersion><groupId>{string.Join('.', group)}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></project>"),
+        _
+            when path.EndsWith(".pom", StringComparison.Ordinal)
+                && Files.Keys.Any(f => f.StartsWith(path[..path.LastIndexOf('/')], StringComparison.Ordinal))
+                && path.Split('/') is [_, .. var group, var artifact, var version, _] =>
+            Encoding.UTF8.GetBytes(
+                $"<project><modelVersion>4.0.0</modelVersion><groupId>{string.Join('.', group)}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></project>"),
         _ => null,
     };
 
@@ -165,7 +170,10 @@ public sealed class LocalIndex : IAsyncDisposable
         var files = Files.Keys.Where(k => k.StartsWith($"packages/{project}/", StringComparison.Ordinal))
             .Select(k => (Name: Path.GetFileName(k), Url: $"../../{k}", Sum: Convert.ToHexStringLower(SHA256.HashData(Files[k])))).ToList();
         return files.Count == 0 ? Results.NotFound()
-            : _html ? Results.Text($"<!DOCTYPE html><html><body>{string.Concat(files.Select(f => $"<a href=\"{f.Url}#sha256={f.Sum}\" data-requires-python=\"&gt;=3\">{f.Name}</a><br/>"))}</body></html>", "text/html")
-            : Results.Text(JsonSerializer.Serialize(new { meta = new Dictionary<string, string>(StringComparer.Ordinal) { ["api-version"] = "1.1" }, name = project, files = files.Select(f => new { filename = f.Name, url = f.Url }) }), "application/vnd.pypi.simple.v1+json");
+            : _html
+            ? Results.Text($"<!DOCTYPE html><html><body>{string.Concat(files.Select(f => $"<a href=\"{f.Url}#sha256={f.Sum}\" data-requires-python=\"&gt;=3\">{f.Name}</a><br/>"))}</body></html>", "text/html")
+            : Results.Text(JsonSerializer.Serialize(
+                new { meta = new Dictionary<string, string>(StringComparer.Ordinal) { ["api-version"] = "1.1" }, name = project,
+                    files = files.Select(f => new { filename = f.Name, url = f.Url }) }), "application/vnd.pypi.simple.v1+json");
     }
 }

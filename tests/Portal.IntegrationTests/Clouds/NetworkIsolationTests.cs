@@ -13,7 +13,8 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
     private CloudLab Lab => fixture.Lab;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private const string Serve = "import socket, time\ns = socket.socket(); s.bind(('0.0.0.0', 9000)); s.listen(50)\nwhile True:\n    c, _ = s.accept(); c.sendall(b'hello'); c.close()";
+    private const string Serve =
+        "import socket, time\ns = socket.socket(); s.bind(('0.0.0.0', 9000)); s.listen(50)\nwhile True:\n    c, _ = s.accept(); c.sendall(b'hello'); c.close()";
 
     [Fact]
     public async Task OwnNodes_ByNameAndAddress_AreReachedAndFromTheHostToo()
@@ -38,7 +39,11 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
         var addresses = NetworkInterface.GetAllNetworkInterfaces().SelectMany(i => i.GetIPProperties().UnicastAddresses).Select(a => a.Address)
-            .Where(a => a.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(a)).Select(a => a.ToString()).Append(Gateway(plan)).Distinct(StringComparer.Ordinal).ToList();
+            .Where(a => a.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(a))
+            .Select(a => a.ToString())
+            .Append(Gateway(plan))
+            .Distinct(StringComparer.Ordinal)
+            .ToList();
         addresses.Count.ShouldBeGreaterThan(1);
 
         foreach (var address in addresses)
@@ -100,9 +105,11 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             (await ReachesAsync(plan, Gateway(plan), port)).ShouldBeFalse($"{port}");
         }
 
-        var (said, _) = await Lab.InsideAsync(plan, "notebook", "sh", "-c", "find / -xdev -type s 2>/dev/null; find /run /var/run /tmp -type s 2>/dev/null; ls /run/docker.sock /var/run/docker.sock /run/containerd 2>/dev/null");
+        var (said, _) = await Lab.InsideAsync(plan, "notebook", "sh", "-c",
+            "find / -xdev -type s 2>/dev/null; find /run /var/run /tmp -type s 2>/dev/null; ls /run/docker.sock /var/run/docker.sock /run/containerd 2>/dev/null");
         said.ShouldBeEmpty();
-        (await Lab.PythonInsideAsync(plan, "notebook", "import os; print([p for p in os.listdir('/proc') if p.isdigit() and 'dockerd' in open(f'/proc/{p}/comm').read()])")).Said.ShouldBe("[]");
+        (await Lab.PythonInsideAsync(plan, "notebook",
+            "import os; print([p for p in os.listdir('/proc') if p.isdigit() and 'dockerd' in open(f'/proc/{p}/comm').read()])")).Said.ShouldBe("[]");
     }
 
     [Fact]
@@ -143,7 +150,9 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             """);
         said.ShouldBe("no name True");
         // Every name server that this host knows, queried directly.
-        foreach (var server in (await File.ReadAllLinesAsync("/etc/resolv.conf", Cancel)).Where(l => l.StartsWith("nameserver ", StringComparison.Ordinal)).Select(l => l.Split(' ')[1]))
+        foreach (var server in (await File.ReadAllLinesAsync("/etc/resolv.conf", Cancel))
+            .Where(l => l.StartsWith("nameserver ", StringComparison.Ordinal))
+            .Select(l => l.Split(' ')[1]))
         {
             (await Lab.PythonInsideAsync(plan, "notebook", $$"""
                 import socket, struct

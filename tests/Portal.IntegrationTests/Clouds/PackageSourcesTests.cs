@@ -67,7 +67,8 @@ public sealed class PackageSourcesTests : IAsyncLifetime
         new FetchOptionsCheck().Validate(null, new ImagesOptions { Fetch = { Folder = folder, Account = account } }).FailureMessage.ShouldBe(wrong);
     }
 
-    private PackageSources Open() => new(new ImagesOptions { Fetch = { Folder = _folder, Account = 61998, Home = _home! } }, _clock, NullLoggerFactory.Instance);
+    private PackageSources Open() =>
+        new(new ImagesOptions { Fetch = { Folder = _folder, Account = 61998, Home = _home! } }, _clock, NullLoggerFactory.Instance);
 
     private static FetchState Look(PackageSources sources) => sources.Look("thing-1.0.tar.xz", "sum", Lock);
 

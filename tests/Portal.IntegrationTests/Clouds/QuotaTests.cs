@@ -73,7 +73,8 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await ScratchAsync("worker0")).ShouldBeInRange(15 * Mib, 20 * Mib);
         (await ScratchAsync("worker1")).ShouldBeInRange(30 * Mib, 31 * Mib);
 
-        async Task<long> ScratchAsync(string node) => (await Lab.UsageAsync(Cancel)).Single(u => u.Scratch == new ScratchFolder(classId, access.Workspace, node)).UsedBytes;
+        async Task<long> ScratchAsync(string node) =>
+            (await Lab.UsageAsync(Cancel)).Single(u => u.Scratch == new ScratchFolder(classId, access.Workspace, node)).UsedBytes;
     }
 
     [Fact]
@@ -84,7 +85,9 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
-        var weak = Lab.Get<Jobs.Clouds.Docker.NodeRecipe>().Describe(plan, plan.Nodes[0], new Jobs.Clouds.Docker.SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak"));
+        var weak = Lab.Get<Jobs.Clouds.Docker.NodeRecipe>()
+            .Describe(plan, plan.Nodes[0],
+                new Jobs.Clouds.Docker.SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak"));
         var id = await Jobs.Clouds.Docker.ContainerEngineTasks.CreateAsync(Lab.ContainerEngine, weak, Cancel);
         await Lab.ContainerEngine.AskAsync(c => c.Containers.StartContainerAsync(id, new Docker.DotNet.Models.ContainerStartParameters(), Cancel), Cancel);
 

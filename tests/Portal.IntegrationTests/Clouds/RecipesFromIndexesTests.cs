@@ -45,7 +45,8 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         await using var lab = Open();
         foreach (var tag in Enumerable.Reverse(_made))
         {
-            await ContainerEngineTasks.IfThereAsync(() => lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            await ContainerEngineTasks.IfThereAsync(() =>
+                lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
 
         await Index.DisposeAsync();
@@ -59,7 +60,9 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         await using var lab = Open();
         foreach (var recipe in new[] { "python", "spark", "hadoop" })
         {
-            _made.Add((await lab.Get<ImageBuilder>().EnsureAsync(recipe, new SynchronousProgress<ImageProgress>(p => TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel)).Tag);
+            _made.Add((await lab.Get<ImageBuilder>()
+                .EnsureAsync(recipe, new SynchronousProgress<ImageProgress>(p =>
+                    TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel)).Tag);
         }
 
         Directory.EnumerateFileSystemEntries(_folder).Select(Path.GetFileName).ShouldBe([".lock"], "what was fetched stayed behind");
@@ -68,16 +71,19 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         var hadoop = (await lab.Get<ImageBuilder>().FindAsync("hadoop", Cancel))!.Id;
         var plan = await lab.PlanAsync(nodes: await lab.NodeAsync(image: hadoop, memoryMib: 2048));
         await lab.Clusters.EnsureAsync(plan, Cancel);
-        (await lab.PythonInsideAsync(plan, "notebook", "import dask.dataframe, distributed, pyarrow, nbgitpuller, jupyterlab; print(jupyterlab.__version__)")).Said.ShouldStartWith("4.6");
+        (await lab.PythonInsideAsync(plan, "notebook",
+            "import dask.dataframe, distributed, pyarrow, nbgitpuller, jupyterlab; print(jupyterlab.__version__)")).Said.ShouldStartWith("4.6");
         (await lab.PythonInsideAsync(plan, "notebook", CountsWithSpark)).Said.ShouldContain("counted 4.1.4 499500");
         (await lab.InsideAsync(plan, "notebook", "hadoop", "version")).Said.ShouldContain("Hadoop 3.4.2");
     }
 
-    private CloudLab Open() => CloudLab.Open(("Images:Engines", ""), ("Images:Fetch:Folder", _folder), ("Images:Fetch:Account", "61997"), ("Images:Fetch:Home", _home));
+    private CloudLab Open() =>
+        CloudLab.Open(("Images:Engines", ""), ("Images:Fetch:Folder", _folder), ("Images:Fetch:Account", "61997"), ("Images:Fetch:Home", _home));
 
     private async Task ServeAsync(string recipe, string name)
     {
-        var told = ArchiveLock.Read(name, await File.ReadAllLinesAsync(Path.Combine(CloudLab.Variable("PORTAL_TEST_RECIPES"), recipe, ArchiveLock.NameOf($"{name}.tar.xz")), Cancel));
+        var told = ArchiveLock.Read(name,
+            await File.ReadAllLinesAsync(Path.Combine(CloudLab.Variable("PORTAL_TEST_RECIPES"), recipe, ArchiveLock.NameOf($"{name}.tar.xz")), Cancel));
         var sources = told.Sources.ToDictionary(s => s.File, PathOf, StringComparer.Ordinal);
         var rest = new List<(string Name, byte[] Content)>();
         await foreach (var (path, content) in EntriesAsync(Path.Combine(CloudLab.Variable("PORTAL_TEST_ENGINES"), $"{name}.tar.xz")))
@@ -95,7 +101,11 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         if (rest.Count > 0)
         {
             var left = sources.ShouldHaveSingleItem();
-            Index.Files[left.Value] = ContentSum.IsZip(left.Key) ? LocalIndex.Zip([.. rest]) : LocalIndex.TarGz([.. rest.Select(r => ($"pyspark-4.1.4/deps/{r.Name}", r.Content)), ("pyspark-4.1.4/PKG-INFO", "Metadata-Version: 2.1\nName: pyspark\nVersion: 4.1.4\n"u8.ToArray())]);
+            Index.Files[left.Value] = ContentSum.IsZip(left.Key)
+                ? LocalIndex.Zip([.. rest])
+                : LocalIndex.TarGz(
+                    [.. rest.Select(r => ($"pyspark-4.1.4/deps/{r.Name}", r.Content)),
+                        ("pyspark-4.1.4/PKG-INFO", "Metadata-Version: 2.1\nName: pyspark\nVersion: 4.1.4\n"u8.ToArray())]);
             return;
         }
 

@@ -26,8 +26,14 @@ public sealed class RegistryTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        await File.WriteAllTextAsync($"{_folder}/config.yml", $"{{version: 0.1, log: {{level: error}}, storage: {{filesystem: {{rootdirectory: {_folder}/images}}}}, http: {{addr: '127.0.0.1:{_port}'}}}}", Cancel);
-        var start = new ProcessStartInfo("docker-registry", ["serve", $"{_folder}/config.yml"]) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
+        await File.WriteAllTextAsync($"{_folder}/config.yml",
+            $"{{version: 0.1, log: {{level: error}}, storage: {{filesystem: {{rootdirectory: {_folder}/images}}}}, http: {{addr: '127.0.0.1:{_port}'}}}}", Cancel);
+        var start = new ProcessStartInfo("docker-registry", ["serve", $"{_folder}/config.yml"])
+        {
+            UseShellExecute = false,
+            RedirectStandardError = true,
+            RedirectStandardOutput = true
+        };
         start.Environment["OTEL_TRACES_EXPORTER"] = "none";
         _registry = Process.Start(start)!;
         _registry.BeginErrorReadLine();
@@ -78,7 +84,9 @@ public sealed class RegistryTests : IAsyncLifetime
         _made.Add(image.Tag);
 
         image.Id.ShouldBe(id);
-        (await lab.ContainerEngine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters(), Cancel), Cancel)).SelectMany(i => i.RepoTags ?? []).ShouldNotContain($"{Repository}:old");
+        (await lab.ContainerEngine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters(), Cancel), Cancel))
+            .SelectMany(i => i.RepoTags ?? [])
+            .ShouldNotContain($"{Repository}:old");
     }
 
     [Fact]
@@ -105,7 +113,8 @@ public sealed class RegistryTests : IAsyncLifetime
         await File.WriteAllBytesAsync(layer, bytes, Cancel);
         await using var lab = Named($"{Repository}:2");
 
-        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel));
+        var fault = await Should.ThrowAsync<CloudException>(() =>
+            lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel));
 
         fault.WhatToDo.ShouldNotBeEmpty();
         fault.Message.ShouldContain($"{Repository}:2");
@@ -117,7 +126,8 @@ public sealed class RegistryTests : IAsyncLifetime
     {
         await using var lab = Named($"{Repository}:3");
 
-        var fault = await Should.ThrowAsync<CloudException>(() => lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel));
+        var fault = await Should.ThrowAsync<CloudException>(() =>
+            lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel));
 
         fault.Message.ShouldContain($"{Repository}:3");
         fault.WhatToDo.ShouldContain("Images:Named");
@@ -127,7 +137,8 @@ public sealed class RegistryTests : IAsyncLifetime
     public async Task Notebook_OfTheRegistrysImage_AnswersAndComputes()
     {
         var python = await _lab.PythonAsync();
-        await _lab.ContainerEngine.AskAsync(c => c.Images.TagImageAsync(python, new ImageTagParameters { RepositoryName = Repository, Tag = "real" }, Cancel), Cancel);
+        await _lab.ContainerEngine.AskAsync(c =>
+            c.Images.TagImageAsync(python, new ImageTagParameters { RepositoryName = Repository, Tag = "real" }, Cancel), Cancel);
         await PushOnlyAsync("real");
         await using var lab = Named($"{Repository}:real");
         var image = await lab.Get<ImageBuilder>().EnsureAsync("python", new SynchronousProgress<ImageProgress>(_ => { }), Cancel);
@@ -137,7 +148,9 @@ public sealed class RegistryTests : IAsyncLifetime
 
         await lab.Clusters.EnsureAsync(plan, Cancel);
 
-        await Eventually.HoldsAsync(async () => (await lab.PythonInsideAsync(plan, "notebook", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8888/api')")).Code == 0, "the notebook answers", 60);
+        await Eventually.HoldsAsync(async () =>
+            (await lab.PythonInsideAsync(plan, "notebook", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8888/api')")).Code == 0,
+            "the notebook answers", 60);
         (await lab.PythonInsideAsync(plan, "notebook", """
             from jupyter_client.manager import start_new_kernel
             manager, kernel = start_new_kernel()
@@ -154,10 +167,16 @@ public sealed class RegistryTests : IAsyncLifetime
         var name = $"{Repository}:{tag}";
         var root = new MemoryStream();
         await using (var tar = new TarWriter(root, leaveOpen: true))
-            await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, "mine") { DataStream = new MemoryStream(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(0, 200).Select(_ => CloudLab.NewId())))) }, Cancel);
+            await tar.WriteEntryAsync(
+                new PaxTarEntry(TarEntryType.RegularFile, "mine")
+                {
+                    DataStream = new MemoryStream(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(0, 200).Select(_ => CloudLab.NewId()))))
+                }, Cancel);
         root.Position = 0;
         var said = new List<JSONMessage>();
-        await _lab.ContainerEngine.AskAsync(c => c.Images.CreateImageAsync(new ImagesCreateParameters { FromSrc = "-", Repo = Repository, Tag = tag }, root, null, new SynchronousProgress<JSONMessage>(said.Add), Cancel), Cancel);
+        await _lab.ContainerEngine.AskAsync(c =>
+            c.Images.CreateImageAsync(new ImagesCreateParameters { FromSrc = "-", Repo = Repository, Tag = tag }, root, null,
+                new SynchronousProgress<JSONMessage>(said.Add), Cancel), Cancel);
         var id = (await _lab.ContainerEngine.AskAsync(c => c.Images.InspectImageAsync(name, Cancel), Cancel)).ID;
         said.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
         await PushOnlyAsync(tag);
@@ -168,13 +187,16 @@ public sealed class RegistryTests : IAsyncLifetime
     private async Task PushOnlyAsync(string tag)
     {
         var said = new List<JSONMessage>();
-        await _lab.ContainerEngine.AskAsync(c => c.Images.PushImageAsync(Repository, new ImagePushParameters { Tag = tag }, new AuthConfig(), new SynchronousProgress<JSONMessage>(said.Add), Cancel), Cancel);
+        await _lab.ContainerEngine.AskAsync(c =>
+            c.Images.PushImageAsync(Repository, new ImagePushParameters { Tag = tag }, new AuthConfig(),
+                new SynchronousProgress<JSONMessage>(said.Add), Cancel), Cancel);
         said.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
         await RemoveAsync($"{Repository}:{tag}");
     }
 
     private Task RemoveAsync(string tag) =>
-        ContainerEngineTasks.IfThereAsync(() => _lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+        ContainerEngineTasks.IfThereAsync(() =>
+            _lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
 
     private static int FreePort()
     {

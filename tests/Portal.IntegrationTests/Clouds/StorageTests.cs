@@ -121,7 +121,8 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         File.CreateSymbolicLink(place, "/etc");
 
         (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(classId, personId, Uid, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
-        (await Should.ThrowAsync<CloudException>(() => Lab.Shares.AllowAsync(new ShareAccess(CloudLab.New(), 1, classId, personId), Cancel))).Fault.ShouldBe(CloudFault.Missing);
+        (await Should.ThrowAsync<CloudException>(() => Lab.Shares.AllowAsync(new ShareAccess(CloudLab.New(), 1, classId, personId), Cancel))).Fault.ShouldBe(
+            CloudFault.Missing);
         (await StatAsync("/etc")).ShouldStartWith("0 0 755");
         File.Delete(place);
         Directory.CreateDirectory(place);
@@ -135,7 +136,8 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var classId = CloudLab.New();
         var (_, folder, access) = await Lab.WorkAsync(classId, Uid);
 
-        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid + 1, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid + 1, 1 << 20, Cancel))).Fault.ShouldBe(
+            CloudFault.Refused);
         (await StatAsync(folder)).ShouldBe($"{Uid} {Uid} 700 256");
     }
 
@@ -254,5 +256,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         return (await stat.StandardOutput.ReadToEndAsync(Cancel)).Trim();
     }
 
-    private static Task<int> WriteAsync(string folder, string name, int mib) => OwnDisk.RunAsync("setpriv", $"--reuid={Uid}", $"--regid={Uid}", "--clear-groups", "dd", "if=/dev/zero", $"of={folder}/{name}", "bs=1M", $"count={mib}", "conv=fsync");
+    private static Task<int> WriteAsync(string folder, string name, int mib) =>
+        OwnDisk.RunAsync("setpriv", $"--reuid={Uid}", $"--regid={Uid}", "--clear-groups", "dd", "if=/dev/zero", $"of={folder}/{name}", "bs=1M",
+            $"count={mib}", "conv=fsync");
 }

@@ -29,7 +29,8 @@ public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
                 return n * n
             with Client("tcp://scheduler:8786") as client:
                 print("sum", sum(client.gather(client.map(slow, range(160)))))
-            """, Client("int(any(tasks for worker, tasks in c.processing().items() if c.scheduler_info()['workers'][worker]['name'] == 'worker0'))"), "tasks", "sum 1352560");
+            """, Client("int(any(tasks for worker, tasks in c.processing().items() if c.scheduler_info()['workers'][worker]['name'] == 'worker0'))"),
+            "tasks", "sum 1352560");
 
     [Fact]
     public Task Worker_ThatLeavesWithData_HandsItOver() =>
@@ -42,5 +43,6 @@ public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
             """, Client("int(any(keys for worker, keys in c.has_what().items() if c.scheduler_info()['workers'][worker]['name'] == 'worker1'))"),
             Client("'sum', sum(sum(part) for part in c.gather(c.get_dataset('kept')))"), "sum 799980000");
 
-    private static string Client(string expression) => $"from dask.distributed import Client\nwith Client('tcp://scheduler:8786', timeout=5) as c: print({expression})";
+    private static string Client(string expression) =>
+        $"from dask.distributed import Client\nwith Client('tcp://scheduler:8786', timeout=5) as c: print({expression})";
 }

@@ -23,7 +23,8 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
     {
         var (owner, id) = await ReadyAsync(workers: 1);
         foreach (var (workers, after, victim) in (((int, StepKey, Child)[])
-            [(3, StepKey.CheckResize, it.Jobs), (1, StepKey.DrainWorkers, it.Jobs), (3, StepKey.EnsureAccess, it.Jobs), (2, StepKey.DropWorkers, it.Jobs), (3, StepKey.EnsureCluster, it.Jobs), (1, StepKey.UnmountWorkers, it.Web)]).Take(most))
+            [(3, StepKey.CheckResize, it.Jobs), (1, StepKey.DrainWorkers, it.Jobs), (3, StepKey.EnsureAccess, it.Jobs),
+                (2, StepKey.DropWorkers, it.Jobs), (3, StepKey.EnsureCluster, it.Jobs), (1, StepKey.UnmountWorkers, it.Web)]).Take(most))
         {
             (await it.Site.Get<ResizeWorkspace>().RunAsync(new(owner), id, workers, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>($"to {workers}");
             await SavedAsync(id, after);
@@ -36,7 +37,8 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
     }
 
     /// <summary>
-    /// Two workers of one core each, whatever the host has, compute; one is killed. The result is right, the worker is restarted and counted, and meanwhile the compute engine's
+    /// Two workers of one core each, whatever the host has, compute; one is killed. The result is right,
+    /// the worker is restarted and counted, and meanwhile the compute engine's
     /// count is the evidence of activity, because no kernel computes here.
     /// </summary>
     /// <param name="program">Of the notebook: uses both workers for at least half a minute and prints its answer last.</param>
@@ -54,7 +56,8 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         }, Cancel, Settles);
         await Until.TrueAsync("worker0 computes", async () => await CountAsync(id, busy) == 1, Cancel, Settles);
 
-        await it.Lab.ContainerEngine.AskAsync(c => c.Containers.KillContainerAsync(it.Lab.Owned.Container(id, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" }, Cancel), Cancel);
+        await it.Lab.ContainerEngine.AskAsync(c =>
+            c.Containers.KillContainerAsync(it.Lab.Owned.Container(id, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" }, Cancel), Cancel);
 
         await SaysAsync(id, answer);
         await Until.TrueAsync("the lost worker is there again, once", async () =>
@@ -64,7 +67,8 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
             return node is { Running: true, Restarts: 1 } && await CountAsync(id, count) == 2;
         }, Cancel, Settles);
         await using (var db = it.Database.Open())
-            (await db.LogLines.AsNoTracking().Where(l => l.WorkspaceId == id).Select(l => l.Text).ToListAsync(Cancel)).ShouldContain(t => t.StartsWith("The worker worker0 stopped unexpectedly", StringComparison.Ordinal));
+            (await db.LogLines.AsNoTracking().Where(l => l.WorkspaceId == id).Select(l => l.Text).ToListAsync(Cancel))
+                .ShouldContain(t => t.StartsWith("The worker worker0 stopped unexpectedly", StringComparison.Ordinal));
         await IsAsync(id, 2);
         await DeleteAsync(owner, id);
     }
@@ -82,7 +86,8 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         await Until.TrueAsync("worker1 holds some of it", async () => await CountAsync(id, holds) == 1, Cancel, Settles);
         if (files is not null)
         {
-            var found = await it.Lab.Clusters.ExecuteAsync(id, "worker1", ["sh", "-c", "find / -path /proc -prune -o -path /sys -prune -o -type f -name \"$0\" -print 2> /dev/null; true", files], Cancel);
+            var found = await it.Lab.Clusters.ExecuteAsync(id, "worker1",
+                ["sh", "-c", "find / -path /proc -prune -o -path /sys -prune -o -type f -name \"$0\" -print 2> /dev/null; true", files], Cancel);
             var paths = found.Said.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
             paths.ShouldNotBeEmpty(files);
             paths.ShouldAllBe(p => p.StartsWith("/scratch/", StringComparison.Ordinal));
@@ -128,7 +133,8 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
 
     /// <summary>Starts a program of the notebook, which runs on by itself.</summary>
     private async Task BeginAsync(Guid id, string program) =>
-        (await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);
+        (await it.Lab.Clusters.ExecuteAsync(id, "notebook",
+            ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);
 
     private async Task SaysAsync(Guid id, string answer)
     {
@@ -186,13 +192,18 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         string[] scratch = [.. singles, .. Enumerable.Range(0, workers).Select(i => $"worker{i}")];
         (await it.Lab.Clusters.LookAsync(id, Cancel))!.Nodes.Select(n => n.Name).ShouldBe(scratch, ignoreOrder: true, "containers");
         (await CountAsync(id, count)).ShouldBe(workers, "workers that the engine knows");
-        (await it.Lab.Shares.AccessAsync(Cancel)).Where(a => a.Workspace == id && a.Scratch is not null).Select(a => a.Scratch!).ShouldBe(scratch, ignoreOrder: true, "mounts of scratch folders");
+        (await it.Lab.Shares.AccessAsync(Cancel))
+            .Where(a => a.Workspace == id && a.Scratch is not null)
+            .Select(a => a.Scratch!)
+            .ShouldBe(scratch, ignoreOrder: true, "mounts of scratch folders");
         (await it.Lab.Filesets.ScratchAsync(Cancel)).Where(f => f.Workspace == id).Select(f => f.Node).ShouldBe(scratch, ignoreOrder: true, "scratch folders");
         await using var db = it.Database.Open();
         (await db.Workspaces.SingleAsync(w => w.Id == id, Cancel)).Workers.ShouldBe(workers);
-        (await db.CapacityClaims.Where(c => c.WorkspaceId == id && c.EndedAt == null).Select(c => c.Node).ToListAsync(Cancel)).ShouldBe(scratch, ignoreOrder: true, "room");
+        (await db.CapacityClaims.Where(c => c.WorkspaceId == id && c.EndedAt == null).Select(c => c.Node).ToListAsync(Cancel))
+            .ShouldBe(scratch, ignoreOrder: true, "room");
         foreach (var kind in (ReservationKind[])[ReservationKind.Compute, ReservationKind.Scratch])
-            (await db.Reservations.Where(r => r.WorkspaceId == id && r.EndedAt == null && r.Kind == kind).Select(r => r.Node).ToListAsync(Cancel)).ShouldBe(scratch, ignoreOrder: true, $"quota of {kind}");
+            (await db.Reservations.Where(r => r.WorkspaceId == id && r.EndedAt == null && r.Kind == kind).Select(r => r.Node).ToListAsync(Cancel))
+                .ShouldBe(scratch, ignoreOrder: true, $"quota of {kind}");
     }
 
     /// <summary>The number that a program of the notebook prints; -1 if it prints none.</summary>

@@ -60,11 +60,13 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         var random = new Random(seed);
         // A Resize needs workers: ClusterCrashTests and EngineCrashTests kill in its middle.
         var plans = Enum.GetValues<RunKind>().Where(k => k is not RunKind.Resize).ToArray();
-        var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new KillPoint(plan, step, victim)).ToList();
+        var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new KillPoint(plan, step, victim))
+            .ToList();
         // A database that dies more than once a minute is restarted later and later.
         var special = (string[])["pause", "database", "jobs", "web", "pause", "jobs", "web", "jobs"];
         var chosen = number >= all.Count * 2 ? all : [.. all.OrderBy(_ => random.Next()).Take(number * 3 / 5)];
-        return chosen.Concat(Enumerable.Range(0, number - chosen.Count).Select(i => new KillPoint(plans[random.Next(plans.Length)], null, special[i % special.Length])));
+        return chosen.Concat(
+            Enumerable.Range(0, number - chosen.Count).Select(i => new KillPoint(plans[random.Next(plans.Length)], null, special[i % special.Length])));
     }
 
     private async Task SampleAsync(int number, int seed)
@@ -128,7 +130,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         }
     }
 
-    /// <summary>Stopped past its lease while another process takes over; then it wakes and finds that nothing belongs to it any more. Checked only once it visibly works again.</summary>
+    /// <summary>Stopped past its lease while another process takes over; then it wakes and finds that nothing
+    /// belongs to it any more. Checked only once it visibly works again.</summary>
     /// <param name="holdingLeaseOf">A workspace whose run the stopped process must hold; null if it may hold nothing.</param>
     private async Task PauseAsync(Guid? holdingLeaseOf = null)
     {
@@ -161,7 +164,9 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     private async Task<int?> HeldByAsync(Guid workspace)
     {
         await using var db = It.Database.Open();
-        var owner = await db.Runs.Where(r => r.WorkspaceId == workspace && (r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active)).Select(r => r.Owner).SingleOrDefaultAsync(Cancel);
+        var owner = await db.Runs.Where(r => r.WorkspaceId == workspace && (r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active))
+            .Select(r => r.Owner)
+            .SingleOrDefaultAsync(Cancel);
         return owner is null ? null : int.Parse(owner.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
     }
 
@@ -170,7 +175,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     {
         await using var db = It.Database.Open();
         var named = $"%:{process}:%";
-        return await db.Database.SqlQuery<double>($"select extract(epoch from lastheartbeat)::float8 as \"Value\" from hangfire.server where id like {named}").ToListAsync(Cancel);
+        return await db.Database.SqlQuery<double>($"select extract(epoch from lastheartbeat)::float8 as \"Value\" from hangfire.server where id like {named}")
+            .ToListAsync(Cancel);
     }
 
     private async Task<string> VersionsAsync()
@@ -181,9 +187,11 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
 
     private async Task KillDatabaseAsync()
     {
-        var file = Environment.GetEnvironmentVariable("PORTAL_TEST_DB_PROCESS") ?? throw new InvalidOperationException("PORTAL_TEST_DB_PROCESS is not set, so there is no database to kill; infra/test sets it.");
+        var file = Environment.GetEnvironmentVariable("PORTAL_TEST_DB_PROCESS")
+            ?? throw new InvalidOperationException("PORTAL_TEST_DB_PROCESS is not set, so there is no database to kill; infra/test sets it.");
         var before = await File.ReadAllTextAsync(file, Cancel);
-        using (var postmaster = Process.GetProcessById(int.Parse(before.Split(' ', '\n')[0], System.Globalization.CultureInfo.InvariantCulture))) postmaster.Kill();
+        using (var postmaster = Process.GetProcessById(int.Parse(before.Split(' ', '\n')[0], System.Globalization.CultureInfo.InvariantCulture)))
+            postmaster.Kill();
         It.Site.Get<Npgsql.NpgsqlDataSource>().Clear(); // like the product's listener
         await Until.TrueAsync("the database is there again", async () =>
         {
@@ -201,7 +209,11 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     private async Task SavedAsync(Guid workspace, RunKind plan, StepKey step) => await Until.TrueAsync($"{plan} has saved {step}", async () =>
     {
         await using var db = It.Database.Open();
-        return await (from s in db.RunSteps join r in db.Runs on s.RunId equals r.Id where r.WorkspaceId == workspace && r.Kind == plan && s.Key == step && s.EndedAt != null select 1).AnyAsync(Cancel);
+        return await (
+            from s in db.RunSteps
+            join r in db.Runs on s.RunId equals r.Id
+            where r.WorkspaceId == workspace && r.Kind == plan && s.Key == step && s.EndedAt != null
+            select 1).AnyAsync(Cancel);
     }, Cancel, Settles);
 
     private async Task SettleAsync()
@@ -222,7 +234,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         {
             await using var db = It.Database.Open();
             var open = await db.Runs.AsNoTracking().Where(r => r.EndedAt == null).ToListAsync(Cancel);
-            throw new TimeoutException($"{e.Message}\n{string.Join('\n', open.Select(r => $"{r.Kind} {r.Phase} step {r.Step} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Said}"))}\nJobs {It.Jobs.Id} {It.Jobs.Runs}: {It.Jobs.LastWords}\nWeb {It.Web.Id} {It.Web.Runs}: {It.Web.LastWords}", e);
+            throw new TimeoutException(
+                $"{e.Message}\n{string.Join('\n', open.Select(r => $"{r.Kind} {r.Phase} step {r.Step} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Said}"))}\nJobs {It.Jobs.Id} {It.Jobs.Runs}: {It.Jobs.LastWords}\nWeb {It.Web.Id} {It.Web.Runs}: {It.Web.LastWords}", e);
         }
     }
 
@@ -230,19 +243,24 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     {
         await using var db = It.Database.Open();
         var workspaces = await db.Workspaces.AsNoTracking().ToListAsync(Cancel);
-        var newest = await db.Runs.AsNoTracking().Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, Cancel);
+        var newest = await db.Runs.AsNoTracking()
+            .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number))
+            .ToDictionaryAsync(r => r.WorkspaceId, Cancel);
         var ready = workspaces.Where(w => newest[w.Id] is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded }).ToList();
         newest.Values.Where(r => r.Phase == RunPhase.Failed).Select(r => r.Cause).ShouldBeEmpty();
         var ids = ready.Select(w => w.Id).Order().ToList();
 
         var clusters = await It.Lab.Clusters.LookAsync(Cancel);
         clusters.Select(c => c.Workspace).ShouldBe(ids, ignoreOrder: true, "networks and containers");
-        foreach (var c in clusters) c.Nodes.Select(n => (n.Name, n.Generation)).ShouldBe([("notebook", workspaces.Single(w => w.Id == c.Workspace).Generation)], ignoreOrder: true, "one node, of this generation");
+        foreach (var c in clusters)
+            c.Nodes.Select(n => (n.Name, n.Generation))
+                .ShouldBe([("notebook", workspaces.Single(w => w.Id == c.Workspace).Generation)], ignoreOrder: true, "one node, of this generation");
         var folders = ready.SelectMany(w => (string?[])[null, "notebook"], (w, scratch) => (w.Id, w.Generation, scratch)); // the work folder, and scratch
         (await It.Lab.Shares.AccessAsync(Cancel)).Select(a => (a.Workspace, a.Generation, a.Scratch)).ShouldBe(folders, ignoreOrder: true, "mounts and rules");
         (await It.Lab.UsageAsync(Cancel)).Count(u => u.PersonId is not null).ShouldBeLessThanOrEqualTo(await db.WorkFolders.CountAsync(Cancel), "subvolumes");
         (await db.Subnets.Where(s => s.ReleasedAt == null).Select(s => s.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "addresses");
         (await db.CapacityClaims.Where(c => c.EndedAt == null).Select(c => c.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "room");
-        (await db.Reservations.Where(r => r.EndedAt == null && r.Kind == ReservationKind.Compute).Select(r => r.WorkspaceId!.Value).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "quota");
+        (await db.Reservations.Where(r => r.EndedAt == null && r.Kind == ReservationKind.Compute).Select(r => r.WorkspaceId!.Value).ToListAsync(Cancel))
+            .ShouldBe(ids, ignoreOrder: true, "quota");
     }
 }

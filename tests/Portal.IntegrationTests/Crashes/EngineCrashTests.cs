@@ -6,7 +6,8 @@ public sealed class EngineSite : IAsyncLifetime
 {
     public Installation It { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() => It = await Installation.StartAsync(students: 1, ["spark", "hadoop", "slurm"], TestContext.Current.CancellationToken);
+    public async ValueTask InitializeAsync() =>
+        It = await Installation.StartAsync(students: 1, ["spark", "hadoop", "slurm"], TestContext.Current.CancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -45,9 +46,15 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
         """;
 
-    private ClusterDriver Spark => new(site.It, "spark", ["master", "notebook"], Answer("http://master:8080/json/", "['aliveworkers']"), Answer("http://master:8080/json/", "['cores'] // 3"));
-    private ClusterDriver Hadoop => new(site.It, "hadoop", ["master", "notebook"], Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['activeNodes']"), Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['totalVirtualCores']"));
-    private ClusterDriver Slurm => new(site.It, "slurm", ["controller", "notebook"], SlurmCommands + "print(len(nodes('%N')))", SlurmCommands + "print(sum(int(cores) for cores in nodes('%c')))");
+    private ClusterDriver Spark =>
+        new(site.It, "spark", ["master", "notebook"], Answer("http://master:8080/json/", "['aliveworkers']"),
+            Answer("http://master:8080/json/", "['cores'] // 3"));
+    private ClusterDriver Hadoop =>
+        new(site.It, "hadoop", ["master", "notebook"], Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['activeNodes']"),
+            Answer("http://master:8088/ws/v1/cluster/metrics", "['clusterMetrics']['totalVirtualCores']"));
+    private ClusterDriver Slurm =>
+        new(site.It, "slurm", ["controller", "notebook"], SlurmCommands + "print(len(nodes('%N')))",
+            SlurmCommands + "print(sum(int(cores) for cores in nodes('%c')))");
 
     [Fact, Trait("Lane", "long")]
     public Task Kill_InTheMiddleOfAResizeOfSpark_EndsWithTheWorkersOrdered() => Spark.KillResizesAsync();
@@ -99,7 +106,8 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
             with open("lost.txt") as f: said = f.read()
             print(now["JobState"], said)
             print("sum", sum(int(part) for part in said.split()), "of", now["NumNodes"], "nodes after", now["Restarts"], "restart")
-            """, SlurmCommands + "print(int('allocated worker0' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))", "running", "sum 1352560 of 2 nodes after 1 restart");
+            """, SlurmCommands + "print(int('allocated worker0' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))", "running",
+            "sum 1352560 of 2 nodes after 1 restart");
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_ThatLeavesSparkWithAShuffle_HandsItOver() =>
@@ -113,7 +121,8 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
             at = f"http://localhost:4040/api/v1/applications/{spark.applicationId}/stages"
             stages = json.load(urllib.request.urlopen(at, timeout=5))
             print("sum", total, "of", sum(s["status"] == "COMPLETE" for s in stages), "stages", sum(s["attemptId"] for s in stages), "again")
-            """, Executors + "print(int(executors['worker1']['totalShuffleWrite'] > 0))", ask: null, "sum 4999950000 of 3 stages 0 again", files: "shuffle_*.data");
+            """, Executors + "print(int(executors['worker1']['totalShuffleWrite'] > 0))", ask: null, "sum 4999950000 of 3 stages 0 again",
+            files: "shuffle_*.data");
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_ThatLeavesHdfsWithTheOnlyCopies_HandsThemOver() =>
@@ -158,7 +167,8 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
         // What it did before the stop is lost with its nodes; it is not "running" forever.
         Slurm.StopAtWorkAsync(SlurmCommands + """
             with open("number", "w") as f: f.write(ask("sbatch", "--parsable", "--nodes=2", "--output=again.txt", "--wrap=srun --mpi=none sh -c 'until [ -e go ]; do sleep 1; done; echo done'"))
-            """, SlurmCommands + "print(int(len(nodes('%N')) == 2 and 'allocated worker1' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))", SlurmCommands + """
+            """, SlurmCommands + "print(int(len(nodes('%N')) == 2 and 'allocated worker1' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))",
+            SlurmCommands + """
             with open("go", "w"): pass
             with open("number") as f: number = f.read()
             while (now := job(number))["JobState"] in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED"): time.sleep(.5)

@@ -67,7 +67,11 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
         await Until.TrueAsync("its cluster is made", async () =>
         {
             await using var db = It.Database.Open();
-            return await (from s in db.RunSteps join r in db.Runs on s.RunId equals r.Id where r.WorkspaceId == order.Id && s.Key == StepKey.EnsureCluster && s.EndedAt != null select 1).AnyAsync(Cancel);
+            return await (
+                from s in db.RunSteps
+                join r in db.Runs on s.RunId equals r.Id
+                where r.WorkspaceId == order.Id && s.Key == StepKey.EnsureCluster && s.EndedAt != null
+                select 1).AnyAsync(Cancel);
         }, Cancel, Settles);
         (await It.Site.Get<StopWorkspace>().RunAsync(order.Actor, order.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await site.EndedAsync(order.Id, RunKind.Stop, RunPhase.Succeeded);

@@ -54,10 +54,12 @@ internal sealed class ReleaseRecord : IAsyncDisposable
 
     private async Task HearAsync()
     {
-        var filters = JsonSerializer.Serialize(new Dictionary<string, string[]>(StringComparer.Ordinal) { ["type"] = ["container", "network"], ["event"] = ["destroy"] });
+        var filters = JsonSerializer.Serialize(
+            new Dictionary<string, string[]>(StringComparer.Ordinal) { ["type"] = ["container", "network"], ["event"] = ["destroy"] });
         try
         {
-            using var answer = await _lab.ContainerEngine.SendAsync(HttpMethod.Get, $"events?filters={Uri.EscapeDataString(filters)}", null, stream: true, _end.Token);
+            using var answer =
+                await _lab.ContainerEngine.SendAsync(HttpMethod.Get, $"events?filters={Uri.EscapeDataString(filters)}", null, stream: true, _end.Token);
             _listens.SetResult();
             using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(_end.Token));
             var networks = new HashSet<string>(StringComparer.Ordinal);
@@ -67,8 +69,11 @@ internal sealed class ReleaseRecord : IAsyncDisposable
                 var (kind, at) = (json.RootElement.GetProperty("Type").GetString(), json.RootElement.GetProperty("timeNano").GetInt64());
                 var said = json.RootElement.GetProperty("Actor").GetProperty("Attributes");
                 // An event of a network carries its name and no labels; the name is computed from the workspace.
-                if (kind == "container" && said.TryGetProperty(Owned.Workspace, out var of) && Guid.Parse(of.GetString()!).ToString("n") == _workspace) Interlocked.Exchange(ref _nodesGone, at);
-                else if (kind == "network" && Enumerable.Range(1, 5).Any(g => said.GetProperty("name").GetString() == _lab.Owned.Network(Guid.Parse(_workspace), g))) Interlocked.Exchange(ref _networkGone, at);
+                if (kind == "container" && said.TryGetProperty(Owned.Workspace, out var of) && Guid.Parse(of.GetString()!).ToString("n") == _workspace)
+                    Interlocked.Exchange(ref _nodesGone, at);
+                else if (kind == "network"
+                    && Enumerable.Range(1, 5).Any(g => said.GetProperty("name").GetString() == _lab.Owned.Network(Guid.Parse(_workspace), g)))
+                    Interlocked.Exchange(ref _networkGone, at);
             }
         }
         catch (OperationCanceledException) when (_end.IsCancellationRequested) { }

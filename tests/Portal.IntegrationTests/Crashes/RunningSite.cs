@@ -16,7 +16,10 @@ public sealed class RunningSite : IAsyncLifetime
     public Task<TimeSpan> EndedAsync(Guid workspace, RunKind kind, RunPhase phase = RunPhase.Succeeded) => Until.TrueAsync($"{kind} has ended", async () =>
     {
         await using var db = It.Database.Open();
-        var run = await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == workspace && r.Kind == kind).OrderByDescending(r => r.Number).FirstOrDefaultAsync(Cancel);
+        var run = await db.Runs.AsNoTracking()
+            .Where(r => r.WorkspaceId == workspace && r.Kind == kind)
+            .OrderByDescending(r => r.Number)
+            .FirstOrDefaultAsync(Cancel);
         if (run is null || !run.Phase.IsFinished()) return false;
         run.Phase.ShouldBe(phase, run.Cause);
         return true;

@@ -55,7 +55,9 @@ public sealed class SchemaGateTests(WebFixture web) : IClassFixture<WebFixture>
         var folder = Path.GetDirectoryName(lab.Mounts)!;
         await File.WriteAllTextAsync(Path.Combine(folder, "key"), new string('a', 64), Cancel);
         var settings = lab.Settings.Where(s => s.Value is not null).ToDictionary(s => s.Key, s => s.Value!, StringComparer.Ordinal);
-        foreach (var (key, value) in ((string, string)[])[("ConnectionStrings:portal", database.Jobs), ("Installation:KeyFile", Path.Combine(folder, "key")), ("Site:PublicUrl", web.Origin), ("Site:AppsDomain", "apps.localhost"), ("Jobs:Socket", Path.Combine(folder, "jobs.sock"))])
+        foreach (var (key, value) in ((string, string)[])[("ConnectionStrings:portal", database.Jobs),
+            ("Installation:KeyFile", Path.Combine(folder, "key")), ("Site:PublicUrl", web.Origin), ("Site:AppsDomain", "apps.localhost"),
+            ("Jobs:Socket", Path.Combine(folder, "jobs.sock"))])
             settings[key] = value;
         var jobs = new Child("Portal.Jobs.dll", Path.Combine(folder, "jobs.log"), settings);
         jobs.Start();

@@ -64,7 +64,9 @@ public sealed class FeedTests
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var home = await feed.WatchHomeAsync(new(student), leave.Token);
         // Without notification: no trigger of the order fires, so only the read after the lost connection can show it.
-        foreach (var table in (string[])["workspaces", "runs", "log_lines"]) await database.ExecuteAsync(System.Runtime.CompilerServices.FormattableStringFactory.Create($"alter table portal.{table} disable trigger user"), Cancel);
+        foreach (var table in (string[])["workspaces", "runs", "log_lines"])
+            await database.ExecuteAsync(
+                System.Runtime.CompilerServices.FormattableStringFactory.Create($"alter table portal.{table} disable trigger user"), Cancel);
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(student), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
 
         (await EndListenersAsync(database)).ShouldBe(1);
@@ -136,7 +138,9 @@ public sealed class FeedTests
     private static async Task<long> EndListenersAsync(TestDatabase database)
     {
         await using var admin = NpgsqlDataSource.Create(database.Admin);
-        await using var end = admin.CreateCommand("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and lower(query) like 'listen portal_changes%'");
+        await using var end =
+            admin.CreateCommand(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and lower(query) like 'listen portal_changes%'");
         return (long)(await end.ExecuteScalarAsync(Cancel))!;
     }
 }

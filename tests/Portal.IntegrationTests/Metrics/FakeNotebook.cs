@@ -40,7 +40,8 @@ public sealed class FakeNotebook : IAsyncDisposable
         return fake;
     }
 
-    public static string Kernel(DateTimeOffset at, string state = "idle") => $$"""[{"id": "1", "name": "python3", "last_activity": "{{at:yyyy-MM-ddTHH:mm:ss.ffffffZ}}", "execution_state": "{{state}}", "connections": 1}]""";
+    public static string Kernel(DateTimeOffset at, string state = "idle") =>
+        $$"""[{"id": "1", "name": "python3", "last_activity": "{{at:yyyy-MM-ddTHH:mm:ss.ffffffZ}}", "execution_state": "{{state}}", "connections": 1}]""";
 
     public static string Terminal(DateTimeOffset at) => $$"""[{"name": "1", "last_activity": "{{at:yyyy-MM-ddTHH:mm:ss.ffffffZ}}"}]""";
 

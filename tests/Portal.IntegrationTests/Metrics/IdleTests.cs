@@ -35,7 +35,8 @@ public sealed class IdleSite : IAsyncLifetime
     }
 }
 
-/// <summary>From the answers of servers to a workspace that is stopped, or kept. The servers are scripted, everything else is the product as role portal_jobs.</summary>
+/// <summary>From the answers of servers to a workspace that is stopped, or kept. The servers are
+/// scripted, everything else is the product as role portal_jobs.</summary>
 public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyncLifetime
 {
     private readonly List<FakeNotebook> _servers = [];
@@ -73,11 +74,13 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         await _database.ExecuteAsync($"update portal.template_versions set retired = true where not retired", Cancel);
         db.TemplateVersions.Add(new() { Id = version, TemplateId = "notebook", Hash = id.ToString("n"), Spec = spec });
         db.Nodes.Add(new() { WorkspaceId = id, Name = "notebook", Role = "notebook", Generation = 1, Running = true, Address = "127.0.0.1", SeenAt = Now });
-        if (lookedMinutesAgo is { } looked) db.Counts.Add(new() { WorkspaceId = id, Name = CountNames.Signals, At = Spans.Begin(Now.AddMinutes(-looked), Spans.RawCounts), Span = 15 });
+        if (lookedMinutesAgo is { } looked)
+            db.Counts.Add(new() { WorkspaceId = id, Name = CountNames.Signals, At = Spans.Begin(Now.AddMinutes(-looked), Spans.RawCounts), Span = 15 });
         await db.SaveChangesAsync(Cancel);
         await _database.ExecuteAsync($"update portal.runs set phase = 'Succeeded', ended_at = {Now.AddMinutes(-minutesAgo)} where workspace_id = {id}", Cancel);
         var (at, by) = activeMinutesAgo is { } active ? (Now.AddMinutes(-active), "kernels") : ((DateTimeOffset?)null, (string?)null);
-        await _database.ExecuteAsync($"update portal.workspaces set generation = 1, subnet = '10.213.0.0/27', template_version_id = {version}, active_at = {at}, active_by = {by} where id = {id}", Cancel);
+        await _database.ExecuteAsync(
+            $"update portal.workspaces set generation = 1, subnet = '10.213.0.0/27', template_version_id = {version}, active_at = {at}, active_by = {by} where id = {id}", Cancel);
         return (id, server);
     }
 
@@ -90,7 +93,8 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
     private async Task<(Workspace Workspace, Run Newest)> RowsAsync(Guid id)
     {
         await using var db = _database.Open();
-        return (await db.Workspaces.AsNoTracking().SingleAsync(w => w.Id == id, Cancel), await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstAsync(Cancel));
+        return (await db.Workspaces.AsNoTracking().SingleAsync(w => w.Id == id, Cancel),
+            await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstAsync(Cancel));
     }
 
     private async Task KeptByAsync(Guid id, string by)
@@ -113,7 +117,9 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
             db.Runs.Add(new() { WorkspaceId = id, Number = 2, Kind = RunKind.Resize });
             await db.SaveChangesAsync(Cancel);
         }
-        if (phase != RunPhase.Queued) await _database.ExecuteAsync($"update portal.runs set phase = {phase.ToString()}, ended_at = {Now.AddMinutes(-200)} where workspace_id = {id} and number = 2", Cancel);
+        if (phase != RunPhase.Queued)
+            await _database.ExecuteAsync(
+                $"update portal.runs set phase = {phase.ToString()}, ended_at = {Now.AddMinutes(-200)} where workspace_id = {id} and number = 2", Cancel);
 
         await LookAndSweepAsync();
         await LookAndSweepAsync();
@@ -141,7 +147,11 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         await using var db = _database.Open();
         var line = (await db.LogLines.AsNoTracking().Where(l => l.WorkspaceId == id).OrderByDescending(l => l.Id).FirstAsync(Cancel)).Text;
         line.ShouldStartWith("It has been idle for 80 minutes (last activity: kernels, at ");
-        (await db.Counts.AsNoTracking().Where(c => c.WorkspaceId == id && c.At > Now.AddSeconds(-60)).ToListAsync(Cancel)).Select(c => c.Name).Distinct().Order().ShouldContain("terminals");
+        (await db.Counts.AsNoTracking().Where(c => c.WorkspaceId == id && c.At > Now.AddSeconds(-60)).ToListAsync(Cancel))
+            .Select(c => c.Name)
+            .Distinct()
+            .Order()
+            .ShouldContain("terminals");
     }
 
     [Theory]
@@ -152,7 +162,9 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
     public async Task Sweep_OneSignalAlone_KeepsIt(string by, string state = "busy")
     {
         var (id, server) = await ReadyAsync();
-        server.Kernels = by == "kernels" ? FakeNotebook.Kernel(state == "busy" ? Now.AddMinutes(-200) : Now.AddSeconds(-20), state) : FakeNotebook.Kernel(Now.AddMinutes(-200));
+        server.Kernels = by == "kernels"
+            ? FakeNotebook.Kernel(state == "busy" ? Now.AddMinutes(-200) : Now.AddSeconds(-20), state)
+            : FakeNotebook.Kernel(Now.AddMinutes(-200));
         if (by == "terminals") server.Terminals = FakeNotebook.Terminal(Now.AddSeconds(-10));
         if (by == "tasks") server.Tasks = """{"running": 3}""";
 
@@ -187,7 +199,8 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
     public async Task Sweep_NoAnswer_IsNoEvidence(string how, string by)
     {
         var (id, server) = await ReadyAsync();
-        server.Kernels = how switch { "garbage" => "<html>", "no time" => """[{"id": "1", "execution_state": "idle"}]""", _ => FakeNotebook.Kernel(Now.AddMinutes(-200)) };
+        server.Kernels =
+            how switch { "garbage" => "<html>", "no time" => """[{"id": "1", "execution_state": "idle"}]""", _ => FakeNotebook.Kernel(Now.AddMinutes(-200)) };
         if (how == "half a pair") server.Tasks = """{"running": "\ud800"}""";
         if (how == "half a state") server.Kernels = """[{"id": "1", "last_activity": "2026-01-01T00:00:00Z", "execution_state": "\ud800"}]""";
         if (how == "tasks") server.Tasks = """{"running": "many"}""";

@@ -44,10 +44,24 @@ public sealed class MetricsReaderTests(WebFixture web) : IClassFixture<WebFixtur
         var rows = new SampleRows(jobs);
         var begin = Spans.Begin(now.AddMinutes(-10), TimeSpan.FromSeconds(20));
         await rows.WriteAsync([.. Enumerable.Range(0, 700).Select(i => Sample(workspace.Id, Spans.Begin(now, Spans.Raw).AddSeconds(-10 * i), 10, .5))], Cancel);
-        await rows.WriteAsync([Sample(workspace.Id, begin, 10, .2, net: 100, node: "worker0"), Sample(workspace.Id, begin.AddSeconds(10), 10, .4, net: 300, node: "worker0")], Cancel);
+        await rows.WriteAsync(
+            [Sample(workspace.Id, begin, 10, .2, net: 100, node: "worker0"),
+                Sample(workspace.Id, begin.AddSeconds(10), 10, .4, net: 300, node: "worker0")], Cancel);
         await rows.WriteAsync([.. Enumerable.Range(0, 1440).Select(i => Sample(workspace.Id, Spans.Begin(now, Spans.Minute).AddMinutes(-i), 60, .6))], Cancel);
-        await rows.WriteAsync([Sample(workspace.Id, Spans.Begin(now.AddDays(-20), Spans.TenMinutes), 600, .7), Sample(other.Id, Spans.Begin(now, Spans.Raw), 10, 1, node: "alans")], Cancel);
-        await rows.WriteAsync([new Count { WorkspaceId = workspace.Id, Name = "kernels", At = Spans.Begin(now, Spans.RawCounts), Span = 15, Value = 2, Most = 3 }, new Count { WorkspaceId = workspace.Id, Name = CountNames.Signals, At = Spans.Begin(now, Spans.RawCounts), Span = 15, Value = 2, Most = 2 }], Cancel);
+        await rows.WriteAsync(
+            [Sample(workspace.Id, Spans.Begin(now.AddDays(-20), Spans.TenMinutes), 600, .7),
+                Sample(other.Id, Spans.Begin(now, Spans.Raw), 10, 1, node: "alans")], Cancel);
+        await rows.WriteAsync(
+            [new Count { WorkspaceId = workspace.Id, Name = "kernels", At = Spans.Begin(now, Spans.RawCounts), Span = 15, Value = 2, Most = 3 },
+                new Count
+                {
+                    WorkspaceId = workspace.Id,
+                    Name = CountNames.Signals,
+                    At = Spans.Begin(now, Spans.RawCounts),
+                    Span = 15,
+                    Value = 2,
+                    Most = 2
+                }], Cancel);
         using var ada = web.Visit();
         await ada.SignInAsync("Ada");
 
@@ -75,7 +89,8 @@ public sealed class MetricsReaderTests(WebFixture web) : IClassFixture<WebFixtur
     public async Task Read_SomebodyElses_OnlyStaffSees()
     {
         var workspace = await web.WorkspaceAsync("Ada");
-        foreach (var (name, status) in ((string, HttpStatusCode)[])[("Ada", HttpStatusCode.OK), ("Alan", HttpStatusCode.NotFound), ("Barbara", HttpStatusCode.OK), ("Edsger", HttpStatusCode.OK), ("Margaret", HttpStatusCode.OK), ("Ken", HttpStatusCode.OK)])
+        foreach (var (name, status) in ((string, HttpStatusCode)[])[("Ada", HttpStatusCode.OK), ("Alan", HttpStatusCode.NotFound),
+            ("Barbara", HttpStatusCode.OK), ("Edsger", HttpStatusCode.OK), ("Margaret", HttpStatusCode.OK), ("Ken", HttpStatusCode.OK)])
         {
             using var visitor = web.Visit();
             await visitor.SignInAsync(name);

@@ -33,7 +33,8 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
     public async Task Samples_Network_IsCounted()
     {
         var (mount, _, _) = await Lab.WorkAsync(CloudLab.New(), Uid);
-        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(uid: Uid, work: mount), await Lab.NodeAsync("neighbour", command: ["python3", "-c", Serve])]);
+        var plan = await Lab.PlanAsync(
+            nodes: [await Lab.NodeAsync(uid: Uid, work: mount), await Lab.NodeAsync("neighbour", command: ["python3", "-c", Serve])]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         var before = await SampleAsync(plan, "notebook");
 
@@ -109,7 +110,9 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         var (readings, spans, rows) = (new Readings(), new RawSpans(), new SampleRows(jobs));
         async Task TickAsync(TimeSpan later = default) =>
-            await rows.WriteAsync(spans.Add(readings.Take([.. (await Lab.Clusters.SamplesAsync(Cancel)).Where(s => s.Workspace == workspace)]), TimeProvider.System.GetUtcNow() + later), Cancel);
+            await rows.WriteAsync(
+                spans.Add(readings.Take([.. (await Lab.Clusters.SamplesAsync(Cancel)).Where(s => s.Workspace == workspace)]),
+                    TimeProvider.System.GetUtcNow() + later), Cancel);
         await TickAsync();
 
         var (_, code) = await Lab.PythonInsideAsync(plan, "notebook", "b = [bytearray(8 << 20) for _ in range(100)]");
@@ -124,5 +127,6 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         samples.ShouldAllBe(s => s.Node == "notebook" && s.MemoryLimitBytes == 64L << 20 && s.Pids >= 1);
     }
 
-    private async Task<NodeSample> SampleAsync(ClusterPlan plan, string node) => (await Lab.Clusters.SamplesAsync(Cancel)).Single(s => s.Workspace == plan.Workspace && s.Node == node);
+    private async Task<NodeSample> SampleAsync(ClusterPlan plan, string node) =>
+        (await Lab.Clusters.SamplesAsync(Cancel)).Single(s => s.Workspace == plan.Workspace && s.Node == node);
 }

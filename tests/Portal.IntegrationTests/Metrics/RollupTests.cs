@@ -35,7 +35,8 @@ public sealed class RollupTests : IAsyncLifetime
         if (_database is not null) await _database.DisposeAsync();
     }
 
-    private Sample Raw(DateTimeOffset at, double cpu = .5, double most = .5, long memory = 100, long kills = 0, long net = 0, int pids = 1, string node = "notebook", int span = 10) => new()
+    private Sample Raw(DateTimeOffset at, double cpu = .5, double most = .5, long memory = 100, long kills = 0, long net = 0, int pids = 1,
+        string node = "notebook", int span = 10) => new()
     {
         WorkspaceId = _workspace,
         Node = node,
@@ -71,14 +72,16 @@ public sealed class RollupTests : IAsyncLifetime
     public async Task Run_WholeMinute_IsMeanAndMost_AndASecondRunChangesNothing()
     {
         var minute = Spans.Begin(Now.AddMinutes(-5), Spans.Minute);
-        await WriteAsync(Raw(minute, cpu: .2, most: .9, memory: 100, kills: 1, net: 5, pids: 3), Raw(minute.AddSeconds(10), cpu: .4, most: .4, memory: 300, kills: 2, net: 7, pids: 9), Raw(minute, cpu: 1, most: 1, node: "worker0"));
+        await WriteAsync(Raw(minute, cpu: .2, most: .9, memory: 100, kills: 1, net: 5, pids: 3),
+            Raw(minute.AddSeconds(10), cpu: .4, most: .4, memory: 300, kills: 2, net: 7, pids: 9), Raw(minute, cpu: 1, most: 1, node: "worker0"));
 
         await RunAsync();
         var first = await SpansAsync(60);
         await RunAsync();
 
         var (one, other) = (first[0], first[1]);
-        (one.Node, one.At, one.CpuMost, one.MemoryBytes, one.MemoryMost, one.MemoryLimitBytes, one.OutOfMemoryKills, one.Pids).ShouldBe(("notebook", minute, .9, 200L, 310L, 1000L, 3L, 9));
+        (one.Node, one.At, one.CpuMost, one.MemoryBytes, one.MemoryMost, one.MemoryLimitBytes, one.OutOfMemoryKills,
+            one.Pids).ShouldBe(("notebook", minute, .9, 200L, 310L, 1000L, 3L, 9));
         one.Cpu.ShouldBe(.3, 1e-9);
         one.Throttled.ShouldBe(.15, 1e-9);
         (one.NetIn, one.NetOut, one.DiskRead, one.DiskWritten).ShouldBe((12L, 24L, 36L, 48L));
@@ -116,7 +119,8 @@ public sealed class RollupTests : IAsyncLifetime
         await WriteAsync(Raw(Now.AddMinutes(-119)), Raw(Now.AddMinutes(-121)));
         await WriteAsync(Raw(Now.AddHours(-23), span: 60), Raw(Now.AddHours(-25), span: 60));
         await WriteAsync(Raw(Now.AddDays(-29), span: 600), Raw(Now.AddDays(-31), span: 600));
-        await new SampleRows(_jobs).WriteAsync([new Count { WorkspaceId = _workspace, Name = "kernels", At = Now.AddHours(-3), Span = 15, Value = 1, Most = 1 }], Cancel);
+        await new SampleRows(_jobs).WriteAsync(
+            [new Count { WorkspaceId = _workspace, Name = "kernels", At = Now.AddHours(-3), Span = 15, Value = 1, Most = 1 }], Cancel);
 
         await RunAsync();
 
@@ -131,7 +135,9 @@ public sealed class RollupTests : IAsyncLifetime
     public async Task Run_Counts_AreMeanAndMost()
     {
         var minute = Spans.Begin(Now.AddMinutes(-4), Spans.Minute);
-        await new SampleRows(_jobs).WriteAsync([.. new double[] { 1, 2, 6 }.Select((v, i) => new Count { WorkspaceId = _workspace, Name = "tasks", At = minute.AddSeconds(15 * i), Span = 15, Value = v, Most = v })], Cancel);
+        await new SampleRows(_jobs).WriteAsync(
+            [.. new double[] { 1, 2, 6 }.Select((v, i) =>
+                new Count { WorkspaceId = _workspace, Name = "tasks", At = minute.AddSeconds(15 * i), Span = 15, Value = v, Most = v })], Cancel);
 
         await RunAsync();
         await RunAsync();

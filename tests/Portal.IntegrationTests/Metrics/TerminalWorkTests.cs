@@ -12,7 +12,8 @@ public sealed class TerminalWorkTests : IAsyncLifetime
     private const string Token = "a-token";
 
     // A program waiting for a key, whose name is not valid text; a silent training job, and one in the background whose steps are each too short to be sampled.
-    private const string Waits = """python3 -c "open('/proc/self/comm', 'wb').write(b'\xff'); input()" """, Trains = "python3 -c 'while True: pass'", TrainsBehind = "while :; do gzip -c /bin/bash > /dev/null; done &";
+    private const string Waits = """python3 -c "open('/proc/self/comm', 'wb').write(b'\xff'); input()" """, Trains = "python3 -c 'while True: pass'",
+        TrainsBehind = "while :; do gzip -c /bin/bash > /dev/null; done &";
 
     private readonly CloudLab _lab = CloudLab.Open();
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(30), DefaultRequestHeaders = { Authorization = new("token", Token) } };
@@ -53,10 +54,12 @@ public sealed class TerminalWorkTests : IAsyncLifetime
         (await ActivityAsync())[waiting].ShouldBe(settled[waiting]);
 
         Task WorkedAsync(IReadOnlyDictionary<string, DateTimeOffset> since) => Eventually.HoldsAsync(async () =>
-            await ActivityAsync() is var now && now[training] > since[training].AddSeconds(5) && now[behind] > since[behind].AddSeconds(5), "the silent programs count as work");
+            await ActivityAsync() is var now && now[training] > since[training].AddSeconds(5) && now[behind] > since[behind].AddSeconds(5),
+            "the silent programs count as work");
     }
 
-    private async Task<IReadOnlyDictionary<string, DateTimeOffset>> ActivityAsync() => JsonNode.Parse(await _http.GetStringAsync("api/terminals?no_track_activity=1", Cancel))!.AsArray()
+    private async Task<IReadOnlyDictionary<string, DateTimeOffset>> ActivityAsync() =>
+        JsonNode.Parse(await _http.GetStringAsync("api/terminals?no_track_activity=1", Cancel))!.AsArray()
         .ToDictionary(t => (string)t!["name"]!, t => (DateTimeOffset)t!["last_activity"]!, StringComparer.Ordinal);
 
     /// <summary>In a new terminal, whose name is returned once the shell has read the line; nobody watches it after that.</summary>

@@ -42,12 +42,17 @@ public sealed class AccessEndsTests(WebFixture web) : IClassFixture<WebFixture>
         await EndAsync(web, why, visitor, w, token);
         await Should.ThrowAsync<WebSocketException>(async () => { while (true) await socket.ReceiveAsync(buffer, Cancel); });
         var socketCut = clock.GetElapsedTime(start);
-        await Should.ThrowAsync<Exception>(async () => { while (await drip.ReadAsync(buffer, Cancel) > 0) { } throw new HttpIOException(HttpRequestError.ResponseEnded); });
+        await Should.ThrowAsync<Exception>(async () =>
+        {
+            while (await drip.ReadAsync(buffer, Cancel) > 0) { }
+            throw new HttpIOException(HttpRequestError.ResponseEnded);
+        });
         var downloadCut = clock.GetElapsedTime(start);
         async Task<bool> IsRefusedAsync() => (await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable;
         await Until.TrueAsync("the tab is refused", IsRefusedAsync, Cancel, Promised);
         var tabRefused = clock.GetElapsedTime(start);
-        TestContext.Current.TestOutputHelper!.WriteLine($"{why}: WebSocket cut after {socketCut.TotalMilliseconds:F0} ms, download {downloadCut.TotalMilliseconds:F0} ms, tab refused {tabRefused.TotalMilliseconds:F0} ms");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{why}: WebSocket cut after {socketCut.TotalMilliseconds:F0} ms, download {downloadCut.TotalMilliseconds:F0} ms, tab refused {tabRefused.TotalMilliseconds:F0} ms");
         tabRefused.ShouldBeLessThan(Expected);
         if (why == "membership removed") await web.JoinAsync("Alan");
     }
@@ -77,10 +82,13 @@ public sealed class AccessEndsTests(WebFixture web) : IClassFixture<WebFixture>
         {
             case "sign-out": await visitor.PostFormAsync("/sign-out", web.Origin, ("__RequestVerificationToken", token)); break;
             case "session row deleted": await web.Database.ExecuteAsync($"delete from portal.sessions where person_id = {alan}", Cancel); break;
-            case "stop": (await web.Services.GetRequiredService<StopWorkspace>().RunAsync(new(alan), w.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>(); break;
-            case "delete": (await web.Services.GetRequiredService<DeleteWorkspace>().RunAsync(new(alan), w.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>(); break;
+            case "stop": (await web.Services.GetRequiredService<StopWorkspace>().RunAsync(new(alan), w.Id, Cancel))
+                .ShouldBeOfType<ChangeOutcome.Accepted>(); break;
+            case "delete": (await web.Services.GetRequiredService<DeleteWorkspace>().RunAsync(new(alan), w.Id, Cancel))
+                .ShouldBeOfType<ChangeOutcome.Accepted>(); break;
             case "membership removed": await web.Database.ExecuteAsync($"delete from portal.memberships where person_id = {alan}", Cancel); break;
-            case "next generation": await web.Database.ExecuteAsync($"update portal.workspaces set generation = generation + 1 where id = {w.Id}", Cancel); break;
+            case "next generation": await web.Database.ExecuteAsync($"update portal.workspaces set generation = generation + 1 where id = {w.Id}",
+                Cancel); break;
             case "app session deleted": await web.Database.ExecuteAsync($"delete from portal.app_sessions where workspace_id = {w.Id}", Cancel); break;
             default: throw new ArgumentOutOfRangeException(nameof(why));
         }

@@ -35,8 +35,10 @@ public sealed class ClusterFixture : IAsyncLifetime
         await using var db = Web.Database.Open();
         var none = new Dictionary<string, string>(StringComparer.Ordinal);
         var spec = new TemplateSpec("cluster", "Cluster", "Works", "engine", "1", [new("s", "Small", "", 1, 512)],
-            [new("notebook", "python", ["start"], none, "TOKEN"), new("master", "python", ["start"], none, null), new("worker", "python", ["start"], none, null) { Workers = new(1, 4, 2), ScratchGib = 1 }],
-            [new("lab", "Lab", "", "notebook", Web.App.Port, "/lab", true), new("hdfs", "HDFS", "", "master", Engine.Port, "/", false), new("node", "Node", "", "worker", Engine.Port, "/node", false)]);
+            [new("notebook", "python", ["start"], none, "TOKEN"), new("master", "python", ["start"], none, null),
+                new("worker", "python", ["start"], none, null) { Workers = new(1, 4, 2), ScratchGib = 1 }],
+            [new("lab", "Lab", "", "notebook", Web.App.Port, "/lab", true), new("hdfs", "HDFS", "", "master", Engine.Port, "/", false),
+                new("node", "Node", "", "worker", Engine.Port, "/node", false)]);
         db.TemplateVersions.Add(new() { Id = Guid.CreateVersion7(), TemplateId = "cluster", Hash = new('c', 64), Spec = spec });
         await db.SaveChangesAsync(Cancel);
     }
@@ -51,13 +53,25 @@ public sealed class ClusterFixture : IAsyncLifetime
     public async Task<(Workspace Workspace, int Block)> ClusterAsync(string owner)
     {
         var (id, block) = (Guid.CreateVersion7(), Interlocked.Increment(ref _blocks));
-        var launched = await ((LaunchWorkspace)Web.Services.GetService(typeof(LaunchWorkspace))!).RunAsync(new(id, new(Web.Person(owner)), Web.Class, "cluster", "s", $"cluster {Interlocked.Increment(ref _names)}", TimeProvider.System.GetUtcNow().AddHours(2)), Cancel);
+        var launched = await ((LaunchWorkspace)Web.Services.GetService(typeof(LaunchWorkspace))!)
+            .RunAsync(new(id, new(Web.Person(owner)), Web.Class, "cluster", "s", $"cluster {Interlocked.Increment(ref _names)}",
+                TimeProvider.System.GetUtcNow().AddHours(2)), Cancel);
         launched.ShouldBeOfType<LaunchOutcome.Accepted>();
         await Web.ReadyAsync(id, 1);
-        await Web.Database.ExecuteAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id}", Cancel); // frees quota for the next test
+        // frees quota for the next test
+        await Web.Database.ExecuteAsync($"update portal.reservations set ended_at = clock_timestamp() where workspace_id = {id}", Cancel);
         await using var db = Web.Database.Open();
         foreach (var (name, role, at) in ((string, string, int)[])[("master", "master", 2), ("worker0", "worker", 3), ("worker1", "worker", 4)])
-            db.Nodes.Add(new() { WorkspaceId = id, Name = name, Role = role, Generation = 1, Running = true, Address = $"127.1.{block}.{at}", SeenAt = TimeProvider.System.GetUtcNow() });
+            db.Nodes.Add(new()
+            {
+                WorkspaceId = id,
+                Name = name,
+                Role = role,
+                Generation = 1,
+                Running = true,
+                Address = $"127.1.{block}.{at}",
+                SeenAt = TimeProvider.System.GetUtcNow()
+            });
         await db.SaveChangesAsync(Cancel);
         return (await db.Workspaces.FindAsync([id], Cancel) ?? throw new InvalidOperationException(), block);
     }
@@ -95,7 +109,8 @@ public sealed class ClusterFixture : IAsyncLifetime
                 await http.Response.Body.FlushAsync(http.RequestAborted);
             }
         });
-        foreach (var (path, pack) in ((string, Func<Stream, Stream>)[])[("gzip", s => new GZipStream(s, CompressionLevel.Fastest)), ("br", s => new BrotliStream(s, CompressionLevel.Fastest)), ("deflate", s => new ZLibStream(s, CompressionLevel.Fastest))])
+        foreach (var (path, pack) in ((string, Func<Stream, Stream>)[])[("gzip", s => new GZipStream(s, CompressionLevel.Fastest)),
+            ("br", s => new BrotliStream(s, CompressionLevel.Fastest)), ("deflate", s => new ZLibStream(s, CompressionLevel.Fastest))])
             app.MapGet($"/{path}", async (HttpContext http) =>
             {
                 (http.Response.ContentType, http.Response.Headers.ContentEncoding) = ("text/html", path);
@@ -115,8 +130,12 @@ public sealed class ClusterFixture : IAsyncLifetime
         });
         app.MapMethods("/webhdfs/v1/{**file}", ["GET", "PUT"], async (HttpContext http) =>
         {
-            if (http.Connection.LocalIpAddress!.ToString().EndsWith(".3", StringComparison.Ordinal)) return Results.Text($"{http.Request.Method} {http.Request.Path}{http.Request.QueryString} {await new StreamReader(http.Request.Body).ReadToEndAsync(http.RequestAborted)}");
-            return http.Request.Query.ContainsKey("noredirect") ? Results.Text(System.Text.Json.JsonSerializer.Serialize(new { Location }), "application/json") : Results.Redirect(Location!, preserveMethod: true);
+            if (http.Connection.LocalIpAddress!.ToString().EndsWith(".3", StringComparison.Ordinal))
+                return Results.Text(
+                    $"{http.Request.Method} {http.Request.Path}{http.Request.QueryString} {await new StreamReader(http.Request.Body).ReadToEndAsync(http.RequestAborted)}");
+            return http.Request.Query.ContainsKey("noredirect")
+                ? Results.Text(System.Text.Json.JsonSerializer.Serialize(new { Location }), "application/json")
+                : Results.Redirect(Location!, preserveMethod: true);
         });
         app.MapGet("/led", (HttpContext http) =>
         {

@@ -36,7 +36,8 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         foreach (var (app, at) in new[] { ("hdfs", 2), ("node-0", 3), ("node-1", 4) })
             (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, app) + "/where"))).ShouldBe($"127.1.{block}.{at}");
         (await visitor.GetAsync(Web.AppUrl(w.Slug, "node-2") + "/where")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
-        using var refused = await visitor.PostFormAsync($"/workspaces/{w.Id}/apps/node-2/open", Web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
+        using var refused =
+            await visitor.PostFormAsync($"/workspaces/{w.Id}/apps/node-2/open", Web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
         refused.StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 
@@ -70,18 +71,26 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         var hdfs = Web.AppUrl(w.Slug, "hdfs");
         (string From, string To)[] links =
         [
-            ($"<a href=\"http://worker0:{Port}/node?a=1#b\">", $"<a href=\"{Node(0)}/node?a=1#b\">"), ($"<a href='//worker1:{Port}/x'>", $"<a href='{Node(1)}/x'>"), ($"<a href=//master:{Port}>", $"<a href={hdfs}>"),
-            ($"HTTP://WORKER0:{Port}/", $"{Node(0)}/"), ($"http://127.1.{block}.4:{Port}", Node(1)), ($"url(//worker0:{Port}/a.png)", $"url({Node(0)}/a.png)"), ($"http://worker1:{Port}\"", $"{Node(1)}\""),
-            ($"http://notebook:{Web.App.Port}/lab", $"{Web.AppUrl(w.Slug, "lab")}/lab"), ($"\"http://worker0:{Port}\"+\"http://worker1:{Port}\"", $"\"{Node(0)}\"+\"{Node(1)}\""),
+            ($"<a href=\"http://worker0:{Port}/node?a=1#b\">", $"<a href=\"{Node(0)}/node?a=1#b\">"),
+            ($"<a href='//worker1:{Port}/x'>", $"<a href='{Node(1)}/x'>"), ($"<a href=//master:{Port}>", $"<a href={hdfs}>"),
+            ($"HTTP://WORKER0:{Port}/", $"{Node(0)}/"), ($"http://127.1.{block}.4:{Port}", Node(1)),
+            ($"url(//worker0:{Port}/a.png)", $"url({Node(0)}/a.png)"), ($"http://worker1:{Port}\"", $"{Node(1)}\""),
+            ($"http://notebook:{Web.App.Port}/lab", $"{Web.AppUrl(w.Slug, "lab")}/lab"),
+            ($"\"http://worker0:{Port}\"+\"http://worker1:{Port}\"", $"\"{Node(0)}\"+\"{Node(1)}\""),
         ];
         string[] left =
         [
-            $"http://worker2:{Port}/", $"http://worker00:{Port}/", "http://worker0:1/", "http://worker0/", $"https://worker0:{Port}/", $"ftp://worker0:{Port}/", $"http://worker0:{Port}@evil.example/", $"http://worker0:{Port}0/", $"http://worker0:{Port}.evil.example/",
-            $"http://worker0.evil.example:{Port}/", $"http://127.1.{block + 100}.3:{Port}/", $"http://127.0.0.1:{Port}/", $"// worker0:{Port}", $"x//worker0:{Port}/", $"xhttp://worker0:{Port}/", "http://", "//", "http:/", "hhttp:////", $"http:/worker0:{Port}", "ünï ☃", $"http://worker0%00:{Port}/", $"http://u@worker0:{Port}/",
+            $"http://worker2:{Port}/", $"http://worker00:{Port}/", "http://worker0:1/", "http://worker0/", $"https://worker0:{Port}/",
+            $"ftp://worker0:{Port}/", $"http://worker0:{Port}@evil.example/", $"http://worker0:{Port}0/", $"http://worker0:{Port}.evil.example/",
+            $"http://worker0.evil.example:{Port}/", $"http://127.1.{block + 100}.3:{Port}/", $"http://127.0.0.1:{Port}/", $"// worker0:{Port}",
+            $"x//worker0:{Port}/", $"xhttp://worker0:{Port}/", "http://", "//", "http:/", "hhttp:////", $"http:/worker0:{Port}", "ünï ☃",
+            $"http://worker0%00:{Port}/", $"http://u@worker0:{Port}/",
         ];
         var all = links.Concat(left.Select(l => (From: l, To: l))).ToList();
         // In the middle of a page and at the boundary between two reads.
-        cluster.Html = string.Join('\n', all.Select(l => l.From)) + (how == "chunked" ? "" : new string(' ', 20_000 - 7)) + string.Join('\n', all.Select(l => l.From));
+        cluster.Html = string.Join('\n', all.Select(l => l.From))
+            + (how == "chunked" ? "" : new string(' ', 20_000 - 7))
+            + string.Join('\n', all.Select(l => l.From));
         using var answer = await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + $"/{how}", h => h.AcceptEncoding.ParseAdd("gzip, br"));
         answer.Content.Headers.ContentEncoding.ShouldBeEmpty();
         cluster.Engine.Heard["Accept-Encoding"].ShouldBe("identity");
@@ -258,10 +267,15 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         offer.StatusCode.ShouldBe(HttpStatusCode.OK);
         var html = await TextAsync(offer);
         html.ShouldNotContain("<script");
-        cluster.Engine.Arrived.ShouldNotContain(a => a.Contains("q=", StringComparison.Ordinal) && a.Contains("/webhdfs/v1/a b?op=OPEN&q=", StringComparison.Ordinal), "nothing happens before the click");
-        using var clicked = await visitor.PostFormAsync(Action().Match(html).Groups["to"].Value, Web.Origin, ("__RequestVerificationToken", Field(html, "__RequestVerificationToken")), ("path", Field(html, "path")));
+        cluster.Engine.Arrived.ShouldNotContain(a =>
+            a.Contains("q=", StringComparison.Ordinal) && a.Contains("/webhdfs/v1/a b?op=OPEN&q=", StringComparison.Ordinal),
+            "nothing happens before the click");
+        using var clicked =
+            await visitor.PostFormAsync(Action().Match(html).Groups["to"].Value, Web.Origin,
+                ("__RequestVerificationToken", Field(html, "__RequestVerificationToken")), ("path", Field(html, "path")));
         var page = await TextAsync(clicked);
-        using var entered = await visitor.PostFormAsync(Action().Match(page).Groups["to"].Value, Web.Origin, ("ticket", Field(page, "ticket")), ("path", Field(page, "path")));
+        using var entered =
+            await visitor.PostFormAsync(Action().Match(page).Groups["to"].Value, Web.Origin, ("ticket", Field(page, "ticket")), ("path", Field(page, "path")));
         entered.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
         var arrived = entered.Headers.Location!.OriginalString;
         arrived.ShouldStartWith("/webhdfs/v1/a%20b?op=OPEN");
@@ -376,7 +390,8 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         (await AskAsync($"http://worker0:{Port}")).ShouldBe((HttpStatusCode.Found, $"{Web.AppUrl(w.Slug, "node-0")}/"));
         (await AskAsync($"http://worker0:{Port}/logs/a%20b?x=1")).ShouldBe((HttpStatusCode.Found, $"{Web.AppUrl(w.Slug, "node-0")}/logs/a%20b?x=1"));
         var before = cluster.Engine.Arrived.Count;
-        foreach (var address in (string[])["", "http://", "http://evil.example", $"http://worker9:{Port}", $"http://worker0:{Port + 1}", $"http://a@worker0:{Port}", "javascript:alert(1)", $"https://worker0:{Port}", "//evil.example/"])
+        foreach (var address in (string[])["", "http://", "http://evil.example", $"http://worker9:{Port}", $"http://worker0:{Port + 1}",
+            $"http://a@worker0:{Port}", "javascript:alert(1)", $"https://worker0:{Port}", "//evil.example/"])
             (await AskAsync(address)).ShouldBe((HttpStatusCode.NotFound, null), address);
         using var stranger = Web.Visit();
         await stranger.SignInAsync("Alan");
@@ -392,7 +407,9 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         var before = cluster.Engine.Arrived.Count;
         foreach (var method in (HttpMethod[])[HttpMethod.Get, HttpMethod.Put, HttpMethod.Options])
         {
-            using var answer = await visitor.SendAsync(method, Web.AppUrl(w.Slug, "node-0") + "/webhdfs/v1/f", origin: Web.AppUrl(w.Slug, "hdfs"), headers: h => Fetch(h, "cors", "empty", "same-site"));
+            using var answer =
+                await visitor.SendAsync(method, Web.AppUrl(w.Slug, "node-0") + "/webhdfs/v1/f", origin: Web.AppUrl(w.Slug, "hdfs"),
+                    headers: h => Fetch(h, "cors", "empty", "same-site"));
             answer.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
             answer.Headers.Contains("Access-Control-Allow-Origin").ShouldBeFalse();
         }
@@ -407,7 +424,8 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         using var socket = await visitor.SocketAsync(Web.AppUrl(w.Slug, "hdfs") + "/ws", Web.AppUrl(w.Slug, "hdfs"));
         await Web.Database.ExecuteAsync($"update portal.nodes set address = {$"127.1.{block}.9"} where workspace_id = {w.Id} and name = 'worker0'", Cancel);
         cluster.Html = $"\"http://127.1.{block}.9:{Port}/\"";
-        await Until.TrueAsync("the new address is known", async () => (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/page"))).Contains("node-0", StringComparison.Ordinal), Cancel);
+        await Until.TrueAsync("the new address is known",
+            async () => (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/page"))).Contains("node-0", StringComparison.Ordinal), Cancel);
         await socket.SendAsync("x"u8.ToArray(), WebSocketMessageType.Text, true, Cancel);
         (await socket.ReceiveAsync(new byte[9], Cancel)).Count.ShouldBe(1);
     }
@@ -425,7 +443,9 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
 
     private static Task<string> TextAsync(HttpResponseMessage answer) => answer.Content.ReadAsStringAsync(Cancel);
 
-    private static string Field(string html, string name) => WebUtility.HtmlDecode(Regex.Match(html, $"name=\"{name}\" value=\"(?<v>[^\"]*)\"", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["v"].Value);
+    private static string Field(string html, string name) =>
+        WebUtility.HtmlDecode(
+            Regex.Match(html, $"name=\"{name}\" value=\"(?<v>[^\"]*)\"", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["v"].Value);
 
     [GeneratedRegex("<form method=\"post\" action=\"(?<to>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Action();

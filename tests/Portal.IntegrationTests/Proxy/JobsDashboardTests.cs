@@ -30,7 +30,8 @@ public sealed class JobsDashboardTests(WebFixture web) : IClassFixture<WebFixtur
         page.Headers.Contains("Set-Cookie").ShouldBeFalse();
         page.Headers.Contains("Content-Security-Policy").ShouldBeTrue();
         (await ken.SendAsync(HttpMethod.Post, "/operations/jobs/stats", new StringContent(""), web.Origin)).StatusCode.ShouldBe(HttpStatusCode.OK);
-        (await ken.SendAsync(HttpMethod.Post, "/operations/jobs/recurring/trigger", new StringContent(""), web.Origin)).StatusCode.ShouldBe(HttpStatusCode.MethodNotAllowed);
+        (await ken.SendAsync(HttpMethod.Post, "/operations/jobs/recurring/trigger", new StringContent(""), web.Origin)).StatusCode.ShouldBe(
+            HttpStatusCode.MethodNotAllowed);
 
         using var nobody = web.Visit();
         (await nobody.GetAsync("/operations/jobs", h => h.TryAddWithoutValidation("X-Portal-Operator", "yes"))).StatusCode.ShouldNotBe(HttpStatusCode.OK);
@@ -39,7 +40,8 @@ public sealed class JobsDashboardTests(WebFixture web) : IClassFixture<WebFixtur
             using var other = web.Visit();
             await other.SignInAsync(name);
             foreach (var path in (string[])["/operations/jobs", "/operations/jobs/recurring", "/operations/jobs/stats"])
-                (await other.GetAsync(path, h => h.TryAddWithoutValidation("X-Portal-Operator", "yes"))).StatusCode.ShouldBe(HttpStatusCode.NotFound, $"{name} {path}");
+                (await other.GetAsync(path, h => h.TryAddWithoutValidation("X-Portal-Operator", "yes"))).StatusCode.ShouldBe(HttpStatusCode.NotFound,
+                    $"{name} {path}");
         }
     }
 

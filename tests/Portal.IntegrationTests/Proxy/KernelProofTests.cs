@@ -110,14 +110,21 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
                 var asked = JsonNode.Parse(buffer.AsSpan(0, got.Count))!;
                 async Task Say(string type, JsonNode content)
                 {
-                    var message = new JsonObject { ["msg_type"] = type, ["parent_header"] = asked["header"]!.DeepClone(), ["content"] = content, ["channel"] = "iopub" };
+                    var message = new JsonObject
+                    {
+                        ["msg_type"] = type,
+                        ["parent_header"] = asked["header"]!.DeepClone(),
+                        ["content"] = content,
+                        ["channel"] = "iopub"
+                    };
                     var bytes = System.Text.Encoding.UTF8.GetBytes(message.ToJsonString());
                     // In two frames: a message ends where it says, not where a read does.
                     await socket.SendAsync(bytes.AsMemory(0, 10), WebSocketMessageType.Text, false, http.RequestAborted);
                     await socket.SendAsync(bytes.AsMemory(10), WebSocketMessageType.Text, true, http.RequestAborted);
                 }
                 await Say("status", new JsonObject { ["execution_state"] = "busy" });
-                await Say("execute_result", new JsonObject { ["data"] = new JsonObject { ["text/plain"] = compute(asked["content"]!["code"]!.GetValue<string>()) } });
+                await Say("execute_result",
+                    new JsonObject { ["data"] = new JsonObject { ["text/plain"] = compute(asked["content"]!["code"]!.GetValue<string>()) } });
                 await Say("status", new JsonObject { ["execution_state"] = "idle" });
                 while (socket.State == WebSocketState.Open) await socket.ReceiveAsync(buffer, http.RequestAborted);
             });

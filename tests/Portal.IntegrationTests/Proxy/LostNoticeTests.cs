@@ -18,11 +18,13 @@ public sealed class DeafWeb : WebFixture
     {
         await base.InitializeAsync();
         foreach (var table in (string[])["workspaces", "runs", "nodes", "sessions", "app_sessions", "memberships", "log_lines"])
-            await Database.ExecuteAsync(FormattableStringFactory.Create($"alter table portal.{table} disable trigger user"), TestContext.Current.CancellationToken);
+            await Database.ExecuteAsync(FormattableStringFactory.Create($"alter table portal.{table} disable trigger user"),
+                TestContext.Current.CancellationToken);
     }
 }
 
-/// <summary>Access ends within the promised minute although the notification was lost. The minute is by the web process's clock, which the test moves.</summary>
+/// <summary>Access ends within the promised minute although the notification was lost. The
+/// minute is by the web process's clock, which the test moves.</summary>
 public sealed class LostNoticeTests(DeafWeb web) : IClassFixture<DeafWeb>
 {
     private static readonly TimeSpan Step = TimeSpan.FromSeconds(1), BelowAMinute = TimeSpan.FromSeconds(59);

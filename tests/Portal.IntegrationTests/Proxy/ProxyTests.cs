@@ -21,7 +21,8 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         await visitor.OpenAsync(w.Id);
         using var answer = await visitor.GetAsync(web.AppUrl(w.Slug) + "/tree?a=1", h =>
         {
-            h.TryAddWithoutValidation("Cookie", $"{web.SessionCookie}={visitor.Session}; {web.AppCookie}={visitor.Cookies[(new Uri(web.AppUrl(w.Slug)).Authority, web.AppCookie)]}; _xsrf=keep");
+            h.TryAddWithoutValidation("Cookie",
+                $"{web.SessionCookie}={visitor.Session}; {web.AppCookie}={visitor.Cookies[(new Uri(web.AppUrl(w.Slug)).Authority, web.AppCookie)]}; _xsrf=keep");
             h.TryAddWithoutValidation("Authorization", "token of-the-browser");
             h.TryAddWithoutValidation("X-Forwarded-For", "1.2.3.4");
             h.TryAddWithoutValidation("X-Portal-Operator", "yes");
@@ -63,7 +64,8 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         entered.ToString().ShouldNotContain(ticket);
         await web.Database.ExecuteAsync($"update portal.nodes set running = false where workspace_id = {w.Id}", Cancel);
         HttpResponseMessage? unavailable = null;
-        await Until.TrueAsync("the stopped node is answered for by the proxy", async () => (unavailable = await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
+        await Until.TrueAsync("the stopped node is answered for by the proxy",
+            async () => (unavailable = await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
         (unavailable!.ToString() + await unavailable.Content.ReadAsStringAsync(Cancel)).ShouldNotContain(token);
     }
 
@@ -80,7 +82,8 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         var (mine, other) = (await web.WorkspaceAsync("Ada"), await web.WorkspaceAsync("Ada"));
         await visitor.OpenAsync(mine.Id);
         await visitor.OpenAsync(other.Id);
-        foreach (var origin in (string?[])[null, "null", web.Origin, web.AppUrl(other.Slug), web.AppUrl(mine.Slug, "files"), web.AppUrl(mine.Slug).Replace("http:", "https:", StringComparison.Ordinal), "http://evil.example.org"])
+        foreach (var origin in (string?[])[null, "null", web.Origin, web.AppUrl(other.Slug), web.AppUrl(mine.Slug, "files"),
+            web.AppUrl(mine.Slug).Replace("http:", "https:", StringComparison.Ordinal), "http://evil.example.org"])
         {
             using var answer = await visitor.SendAsync(new(method), $"{web.AppUrl(mine.Slug)}/api/contents/{method}", new StringContent("x"), origin);
             answer.StatusCode.ShouldBe(HttpStatusCode.Forbidden, origin);
@@ -149,7 +152,8 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
             using var other = web.Visit();
             await other.SignInAsync(name);
             (await other.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable, name);
-            using var open = await other.PostFormAsync($"/workspaces/{w.Id}/apps/notebook/open", web.Origin, ("__RequestVerificationToken", await other.FormTokenAsync()));
+            using var open =
+                await other.PostFormAsync($"/workspaces/{w.Id}/apps/notebook/open", web.Origin, ("__RequestVerificationToken", await other.FormTokenAsync()));
             open.StatusCode.ShouldBe(HttpStatusCode.NotFound, name);
         }
         // The cookie of one app opens no other, nor another workspace.
@@ -176,7 +180,8 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         await visitor.SignInAsync("Ada");
         foreach (var path in (string[])["/", "/sign-in", "/api/v1/me", "/.portal/enter", "/.portal/other"])
         {
-            using var answer = await visitor.GetAsync($"http://{host}:{web.Port}{path}", h => h.TryAddWithoutValidation("Cookie", $"{web.SessionCookie}={visitor.Session}"));
+            using var answer =
+                await visitor.GetAsync($"http://{host}:{web.Port}{path}", h => h.TryAddWithoutValidation("Cookie", $"{web.SessionCookie}={visitor.Session}"));
             answer.StatusCode.ShouldBe(path.StartsWith("/.portal", StringComparison.Ordinal) ? HttpStatusCode.NotFound : status, path);
         }
     }
@@ -201,11 +206,15 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         using var answer = await visitor.GetAsync(web.AppUrl("a123456789") + "/.portal/nothing");
         answer.StatusCode.ShouldBe(HttpStatusCode.NotFound);
         var html = await answer.Content.ReadAsStringAsync(Cancel);
-        var style = Regex.Match(html, "<style>(?<css>.*?)</style>", RegexOptions.Singleline | RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["css"].Value;
-        foreach (var token in (string[])[Portal.Theme.Tokens.Light.Ground, Portal.Theme.Tokens.Light.Accent, Portal.Theme.Tokens.Dark.Ground, Portal.Theme.Tokens.Dark.Accent]) style.ShouldContain(token);
+        var style = Regex.Match(html, "<style>(?<css>.*?)</style>", RegexOptions.Singleline | RegexOptions.ExplicitCapture,
+            TimeSpan.FromSeconds(1)).Groups["css"].Value;
+        foreach (var token in (string[])[Portal.Theme.Tokens.Light.Ground, Portal.Theme.Tokens.Light.Accent, Portal.Theme.Tokens.Dark.Ground,
+            Portal.Theme.Tokens.Dark.Accent])
+            style.ShouldContain(token);
         var policy = answer.Headers.GetValues("Content-Security-Policy").ShouldHaveSingleItem();
         var hash = Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(style)));
-        policy.Split("; ").ShouldBe(["default-src 'none'", $"style-src-elem 'sha256-{hash}'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"], ignoreOrder: true);
+        policy.Split("; ").ShouldBe(
+            ["default-src 'none'", $"style-src-elem 'sha256-{hash}'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"], ignoreOrder: true);
         html.ShouldNotContain("<script");
         html.ShouldNotContain("style=\"");
         html.ShouldContain("Campus");

@@ -51,8 +51,10 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         await visitor.SignInAsync("Ada");
         var w = await web.WorkspaceAsync("Ada");
         var (ticket, address) = await visitor.TicketAsync(w.Id);
-        await using (var db = web.Database.Open()) db.AppTickets.Single(t => t.WorkspaceId == w.Id).ExpiresAt.ShouldBeLessThanOrEqualTo(TimeProvider.System.GetUtcNow().AddSeconds(61));
-        await web.Database.ExecuteAsync($"update portal.app_tickets set expires_at = clock_timestamp() - interval '1 second' where workspace_id = {w.Id}", Cancel);
+        await using (var db = web.Database.Open())
+            db.AppTickets.Single(t => t.WorkspaceId == w.Id).ExpiresAt.ShouldBeLessThanOrEqualTo(TimeProvider.System.GetUtcNow().AddSeconds(61));
+        await web.Database.ExecuteAsync(
+            $"update portal.app_tickets set expires_at = clock_timestamp() - interval '1 second' where workspace_id = {w.Id}", Cancel);
         (await visitor.EnterAsync(address, ticket, web.Origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 
@@ -98,7 +100,8 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
 
         // A forged row of a person without permission: refused when it is used.
         var hash = Core.Access.Secret.Hash("forged");
-        await web.Database.ExecuteAsync($"insert into portal.app_tickets (hash, workspace_id, app, person_id, session_hash, expires_at) select {hash}, {w.Id}, 'notebook', person_id, hash, clock_timestamp() + interval '1 minute' from portal.sessions where person_id = {web.Person("Alan")} limit 1", Cancel);
+        await web.Database.ExecuteAsync(
+            $"insert into portal.app_tickets (hash, workspace_id, app, person_id, session_hash, expires_at) select {hash}, {w.Id}, 'notebook', person_id, hash, clock_timestamp() + interval '1 minute' from portal.sessions where person_id = {web.Person("Alan")} limit 1", Cancel);
         (await visitor.EnterAsync(web.AppUrl(w.Slug) + "/.portal/enter", "forged", web.Origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 
@@ -108,14 +111,16 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         using var attacker = web.Visit();
         await attacker.SignInAsync("Alan");
         var w = await web.WorkspaceAsync("Alan");
-        foreach (var origin in (string?[])[null, "null", "http://evil.example.org", web.AppUrl(w.Slug), $"https://portal.localhost:{web.Port}", "http://portal.localhost"])
+        foreach (var origin in (string?[])[null, "null", "http://evil.example.org", web.AppUrl(w.Slug), $"https://portal.localhost:{web.Port}",
+            "http://portal.localhost"])
         {
             var (ticket, address) = await attacker.TicketAsync(w.Id);
             using var victim = web.Visit();
             (await victim.GetAsync($"{address}?ticket={ticket}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
             (await victim.GetAsync($"{web.AppUrl(w.Slug)}/lab?ticket={ticket}")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
             (await victim.EnterAsync(address, ticket, origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound, origin);
-            (await victim.EnterAsync($"{address}?ticket={ticket}", "", web.Origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound, "the ticket is read from the body alone");
+            (await victim.EnterAsync($"{address}?ticket={ticket}", "", web.Origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound,
+                "the ticket is read from the body alone");
             victim.Cookies.ShouldBeEmpty();
         }
     }
@@ -126,7 +131,8 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         using var visitor = web.Visit();
         await visitor.SignInAsync("Ada");
         var w = await web.WorkspaceAsync("Ada");
-        using var page = await visitor.PostFormAsync($"/workspaces/{w.Id}/apps/notebook/open", web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
+        using var page =
+            await visitor.PostFormAsync($"/workspaces/{w.Id}/apps/notebook/open", web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
         var csp = page.Headers.GetValues("Content-Security-Policy").ShouldHaveSingleItem();
         csp.ShouldContain($"form-action {web.AppUrl(w.Slug)};");
         csp.ShouldContain("script-src 'self';");
@@ -144,7 +150,8 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         using var visitor = web.Visit();
         await visitor.SignInAsync("Ada");
         var w = await web.WorkspaceAsync("Ada");
-        using var page = await visitor.PostFormAsync($"/workspaces/{w.Id}/apps/{app}/open", web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
+        using var page =
+            await visitor.PostFormAsync($"/workspaces/{w.Id}/apps/{app}/open", web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
         page.StatusCode.ShouldBe(status);
     }
 
@@ -155,7 +162,8 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         await visitor.SignInAsync("Ada");
         var w = await web.WorkspaceAsync("Ada");
         await web.Database.ExecuteAsync($"update portal.runs set phase = 'Active', ended_at = null where workspace_id = {w.Id}", Cancel);
-        using var page = await visitor.PostFormAsync($"/workspaces/{w.Id}/apps/notebook/open", web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
+        using var page =
+            await visitor.PostFormAsync($"/workspaces/{w.Id}/apps/notebook/open", web.Origin, ("__RequestVerificationToken", await visitor.FormTokenAsync()));
         page.Headers.Location!.ToString().ShouldBe($"/workspaces/{w.Slug}");
         using var api = await visitor.PostJsonAsync($"/api/v1/workspaces/{w.Id}/apps/notebook/ticket", new { });
         api.StatusCode.ShouldBe(HttpStatusCode.Conflict);
@@ -168,10 +176,12 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         var w = await web.WorkspaceAsync("Ada");
         await web.Database.ExecuteAsync($"update portal.runs set phase = 'Active', ended_at = null where workspace_id = {w.Id}", Cancel);
         var hash = Core.Access.Secret.Hash("proof of " + w.Slug);
-        await web.Database.ExecuteAsync($"insert into portal.app_tickets (hash, workspace_id, app, person_id, expires_at) values ({hash}, {w.Id}, 'notebook', {w.PersonId}, clock_timestamp() + interval '1 minute')", Cancel);
+        await web.Database.ExecuteAsync(
+            $"insert into portal.app_tickets (hash, workspace_id, app, person_id, expires_at) values ({hash}, {w.Id}, 'notebook', {w.PersonId}, clock_timestamp() + interval '1 minute')", Cancel);
         (await jobs.EnterAsync(web.AppUrl(w.Slug) + "/.portal/enter", "proof of " + w.Slug, web.Origin)).StatusCode.ShouldBe(HttpStatusCode.SeeOther);
         (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode.ShouldBe(HttpStatusCode.OK);
-        await using (var db = web.Database.Open()) db.AppSessions.Single(s => s.WorkspaceId == w.Id).ExpiresAt.ShouldBeLessThanOrEqualTo(TimeProvider.System.GetUtcNow().AddSeconds(121));
+        await using (var db = web.Database.Open())
+            db.AppSessions.Single(s => s.WorkspaceId == w.Id).ExpiresAt.ShouldBeLessThanOrEqualTo(TimeProvider.System.GetUtcNow().AddSeconds(121));
         await web.ReadyAsync(w.Id, generation: 2);
         await TestKit.Until.TrueAsync("the proof's access ends with its generation", async () =>
             (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
@@ -186,7 +196,10 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         var (ticket, address) = await visitor.TicketAsync(w.Id);
         using var large = await visitor.PostFormAsync(address, web.Origin, ("padding", new string('x', 8 << 10)), ("ticket", ticket));
         large.StatusCode.ShouldBe(HttpStatusCode.NotFound);
-        using var endless = await visitor.SendAsync(HttpMethod.Post, address, new FormUrlEncodedContent([new("padding", new string('x', 8 << 10)), new("ticket", ticket)]), web.Origin, h => h.TransferEncodingChunked = true);
+        using var endless =
+            await visitor.SendAsync(HttpMethod.Post, address,
+                new FormUrlEncodedContent([new("padding", new string('x', 8 << 10)), new("ticket", ticket)]), web.Origin,
+                h => h.TransferEncodingChunked = true);
         endless.StatusCode.ShouldBe(HttpStatusCode.NotFound);
         using var right = await visitor.EnterAsync(address, ticket, web.Origin);
         right.StatusCode.ShouldBe(HttpStatusCode.SeeOther);

@@ -31,7 +31,9 @@ public sealed class AdmissionTests
     public async Task Launch_FiftyAtOnceWithRoomForTen_TenRunAndFortyQueueInOrder()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
-        await using var site = await TestSite.CreateAsync(database, Launches, new(2, 2048, 1, 1), Cancel, all: new(Launches, Launches * 1024, 100, Launches), capacity: new(Capacity, Capacity * 1024, 0, 0));
+        await using var site =
+            await TestSite.CreateAsync(database, Launches, new(2, 2048, 1, 1), Cancel, all: new(Launches, Launches * 1024, 100, Launches),
+                capacity: new(Capacity, Capacity * 1024, 0, 0));
         var outcomes = await LaunchAsync(site);
         outcomes.ShouldAllBe(o => o is LaunchOutcome.Accepted);
 
@@ -84,7 +86,12 @@ public sealed class AdmissionTests
         outcomes.Count(o => o is LaunchOutcome.Accepted).ShouldBe(30);
         var refused = outcomes.OfType<LaunchOutcome.Refused>().Select(r => r.Why).ToList();
         refused.Count.ShouldBe(20);
-        refused.ShouldAllBe(r => r.Reason == RefusalReason.OverQuota && r.BindingLimit == QuotaLevel.Class && r.Resource == Resource.Vcpu && r.Field == "size" && r.Fits == new Fit("s", 0));
+        refused.ShouldAllBe(r =>
+            r.Reason == RefusalReason.OverQuota
+                && r.BindingLimit == QuotaLevel.Class
+                && r.Resource == Resource.Vcpu
+                && r.Field == "size"
+                && r.Fits == new Fit("s", 0));
         await NeverAboveAsync(database, capacity: new(int.MaxValue, int.MaxValue, 0, 0));
         await using var db = database.Open();
         (await db.Workspaces.CountAsync(Cancel)).ShouldBe(30);
@@ -139,17 +146,21 @@ public sealed class AdmissionTests
         }
 
         // A member's limit is reached by that member's own launches, the others' by everybody's.
-        var outcomes = await Task.WhenAll(Enumerable.Range(0, people).Select(n => Task.Run(() => site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[level == QuotaLevel.Member ? 0 : n]), Cancel))));
+        var outcomes = await Task.WhenAll(
+            Enumerable.Range(0, people).Select(n =>
+                Task.Run(() => site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[level == QuotaLevel.Member ? 0 : n]), Cancel))));
 
         outcomes.Count(o => o is LaunchOutcome.Accepted).ShouldBe(fits);
-        outcomes.OfType<LaunchOutcome.Refused>().ShouldAllBe(r => r.Why.Reason == RefusalReason.OverQuota && r.Why.BindingLimit == level && r.Why.Resource == resource);
+        outcomes.OfType<LaunchOutcome.Refused>().ShouldAllBe(r =>
+            r.Why.Reason == RefusalReason.OverQuota && r.Why.BindingLimit == level && r.Why.Resource == resource);
         await NeverAboveAsync(database, capacity: new(int.MaxValue, int.MaxValue, 0, 0));
     }
 
     private static Task<LaunchOutcome[]> LaunchAsync(TestSite site, string size = "s") =>
         Task.WhenAll(site.Students.Select(s => Task.Run(() => site.Get<LaunchWorkspace>().RunAsync(site.Order(s, size: size), Cancel))));
 
-    /// <summary>Of every resource: what is reserved for tenant, class and each member, and what runs on the site. Summed here, not by the product's reader.</summary>
+    /// <summary>Of every resource: what is reserved for tenant, class and each member, and what runs
+    /// on the site. Summed here, not by the product's reader.</summary>
     private static async Task NeverAboveAsync(TestDatabase database, Amounts capacity)
     {
         await using var db = database.Open();
@@ -159,10 +170,12 @@ public sealed class AdmissionTests
         var open = await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null).ToListAsync(Cancel);
         foreach (var tenant in open.GroupBy(r => r.TenantId)) Sum(tenant).FirstAbove(tenants[tenant.Key]).ShouldBeNull("tenant");
         foreach (var @class in open.GroupBy(r => r.ClassId)) Sum(@class).FirstAbove(classes[@class.Key].Limits).ShouldBeNull("class");
-        foreach (var member in open.GroupBy(r => (r.ClassId, r.PersonId))) Sum(member).FirstAbove(classes[member.Key.ClassId].MemberLimits).ShouldBeNull("member");
+        foreach (var member in open.GroupBy(r => (r.ClassId, r.PersonId)))
+            Sum(member).FirstAbove(classes[member.Key.ClassId].MemberLimits).ShouldBeNull("member");
         var claims = await db.CapacityClaims.AsNoTracking().Where(c => c.EndedAt == null).ToListAsync(Cancel);
         claims.Aggregate(Amounts.None, (sum, c) => sum + new Amounts(c.Vcpu, c.MemoryMib, 0, 0)).FirstAbove(capacity).ShouldBeNull("site");
 
-        static Amounts Sum(IEnumerable<Reservation> of) => of.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, r.Workspaces));
+        static Amounts Sum(IEnumerable<Reservation> of) =>
+            of.Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, r.Workspaces));
     }
 }

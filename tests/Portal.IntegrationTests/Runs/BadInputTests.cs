@@ -55,7 +55,8 @@ public sealed class BadInputTests
         await using var db = database.Open();
         (await db.Workspaces.SingleAsync(Cancel)).Generation.ShouldBe(0);
         // Meanwhile nobody can order another.
-        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(RefusalReason.NotAvailable);
+        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(
+            RefusalReason.NotAvailable);
     }
 
     [Fact]
@@ -66,7 +67,8 @@ public sealed class BadInputTests
         // The order needs a work folder of 1 GiB beside the reserve.
         await database.ExecuteAsync($"update portal.site set storage_free_bytes = storage_reserve_bytes + {(1L << 30) - 1}", Cancel);
 
-        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(RefusalReason.DiskNearlyFull);
+        (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(
+            RefusalReason.DiskNearlyFull);
 
         await using var db = database.Open();
         (await db.Runs.AnyAsync(Cancel)).ShouldBeFalse();
@@ -191,7 +193,8 @@ public sealed class BadInputTests
         return order.Id;
     }
 
-    private static async Task<WorkspaceView> LookAsync(TestSite site, Guid id) => (await site.Get<WorkspaceFeed>().LookAsync(new(site.Students[0]), id, Cancel))!;
+    private static async Task<WorkspaceView> LookAsync(TestSite site, Guid id) =>
+        (await site.Get<WorkspaceFeed>().LookAsync(new(site.Students[0]), id, Cancel))!;
 
     /// <summary>What its owner sees: failed, at which step, why, and the remedy; and nothing is held.</summary>
     private static async Task<WorkspaceView> FailedAsync(TestSite site, ScriptedClouds clouds, Guid id, StepKey step, string cause, string remedy)

@@ -66,7 +66,8 @@ public sealed class HistoryTests(ITestOutputHelper output)
     private static Mood Roll(Random random)
     {
         lock (random)
-            return random.Next(100) switch { < 3 => Mood.WorksAnswerLost, < 5 => Mood.Unavailable, < 6 => Mood.Refuses, < 9 => Mood.CallerDiesDone, < 12 => Mood.CallerDiesLate, _ => Mood.Well };
+            return random.Next(100) switch { < 3 =>
+                Mood.WorksAnswerLost, < 5 => Mood.Unavailable, < 6 => Mood.Refuses, < 9 => Mood.CallerDiesDone, < 12 => Mood.CallerDiesLate, _ => Mood.Well };
     }
 
     private static async Task ClaimForEverAsync(JobsProcess process, CancellationToken over)
@@ -104,7 +105,14 @@ public sealed class HistoryTests(ITestOutputHelper output)
     private static async Task<ChangeOutcome> ResizeAsync(TestSite site, int workers, Guid student, Guid id, CancellationToken cancel)
     {
         var feed = site.Get<WorkspaceFeed>();
-        for (var looks = 0; looks < 40 && await feed.LookAsync(new(student), id, cancel) is { Status: not (WorkspaceStatus.Ready or WorkspaceStatus.Resizing or WorkspaceStatus.Stopped or WorkspaceStatus.Failed or WorkspaceStatus.Deleted) }; looks++) await Task.Delay(25, cancel);
+        for (var looks = 0; looks < 40
+            && await feed.LookAsync(new(student), id,
+                cancel) is { Status: not (WorkspaceStatus.Ready
+                    or WorkspaceStatus.Resizing
+                    or WorkspaceStatus.Stopped
+                    or WorkspaceStatus.Failed
+                    or WorkspaceStatus.Deleted) }; looks++)
+            await Task.Delay(25, cancel);
         return await site.Get<ResizeWorkspace>().RunAsync(new(student), id, workers, cancel);
     }
 
@@ -113,9 +121,12 @@ public sealed class HistoryTests(ITestOutputHelper output)
         await using var db = database.Open();
         var workspaces = await db.Workspaces.AsNoTracking().ToDictionaryAsync(w => w.Id, Cancel);
         var specs = await db.TemplateVersions.AsNoTracking().ToDictionaryAsync(t => t.Id, t => t.Spec, Cancel);
-        var newest = await db.Runs.AsNoTracking().Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToListAsync(Cancel);
+        var newest = await db.Runs.AsNoTracking()
+            .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number))
+            .ToListAsync(Cancel);
         var lifecycle = await db.LifecycleRunsAsync(workspaces.Keys, Cancel);
-        var open = (await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null && r.WorkspaceId != null).ToListAsync(Cancel)).ToLookup(r => r.WorkspaceId!.Value);
+        var open = (await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null && r.WorkspaceId != null).ToListAsync(Cancel))
+            .ToLookup(r => r.WorkspaceId!.Value);
         var claims = (await db.CapacityClaims.AsNoTracking().Where(c => c.EndedAt == null).ToListAsync(Cancel)).ToLookup(c => c.WorkspaceId);
         var subnets = (await db.Subnets.AsNoTracking().Where(s => s.ReleasedAt == null).Select(s => s.WorkspaceId).ToListAsync(Cancel)).ToHashSet();
         var wrong = new List<string>();
@@ -136,12 +147,16 @@ public sealed class HistoryTests(ITestOutputHelper output)
             // Orphans of a late call are for the sweep.
             if (ready ? !clouds.Runs(id) : left.Length > 0) wrong.Add($"{said}: seen \"{clouds.LeftOf(id)}\"");
             if (swept) Same("what runs", clouds.NodesOf(id).Select(n => n.Name), running.Select(n => n.Name));
-            Same("quota", open[id].Where(r => r.Kind == ReservationKind.Compute).Select(r => $"{r.Node}:{r.Vcpu}:{r.MemoryMib}"), running.Select(n => $"{n.Name}:{n.Size.Vcpu}:{n.Size.MemoryMib}"));
+            Same("quota", open[id].Where(r => r.Kind == ReservationKind.Compute).Select(r => $"{r.Node}:{r.Vcpu}:{r.MemoryMib}"),
+                running.Select(n => $"{n.Name}:{n.Size.Vcpu}:{n.Size.MemoryMib}"));
             Same("room", claims[id].Select(c => $"{c.Node}:{c.Vcpu}:{c.MemoryMib}"), running.Select(n => $"{n.Name}:{n.Size.Vcpu}:{n.Size.MemoryMib}"));
             // Workers that were leaving when a stop ended their run are for the sweep too.
             var scratch = deleted ? [] : nodes.Where(n => n.Role.ScratchGib > 0).Select(n => n.Name).ToList();
             if (swept) Same("quota of scratch", open[id].Where(r => r.Kind == ReservationKind.Scratch).Select(r => r.Node), scratch);
-            if (clouds.ScratchOf(id).Folders.Except(open[id].Where(r => r.Kind == ReservationKind.Scratch).Select(r => r.Node)).ToList() is { Count: > 0 } unpaid && swept) wrong.Add($"{said}: folders without quota {Sorted(unpaid)}");
+            if (clouds.ScratchOf(id).Folders
+                .Except(open[id].Where(r => r.Kind == ReservationKind.Scratch).Select(r => r.Node))
+                .ToList() is { Count: > 0 } unpaid && swept)
+                wrong.Add($"{said}: folders without quota {Sorted(unpaid)}");
             if (subnets.Contains(id) != ready) wrong.Add($"{said}: address {subnets.Contains(id)}");
             if (open[id].Any(r => r.Kind == ReservationKind.Workspace) == deleted) wrong.Add($"{said}: its place in the quota is wrong");
         }

@@ -71,7 +71,8 @@ public sealed class ProveEngineTests
         }
 
         public async Task LaunchAsync() =>
-            (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]) with { TemplateId = "cluster", Workers = 2 }, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+            (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]) with { TemplateId = "cluster", Workers = 2 }, Cancel))
+                .ShouldBeOfType<LaunchOutcome.Accepted>();
 
         public async Task<Run> RunAsync()
         {

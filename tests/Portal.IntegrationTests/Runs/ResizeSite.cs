@@ -26,12 +26,15 @@ internal sealed class ResizeSite : IAsyncDisposable
     public JobsProcess Jobs { get; }
     public Guid Owner => Site.Students[0];
 
-    public static async Task<ResizeSite> CreateAsync(CancellationToken cancel, Func<string, Mood>? mood = null, int drainMinutes = 5, Amounts? members = null, Amounts? capacity = null)
+    public static async Task<ResizeSite> CreateAsync(CancellationToken cancel, Func<string, Mood>? mood = null, int drainMinutes = 5,
+        Amounts? members = null, Amounts? capacity = null)
     {
         var database = await TestDatabase.CreateAsync(cancel);
-        var site = await TestSite.CreateAsync(database, 2, members ?? new(1000, 1_000_000, 1000, 100), cancel, all: new(10_000, 10_000_000, 10_000, 1000), capacity: capacity);
+        var site = await TestSite.CreateAsync(database, 2, members ?? new(1000, 1_000_000, 1000, 100), cancel,
+            all: new(10_000, 10_000_000, 10_000, 1000), capacity: capacity);
         var worker = TestSite.Cluster.Roles[1];
-        await site.PublishAsync(TestSite.Cluster with { Roles = [TestSite.Cluster.Roles[0], worker with { Drain = worker.Drain! with { Minutes = drainMinutes } }] }, cancel);
+        await site.PublishAsync(
+            TestSite.Cluster with { Roles = [TestSite.Cluster.Roles[0], worker with { Drain = worker.Drain! with { Minutes = drainMinutes } }] }, cancel);
         return new(database, site, new((what, _) => mood?.Invoke(what) ?? Mood.Well), cancel);
     }
 
@@ -44,11 +47,13 @@ internal sealed class ResizeSite : IAsyncDisposable
         return order.Id;
     }
 
-    public Task<ChangeOutcome> ResizeAsync(Guid id, int workers, Guid? by = null) => Site.Get<ResizeWorkspace>().RunAsync(new(by ?? Owner), id, workers, _cancel);
+    public Task<ChangeOutcome> ResizeAsync(Guid id, int workers, Guid? by = null) =>
+        Site.Get<ResizeWorkspace>().RunAsync(new(by ?? Owner), id, workers, _cancel);
 
     public async Task<WorkspaceView> LookAsync(Guid id) => (await Site.Get<WorkspaceFeed>().LookAsync(new(Owner), id, _cancel))!;
 
-    public async Task<OpenAppOutcome> OpenAsync(Guid id) => await new OpenApp(Site.Get<IDbContextFactory<Core.Data.PortalDb>>()).RunAsync(new(Owner), Secret.Hash(Secret.New()), id, "lab", _cancel);
+    public async Task<OpenAppOutcome> OpenAsync(Guid id) =>
+        await new OpenApp(Site.Get<IDbContextFactory<Core.Data.PortalDb>>()).RunAsync(new(Owner), Secret.Hash(Secret.New()), id, "lab", _cancel);
 
     public Dictionary<string, string> Containers(Guid id) => Clouds.NodesOf(id).ToDictionary(n => n.Name, n => n.StateHash, StringComparer.Ordinal);
 
@@ -56,8 +61,16 @@ internal sealed class ResizeSite : IAsyncDisposable
     public async Task<Amounts> PromisedAsync(Guid id)
     {
         await using var db = _database.Open();
-        var reserved = await db.Reservations.Where(r => r.WorkspaceId == id && r.Kind == ReservationKind.Compute && r.EndedAt == null).OrderBy(r => r.Node).Select(r => new { r.Node, r.Vcpu, r.MemoryMib }).ToListAsync(_cancel);
-        var claimed = await db.CapacityClaims.Where(c => c.WorkspaceId == id && c.EndedAt == null).OrderBy(c => c.Node).Select(c => new { c.Node, c.Vcpu, c.MemoryMib }).ToListAsync(_cancel);
+        var reserved = await db.Reservations
+            .Where(r => r.WorkspaceId == id && r.Kind == ReservationKind.Compute && r.EndedAt == null)
+            .OrderBy(r => r.Node)
+            .Select(r => new { r.Node, r.Vcpu, r.MemoryMib })
+            .ToListAsync(_cancel);
+        var claimed = await db.CapacityClaims
+            .Where(c => c.WorkspaceId == id && c.EndedAt == null)
+            .OrderBy(c => c.Node)
+            .Select(c => new { c.Node, c.Vcpu, c.MemoryMib })
+            .ToListAsync(_cancel);
         claimed.ShouldBe(reserved);
         return new(reserved.Sum(r => r.Vcpu), reserved.Sum(r => r.MemoryMib), 0, 0);
     }
@@ -77,7 +90,9 @@ internal sealed class ResizeSite : IAsyncDisposable
     public async Task ForgeAsync(Guid id, string column, object value)
     {
         await using var web = NpgsqlDataSource.Create(_database.Web);
-        await using var forge = web.CreateCommand($"insert into portal.runs (workspace_id, number, kind, ordered_by, {column}) select $1, max(number) + 1, 'Resize', $2, $3 from portal.runs where workspace_id = $1");
+        await using var forge =
+            web.CreateCommand(
+                $"insert into portal.runs (workspace_id, number, kind, ordered_by, {column}) select $1, max(number) + 1, 'Resize', $2, $3 from portal.runs where workspace_id = $1");
         foreach (var v in (object[])[id, Owner, value]) forge.Parameters.Add(new() { Value = v });
         await forge.ExecuteNonQueryAsync(_cancel);
     }
@@ -89,11 +104,17 @@ internal sealed class ResizeSite : IAsyncDisposable
         var names = Enumerable.Range(0, workers).Select(i => $"worker{i}").ToArray();
         string[] running = stopped ? [] : ["notebook", .. names];
         var open = await db.Reservations.AsNoTracking().Where(r => r.WorkspaceId == id && r.EndedAt == null).ToListAsync(_cancel);
-        open.Where(r => r.Kind == ReservationKind.Compute).Select(r => (r.Node, r.Vcpu, r.MemoryMib)).ShouldBe(running.Select(n => (n, 1, 1024)), ignoreOrder: true, "quota of what runs");
-        open.Where(r => r.Kind == ReservationKind.Scratch).Select(r => (r.Node, r.StorageGib)).ShouldBe(names.Select(n => (n, 1)), ignoreOrder: true, "quota of scratch folders");
-        (await db.CapacityClaims.AsNoTracking().Where(c => c.WorkspaceId == id && c.EndedAt == null).Select(c => c.Node).ToListAsync(_cancel)).ShouldBe(running, ignoreOrder: true, "room");
+        open.Where(r => r.Kind == ReservationKind.Compute)
+            .Select(r => (r.Node, r.Vcpu, r.MemoryMib))
+            .ShouldBe(running.Select(n => (n, 1, 1024)), ignoreOrder: true, "quota of what runs");
+        open.Where(r => r.Kind == ReservationKind.Scratch)
+            .Select(r => (r.Node, r.StorageGib))
+            .ShouldBe(names.Select(n => (n, 1)), ignoreOrder: true, "quota of scratch folders");
+        (await db.CapacityClaims.AsNoTracking().Where(c => c.WorkspaceId == id && c.EndedAt == null).Select(c => c.Node).ToListAsync(_cancel))
+            .ShouldBe(running, ignoreOrder: true, "room");
         Clouds.NodesOf(id).Select(n => n.Name).ShouldBe(running, ignoreOrder: true, "containers");
-        (await db.Nodes.AsNoTracking().Where(n => n.WorkspaceId == id).Select(n => n.Name).ToListAsync(_cancel)).ShouldBe(running, ignoreOrder: true, "rows of nodes");
+        (await db.Nodes.AsNoTracking().Where(n => n.WorkspaceId == id).Select(n => n.Name).ToListAsync(_cancel))
+            .ShouldBe(running, ignoreOrder: true, "rows of nodes");
         Clouds.ScratchOf(id).Folders.ShouldBe(names, ignoreOrder: true, "scratch folders");
         Clouds.ScratchOf(id).Trusted.ShouldBe(stopped ? [] : names, ignoreOrder: true, "mounts and rules of scratch folders");
         (await db.Workspaces.SingleAsync(w => w.Id == id, _cancel)).Workers.ShouldBe(workers);

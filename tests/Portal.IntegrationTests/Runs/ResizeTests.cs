@@ -32,7 +32,8 @@ public sealed class ResizeTests
         await it.HoldsAsync(id, workers: 4);
         var view = await it.LookAsync(id);
         (view.Status, view.Workers, view.Run.Kind, view.Run.Phase).ShouldBe((WorkspaceStatus.Ready, 4, RunKind.Resize, RunPhase.Succeeded));
-        view.Run.Steps.Select(s => s.Key).ShouldBe([StepKey.CheckResize, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster, StepKey.ProveEngine, StepKey.KeepWorkers]);
+        view.Run.Steps.Select(s => s.Key).ShouldBe(
+            [StepKey.CheckResize, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster, StepKey.ProveEngine, StepKey.KeepWorkers]);
         view.Log.ShouldNotContain(l => l.Text.Contains("left the compute engine"), "nobody left");
     }
 
@@ -57,7 +58,8 @@ public sealed class ResizeTests
         await it.HoldsAsync(id, workers: 2);
         var view = await it.LookAsync(id);
         (view.Status, view.Workers).ShouldBe((WorkspaceStatus.Ready, 2));
-        view.Run.Steps.Select(s => s.Key).ShouldBe([StepKey.CheckResize, StepKey.DrainWorkers, StepKey.DropWorkers, StepKey.UnmountWorkers, StepKey.DropWorkerScratch, StepKey.ProveEngine]);
+        view.Run.Steps.Select(s => s.Key).ShouldBe(
+            [StepKey.CheckResize, StepKey.DrainWorkers, StepKey.DropWorkers, StepKey.UnmountWorkers, StepKey.DropWorkerScratch, StepKey.ProveEngine]);
     }
 
     [Fact]
@@ -89,7 +91,8 @@ public sealed class ResizeTests
         await it.Jobs.UntilSettledAsync(Cancel);
 
         await it.HoldsAsync(id, workers: 1);
-        (await it.LookAsync(id)).Log.ShouldContain(l => l.Severity == LogLineSeverity.Warn && l.Text.Contains("worker1 did not leave within 0 minutes") && l.Text.Contains("no such command"));
+        (await it.LookAsync(id)).Log.ShouldContain(l =>
+            l.Severity == LogLineSeverity.Warn && l.Text.Contains("worker1 did not leave within 0 minutes") && l.Text.Contains("no such command"));
     }
 
     [Fact]
@@ -151,7 +154,8 @@ public sealed class ResizeTests
         var id = await it.LaunchAsync(workers: 2);
         var refused = (await it.ResizeAsync(id, 6)).ShouldBeOfType<ChangeOutcome.Refused>();
         refused.Why.ShouldBe(ChangeRefusal.OverQuota);
-        (refused.Quota!.Reason, refused.Quota.BindingLimit, refused.Quota.Resource, refused.Quota.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 4)));
+        (refused.Quota!.Reason, refused.Quota.BindingLimit, refused.Quota.Resource,
+            refused.Quota.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 4)));
         var receipt = await it.Site.Get<ResizePreview>().RunAsync(new(it.Owner), id, 6, Cancel);
         (receipt!.Wanted.Vcpu, receipt.Wanted.StorageGib, receipt.BindingLimit).ShouldBe((4, 4, refused.Quota));
         await it.HoldsAsync(id, workers: 2);
@@ -179,7 +183,8 @@ public sealed class ResizeTests
         (await it.ResizeAsync(id, 4)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await Task.WhenAll(await it.Jobs.ClaimAsync(Cancel));
         var waiting = await it.LookAsync(id);
-        (waiting.Status, waiting.Run.Phase, waiting.Queue!.Place, waiting.Queue.WaitsFor).ShouldBe((WorkspaceStatus.Resizing, RunPhase.Queued, 1, QueueWait.Capacity));
+        (waiting.Status, waiting.Run.Phase, waiting.Queue!.Place,
+            waiting.Queue.WaitsFor).ShouldBe((WorkspaceStatus.Resizing, RunPhase.Queued, 1, QueueWait.Capacity));
         (await it.ResizeAsync(id, 4)).ShouldBeOfType<ChangeOutcome.Already>();
         (await it.ResizeAsync(id, 3)).ShouldBeOfType<ChangeOutcome.Refused>().Why.ShouldBe(ChangeRefusal.NotNow);
 
@@ -213,7 +218,8 @@ public sealed class ResizeTests
         await using var it = await ResizeSite.CreateAsync(Cancel);
         var id = await it.LaunchAsync(workers: 2);
         (await it.ResizeAsync(id, 2)).ShouldBeOfType<ChangeOutcome.Already>();
-        foreach (var number in (int[])[0, 7, -1]) (await it.ResizeAsync(id, number)).ShouldBeOfType<ChangeOutcome.Refused>().Quota!.Reason.ShouldBe(RefusalReason.WorkersUnknown);
+        foreach (var number in (int[])[0, 7, -1])
+            (await it.ResizeAsync(id, number)).ShouldBeOfType<ChangeOutcome.Refused>().Quota!.Reason.ShouldBe(RefusalReason.WorkersUnknown);
         (await it.ResizeAsync(id, 3, it.Site.Students[1])).ShouldBeOfType<ChangeOutcome.NotFound>();
         await it.Site.Get<StopWorkspace>().RunAsync(new(it.Owner), id, Cancel);
         (await it.ResizeAsync(id, 3)).ShouldBeOfType<ChangeOutcome.Refused>().Why.ShouldBe(ChangeRefusal.StoppingFirst);
@@ -238,7 +244,8 @@ public sealed class ResizeTests
         await it.ResizeAsync(id, target);
         await it.ClaimUntilAsync(id, r => r.Said is not null);
         (await it.Site.Get<StopWorkspace>().RunAsync(new(it.Owner), id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
-        (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, null, Cancel)).ShouldBeOfType<ChangeOutcome.Refused>().Why.ShouldBe(ChangeRefusal.NotNow);
+        (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, null, Cancel)).ShouldBeOfType<ChangeOutcome.Refused>().Why.ShouldBe(
+            ChangeRefusal.NotNow);
         await it.Jobs.UntilSettledAsync(Cancel);
         (await it.LookAsync(id)).Status.ShouldBe(WorkspaceStatus.Stopped);
         await it.Jobs.Get<Orphans>().RunAsync(Cancel);

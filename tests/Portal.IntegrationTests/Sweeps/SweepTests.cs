@@ -110,7 +110,8 @@ public sealed class SweepTests
         await Until.TrueAsync("it calls its cloud", () => Task.FromResult(Volatile.Read(ref calls) == 2), Cancel);
 
         // As after a freeze: the database has ended the transaction with the locks; the next heartbeats find out.
-        await database.ExecuteAsync($"select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())", Cancel);
+        await database.ExecuteAsync(
+            $"select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())", Cancel);
         await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Cancel);
         hold.Set();
         await first;
@@ -139,7 +140,8 @@ public sealed class SweepTests
         clouds.LeftOf(over).ShouldBeEmpty();
         clouds.Runs(runsOn).ShouldBeTrue();
         await using var db = database.Open();
-        (await db.Runs.Where(r => r.WorkspaceId == over).OrderBy(r => r.Number).Select(r => r.Kind).ToListAsync(Cancel)).ShouldBe([RunKind.Launch, RunKind.Stop]);
+        (await db.Runs.Where(r => r.WorkspaceId == over).OrderBy(r => r.Number).Select(r => r.Kind).ToListAsync(Cancel))
+            .ShouldBe([RunKind.Launch, RunKind.Stop]);
         (await db.Workspaces.CountAsync(w => w.DeletedAt != null, Cancel)).ShouldBe(0);
         (await db.Reservations.CountAsync(r => r.EndedAt == null && r.Kind == Core.Quotas.ReservationKind.Storage, Cancel)).ShouldBe(1);
         // Already stopped: nothing is ordered again.
@@ -172,7 +174,8 @@ public sealed class SweepTests
         (await site.Get<WorkspaceFeed>().LookAsync(new(site.Students[0]), order.Id, Cancel))!.Status.ShouldBe(WorkspaceStatus.Stopped);
         clouds.LeftOf(order.Id).ShouldBeEmpty();
         await using var db = database.Open();
-        (await db.Runs.Where(r => r.WorkspaceId == order.Id).OrderBy(r => r.Number).Select(r => r.Kind).ToListAsync(Cancel)).ShouldBe([RunKind.Launch, RunKind.Stop]);
+        (await db.Runs.Where(r => r.WorkspaceId == order.Id).OrderBy(r => r.Number).Select(r => r.Kind).ToListAsync(Cancel))
+            .ShouldBe([RunKind.Launch, RunKind.Stop]);
         (await db.Workspaces.SingleAsync(Cancel)).DeletedAt.ShouldBeNull();
     }
 
@@ -211,7 +214,9 @@ public sealed class SweepTests
         await using var jobs = site.Process(clouds, Lease);
         var id = await ReadyAsync(site, jobs);
         clouds.ContainerEngineIsUnavailable = engineUnavailable;
-        clouds.Folders = [new(site.Class, null, 9 << 20, 1 << 30), new(site.Class, null, 2 << 20, 1 << 30) { Scratch = new(site.Class, id, "notebook") }, new(site.Class, site.Students[0], 7 << 20, 1 << 30), new(site.Class, site.Students[1], 1 << 20, 1 << 30)];
+        clouds.Folders = [new(site.Class, null, 9 << 20, 1 << 30),
+            new(site.Class, null, 2 << 20, 1 << 30) { Scratch = new(site.Class, id, "notebook") },
+            new(site.Class, site.Students[0], 7 << 20, 1 << 30), new(site.Class, site.Students[1], 1 << 20, 1 << 30)];
 
         await jobs.Get<Usage>().RunAsync(Cancel);
 
@@ -279,7 +284,9 @@ public sealed class SweepTests
         await using var jobs = site.Process(Clouds(), Lease);
         await DeclareAsync(jobs);
         await using var admin = NpgsqlDataSource.Create(database.Admin);
-        await using (var old = admin.CreateCommand("insert into hangfire.set (key, score, value) values ('recurring-jobs', 1, 'of-last-year'); insert into hangfire.hash (key, field, value) values ('recurring-job:of-last-year', 'Cron', '* * * * *')"))
+        await using (var old =
+            admin.CreateCommand(
+                "insert into hangfire.set (key, score, value) values ('recurring-jobs', 1, 'of-last-year'); insert into hangfire.hash (key, field, value) values ('recurring-job:of-last-year', 'Cron', '* * * * *')"))
             await old.ExecuteNonQueryAsync(Cancel);
 
         await DeclareAsync(jobs);
@@ -304,7 +311,8 @@ public sealed class SweepTests
         }, ignoreOrder: true);
     }
 
-    /// <summary>A process killed while it held Hangfire's lock leaves the lock's row; the next one works on its runs at once, and registers jobs later.</summary>
+    /// <summary>A process killed while it held Hangfire's lock leaves the lock's row; the next one
+    /// works on its runs at once, and registers jobs later.</summary>
     [Fact]
     public async Task Schedule_WhileALockOfAKilledProcessIsThere_HoldsUpNoStart()
     {
@@ -335,11 +343,13 @@ public sealed class SweepTests
     {
         await clouds.AllowAsync(new(workspace, 1, site.Class, site.Students[0]), Cancel);
         var none = new Dictionary<string, string>(StringComparer.Ordinal);
-        await clouds.EnsureAsync(new ClusterPlan(workspace, 1, "10.0.0.0/27", [new("notebook", "notebook", "sha256:test", 300_001, [], none, none, [], 1024, 1)]), Cancel);
+        await clouds.EnsureAsync(
+            new ClusterPlan(workspace, 1, "10.0.0.0/27", [new("notebook", "notebook", "sha256:test", 300_001, [], none, none, [], 1024, 1)]), Cancel);
     }
 
     /// <summary>Storage allowed for a workspace that nobody knows, by one call.</summary>
-    private static Task<string> LeaveAsync(ScriptedClouds clouds, TestSite site, Guid workspace) => clouds.AllowAsync(new(workspace, 1, site.Class, site.Students[0]), Cancel);
+    private static Task<string> LeaveAsync(ScriptedClouds clouds, TestSite site, Guid workspace) =>
+        clouds.AllowAsync(new(workspace, 1, site.Class, site.Students[0]), Cancel);
 
     private static async Task<Guid> ReadyAsync(TestSite site, JobsProcess jobs)
     {
@@ -350,7 +360,8 @@ public sealed class SweepTests
         return order.Id;
     }
 
-    private static Task<int> EndedAsync(TestDatabase database, Guid id) => database.ExecuteAsync($"update portal.workspaces set end_at = clock_timestamp() - interval '1 second' where id = {id}", Cancel);
+    private static Task<int> EndedAsync(TestDatabase database, Guid id) =>
+        database.ExecuteAsync($"update portal.workspaces set end_at = clock_timestamp() - interval '1 second' where id = {id}", Cancel);
 
     private static async Task<Run> NewestAsync(TestDatabase database, Guid id)
     {
@@ -361,6 +372,7 @@ public sealed class SweepTests
     private static async Task<bool> WaitsAsync(TestDatabase database)
     {
         await using var db = database.Open();
-        return await db.Database.SqlQuery<bool>($"select exists (select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())) as \"Value\"").SingleAsync(Cancel);
+        return await db.Database.SqlQuery<bool>(
+            $"select exists (select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())) as \"Value\"").SingleAsync(Cancel);
     }
 }

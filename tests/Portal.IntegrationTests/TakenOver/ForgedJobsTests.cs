@@ -25,25 +25,33 @@ public sealed class ForgedJobsTests
             var job = await ForgeJobAsync(source, Path.Combine(folder, "job"));
             await ForgeRecurringAsync(source, Path.Combine(folder, "recurring"));
             // Hangfire retries it later, like every failed job; it fails to load each time.
-            await Until.TrueAsync("the forged job was fetched and did not load", () => TrueAsync(source, $"select exists (select from hangfire.job where id = {job} and statename in ('Failed', 'Scheduled')) and exists (select from hangfire.state where jobid = {job} and (reason like '%no job type%' or data::text like '%no job type%'))"), Cancel, TimeSpan.FromMinutes(1));
+            await Until.TrueAsync("the forged job was fetched and did not load",
+                () => TrueAsync(source, $"select exists (select from hangfire.job where id = {job} and statename in ('Failed', 'Scheduled')) and exists (select from hangfire.state where jobid = {job} and (reason like '%no job type%' or data::text like '%no job type%'))"), Cancel, TimeSpan.FromMinutes(1));
             // It is due each second; our own entries, which the scheduler reads after it, have fallen due several times since.
             await using var newest = source.CreateCommand("select max(id) from hangfire.job");
             var before = (long)(await newest.ExecuteScalarAsync(Cancel))!;
-            await Until.TrueAsync("the schedule went on", () => TrueAsync(source, $"select count(*) >= 4 from hangfire.job where id > {before} and statename = 'Succeeded'"), Cancel, TimeSpan.FromMinutes(2));
+            await Until.TrueAsync("the schedule went on",
+                () => TrueAsync(source, $"select count(*) >= 4 from hangfire.job where id > {before} and statename = 'Succeeded'"), Cancel,
+                TimeSpan.FromMinutes(2));
             Directory.EnumerateFileSystemEntries(folder).ShouldBeEmpty();
             it.Jobs.MustRun();
 
             // And our own job with forged ids finds no row that was handed to it.
             var order = it.Site.Order(it.Site.Students[0]);
             await it.Site.Get<Core.Workspaces.LaunchWorkspace>().RunAsync(order, Cancel);
-            await Until.TrueAsync("a real order still runs", () => TrueAsync(source, "select exists (select from portal.runs where phase = 'Succeeded')"), Cancel, TimeSpan.FromMinutes(2));
+            await Until.TrueAsync("a real order still runs",
+                () => TrueAsync(source, "select exists (select from portal.runs where phase = 'Succeeded')"), Cancel, TimeSpan.FromMinutes(2));
             await using var highest = source.CreateCommand("select max(version) from portal.runs");
             var version = await highest.ExecuteScalarAsync(Cancel);
-            var stale = await ForgeAsync(source, """{"Type":"AdvanceRun","Method":"AdvanceAsync","ParameterTypes":"[\"ids\",\"cancellation\"]"}""", """["[1,2,3]",null]""");
-            await Until.TrueAsync("the forged ticket has ended", () => TrueAsync(source, $"select exists (select from hangfire.job where id = {stale} and statename in ('Succeeded', 'Failed'))"), Cancel, TimeSpan.FromMinutes(1));
+            var stale = await ForgeAsync(source, """{"Type":"AdvanceRun","Method":"AdvanceAsync","ParameterTypes":"[\"ids\",\"cancellation\"]"}""",
+                """["[1,2,3]",null]""");
+            await Until.TrueAsync("the forged ticket has ended",
+                () => TrueAsync(source, $"select exists (select from hangfire.job where id = {stale} and statename in ('Succeeded', 'Failed'))"),
+                Cancel, TimeSpan.FromMinutes(1));
             (await highest.ExecuteScalarAsync(Cancel)).ShouldBe(version);
             await it.Site.Get<Core.Workspaces.DeleteWorkspace>().RunAsync(new(it.Site.Students[0]), order.Id, Cancel);
-            await Until.TrueAsync("the workspace is gone", () => TrueAsync(source, "select not exists (select from portal.workspaces where deleted_at is null)"), Cancel, TimeSpan.FromMinutes(2));
+            await Until.TrueAsync("the workspace is gone",
+                () => TrueAsync(source, "select not exists (select from portal.workspaces where deleted_at is null)"), Cancel, TimeSpan.FromMinutes(2));
         }
         finally
         {
@@ -68,11 +76,19 @@ public sealed class ForgedJobsTests
         try
         {
             (TypeHelper.CurrentTypeResolver, TypeHelper.CurrentTypeSerializer) = (TypeHelper.DefaultTypeResolver, TypeHelper.DefaultTypeSerializer);
-            using var server = new BackgroundJobServer(new BackgroundJobServerOptions { Queues = [Jobs.Background.HangfireSetup.SweepsQueue], WorkerCount = 1, SchedulePollingInterval = TimeSpan.FromSeconds(1) }, storage);
+            using var server =
+                new BackgroundJobServer(
+                    new BackgroundJobServerOptions
+                    {
+                        Queues = [Jobs.Background.HangfireSetup.SweepsQueue],
+                        WorkerCount = 1,
+                        SchedulePollingInterval = TimeSpan.FromSeconds(1)
+                    }, storage);
             await ForgeJobAsync(source, Path.Combine(folder, "job"));
             await ForgeRecurringAsync(source, Path.Combine(folder, "recurring"));
 
-            await Until.TrueAsync("both forged rows have run", () => File.Exists(Path.Combine(folder, "job")) && File.Exists(Path.Combine(folder, "recurring")), Cancel, TimeSpan.FromMinutes(1));
+            await Until.TrueAsync("both forged rows have run",
+                () => File.Exists(Path.Combine(folder, "job")) && File.Exists(Path.Combine(folder, "recurring")), Cancel, TimeSpan.FromMinutes(1));
         }
         finally
         {
@@ -86,11 +102,15 @@ public sealed class ForgedJobsTests
 
     private static async Task<long> ForgeAsync(NpgsqlDataSource source, string invocation, string arguments)
     {
-        await using var command = source.CreateCommand("insert into hangfire.job (invocationdata, arguments, createdat, statename) values ($1::jsonb, $2::jsonb, now(), 'Enqueued') returning id");
+        await using var command =
+            source.CreateCommand(
+                "insert into hangfire.job (invocationdata, arguments, createdat, statename) values ($1::jsonb, $2::jsonb, now(), 'Enqueued') returning id");
         command.Parameters.Add(new() { Value = invocation });
         command.Parameters.Add(new() { Value = arguments });
         var id = (long)(await command.ExecuteScalarAsync(Cancel))!;
-        await using var state = source.CreateCommand($$"""with s as (insert into hangfire.state (jobid, name, createdat, data) values ({{id}}, 'Enqueued', now(), '{"Queue":"sweeps"}'::jsonb) returning id) update hangfire.job set stateid = (select id from s) where id = {{id}}""");
+        await using var state =
+            source.CreateCommand(
+                $$"""with s as (insert into hangfire.state (jobid, name, createdat, data) values ({{id}}, 'Enqueued', now(), '{"Queue":"sweeps"}'::jsonb) returning id) update hangfire.job set stateid = (select id from s) where id = {{id}}""");
         await state.ExecuteNonQueryAsync(Cancel);
         await using var queue = source.CreateCommand($"insert into hangfire.jobqueue (jobid, queue) values ({id}, 'sweeps')");
         await queue.ExecuteNonQueryAsync(Cancel);
@@ -105,7 +125,8 @@ public sealed class ForgedJobsTests
         command.Parameters.Add(new() { Value = new[] { "Queue", "Cron", "TimeZoneId", "Job", "CreatedAt", "NextExecution", "V" } });
         command.Parameters.Add(new()
         {
-            Value = new[] { "sweeps", "* * * * * *", "UTC", $$"""{"t":"System.IO.File, mscorlib","m":"WriteAllText","p":["System.String, mscorlib","System.String, mscorlib"],"a":["\"{{file}}\"","\"run\""]}""", "2026-01-01T00:00:00.0000000Z", "2026-01-01T00:00:00.0000000Z", "2" },
+            Value = new[] { "sweeps", "* * * * * *", "UTC",
+                $$"""{"t":"System.IO.File, mscorlib","m":"WriteAllText","p":["System.String, mscorlib","System.String, mscorlib"],"a":["\"{{file}}\"","\"run\""]}""", "2026-01-01T00:00:00.0000000Z", "2026-01-01T00:00:00.0000000Z", "2" },
         });
         await command.ExecuteNonQueryAsync(Cancel);
         await using var entry = source.CreateCommand("insert into hangfire.set (key, score, value) values ('recurring-jobs', 1, 'evil')");

@@ -105,9 +105,11 @@ public sealed class ForgedOrdersTests
         var gib = workspace == "folder = 500" ? 500 : 1;
         var vcpu = reservation switch { "small" => 0, "negative" => -4, _ => 1 };
         var quotaOwner = reservation == "other" ? other : owner;
-        await RunAsync("insert into portal.work_folders (id, tenant_id, class_id, person_id, limit_gib) values ($1, $2, $3, $4, $5)", folder, site.Tenant, site.Class, folderOwner, gib);
+        await RunAsync("insert into portal.work_folders (id, tenant_id, class_id, person_id, limit_gib) values ($1, $2, $3, $4, $5)", folder,
+            site.Tenant, site.Class, folderOwner, gib);
         await RunAsync("insert into portal.workspaces (id, slug, tenant_id, class_id, person_id, template_version_id, work_folder_id, name, size_id, end_at) values ($1, $2, $3, $4, $5, $6, $7, 'forged', $8, clock_timestamp() + interval '2 hours')",
-            id, workspace.StartsWith("slug = ", StringComparison.Ordinal) ? workspace[7..] : WorkspaceName.NewSlug(), site.Tenant, site.Class, owner, site.TemplateVersion, folder, workspace.StartsWith("size_id", StringComparison.Ordinal) ? "enormous" : "s");
+            id, workspace.StartsWith("slug = ", StringComparison.Ordinal) ? workspace[7..] : WorkspaceName.NewSlug(), site.Tenant, site.Class, owner,
+            site.TemplateVersion, folder, workspace.StartsWith("size_id", StringComparison.Ordinal) ? "enormous" : "s");
         if (reservation != "skip")
         {
             await ReserveAsync(ReservationKind.Compute, id, null, vcpu, 1024, 0, 0);
@@ -119,12 +121,17 @@ public sealed class ForgedOrdersTests
 
         Task ReserveAsync(ReservationKind kind, Guid? ofWorkspace, Guid? ofFolder, int cpu, int memory, int storage, int workspaces) => RunAsync(
             "insert into portal.reservations (tenant_id, class_id, person_id, workspace_id, work_folder_id, kind, vcpu, memory_mib, storage_gib, workspaces, node) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-            site.Tenant, site.Class, quotaOwner, (object?)ofWorkspace ?? DBNull.Value, (object?)ofFolder ?? DBNull.Value, kind.ToString(), cpu, memory, storage, workspaces, kind == ReservationKind.Compute ? "notebook" : "");
+            site.Tenant, site.Class, quotaOwner, (object?)ofWorkspace ?? DBNull.Value, (object?)ofFolder ?? DBNull.Value, kind.ToString(), cpu,
+            memory, storage, workspaces, kind == ReservationKind.Compute ? "notebook" : "");
 
         async Task RunAsync(string sql, params object[] values)
         {
             await using var command = web.CreateCommand(sql);
-            foreach (var value in values) command.Parameters.Add(value is DBNull ? new NpgsqlParameter { Value = value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Uuid } : new NpgsqlParameter { Value = value });
+            foreach (var value in values)
+                command.Parameters.Add(
+                    value is DBNull
+                        ? new NpgsqlParameter { Value = value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Uuid }
+                        : new NpgsqlParameter { Value = value });
             await command.ExecuteNonQueryAsync(Cancel);
         }
     }

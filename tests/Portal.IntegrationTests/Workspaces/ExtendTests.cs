@@ -24,7 +24,8 @@ public sealed class ExtendTests
     [InlineData(RunKind.Stop, RunPhase.Succeeded, false, null, false)]
     [InlineData(RunKind.Delete, RunPhase.Queued, false, null, false)]
     [InlineData(RunKind.Delete, RunPhase.Waiting, false, null, false)]
-    public async Task Extend_InEachState_IsAcceptedOnlyWhereSomethingRunsOrComesUp(RunKind kind, RunPhase phase, bool releasing, RunKind? requested, bool accepted)
+    public async Task Extend_InEachState_IsAcceptedOnlyWhereSomethingRunsOrComesUp(RunKind kind, RunPhase phase, bool releasing, RunKind? requested,
+        bool accepted)
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
@@ -48,7 +49,8 @@ public sealed class ExtendTests
         var order = site.Order(site.Students[0]);
         (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
         await database.ExecuteAsync($"update portal.runs set phase = 'Succeeded', ended_at = clock_timestamp()", Cancel);
-        await database.ExecuteAsync($"insert into portal.runs (workspace_id, number, kind, phase) values ({order.Id}, 2, 'Resize', {phase.ToString()})", Cancel);
+        await database.ExecuteAsync(
+            $"insert into portal.runs (workspace_id, number, kind, phase) values ({order.Id}, 2, 'Resize', {phase.ToString()})", Cancel);
         await database.ExecuteAsync($"update portal.workspaces set requested_run = {requested?.ToString()}", Cancel);
         await ExtendAsync(database, site, order, accepted: true);
     }

@@ -7,7 +7,8 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Workspaces;
 
-/// <summary>Work folders as students leave them: full, or full of names that mean something to a shell. The notebook still opens, with the real kernel check.</summary>
+/// <summary>Work folders as students leave them: full, or full of names that mean something to a
+/// shell. The notebook still opens, with the real kernel check.</summary>
 public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSite>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -58,7 +59,8 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
         node = await StopAndStartAsync(order, node);
 
         var after = await PythonAsync(node, count);
-        int.Parse(after, System.Globalization.CultureInfo.InvariantCulture).ShouldBeGreaterThanOrEqualTo(int.Parse(before, System.Globalization.CultureInfo.InvariantCulture));
+        int.Parse(after, System.Globalization.CultureInfo.InvariantCulture)
+            .ShouldBeGreaterThanOrEqualTo(int.Parse(before, System.Globalization.CultureInfo.InvariantCulture));
         var listed = await PythonAsync(node, """
             import json, os, urllib.request
             ask = urllib.request.Request("http://127.0.0.1:8888/api/contents/?content=1", headers={"Authorization": "token " + os.environ["TOKEN"]})
@@ -67,7 +69,8 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
             """);
         listed.ShouldBe("True False");
         await using (var db = It.Database.Open())
-            (await db.LogLines.Where(l => l.WorkspaceId == order.Id && l.Severity == LogLineSeverity.Fail).Select(l => l.Text).ToListAsync(Cancel)).ShouldBeEmpty();
+            (await db.LogLines.Where(l => l.WorkspaceId == order.Id && l.Severity == LogLineSeverity.Fail).Select(l => l.Text).ToListAsync(Cancel))
+                .ShouldBeEmpty();
         await DeleteAsync(order);
         File.Exists("/pwned").ShouldBeFalse();
     }

@@ -7,7 +7,8 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Workspaces;
 
-/// <summary>Settings in a work folder that keep a notebook from starting, with the real kernel check: the run says so, and a start without them is the remedy.</summary>
+/// <summary>Settings in a work folder that keep a notebook from starting, with the real kernel
+/// check: the run says so, and a start without them is the remedy.</summary>
 public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSite>
 {
     private const string Settings = "/home/student/work/.notebook/jupyter/jupyter_server_config.py", Ignored = "own";

@@ -16,7 +16,8 @@ public sealed class StartTests
         await using var it = await ResizeSite.CreateAsync(Cancel, members: new(8, 8192, 20, 10));
         var id = await it.LaunchAsync(workers: 6); // seven nodes of one vCPU
         await StopAsync(it, id);
-        (await it.Site.Get<LaunchWorkspace>().RunAsync(it.Site.Order(it.Owner, size: "l"), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>(); // four of the eight
+        // four of the eight
+        (await it.Site.Get<LaunchWorkspace>().RunAsync(it.Site.Order(it.Owner, size: "l"), Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
 
         (await BindingLimitAsync(it, id, null)).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 3)));
         (await BindingLimitAsync(it, id, new(SizeId: "l", Workers: 1))).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 1)));
@@ -92,7 +93,8 @@ public sealed class StartTests
         await it.Jobs.UntilSettledAsync(Cancel);
     }
 
-    private static async Task<(RefusalReason Reason, QuotaLevel? BindingLimit, Resource? Resource, Fit? Fits)> BindingLimitAsync(ResizeSite it, Guid id, StartChanges? changes)
+    private static async Task<(RefusalReason Reason, QuotaLevel? BindingLimit, Resource? Resource, Fit? Fits)> BindingLimitAsync(ResizeSite it,
+        Guid id, StartChanges? changes)
     {
         var quota = (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, changes, Cancel)).ShouldBeOfType<ChangeOutcome.Refused>().Quota!;
         return (quota.Reason, quota.BindingLimit, quota.Resource, quota.Fits);

@@ -27,7 +27,10 @@ public sealed class CloudLab : IAsyncDisposable
         Settings = settings;
         _ownsStorage = settings["Clouds:LocalStorage:Folder"]!.EndsWith(id, StringComparison.Ordinal);
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
-        _services = new ServiceCollection().AddSingleton<IConfiguration>(configuration).AddSingleton(TimeProvider.System).AddLogging(l => l.SetMinimumLevel(LogLevel.Warning))
+        _services = new ServiceCollection()
+            .AddSingleton<IConfiguration>(configuration)
+            .AddSingleton(TimeProvider.System)
+            .AddLogging(l => l.SetMinimumLevel(LogLevel.Warning))
             .AddDockerCloud(configuration).AddLocalStorage(configuration).AddImages(configuration).BuildServiceProvider();
     }
 
@@ -70,7 +73,8 @@ public sealed class CloudLab : IAsyncDisposable
     /// <summary>A variable that names a part of the lab; if missing the test fails, it is not skipped.</summary>
     public static string Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value
         ? value
-        : throw new InvalidOperationException($"{name} is not set: these tests need a real container engine and a btrfs mount; infra/test integration provides both.");
+        : throw new InvalidOperationException(
+            $"{name} is not set: these tests need a real container engine and a btrfs mount; infra/test integration provides both.");
 
     /// <summary>A separate installation.</summary>
     /// <param name="change">Settings that differ.</param>
@@ -119,7 +123,9 @@ public sealed class CloudLab : IAsyncDisposable
         for (var tries = 0; tries < 200; tries++)
         {
             var subnet = $"10.214.{RandomNumberGenerator.GetInt32(0, 200)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27";
-            if (!taken.Contains(subnet) && (await ContainerEngine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters()), CancellationToken.None)).All(n => n.IPAM?.Config?.All(x => x.Subnet != subnet) ?? true))
+            if (!taken.Contains(subnet)
+                && (await ContainerEngine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters()), CancellationToken.None))
+                    .All(n => n.IPAM?.Config?.All(x => x.Subnet != subnet) ?? true))
             {
                 return subnet;
             }
@@ -138,15 +144,18 @@ public sealed class CloudLab : IAsyncDisposable
         new(workspace ?? New(), generation, subnet ?? await SubnetAsync(), nodes is { Length: > 0 } ? nodes : [await NodeAsync()]);
 
     /// <summary>A node that waits for commands and ends at once when asked to.</summary>
-    public async Task<NodePlan> NodeAsync(string name = "notebook", int uid = 300_001, string? work = null, long memoryMib = 256, double vcpus = 1, string? image = null, string[]? command = null)
+    public async Task<NodePlan> NodeAsync(string name = "notebook", int uid = 300_001, string? work = null, long memoryMib = 256, double vcpus = 1,
+        string? image = null, string[]? command = null)
     {
         var none = new Dictionary<string, string>(StringComparer.Ordinal);
-        return new NodePlan(name, "notebook", image ?? await PythonAsync(), uid, command ?? ["sleep", "infinity"], new Dictionary<string, string>(StringComparer.Ordinal) { ["HOME"] = "/home/student" }, none,
+        return new NodePlan(name, "notebook", image ?? await PythonAsync(), uid, command ?? ["sleep", "infinity"],
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["HOME"] = "/home/student" }, none,
             work is null ? [] : [new FolderPlan(work, "/home/student/work", ReadOnly: false)], memoryMib, vcpus);
     }
 
     /// <summary>Work folder of a new person in a class: created, allowed and mounted for a workspace.</summary>
-    public async Task<(string Mount, string Folder, ShareAccess Access)> WorkAsync(Guid classId, int uid, long limit = 64 << 20, long classLimit = 1 << 30, Guid? workspace = null)
+    public async Task<(string Mount, string Folder, ShareAccess Access)> WorkAsync(Guid classId, int uid, long limit = 64 << 20,
+        long classLimit = 1 << 30, Guid? workspace = null)
     {
         var access = new ShareAccess(workspace ?? New(), 1, classId, New());
         await Shares.EnsureShareAsync(classId, classLimit, CancellationToken.None);
@@ -158,8 +167,11 @@ public sealed class CloudLab : IAsyncDisposable
     public async Task<(string Said, long Code)> InsideAsync(ClusterPlan plan, string node, params string[] command)
     {
         var name = Owned.Container(plan.Workspace, plan.Generation, node);
-        var exec = await ContainerEngine.AskAsync(c => c.Exec.CreateContainerExecAsync(name, new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = command }), CancellationToken.None);
-        using var output = await ContainerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
+        var exec = await ContainerEngine.AskAsync(c =>
+            c.Exec.CreateContainerExecAsync(name, new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = command }),
+            CancellationToken.None);
+        using var output =
+            await ContainerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
         var (said, complained) = await output.ReadOutputToEndAsync(CancellationToken.None);
         var end = await ContainerEngine.AskAsync(c => c.Exec.InspectContainerExecAsync(exec.ID), CancellationToken.None);
         return ($"{said}{complained}".Trim(), end.ExitCode ?? -1);
@@ -176,12 +188,14 @@ public sealed class CloudLab : IAsyncDisposable
             try: socket.create_connection(("{{address}}", {{port}}), 1.5).close(); print("reached")
             except OSError as e: print("closed", type(e).__name__)
             """);
-        return said.StartsWith("reached", StringComparison.Ordinal) || (said.StartsWith("closed", StringComparison.Ordinal) ? false : throw new InvalidOperationException(said));
+        return said.StartsWith("reached", StringComparison.Ordinal)
+            || (said.StartsWith("closed", StringComparison.Ordinal) ? false : throw new InvalidOperationException(said));
     }
 
     /// <summary>Address of a node.</summary>
     public async Task<string> AddressAsync(ClusterPlan plan, string node) =>
-        (await Clusters.LookAsync(plan.Workspace, CancellationToken.None))!.Nodes.Single(n => n.Name == node).Address ?? throw new InvalidOperationException($"{node} does not run");
+        (await Clusters.LookAsync(plan.Workspace, CancellationToken.None))!.Nodes.Single(n => n.Name == node).Address
+            ?? throw new InvalidOperationException($"{node} does not run");
 
     public async ValueTask DisposeAsync()
     {
@@ -273,5 +287,6 @@ internal static class LabCleaner
         Directory.Delete(folder, recursive: true);
     }
 
-    private static Task<Tool.Said> RunAsync(string program, params string[] arguments) => Tool.RunAsync("lab", program, arguments, Limit, TimeProvider.System, CancellationToken.None);
+    private static Task<Tool.Said> RunAsync(string program, params string[] arguments) =>
+        Tool.RunAsync("lab", program, arguments, Limit, TimeProvider.System, CancellationToken.None);
 }

@@ -12,9 +12,11 @@ namespace Portal.TestKit.Clouds;
 public sealed class ExternalHost : IAsyncDisposable
 {
     public const int Port = 9100, ProxyPort = 3128;
-    private const string Serve = "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => shift, Listen => 50, ReuseAddr => 1) or die; print qq(listens\\n); close STDOUT; while (my $c = $s->accept) { close $c }";
+    private const string Serve =
+        "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => shift, Listen => 50, ReuseAddr => 1) or die; print qq(listens\\n); close STDOUT; while (my $c = $s->accept) { close $c }";
 
-    // GET of a full address: the file FOLDER/host/path; the line is logged in FOLDER/asked. A CONNECT is connected to itself, so what follows is answered the same way.
+    // GET of a full address: the file FOLDER/host/path; the line is logged in FOLDER/asked. A
+    // CONNECT is connected to itself, so what follows is answered the same way.
     private const string Proxy = """
         use strict; use IO::Socket::INET; my ($port, $folder) = @ARGV; $SIG{CHLD} = 'IGNORE';
         my $s = IO::Socket::INET->new(LocalPort => $port, Listen => 50, ReuseAddr => 1) or die; print "listens\n"; close STDOUT;
@@ -77,7 +79,12 @@ public sealed class ExternalHost : IAsyncDisposable
 
     private async Task RunAsync(string program, string[] arguments, CancellationToken cancel)
     {
-        var server = Process.Start(new ProcessStartInfo("ip", ["netns", "exec", _name, "perl", "-e", program, .. arguments]) { RedirectStandardOutput = true, UseShellExecute = false })!;
+        var server = Process.Start(
+            new ProcessStartInfo("ip", ["netns", "exec", _name, "perl", "-e", program, .. arguments])
+            {
+                RedirectStandardOutput = true,
+                UseShellExecute = false
+            })!;
         _servers.Add(server);
         if (await server.StandardOutput.ReadLineAsync(cancel) != "listens") throw new InvalidOperationException("the far machine does not listen");
     }
@@ -94,6 +101,7 @@ public sealed class ExternalHost : IAsyncDisposable
 
     private static async Task IpAsync(params string[] arguments)
     {
-        if (await OwnDisk.RunAsync("ip", arguments) is not 0 and var code) throw new InvalidOperationException($"ip {string.Join(' ', arguments)}: exit {code}");
+        if (await OwnDisk.RunAsync("ip", arguments) is not 0 and var code)
+            throw new InvalidOperationException($"ip {string.Join(' ', arguments)}: exit {code}");
     }
 }

@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace Portal.TestKit.Clouds;
 
-/// <summary>A Unix socket that relays everything to another, until it is cut: a container engine or database becomes unavailable for one installation only.</summary>
+/// <summary>A Unix socket that relays everything to another, until it is cut: a container engine
+/// or database becomes unavailable for one installation only.</summary>
 public sealed class SocketRelay : IAsyncDisposable
 {
     private readonly string _target;

@@ -51,7 +51,8 @@ public sealed class UnconfinedContainer
     {
         var wanted = new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = ["python3", "-c", program] };
         var exec = await _lab.ContainerEngine.AskAsync(c => c.Exec.CreateContainerExecAsync(_id, wanted), CancellationToken.None);
-        using var output = await _lab.ContainerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
+        using var output =
+            await _lab.ContainerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
         var (said, complained) = await output.ReadOutputToEndAsync(CancellationToken.None);
         return $"{said}{complained}".Trim().Split('\n');
     }

@@ -88,7 +88,11 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         lock (_gate)
         {
             if (!_sites.TryGetValue(workspace, out var s)) return "";
-            return string.Join(' ', new[] { s.Nodes.Length > 0 ? "nodes" : "", s.Mounts.Count > 0 ? "mount" : "", s.Rules.Count > 0 ? "rule" : "", s.Network > 0 ? "network" : "", s.Scratch.Count > 0 ? "scratch" : "", s.ScratchMounts.Count + s.ScratchRules.Count > 0 ? "scratch-access" : "" }.Where(w => w.Length > 0));
+            return string.Join(
+                ' ', new[] { s.Nodes.Length > 0
+                    ? "nodes"
+                    : "", s.Mounts.Count > 0 ? "mount" : "", s.Rules.Count > 0 ? "rule" : "", s.Network > 0 ? "network" : "",
+                    s.Scratch.Count > 0 ? "scratch" : "", s.ScratchMounts.Count + s.ScratchRules.Count > 0 ? "scratch-access" : "" }.Where(w => w.Length > 0));
         }
     }
 
@@ -101,7 +105,9 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Nodes whose scratch folder exists, and those whose folder is still trusted or mounted.</summary>
     public (string[] Folders, string[] Trusted) ScratchOf(Guid workspace)
     {
-        lock (_gate) return _sites.TryGetValue(workspace, out var s) ? ([.. s.Scratch.Select(f => f.Node).Order(StringComparer.Ordinal)], [.. s.ScratchMounts.Union(s.ScratchRules).Order(StringComparer.Ordinal)]) : ([], []);
+        lock (_gate) return _sites.TryGetValue(workspace, out var s)
+            ? ([.. s.Scratch.Select(f => f.Node).Order(StringComparer.Ordinal)], [.. s.ScratchMounts.Union(s.ScratchRules).Order(StringComparer.Ordinal)])
+            : ([], []);
     }
 
     /// <summary>A node exits by itself, or is removed from outside.</summary>
@@ -110,13 +116,16 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         lock (_gate)
         {
             var s = _sites[workspace];
-            s.Nodes = [.. s.Nodes.Where(n => n.Name != node || exitCode is not null).Select(n => n.Name == node ? n with { State = NodeState.Exited, ExitCode = exitCode, OutOfMemory = outOfMemory, Address = null } : n)];
+            s.Nodes = [.. s.Nodes.Where(n => n.Name != node || exitCode is not null)
+                .Select(n => n.Name == node ? n with { State = NodeState.Exited, ExitCode = exitCode, OutOfMemory = outOfMemory, Address = null } : n)];
         }
     }
 
     public bool Runs(Guid workspace)
     {
-        lock (_gate) return _sites.TryGetValue(workspace, out var s) && s.Nodes.Any(n => n.State == NodeState.Running) && s is { Mounts.Count: > 0, Rules.Count: > 0, Network: > 0 };
+        lock (_gate) return _sites.TryGetValue(workspace, out var s)
+            && s.Nodes.Any(n => n.State == NodeState.Running)
+            && s is { Mounts.Count: > 0, Rules.Count: > 0, Network: > 0 };
     }
 
     /// <summary>Carries out the requests of dead callers now.</summary>
@@ -133,9 +142,15 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         foreach (var dead in _dead) dead.TrySetCanceled();
     }
 
-    public Task<CloudReport> PrepareAsync(CancellationToken cancel) => IsUnavailable || ContainerEngineIsUnavailable ? Task.FromException<CloudReport>(Fault(CloudFault.Unavailable, "away")) : Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
+    public Task<CloudReport> PrepareAsync(CancellationToken cancel) =>
+        IsUnavailable || ContainerEngineIsUnavailable
+            ? Task.FromException<CloudReport>(Fault(CloudFault.Unavailable, "away"))
+            : Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
 
-    Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) => IsUnavailable ? Task.FromException<StorageReport>(Fault(CloudFault.Unavailable, "away")) : Task.FromResult(new StorageReport("scripted", true, 1L << 50, FreeBytes));
+    Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) =>
+        IsUnavailable
+            ? Task.FromException<StorageReport>(Fault(CloudFault.Unavailable, "away"))
+            : Task.FromResult(new StorageReport("scripted", true, 1L << 50, FreeBytes));
 
     public long FreeBytes { get; set; } = 1L << 49;
 
@@ -146,7 +161,8 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         var seen = NodesOf(plan.Workspace).Select(n => n.StateHash).ToHashSet(StringComparer.Ordinal);
         return ActAsync("ensure", plan.Workspace, s =>
         {
-            if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation)) throw Fault(CloudFault.Conflict, "a newer generation is there");
+            if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation))
+                throw Fault(CloudFault.Conflict, "a newer generation is there");
             // Like a container engine when the bind source is missing.
             if (!s.Mounts.Contains(plan.Generation)) throw Fault(CloudFault.Refused, "bind source path does not exist");
             if (s.Network == 0 && Foreign(plan.Subnet)) throw Fault(CloudFault.AddressesTaken, "the block overlaps with another one");
@@ -154,14 +170,20 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             s.Nodes = [.. s.Nodes.Where(n => n.Generation == plan.Generation && (!seen.Contains(n.StateHash) || plan.Nodes.Any(p => p.Name == n.Name)))];
             foreach (var n in plan.Nodes.Where(p => s.Nodes.All(n => n.Name != p.Name)))
             {
-                if (n.Folders.Any(f => f.Target == "/scratch") && !s.ScratchMounts.Contains(n.Name)) throw Fault(CloudFault.Refused, "bind source path does not exist");
-                var end = Dies(plan.Workspace) ?? (Born(n.Name) is NodeState.Exited ? (ExitCode: 1, OutOfMemory: false) : ((int ExitCode, bool OutOfMemory)?)null);
-                s.Nodes = s.Nodes.Add(new(n.Name, n.Role, plan.Generation, end is null ? NodeState.Running : NodeState.Exited, end?.ExitCode, end?.OutOfMemory ?? false, end is null ? Address : null, $"made-{Interlocked.Increment(ref _made)}"));
+                if (n.Folders.Any(f => f.Target == "/scratch") && !s.ScratchMounts.Contains(n.Name))
+                    throw Fault(CloudFault.Refused, "bind source path does not exist");
+                var end = Dies(plan.Workspace)
+                    ?? (Born(n.Name) is NodeState.Exited ? (ExitCode: 1, OutOfMemory: false) : ((int ExitCode, bool OutOfMemory)?)null);
+                s.Nodes = s.Nodes.Add(
+                    new(n.Name, n.Role, plan.Generation, end is null ? NodeState.Running : NodeState.Exited, end?.ExitCode,
+                        end?.OutOfMemory ?? false, end is null ? Address : null, $"made-{Interlocked.Increment(ref _made)}"));
             }
         }, cancel);
     }
 
-    public Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ClusterStatus>>(() => [.. _sites.Where(s => s.Value.Network > 0 || s.Value.Nodes.Length > 0).Select(s => new ClusterStatus(s.Key, s.Value.Network > 0, s.Value.Nodes))]);
+    public Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel) =>
+        AskAsync<IReadOnlyList<ClusterStatus>>(() =>
+            [.. _sites.Where(s => s.Value.Network > 0 || s.Value.Nodes.Length > 0).Select(s => new ClusterStatus(s.Key, s.Value.Network > 0, s.Value.Nodes))]);
 
     public Task<ClusterStatus?> LookAsync(Guid workspace, CancellationToken cancel) => AskAsync(() =>
     {
@@ -176,9 +198,11 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         return s.Network > 0 || s.Nodes.Length > 0 ? new ClusterStatus(workspace, s.Network > 0, s.Nodes) : null;
     });
 
-    public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove nodes", workspace, s => Go(s, n => n.Generation <= upTo), cancel);
+    public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) =>
+        ActAsync("remove nodes", workspace, s => Go(s, n => n.Generation <= upTo), cancel);
 
-    public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("remove some nodes", workspace, s => Go(s, n => nodes.Contains(n.Name, StringComparer.Ordinal)), cancel);
+    public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) =>
+        ActAsync("remove some nodes", workspace, s => Go(s, n => nodes.Contains(n.Name, StringComparer.Ordinal)), cancel);
 
     private static void Go(Site s, Func<NodeStatus, bool> which)
     {
@@ -188,7 +212,8 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Result of commands inside nodes, such as those that make a worker leave.</summary>
     public Func<string, IReadOnlyList<string>, CommandResult> Command { get; set; } = (_, _) => new(0, "");
 
-    public Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) => Task.FromResult(Command(node, command));
+    public Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
+        Task.FromResult(Command(node, command));
 
     public Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove network", workspace, s =>
     {
@@ -252,13 +277,15 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         return $"/mounts/{access.Workspace:n}-{access.Generation}-{access.Scratch}";
     }
 
-    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => AccessOf(s.Key, s.Value))]);
+    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) =>
+        AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => AccessOf(s.Key, s.Value))]);
 
     private static IEnumerable<ShareAccess> AccessOf(Guid workspace, Site s)
     {
         var generations = s.Rules.Union(s.Mounts);
         foreach (var generation in generations) yield return new(workspace, generation, Guid.Empty, Guid.Empty);
-        foreach (var node in s.ScratchRules.Union(s.ScratchMounts)) yield return new(workspace, generations.DefaultIfEmpty(1).Max(), Guid.Empty, Guid.Empty, node);
+        foreach (var node in s.ScratchRules.Union(s.ScratchMounts))
+            yield return new(workspace, generations.DefaultIfEmpty(1).Max(), Guid.Empty, Guid.Empty, node);
     }
 
     /// <summary>Generations of a workspace that are trusted or mounted.</summary>
@@ -269,7 +296,8 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("unmount", workspace, s =>
     {
-        if (s.Nodes.Any(n => n.Generation <= upTo) && (s.Mounts.Any(m => m <= upTo) || s.ScratchMounts.Count > 0)) Break($"mount of {workspace} taken while a node uses it");
+        if (s.Nodes.Any(n => n.Generation <= upTo) && (s.Mounts.Any(m => m <= upTo) || s.ScratchMounts.Count > 0))
+            Break($"mount of {workspace} taken while a node uses it");
         if (s.Mounts.All(m => m <= upTo)) s.ScratchMounts = [];
         s.Mounts = [.. s.Mounts.Where(m => m > upTo)];
     }, cancel);
@@ -295,12 +323,16 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         if (all) s.ScratchRules = [];
     }, cancel);
 
-    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => IsUnavailable ? Task.FromException(Fault(CloudFault.Unavailable, "away")) : Task.CompletedTask;
-    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) => ActAsync("ensure scratch", folder.Workspace, s => s.Scratch = s.Scratch.Add(folder), cancel);
+    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) =>
+        IsUnavailable ? Task.FromException(Fault(CloudFault.Unavailable, "away")) : Task.CompletedTask;
+    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) =>
+        ActAsync("ensure scratch", folder.Workspace, s => s.Scratch = s.Scratch.Add(folder), cancel);
 
-    public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel) => AskAsync<IReadOnlyList<ScratchFolder>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
+    public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel) =>
+        AskAsync<IReadOnlyList<ScratchFolder>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
 
-    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) => ActAsync("remove scratch", workspace, s =>
+    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) =>
+        ActAsync("remove scratch", workspace, s =>
     {
         var going = s.Scratch.Where(f => nodes is null || nodes.Contains(f.Node, StringComparer.Ordinal)).ToList();
         if (going.Exists(f => s.Nodes.Any(n => n.Name == f.Node))) Break($"scratch of {workspace} removed while its node is there");

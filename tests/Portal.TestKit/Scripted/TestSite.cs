@@ -33,13 +33,24 @@ public sealed class TestSite : IAsyncDisposable
     public T Get<T>() where T : notnull => _web.GetRequiredService<T>();
 
     /// <param name="members">Limits of each member; tenant and class have a thousand times as much unless <paramref name="all"/> says otherwise.</param>
-    public static async Task<TestSite> CreateAsync(TestDatabase database, int students, Amounts members, CancellationToken cancel, Amounts? all = null, Amounts? capacity = null, int launchesAtOnce = 1000)
+    public static async Task<TestSite> CreateAsync(TestDatabase database, int students, Amounts members, CancellationToken cancel,
+        Amounts? all = null, Amounts? capacity = null, int launchesAtOnce = 1000)
     {
         var site = new TestSite(database) { Students = [.. Enumerable.Range(0, students).Select(_ => NewId())] };
         await using var db = database.Open();
         var wide = all ?? new(members.Vcpu * 1000, members.MemoryMib * 1000, members.StorageGib * 1000, members.Workspaces * 1000);
         db.Tenants.Add(new() { Id = site.Tenant, Slug = "informatics", Name = "Informatics", Limits = wide });
-        db.Classes.Add(new() { Id = site.Class, TenantId = site.Tenant, Slug = "ds", Title = "Data science", Limits = wide, MemberLimits = members, WorkFolderGib = 1, LongestHours = 12 });
+        db.Classes.Add(new()
+        {
+            Id = site.Class,
+            TenantId = site.Tenant,
+            Slug = "ds",
+            Title = "Data science",
+            Limits = wide,
+            MemberLimits = members,
+            WorkFolderGib = 1,
+            LongestHours = 12
+        });
         foreach (var (id, role) in site.Students.Select(s => (s, MemberRole.Student)).Append((site.Instructor, MemberRole.Instructor)))
         {
             db.Persons.Add(new() { Id = id, Issuer = "test", Subject = id.ToString(), Name = $"Person {id.ToString()[..8]}" });
@@ -48,7 +59,17 @@ public sealed class TestSite : IAsyncDisposable
         db.TemplateVersions.Add(new() { Id = site.TemplateVersion, TemplateId = "notebook", Hash = "test", Spec = Spec });
         db.Images.Add(new() { Name = "python", State = ImageState.Ready, ImageId = "sha256:test", UpdatedAt = TimeProvider.System.GetUtcNow() });
         var room = capacity ?? new(100_000, 100_000_000, 0, 0);
-        db.Site.Add(new() { CapacityVcpu = room.Vcpu, CapacityMemoryMib = room.MemoryMib, LaunchesAtOnce = launchesAtOnce, StorageFreeBytes = 1L << 49, StorageTotalBytes = 1L << 50, StorageReserveBytes = 1L << 31, BlocksEnforced = true, UpdatedAt = TimeProvider.System.GetUtcNow() });
+        db.Site.Add(new()
+        {
+            CapacityVcpu = room.Vcpu,
+            CapacityMemoryMib = room.MemoryMib,
+            LaunchesAtOnce = launchesAtOnce,
+            StorageFreeBytes = 1L << 49,
+            StorageTotalBytes = 1L << 50,
+            StorageReserveBytes = 1L << 31,
+            BlocksEnforced = true,
+            UpdatedAt = TimeProvider.System.GetUtcNow()
+        });
         await db.SaveChangesAsync(cancel);
         return site;
     }
@@ -63,7 +84,12 @@ public sealed class TestSite : IAsyncDisposable
         [new("s", "Small", "", 1, 1024), new("l", "Large", "", 4, 4096)],
         [
             new("notebook", "python", ["start-notebook"], new Dictionary<string, string>(StringComparer.Ordinal), "TOKEN"),
-            new("worker", "python", ["sleep", "infinity"], new Dictionary<string, string>(StringComparer.Ordinal), null) { Workers = new(1, 6, 2), ScratchGib = 1, Drain = new("notebook", ["leave", "{node}"]) },
+            new("worker", "python", ["sleep", "infinity"], new Dictionary<string, string>(StringComparer.Ordinal), null)
+            {
+                Workers = new(1, 6, 2),
+                ScratchGib = 1,
+                Drain = new("notebook", ["leave", "{node}"])
+            },
         ],
         [new("lab", "Notebook", "", "notebook", 8888, "/lab", Kernels: true)]);
 
@@ -94,7 +120,10 @@ public sealed class TestSite : IAsyncDisposable
 
     /// <summary>If a key is given twice, the later value wins.</summary>
     internal static IConfiguration Configuration(string connection, params (string Key, string Value)[] more) => new ConfigurationBuilder()
-        .AddInMemoryCollection(more.Prepend(("ConnectionStrings:portal", connection)).GroupBy(m => m.Item1, StringComparer.Ordinal).Select(m => KeyValuePair.Create(m.Key, (string?)m.Last().Item2))).Build();
+        .AddInMemoryCollection(
+            more.Prepend(("ConnectionStrings:portal", connection))
+                .GroupBy(m => m.Item1, StringComparer.Ordinal)
+                .Select(m => KeyValuePair.Create(m.Key, (string?)m.Last().Item2))).Build();
 }
 
 /// <summary>
@@ -107,7 +136,9 @@ public sealed class JobsProcess : IAsyncDisposable
 
     internal JobsProcess(TestDatabase database, ScriptedClouds clouds, TimeSpan lease, (string Key, string Value)[] settings)
     {
-        var configuration = TestSite.Configuration(database.Jobs, [("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "20"), ("Runs:Settled", "00:00:00"), .. settings]);
+        var configuration =
+            TestSite.Configuration(database.Jobs,
+                [("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "20"), ("Runs:Settled", "00:00:00"), .. settings]);
         _services = new ServiceCollection()
             .AddLogging(l => l.SetMinimumLevel(LogLevel.Error))
             .AddSingleton(configuration)
@@ -136,7 +167,8 @@ public sealed class JobsProcess : IAsyncDisposable
         {
             mine.AddRange(await ClaimAsync(cancel));
             await using var db = await Get<IDbContextFactory<PortalDb>>().CreateDbContextAsync(cancel);
-            return !await db.Runs.AnyAsync(r => r.Phase != Core.Runs.RunPhase.Succeeded && r.Phase != Core.Runs.RunPhase.Failed && r.Phase != Core.Runs.RunPhase.Cancelled, cancel);
+            return !await db.Runs.AnyAsync(r =>
+                r.Phase != Core.Runs.RunPhase.Succeeded && r.Phase != Core.Runs.RunPhase.Failed && r.Phase != Core.Runs.RunPhase.Cancelled, cancel);
         }, cancel, deadline);
     }
 

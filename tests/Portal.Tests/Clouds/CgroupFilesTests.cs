@@ -37,7 +37,8 @@ public sealed class CgroupFilesTests
 
     [Fact]
     public void Read_Version2_LoopDeviceAndTheDiskBelowItAreTheSameBytes() =>
-        Find()!.Read()!.Disk.ShouldBe(new Traffic(15_147_008, 42_115_072), "7:0 read 14,680,064 and wrote 42,115,072; 254:0, on which it lies, read 15,147,008");
+        Find()!.Read()!.Disk.ShouldBe(new Traffic(15_147_008, 42_115_072),
+            "7:0 read 14,680,064 and wrote 42,115,072; 254:0, on which it lies, read 15,147,008");
 
     // Drivers get their numbers at each boot.
     [Theory]
@@ -107,7 +108,8 @@ public sealed class CgroupFilesTests
 
             foreach (var (controller, file, text) in new[]
             {
-                ("memory", "memory.usage_in_bytes", "1000"), ("memory", "memory.limit_in_bytes", "2000"), ("memory", "memory.stat", ""), ("memory", "memory.oom_control", ""),
+                ("memory", "memory.usage_in_bytes", "1000"), ("memory", "memory.limit_in_bytes", "2000"), ("memory", "memory.stat", ""),
+                ("memory", "memory.oom_control", ""),
                 ("cpu,cpuacct", "cpuacct.usage", "1"), ("cpu,cpuacct", "cpu.stat", ""), ("pids", "pids.current", "2"), ("pids", "cgroup.procs", "11\n12\n13\n"),
                 ("blkio", "blkio.throttle.io_service_bytes_recursive", "8:0 Read 5000\n8:0 Write 100\n8:0 Total 5100\n"),
             }) Write($"groups/{controller}/docker/{Container}/{file}", text);

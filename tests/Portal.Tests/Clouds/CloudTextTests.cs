@@ -64,7 +64,8 @@ public sealed class CloudTextTests
     [InlineData("""{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["ioctl","unshare","clone"],"action":"SCMP_ACT_ALLOW"}]}""")]
     [InlineData("""{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["ioctl"],"action":"SCMP_ACT_ALLOW"}]}""")]
     [InlineData("[]")]
-    public void Profile_OfAnotherBase_IsRefused(string json) => Should.Throw<CloudException>(() => SeccompProfile.From(json)).Fault.ShouldBe(CloudFault.Refused);
+    public void Profile_OfAnotherBase_IsRefused(string json) =>
+        Should.Throw<CloudException>(() => SeccompProfile.From(json)).Fault.ShouldBe(CloudFault.Refused);
 
     [Theory]
     [InlineData("t123456789", true)]
@@ -89,16 +90,23 @@ public sealed class CloudTextTests
     public void StateHash_MindsEverythingButSecrets()
     {
         var profile = new SeccompProfile("{}", "p");
-        var node = new NodePlan("notebook", "notebook", "sha256:" + new string('a', 64), 300_000, ["run"], new Dictionary<string, string> { ["A"] = "1", ["B"] = "2" },
+        var node = new NodePlan("notebook", "notebook", "sha256:" + new string('a', 64), 300_000, ["run"],
+            new Dictionary<string, string> { ["A"] = "1", ["B"] = "2" },
             new Dictionary<string, string> { ["TOKEN"] = "x" }, [new FolderPlan("/a", "/b", false)], 512, 1);
         var plan = new ClusterPlan(Guid.Empty, 1, "10.0.0.0/27", [node]);
         string Hash(NodePlan n, ClusterPlan? p = null) => NodeRecipe.StateHash(p ?? plan, n, profile);
 
         Hash(node with { Secrets = new Dictionary<string, string> { ["TOKEN"] = "y" } }).ShouldBe(Hash(node));
         Hash(node with { Environment = new Dictionary<string, string> { ["B"] = "2", ["A"] = "1" } }).ShouldBe(Hash(node));
-        NodePlan[] others = [node with { MemoryMib = 513 }, node with { Vcpus = 2 }, node with { Pids = 99 }, node with { Uid = 300_001 }, node with { Command = ["ru", "n"] }, node with { Image = "sha256:" + new string('b', 64) },
-            node with { Folders = [new FolderPlan("/a", "/b", true)] }, node with { Environment = new Dictionary<string, string> { ["A"] = "1" } }, node with { Secrets = new Dictionary<string, string>() }, node with { Role = "worker" }];
-        others.Select(n => Hash(n)).Append(Hash(node, plan with { Generation = 2 })).Append(Hash(node, plan with { Subnet = "10.0.0.32/27" })).Append(Hash(node)).ShouldBeUnique();
+        NodePlan[] others = [node with { MemoryMib = 513 }, node with { Vcpus = 2 }, node with { Pids = 99 }, node with { Uid = 300_001 },
+            node with { Command = ["ru", "n"] }, node with { Image = "sha256:" + new string('b', 64) },
+            node with { Folders = [new FolderPlan("/a", "/b", true)] }, node with { Environment = new Dictionary<string, string> { ["A"] = "1" } },
+            node with { Secrets = new Dictionary<string, string>() }, node with { Role = "worker" }];
+        others.Select(n => Hash(n))
+            .Append(Hash(node, plan with { Generation = 2 }))
+            .Append(Hash(node, plan with { Subnet = "10.0.0.32/27" }))
+            .Append(Hash(node))
+            .ShouldBeUnique();
     }
 
     [Fact]
@@ -111,8 +119,10 @@ public sealed class CloudTextTests
     [Fact]
     public void Routes_OfTheKernel_AreRangesWithoutDefaultAndOwnBridges()
     {
-        string[] table = ["Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT", "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0",
-            "eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0", "ptabcd01234567\t0000D50A\t00000000\t0001\t0\t0\t0\tE0FFFFFF\t0\t0\t0", "docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0"];
+        string[] table = ["Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT",
+            "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0",
+            "eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0", "ptabcd01234567\t0000D50A\t00000000\t0001\t0\t0\t0\tE0FFFFFF\t0\t0\t0",
+            "docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0"];
         HostRanges.Routes(table, "ptabcd").ShouldBe(["192.0.2.0/24", "172.17.0.0/16"]);
     }
 

@@ -33,7 +33,10 @@ public sealed class HangingContainerTests : IAsyncLifetime
         _app.MapGet("/version", () => Json(new { Version = "28.2", ApiVersion = "1.44", MinAPIVersion = "1.24" }));
         _app.MapGet("/v1.44/containers/json", () => Json(new[] { Container("hangs"), Container("notebook"), Container("worker0") }));
         _app.MapGet("/v1.44/networks", () => Json(Array.Empty<object>()));
-        _app.MapGet("/v1.44/containers/{id}/stats", (string id, HttpContext http) => AnswerAsync(id, http, new { memory_stats = new { usage = 1 << 20, limit = 2 << 20, stats = new { } }, cpu_stats = new { cpu_usage = new { total_usage = 1 } } }));
+        _app.MapGet("/v1.44/containers/{id}/stats",
+            (string id, HttpContext http) =>
+                AnswerAsync(id, http, new { memory_stats = new { usage = 1 << 20, limit = 2 << 20, stats = new { } },
+                    cpu_stats = new { cpu_usage = new { total_usage = 1 } } }));
         _app.MapGet("/v1.44/containers/{id}/json", (string id, HttpContext http) => AnswerAsync(id, http, new { Id = id, State = new { OOMKilled = true } }));
         await _app.StartAsync(Cancel);
     }
@@ -50,7 +53,9 @@ public sealed class HangingContainerTests : IAsyncLifetime
     {
         using var containerEngine = new ContainerEngine(Socket);
 
-        (await new NodeReadings(containerEngine, _owned, TimeProvider.System).ReadAsync(Cancel).WaitAsync(Soon, TimeProvider.System, Cancel)).Select(s => s.Node).ShouldBe(["notebook", "worker0"]);
+        (await new NodeReadings(containerEngine, _owned, TimeProvider.System).ReadAsync(Cancel).WaitAsync(Soon, TimeProvider.System, Cancel))
+            .Select(s => s.Node)
+            .ShouldBe(["notebook", "worker0"]);
     }
 
     [Fact]
@@ -60,7 +65,9 @@ public sealed class HangingContainerTests : IAsyncLifetime
         _state = "exited";
         var look = new ClusterLook(containerEngine, new Networks(containerEngine), _owned, TimeProvider.System);
 
-        (await look.SeeAsync(workspace: null, Cancel).WaitAsync(Soon, TimeProvider.System, Cancel)).ShouldHaveSingleItem().Nodes.Select(n => (n.Name, n.State, n.OutOfMemory)).ShouldBe([("hangs", NodeState.Exited, false), ("notebook", NodeState.Exited, true), ("worker0", NodeState.Exited, true)]);
+        (await look.SeeAsync(workspace: null, Cancel).WaitAsync(Soon, TimeProvider.System, Cancel)).ShouldHaveSingleItem().Nodes
+            .Select(n => (n.Name, n.State, n.OutOfMemory))
+            .ShouldBe([("hangs", NodeState.Exited, false), ("notebook", NodeState.Exited, true), ("worker0", NodeState.Exited, true)]);
         _never.SetResult();
         (await look.SeeAsync(workspace: null, Cancel)).ShouldHaveSingleItem().Nodes.ShouldAllBe(n => n.OutOfMemory);
     }

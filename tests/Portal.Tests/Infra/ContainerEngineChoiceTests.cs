@@ -5,11 +5,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Portal.Tests.Infra;
 
-/// <summary>Which container engine <c>infra/run</c> uses: one that answers as Docker Engine and can enforce limits, else its own. The ones here answer on real sockets like real ones.</summary>
+/// <summary>Which container engine <c>infra/run</c> uses: one that answers as Docker Engine and can enforce
+/// limits, else its own. The ones here answer on real sockets like real ones.</summary>
 public sealed class ContainerEngineChoiceTests : IAsyncLifetime
 {
-    private const string Docker = """{"Platform":{"Name":""},"Components":[{"Name":"Engine","Version":"20.10.24+dfsg1","Details":{"ApiVersion":"1.41","MinAPIVersion":"1.12"}},{"Name":"runc","Version":"1.1.5"}],"Version":"20.10.24+dfsg1","ApiVersion":"1.41","MinAPIVersion":"1.12"}""";
-    private const string Able = """{"MemoryLimit":true,"SwapLimit":true,"CpuCfsPeriod":true,"CpuCfsQuota":true,"PidsLimit":true,"OSType":"linux","SecurityOptions":["name=seccomp,profile=default","name=cgroupns"]}""";
+    private const string Docker =
+        """{"Platform":{"Name":""},"Components":[{"Name":"Engine","Version":"20.10.24+dfsg1","Details":{"ApiVersion":"1.41","MinAPIVersion":"1.12"}},{"Name":"runc","Version":"1.1.5"}],"Version":"20.10.24+dfsg1","ApiVersion":"1.41","MinAPIVersion":"1.12"}""";
+    private const string Able =
+        """{"MemoryLimit":true,"SwapLimit":true,"CpuCfsPeriod":true,"CpuCfsQuota":true,"PidsLimit":true,"OSType":"linux","SecurityOptions":["name=seccomp,profile=default","name=cgroupns"]}""";
     private readonly string _folder = Directory.CreateTempSubdirectory("portal-engine").FullName;
     private readonly List<WebApplication> _engines = [];
 
@@ -33,7 +36,8 @@ public sealed class ContainerEngineChoiceTests : IAsyncLifetime
         { Docker.Replace("1.41", "1.9", StringComparison.Ordinal), Able, "its API is 1.9, and at least 1.41 is needed" },
         { Docker, Able.Replace("name=cgroupns", "name=rootless", StringComparison.Ordinal), "it runs without root" },
         { Docker, Able.Replace("name=seccomp,profile=default", "name=apparmor", StringComparison.Ordinal), "it lacks seccomp:" },
-        { Docker, Able.Replace("\"MemoryLimit\":true", "\"MemoryLimit\":false", StringComparison.Ordinal).Replace("\"PidsLimit\":true", "\"PidsLimit\":false", StringComparison.Ordinal), "it lacks MemoryLimit, PidsLimit:" },
+        { Docker, Able.Replace("\"MemoryLimit\":true", "\"MemoryLimit\":false", StringComparison.Ordinal)
+            .Replace("\"PidsLimit\":true", "\"PidsLimit\":false", StringComparison.Ordinal), "it lacks MemoryLimit, PidsLimit:" },
     };
 
     [Theory]
@@ -63,8 +67,10 @@ public sealed class ContainerEngineChoiceTests : IAsyncLifetime
     {
         var socket = await EngineAsync("named.sock", Docker.Replace("1.41", "1.24", StringComparison.Ordinal), Able);
 
-        (await ChooseAsync(Path.Combine(_folder, "nothing.sock"), ("DOCKER_HOST", $"unix://{socket}"))).ShouldBe($"engine= missing=DOCKER_HOST names {socket}, which cannot be used: its API is 1.24, and at least 1.41 is needed");
-        (await ChooseAsync(socket, ("DOCKER_HOST", "unix:///nowhere.sock"))).ShouldBe("engine= missing=DOCKER_HOST names /nowhere.sock, but nothing answers there");
+        (await ChooseAsync(Path.Combine(_folder, "nothing.sock"), ("DOCKER_HOST", $"unix://{socket}")))
+            .ShouldBe($"engine= missing=DOCKER_HOST names {socket}, which cannot be used: its API is 1.24, and at least 1.41 is needed");
+        (await ChooseAsync(socket, ("DOCKER_HOST", "unix:///nowhere.sock")))
+            .ShouldBe("engine= missing=DOCKER_HOST names /nowhere.sock, but nothing answers there");
     }
 
     public async ValueTask DisposeAsync()

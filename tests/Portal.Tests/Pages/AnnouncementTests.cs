@@ -37,7 +37,8 @@ public sealed class AnnouncementTests : PageTest
     [Fact]
     public void StatusWords_Queued_SaysThePlaceAndNothingWhereItBeginsAtOnce()
     {
-        Words(Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(2, QueueWait.Capacity, null) }).ShouldBe("notebook-1 is waiting: number 2 in the queue.");
+        Words(Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(2, QueueWait.Capacity, null) })
+            .ShouldBe("notebook-1 is waiting: number 2 in the queue.");
         Words(Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(1, null, null) }).ShouldBeEmpty();
     }
 }

@@ -59,7 +59,9 @@ public sealed class CatalogTests : PageTest
     [InlineData("dask")]
     [InlineData("slurm")]
     public void TemplateMark_EachEngine_HasItsOwn(string template) =>
-        ((string[])["notebook", "spark", "hadoop", "dask", "slurm", "something else"]).Count(other => TemplateMark.Mark(other) == TemplateMark.Mark(template)).ShouldBe(1);
+        ((string[])["notebook", "spark", "hadoop", "dask", "slurm", "something else"])
+            .Count(other => TemplateMark.Mark(other) == TemplateMark.Mark(template))
+            .ShouldBe(1);
 
     [Fact]
     public void GuideBody_NoGuide_SaysSoAndStillOffersTheTemplate()
@@ -73,7 +75,10 @@ public sealed class CatalogTests : PageTest
     [Fact]
     public void GuideBody_Markdown_IsDrawnBelowTheTitleOfThePage()
     {
-        var guide = Render<GuideBody>(p => p.Add(b => b.Card, Views.Card() with { Guide = "# Begin\n\nOpen `taxi.ipynb`.\n\n| a | b |\n|:-:|--:|\n| 1 | 2 |\n\n```python\nprint(1)\n```\n\nSee <https://spark.apache.org>." })).Find(".guide");
+        var guide = Render<GuideBody>(p =>
+            p.Add(b => b.Card, Views.Card() with { Guide =
+                "# Begin\n\nOpen `taxi.ipynb`.\n\n| a | b |\n|:-:|--:|\n| 1 | 2 |\n\n```python\nprint(1)\n```\n\nSee <https://spark.apache.org>." }))
+            .Find(".guide");
 
         guide.QuerySelectorAll("h1").ShouldBeEmpty();
         guide.QuerySelector("h2")!.TextContent.ShouldBe("Begin");
@@ -104,7 +109,8 @@ public sealed class CatalogTests : PageTest
     }
 
     [Fact]
-    public void GuideText_PictureAndLinkAside_KeepTheirWords() => GuideText.Html("![a picture](x.png) and [a page](other.md)").ShouldContain("a picture and a page");
+    public void GuideText_PictureAndLinkAside_KeepTheirWords() =>
+        GuideText.Html("![a picture](x.png) and [a page](other.md)").ShouldContain("a picture and a page");
 
     [Fact]
     public void CatalogBody_Nothing_SaysWhatComes() =>

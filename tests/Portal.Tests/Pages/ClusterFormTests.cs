@@ -22,11 +22,19 @@ public sealed class ClusterFormTests : PageTest
     private static Receipt Receipt(Refusal? limit = null) => new(new(4, 2048, 2, 1), Views.Class.Quotas, limit, 0, null, false, 2, 2);
 
     private IRenderedComponent<LaunchForm> Form(LaunchDraft? draft = null, Refusal? refusal = null, Refusal? limit = null) => Render<LaunchForm>(p => p
-        .Add(f => f.Draft, draft ?? Draft).Add(f => f.Template, Views.Spark).Add(f => f.Class, Views.Class).Add(f => f.Refusal, refusal).Add(f => f.Receipt, Receipt(limit))
+        .Add(f => f.Draft, draft ?? Draft)
+        .Add(f => f.Template, Views.Spark)
+        .Add(f => f.Class, Views.Class)
+        .Add(f => f.Refusal, refusal)
+        .Add(f => f.Receipt, Receipt(limit))
         .Add(f => f.OnChange, EventCallback.Factory.Create<LaunchDraft>(this, _changed.Add)));
 
     private IRenderedComponent<ReceiptPanel> Panel(LaunchDraft draft, Refusal? limit = null, Action<Fit>? fit = null) => Render<ReceiptPanel>(p => p
-        .Add(r => r.Draft, draft).Add(r => r.Template, Views.Spark).Add(r => r.Class, Views.Class).Add(r => r.Receipt, Receipt(limit)).Add(r => r.OnFit, EventCallback.Factory.Create<Fit>(this, fit ?? (_ => { }))));
+        .Add(r => r.Draft, draft)
+        .Add(r => r.Template, Views.Spark)
+        .Add(r => r.Class, Views.Class)
+        .Add(r => r.Receipt, Receipt(limit))
+        .Add(r => r.OnFit, EventCallback.Factory.Create<Fit>(this, fit ?? (_ => { }))));
 
     private static IElement Field(IRenderedComponent<LaunchForm> form, string label) =>
         form.FindAll(".text-box").Single(c => c.QuerySelector("label")?.TextContent.Trim() == label);
@@ -99,7 +107,8 @@ public sealed class ClusterFormTests : PageTest
         var form = Form();
 
         var number = Field(form, "Partitions").QuerySelector("input")!;
-        (number.GetAttribute("type"), number.GetAttribute("min"), number.GetAttribute("max"), number.GetAttribute("value")).ShouldBe(("number", "1", "2000", "8"));
+        (number.GetAttribute("type"), number.GetAttribute("min"), number.GetAttribute("max"),
+            number.GetAttribute("value")).ShouldBe(("number", "1", "2000", "8"));
         Field(form, "Partitions").TextContent.ShouldContain("More for large tables. From 1 to 2000.");
         form.FindAll("input[name='p.share']").Select(i => i.GetAttribute("value")).ShouldBe(["half", "all"]);
         form.Find("select").QuerySelectorAll("option").Length.ShouldBe(5);
@@ -183,7 +192,8 @@ public sealed class ClusterFormTests : PageTest
     public void Receipt_FewerWorkersFit_IsAButton(string size, int workers, string words)
     {
         Fit? taken = null;
-        var panel = Panel(Draft with { Workers = 8 }, new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, new(size, workers)), fit => taken = fit);
+        var panel = Panel(Draft with { Workers = 8 }, new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, new(size, workers)),
+            fit => taken = fit);
 
         panel.Find(".limit-note button").TextContent.Trim().ShouldBe(words);
         panel.Find(".limit-note button").Click();
@@ -245,7 +255,8 @@ public sealed class ClusterFormTests : PageTest
     {
         var draft = Begin(query);
 
-        var back = LaunchDraft.Begin(Guid.Empty, Views.Spark, Views.Class, [], LaunchLink.Read("http://portal.localhost/" + LaunchLink.To(draft, Views.Spark, Views.Class)));
+        var back = LaunchDraft.Begin(Guid.Empty, Views.Spark, Views.Class, [],
+            LaunchLink.Read("http://portal.localhost/" + LaunchLink.To(draft, Views.Spark, Views.Class)));
 
         back.Parameters.ShouldBe(draft.Parameters, ignoreOrder: true);
         (back with { Parameters = draft.Parameters }).ShouldBe(draft);

@@ -20,7 +20,8 @@ public sealed class ClusterWorkspaceTests : PageTest
     private readonly List<WorkspaceAsk> _asked = [];
 
     private IRenderedComponent<WorkspaceBody> Body(WorkspaceView workspace) =>
-        Render<WorkspaceBody>(p => p.Add(b => b.Workspace, workspace).Add(b => b.Owner, true).Add(b => b.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
+        Render<WorkspaceBody>(p =>
+            p.Add(b => b.Workspace, workspace).Add(b => b.Owner, true).Add(b => b.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
 
     private static string[] Notices(IRenderedComponent<WorkspaceBody> body) => [.. body.FindAll(".notice-says").Select(n => n.TextContent.Trim())];
 
@@ -46,7 +47,10 @@ public sealed class ClusterWorkspaceTests : PageTest
 
         body.FindAll(".table tbody tr").Count.ShouldBe(4);
         var worker = body.FindAll(".table tbody tr")[3];
-        worker.Children.Select(c => c.TextContent.Trim()).Where(t => t.Length > 0).ShouldBe(["worker1", "Running", "25 %", "512 MiB of 2 GiB", "970 MiB of 1 GiB", "37", "1", "2"]);
+        worker.Children
+            .Select(c => c.TextContent.Trim())
+            .Where(t => t.Length > 0)
+            .ShouldBe(["worker1", "Running", "25 %", "512 MiB of 2 GiB", "970 MiB of 1 GiB", "37", "1", "2"]);
         worker.QuerySelector(".bad")!.TextContent.ShouldBe("970 MiB of 1 GiB", "it is nearly full");
         worker.QuerySelectorAll("svg.spark").Length.ShouldBe(1);
         body.Find(".table-panel .section-head").TextContent.ShouldContain("4 of 4 running");
@@ -72,10 +76,13 @@ public sealed class ClusterWorkspaceTests : PageTest
     public void Situation_SeveralScratchFoldersFull_NamesThemAndTheTemplatesRemedyOnce()
     {
         var template = Views.Spark with { Roles = [.. Views.Spark.Roles.Take(2), Views.Spark.Roles[2] with { ScratchRemedy = "Call spark.stop()." }] };
-        var full = Views.Cluster(WorkspaceStatus.Ready, [.. All[..2], All[2] with { ScratchBytes = 1 << 30 }, All[3] with { ScratchBytes = 1 << 30 }]) with { Template = template };
+        var full = Views.Cluster(WorkspaceStatus.Ready,
+            [.. All[..2], All[2] with { ScratchBytes = 1 << 30 }, All[3] with { ScratchBytes = 1 << 30 }]) with { Template = template };
 
-        Notices(Body(full)).ShouldBe(["The scratch folders of worker0, worker1 are full. Anything that needs to write there waits or fails until there is space. Call spark.stop()."]);
-        Notices(Body(full with { Folder = full.Folder with { Enforced = false } }))[0].ShouldStartWith("Scratch folders hold more than their limit: worker0, worker1.");
+        Notices(Body(full)).ShouldBe(
+            ["The scratch folders of worker0, worker1 are full. Anything that needs to write there waits or fails until there is space. Call spark.stop()."]);
+        Notices(Body(full with { Folder = full.Folder with { Enforced = false } }))[0]
+            .ShouldStartWith("Scratch folders hold more than their limit: worker0, worker1.");
         Notices(Body(full with { Status = WorkspaceStatus.Stopped, Nodes = [] })).ShouldNotContain(n => n.Contains("scratch"));
         Render<WorkspaceCard>(p => p.Add(c => c.Workspace, full)).Find(".notice-says").TextContent.Trim()
             .ShouldBe("The scratch folders of worker0, worker1 are full. Anything that needs to write there waits or fails until there is space.");
@@ -109,7 +116,8 @@ public sealed class ClusterWorkspaceTests : PageTest
     {
         var body = Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false)]));
 
-        Notices(body).ShouldBe(["worker1 stopped unexpectedly (exit code 1). The others keep running, with less capacity. Your files are safe; try again to bring all of them back."]);
+        Notices(body).ShouldBe(
+            ["worker1 stopped unexpectedly (exit code 1). The others keep running, with less capacity. Your files are safe; try again to bring all of them back."]);
         body.FindAll(".table tbody tr")[3].TextContent.ShouldContain("Exited (1)");
         body.FindAll(".app").Count.ShouldBe(2);
         body.FindAll(".node-apps dd")[1].TextContent.Trim().ShouldBe("not running");
@@ -117,7 +125,8 @@ public sealed class ClusterWorkspaceTests : PageTest
 
     [Fact]
     public void Situation_AWorkerOutOfMemory_SaysWhy() =>
-        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false) with { OutOfMemoryKills = 1 }])))[0].ShouldStartWith("worker1 stopped unexpectedly, because it ran out of memory.");
+        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false) with { OutOfMemoryKills = 1 }])))[0]
+            .ShouldStartWith("worker1 stopped unexpectedly, because it ran out of memory.");
 
     [Fact]
     public void Situation_AWorkerIsGoneAltogether_IsMissedByNameAndInTheTable()
@@ -135,9 +144,11 @@ public sealed class ClusterWorkspaceTests : PageTest
     public void WorkspaceActs_AWorkerIsBeingMadeAgain_OffersNotToEndTheOthers()
     {
         var attention = Views.Cluster(WorkspaceStatus.Attention, All[..3]);
-        WorkspaceActs.Of(attention, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.TryAgain, WorkspaceAct.StartWithoutSettings, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
+        WorkspaceActs.Of(attention, owner: true, mayDelete: false)
+            .ShouldBe([WorkspaceAct.TryAgain, WorkspaceAct.StartWithoutSettings, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
         WorkspaceActs.Of(attention with { AutomaticRestarts = RestartState.GivenUp }, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.TryAgain);
-        WorkspaceActs.Of(attention with { AutomaticRestarts = RestartState.Again }, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
+        WorkspaceActs.Of(attention with { AutomaticRestarts = RestartState.Again }, owner: true, mayDelete: false)
+            .ShouldBe([WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
     }
 
     [Theory]
@@ -153,7 +164,8 @@ public sealed class ClusterWorkspaceTests : PageTest
 
     [Fact]
     public void Situation_AllWorkersDied_DoesNotSayThatTheOthersGoOn() =>
-        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, All[..2])))[0].ShouldBe("2 of 2 workers stopped unexpectedly: worker0, worker1. Your files are safe; try again to continue.");
+        Notices(Body(Views.Cluster(WorkspaceStatus.Attention, All[..2])))[0]
+            .ShouldBe("2 of 2 workers stopped unexpectedly: worker0, worker1. Your files are safe; try again to continue.");
 
     [Fact]
     public void Situation_TheNotebookDied_SaysSoAndOffersItsAppNoMore()
@@ -167,15 +179,21 @@ public sealed class ClusterWorkspaceTests : PageTest
     [Fact]
     public void ChoicePanel_Cluster_TellsWhatWasChosen()
     {
-        var cluster = Views.Cluster(WorkspaceStatus.Ready, All) with { Parameters = new Dictionary<string, string> { ["shuffle"] = "64", ["share"] = "all", ["keep"] = "false", ["store"] = "mine" } };
+        var cluster = Views.Cluster(WorkspaceStatus.Ready,
+            All) with { Parameters = new Dictionary<string, string> { ["shuffle"] = "64", ["share"] = "all", ["keep"] = "false", ["store"] = "mine" } };
 
-        var facts = Body(cluster).FindAll(".choice-facts > div").Select(d => $"{d.QuerySelector("dt")!.TextContent}: {d.QuerySelector("dd")!.TextContent}").ToList();
+        var facts = Body(cluster)
+            .FindAll(".choice-facts > div")
+            .Select(d => $"{d.QuerySelector("dt")!.TextContent}: {d.QuerySelector("dd")!.TextContent}")
+            .ToList();
 
-        facts.ShouldBe(["Size: Small · 4 vCPU · 2 GiB", "Workers: 2", "Software: Apache Spark 4", "Partitions: 64", "Memory of a task: All of it", "Time zone: UTC", "Keep tables: Off"]);
+        facts.ShouldBe(["Size: Small · 4 vCPU · 2 GiB", "Workers: 2", "Software: Apache Spark 4", "Partitions: 64", "Memory of a task: All of it",
+            "Time zone: UTC", "Keep tables: Off"]);
     }
 
     [Fact]
-    public void WorkspaceBody_Cluster_SaysHowManyWorkers() => Body(Views.Cluster(WorkspaceStatus.Ready, All)).Find(".page-below").TextContent.ShouldContain("Spark · Small · 2 workers · 4 vCPU · 2 GiB");
+    public void WorkspaceBody_Cluster_SaysHowManyWorkers() =>
+        Body(Views.Cluster(WorkspaceStatus.Ready, All)).Find(".page-below").TextContent.ShouldContain("Spark · Small · 2 workers · 4 vCPU · 2 GiB");
 
     [Fact]
     public void WorkspaceBody_NotebookAlone_HasNoPanelOfChoices() => Body(Views.Workspace(WorkspaceStatus.Ready)).FindAll(".choice-facts").ShouldBeEmpty();
@@ -212,7 +230,8 @@ public sealed class ClusterWorkspaceTests : PageTest
     [InlineData("gone", 3, "It does not fit: your own quota does not have enough vCPU left. Stop something else first.")]
     [InlineData(null, 0, "It does not fit: your own quota does not have enough vCPU left. Stop something else first.")]
     public void Start_Refused_SaysWhatWouldFit(string? size, int workers, string words) =>
-        RefusalText.OfStart(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, size is null ? null : new(size, workers)), Views.Cluster(WorkspaceStatus.Stopped),
+        RefusalText.OfStart(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu, size is null ? null : new(size, workers)),
+            Views.Cluster(WorkspaceStatus.Stopped),
             Services.GetRequiredService<IStringLocalizer<WorkspaceTexts>>(), Services.GetRequiredService<IStringLocalizer<ControlTexts>>()).ShouldBe(words);
 
     [Fact]
@@ -247,7 +266,8 @@ public sealed class ClusterWorkspaceTests : PageTest
 
     [Fact]
     public async Task StartDialog_NothingChanged_KeepsAll() =>
-        (await DialogAsync(Views.Workspace(WorkspaceStatus.Stopped), () => { Act.ShouldBe("Start notebook-1, Medium"); return CloseAsync(); })).ShouldBe(new StartChanges());
+        (await DialogAsync(Views.Workspace(WorkspaceStatus.Stopped), () => { Act.ShouldBe("Start notebook-1, Medium"); return CloseAsync(); }))
+            .ShouldBe(new StartChanges());
 
     [Fact]
     public async Task StartDialog_LeftAlone_StartsNothing() =>
@@ -256,7 +276,8 @@ public sealed class ClusterWorkspaceTests : PageTest
     [Fact]
     public async Task StartDialog_NewestVersion_OffersItsSizesAndBounds()
     {
-        var newer = Views.Spark with { Sizes = [new("xl", "Huge", "All.", 4, 4096)], Roles = [.. Views.Spark.Roles.Take(2), Views.Spark.Roles[2] with { Workers = new(3, 4, 3) }] };
+        var newer = Views.Spark with { Sizes = [new("xl", "Huge", "All.", 4, 4096)],
+            Roles = [.. Views.Spark.Roles.Take(2), Views.Spark.Roles[2] with { Workers = new(3, 4, 3) }] };
 
         var changes = await DialogAsync(Views.Cluster(WorkspaceStatus.Stopped) with { Newer = newer }, async () =>
         {
@@ -276,7 +297,8 @@ public sealed class ClusterWorkspaceTests : PageTest
         WorkspaceActs.Of(plain, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.StartOtherwise);
         WorkspaceActs.Of(plain, owner: false, mayDelete: false).ShouldBeEmpty();
         WorkspaceActs.Of(plain, owner: false, mayDelete: true).ShouldBe([WorkspaceAct.Delete]);
-        WorkspaceActs.Of(plain with { Template = Views.Notebook with { Sizes = [Views.Notebook.Sizes[1]] } }, owner: true, mayDelete: false).ShouldBe([WorkspaceAct.Start, WorkspaceAct.StartWithoutSettings, WorkspaceAct.Delete]);
+        WorkspaceActs.Of(plain with { Template = Views.Notebook with { Sizes = [Views.Notebook.Sizes[1]] } }, owner: true, mayDelete: false)
+            .ShouldBe([WorkspaceAct.Start, WorkspaceAct.StartWithoutSettings, WorkspaceAct.Delete]);
     }
 
     [Fact]

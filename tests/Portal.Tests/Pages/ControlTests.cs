@@ -10,7 +10,8 @@ public sealed class ControlTests : PageTest
     [Fact]
     public void QuotaMeter_Drawn_ReadsAsOneSentence()
     {
-        var meter = Render<QuotaMeter>(p => p.Add(m => m.Name, "Memory").Add(m => m.Unit, "GiB").Add(m => m.Used, 56).Add(m => m.Promised, 16).Add(m => m.Limit, 96));
+        var meter = Render<QuotaMeter>(p =>
+            p.Add(m => m.Name, "Memory").Add(m => m.Unit, "GiB").Add(m => m.Used, 56).Add(m => m.Promised, 16).Add(m => m.Limit, 96));
 
         meter.Find("[role=img]").GetAttribute("aria-label").ShouldBe("Memory: 56 used, 16 reserved, 24 free of 96 GiB");
     }
@@ -30,7 +31,8 @@ public sealed class ControlTests : PageTest
     [Fact]
     public void StepList_CurrentStep_GrowsOlderAndTurnsSlow()
     {
-        StepRow[] rows = [new("Mount", StepState.Now, Now, null, TimeSpan.FromSeconds(2), "Waiting for the host."), new("Prove", StepState.Next, null, null, null)];
+        StepRow[] rows = [new("Mount", StepState.Now, Now, null, TimeSpan.FromSeconds(2), "Waiting for the host."),
+            new("Prove", StepState.Next, null, null, null)];
         var list = Render<StepList>(p => p.Add(s => s.Steps, rows));
         list.Find("[aria-current=step]").TextContent.ShouldContain("in progress");
         list.Markup.ShouldContain("Waiting for the host.");
@@ -81,7 +83,8 @@ public sealed class ControlTests : PageTest
     [Fact]
     public void LogView_Search_ShowsTheLinesThatMatchOrSaysNone()
     {
-        var log = Render<LogView>(p => p.Add(l => l.Lines, [new(1, Now, LogSeverity.Info, "Mounted the folder"), new(2, Now, LogSeverity.Fail, "<b>Broken</b>")]));
+        var log = Render<LogView>(p =>
+            p.Add(l => l.Lines, [new(1, Now, LogSeverity.Info, "Mounted the folder"), new(2, Now, LogSeverity.Fail, "<b>Broken</b>")]));
         log.FindAll(".log-line").Count.ShouldBe(2);
         log.Find(".log-fail").TextContent.ShouldContain("<b>Broken</b>");
 
@@ -101,7 +104,8 @@ public sealed class ControlTests : PageTest
 
         messages.Say("notebook-1 is stopping.");
         messages.Say("That is not possible.", warns: true);
-        MessageList.WaitForAssertion(() => MessageList.FindAll(".message").Select(m => m.TextContent.Trim()).ShouldBe(["notebook-1 is stopping.", "That is not possible."]));
+        MessageList.WaitForAssertion(() =>
+            MessageList.FindAll(".message").Select(m => m.TextContent.Trim()).ShouldBe(["notebook-1 is stopping.", "That is not possible."]));
         MessageList.Find("[role=status]").ShouldNotBeNull();
         MessageList.FindAll(".message-close")[0].Click();
         MessageList.WaitForAssertion(() => MessageList.FindAll(".message").Count.ShouldBe(1));

@@ -28,13 +28,15 @@ public sealed class HomeTests : PageTest
 
     [Fact]
     public void WorkspaceCard_Ready_ShowsItsMeter() =>
-        Render<WorkspaceCard>(p => p.Add(c => c.Workspace, Views.Workspace(WorkspaceStatus.Ready))).Find(".card-size").TextContent.ShouldBe("CPU 25 % · 512 MiB of 2 GiB");
+        Render<WorkspaceCard>(p => p.Add(c => c.Workspace, Views.Workspace(WorkspaceStatus.Ready))).Find(".card-size").TextContent.ShouldBe(
+            "CPU 25 % · 512 MiB of 2 GiB");
 
     [Fact]
     public async Task WorkspaceCard_MenuDelete_AsksForIt()
     {
         List<WorkspaceAsk> asked = [];
-        var card = Render<WorkspaceCard>(p => p.Add(c => c.Workspace, Views.Workspace(WorkspaceStatus.Ready)).Add(c => c.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, asked.Add)));
+        var card = Render<WorkspaceCard>(p =>
+            p.Add(c => c.Workspace, Views.Workspace(WorkspaceStatus.Ready)).Add(c => c.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, asked.Add)));
 
         await card.Find("button[aria-haspopup]").ClickAsync();
         await Popovers.WaitForAssertionAsync(() => Popovers.FindAll("[role=menuitem]").Select(i => i.TextContent.Trim()).ShouldBe(["Stop", "Delete"]));
@@ -58,7 +60,8 @@ public sealed class HomeTests : PageTest
     }
 
     private IRenderedComponent<Allowance> AllowanceOf(ClassView @class, Action<ClassView>? change = null) =>
-        Render<Allowance>(p => p.Add(a => a.Home, Views.Home()).Add(a => a.Class, @class).Add(a => a.OnIdleRule, EventCallback.Factory.Create(this, change ?? (_ => { }))));
+        Render<Allowance>(p =>
+            p.Add(a => a.Home, Views.Home()).Add(a => a.Class, @class).Add(a => a.OnIdleRule, EventCallback.Factory.Create(this, change ?? (_ => { }))));
 
     [Theory]
     [InlineData(120, "Workspaces stop after 2 h of inactivity; their files are kept.")]
@@ -77,7 +80,10 @@ public sealed class HomeTests : PageTest
     private async Task<IdleRuleDialog.Choice?> RuleAsync(int? present, Func<Task> act)
     {
         Task<IdleRuleDialog.Choice?> answer = null!;
-        await Dialogs.InvokeAsync(() => { answer = IdleRuleDialog.AskAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = present }); });
+        await Dialogs.InvokeAsync(() =>
+        {
+            answer = IdleRuleDialog.AskAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = present });
+        });
         await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("#idle-rule-says").Count.ShouldBe(1));
         await act();
         await Dialogs.FindAll(".mud-dialog-actions button")[1].ClickAsync();
@@ -91,7 +97,10 @@ public sealed class HomeTests : PageTest
     [Fact]
     public async Task IdleRule_ImpossibleNumber_StaysInTheDialogAndSaysWhatIsPossible()
     {
-        await Dialogs.InvokeAsync(() => { _ = IdleRuleDialog.AskAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = 120 }); });
+        await Dialogs.InvokeAsync(() =>
+        {
+            _ = IdleRuleDialog.AskAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = 120 });
+        });
         await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("#idle-rule-says").Count.ShouldBe(1));
 
         await Dialogs.Find("input[type=number], input[inputmode=numeric]").InputAsync("0");
@@ -117,7 +126,8 @@ public sealed class HomeTests : PageTest
     [Fact]
     public void Offers_NotAvailable_LeadsToTheCatalogue()
     {
-        var offers = Render<Offers>(p => p.Add(o => o.Cards, [Views.Card("Its image is being built.", 40), Views.Card(usual: TimeSpan.FromSeconds(9)) with { VersionId = Guid.Empty }]));
+        var offers = Render<Offers>(p =>
+            p.Add(o => o.Cards, [Views.Card("Its image is being built.", 40), Views.Card(usual: TimeSpan.FromSeconds(9)) with { VersionId = Guid.Empty }]));
 
         var links = offers.FindAll("a");
         links[0].GetAttribute("href").ShouldBe("catalog");

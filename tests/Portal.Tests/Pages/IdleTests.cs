@@ -13,7 +13,11 @@ public sealed class IdleTests : PageTest
     private static WorkspaceView With(IdleView idle, WorkspaceStatus status = WorkspaceStatus.Ready) => Views.Workspace(status) with { Idle = idle };
 
     private IRenderedComponent<IdleNotice> Notice(WorkspaceView workspace, bool owner = true, bool tells = true) =>
-        Render<IdleNotice>(p => p.Add(n => n.Workspace, workspace).Add(n => n.Owner, owner).Add(n => n.Tells, tells).Add(n => n.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
+        Render<IdleNotice>(p =>
+            p.Add(n => n.Workspace, workspace)
+                .Add(n => n.Owner, owner)
+                .Add(n => n.Tells, tells)
+                .Add(n => n.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
 
     [Fact]
     public void Notice_FifteenMinutesBefore_WarnsAndKeepsInOneClick()

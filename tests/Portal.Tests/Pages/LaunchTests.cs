@@ -18,8 +18,14 @@ public sealed class LaunchTests : PageTest
     private static Receipt Receipt(Refusal? limit = null, int before = 0, Amounts? wanted = null) =>
         new(wanted ?? new(2, 2048, 0, 1), Views.Class.Quotas, limit, before, TimeSpan.FromSeconds(9), false, 2, 0);
 
-    private IRenderedComponent<ReceiptPanel> Panel(Receipt? receipt, Refusal? refusal = null, Action<Fit>? fit = null, bool busy = false) => Render<ReceiptPanel>(p => p
-        .Add(r => r.Draft, Draft).Add(r => r.Template, Views.Notebook).Add(r => r.Class, Views.Class).Add(r => r.Receipt, receipt).Add(r => r.Refusal, refusal).Add(r => r.Busy, busy)
+    private IRenderedComponent<ReceiptPanel> Panel(Receipt? receipt, Refusal? refusal = null, Action<Fit>? fit = null, bool busy = false) =>
+        Render<ReceiptPanel>(p => p
+        .Add(r => r.Draft, Draft)
+            .Add(r => r.Template, Views.Notebook)
+            .Add(r => r.Class, Views.Class)
+            .Add(r => r.Receipt, receipt)
+            .Add(r => r.Refusal, refusal)
+            .Add(r => r.Busy, busy)
         .Add(r => r.OnFit, EventCallback.Factory.Create<Fit>(this, fit ?? (_ => { }))));
 
     private static LaunchLink Link(string query) => LaunchLink.Read("http://portal.localhost/launch/x" + query);
@@ -46,7 +52,8 @@ public sealed class LaunchTests : PageTest
     public void Receipt_BindingLimit_NamesItAndOffersTheNearestFit()
     {
         Fit? taken = null;
-        var panel = Panel(Receipt(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Memory, new("s", 0)), wanted: new(4, 8192, 0, 1)), fit: choice => taken = choice);
+        var panel = Panel(Receipt(new(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Memory, new("s", 0)), wanted: new(4, 8192, 0, 1)),
+            fit: choice => taken = choice);
 
         panel.Find("aside").ClassList.ShouldContain("receipt-limit");
         panel.Find(".limit-note").TextContent.ShouldContain("You do not have enough memory left in Data science 101.");
@@ -61,7 +68,8 @@ public sealed class LaunchTests : PageTest
     [Theory]
     [InlineData(QueueWait.Capacity, "when other workspaces stop, since the machines are full")]
     [InlineData(QueueWait.Launches, "when a launch in progress is ready")]
-    public void Receipt_SomethingToWaitFor_DoesNotPromiseToStartAtOnce(QueueWait wait, string words) => Panel(Receipt() with { WaitsFor = wait }).Find(".facts").TextContent.ShouldContain(words);
+    public void Receipt_SomethingToWaitFor_DoesNotPromiseToStartAtOnce(QueueWait wait, string words) =>
+        Panel(Receipt() with { WaitsFor = wait }).Find(".facts").TextContent.ShouldContain(words);
 
     [Fact]
     public void Receipt_WaitsForRoom_PromisesTheUsualTimeOnlyFromThenOn() =>
@@ -73,7 +81,8 @@ public sealed class LaunchTests : PageTest
     {
         Panel(Receipt(OverQuota(null, "spark-1"))).Find(".limit-note").TextContent.ShouldContain("Stop spark-1 to make it fit.");
         Panel(Receipt(OverQuota(null, "a", "b", "c"))).Find(".limit-note").TextContent.ShouldContain("Stop a, b and c to make it fit.");
-        Panel(Receipt(OverQuota(new("s", 0), "spark-1"))).Find(".limit-note").TextContent.ShouldContain("Stop spark-1 to make it fit. Or choose a smaller configuration:");
+        Panel(Receipt(OverQuota(new("s", 0), "spark-1"))).Find(".limit-note").TextContent.ShouldContain(
+            "Stop spark-1 to make it fit. Or choose a smaller configuration:");
     }
 
     /// <summary>The form's first contents are read as part of the page; what a choice changes is announced once, and nothing is announced that stays.</summary>
@@ -107,7 +116,8 @@ public sealed class LaunchTests : PageTest
 
         form.FindAll("input[name=size]").Select(i => i.HasAttribute("disabled")).ShouldBe([false, true, true]);
         form.FindAll(".choice-why").Select(w => w.TextContent)
-            .ShouldBe(["You do not have enough vCPU left in Data science 101. Stop spark-1 to make it fit.", "The machines here do not have this much memory."]);
+            .ShouldBe(["You do not have enough vCPU left in Data science 101. Stop spark-1 to make it fit.",
+                "The machines here do not have this much memory."]);
     }
 
     [Fact]
@@ -126,7 +136,11 @@ public sealed class LaunchTests : PageTest
     [Fact]
     public void LaunchForm_NameTaken_IsSaidAtTheName()
     {
-        var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft).Add(f => f.Template, Views.Notebook).Add(f => f.Class, Views.Class).Add(f => f.Receipt, Receipt(new(RefusalReason.NameTaken, "name"))));
+        var form = Render<LaunchForm>(p =>
+            p.Add(f => f.Draft, Draft)
+                .Add(f => f.Template, Views.Notebook)
+                .Add(f => f.Class, Views.Class)
+                .Add(f => f.Receipt, Receipt(new(RefusalReason.NameTaken, "name"))));
 
         form.Markup.ShouldContain("You already have a workspace with this name.");
         form.FindAll("input[name=size]").Count.ShouldBe(3);
@@ -138,7 +152,11 @@ public sealed class LaunchTests : PageTest
     public void LaunchForm_OtherSize_ChangesTheDraft()
     {
         LaunchDraft? changed = null;
-        var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft).Add(f => f.Template, Views.Notebook).Add(f => f.Class, Views.Class).Add(f => f.OnChange, EventCallback.Factory.Create<LaunchDraft>(this, d => changed = d)));
+        var form = Render<LaunchForm>(p =>
+            p.Add(f => f.Draft, Draft)
+                .Add(f => f.Template, Views.Notebook)
+                .Add(f => f.Class, Views.Class)
+                .Add(f => f.OnChange, EventCallback.Factory.Create<LaunchDraft>(this, d => changed = d)));
 
         form.Find("input[name=size][value=l]").Change("l");
 
@@ -152,7 +170,8 @@ public sealed class LaunchTests : PageTest
     [InlineData("?hours=-1", "s", "notebook-2", 4)]
     [InlineData("", "s", "notebook-2", 4)]
     public void LaunchDraft_Begin_TakesFromTheAddressWhatMakesSense(string query, string sizeNow, string nameNow, int hoursNow) =>
-        (LaunchDraft.Begin(Guid.Empty, Views.Notebook, Views.Class, ["notebook-1"], Link(query)) with { Parameters = None }).ShouldBe(new LaunchDraft(Guid.Empty, Views.ClassId, sizeNow, 0, nameNow, hoursNow) { Parameters = None });
+        (LaunchDraft.Begin(Guid.Empty, Views.Notebook, Views.Class, ["notebook-1"], Link(query)) with { Parameters = None })
+            .ShouldBe(new LaunchDraft(Guid.Empty, Views.ClassId, sizeNow, 0, nameNow, hoursNow) { Parameters = None });
 
     [Theory]
     [InlineData(12, new[] { 1, 2, 4, 8, 12 })]

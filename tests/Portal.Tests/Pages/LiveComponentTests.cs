@@ -49,7 +49,9 @@ public sealed class LiveComponentTests : PageTest
         protected override Task<Live<string?>?> OpenAsync(CancellationToken cancel)
         {
             Opened.Add(cancel);
-            return Opened.Count <= Fails ? Task.FromException<Live<string?>?>(new IOException("away")) : Task.FromResult<Live<string?>?>(new($"value {Opened.Count}", Never(cancel)));
+            return Opened.Count <= Fails
+                ? Task.FromException<Live<string?>?>(new IOException("away"))
+                : Task.FromResult<Live<string?>?>(new($"value {Opened.Count}", Never(cancel)));
         }
 
         protected override void BuildRenderTree(RenderTreeBuilder builder) => builder.AddContent(0, Fault is null ? Current : "fault");

@@ -17,12 +17,15 @@ public sealed class MetricsTests : PageTest
     private static MetricPoint Point(int minutesAgo, double cpu = .25, long kills = 0, double throttled = 0, double netIn = 2048, int restarts = 0) =>
         new(Now.AddMinutes(-minutesAgo), cpu, Math.Min(1, cpu * 2), throttled, 256L << 20, 300L << 20, 1L << 30, kills, restarts, 12, netIn, 512, 0, 4096);
 
-    private static NodeMetrics Node(string name, params MetricPoint[] points) => new(name, points.Length > 0 ? [.. points] : [Point(3), Point(2), Point(1, .5)]);
+    private static NodeMetrics Node(string name, params MetricPoint[] points) =>
+        new(name, points.Length > 0 ? [.. points] : [Point(3), Point(2), Point(1, .5)]);
 
     private static MetricsView View(MetricsWindow window, params NodeMetrics[] nodes) =>
-        new(window, Now.AddHours(-1), Now, TimeSpan.FromMinutes(1), [.. nodes], [new("kernels", null, [new(Now.AddMinutes(-1), 2, 2)]), new("tasks", "Running tasks", [new(Now.AddMinutes(-1), 7, 9)])]);
+        new(window, Now.AddHours(-1), Now, TimeSpan.FromMinutes(1), [.. nodes],
+            [new("kernels", null, [new(Now.AddMinutes(-1), 2, 2)]), new("tasks", "Running tasks", [new(Now.AddMinutes(-1), 7, 9)])]);
 
-    private IRenderedComponent<MetricsPanel> Panel() => Render<MetricsPanel>(p => p.Add(m => m.Read, (window, _) => { _read.Add(window); return _answer(window); }));
+    private IRenderedComponent<MetricsPanel> Panel() =>
+        Render<MetricsPanel>(p => p.Add(m => m.Read, (window, _) => { _read.Add(window); return _answer(window); }));
 
     [Fact]
     public void Panel_Normal_DrawsEachChartWithASentence()
@@ -32,7 +35,9 @@ public sealed class MetricsTests : PageTest
         panel.FindAll(".chart").Count.ShouldBe(7); // CPU, memory, network, disk, processes, kernels, tasks
         panel.FindAll("svg").ShouldAllBe(s => s.GetAttribute("role") == "img" && s.GetAttribute("aria-label")!.Length > 20);
         panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of notebook over the last hour: now 50 %, on average 33 %, at most 100 %.");
-        panel.FindAll("svg")[2].GetAttribute("aria-label").ShouldBe("Network of notebook over the last hour: received now 2 KiB/s, on average 2 KiB/s; sent now 512 B/s, on average 512 B/s.");
+        panel.FindAll("svg")[2]
+            .GetAttribute("aria-label")
+            .ShouldBe("Network of notebook over the last hour: received now 2 KiB/s, on average 2 KiB/s; sent now 512 B/s, on average 512 B/s.");
         panel.Markup.ShouldNotContain("style=");
         panel.FindAll("tbody tr").Count.ShouldBe(3);
         panel.FindAll("nav").Count.ShouldBe(1, "one node is no choice");
@@ -56,11 +61,14 @@ public sealed class MetricsTests : PageTest
         var panel = Panel();
         panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of All nodes over the last hour: now 40 %, on average 40 %, at most 70 %.");
         panel.FindAll("svg")[1].GetAttribute("aria-label")!.ShouldContain("now 512 MiB", Case.Sensitive);
-        panel.FindAll("nav a").Select(a => a.GetAttribute("href")!.Split('?').ElementAtOrDefault(1) ?? "").ShouldBe(["", "window=1d", "window=30d", "", "node=notebook", "node=worker0"]);
+        panel.FindAll("nav a")
+            .Select(a => a.GetAttribute("href")!.Split('?').ElementAtOrDefault(1) ?? "")
+            .ShouldBe(["", "window=1d", "window=30d", "", "node=notebook", "node=worker0"]);
 
         nav.NavigateTo("?window=1d&node=worker0");
 
-        panel.WaitForAssertion(() => panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of worker0 over the last day: now 60 %, on average 60 %, at most 100 %."));
+        panel.WaitForAssertion(() =>
+            panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of worker0 over the last day: now 60 %, on average 60 %, at most 100 %."));
         panel.FindAll("[aria-current]").Select(a => a.TextContent).ShouldBe(["1 day", "worker0"]);
         _read.ShouldBe([MetricsWindow.Hour, MetricsWindow.Day]);
     }

@@ -9,10 +9,21 @@ namespace Portal.Tests.Pages;
 
 public sealed class OperationsTests : PageTest
 {
-    private static readonly SiteState Site = new() { CapacityVcpu = 8, CapacityMemoryMib = 12288, LaunchesAtOnce = 4, StorageTotalBytes = 100L << 30, StorageFreeBytes = 30L << 30, StorageReserveBytes = 5L << 30, BlocksEnforced = true };
+    private static readonly SiteState Site =
+        new()
+        {
+            CapacityVcpu = 8,
+            CapacityMemoryMib = 12288,
+            LaunchesAtOnce = 4,
+            StorageTotalBytes = 100L << 30,
+            StorageFreeBytes = 30L << 30,
+            StorageReserveBytes = 5L << 30,
+            BlocksEnforced = true
+        };
 
     private static RunRow Row(RunPhase phase, int? place = null) =>
-        new(1, Guid.Empty, "abcdefghij", "notebook-1", "Ada Lovelace", RunKind.Launch, phase, false, StepKey.EnsureCluster, 2, "The engine is busy.", phase is RunPhase.Failed ? "No room." : null, null, PageTest.Now.AddMinutes(-3), null, place);
+        new(1, Guid.Empty, "abcdefghij", "notebook-1", "Ada Lovelace", RunKind.Launch, phase, false, StepKey.EnsureCluster, 2, "The engine is busy.",
+            phase is RunPhase.Failed ? "No room." : null, null, PageTest.Now.AddMinutes(-3), null, place);
 
     private IRenderedComponent<OperationsBody> Body(OperationsView view) => Render<OperationsBody>(p => p.Add(b => b.View, view));
 
@@ -29,7 +40,8 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void OperationsBody_RunsQueueAndFailures_AreListedWithWhy()
     {
-        var body = Body(new([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }], [], [], Site, new(3, 3072, 0, 2)));
+        var body = Body(new([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }], [], [], Site,
+            new(3, 3072, 0, 2)));
 
         body.Markup.ShouldContain("Start the nodes: The engine is busy.");
         body.Markup.ShouldContain("Number 4 in the queue");
@@ -82,7 +94,14 @@ public sealed class OperationsTests : PageTest
     [InlineData(2, "Full")]
     public void Health_Disk_SaysHowMuchRoomThereIs(long freeGib, string word)
     {
-        var site = new SiteState { CapacityVcpu = 8, CapacityMemoryMib = 12288, StorageTotalBytes = 100L << 30, StorageFreeBytes = freeGib << 30, StorageReserveBytes = 5L << 30 };
+        var site = new SiteState
+        {
+            CapacityVcpu = 8,
+            CapacityMemoryMib = 12288,
+            StorageTotalBytes = 100L << 30,
+            StorageFreeBytes = freeGib << 30,
+            StorageReserveBytes = 5L << 30
+        };
 
         Body(new([], [], [], [], site, Amounts.None)).Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe(word);
     }

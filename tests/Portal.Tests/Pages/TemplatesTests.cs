@@ -11,7 +11,8 @@ public sealed class TemplatesTests : PageTest
 {
     private static readonly Guid Mine = Guid.Parse("00000000-0000-0000-0000-0000000000c1"), Theirs = Guid.Parse("00000000-0000-0000-0000-0000000000c2");
 
-    private static TemplateRow Row(string? deprecated = null, bool offered = true, params Guid[] classes) => new("spark", "Spark", new('a', 64), Now.AddDays(-1), 3, 2, offered, deprecated, [.. classes]);
+    private static TemplateRow Row(string? deprecated = null, bool offered = true, params Guid[] classes) =>
+        new("spark", "Spark", new('a', 64), Now.AddDays(-1), 3, 2, offered, deprecated, [.. classes]);
 
     private IRenderedComponent<TemplateTable> Table(TemplateRow row, bool everywhere = true, Action<TemplateAsk>? ask = null) => Render<TemplateTable>(p => p
         .Add(t => t.View, new TemplatesView([row], [new(Mine, "Data science 101", "Informatics")], everywhere, [])).Add(t => t.OnAsk, ask ?? (_ => { })));
@@ -51,12 +52,16 @@ public sealed class TemplatesTests : PageTest
     public void TemplateTable_FolderGone_SaysSo() => Table(Row(offered: false)).Find(".badge").TextContent.Trim().ShouldBe("Folder missing");
 
     [Fact]
-    public void TemplateTable_None_SaysSo() => Render<TemplateTable>(p => p.Add(t => t.View, new TemplatesView([], [], true, []))).Markup.ShouldContain("No template has been published yet.");
+    public void TemplateTable_None_SaysSo() =>
+        Render<TemplateTable>(p => p.Add(t => t.View, new TemplatesView([], [], true, []))).Markup.ShouldContain("No template has been published yet.");
 
     [Fact]
     public void OperationsBody_FaultsOfTemplates_HaveFileLineFieldAndReason()
     {
-        var view = new OperationsView([], [], [], [], null, Amounts.None) { TemplateFaults = [new() { File = "mine/template.yaml", Line = 12, Field = "roles[1].image", Reason = "is <b>missing</b>", SeenAt = Now }] };
+        var view = new OperationsView([], [], [], [], null, Amounts.None)
+        {
+            TemplateFaults = [new() { File = "mine/template.yaml", Line = 12, Field = "roles[1].image", Reason = "is <b>missing</b>", SeenAt = Now }]
+        };
         var cells = Render<OperationsBody>(p => p.Add(b => b.View, view)).Find("[aria-labelledby=template-faults] tbody tr").TextContent;
         foreach (var part in (string[])["mine/template.yaml", "12", "roles[1].image", "is <b>missing</b>"]) cells.ShouldContain(part);
     }

@@ -27,14 +27,16 @@ public sealed partial class TextTests
     public void Texts_EveryKeyInAPage_IsThere()
     {
         var missing = new List<string>();
-        foreach (var file in Directory.EnumerateFiles(WebFolder(), "*.razor", SearchOption.AllDirectories).Where(f => !f.Contains("/obj/", StringComparison.Ordinal)))
+        foreach (var file in Directory.EnumerateFiles(WebFolder(), "*.razor", SearchOption.AllDirectories)
+            .Where(f => !f.Contains("/obj/", StringComparison.Ordinal)))
         {
             var source = File.ReadAllText(file);
             foreach (Match injected in Injected().Matches(source))
             {
                 var type = typeof(Portal.Shell.ShellTexts).Assembly.GetTypes().Single(t => t.Name == injected.Groups["type"].Value);
                 var texts = Texts.Create(type);
-                foreach (Match use in Regex.Matches(source, $@"\b{injected.Groups["name"].Value}\[""(?<key>[^""]+)""", RegexOptions.None, TimeSpan.FromSeconds(1)))
+                foreach (Match use in Regex.Matches(source, $@"\b{injected.Groups["name"].Value}\[""(?<key>[^""]+)""", RegexOptions.None,
+                    TimeSpan.FromSeconds(1)))
                     if (texts[use.Groups["key"].Value].ResourceNotFound) missing.Add($"{Path.GetFileName(file)}: {use.Groups["key"].Value}");
             }
         }

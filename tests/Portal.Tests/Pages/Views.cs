@@ -27,15 +27,25 @@ internal static class Views
             new("master", "spark", ["start-master"], ImmutableDictionary<string, string>.Empty, null),
             new("worker", "spark", ["start-worker"], ImmutableDictionary<string, string>.Empty, null) { Workers = new(1, 8, 2), ScratchGib = 1 },
         ],
-        [new("lab", "Notebook", "JupyterLab with PySpark", "notebook", 8888, "/lab", true), new("ui", "Spark", "Applications and their stages", "master", 8080, "/", false), new("worker", "Worker", "Its executors", "worker", 8081, "/", false)])
+        [new("lab", "Notebook", "JupyterLab with PySpark", "notebook", 8888, "/lab", true),
+            new("ui", "Spark", "Applications and their stages", "master", 8080, "/", false),
+            new("worker", "Worker", "Its executors", "worker", 8081, "/", false)])
     {
         Parameters =
         [
             new("shuffle", "Partitions", "More for large tables.", ParameterType.Number, "SHUFFLE", "8") { Min = 1, Max = 2000 },
             new("share", "Memory of a task", "", ParameterType.Choice, "SHARE", "half") { Options = [new("half", "Half"), new("all", "All of it")] },
-            new("zone", "Time zone", "", ParameterType.Choice, "ZONE", "UTC") { Options = [.. ((string[])["UTC", "Europe/Berlin", "Europe/London", "Asia/Tokyo", "America/Lima"]).Select(z => new OptionSpec(z, z))] },
+            new("zone", "Time zone", "", ParameterType.Choice, "ZONE", "UTC")
+            {
+                Options = [.. ((string[])["UTC", "Europe/Berlin", "Europe/London", "Asia/Tokyo", "America/Lima"]).Select(z => new OptionSpec(z, z))]
+            },
             new("keep", "Keep tables", "In your work folder.", ParameterType.Switch, "KEEP", "true"),
-            new("store", "Name of the store", "Letters only.", ParameterType.Text, "STORE", "tables") { Pattern = "[a-z]+", Longest = 12, When = new("keep", "true") },
+            new("store", "Name of the store", "Letters only.", ParameterType.Text, "STORE", "tables")
+            {
+                Pattern = "[a-z]+",
+                Longest = 12,
+                When = new("keep", "true")
+            },
         ],
         Presets =
         [
@@ -76,9 +86,11 @@ internal static class Views
     };
 
     /// <summary>A cluster with a notebook, a master and two workers.</summary>
-    public static WorkspaceView Cluster(WorkspaceStatus status, params NodeView[] nodes) => Workspace(status, "spark-1") with { Template = Spark, Size = Spark.Sizes[0], Workers = 2, Nodes = [.. nodes] };
+    public static WorkspaceView Cluster(WorkspaceStatus status, params NodeView[] nodes) =>
+        Workspace(status, "spark-1") with { Template = Spark, Size = Spark.Sizes[0], Workers = 2, Nodes = [.. nodes] };
 
-    public static NodeView Node(string name, bool running = true) => Node() with { Name = name, Role = name.TrimEnd('0', '1'), Running = running, ExitCode = running ? null : 1 };
+    public static NodeView Node(string name, bool running = true) =>
+        Node() with { Name = name, Role = name.TrimEnd('0', '1'), Running = running, ExitCode = running ? null : 1 };
 
     public static NodeView Node() => new("notebook", "notebook", true, null, 0, [.1, .4, .25], 0, 512L << 20, 2L << 30, 37, PageTest.Now);
 
@@ -86,9 +98,11 @@ internal static class Views
     [
         new(StepKey.CheckOrder, PageTest.Now.AddSeconds(-20), PageTest.Now.AddSeconds(-19.5), TimeSpan.FromSeconds(.4), false),
         new(StepKey.EnsureWorkFolder, PageTest.Now.AddSeconds(-19), PageTest.Now.AddSeconds(-18), TimeSpan.FromSeconds(1), false),
-        new(StepKey.EnsureCluster, PageTest.Now.AddSeconds(-6), phase is RunPhase.Succeeded ? PageTest.Now : null, TimeSpan.FromSeconds(2), phase is RunPhase.Failed),
+        new(StepKey.EnsureCluster, PageTest.Now.AddSeconds(-6), phase is RunPhase.Succeeded ? PageTest.Now : null, TimeSpan.FromSeconds(2),
+            phase is RunPhase.Failed),
         new(StepKey.ProveNotebook, null, null, null, false),
-    ], phase is RunPhase.Active ? "The engine is pulling." : null, phase is RunPhase.Failed ? "The disk of the engine is full." : null, phase is RunPhase.Failed ? "Tell the operator." : null,
+    ], phase is RunPhase.Active ? "The engine is pulling." : null, phase is RunPhase.Failed ? "The disk of the engine is full." : null,
+        phase is RunPhase.Failed ? "Tell the operator." : null,
         phase is RunPhase.Failed ? StepKey.EnsureCluster : null, PageTest.Now.AddSeconds(-20), phase.IsFinished() ? PageTest.Now : null);
 
     public static HomeView Home(params WorkspaceView[] workspaces) => new(Me, "Ada Lovelace", [Class], [.. workspaces]);

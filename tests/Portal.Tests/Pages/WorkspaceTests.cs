@@ -12,7 +12,8 @@ public sealed class WorkspaceTests : PageTest
     private readonly List<WorkspaceAsk> _asked = [];
 
     private IRenderedComponent<WorkspaceBody> Body(WorkspaceView workspace, bool owner = true) =>
-        Render<WorkspaceBody>(p => p.Add(b => b.Workspace, workspace).Add(b => b.Owner, owner).Add(b => b.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
+        Render<WorkspaceBody>(p =>
+            p.Add(b => b.Workspace, workspace).Add(b => b.Owner, owner).Add(b => b.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
 
     private static string[] Buttons(IRenderedComponent<WorkspaceBody> body) => [.. body.FindAll(".page-acts button").Select(b => b.TextContent.Trim())];
 
@@ -135,7 +136,8 @@ public sealed class WorkspaceTests : PageTest
 
         Clock.Advance(TimeSpan.FromMinutes(15));
 
-        body.WaitForAssertion(() => body.Find(".notice").TextContent.ShouldContain("It stops at 10:40. Your files are kept; anything still running is lost. 25 min left."));
+        body.WaitForAssertion(() =>
+            body.Find(".notice").TextContent.ShouldContain("It stops at 10:40. Your files are kept; anything still running is lost. 25 min left."));
         body.Find(".notice button").Click();
         // A second tick of the clock may still be rendering.
         body.WaitForAssertion(() => _asked.ShouldBe([new(WorkspaceAct.Extend, Now.AddMinutes(100))]));
@@ -144,7 +146,8 @@ public sealed class WorkspaceTests : PageTest
     [Fact]
     public void WorkspaceBody_OutOfMemoryAndFullFolder_SaysBoth()
     {
-        var ready = Views.Workspace(WorkspaceStatus.Ready) with { Nodes = [Views.Node() with { OutOfMemoryKills = 2 }], Folder = new((2L << 30) - 1000, 2L << 30, true) };
+        var ready = Views.Workspace(WorkspaceStatus.Ready) with { Nodes = [Views.Node() with { OutOfMemoryKills = 2 }],
+            Folder = new((2L << 30) - 1000, 2L << 30, true) };
 
         var notices = Body(ready).FindAll(".notice").Select(n => n.TextContent).ToList();
 

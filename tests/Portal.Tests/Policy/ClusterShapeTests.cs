@@ -12,11 +12,16 @@ public sealed class ClusterShapeTests
     internal static TemplateSpec Cluster { get; } = new("spark", "Spark", "", "Spark", "4",
         [new("s", "Small", "", 1, 1024), new("m", "Medium", "", 2, 2048)],
         [
-            new("master", "spark", ["start-spark", "master"], Nothing, null) { ScratchGib = 1, Sizes = new Dictionary<string, NodeSize>(StringComparer.Ordinal) { ["s"] = new(1, 768), ["m"] = new(1, 768) } },
+            new("master", "spark", ["start-spark", "master"], Nothing, null)
+            {
+                ScratchGib = 1,
+                Sizes = new Dictionary<string, NodeSize>(StringComparer.Ordinal) { ["s"] = new(1, 768), ["m"] = new(1, 768) }
+            },
             new("worker", "spark", ["start-spark", "worker"], Nothing, null) { ScratchGib = 2, Workers = new(1, 6, 2) },
             new("notebook", "spark", ["start-spark", "notebook"], Nothing, "TOKEN"),
         ],
-        [new("lab", "Notebook", "", "notebook", 8888, "/lab", true), new("master", "Spark", "", "master", 8080, "/", false), new("node", "Worker", "", "worker", 8081, "/", false)])
+        [new("lab", "Notebook", "", "notebook", 8888, "/lab", true), new("master", "Spark", "", "master", 8080, "/", false),
+            new("node", "Worker", "", "worker", 8081, "/", false)])
     {
         Parameters =
         [
@@ -51,7 +56,10 @@ public sealed class ClusterShapeTests
 
         keepers.Nodes("s", 1).Select(n => n.Name).ShouldBe(["master", "worker0", "notebook", "keeper0", "keeper1", "keeper2"]);
         keepers.Amounts("s", 1).ShouldBe(Cluster.Amounts("s", 1) + new Amounts(3, 3 * 1024, 3, 0));
-        keepers.AppsOnNodes(1).Where(a => a.Spec.Role == "keeper").Select(a => (a.Id, a.Node)).ShouldBe([("log-0", "keeper0"), ("log-1", "keeper1"), ("log-2", "keeper2")]);
+        keepers.AppsOnNodes(1)
+            .Where(a => a.Spec.Role == "keeper")
+            .Select(a => (a.Id, a.Node))
+            .ShouldBe([("log-0", "keeper0"), ("log-1", "keeper1"), ("log-2", "keeper2")]);
     }
 
     [Theory]
@@ -103,7 +111,12 @@ public sealed class ClusterShapeTests
     [InlineData("1e3", ParameterMistake.NotANumber)]
     [InlineData("NaN", ParameterMistake.NotANumber)]
     public void Fault_NumberThatIsUsed_IsItsMistake(string value, ParameterMistake mistake) =>
-        ParameterPolicy.Fault(Cluster, new Dictionary<string, string>(StringComparer.Ordinal) { ["mode"] = "fancy", ["level"] = value })!.ShouldBe(new("level", mistake, mistake is ParameterMistake.NotANumber or ParameterMistake.NotWhole ? null : mistake is ParameterMistake.TooLarge ? "9" : "1"));
+        ParameterPolicy.Fault(Cluster, new Dictionary<string, string>(StringComparer.Ordinal) { ["mode"] = "fancy", ["level"] = value })!.ShouldBe(
+            new("level", mistake, mistake is ParameterMistake.NotANumber or ParameterMistake.NotWhole
+                ? null
+                : mistake is ParameterMistake.TooLarge
+                ? "9"
+                : "1"));
 
     [Fact]
     public void Environment_HasOnlyWhatIsUsed()

@@ -53,7 +53,8 @@ public sealed class IdlePolicyTests
 
     [Fact]
     public void Seen_SeveralBusy_NamesEachOnce() =>
-        Seen(Before, new Signal("kernels", true, true), At("terminals", 1), new Signal("kernels", true, true), new Signal("jobs", true, true)).ShouldBe(new Activity(Now, "kernels,jobs"));
+        Seen(Before, new Signal("kernels", true, true), At("terminals", 1), new Signal("kernels", true, true), new Signal("jobs", true, true))
+            .ShouldBe(new Activity(Now, "kernels,jobs"));
 
     [Fact]
     public void Seen_Silence_KeepsAndSaysWhose() =>

@@ -10,7 +10,8 @@ public sealed class LaunchPolicyTests
     private static readonly Amounts Small = new(1, 1024, 0, 1), Medium = new(2, 2048, 0, 1), Large = new(4, 4096, 0, 1);
 
     private static readonly LaunchFacts Fits = new(true, true, true, true, true, null, null, 2, 12, Medium,
-        [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)], new(64, 65536, 0, 0), StorageLeftGib: 50, [new(new("l", 0), Large) { Node = Large }, new(new("s", 0), Small) { Node = Small }]);
+        [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)], new(64, 65536, 0, 0), StorageLeftGib: 50,
+        [new(new("l", 0), Large) { Node = Large }, new(new("s", 0), Small) { Node = Small }]);
 
     [Fact]
     public void Decide_EverythingFits_Allows() => LaunchPolicy.Decide(Fits).ShouldBeNull();
@@ -43,7 +44,8 @@ public sealed class LaunchPolicyTests
     public void Decide_SeveralLimits_NamesTheInnermostAndWhatFits()
     {
         var refusal = LaunchPolicy.Decide(Fits with { Levels = [Level(QuotaLevel.Tenant, 1), Level(QuotaLevel.Class, 1), Level(QuotaLevel.Member, 1)] })!;
-        (refusal.Reason, refusal.BindingLimit, refusal.Resource, refusal.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 0)));
+        (refusal.Reason, refusal.BindingLimit, refusal.Resource,
+            refusal.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 0)));
     }
 
     /// <summary>The smallest of one's own that is enough; several only if none is, and none if no stop helps.</summary>
@@ -94,7 +96,8 @@ public sealed class LaunchPolicyTests
     public void Decide_AnyFacts_NeverOverCommitsAndOffersOnlyWhatFits() =>
         Gen.Select(Gen.Int[0, 10], Gen.Int[0, 10], Gen.Int[0, 10], Gen.Int[1, 6]).Sample((tenant, @class, member, wanted) =>
         {
-            var facts = Fits with { Wanted = new(wanted, wanted * 1024, 0, 1), Levels = [Level(QuotaLevel.Tenant, tenant), Level(QuotaLevel.Class, @class), Level(QuotaLevel.Member, member)] };
+            var facts = Fits with { Wanted = new(wanted, wanted * 1024, 0, 1),
+                Levels = [Level(QuotaLevel.Tenant, tenant), Level(QuotaLevel.Class, @class), Level(QuotaLevel.Member, member)] };
             var least = Math.Min(tenant, Math.Min(@class, member));
             var refusal = LaunchPolicy.Decide(facts);
             (refusal is null).ShouldBe(wanted <= least);
@@ -104,7 +107,8 @@ public sealed class LaunchPolicyTests
 
     private static QuotaState Level(QuotaLevel level, int vcpu) => new(level, "", new(vcpu, vcpu * 1024, 100, 100), Amounts.None);
 
-    private static (RefusalReason, string?) Reason(LaunchFacts facts) => LaunchPolicy.Decide(facts) is { } r ? (r.Reason, r.Field) : throw new InvalidOperationException("It was allowed.");
+    private static (RefusalReason, string?) Reason(LaunchFacts facts) =>
+        LaunchPolicy.Decide(facts) is { } r ? (r.Reason, r.Field) : throw new InvalidOperationException("It was allowed.");
 }
 
 public sealed class AdmissionPolicyTests

@@ -7,7 +7,8 @@ namespace Portal.Tests.Policy;
 public sealed class PermissionsTests
 {
     private static readonly Guid Me = new("11111111-0000-0000-0000-000000000000"), Other = new("22222222-0000-0000-0000-000000000000");
-    private static readonly Guid Tenant = new("33333333-0000-0000-0000-000000000000"), Class = new("44444444-0000-0000-0000-000000000000"), OtherPlace = new("55555555-0000-0000-0000-000000000000");
+    private static readonly Guid Tenant = new("33333333-0000-0000-0000-000000000000"), Class = new("44444444-0000-0000-0000-000000000000"),
+        OtherPlace = new("55555555-0000-0000-0000-000000000000");
 
     /// <summary>Columns: nobody, student, assistant, instructor, tenant admin, operator; lower case of others' things, and of one's own.</summary>
     [Theory]
@@ -33,16 +34,20 @@ public sealed class PermissionsTests
         foreach (var (cells, owner) in new[] { (others, Other), (own, Me) })
         {
             var expected = cells.Split(' ').Select(c => c == "1").ToArray();
-            var roles = new MemberRole?[] { null, MemberRole.Student, MemberRole.Assistant, MemberRole.Instructor, MemberRole.TenantAdmin, MemberRole.Operator };
+            var roles = new MemberRole?[] { null, MemberRole.Student, MemberRole.Assistant, MemberRole.Instructor, MemberRole.TenantAdmin,
+                MemberRole.Operator };
             for (var i = 0; i < roles.Length; i++)
-                Permissions.May(verb, Roles(roles[i], Class, Tenant, owner)).ShouldBe(expected[i], $"{verb} as {roles[i]?.ToString() ?? "nobody"} of {(owner == Me ? "own" : "others'")} thing");
+                Permissions.May(verb, Roles(roles[i], Class, Tenant, owner))
+                    .ShouldBe(expected[i], $"{verb} as {roles[i]?.ToString() ?? "nobody"} of {(owner == Me ? "own" : "others'")} thing");
         }
     }
 
     [Fact]
     public void May_EveryVerb_IsInTheWalk()
     {
-        var walked = typeof(PermissionsTests).GetMethod(nameof(May_VerbRoleOwnership_IsTheTable))!.GetCustomAttributes(typeof(InlineDataAttribute), false).Cast<InlineDataAttribute>().Select(d => (Verb)d.Data[0]!);
+        var walked = typeof(PermissionsTests).GetMethod(nameof(May_VerbRoleOwnership_IsTheTable))!.GetCustomAttributes(typeof(InlineDataAttribute), false)
+            .Cast<InlineDataAttribute>()
+            .Select(d => (Verb)d.Data[0]!);
         walked.Order().ShouldBe(Enum.GetValues<Verb>().Order());
     }
 
@@ -60,7 +65,15 @@ public sealed class PermissionsTests
 
     private static Roles Roles(MemberRole? role, Guid @class, Guid tenant, Guid owner)
     {
-        Membership[] memberships = role is { } r ? [new() { PersonId = Me, Role = r, TenantId = r == MemberRole.Operator ? null : tenant, ClassId = r is MemberRole.Operator or MemberRole.TenantAdmin ? null : @class }] : [];
+        Membership[] memberships = role is { } r
+            ? [new()
+            {
+                PersonId = Me,
+                Role = r,
+                TenantId = r == MemberRole.Operator ? null : tenant,
+                ClassId = r is MemberRole.Operator or MemberRole.TenantAdmin ? null : @class
+            }]
+            : [];
         return Permissions.RolesOf(Me, memberships, Tenant, Class, owner);
     }
 }

@@ -64,7 +64,9 @@ public sealed class RunTableTests
     {
         StepKey[] leave = [StepKey.DrainWorkers, StepKey.DropWorkers, StepKey.UnmountWorkers, StepKey.DropWorkerScratch];
         PlanSteps.Of(RunKind.Resize, releasing: true).ShouldBe(leave);
-        PlanSteps.Of(RunKind.Resize, releasing: false).ShouldBe([StepKey.CheckResize, .. leave, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster, StepKey.ProveEngine, StepKey.KeepWorkers]);
+        PlanSteps.Of(RunKind.Resize, releasing: false)
+            .ShouldBe([StepKey.CheckResize, .. leave, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster, StepKey.ProveEngine,
+                StepKey.KeepWorkers]);
         PlanSteps.Of(RunKind.Resize, false).Concat(PlanSteps.Of(RunKind.Resize, true)).Intersect(PlanSteps.Release).ShouldBeEmpty();
         foreach (var step in leave) PlanSteps.GivesUp(RunKind.Resize, false, step).ShouldBeFalse($"{step} is repeated until it is done");
     }

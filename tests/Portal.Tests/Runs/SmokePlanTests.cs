@@ -4,11 +4,13 @@ namespace Portal.Tests.Runs;
 
 public sealed class SmokePlanTests
 {
-    private static readonly SmokeOffer Notebook = new("notebook", null, false), Off = new("spark", "Its image could not be built: no room", false), Building = new("dask", "Its image is being built (40 %).", true);
+    private static readonly SmokeOffer Notebook = new("notebook", null, false), Off = new("spark", "Its image could not be built: no room", false),
+        Building = new("dask", "Its image is being built (40 %).", true);
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1), Settled = SmokePlan.Settling;
 
     [Fact]
-    public void Decide_AllAvailable_ProvesAllAtOnce() => Proven([Notebook, Notebook with { Template = "dask" }], [], TimeSpan.Zero).ShouldBe(["notebook", "dask"]);
+    public void Decide_AllAvailable_ProvesAllAtOnce() =>
+        Proven([Notebook, Notebook with { Template = "dask" }], [], TimeSpan.Zero).ShouldBe(["notebook", "dask"]);
 
     [Fact]
     public void Decide_Building_WaitsHoweverLong()
@@ -50,7 +52,9 @@ public sealed class SmokePlanTests
         Why([], [], TimeSpan.Zero).ShouldContain("empty");
     }
 
-    private static IReadOnlyList<string> Proven(SmokeOffer[] offers, string[] asked, TimeSpan still) => SmokePlan.Decide(offers, asked, still).ShouldBeOfType<SmokeNext.Prove>().Templates;
+    private static IReadOnlyList<string> Proven(SmokeOffer[] offers, string[] asked, TimeSpan still) =>
+        SmokePlan.Decide(offers, asked, still).ShouldBeOfType<SmokeNext.Prove>().Templates;
 
-    private static string Why(SmokeOffer[] offers, string[] asked, TimeSpan still) => SmokePlan.Decide(offers, asked, still).ShouldBeOfType<SmokeNext.Refuse>().Why;
+    private static string Why(SmokeOffer[] offers, string[] asked, TimeSpan still) =>
+        SmokePlan.Decide(offers, asked, still).ShouldBeOfType<SmokeNext.Refuse>().Why;
 }

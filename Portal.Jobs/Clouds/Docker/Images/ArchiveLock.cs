@@ -16,13 +16,17 @@ public abstract partial record Distribution(string File)
 
         /// <summary>Which Python, ABI and platform a wheel is for, each possibly several joined by dots; null for a source distribution.</summary>
         public (string Python, string Abi, string Platform)? Tags =>
-            File.EndsWith(".whl", StringComparison.Ordinal) && File[..^4].Split('-') is [_, _, .., var python, var abi, var platform] ? (python, abi, platform) : null;
+            File.EndsWith(".whl", StringComparison.Ordinal) && File[..^4].Split('-') is [_, _, .., var python, var abi, var platform]
+                ? (python, abi, platform)
+                : null;
 
-        internal static bool IsFile(string name) => name.EndsWith(Source, StringComparison.Ordinal) ? name.Contains('-', StringComparison.Ordinal) : WheelName().IsMatch(name);
+        internal static bool IsFile(string name) =>
+            name.EndsWith(Source, StringComparison.Ordinal) ? name.Contains('-', StringComparison.Ordinal) : WheelName().IsMatch(name);
     }
 
     /// <summary>A jar of a Maven repository.</summary>
-    public sealed record Maven(string Group, string Artifact, string Version, string? Classifier = null) : Distribution($"{Artifact}-{Version}{(Classifier is null ? "" : $"-{Classifier}")}.jar");
+    public sealed record Maven(string Group, string Artifact, string Version,
+        string? Classifier = null) : Distribution($"{Artifact}-{Version}{(Classifier is null ? "" : $"-{Classifier}")}.jar");
 
     [GeneratedRegex(@"^[^-]+-[^-]+(-[^-]+)?-(cp|py|pp)[0-9][^-]*-[^-]+-[^-]+\.whl$", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex WheelName();
@@ -58,7 +62,8 @@ public sealed partial record ArchiveLock(IReadOnlyList<Distribution> Sources, IR
             }
             else
             {
-                throw ContainerEngineFaults.Make(CloudFault.Refused, $"{name}, line {number}: it names neither a distribution nor a file", "Regenerate it with infra/images/write-lock.");
+                throw ContainerEngineFaults.Make(CloudFault.Refused, $"{name}, line {number}: it names neither a distribution nor a file",
+                    "Regenerate it with infra/images/write-lock.");
             }
         }
 

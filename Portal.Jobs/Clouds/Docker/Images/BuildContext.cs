@@ -8,7 +8,8 @@ public static class BuildContext
 {
     /// <summary>The files of a recipe, in a fixed order; links are excluded.</summary>
     public static IReadOnlyList<string> Files(string folder) =>
-        [.. Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }).Order(StringComparer.Ordinal)];
+        [.. Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint })
+            .Order(StringComparer.Ordinal)];
 
     /// <summary>The reading end; an error while packing fails the reader.</summary>
     /// <param name="archives">Paths; they are put beside the recipe's files under their own names.</param>
@@ -29,7 +30,13 @@ public static class BuildContext
             {
                 await using var content = File.OpenRead(path);
                 // Owner and time of the host's files must not become part of an image.
-                await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = content, Mode = File.GetUnixFileMode(path) | UnixFileMode.GroupRead | UnixFileMode.OtherRead, ModificationTime = DateTimeOffset.UnixEpoch }, cancel);
+                await tar.WriteEntryAsync(
+                    new PaxTarEntry(TarEntryType.RegularFile, name)
+                    {
+                        DataStream = content,
+                        Mode = File.GetUnixFileMode(path) | UnixFileMode.GroupRead | UnixFileMode.OtherRead,
+                        ModificationTime = DateTimeOffset.UnixEpoch
+                    }, cancel);
             }
         }
         catch (Exception e)

@@ -37,7 +37,8 @@ public static partial class ContentSum
     private static bool IsForeign(string entry) =>
         Native().IsMatch(entry) && Foreign().IsMatch(entry.Replace("x86_64", "", StringComparison.Ordinal).Replace("x86-64", "", StringComparison.Ordinal));
 
-    [GeneratedRegex(@"\.(so|dll|dylib|jnilib|a)(\.[0-9]+)*$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\.(so|dll|dylib|jnilib|a)(\.[0-9]+)*$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex Native();
 
     [GeneratedRegex("aarch|arm|ppc|s390|riscv|loongarch|sparc|mips|i[3-6]86|x86_32|linux32|/x86/|win|mac|osx|darwin|sunos|freebsd|openbsd|aix|android|musl",

@@ -26,7 +26,9 @@ internal sealed class DebianRoot(ContainerEngine containerEngine, ImagesOptions 
             process.StandardInput.Close();
             var said = ListenAsync(process, listener, cancel);
             var parameters = new ImagesCreateParameters { FromSrc = "-", Changes = [.. recipe.Changes ?? [], $"LABEL portal.image={plan.Name}"] };
-            await containerEngine.AskAsync(c => c.Images.CreateImageAsync(parameters, process.StandardOutput.BaseStream, null, new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
+            await containerEngine.AskAsync(c =>
+                c.Images.CreateImageAsync(parameters, process.StandardOutput.BaseStream, null, new SynchronousProgress<JSONMessage>(listener.Hear),
+                    cancel), cancel);
             await said;
             await process.WaitForExitAsync(cancel);
             if (process.ExitCode != 0)
@@ -59,7 +61,8 @@ internal sealed class DebianRoot(ContainerEngine containerEngine, ImagesOptions 
     {
         if (image is not null)
         {
-            await ContainerEngineTasks.IfThereAsync(() => containerEngine.AskAsync(c => c.Images.DeleteImageAsync(image, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            await ContainerEngineTasks.IfThereAsync(() =>
+                containerEngine.AskAsync(c => c.Images.DeleteImageAsync(image, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
     }
 
@@ -71,7 +74,8 @@ internal sealed class DebianRoot(ContainerEngine containerEngine, ImagesOptions 
             return;
         }
 
-        await Tool.RunAsync(ContainerEngineFaults.Service, "kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)], Patience, time, CancellationToken.None);
+        await Tool.RunAsync(ContainerEngineFaults.Service, "kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)], Patience, time,
+            CancellationToken.None);
         using var deadline = new CancellationTokenSource(Patience, time);
         try
         {

@@ -28,11 +28,13 @@ public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
 /// this process, while registry images are pulled in parallel; if another installation builds the same image at the same time, both succeed and
 /// either image can be used.
 /// </summary>
-public sealed class ImageBuilder(ContainerEngine containerEngine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options, PackageSources sources, ArchiveFetcher fetcher, TimeProvider time) : IDisposable
+public sealed class ImageBuilder(ContainerEngine containerEngine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options,
+    PackageSources sources, ArchiveFetcher fetcher, TimeProvider time) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
 
-    /// <summary>What exists of an image and what is missing: quick, makes nothing. Throws like <see cref="EnsureAsync"/> for a recipe that is wrong or incomplete.</summary>
+    /// <summary>What exists of an image and what is missing: quick, makes nothing. Throws like
+    /// <see cref="EnsureAsync"/> for a recipe that is wrong or incomplete.</summary>
     public async Task<ImageLook> LookAsync(string name, CancellationToken cancel)
     {
         var (tag, depth) = (options.Named.TryGetValue(name, out var reference) ? TagOf(name, reference) : "", 0);
@@ -81,7 +83,8 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
         {
             var plan = await PlanAsync(name, cancel);
             return plan.Asking is null ? await BuildAsync(plan, progress, cancel)
-                : throw PackageFaults.Make(CloudFault.Unavailable, $"checking again whether the packages of image {name} can be fetched", "It is retried automatically.");
+                : throw PackageFaults.Make(CloudFault.Unavailable, $"checking again whether the packages of image {name} can be fetched",
+                    "It is retried automatically.");
         }
         finally
         {
@@ -108,14 +111,19 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
         for (var i = 0; i < missing.Count; i++)
         {
             // A root takes about a fifth of the time of an image built on it.
-            var (from, to) = missing.Count == 1 ? (0, 100) : i == 0 && missing[0].Recipe.IsRoot ? (0, 20) : (20 + 80 * (i - 1) / (missing.Count - 1), 20 + 80 * i / (missing.Count - 1));
+            var (from, to) = missing.Count == 1
+                ? (0, 100)
+                : i == 0 && missing[0].Recipe.IsRoot
+                ? (0, 20)
+                : (20 + 80 * (i - 1) / (missing.Count - 1), 20 + 80 * i / (missing.Count - 1));
             await MakeAsync(missing[i], new BuildListener(missing[i].Tag, from, to, progress, time), cancel);
         }
 
         progress.Report(new ImageProgress(100, "ready"));
         return await IdAsync(plan.Tag, cancel) is { } id
             ? new BuiltImage(plan.Name, plan.Tag, id)
-            : throw ContainerEngineFaults.Make(CloudFault.Broken, $"image {plan.Tag} was built but is missing", "Someone removed it in the meantime: it is being rebuilt.");
+            : throw ContainerEngineFaults.Make(CloudFault.Broken, $"image {plan.Tag} was built but is missing",
+                "Someone removed it in the meantime: it is being rebuilt.");
     }
 
     private async Task MakeAsync(ImagePlan plan, BuildListener listener, CancellationToken cancel)
@@ -159,7 +167,8 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
                 ForceRemove = true,
             };
             await using var context = BuildContext.Open(Path.Combine(options.Recipes, plan.Name), archives, cancel);
-            await containerEngine.AskAsync(c => c.Images.BuildImageFromDockerfileAsync(parameters, context, null, null, new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
+            await containerEngine.AskAsync(c =>
+                c.Images.BuildImageFromDockerfileAsync(parameters, context, null, null, new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
             listener.Check(); // a later error comes as a line of a response that began with 200
         }
         finally
@@ -177,12 +186,16 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
             WhenRefused = $"Correct Images:Named:{name}, or the image in the registry; it is fetched again when the portal starts.",
         };
         // A reference without tag or digest would pull every tag of the repository.
-        var whole = reference.Contains('@', StringComparison.Ordinal) || reference.LastIndexOf(':') > reference.LastIndexOf('/') ? reference : $"{reference}:latest";
+        var whole = reference.Contains('@', StringComparison.Ordinal) || reference.LastIndexOf(':') > reference.LastIndexOf('/')
+            ? reference
+            : $"{reference}:latest";
         if (await IdAsync(whole, cancel) is null)
         {
             try
             {
-                await containerEngine.AskAsync(c => c.Images.CreateImageAsync(new ImagesCreateParameters { FromImage = whole }, null, new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
+                await containerEngine.AskAsync(c =>
+                    c.Images.CreateImageAsync(new ImagesCreateParameters { FromImage = whole }, null,
+                        new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
             }
             catch (CloudException e) when (e.Fault is CloudFault.Broken or CloudFault.Missing)
             {
@@ -197,7 +210,8 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
     }
 
     /// <summary>Tag under which a registry image is kept, so that it is found like the portal's own.</summary>
-    private static string TagOf(string name, string reference) => $"portal/{name}:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(reference)))[..12]}";
+    private static string TagOf(string name, string reference) =>
+        $"portal/{name}:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(reference)))[..12]}";
 
     private async Task<string?> IdAsync(string tag, CancellationToken cancel)
     {
@@ -214,7 +228,8 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
     private Task TagAsync(string image, string tag, CancellationToken cancel)
     {
         var colon = tag.LastIndexOf(':');
-        return containerEngine.AskAsync(c => c.Images.TagImageAsync(image, new ImageTagParameters { RepositoryName = tag[..colon], Tag = tag[(colon + 1)..] }, cancel), cancel);
+        return containerEngine.AskAsync(c =>
+            c.Images.TagImageAsync(image, new ImageTagParameters { RepositoryName = tag[..colon], Tag = tag[(colon + 1)..] }, cancel), cancel);
     }
 
     private async Task RemoveNetworkAsync()

@@ -25,8 +25,10 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
     /// <summary>Ends when it is known whether packages can be fetched; until then this is not a plan.</summary>
     public Task? Asking { get; init; }
 
-    /// <param name="there">Whether the container engine has an image of this tag: one once built from fetched packages is used even if they cannot be fetched any more.</param>
-    public static Task<ImagePlan> MakeAsync(ImagesOptions options, PackageSources sources, Func<string, CancellationToken, Task<bool>> there, string name, CancellationToken cancel) =>
+    /// <param name="there">Whether the container engine has an image of this tag: one once built from
+    /// fetched packages is used even if they cannot be fetched any more.</param>
+    public static Task<ImagePlan> MakeAsync(ImagesOptions options, PackageSources sources, Func<string, CancellationToken, Task<bool>> there,
+        string name, CancellationToken cancel) =>
         new Planner(options, sources, there).MakeAsync(name, 0, cancel);
 
     /// <summary>What a plan is made from.</summary>
@@ -79,7 +81,8 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
                 }
             }
 
-            var whole = new ImagePlan(name, Tagged(name, inputs, [parent.Tag, recipe.Dockerfile!, .. archives.Select(a => a.Sum)]), recipe, parent, recipe.Dockerfile, archives);
+            var whole = new ImagePlan(name, Tagged(name, inputs, [parent.Tag, recipe.Dockerfile!, .. archives.Select(a => a.Sum)]), recipe, parent,
+                recipe.Dockerfile, archives);
             if (lacks is null && locks.Count > 0 && !await There(whole.Tag, cancel))
             {
                 var states = locks.ConvertAll(l => Sources.Look(l.Archive, l.Sum, l.Lock));
@@ -95,10 +98,12 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
                 : throw lacks;
         }
 
-        private static ImagePlan Undecided(string name, ImageRecipe recipe, ImagePlan parent, Task asking) => new(name, "", recipe, parent, null, []) { Asking = asking };
+        private static ImagePlan Undecided(string name, ImageRecipe recipe, ImagePlan parent, Task asking) =>
+            new(name, "", recipe, parent, null, []) { Asking = asking };
     }
 
-    private static CloudException NotHere(string name, string archive) => ContainerEngineFaults.Make(CloudFault.Refused, $"image '{name}' needs {archive}, which is missing here",
+    private static CloudException NotHere(string name, string archive) =>
+        ContainerEngineFaults.Make(CloudFault.Refused, $"image '{name}' needs {archive}, which is missing here",
         "Put it into the folder that PORTAL_ENGINES (Images:Engines) names, or name a prebuilt registry image (Images:Named).");
 
     private static async Task<PlannedArchive?> HereAsync(ImagesOptions options, string archive, CancellationToken cancel)
@@ -111,7 +116,8 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
 
         var sum = await SumAsync(path, cancel);
         return await NamedSumAsync(options.Recipes, archive, cancel) is var wanted && wanted == sum ? new PlannedArchive(archive, path, sum)
-            : throw ContainerEngineFaults.Make(CloudFault.Refused, $"{path} is not the archive that the recipe expects (its SHA-256 is {sum[..12]}…, SHA256SUMS says {wanted?[..12] ?? "nothing"}…)",
+            : throw ContainerEngineFaults.Make(CloudFault.Refused,
+                $"{path} is not the archive that the recipe expects (its SHA-256 is {sum[..12]}…, SHA256SUMS says {wanted?[..12] ?? "nothing"}…)",
                 "Download the archive again, or remove it: the image is then built without it, if possible.");
     }
 
@@ -126,7 +132,8 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
     {
         var list = Path.Combine(recipes, "SHA256SUMS");
         var lines = File.Exists(list) ? await File.ReadAllLinesAsync(list, cancel) : [];
-        return lines.Select(l => l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)).FirstOrDefault(w => w.Length == 2 && w[1].TrimStart('*') == archive && w[0].Length == 64)?[0];
+        return lines.Select(l => l.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
+            .FirstOrDefault(w => w.Length == 2 && w[1].TrimStart('*') == archive && w[0].Length == 64)?[0];
     }
 
     /// <summary>Computed once for each state of the file, because archives have hundreds of megabytes and plans are made often.</summary>
@@ -146,7 +153,8 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
 
     private static async Task<string> SourcesAsync(ImagesOptions options, CancellationToken cancel) => File.Exists(options.AptSources)
         ? await File.ReadAllTextAsync(options.AptSources, cancel)
-        : throw ContainerEngineFaults.Make(CloudFault.Refused, "there is no package source to build images from", "Add a Debian mirror to this machine's apt sources (infra/run reads them), or name registry images in Images:Named.");
+        : throw ContainerEngineFaults.Make(CloudFault.Refused, "there is no package source to build images from",
+            "Add a Debian mirror to this machine's apt sources (infra/run reads them), or name registry images in Images:Named.");
 
     private static string Tagged(string name, IEnumerable<byte[]> inputs, params IEnumerable<string> more)
     {

@@ -26,7 +26,8 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
     public string Beginning { get; init; } = "beginning";
 
     /// <summary>The remedy if the container engine refuses for a reason that neither time nor free space fixes.</summary>
-    public string WhenRefused { get; init; } = "Check the build output and fix the image recipe; the image is rebuilt when the recipe changes or the portal starts.";
+    public string WhenRefused { get; init; } =
+        "Check the build output and fix the image recipe; the image is rebuilt when the recipe changes or the portal starts.";
 
     /// <summary>An error that the container engine reported inside a response that began well.</summary>
     public string? Error { get; private set; }
@@ -93,8 +94,15 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
         var (fault, help) = true switch
         {
             _ when Says("no space left") => (CloudFault.Full, "Free disk space below the container engine's data folder and in /tmp; it is then retried."),
-            _ when Says("temporary failure resolving") || Says("could not connect") || Says("failed to fetch") || Says("unable to connect") || Says("no such host") || Says("connection refused")
-                => (CloudFault.Unavailable, "The package source or registry cannot be reached from this machine: fix the network or the machine's apt sources; it is then retried."),
+            _
+                when Says("temporary failure resolving")
+                    || Says("could not connect")
+                    || Says("failed to fetch")
+                    || Says("unable to connect")
+                    || Says("no such host")
+                    || Says("connection refused")
+                => (CloudFault.Unavailable,
+                    "The package source or registry cannot be reached from this machine: fix the network or the machine's apt sources; it is then retried."),
             _ => (CloudFault.Refused, WhenRefused),
         };
         return ContainerEngineFaults.Make(fault, $"image {tag}: {error}{(last.Length > 0 ? $" — after: {last}" : "")}", help);

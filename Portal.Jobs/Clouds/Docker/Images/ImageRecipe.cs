@@ -9,7 +9,8 @@ public sealed partial record ImageRecipe(
     string From, string? Suite, IReadOnlyList<string>? Packages, IReadOnlyList<string>? Exclude, IReadOnlyList<string>? Include, IReadOnlyList<string>? Changes,
     string? Dockerfile, IReadOnlyList<string>? Archives, string? Without)
 {
-    private static readonly JsonSerializerOptions Strict = new(JsonSerializerDefaults.Web) { UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow };
+    private static readonly JsonSerializerOptions Strict =
+        new(JsonSerializerDefaults.Web) { UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow };
 
     /// <summary>Made of Debian packages by mmdebstrap, not on top of another image.</summary>
     public bool IsRoot => From == "debian";
@@ -21,7 +22,8 @@ public sealed partial record ImageRecipe(
     {
         if (!IsName(name) || recipes.Length == 0 || !File.Exists(Path.Combine(recipes, name, "recipe.json")))
         {
-            throw ContainerEngineFaults.Make(CloudFault.Missing, $"there is no image recipe '{name}' in '{recipes}'", "Correct Images:Recipes, or name a registry image in Images:Named.");
+            throw ContainerEngineFaults.Make(CloudFault.Missing, $"there is no image recipe '{name}' in '{recipes}'",
+                "Correct Images:Recipes, or name a registry image in Images:Named.");
         }
 
         try
@@ -45,11 +47,13 @@ public sealed partial record ImageRecipe(
         { IsRoot: true } => null,
         _ when !IsName(From) => "'from' is neither debian nor the name of a recipe",
         { Dockerfile: null or "" } => "'dockerfile' is missing",
-        _ when new[] { Dockerfile, Without ?? Dockerfile }.Concat(Archives ?? []).Any(f => Path.GetFileName(f) != f) => "a file is given with a path instead of a plain name",
+        _ when new[] { Dockerfile, Without ?? Dockerfile }.Concat(Archives ?? []).Any(f => Path.GetFileName(f) != f) =>
+            "a file is given with a path instead of a plain name",
         _ => null,
     };
 
-    private static CloudException Wrong(string name, string words) => ContainerEngineFaults.Make(CloudFault.Refused, $"image recipe '{name}': {words}", "Fix its recipe.json.");
+    private static CloudException Wrong(string name, string words) =>
+        ContainerEngineFaults.Make(CloudFault.Refused, $"image recipe '{name}': {words}", "Fix its recipe.json.");
 
     [GeneratedRegex("^[a-z][a-z0-9-]{0,30}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Name();

@@ -5,7 +5,8 @@ namespace Portal.Jobs.Clouds.Docker.Images;
 
 public static class ImageServices
 {
-    /// <summary><see cref="ImageBuilder"/> with section <c>Images</c>. Requires AddDockerCloud; without a container engine every call throws Unavailable with the reason.</summary>
+    /// <summary><see cref="ImageBuilder"/> with section <c>Images</c>. Requires AddDockerCloud; without a
+    /// container engine every call throws Unavailable with the reason.</summary>
     public static IServiceCollection AddImages(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSingleton<IValidateOptions<ImagesOptions>, ImagesOptionsCheck>().AddSingleton<IValidateOptions<ImagesOptions>, FetchOptionsCheck>();

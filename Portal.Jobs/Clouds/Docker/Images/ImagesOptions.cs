@@ -11,7 +11,8 @@ public sealed class ImagesOptions
     /// <summary>Folder of recipes, one folder per image, and SHA256SUMS of the archives.</summary>
     public string Recipes { get; set; } = "";
 
-    /// <summary>Folder of archives that are not in Debian; if empty or an archive is missing, the recipe's variant with Debian packages alone is used.</summary>
+    /// <summary>Folder of archives that are not in Debian; if empty or an archive is missing, the
+    /// recipe's variant with Debian packages alone is used.</summary>
     public string Engines { get; set; } = "";
 
     /// <summary>How packages for archives that are not in <see cref="Engines"/> are fetched.</summary>
@@ -29,9 +30,12 @@ public sealed class ImagesOptionsCheck : IValidateOptions<ImagesOptions>
 {
     public ValidateOptionsResult Validate(string? name, ImagesOptions options)
     {
-        var wrong = new[] { (nameof(options.Recipes), options.Recipes), (nameof(options.Engines), options.Engines), (nameof(options.AptSources), options.AptSources) }
+        var wrong = new[] { (nameof(options.Recipes), options.Recipes), (nameof(options.Engines), options.Engines),
+            (nameof(options.AptSources), options.AptSources) }
             .Where(f => f.Item2.Length > 0 && !Path.IsPathFullyQualified(f.Item2)).Select(f => $"{ImagesOptions.Section}:{f.Item1} must be a full path.")
-            .Concat(options.Named.Where(n => !ImageRecipe.IsName(n.Key) || string.IsNullOrWhiteSpace(n.Value)).Select(n => $"{ImagesOptions.Section}:Named:{n.Key} must name a registry image."))
+            .Concat(options.Named
+                .Where(n => !ImageRecipe.IsName(n.Key) || string.IsNullOrWhiteSpace(n.Value))
+                .Select(n => $"{ImagesOptions.Section}:Named:{n.Key} must name a registry image."))
             .ToList();
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
     }

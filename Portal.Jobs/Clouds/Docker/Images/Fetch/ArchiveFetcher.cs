@@ -56,7 +56,8 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
         catch (IOException e)
         {
-            throw PackageFaults.Make(CloudFault.Unavailable, $"the download folder cannot be used ({e.Message})", "If another process is fetching right now, it is retried; otherwise correct Images:Fetch:Folder.", e);
+            throw PackageFaults.Make(CloudFault.Unavailable, $"the download folder cannot be used ({e.Message})",
+                "If another process is fetching right now, it is retried; otherwise correct Images:Fetch:Folder.", e);
         }
 
         folder = FolderOf(archive, sum);
@@ -85,7 +86,10 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         bool Here(Distribution d) => File.Exists(Path.Combine(Packages(folder), d.File));
         var before = wanted.Count(Here);
         void Tell(int count) => listener.Reach($"Fetching packages: {Math.Min(count, wanted.Count)} of {wanted.Count}", ShareOfFetching * count / wanted.Count);
-        foreach (var (client, batch) in wanted.Where(d => !Here(d)).GroupBy(sources.For).SelectMany(g => g.Key.Batches([.. g]).Select(b => (g.Key, b))).ToList())
+        foreach (var (client, batch) in wanted.Where(d => !Here(d))
+            .GroupBy(sources.For)
+            .SelectMany(g => g.Key.Batches([.. g]).Select(b => (g.Key, b)))
+            .ToList())
         {
             Tell(before);
             var begun = before;
@@ -98,7 +102,8 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
 
             if (batch.FirstOrDefault(d => !Here(d)) is { } missing)
             {
-                throw PackageSources.Fault(archive, client, said.Well ? $"the package server has a different file in place of {missing.File}" : $"{client.Reason(said)} ({missing.File})");
+                throw PackageSources.Fault(archive, client,
+                    said.Well ? $"the package server has a different file in place of {missing.File}" : $"{client.Reason(said)} ({missing.File})");
             }
 
             before += batch.Count;
@@ -137,7 +142,8 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
 
         Directory.Delete(folder, recursive: true);
-        throw PackageFaults.Make(CloudFault.Refused, $"{archive} cannot be assembled: {missing.Count} of its {wanted.Files.Count} files are missing from the fetched packages, or differ, such as {string.Join(", ", missing.Take(3))}",
+        throw PackageFaults.Make(CloudFault.Refused,
+            $"{archive} cannot be assembled: {missing.Count} of its {wanted.Files.Count} files are missing from the fetched packages, or differ, such as {string.Join(", ", missing.Take(3))}",
             $"Use a mirror that has the locked versions unchanged, or put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names.");
     }
 
@@ -178,11 +184,13 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
         catch (InvalidDataException e)
         {
-            throw PackageFaults.Make(CloudFault.Refused, $"{Path.GetFileName(path)} from a package index cannot be unpacked: {e.Message}", "Check what the server named in pip.conf or settings.xml returns for it.");
+            throw PackageFaults.Make(CloudFault.Refused, $"{Path.GetFileName(path)} from a package index cannot be unpacked: {e.Message}",
+                "Check what the server named in pip.conf or settings.xml returns for it.");
         }
     }
 
-    private static async Task KeepAsync(string name, Stream bytes, HashSet<string> wanted, Dictionary<string, string> found, Kept kept, CancellationToken cancel)
+    private static async Task KeepAsync(string name, Stream bytes, HashSet<string> wanted, Dictionary<string, string> found, Kept kept,
+        CancellationToken cancel)
     {
         var copy = Path.Combine(kept.Folder, $"{found.Count}-{Guid.CreateVersion7():n}");
         await using (var file = File.Create(copy))
@@ -204,7 +212,13 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         foreach (var part in wanted.Files)
         {
             await using var content = File.OpenRead(found[part.Sum]);
-            await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, part.Path) { DataStream = content, Mode = part.Mode, ModificationTime = DateTimeOffset.UnixEpoch }, cancel);
+            await tar.WriteEntryAsync(
+                new PaxTarEntry(TarEntryType.RegularFile, part.Path)
+                {
+                    DataStream = content,
+                    Mode = part.Mode,
+                    ModificationTime = DateTimeOffset.UnixEpoch
+                }, cancel);
         }
 
         return to;

@@ -26,7 +26,8 @@ internal sealed class ClientRun : IDisposable
     public ClientRun(FetchOptions options, ClientSettings settings, TimeProvider time, string parent)
     {
         (_options, _time) = (options, time);
-        Folder = Directory.CreateDirectory(Path.Combine(parent, $"{Prefix}{Guid.CreateVersion7():n}"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        Folder = Directory.CreateDirectory(Path.Combine(parent, $"{Prefix}{Guid.CreateVersion7():n}"),
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
         Output = Directory.CreateDirectory(Path.Combine(Folder, "out")).FullName;
         Home = Directory.CreateDirectory(Path.Combine(Folder, "home")).FullName;
         _environment = settings.Lay(Home);
@@ -43,7 +44,8 @@ internal sealed class ClientRun : IDisposable
     public static void MakeParent(string folder)
     {
         Directory.CreateDirectory(folder);
-        File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        File.SetUnixFileMode(
+            folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
     }
 
     /// <summary>Removes folders left by runs of a killed process.</summary>
@@ -59,7 +61,8 @@ internal sealed class ClientRun : IDisposable
     /// <param name="also">A folder that outlives the run; the account becomes its owner.</param>
     /// <param name="heard">Called for each line of output.</param>
     /// <exception cref="CloudException">Full if it uses too much disk.</exception>
-    public async Task<ClientOutput> RunAsync(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> more, string? also, TimeSpan limit, Action<string> heard, CancellationToken cancel)
+    public async Task<ClientOutput> RunAsync(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> more, string? also,
+        TimeSpan limit, Action<string> heard, CancellationToken cancel)
     {
         var environment = new Dictionary<string, string>(_environment, StringComparer.Ordinal);
         foreach (var (name, value) in more)
@@ -77,7 +80,8 @@ internal sealed class ClientRun : IDisposable
         try
         {
             process.StandardInput.Close();
-            var ended = Task.WhenAll(ListenAsync(process.StandardOutput, lines, heard, both.Token), ListenAsync(process.StandardError, lines, heard, both.Token), process.WaitForExitAsync(both.Token));
+            var ended = Task.WhenAll(ListenAsync(process.StandardOutput, lines, heard, both.Token),
+                ListenAsync(process.StandardError, lines, heard, both.Token), process.WaitForExitAsync(both.Token));
             await BoundAsync(ended, both.Token);
             return new ClientOutput(process.ExitCode == 0, [.. lines]);
         }
@@ -111,16 +115,19 @@ internal sealed class ClientRun : IDisposable
     {
         if (_options.Account > 0 && Environment.IsPrivilegedProcess)
         {
-            var said = await Tool.RunAsync(PackageFaults.Service, "chown", ["-R", "-h", $"{_options.Account}:{_options.Account}", .. folders], Setup, _time, cancel);
+            var said = await Tool.RunAsync(PackageFaults.Service, "chown", ["-R", "-h", $"{_options.Account}:{_options.Account}", .. folders], Setup,
+                _time, cancel);
             if (!said.Well)
             {
-                throw PackageFaults.Make(CloudFault.Broken, $"ownership of the folder for pip and Maven cannot be given to their account: {said.InOneLine}", "Correct Images:Fetch:Folder.");
+                throw PackageFaults.Make(CloudFault.Broken,
+                    $"ownership of the folder for pip and Maven cannot be given to their account: {said.InOneLine}", "Correct Images:Fetch:Folder.");
             }
         }
     }
 
     private IEnumerable<string> Drop() => _options.Account > 0 && Environment.IsPrivilegedProcess
-        ? ["/usr/bin/setpriv", $"--reuid={_options.Account}", $"--regid={_options.Account}", "--clear-groups", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+        ? ["/usr/bin/setpriv", $"--reuid={_options.Account}", $"--regid={_options.Account}", "--clear-groups", "--inh-caps=-all",
+            "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs"]
         : [];
 
     private static async Task ListenAsync(StreamReader stream, Queue<string> lines, Action<string> heard, CancellationToken cancel)
@@ -163,12 +170,14 @@ internal sealed class ClientRun : IDisposable
             await tick;
             if (SizeOf(Folder) > LargestFolder)
             {
-                throw PackageFaults.Make(CloudFault.Full, $"the download takes more than {LargestFolder >> 30} GiB", "Check which package server pip and Maven are configured to use.");
+                throw PackageFaults.Make(CloudFault.Full, $"the download takes more than {LargestFolder >> 30} GiB",
+                    "Check which package server pip and Maven are configured to use.");
             }
 
             if (new DriveInfo(Folder).AvailableFreeSpace < LeastFree)
             {
-                throw PackageFaults.Make(CloudFault.Full, $"less than {LeastFree >> 30} GiB of disk is left for packages", $"Free disk space below {_options.Folder}; it is then retried.");
+                throw PackageFaults.Make(CloudFault.Full, $"less than {LeastFree >> 30} GiB of disk is left for packages",
+                    $"Free disk space below {_options.Folder}; it is then retried.");
             }
         }
     }

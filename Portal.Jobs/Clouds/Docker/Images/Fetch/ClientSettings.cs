@@ -17,7 +17,8 @@ internal sealed partial class ClientSettings(FetchOptions options)
     private string Home => options.Home.Length > 0 ? options.Home : Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
 
     /// <summary>Changes whenever one of the files does, or a client is installed.</summary>
-    public string Stamp() => string.Join('\n', Files().Concat(OfSystem).Append(Pip.Program).Append(Maven.Plugins).Select(f => $"{f} {File.GetLastWriteTimeUtc(f).Ticks}"));
+    public string Stamp() =>
+        string.Join('\n', Files().Concat(OfSystem).Append(Pip.Program).Append(Maven.Plugins).Select(f => $"{f} {File.GetLastWriteTimeUtc(f).Ticks}"));
 
     /// <summary>Copies the files of the home and returns the environment of a client that uses the copy as its home.</summary>
     public Dictionary<string, string> Lay(string home)
@@ -40,7 +41,8 @@ internal sealed partial class ClientSettings(FetchOptions options)
     }
 
     private IEnumerable<string> Files() =>
-        OfHome.Select(f => Path.Combine(Home, f)).Concat(NamingFiles.Select(Environment.GetEnvironmentVariable).OfType<string>().Where(Path.IsPathFullyQualified));
+        OfHome.Select(f => Path.Combine(Home, f)).Concat(
+            NamingFiles.Select(Environment.GetEnvironmentVariable).OfType<string>().Where(Path.IsPathFullyQualified));
 
     private static bool Copy(string from, string to)
     {

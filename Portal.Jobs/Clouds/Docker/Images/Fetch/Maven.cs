@@ -26,7 +26,8 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
         return said.Well ? null : Reason(said);
     }
 
-    public override async Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel)
+    public override async Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched,
+        CancellationToken cancel)
     {
         var repository = Directory.CreateDirectory(Path.Combine(kept, "maven")).FullName;
         await WriteAsync(distributions.Cast<Distribution.Maven>(), "jar", run, repository, cancel);
@@ -37,7 +38,8 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
     }
 
     /// <summary>All in one run, because starting Maven costs seconds.</summary>
-    public override IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions) => distributions.Count > 0 ? [distributions] : [];
+    public override IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions) =>
+        distributions.Count > 0 ? [distributions] : [];
 
     private static readonly Dictionary<string, string> Environment = new(StringComparer.Ordinal)
     {
@@ -49,27 +51,38 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
         var settings = Path.Combine(run.Home, ".m2", "settings.xml");
         return
         [
-            "-B", "-U", .. File.Exists(settings) ? (string[])["-s", settings] : [], "-f", Path.Combine(run.Folder, "pom.xml"), $"-Dmaven.repo.local={DebianFiles}", $"-Duser.home={run.Home}",
+            "-B", "-U", .. File.Exists(settings) ? (string[])["-s", settings] : [], "-f", Path.Combine(run.Folder, "pom.xml"),
+            $"-Dmaven.repo.local={DebianFiles}", $"-Duser.home={run.Home}",
             $"-Dsettings.security={Path.Combine(run.Home, ".m2", "settings-security.xml")}", "-Dstyle.color=never",
-            $"-Daether.connector.connectTimeout={timeout}000", $"-Daether.connector.requestTimeout={timeout}000", $"-Dmaven.wagon.http.retryHandler.count={retries}",
+            $"-Daether.connector.connectTimeout={timeout}000", $"-Daether.connector.requestTimeout={timeout}000",
+            $"-Dmaven.wagon.http.retryHandler.count={retries}",
             $"org.apache.maven.plugins:maven-dependency-plugin:{Plugin()}:copy",
         ];
     }
 
     private static string? Plugin() => Directory.Exists(Plugins)
-        ? Directory.EnumerateFiles(Plugins, "*.jar", SearchOption.AllDirectories).Select(f => Path.GetFileName(Path.GetDirectoryName(f))).Order(StringComparer.Ordinal).LastOrDefault()
+        ? Directory.EnumerateFiles(Plugins, "*.jar", SearchOption.AllDirectories)
+            .Select(f => Path.GetFileName(Path.GetDirectoryName(f)))
+            .Order(StringComparer.Ordinal)
+            .LastOrDefault()
         : null;
 
-    /// <summary>A project that only copies these. Fetched files go to a separate repository, because Debian's has other versions under the same names.</summary>
+    /// <summary>A project that only copies these. Fetched files go to a separate repository,
+    /// because Debian's has other versions under the same names.</summary>
     private static async Task WriteAsync(IEnumerable<Distribution.Maven> wanted, string type, ClientRun run, string repository, CancellationToken cancel)
     {
         XNamespace ns = "http://maven.apache.org/POM/4.0.0";
-        XElement Item(Distribution.Maven w) => new(ns + "artifactItem", new XElement(ns + "groupId", w.Group), new XElement(ns + "artifactId", w.Artifact), new XElement(ns + "version", w.Version),
+        XElement Item(Distribution.Maven w) =>
+            new(ns + "artifactItem", new XElement(ns + "groupId", w.Group), new XElement(ns + "artifactId", w.Artifact),
+                new XElement(ns + "version", w.Version),
             new XElement(ns + "type", type), w.Classifier is { } c ? new XElement(ns + "classifier", c) : null);
-        var project = new XElement(ns + "project", new XElement(ns + "modelVersion", "4.0.0"), new XElement(ns + "groupId", "portal"), new XElement(ns + "artifactId", "packages"), new XElement(ns + "version", "1"),
+        var project = new XElement(ns + "project", new XElement(ns + "modelVersion", "4.0.0"), new XElement(ns + "groupId", "portal"),
+            new XElement(ns + "artifactId", "packages"), new XElement(ns + "version", "1"),
             new XElement(ns + "packaging", "pom"), new XElement(ns + "build", new XElement(ns + "plugins", new XElement(ns + "plugin",
-                new XElement(ns + "groupId", "org.apache.maven.plugins"), new XElement(ns + "artifactId", "maven-dependency-plugin"), new XElement(ns + "version", Plugin()),
-                new XElement(ns + "configuration", new XElement(ns + "localRepositoryDirectory", repository), new XElement(ns + "outputDirectory", run.Output), new XElement(ns + "artifactItems", wanted.Select(Item)))))));
+                new XElement(ns + "groupId", "org.apache.maven.plugins"), new XElement(ns + "artifactId", "maven-dependency-plugin"),
+                new XElement(ns + "version", Plugin()),
+                new XElement(ns + "configuration", new XElement(ns + "localRepositoryDirectory", repository),
+                    new XElement(ns + "outputDirectory", run.Output), new XElement(ns + "artifactItems", wanted.Select(Item)))))));
         await using var file = File.Create(Path.Combine(run.Folder, "pom.xml"));
         await project.SaveAsync(file, SaveOptions.None, cancel);
     }

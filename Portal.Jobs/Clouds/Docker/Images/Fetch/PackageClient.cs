@@ -30,7 +30,8 @@ internal abstract partial class PackageClient(ILogger log)
     /// <summary>Fetches distributions into the run's output folder, under their own names.</summary>
     /// <param name="kept">A folder in which it may leave files for the next run to reuse.</param>
     /// <param name="fetched">Called for each that is complete.</param>
-    public abstract Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel);
+    public abstract Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched,
+        CancellationToken cancel);
 
     /// <summary>How many are fetched in one run.</summary>
     public abstract IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions);
@@ -44,12 +45,17 @@ internal abstract partial class PackageClient(ILogger log)
         bool Says(string pattern) => telling.Exists(l => Regex.IsMatch(l, pattern, RegexOptions.IgnoreCase | RegexOptions.NonBacktracking));
         return true switch
         {
-            _ when Says("no space left|file too large|disk quota") => throw PackageFaults.Make(CloudFault.Full, $"{Name} has no space for packages", "Free disk space below Images:Fetch:Folder; it is then retried."),
+            _ when Says("no space left|file too large|disk quota") =>
+                throw PackageFaults.Make(CloudFault.Full, $"{Name} has no space for packages",
+                    "Free disk space below Images:Fetch:Folder; it is then retried."),
             _ when Says("proxy authentication|\\b407\\b") => "the proxy rejects its credentials",
-            _ when Says("unauthori[sz]ed|not authorized|authentication failed|\\b40[13]\\b|forbidden|credentials not correct") => "the package server rejects its credentials",
+            _ when Says("unauthori[sz]ed|not authorized|authentication failed|\\b40[13]\\b|forbidden|credentials not correct") =>
+                "the package server rejects its credentials",
             _ when Says("certificate|sslerror|PKIX|tls ") => "the certificate of the package server is not trusted",
-            _ when Says("name or service not known|name resolution|unknown host|no address associated|getaddrinfo") => "the package server's name cannot be resolved",
-            _ when Says("refused|timed out|timeout|unreachable|no route|reset by peer|connection error|remote host terminated|connection aborted") => "no package server responds",
+            _ when Says("name or service not known|name resolution|unknown host|no address associated|getaddrinfo") =>
+                "the package server's name cannot be resolved",
+            _ when Says("refused|timed out|timeout|unreachable|no route|reset by peer|connection error|remote host terminated|connection aborted") =>
+                "no package server responds",
             _ when Says("\\b404\\b|not found|no matching distribution|could not find|failure to find") => "the package server does not have it",
             _ => $"{Name} failed; its last output is in the log of Portal.Jobs",
         };

@@ -7,5 +7,6 @@ internal static class PackageFaults
 {
     public const string Service = "Packages";
 
-    public static CloudException Make(CloudFault fault, string message, string whatToDo, Exception? cause = null) => new(Service, fault, message, whatToDo, cause);
+    public static CloudException Make(CloudFault fault, string message, string whatToDo, Exception? cause = null) =>
+        new(Service, fault, message, whatToDo, cause);
 }

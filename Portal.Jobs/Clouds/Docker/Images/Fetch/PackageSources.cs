@@ -44,7 +44,8 @@ public sealed class PackageSources
     {
         if (_options.Fetch.Folder.Length == 0)
         {
-            return new FetchState.Impossible(Fault(archive, "downloads are turned off here", $"{AtHand(archive)}, or allow downloads: set Images:Fetch:Folder to a folder for them."));
+            return new FetchState.Impossible(
+                Fault(archive, "downloads are turned off here", $"{AtHand(archive)}, or allow downloads: set Images:Fetch:Folder to a folder for them."));
         }
 
         lock (_known)
@@ -145,7 +146,8 @@ public sealed class PackageSources
 
     private static string AtHand(string archive) => $"Put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names";
 
-    private static CloudException Fault(string archive, string why, string help) => PackageFaults.Make(CloudFault.Unavailable, $"{archive} is missing, and {why}.", help);
+    private static CloudException Fault(string archive, string why, string help) =>
+        PackageFaults.Make(CloudFault.Unavailable, $"{archive} is missing, and {why}.", help);
 
     private sealed class Known
     {

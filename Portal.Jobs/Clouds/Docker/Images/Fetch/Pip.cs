@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
-/// <summary>pip. Wheels are requested by the tags in their names, so the image's Python matters and not the host's; no code of a source distribution runs (download.py).</summary>
+/// <summary>pip. Wheels are requested by the tags in their names, so the image's Python matters and not
+/// the host's; no code of a source distribution runs (download.py).</summary>
 internal sealed class Pip(ILogger<Pip> log) : PackageClient(log)
 {
     /// <summary>The client is installed if this file exists.</summary>
@@ -30,18 +31,21 @@ internal sealed class Pip(ILogger<Pip> log) : PackageClient(log)
         var wanted = (Distribution.PyPi)distribution;
         string[] arguments =
         [
-            "-I", "-m", "pip", "index", "versions", "-vv", "--timeout", AskTimeout.ToString(CultureInfo.InvariantCulture), "--retries", "0", .. Target(wanted), "--ignore-requires-python", "--pre", wanted.Project,
+            "-I", "-m", "pip", "index", "versions", "-vv", "--timeout", AskTimeout.ToString(CultureInfo.InvariantCulture), "--retries", "0",
+            .. Target(wanted), "--ignore-requires-python", "--pre", wanted.Project,
         ];
         var said = await run.RunAsync(Python, arguments, Environment, null, AskLimit, _ => { }, cancel);
         return said.Well ? null : Reason(said);
     }
 
-    public override Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched, CancellationToken cancel)
+    public override Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched,
+        CancellationToken cancel)
     {
         var wanted = distributions.Cast<Distribution.PyPi>().ToList();
         string[] arguments =
         [
-            "-I", "-c", Script.Value, "download", "--no-deps", "--dest", run.Output, "--timeout", "30", "--progress-bar", "off", "--pre", "--ignore-requires-python",
+            "-I", "-c", Script.Value, "download", "--no-deps", "--dest", run.Output, "--timeout", "30", "--progress-bar", "off", "--pre",
+            "--ignore-requires-python",
             .. Target(wanted[0]), .. wanted.Select(w => $"{w.Project}=={w.Version}"),
         ];
         return run.RunAsync(Python, arguments, Environment, null, FetchLimit, line =>
