@@ -1262,15 +1262,15 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("at")
                         .HasDefaultValueSql("clock_timestamp()");
 
+                    b.Property<long?>("RunId")
+                        .HasColumnType("bigint")
+                        .HasColumnName("run_id");
+
                     b.Property<string>("Severity")
                         .IsRequired()
                         .HasMaxLength(40)
                         .HasColumnType("character varying(40)")
                         .HasColumnName("severity");
-
-                    b.Property<long?>("RunId")
-                        .HasColumnType("bigint")
-                        .HasColumnName("run_id");
 
                     b.Property<string>("Text")
                         .IsRequired()
@@ -1473,6 +1473,15 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("person_id");
 
+                    b.Property<Guid?>("RequestedBy")
+                        .HasColumnType("uuid")
+                        .HasColumnName("requested_by");
+
+                    b.Property<string>("RequestedRun")
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("requested_run");
+
                     b.Property<TimeSpan?>("RunFor")
                         .HasColumnType("interval")
                         .HasColumnName("run_for");
@@ -1502,15 +1511,6 @@ namespace Portal.Core.Data.Migrations
                     b.Property<Guid>("TenantId")
                         .HasColumnType("uuid")
                         .HasColumnName("tenant_id");
-
-                    b.Property<string>("RequestedRun")
-                        .HasMaxLength(40)
-                        .HasColumnType("character varying(40)")
-                        .HasColumnName("requested_run");
-
-                    b.Property<Guid?>("RequestedBy")
-                        .HasColumnType("uuid")
-                        .HasColumnName("requested_by");
 
                     b.Property<bool>("WithoutSettings")
                         .ValueGeneratedOnAdd()
@@ -1556,9 +1556,9 @@ namespace Portal.Core.Data.Migrations
 
                     b.ToTable("workspaces", "portal", t =>
                         {
-                            t.HasCheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'");
-
                             t.HasCheckConstraint("requested_run_known", "requested_run in ('Launch', 'Start', 'Stop', 'Delete', 'Resize')");
+
+                            t.HasCheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'");
                         });
                 });
 

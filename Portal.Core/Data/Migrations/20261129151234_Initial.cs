@@ -7,7 +7,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Portal.Core.Data.Migrations
 {
     /// <inheritdoc />
-    public partial class Spine : Migration
+    public partial class Initial : Migration
     {
         /// <inheritdoc />
         protected override void Up(MigrationBuilder migrationBuilder)
@@ -102,9 +102,12 @@ namespace Portal.Core.Data.Migrations
                     id = table.Column<int>(type: "integer", nullable: false),
                     capacity_vcpu = table.Column<int>(type: "integer", nullable: false),
                     capacity_memory_mib = table.Column<int>(type: "integer", nullable: false),
+                    node_vcpu = table.Column<int>(type: "integer", nullable: false),
+                    node_memory_mib = table.Column<int>(type: "integer", nullable: false),
                     launches_at_once = table.Column<int>(type: "integer", nullable: false),
                     storage_total_bytes = table.Column<long>(type: "bigint", nullable: false),
                     storage_free_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    storage_written_bytes = table.Column<long>(type: "bigint", nullable: false),
                     blocks_enforced = table.Column<bool>(type: "boolean", nullable: false),
                     storage_reserve_bytes = table.Column<long>(type: "bigint", nullable: false),
                     updated_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
@@ -116,6 +119,38 @@ namespace Portal.Core.Data.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "template_faults",
+                schema: "portal",
+                columns: table => new
+                {
+                    file = table.Column<string>(type: "character varying(400)", maxLength: 400, nullable: false),
+                    line = table.Column<long>(type: "bigint", nullable: false),
+                    field = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
+                    reason = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
+                    seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_template_faults", x => x.file);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "template_offers",
+                schema: "portal",
+                columns: table => new
+                {
+                    template_id = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    deprecated = table.Column<bool>(type: "boolean", nullable: false),
+                    says = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
+                    changed_by = table.Column<Guid>(type: "uuid", nullable: true),
+                    changed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_template_offers", x => x.template_id);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "template_versions",
                 schema: "portal",
                 columns: table => new
@@ -124,6 +159,7 @@ namespace Portal.Core.Data.Migrations
                     template_id = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     hash = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
                     spec = table.Column<string>(type: "jsonb", nullable: false),
+                    guide = table.Column<string>(type: "text", nullable: false),
                     published_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "clock_timestamp()"),
                     retired = table.Column<bool>(type: "boolean", nullable: false, defaultValueSql: "false")
                 },
@@ -182,6 +218,7 @@ namespace Portal.Core.Data.Migrations
                     slug = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     title = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: false),
                     work_folder_gib = table.Column<int>(type: "integer", nullable: false),
+                    idle_minutes = table.Column<int>(type: "integer", nullable: true),
                     longest_hours = table.Column<int>(type: "integer", nullable: false),
                     limits_memory_mib = table.Column<int>(type: "integer", nullable: false),
                     limits_storage_gib = table.Column<int>(type: "integer", nullable: false),
@@ -243,6 +280,26 @@ namespace Portal.Core.Data.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "template_classes",
+                schema: "portal",
+                columns: table => new
+                {
+                    template_id = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    class_id = table.Column<Guid>(type: "uuid", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_template_classes", x => new { x.template_id, x.class_id });
+                    table.ForeignKey(
+                        name: "fk_template_classes_classes_class_id",
+                        column: x => x.class_id,
+                        principalSchema: "portal",
+                        principalTable: "classes",
+                        principalColumn: "id",
+                        onDelete: ReferentialAction.Cascade);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "work_folders",
                 schema: "portal",
                 columns: table => new
@@ -296,17 +353,25 @@ namespace Portal.Core.Data.Migrations
                     work_folder_id = table.Column<Guid>(type: "uuid", nullable: false),
                     name = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     size_id = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
+                    workers = table.Column<int>(type: "integer", nullable: false),
+                    parameters = table.Column<string>(type: "jsonb", nullable: false, defaultValueSql: "'{}'"),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "clock_timestamp()"),
                     end_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    run_for = table.Column<TimeSpan>(type: "interval", nullable: true),
                     requested_run = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: true),
                     requested_by = table.Column<Guid>(type: "uuid", nullable: true),
+                    keep_until = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     generation = table.Column<int>(type: "integer", nullable: false, defaultValueSql: "0"),
+                    without_settings = table.Column<bool>(type: "boolean", nullable: false, defaultValueSql: "false"),
                     subnet = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
+                    active_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
+                    active_by = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     deleted_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true)
                 },
                 constraints: table =>
                 {
                     table.PrimaryKey("pk_workspaces", x => x.id);
+                    table.CheckConstraint("requested_run_known", "requested_run in ('Launch', 'Start', 'Stop', 'Delete', 'Resize')");
                     table.CheckConstraint("slug_form", "slug ~ '^[a-z][a-z0-9]{9}$'");
                     table.ForeignKey(
                         name: "fk_workspaces_classes_class_id",
@@ -410,6 +475,30 @@ namespace Portal.Core.Data.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "counts",
+                schema: "portal",
+                columns: table => new
+                {
+                    workspace_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    name = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    span = table.Column<int>(type: "integer", nullable: false),
+                    value = table.Column<double>(type: "double precision", nullable: false),
+                    most = table.Column<double>(type: "double precision", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_counts", x => new { x.workspace_id, x.span, x.at, x.name });
+                    table.ForeignKey(
+                        name: "fk_counts_workspaces_workspace_id",
+                        column: x => x.workspace_id,
+                        principalSchema: "portal",
+                        principalTable: "workspaces",
+                        principalColumn: "id",
+                        onDelete: ReferentialAction.Cascade);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "nodes",
                 schema: "portal",
                 columns: table => new
@@ -427,6 +516,8 @@ namespace Portal.Core.Data.Migrations
                     memory_limit_bytes = table.Column<long>(type: "bigint", nullable: false),
                     throttled = table.Column<double>(type: "double precision", nullable: false),
                     pids = table.Column<int>(type: "integer", nullable: false),
+                    restarts = table.Column<int>(type: "integer", nullable: false),
+                    scratch_bytes = table.Column<long>(type: "bigint", nullable: false),
                     seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
                 },
                 constraints: table =>
@@ -454,6 +545,7 @@ namespace Portal.Core.Data.Migrations
                     workspace_id = table.Column<Guid>(type: "uuid", nullable: true),
                     work_folder_id = table.Column<Guid>(type: "uuid", nullable: true),
                     kind = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    node = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false, defaultValue: ""),
                     vcpu = table.Column<int>(type: "integer", nullable: false),
                     memory_mib = table.Column<int>(type: "integer", nullable: false),
                     storage_gib = table.Column<int>(type: "integer", nullable: false),
@@ -513,6 +605,10 @@ namespace Portal.Core.Data.Migrations
                     number = table.Column<int>(type: "integer", nullable: false),
                     kind = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     ordered_by = table.Column<Guid>(type: "uuid", nullable: true),
+                    size_id = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: true),
+                    workers = table.Column<int>(type: "integer", nullable: true),
+                    template_version_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    without_settings = table.Column<bool>(type: "boolean", nullable: false, defaultValue: false),
                     phase = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false, defaultValueSql: "'Queued'"),
                     step = table.Column<int>(type: "integer", nullable: false, defaultValueSql: "0"),
                     releasing = table.Column<bool>(type: "boolean", nullable: false, defaultValueSql: "false"),
@@ -533,7 +629,49 @@ namespace Portal.Core.Data.Migrations
                 {
                     table.PrimaryKey("pk_runs", x => x.id);
                     table.ForeignKey(
+                        name: "fk_runs_template_versions_template_version_id",
+                        column: x => x.template_version_id,
+                        principalSchema: "portal",
+                        principalTable: "template_versions",
+                        principalColumn: "id",
+                        onDelete: ReferentialAction.Restrict);
+                    table.ForeignKey(
                         name: "fk_runs_workspaces_workspace_id",
+                        column: x => x.workspace_id,
+                        principalSchema: "portal",
+                        principalTable: "workspaces",
+                        principalColumn: "id",
+                        onDelete: ReferentialAction.Cascade);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "samples",
+                schema: "portal",
+                columns: table => new
+                {
+                    workspace_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    node = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    span = table.Column<int>(type: "integer", nullable: false),
+                    cpu = table.Column<double>(type: "double precision", nullable: false),
+                    cpu_most = table.Column<double>(type: "double precision", nullable: false),
+                    throttled = table.Column<double>(type: "double precision", nullable: false),
+                    memory_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    memory_most = table.Column<long>(type: "bigint", nullable: false),
+                    memory_limit_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    out_of_memory_kills = table.Column<long>(type: "bigint", nullable: false),
+                    restarts = table.Column<int>(type: "integer", nullable: false),
+                    pids = table.Column<int>(type: "integer", nullable: false),
+                    net_in = table.Column<long>(type: "bigint", nullable: false),
+                    net_out = table.Column<long>(type: "bigint", nullable: false),
+                    disk_read = table.Column<long>(type: "bigint", nullable: false),
+                    disk_written = table.Column<long>(type: "bigint", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_samples", x => new { x.workspace_id, x.span, x.at, x.node });
+                    table.ForeignKey(
+                        name: "fk_samples_workspaces_workspace_id",
                         column: x => x.workspace_id,
                         principalSchema: "portal",
                         principalTable: "workspaces",
@@ -572,6 +710,7 @@ namespace Portal.Core.Data.Migrations
                     id = table.Column<long>(type: "bigint", nullable: false)
                         .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityAlwaysColumn),
                     workspace_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    node = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     run_id = table.Column<long>(type: "bigint", nullable: false),
                     vcpu = table.Column<int>(type: "integer", nullable: false),
                     memory_mib = table.Column<int>(type: "integer", nullable: false),
@@ -712,10 +851,10 @@ namespace Portal.Core.Data.Migrations
                 column: "run_id");
 
             migrationBuilder.CreateIndex(
-                name: "ix_capacity_claims_workspace_id",
+                name: "ix_capacity_claims_workspace_id_node",
                 schema: "portal",
                 table: "capacity_claims",
-                column: "workspace_id",
+                columns: new[] { "workspace_id", "node" },
                 unique: true,
                 filter: "ended_at is null");
 
@@ -725,6 +864,12 @@ namespace Portal.Core.Data.Migrations
                 table: "classes",
                 columns: new[] { "tenant_id", "slug" },
                 unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_counts_span_at",
+                schema: "portal",
+                table: "counts",
+                columns: new[] { "span", "at" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_log_lines_run_id",
@@ -802,18 +947,24 @@ namespace Portal.Core.Data.Migrations
                 filter: "ended_at is null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_reservations_workspace_id_kind",
+                name: "ix_reservations_workspace_id_kind_node",
                 schema: "portal",
                 table: "reservations",
-                columns: new[] { "workspace_id", "kind" },
+                columns: new[] { "workspace_id", "kind", "node" },
                 unique: true,
                 filter: "ended_at is null");
 
             migrationBuilder.CreateIndex(
-                name: "ix_run_steps_key_ended_at",
+                name: "ix_run_steps_ended_at",
                 schema: "portal",
                 table: "run_steps",
-                columns: new[] { "key", "ended_at" });
+                column: "ended_at");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_runs_template_version_id",
+                schema: "portal",
+                table: "runs",
+                column: "template_version_id");
 
             migrationBuilder.CreateIndex(
                 name: "ix_runs_workspace_id_number",
@@ -852,6 +1003,12 @@ namespace Portal.Core.Data.Migrations
                 filter: "phase = 'Queued'");
 
             migrationBuilder.CreateIndex(
+                name: "ix_samples_span_at",
+                schema: "portal",
+                table: "samples",
+                columns: new[] { "span", "at" });
+
+            migrationBuilder.CreateIndex(
                 name: "ix_sessions_expires_at",
                 schema: "portal",
                 table: "sessions",
@@ -876,6 +1033,12 @@ namespace Portal.Core.Data.Migrations
                 schema: "portal",
                 table: "subnets",
                 column: "workspace_id");
+
+            migrationBuilder.CreateIndex(
+                name: "ix_template_classes_class_id",
+                schema: "portal",
+                table: "template_classes",
+                column: "class_id");
 
             migrationBuilder.CreateIndex(
                 name: "ix_template_versions_template_id_hash",
@@ -969,7 +1132,7 @@ namespace Portal.Core.Data.Migrations
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.Sql("drop function if exists portal.notify_workspace() cascade; drop function if exists portal.notify_channel() cascade;");
+            migrationBuilder.Sql("drop function portal.notify_workspace() cascade; drop function portal.notify_channel() cascade;");
             migrationBuilder.DropTable(
                 name: "app_sessions",
                 schema: "portal");
@@ -988,6 +1151,10 @@ namespace Portal.Core.Data.Migrations
 
             migrationBuilder.DropTable(
                 name: "cloud_states",
+                schema: "portal");
+
+            migrationBuilder.DropTable(
+                name: "counts",
                 schema: "portal");
 
             migrationBuilder.DropTable(
@@ -1015,6 +1182,10 @@ namespace Portal.Core.Data.Migrations
                 schema: "portal");
 
             migrationBuilder.DropTable(
+                name: "samples",
+                schema: "portal");
+
+            migrationBuilder.DropTable(
                 name: "sessions",
                 schema: "portal");
 
@@ -1024,6 +1195,18 @@ namespace Portal.Core.Data.Migrations
 
             migrationBuilder.DropTable(
                 name: "subnets",
+                schema: "portal");
+
+            migrationBuilder.DropTable(
+                name: "template_classes",
+                schema: "portal");
+
+            migrationBuilder.DropTable(
+                name: "template_faults",
+                schema: "portal");
+
+            migrationBuilder.DropTable(
+                name: "template_offers",
                 schema: "portal");
 
             migrationBuilder.DropTable(
