@@ -33,25 +33,7 @@ public static class PortalJobsServices
             .AddSingleton<ReleaseRows>()
             .AddSingleton<OrderChecks>()
             .AddSingleton<LeavingWorkers>();
-        services.AddSingleton<Plan>()
-            .AddSingleton<IStep, CheckOrder>()
-            .AddSingleton<IStep, EnsureWorkFolder>()
-            .AddSingleton<IStep, EnsureAccess>()
-            .AddSingleton<IStep, EnsureCluster>()
-            .AddSingleton<IStep, ProveEngine>()
-            .AddSingleton<IStep, ProveNotebook>()
-            .AddSingleton<IStep, StopNodes>()
-            .AddSingleton<IStep, Unmount>()
-            .AddSingleton<IStep, DenyAccess>()
-            .AddSingleton<IStep, DropNetwork>()
-            .AddSingleton<IStep, DropScratch>()
-            .AddSingleton<IStep, Forget>()
-            .AddSingleton<IStep, CheckResize>()
-            .AddSingleton<IStep, DrainWorkers>()
-            .AddSingleton<IStep, DropWorkers>()
-            .AddSingleton<IStep, UnmountWorkers>()
-            .AddSingleton<IStep, DropWorkerScratch>()
-            .AddSingleton<IStep, KeepWorkers>();
+        services.AddSteps();
         services.AddSingleton<ClusterPlans>()
             .AddSingleton<EngineCounts>()
             .AddSingleton(new TemplateStore(configuration["Catalog:Store"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Published")));
@@ -86,4 +68,25 @@ public static class PortalJobsServices
             .AddHostedService<Dispatcher>();
         return services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromSeconds(30));
     }
+
+    private static void AddSteps(this IServiceCollection services) =>
+        services.AddSingleton<Plan>()
+            .AddSingleton<IStep, CheckOrder>()
+            .AddSingleton<IStep, EnsureWorkFolder>()
+            .AddSingleton<IStep, EnsureAccess>()
+            .AddSingleton<IStep, EnsureCluster>()
+            .AddSingleton<IStep, ProveEngine>()
+            .AddSingleton<IStep, ProveNotebook>()
+            .AddSingleton<IStep, StopNodes>()
+            .AddSingleton<IStep, Unmount>()
+            .AddSingleton<IStep, DenyAccess>()
+            .AddSingleton<IStep, DropNetwork>()
+            .AddSingleton<IStep, DropScratch>()
+            .AddSingleton<IStep, Forget>()
+            .AddSingleton<IStep, CheckResize>()
+            .AddSingleton<IStep, DrainWorkers>()
+            .AddSingleton<IStep, DropWorkers>()
+            .AddSingleton<IStep, UnmountWorkers>()
+            .AddSingleton<IStep, DropWorkerScratch>()
+            .AddSingleton<IStep, KeepWorkers>();
 }

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
@@ -85,28 +86,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
     {
         var (_, tenant, @class, version, folder, workers) = context;
         var person = request.Actor.PersonId;
-        if (folder is null)
-        {
-            folder = new()
-            {
-                Id = Guid.CreateVersion7(clock.GetUtcNow()),
-                TenantId = tenant.Id,
-                ClassId = @class.Id,
-                PersonId = person,
-                LimitGib = @class.WorkFolderGib
-            };
-            db.WorkFolders.Add(folder);
-            db.Reservations.Add(
-                new()
-                {
-                    TenantId = tenant.Id,
-                    ClassId = @class.Id,
-                    PersonId = person,
-                    WorkFolderId = folder.Id,
-                    Kind = ReservationKind.Storage,
-                    StorageGib = folder.LimitGib
-                });
-        }
+        folder ??= AddWorkFolder(db, tenant, @class, person);
         var workspace = new Workspace
         {
             Id = request.Id,
@@ -143,6 +123,30 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         });
         db.Audit.Add(new() { TenantId = tenant.Id, ActorId = person, Verb = nameof(LaunchWorkspace), WorkspaceId = workspace.Id, Outcome = "accepted" });
         return workspace.Slug;
+    }
+
+    /// <summary>The person's work folder in the class, which the first launch makes, with its reservation.</summary>
+    private WorkFolder AddWorkFolder(PortalDb db, Tenant tenant, Class @class, Guid person)
+    {
+        var folder = new WorkFolder
+        {
+            Id = Guid.CreateVersion7(clock.GetUtcNow()),
+            TenantId = tenant.Id,
+            ClassId = @class.Id,
+            PersonId = person,
+            LimitGib = @class.WorkFolderGib
+        };
+        db.WorkFolders.Add(folder);
+        db.Reservations.Add(new()
+        {
+            TenantId = tenant.Id,
+            ClassId = @class.Id,
+            PersonId = person,
+            WorkFolderId = folder.Id,
+            Kind = ReservationKind.Storage,
+            StorageGib = folder.LimitGib
+        });
+        return folder;
     }
 
     private async Task<LaunchOutcome?> AgainAsync(LaunchRequest request, CancellationToken cancel)

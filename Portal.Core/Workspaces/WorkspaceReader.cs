@@ -33,16 +33,8 @@ internal static class WorkspaceReader
         var steps = (await db.RunSteps.AsNoTracking().Where(s => runIds.Contains(s.RunId)).ToListAsync(cancel)).ToLookup(s => s.RunId);
         var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId)).OrderBy(n => n.Name).ToListAsync(cancel))
             .ToLookup(n => n.WorkspaceId);
-        var log = withLog
-            ? (await db.LogLines.AsNoTracking().Where(l => ids.Contains(l.WorkspaceId)).OrderByDescending(l => l.Id).Take(LogLines).ToListAsync(cancel))
-                .ToLookup(l => l.WorkspaceId)
-            : null;
-        var templates = rows.Select(r => r.TemplateId).Distinct(StringComparer.Ordinal).ToList();
-        var offered = (await db.TemplateVersions
-            .AsNoTracking()
-            .Where(t => !t.Retired && templates.Contains(t.TemplateId))
-            .Select(t => new { t.Id, t.TemplateId, t.Spec })
-            .ToListAsync(cancel)).ToLookup(t => t.TemplateId, StringComparer.Ordinal);
+        var log = withLog ? await LogAsync(db, ids, cancel) : null;
+        var offered = await OfferedAsync(db, [.. rows.Select(r => r.TemplateId).Distinct(StringComparer.Ordinal)], cancel);
         var restarts = await LastRestartsAsync(db,
             [.. nodes.SelectMany(n => n).Where(n => !n.Running || n.Restarts > 0).Select(n => n.WorkspaceId).Distinct()], cancel);
         var usual = await StepHistory.ReadAsync(db, cancel);
@@ -57,16 +49,10 @@ internal static class WorkspaceReader
             var mine = nodes[r.w.Id].Where(n => n.Generation == r.w.Generation).ToList();
             return new WorkspaceView
             {
-                Id = r.w.Id,
-                Slug = r.w.Slug,
-                Name = r.w.Name,
-                TenantId = r.w.TenantId,
-                ClassId = r.w.ClassId,
-                ClassTitle = r.Title,
-                OwnerId = r.w.PersonId,
-                OwnerName = r.Name,
+                Id = r.w.Id, Slug = r.w.Slug, Name = r.w.Name, TenantId = r.w.TenantId, ClassId = r.w.ClassId, ClassTitle = r.Title,
+                OwnerId = r.w.PersonId, OwnerName = r.Name,
                 Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters,
-                Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId)?.Spec,
+                Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId).Spec,
                 Generation = r.w.Generation, WithoutSettings = r.w.WithoutSettings,
                 Status = r.w.DeletedAt is not null
                     ? WorkspaceStatus.Deleted
@@ -76,15 +62,31 @@ internal static class WorkspaceReader
                 Idle = IdleOf(r.w, decides, r.IdleMinutes),
                 Run = View(run, r.Spec, r.w.Workers, steps[run.Id].ToDictionary(s => s.Key), usual),
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Severity, l.Text))],
-                Nodes = [.. mine.Select(n =>
-                    new NodeView(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes,
-                        n.MemoryLimitBytes, n.Pids, n.SeenAt) { Restarts = n.Restarts, ScratchBytes = n.ScratchBytes })],
+                Nodes = [.. mine.Select(View)],
                 AutomaticRestarts = RestartStateOf(r.Spec, r.w, mine, restarts.GetValueOrDefault(r.w.Id)),
                 Folder = new(r.UsedBytes, (long)r.LimitGib << 30, enforced),
                 Queue = run.Phase == RunPhase.Queued ? queue?.Of(run.Id) : null,
             };
         })];
     }
+
+    private static async Task<ILookup<Guid, LogLine>> LogAsync(PortalDb db, List<Guid> workspaces, CancellationToken cancel) =>
+        (await db.LogLines.AsNoTracking()
+            .Where(l => workspaces.Contains(l.WorkspaceId))
+            .OrderByDescending(l => l.Id)
+            .Take(LogLines)
+            .ToListAsync(cancel)).ToLookup(l => l.WorkspaceId);
+
+    /// <summary>The versions that these templates are launched in now.</summary>
+    private static async Task<ILookup<string, (Guid Id, TemplateSpec? Spec)>> OfferedAsync(PortalDb db, List<string> templates, CancellationToken cancel) =>
+        (await db.TemplateVersions.AsNoTracking()
+            .Where(t => !t.Retired && templates.Contains(t.TemplateId))
+            .Select(t => new { t.Id, t.TemplateId, t.Spec })
+            .ToListAsync(cancel)).ToLookup(t => t.TemplateId, t => (t.Id, (TemplateSpec?)t.Spec), StringComparer.Ordinal);
+
+    private static NodeView View(NodeRow n) =>
+        new(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids,
+            n.SeenAt) { Restarts = n.Restarts, ScratchBytes = n.ScratchBytes };
 
     private static IdleView IdleOf(Workspace w, Run run, int? minutes)
     {
