@@ -75,7 +75,7 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
         await SaysAsync(id, "a", "saved");
         await BeginAsync(id, "b", Session + """
             say("sees", spark.table("mine").count())
-            spark.range(7).write.partitionBy("id").saveAsTable("theirs")
+            spark.range(7).selectExpr("id", "id * 2 as twice").write.partitionBy("id").saveAsTable("theirs")
             say("saved")
             """);
         await SaysAsync(id, "b", "sees 1000");
@@ -162,6 +162,7 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
             await Until.TrueAsync($"session {name} says {line}", async () =>
             {
                 said = (await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", ["tail", "-n", "40", $"/tmp/said-{name}"], Cancel)).Said;
+                if (said.Contains("Traceback", StringComparison.Ordinal)) throw new InvalidOperationException($"Session {name} ended: {said}");
                 return said.Split('\n', StringSplitOptions.TrimEntries).Contains(line, StringComparer.Ordinal);
             }, Cancel, Computes);
         }

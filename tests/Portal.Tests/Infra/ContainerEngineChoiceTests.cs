@@ -82,7 +82,7 @@ public sealed class ContainerEngineChoiceTests : IAsyncLifetime
     /// <summary>What use_container_engine decides; starting one is only reported.</summary>
     private async Task<string> ChooseAsync(string system, params (string, string)[] environment)
     {
-        var (code, said) = await Script.RunAsync("common processes engine", """
+        var (code, said) = await Script.RunAsync("common processes container-engine", """
             SYSTEM_SOCKET=$SYSTEM CONTAINER_ENGINE_RUN=$OURS CONTAINER_ENGINE_SOCKET=$OURS/docker.sock STATE=/state/of/abc
             is_root() { true; }
             have() { true; }
