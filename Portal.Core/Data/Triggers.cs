@@ -12,7 +12,8 @@ public static class Triggers
           row jsonb := case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end;
           id uuid := row ->> tg_argv[0];
         begin
-          perform pg_notify('portal_changes', 'w:' || id || ':' || coalesce(row ->> 'person_id', (select w.person_id::text from portal.workspaces w where w.id = (row ->> tg_argv[0])::uuid), ''));
+          perform pg_notify('portal_changes', 'w:' || id || ':' || coalesce(row ->> 'person_id',
+            (select w.person_id::text from portal.workspaces w where w.id = (row ->> tg_argv[0])::uuid), ''));
           return null;
         end $$;
         create function portal.notify_channel() returns trigger language plpgsql as $$
@@ -20,29 +21,42 @@ public static class Triggers
 
         create trigger notify after insert or update on portal.workspaces for each row execute function portal.notify_workspace('id');
         create trigger notify_new after insert on portal.runs for each row execute function portal.notify_workspace('workspace_id');
-        create trigger notify_moved after update of phase, step, releasing, said, cause on portal.runs for each row execute function portal.notify_workspace('workspace_id');
-        create trigger notify_queue_new after insert on portal.runs for each row when (new.kind in ('Launch', 'Start')) execute function portal.notify_channel('portal_changes', 'queue');
-        create trigger notify_queue after update of phase on portal.runs for each row when ((old.phase = 'Queued') <> (new.phase = 'Queued')) execute function portal.notify_channel('portal_changes', 'queue');
+        create trigger notify_moved after update of phase, step, releasing, said, cause on portal.runs for each row
+          execute function portal.notify_workspace('workspace_id');
+        create trigger notify_queue_new after insert on portal.runs for each row when (new.kind in ('Launch', 'Start'))
+          execute function portal.notify_channel('portal_changes', 'queue');
+        create trigger notify_queue after update of phase on portal.runs for each row when ((old.phase = 'Queued') <> (new.phase = 'Queued'))
+          execute function portal.notify_channel('portal_changes', 'queue');
         create trigger notify after insert or update or delete on portal.nodes for each row execute function portal.notify_workspace('workspace_id');
         create trigger notify after insert on portal.log_lines for each row execute function portal.notify_workspace('workspace_id');
-        create trigger notify after insert or update or delete on portal.images for each statement execute function portal.notify_channel('portal_changes', 'images');
-        create trigger notify after insert or update or delete on portal.template_versions for each statement execute function portal.notify_channel('portal_changes', 'templates');
-        create trigger notify_new after insert or delete on portal.cloud_states for each statement execute function portal.notify_channel('portal_changes', 'clouds');
-        create trigger notify after update on portal.cloud_states for each row when ((old.ok, old.says, old.remedy) is distinct from (new.ok, new.says, new.remedy)) execute function portal.notify_channel('portal_changes', 'clouds');
+        create trigger notify after insert or update or delete on portal.images for each statement
+          execute function portal.notify_channel('portal_changes', 'images');
+        create trigger notify after insert or update or delete on portal.template_versions for each statement
+          execute function portal.notify_channel('portal_changes', 'templates');
+        create trigger notify_new after insert or delete on portal.cloud_states for each statement
+          execute function portal.notify_channel('portal_changes', 'clouds');
+        create trigger notify after update on portal.cloud_states
+          for each row when ((old.ok, old.says, old.remedy) is distinct from (new.ok, new.says, new.remedy))
+          execute function portal.notify_channel('portal_changes', 'clouds');
         create trigger notify after insert or update on portal.site for each statement execute function portal.notify_channel('portal_changes', 'clouds');
         create trigger notify after delete on portal.sessions for each statement execute function portal.notify_channel('portal_changes', 'access');
         create trigger notify after delete on portal.app_sessions for each statement execute function portal.notify_channel('portal_changes', 'access');
-        create trigger notify after insert or update or delete on portal.memberships for each statement execute function portal.notify_channel('portal_changes', 'access');
+        create trigger notify after insert or update or delete on portal.memberships for each statement
+          execute function portal.notify_channel('portal_changes', 'access');
 
         create trigger wake after insert on portal.runs for each statement execute function portal.notify_channel('portal_runs', '');
-        create trigger wake after update of requested_run on portal.workspaces for each row when (new.requested_run is not null) execute function portal.notify_channel('portal_runs', '');
+        create trigger wake after update of requested_run on portal.workspaces for each row when (new.requested_run is not null)
+          execute function portal.notify_channel('portal_runs', '');
         """;
 
     /// <summary>Decisions about templates and faults of their folders change the catalogue.</summary>
     public const string Offers = """
-        create trigger notify after insert or update or delete on portal.template_offers for each statement execute function portal.notify_channel('portal_changes', 'templates');
-        create trigger notify after insert or update or delete on portal.template_classes for each statement execute function portal.notify_channel('portal_changes', 'templates');
-        create trigger notify after insert or update or delete on portal.template_faults for each statement execute function portal.notify_channel('portal_changes', 'templates');
+        create trigger notify after insert or update or delete on portal.template_offers for each statement
+          execute function portal.notify_channel('portal_changes', 'templates');
+        create trigger notify after insert or update or delete on portal.template_classes for each statement
+          execute function portal.notify_channel('portal_changes', 'templates');
+        create trigger notify after insert or update or delete on portal.template_faults for each statement
+          execute function portal.notify_channel('portal_changes', 'templates');
         """;
 
     /// <summary>Class rules are shown on the members' pages.</summary>
