@@ -47,7 +47,9 @@ public static class AppAccessReader
         var asked = hashes.ToArray();
         var rows = await (from s in db.AppSessions.FromSql($"""
                               select a.* from portal.app_sessions a where a.hash = any({asked}) and a.expires_at > clock_timestamp()
-                                and (a.session_hash is null or exists (select 1 from portal.sessions s where s.hash = a.session_hash and s.person_id = a.person_id and s.expires_at > clock_timestamp()))
+                                and (a.session_hash is null
+                                  or exists (select 1 from portal.sessions s
+                                    where s.hash = a.session_hash and s.person_id = a.person_id and s.expires_at > clock_timestamp()))
                               """)
                           join w in db.Workspaces on s.WorkspaceId equals w.Id
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id

@@ -32,8 +32,10 @@ public sealed class BeginSession(IDbContextFactory<PortalDb> databases)
         var hash = Secret.Hash(key);
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        var made = await db.Database.ExecuteSqlAsync(
-            $"insert into portal.sessions (hash, person_id, expires_at) select {hash}, id, clock_timestamp() + {SessionRules.Idle} from portal.persons where id = {person}", cancel);
+        var made = await db.Database.ExecuteSqlAsync($"""
+            insert into portal.sessions (hash, person_id, expires_at)
+            select {hash}, id, clock_timestamp() + {SessionRules.Idle} from portal.persons where id = {person}
+            """, cancel);
         if (made == 0) return null;
         db.Audit.Add(new() { ActorId = person, Verb = nameof(BeginSession), Outcome = "accepted" });
         await db.SaveChangesAsync(cancel);

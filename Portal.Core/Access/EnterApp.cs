@@ -37,7 +37,8 @@ public sealed class EnterApp(IDbContextFactory<PortalDb> databases)
             return new EnterAppOutcome.Refused();
         var made = spent.App != app ? 0 : await db.Database.ExecuteSqlAsync($"""
             insert into portal.app_sessions (hash, workspace_id, generation, app, person_id, session_hash, expires_at)
-            select {keyHash}, w.id, w.generation, {app}, {spent.PersonId}, {spent.SessionHash}::varchar, clock_timestamp() + {(spent.SessionHash is null ? SessionRules.Proof : SessionRules.Longest)}
+            select {keyHash}, w.id, w.generation, {app}, {spent.PersonId}, {spent.SessionHash}::varchar,
+              clock_timestamp() + {(spent.SessionHash is null ? SessionRules.Proof : SessionRules.Longest)}
             from portal.workspaces w where w.id = {spent.WorkspaceId} and w.slug = {slug} and w.deleted_at is null
             """, cancel);
         // The same check as for every later request.

@@ -70,8 +70,10 @@ internal static class TemplateDecisions
     /// <summary>Sets whether new launches are allowed, whatever was decided before.</summary>
     public static Task SayLockedAsync(PortalDb db, string template, bool deprecated, string? says, Actor actor, CancellationToken cancel) =>
         db.Database.ExecuteSqlAsync($"""
-            insert into portal.template_offers (template_id, deprecated, says, changed_by, changed_at) values ({template}, {deprecated}, {says}, {actor.PersonId}, clock_timestamp())
-            on conflict (template_id) do update set deprecated = excluded.deprecated, says = excluded.says, changed_by = excluded.changed_by, changed_at = excluded.changed_at
+            insert into portal.template_offers (template_id, deprecated, says, changed_by, changed_at)
+            values ({template}, {deprecated}, {says}, {actor.PersonId}, clock_timestamp())
+            on conflict (template_id) do update set
+              deprecated = excluded.deprecated, says = excluded.says, changed_by = excluded.changed_by, changed_at = excluded.changed_at
             """, cancel);
 }
 

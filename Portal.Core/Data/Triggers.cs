@@ -46,7 +46,8 @@ public static class Triggers
           execute function portal.notify_channel('portal_changes', 'templates');
         create trigger notify_new after insert or delete on portal.cloud_states for each statement
           execute function portal.notify_channel('portal_changes', 'clouds');
-        create trigger notify after update on portal.cloud_states for each row when ((old.ok, old.says, old.remedy) is distinct from (new.ok, new.says, new.remedy))
+        create trigger notify after update on portal.cloud_states
+          for each row when ((old.ok, old.says, old.remedy) is distinct from (new.ok, new.says, new.remedy))
           execute function portal.notify_channel('portal_changes', 'clouds');
         create trigger notify after insert or update on portal.site for each statement
           execute function portal.notify_channel('portal_changes', 'clouds');

@@ -42,12 +42,15 @@ public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var nodes = await db.Database.SqlQuery<NodeFigures>($"""
-            select w.slug, t.template_id as template, n.name as node, coalesce(n.cpu_history[cardinality(n.cpu_history)], 0) as cpu, n.throttled, n.memory_bytes, n.memory_limit_bytes,
-              n.out_of_memory_kills, n.restarts, n.pids, s.net_in / s.span::float8 as net_in, s.net_out / s.span::float8 as net_out, s.disk_read / s.span::float8 as disk_read, s.disk_written / s.span::float8 as disk_written,
+            select w.slug, t.template_id as template, n.name as node, coalesce(n.cpu_history[cardinality(n.cpu_history)], 0) as cpu,
+              n.throttled, n.memory_bytes, n.memory_limit_bytes,
+              n.out_of_memory_kills, n.restarts, n.pids, s.net_in / s.span::float8 as net_in, s.net_out / s.span::float8 as net_out,
+              s.disk_read / s.span::float8 as disk_read, s.disk_written / s.span::float8 as disk_written,
               case when scratch.gib > 0 then n.scratch_bytes end as scratch_bytes, nullif(scratch.gib, 0) << 30 as scratch_limit_bytes
             from portal.nodes n join portal.workspaces w on w.id = n.workspace_id join portal.template_versions t on t.id = w.template_version_id
-            left join lateral (select * from portal.samples s where s.workspace_id = n.workspace_id and s.node = n.name and s.span = {(int)Spans.Raw.TotalSeconds}
-              and s.at > clock_timestamp() - interval '1 minute' order by s.at desc limit 1) s on true
+            left join lateral (select * from portal.samples s
+              where s.workspace_id = n.workspace_id and s.node = n.name and s.span = {(int)Spans.Raw.TotalSeconds}
+                and s.at > clock_timestamp() - interval '1 minute' order by s.at desc limit 1) s on true
             left join lateral (select (r ->> 'scratchGib')::bigint as gib from jsonb_array_elements(t.spec -> 'roles') r
               where r ->> 'name' = n.role) scratch on true
             where n.running order by w.slug, n.name limit {Most}

@@ -30,7 +30,8 @@ internal sealed class StepHistory
         var steps = await db.Database.SqlQuery<UsualStep>($"""
             select template_id, kind, key, percentile_disc(0.5) within group (order by took) as took from (
               select t.template_id, r.kind, s.key, s.ended_at - s.began_at as took
-              from portal.run_steps s join portal.runs r on r.id = s.run_id join portal.workspaces w on w.id = r.workspace_id join portal.template_versions t on t.id = w.template_version_id
+              from portal.run_steps s join portal.runs r on r.id = s.run_id
+              join portal.workspaces w on w.id = r.workspace_id join portal.template_versions t on t.id = w.template_version_id
               where s.ended_at is not null and r.phase = 'Succeeded' order by s.ended_at desc limit {Newest}) newest
             group by template_id, kind, key
             """).ToListAsync(cancel);

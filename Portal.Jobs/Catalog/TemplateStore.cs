@@ -16,7 +16,9 @@ public sealed class TemplateStore(string folder)
     private const string Unnamed = ".new";
 
     private const UnixFileMode AllRead =
-        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
     /// <summary>A copy of a folder as it is now, still unnamed. For one caller at a time; throws
     /// <see cref="InvalidDataException"/> with the reason if it is too large.</summary>

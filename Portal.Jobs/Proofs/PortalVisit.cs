@@ -18,7 +18,8 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
         using var page = await SendAsync(HttpMethod.Get, "/sign-in", null, cancel);
         if (page.StatusCode != HttpStatusCode.OK)
             throw new SmokeException(
-                $"The sign-in page answers with {(int)page.StatusCode}: this tool signs in as a demo person, which this installation does not offer to this machine.");
+                $"The sign-in page answers with {(int)page.StatusCode}: "
+                + "this tool signs in as a demo person, which this installation does not offer to this machine.");
         var html = await reader.TextAsync(page.Content, Page, cancel);
         var form = FirstForm().Match(html);
         if (!form.Success) throw new SmokeException("The sign-in page lists no demo people: seed the demo with Portal.Jobs --seed-demo.");

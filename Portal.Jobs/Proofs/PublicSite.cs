@@ -45,7 +45,9 @@ public sealed class PublicSite : IDisposable
 
     /// <summary>Origin of one app's own host.</summary>
     public string AppOrigin(string app, string slug) =>
-        $"{Url.Scheme}://{app}--{slug}.{AppsDomain ?? throw new InvalidOperationException("Site:AppsDomain is not set.")}{(Url.IsDefaultPort ? "" : $":{Url.Port}")}";
+        $"{Url.Scheme}://{app}--{slug}."
+        + (AppsDomain ?? throw new InvalidOperationException("Site:AppsDomain is not set."))
+        + (Url.IsDefaultPort ? "" : $":{Url.Port}");
 
     public void Dispose()
     {

@@ -12,7 +12,9 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
     /// <summary>Code cells of the examples that came with the template's version, by file name.</summary>
     private const string TellExamples = """
         import glob, json, os
-        print(json.dumps({os.path.basename(f): ["".join(c["source"]) for c in json.load(open(f))["cells"] if c["cell_type"] == "code"] for f in glob.glob("/opt/examples/*.ipynb")}))
+        print(json.dumps({
+            os.path.basename(f): ["".join(c["source"]) for c in json.load(open(f))["cells"] if c["cell_type"] == "code"]
+            for f in glob.glob("/opt/examples/*.ipynb")}))
         """;
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250), ForImages = TimeSpan.FromMinutes(45),
@@ -132,7 +134,8 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
             foreach (var step in w.GetProperty("steps").EnumerateArray())
                 if (step.GetProperty("ended").ValueKind == JsonValueKind.String && told.Add(Text(step, "key")!))
                     await say.WriteLineAsync(
-                        $"{(step.GetProperty("ended").GetDateTimeOffset() - step.GetProperty("began").GetDateTimeOffset()).TotalSeconds,7:F1} s  {template}:   {Text(step, "key")}");
+                        $"{(step.GetProperty("ended").GetDateTimeOffset() - step.GetProperty("began").GetDateTimeOffset()).TotalSeconds,7:F1} s  "
+                        + $"{template}:   {Text(step, "key")}");
             return Text(w, "status") switch
             {
                 "Ready" => true,

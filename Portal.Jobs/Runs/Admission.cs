@@ -27,7 +27,9 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         // Runs that release or shrink need no capacity, nor does one that will be cancelled when it is first claimed.
         var admitted = await db.Database.ExecuteSqlAsync($"""
             update portal.runs r set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() from portal.workspaces w
-            where w.id = r.workspace_id and r.phase = 'Queued' and (r.kind in ('Stop', 'Delete') or w.requested_run in ('Stop', 'Delete') or (w.requested_run = 'Resize' and r.kind = 'Resize') or (r.kind = 'Resize' and coalesce(r.workers, 0) <= w.workers))
+            where w.id = r.workspace_id and r.phase = 'Queued'
+              and (r.kind in ('Stop', 'Delete') or w.requested_run in ('Stop', 'Delete') or (w.requested_run = 'Resize' and r.kind = 'Resize')
+                or (r.kind = 'Resize' and coalesce(r.workers, 0) <= w.workers))
             """, cancel);
         var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
         if (site is not null)
@@ -35,11 +37,15 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
             var capacity = new SiteCapacity(site.Capacity, await db.ClaimedAsync(cancel), site.LaunchesAtOnce - await db.StartingRuns().CountAsync(cancel));
             foreach (var order in AdmissionPolicy.Admit(capacity, await QueuedAsync(db, cancel)))
             {
-                await db.Database.ExecuteSqlAsync(
-                    $"update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp() where id = {order.RunId} and phase = 'Queued'", cancel);
+                await db.Database.ExecuteSqlAsync($"""
+                    update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp()
+                    where id = {order.RunId} and phase = 'Queued'
+                    """, cancel);
                 foreach (var node in order.Nodes)
-                    await db.Database.ExecuteSqlAsync(
-                        $"insert into portal.capacity_claims (workspace_id, run_id, node, vcpu, memory_mib) values ({order.WorkspaceId}, {order.RunId}, {node.Name}, {node.Wanted.Vcpu}, {node.Wanted.MemoryMib})", cancel);
+                    await db.Database.ExecuteSqlAsync($"""
+                        insert into portal.capacity_claims (workspace_id, run_id, node, vcpu, memory_mib)
+                        values ({order.WorkspaceId}, {order.RunId}, {node.Name}, {node.Wanted.Vcpu}, {node.Wanted.MemoryMib})
+                        """, cancel);
                 admitted++;
             }
         }

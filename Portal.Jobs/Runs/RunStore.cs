@@ -27,11 +27,13 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
                       where (r.phase = 'Waiting' and (r.due_at <= clock_timestamp() or w.requested_run is not null))
                          or (r.phase in ({In(RunTrigger.HandOver)}) and r.lease_until < clock_timestamp())
                       order by r.due_at
-                      limit greatest(0, $3 - (select count(*) from portal.runs where phase in ('Handed', 'Active') and owner = $1 and lease_until >= clock_timestamp()))
+                      limit greatest(0, $3 - (select count(*) from portal.runs
+                        where phase in ('Handed', 'Active') and owner = $1 and lease_until >= clock_timestamp()))
                       for update of r skip locked) returning id
                     """) { Parameters = { P(worker.Name), P(options.Lease), P(options.Most) } },
                 new("""
-                    select least((select min(due_at) from portal.runs where phase = 'Waiting'), (select min(lease_until) from portal.runs where phase in ('Handed', 'Active'))) - clock_timestamp()
+                    select least((select min(due_at) from portal.runs where phase = 'Waiting'),
+                      (select min(lease_until) from portal.runs where phase in ('Handed', 'Active'))) - clock_timestamp()
                     """),
             },
         };
@@ -52,9 +54,10 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         """, cancel, worker.Name, options.Lease, id);
 
     /// <summary>The current row of a run that is still held, including the requested run.</summary>
-    public async Task<HeldRun> LookAsync(HeldRun run, CancellationToken cancel) =>
-        await OneAsync($"select {Back} from portal.runs r join portal.workspaces w on w.id = r.workspace_id where r.id = $1 and r.version = $2 and r.phase = 'Active'", cancel, run.Id, run.Version)
-        ?? throw new LeaseLostException(run.Id);
+    public async Task<HeldRun> LookAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
+        select {Back} from portal.runs r join portal.workspaces w on w.id = r.workspace_id
+        where r.id = $1 and r.version = $2 and r.phase = 'Active'
+        """, cancel, run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
 
     /// <summary>Saves a finished step and keeps the lease. Returns the current row, including the requested run.</summary>
     public async Task<HeldRun> SaveStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
@@ -79,15 +82,18 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     public async Task<HeldRun> BeginTakeBackAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
         with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
-             requested as (update portal.workspaces w set requested_run = null, requested_by = null from r where w.id = r.workspace_id and w.requested_run = 'Resize'),
-             told as (insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, 'Info', 'The change of the number of workers is taken back.' from r),
+             requested as (update portal.workspaces w set requested_run = null, requested_by = null
+               from r where w.id = r.workspace_id and w.requested_run = 'Resize'),
+             told as (insert into portal.log_lines (workspace_id, run_id, severity, text)
+               select workspace_id, id, 'Info', 'The change of the number of workers is taken back.' from r),
              begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
 
     /// <summary>The forward steps failed: the same run now releases what was made.</summary>
     public async Task<HeldRun> BeginReleaseAsync(HeldRun run, string cause, string? remedy, CancellationToken cancel) => await OneAsync($"""
-        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null, failed_step = $4, cause = $5, remedy = $6, lease_until = clock_timestamp() + $1
+        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null,
+                   failed_step = $4, cause = $5, remedy = $6, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
              told as (insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, 'Fail', $5 from r),
@@ -116,16 +122,18 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         await using var connection = await data.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await ExecuteAsync(connection, Locks.TakeWorkspace, cancel, run.WorkspaceId);
-        var ended = await ExecuteAsync(connection,
-            "update portal.runs set phase = $1, said = null, ended_at = clock_timestamp(), owner = null, lease_until = null where id = $2 and version = $3 and phase = 'Active'",
-            cancel, phase.ToString(), run.Id, run.Version);
+        var ended = await ExecuteAsync(connection, """
+            update portal.runs set phase = $1, said = null, ended_at = clock_timestamp(), owner = null, lease_until = null
+            where id = $2 and version = $3 and phase = 'Active'
+            """, cancel, phase.ToString(), run.Id, run.Version);
         if (ended == 0) throw new LeaseLostException(run.Id);
         if (end is RunTrigger.Succeed && run.Kind is RunKind.Launch or RunKind.Start)
             await ExecuteAsync(connection, BeginTime, cancel, run.WorkspaceId, run.Id);
         // The web's verbs write no other requested runs, so any other is forged and is dropped.
         await ExecuteAsync(connection, """
             insert into portal.runs (workspace_id, number, kind, ordered_by)
-            select w.id, $2 + 1, w.requested_run, w.requested_by from portal.workspaces w where w.id = $1 and w.requested_run in ('Stop', 'Delete') and w.deleted_at is null and not (w.requested_run = 'Stop' and $3)
+            select w.id, $2 + 1, w.requested_run, w.requested_by from portal.workspaces w
+            where w.id = $1 and w.requested_run in ('Stop', 'Delete') and w.deleted_at is null and not (w.requested_run = 'Stop' and $3)
             """, cancel, run.WorkspaceId, run.Number, run.Kind == RunKind.Stop && phase == RunPhase.Succeeded);
         await ExecuteAsync(
             connection, "update portal.workspaces set requested_run = null, requested_by = null where id = $1 and requested_run is not null", cancel,
@@ -179,16 +187,21 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     /// <summary>A line for the workspace's owner, unless the run is no longer ours.</summary>
     public async Task TellAsync(HeldRun run, LogLineSeverity severity, string text, CancellationToken cancel)
     {
-        await using var command =
-            data.CreateCommand(
-                "insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, $1, $2 from portal.runs where id = $3 and version = $4 and phase = 'Active'");
+        await using var command = data.CreateCommand("""
+            insert into portal.log_lines (workspace_id, run_id, severity, text)
+            select workspace_id, id, $1, $2 from portal.runs where id = $3 and version = $4 and phase = 'Active'
+            """);
         foreach (var value in (object[])[severity.ToString(), ForeignText.Clean(text), run.Id, run.Version]) command.Parameters.Add(P(value));
         if (await command.ExecuteNonQueryAsync(cancel) == 0) throw new LeaseLostException(run.Id);
     }
 
     /// <summary>When the next step began; kept when another process takes over, so that times on the page are what the person waited.</summary>
-    private static readonly string Begin =
-        $"insert into portal.run_steps (run_id, key, began_at) select r.id, k.key, clock_timestamp() from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step on conflict do nothing";
+    private static readonly string Begin = $"""
+        insert into portal.run_steps (run_id, key, began_at)
+        select r.id, k.key, clock_timestamp()
+        from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step
+        on conflict do nothing
+        """;
 
     /// <summary>The same for the first release step: the forward part may have had the same step, and its time does not count.</summary>
     private static readonly string BeginAgain =

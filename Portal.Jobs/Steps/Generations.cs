@@ -22,7 +22,8 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
         var (mine, taken) = await HeldAsync(connection, run.WorkspaceId, cancel);
         var block = mine ?? Choose(taken, foreign);
         await using var hold = new NpgsqlCommand("""
-            with held as (insert into portal.subnets (block, workspace_id) select $1, $2 where not exists (select 1 from portal.subnets where workspace_id = $2 and released_at is null))
+            with held as (insert into portal.subnets (block, workspace_id) select $1, $2
+              where not exists (select 1 from portal.subnets where workspace_id = $2 and released_at is null))
             update portal.workspaces set generation = generation + 1, subnet = $1, size_id = $3, workers = $4, template_version_id = $5, without_settings = $6,
               active_at = null, active_by = null, keep_until = null where id = $2
             """, connection);
@@ -84,9 +85,11 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
     /// <summary>The workspace's block, and all blocks that are in use or held back.</summary>
     private static async Task<(string? Mine, HashSet<string> Taken)> HeldAsync(NpgsqlConnection connection, Guid workspace, CancellationToken cancel)
     {
-        await using var read =
-            new NpgsqlCommand(
-                "select block, workspace_id, released_at is null from portal.subnets where released_at is null or released_at > clock_timestamp() - $1", connection) { Parameters = { new() { Value = AddressPool.Rest } } };
+        await using var read = new NpgsqlCommand("""
+            select block, workspace_id, released_at is null from portal.subnets
+            where released_at is null or released_at > clock_timestamp() - $1
+            """, connection)
+        { Parameters = { new() { Value = AddressPool.Rest } } };
         var taken = new HashSet<string>(StringComparer.Ordinal);
         string? mine = null;
         await using var reader = await read.ExecuteReaderAsync(cancel);

@@ -10,8 +10,10 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
 
     public Task NodesGoneAsync(HeldRun run, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
-          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.kind = 'Compute' and r.ended_at is null),
-          capacity as (update portal.capacity_claims c set ended_at = clock_timestamp() from mine where c.workspace_id = mine.workspace_id and c.ended_at is null),
+          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine
+            where r.workspace_id = mine.workspace_id and r.kind = 'Compute' and r.ended_at is null),
+          capacity as (update portal.capacity_claims c set ended_at = clock_timestamp() from mine
+            where c.workspace_id = mine.workspace_id and c.ended_at is null),
           apps as (delete from portal.app_sessions a using mine where a.workspace_id = mine.workspace_id),
           nodes as (delete from portal.nodes n using mine where n.workspace_id = mine.workspace_id)
         select workspace_id, pg_notify('portal_runs', '') from mine
@@ -21,8 +23,10 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
     /// <param name="keep">Names of those that are.</param>
     public Task NodesGoneAsync(HeldRun run, IReadOnlyCollection<string> keep, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
-          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.kind = 'Compute' and r.ended_at is null and r.node <> all($3)),
-          capacity as (update portal.capacity_claims c set ended_at = clock_timestamp() from mine where c.workspace_id = mine.workspace_id and c.ended_at is null and c.node <> all($3)),
+          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine
+            where r.workspace_id = mine.workspace_id and r.kind = 'Compute' and r.ended_at is null and r.node <> all($3)),
+          capacity as (update portal.capacity_claims c set ended_at = clock_timestamp() from mine
+            where c.workspace_id = mine.workspace_id and c.ended_at is null and c.node <> all($3)),
           nodes as (delete from portal.nodes n using mine where n.workspace_id = mine.workspace_id and n.name <> all($3))
         select workspace_id, pg_notify('portal_runs', '') from mine
         """, cancel, (object)keep.ToArray());
@@ -43,14 +47,16 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
 
     public Task ScratchGoneAsync(HeldRun run, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
-          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.kind = 'Scratch' and r.ended_at is null)
+          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine
+            where r.workspace_id = mine.workspace_id and r.kind = 'Scratch' and r.ended_at is null)
         select workspace_id from mine
         """, cancel);
 
     /// <summary>For nodes that are not wanted and whose scratch folder was seen removed.</summary>
     public Task ScratchGoneAsync(HeldRun run, IReadOnlyCollection<string> keep, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
-          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine where r.workspace_id = mine.workspace_id and r.kind = 'Scratch' and r.ended_at is null and r.node <> all($3))
+          quota as (update portal.reservations r set ended_at = clock_timestamp() from mine
+            where r.workspace_id = mine.workspace_id and r.kind = 'Scratch' and r.ended_at is null and r.node <> all($3))
         select workspace_id from mine
         """, cancel, (object)keep.ToArray());
 

@@ -13,7 +13,8 @@ public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
         select w.id, r.number, r.phase, w.requested_run from portal.workspaces w
         join lateral (select * from portal.runs where workspace_id = w.id order by number desc limit 1) r on true
         where w.run_for is null and w.end_at <= clock_timestamp() and w.deleted_at is null
-          and (r.kind = 'Resize' or (r.kind in ('Launch', 'Start') and r.phase not in ('Failed', 'Cancelled'))) and coalesce(w.requested_run, 'Resize') = 'Resize'
+          and (r.kind = 'Resize' or (r.kind in ('Launch', 'Start') and r.phase not in ('Failed', 'Cancelled')))
+          and coalesce(w.requested_run, 'Resize') = 'Resize'
         """;
 
     public async Task RunAsync(CancellationToken cancel)
@@ -45,8 +46,10 @@ public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
             await take.ExecuteNonQueryAsync(cancel);
         await using var stop = new NpgsqlCommand($"""
             with over as ({Over} and w.id = $1),
-              ordered as (insert into portal.runs (workspace_id, number, kind) select id, number + 1, 'Stop' from over where phase in ('Succeeded', 'Failed', 'Cancelled')),
-              requested as (update portal.workspaces w set requested_run = 'Stop' from over o where w.id = o.id and o.phase not in ('Succeeded', 'Failed', 'Cancelled'))
+              ordered as (insert into portal.runs (workspace_id, number, kind)
+                select id, number + 1, 'Stop' from over where phase in ('Succeeded', 'Failed', 'Cancelled')),
+              requested as (update portal.workspaces w set requested_run = 'Stop' from over o
+                where w.id = o.id and o.phase not in ('Succeeded', 'Failed', 'Cancelled'))
             insert into portal.log_lines (workspace_id, severity, text) select id, 'Warn', 'Its end time has come: it is stopped, the files are kept.' from over
             """, connection, transaction)
         { Parameters = { new() { Value = id } } };

@@ -75,12 +75,16 @@ public sealed class ExcessWorkers(
         var (id, keep, cancel) = (kept.Workspace.Id, kept.Names.ToArray(), still.Token);
         // What is still seen now is left to the next sweep: storage waits until no node is seen.
         if ((await leavingWorkers.RemoveAsync(kept, cancel)).Count > 0) return;
-        await still.ExecuteAsync(
-            "update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Compute' and ended_at is null and node <> all($2)", id, keep);
+        await still.ExecuteAsync("""
+            update portal.reservations set ended_at = clock_timestamp()
+            where workspace_id = $1 and kind = 'Compute' and ended_at is null and node <> all($2)
+            """, id, keep);
         await still.ExecuteAsync(
             "update portal.capacity_claims set ended_at = clock_timestamp() where workspace_id = $1 and ended_at is null and node <> all($2)", id, keep);
         if (!await leavingWorkers.DisconnectAsync(kept, cancel) || !await leavingWorkers.DropFoldersAsync(kept, cancel)) return;
-        await still.ExecuteAsync(
-            "update portal.reservations set ended_at = clock_timestamp() where workspace_id = $1 and kind = 'Scratch' and ended_at is null and node <> all($2)", id, keep);
+        await still.ExecuteAsync("""
+            update portal.reservations set ended_at = clock_timestamp()
+            where workspace_id = $1 and kind = 'Scratch' and ended_at is null and node <> all($2)
+            """, id, keep);
     }
 }

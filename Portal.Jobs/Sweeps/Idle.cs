@@ -60,6 +60,12 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
         return true;
     }
 
-    private static string Why(IdleDecision.Stop stop, Activity last) => string.Create(CultureInfo.InvariantCulture,
-        $"It has been idle for {stop.Idle.TotalMinutes:0} minutes{(last.By is { } by && !by.StartsWith(IdlePolicy.Unknown, StringComparison.Ordinal) ? $" (last activity: {by.Replace(",", " and ", StringComparison.Ordinal)}, at {last.At:HH:mm} UTC)" : "")} and is being stopped; the files are kept.");
+    private static string Why(IdleDecision.Stop stop, Activity last)
+    {
+        var known = last.By is { } by && !by.StartsWith(IdlePolicy.Unknown, StringComparison.Ordinal)
+            ? $" (last activity: {by.Replace(",", " and ", StringComparison.Ordinal)}, at {last.At:HH:mm} UTC)"
+            : "";
+        return string.Create(CultureInfo.InvariantCulture,
+            $"It has been idle for {stop.Idle.TotalMinutes:0} minutes{known} and is being stopped; the files are kept.");
+    }
 }

@@ -49,9 +49,11 @@ public sealed class Orphans(
         await using var db = await databases.CreateDbContextAsync(cancel);
         return await db.Database.SqlQuery<Guid>($"""
             select s.id as "Value" from unnest({seen.ToArray()}) s(id)
-            left join lateral (select kind, phase, ended_at from portal.runs where workspace_id = s.id and kind <> 'Resize' order by number desc limit 1) r on true
+            left join lateral (select kind, phase, ended_at from portal.runs
+              where workspace_id = s.id and kind <> 'Resize' order by number desc limit 1) r on true
             where r.kind is null
-               or (r.ended_at < clock_timestamp() - {options.Settled} and ((r.kind in ('Stop', 'Delete') and r.phase = 'Succeeded') or (r.kind in ('Launch', 'Start') and r.phase = 'Failed')))
+               or (r.ended_at < clock_timestamp() - {options.Settled}
+                 and ((r.kind in ('Stop', 'Delete') and r.phase = 'Succeeded') or (r.kind in ('Launch', 'Start') and r.phase = 'Failed')))
             """).ToListAsync(cancel);
     }
 

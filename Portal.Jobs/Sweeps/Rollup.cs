@@ -31,12 +31,16 @@ public sealed class Rollup(NpgsqlDataSource data)
     // now(), not the clock: all statements of the batch are one transaction and see the same
     // moment, or a ten-minute rollup might be made before its last minute is.
     // From the last rollup, at most as far back as short spans are kept; up to the last complete one.
-    private static string Window(string table) =>
-        $"at >= greatest(coalesce((select max(at) from portal.{table} where span = $2), '-infinity'), date_bin($3, now() - $4, 'epoch') + $3) and at < date_bin($3, now() - $5, 'epoch')";
+    private static string Window(string table) => $"""
+        at >= greatest(coalesce((select max(at) from portal.{table} where span = $2), '-infinity'), date_bin($3, now() - $4, 'epoch') + $3)
+          and at < date_bin($3, now() - $5, 'epoch')
+        """;
 
     private static readonly string Samples = $"""
-        insert into portal.samples (workspace_id, node, at, span, cpu, cpu_most, throttled, memory_bytes, memory_most, memory_limit_bytes, out_of_memory_kills, restarts, pids, net_in, net_out, disk_read, disk_written)
-        select workspace_id, node, date_bin($3, at, 'epoch'), $2, avg(cpu), max(cpu_most), avg(throttled), avg(memory_bytes)::bigint, max(memory_most), max(memory_limit_bytes), sum(out_of_memory_kills)::bigint,
+        insert into portal.samples (workspace_id, node, at, span, cpu, cpu_most, throttled,
+          memory_bytes, memory_most, memory_limit_bytes, out_of_memory_kills, restarts, pids, net_in, net_out, disk_read, disk_written)
+        select workspace_id, node, date_bin($3, at, 'epoch'), $2, avg(cpu), max(cpu_most), avg(throttled),
+          avg(memory_bytes)::bigint, max(memory_most), max(memory_limit_bytes), sum(out_of_memory_kills)::bigint,
           max(restarts), max(pids), sum(net_in)::bigint, sum(net_out)::bigint, sum(disk_read)::bigint, sum(disk_written)::bigint
         from portal.samples where span = $1 and {Window("samples")}
         group by workspace_id, node, date_bin($3, at, 'epoch') on conflict do nothing

@@ -18,8 +18,13 @@ public sealed class NodeRows(NpgsqlDataSource data)
         var nodes = now?.Nodes ?? [];
         await using var batch = data.CreateBatch();
         var names = nodes.Select(n => n.Name).ToArray();
-        batch.BatchCommands.Add(
-            new("delete from portal.nodes n using portal.workspaces w where n.workspace_id = $1 and w.id = $1 and n.name <> all($2) and not (n.restarts > 0 and n.generation = w.generation)") { Parameters = { P(workspace), P(names) } });
+        batch.BatchCommands.Add(new("""
+            delete from portal.nodes n using portal.workspaces w
+            where n.workspace_id = $1 and w.id = $1 and n.name <> all($2) and not (n.restarts > 0 and n.generation = w.generation)
+            """)
+        {
+            Parameters = { P(workspace), P(names) }
+        });
         batch.BatchCommands.Add(
             new("update portal.nodes set running = false, address = null where workspace_id = $1 and name <> all($2) and running")
             {
@@ -27,13 +32,17 @@ public sealed class NodeRows(NpgsqlDataSource data)
             });
         foreach (var n in nodes)
             batch.BatchCommands.Add(new("""
-                insert into portal.nodes as n (workspace_id, name, role, generation, running, address, exit_code, out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, seen_at)
+                insert into portal.nodes as n (workspace_id, name, role, generation, running, address, exit_code,
+                  out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, seen_at)
                 select $1, $2, $3, $4, $5, $6, $7, $8, '{}', 0, 0, 0, 0, clock_timestamp() from portal.workspaces w where w.id = $1
-                on conflict (workspace_id, name) do update set role = excluded.role, running = excluded.running, address = excluded.address, exit_code = excluded.exit_code, seen_at = excluded.seen_at,
-                  out_of_memory_kills = case when n.generation = excluded.generation then greatest(n.out_of_memory_kills, excluded.out_of_memory_kills) else excluded.out_of_memory_kills end,
+                on conflict (workspace_id, name) do update set
+                  role = excluded.role, running = excluded.running, address = excluded.address, exit_code = excluded.exit_code, seen_at = excluded.seen_at,
+                  out_of_memory_kills = case when n.generation = excluded.generation
+                    then greatest(n.out_of_memory_kills, excluded.out_of_memory_kills) else excluded.out_of_memory_kills end,
                   restarts = case when n.generation = excluded.generation then n.restarts else 0 end,
                   cpu_history = case when n.generation = excluded.generation then n.cpu_history else '{}' end, generation = excluded.generation
-                where (n.role, n.running, n.address, n.exit_code, n.generation) is distinct from (excluded.role, excluded.running, excluded.address, excluded.exit_code, excluded.generation)
+                where (n.role, n.running, n.address, n.exit_code, n.generation)
+                      is distinct from (excluded.role, excluded.running, excluded.address, excluded.exit_code, excluded.generation)
                    or excluded.out_of_memory_kills > n.out_of_memory_kills
                 """)
             {
@@ -47,9 +56,12 @@ public sealed class NodeRows(NpgsqlDataSource data)
     public async Task<int> BeginAgainAsync(Guid workspace, string node, string role, int generation, CancellationToken cancel)
     {
         await using var write = data.CreateCommand("""
-            insert into portal.nodes as n (workspace_id, name, role, generation, running, out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, restarts, seen_at)
+            insert into portal.nodes as n (workspace_id, name, role, generation, running,
+              out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, restarts, seen_at)
             values ($1, $2, $3, $4, false, 0, '{}', 0, 0, 0, 0, 1, clock_timestamp())
-            on conflict (workspace_id, name) do update set running = false, address = null, restarts = case when n.generation = excluded.generation then n.restarts + 1 else 1 end, generation = excluded.generation
+            on conflict (workspace_id, name) do update set
+              running = false, address = null,
+              restarts = case when n.generation = excluded.generation then n.restarts + 1 else 1 end, generation = excluded.generation
             returning restarts
             """);
         foreach (var value in (object[])[workspace, node, role, generation]) write.Parameters.Add(P(value));
@@ -63,7 +75,8 @@ public sealed class NodeRows(NpgsqlDataSource data)
         await using var batch = data.CreateBatch();
         foreach (var (sample, cpu, throttled) in readings.Select(r => (r.Sample, r.Cpu, r.Throttled)))
             batch.BatchCommands.Add(new($"""
-                update portal.nodes set cpu_history = (cpu_history || $1::float8)[greatest(1, cardinality(cpu_history) + 2 - {History}):], throttled = $2, memory_bytes = $3, memory_limit_bytes = $4,
+                update portal.nodes set cpu_history = (cpu_history || $1::float8)[greatest(1, cardinality(cpu_history) + 2 - {History}):],
+                  throttled = $2, memory_bytes = $3, memory_limit_bytes = $4,
                   out_of_memory_kills = greatest(out_of_memory_kills, $5), pids = $6, seen_at = clock_timestamp()
                 where workspace_id = $7 and name = $8 and generation = $9
                 """)

@@ -92,7 +92,8 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         {
             WorkspaceId = id,
             Severity = LogLineSeverity.Fail,
-            Text = $"The node {node} stopped unexpectedly (exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})."
+            Text = $"The node {node} stopped unexpectedly "
+                + $"(exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})."
         });
         foreach (var line in await LastWordsAsync(id, node, cancel))
             db.LogLines.Add(new() { WorkspaceId = id, Severity = LogLineSeverity.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });

@@ -11,10 +11,14 @@ public sealed class SampleRows(NpgsqlDataSource data)
     {
         if (samples.Count == 0) return;
         await using var write = data.CreateCommand("""
-            insert into portal.samples (workspace_id, node, at, span, cpu, cpu_most, throttled, memory_bytes, memory_most, memory_limit_bytes, out_of_memory_kills, restarts, pids, net_in, net_out, disk_read, disk_written)
-            select s.workspace_id, s.node, s.at, s.span, s.cpu, s.cpu_most, s.throttled, s.memory_bytes, s.memory_most, s.memory_limit_bytes, s.kills, coalesce(n.restarts, 0), s.pids, s.net_in, s.net_out, s.disk_read, s.disk_written
+            insert into portal.samples (workspace_id, node, at, span, cpu, cpu_most, throttled,
+              memory_bytes, memory_most, memory_limit_bytes, out_of_memory_kills, restarts, pids, net_in, net_out, disk_read, disk_written)
+            select s.workspace_id, s.node, s.at, s.span, s.cpu, s.cpu_most, s.throttled,
+              s.memory_bytes, s.memory_most, s.memory_limit_bytes, s.kills, coalesce(n.restarts, 0),
+              s.pids, s.net_in, s.net_out, s.disk_read, s.disk_written
             from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-              as s(workspace_id, node, at, span, cpu, cpu_most, throttled, memory_bytes, memory_most, memory_limit_bytes, kills, pids, net_in, net_out, disk_read, disk_written)
+              as s(workspace_id, node, at, span, cpu, cpu_most, throttled,
+                memory_bytes, memory_most, memory_limit_bytes, kills, pids, net_in, net_out, disk_read, disk_written)
             join portal.workspaces w on w.id = s.workspace_id
             left join portal.nodes n on n.workspace_id = s.workspace_id and n.name = s.node
             on conflict do nothing

@@ -54,14 +54,18 @@ public sealed class WorkerRestarts(
         return await db.Database.SqlQuery<Guid>($"""
             select w.id as "Value" from portal.workspaces w
             join portal.template_versions t on t.id = w.template_version_id
-            join lateral (select max(r ->> 'name') filter (where jsonb_typeof(r -> 'workers') = 'object') as worker, sum(coalesce((r ->> 'count')::int, 1)) filter (where jsonb_typeof(r -> 'workers') is distinct from 'object') as singles
+            join lateral (select max(r ->> 'name') filter (where jsonb_typeof(r -> 'workers') = 'object') as worker,
+                                 sum(coalesce((r ->> 'count')::int, 1)) filter (where jsonb_typeof(r -> 'workers') is distinct from 'object') as singles
                           from jsonb_array_elements(t.spec -> 'roles') r) roles on true
             join lateral (select count(*) filter (where n.role = roles.worker) as workers, count(*) filter (where n.role <> roles.worker) as singles
                           from portal.nodes n where n.workspace_id = w.id and n.generation = w.generation and n.running) runs on true
             where w.workers > 0 and w.deleted_at is null and w.subnet is not null and runs.workers < w.workers and runs.singles = roles.singles
               and not exists (select 1 from portal.runs r where r.workspace_id = w.id and r.phase not in ('Succeeded', 'Failed', 'Cancelled'))
-              and not ((select a.outcome from portal.audit a where a.workspace_id = w.id and a.verb = {AutomaticRestarts.Verb} order by a.id desc limit 1) is not distinct from {AutomaticRestarts.GivenUp}
-                and (select count(*) from portal.audit a where a.workspace_id = w.id and a.verb = {AutomaticRestarts.Verb} and a.outcome = {AutomaticRestarts.Again} and a.at > clock_timestamp() - {options.RestartWindow}) >= {options.MostRestarts})
+              and not ((select a.outcome from portal.audit a where a.workspace_id = w.id and a.verb = {AutomaticRestarts.Verb} order by a.id desc limit 1)
+                  is not distinct from {AutomaticRestarts.GivenUp}
+                and (select count(*) from portal.audit a
+                  where a.workspace_id = w.id and a.verb = {AutomaticRestarts.Verb} and a.outcome = {AutomaticRestarts.Again}
+                    and a.at > clock_timestamp() - {options.RestartWindow}) >= {options.MostRestarts})
             order by w.id limit {Most}
             """).ToListAsync(cancel);
     }
@@ -90,8 +94,11 @@ public sealed class WorkerRestarts(
     private async Task<bool> MayAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        return await db.Database.SqlQuery<int>(
-            $"select count(*)::int as \"Value\" from portal.audit where workspace_id = {id} and verb = {AutomaticRestarts.Verb} and outcome = {AutomaticRestarts.Again} and at > clock_timestamp() - {options.RestartWindow}").SingleAsync(cancel) < options.MostRestarts;
+        return await db.Database.SqlQuery<int>($"""
+            select count(*)::int as "Value" from portal.audit
+            where workspace_id = {id} and verb = {AutomaticRestarts.Verb} and outcome = {AutomaticRestarts.Again}
+              and at > clock_timestamp() - {options.RestartWindow}
+            """).SingleAsync(cancel) < options.MostRestarts;
     }
 
     private async Task<string?> LastAsync(Guid id, CancellationToken cancel)
@@ -119,7 +126,8 @@ public sealed class WorkerRestarts(
                 {
                     WorkspaceId = now.Id,
                     Severity = LogLineSeverity.Warn,
-                    Text = $"The worker {node.Name} stopped unexpectedly ({Why(seen.GetValueOrDefault(node.Name))}) and is being restarted (restart {times} since the workspace came up)."
+                    Text = $"The worker {node.Name} stopped unexpectedly ({Why(seen.GetValueOrDefault(node.Name))}) "
+                        + $"and is being restarted (restart {times} since the workspace came up)."
                 });
             }
             db.Audit.Add(new() { TenantId = now.TenantId, Verb = AutomaticRestarts.Verb, WorkspaceId = now.Id, Outcome = AutomaticRestarts.Again });
@@ -144,7 +152,10 @@ public sealed class WorkerRestarts(
         {
             WorkspaceId = now.Id,
             Severity = LogLineSeverity.Fail,
-            Text = $"{string.Join(", ", ended.Select(n => n.Name))} stopped unexpectedly again. Workers were restarted {options.MostRestarts} times within {options.RestartWindow.TotalMinutes:0} minutes, so automatic restarts are paused for now. Use less memory at once, or stop the workspace and start it with a larger size.",
+            Text = $"{string.Join(", ", ended.Select(n => n.Name))} stopped unexpectedly again. "
+                + $"Workers were restarted {options.MostRestarts} times within {options.RestartWindow.TotalMinutes:0} minutes, "
+                + "so automatic restarts are paused for now. "
+                + "Use less memory at once, or stop the workspace and start it with a larger size.",
         });
         db.Audit.Add(new() { TenantId = now.TenantId, Verb = AutomaticRestarts.Verb, WorkspaceId = now.Id, Outcome = AutomaticRestarts.GivenUp });
         await db.SaveChangesAsync(cancel);

@@ -22,7 +22,8 @@ public sealed class DemoSignIn
             .Concat(configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(e => e["Url"] ?? ""));
         if (bound.FirstOrDefault(a => !IsLoopback(a)) is { } open)
             throw new InvalidOperationException(
-                $"SignIn:Demo is on, but the portal is bound to {open}: anyone on that network could sign in as anyone. Bind it to 127.0.0.1, or turn SignIn:Demo off.");
+                $"SignIn:Demo is on, but the portal is bound to {open}: "
+                + "anyone on that network could sign in as anyone. Bind it to 127.0.0.1, or turn SignIn:Demo off.");
     }
 
     public bool IsOpen(HttpContext http) =>

@@ -134,7 +134,10 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
         return Results.Text($"""
             <!DOCTYPE html>
             <html lang="en" data-theme="system">
-            <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{E(title)}</title><link rel="stylesheet" href="/{sheet.Href}"></head>
+            <head>
+              <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+              <title>{E(title)}</title><link rel="stylesheet" href="/{sheet.Href}">
+            </head>
             <body data-state="{E(state)}"><div class="plain"><main><h1>{E(title)}</h1>
             {content}
             </main></div></body>

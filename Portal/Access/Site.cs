@@ -22,7 +22,8 @@ public sealed class Site
             throw new InvalidOperationException($"Site:AppsDomain is '{appsDomain}': it must be a domain for the apps' hosts, such as apps.localhost.");
         if (string.Equals(SiteOf(url.Host), SiteOf(appsDomain), StringComparison.OrdinalIgnoreCase))
             throw new InvalidOperationException(
-                $"Site:AppsDomain {appsDomain} is the same site as {url.Host}: apps that students run would receive the portal's cookies. Give the apps a domain of their own.");
+                $"Site:AppsDomain {appsDomain} is the same site as {url.Host}: "
+                + "apps that students run would receive the portal's cookies. Give the apps a domain of their own.");
         if (installation is not { Length: >= 5 } || !installation.All(char.IsAsciiLetterOrDigit))
             throw new InvalidOperationException("Installation:Id is not set: ten letters and digits that name this installation.");
         (PublicUrl, AppsDomain) = (url, appsDomain.ToLowerInvariant());

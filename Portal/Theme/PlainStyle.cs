@@ -12,8 +12,26 @@ public static class PlainStyle
     public static readonly string Css = $$"""
         html { {{Variables(Tokens.Light)}} }
         @media (prefers-color-scheme: dark) { html { {{Variables(Tokens.Dark)}} } }
-        body { margin: 0; background: var(--ground); color: var(--text); font: 400 {{Scale.Values["text-14"]}}/1.5 {{Scale.Values["font-sans"]}}; -webkit-font-smoothing: antialiased; }
-        header { display: flex; align-items: center; gap: 8px; height: 56px; box-sizing: border-box; padding: 0 16px; border-bottom: 1px solid var(--line); background: var(--surface); font-size: 15px; font-weight: 600; letter-spacing: -.01em; }
+        body {
+          margin: 0;
+          background: var(--ground);
+          color: var(--text);
+          font: 400 {{Scale.Values["text-14"]}}/1.5 {{Scale.Values["font-sans"]}};
+          -webkit-font-smoothing: antialiased;
+        }
+        header {
+          display: flex;
+          align-items: center;
+          gap: 8px;
+          height: 56px;
+          box-sizing: border-box;
+          padding: 0 16px;
+          border-bottom: 1px solid var(--line);
+          background: var(--surface);
+          font-size: 15px;
+          font-weight: 600;
+          letter-spacing: -.01em;
+        }
         svg { color: var(--accent); }
         main { display: grid; gap: 16px; max-width: 720px; margin: 0 auto; box-sizing: border-box; padding: 32px; }
         h1 { margin: 0; font-size: {{Scale.Values["text-28"]}}; font-weight: 600; line-height: 1.2; letter-spacing: -.015em; }

@@ -70,7 +70,14 @@ public sealed class ThemeStylesheet
             using (var stream = file.CreateReadStream()) stream.CopyTo(content);
             var bytes = content.ToArray();
             var href = $"{name}.{Hash(bytes)}.woff2";
-            return new(href, $$"""@font-face { font-family: "{{family}}"; src: url({{href}}) format("woff2"); font-weight: {{weights}}; font-display: swap; }{{"\n"}}""", bytes);
+            return new(href, $$"""
+                @font-face {
+                  font-family: "{{family}}";
+                  src: url({{href}}) format("woff2");
+                  font-weight: {{weights}};
+                  font-display: swap;
+                }{{"\n"}}
+                """, bytes);
         }
     }
 

@@ -143,7 +143,8 @@ internal sealed class Bench : IAsyncDisposable
         var parts = new List<string>();
         await using var ask = Command("""
             select s.key, percentile_cont(0.5) within group (order by 1000 * extract(epoch from s.ended_at - s.began_at))
-            from portal.run_steps s join portal.runs r on r.id = s.run_id join portal.workspaces w on w.id = r.workspace_id join portal.template_versions t on t.id = w.template_version_id
+            from portal.run_steps s join portal.runs r on r.id = s.run_id
+            join portal.workspaces w on w.id = r.workspace_id join portal.template_versions t on t.id = w.template_version_id
             where r.kind = 'Launch' and t.template_id = $1 and r.created_at >= $2 and s.ended_at is not null group by s.key order by min(s.began_at)
             """, template, since);
         await using var rows = await ask.ExecuteReaderAsync(cancel);

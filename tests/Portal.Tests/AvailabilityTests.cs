@@ -28,7 +28,8 @@ public sealed class AvailabilityTests
             ("Packages: spark is missing, and pip cannot fetch it: no package server responds.", "Name a mirror in /etc/pip.conf.");
 
         Availability.Reason(Spec, [], images).ShouldBe(
-            "Its image could not be built. Packages: spark is missing, and pip cannot fetch it: no package server responds. The Operations page says how to fix it.");
+            "Its image could not be built. Packages: spark is missing, and pip cannot fetch it: no package server responds. "
+            + "The Operations page says how to fix it.");
     }
 
     [Fact]

@@ -210,7 +210,8 @@ public sealed class TemplateFileTests
         parameters:
           - {id: cores, title: Cores, help: How many., type: number, env: CORES, default: 4, min: 1, max: 8.5}
           - {id: deep, title: Deep, type: switch, env: DEEP, default: true}
-          - {id: mode, title: Mode, type: choice, env: MODE, default: a, options: [{value: a, title: A}, {value: 2, title: B}], when: {parameter: deep, is: true}}
+          - {id: mode, title: Mode, type: choice, env: MODE, default: a, options: [{value: a, title: A}, {value: 2, title: B}],
+             when: {parameter: deep, is: true}}
           - {id: word, title: Word, type: text, env: WORD, default: abc, longest: 5, pattern: "[a-z]+"}
         presets:
           - {id: big, title: Big, says: Much., size: s, workers: 3, parameters: {cores: 6}}

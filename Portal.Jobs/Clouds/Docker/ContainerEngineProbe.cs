@@ -26,7 +26,8 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         var info = await InfoAsync(cancel);
         var version = await containerEngine.VersionAsync(cancel);
         return new CloudReport(
-            $"Docker Engine {info.ServerVersion}, API {version}, cgroup v{(info.CgroupVersion is { Length: > 0 } v ? v : "1")}, {info.NCPU} CPUs, {info.MemTotal >> 30} GiB, {info.ContainersRunning} containers running; isolation verified by a probe",
+            $"Docker Engine {info.ServerVersion}, API {version}, cgroup v{(info.CgroupVersion is { Length: > 0 } v ? v : "1")}, "
+            + $"{info.NCPU} CPUs, {info.MemTotal >> 30} GiB, {info.ContainersRunning} containers running; isolation verified by a probe",
             (int)info.NCPU, info.MemTotal >> 20);
     }
 
@@ -152,7 +153,8 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
             if (now.State is { Running: false })
             {
                 var log = await NodeLogs.TailAsync(containerEngine, id, 3, time, cancel);
-                Refuse($"the probe container exited at once with code {now.State.ExitCode}: {string.Join(' ', log)} {now.State.Error}|Images must contain Perl (Debian's perl-base) and run under any uid: fix the image.");
+                Refuse($"the probe container exited at once with code {now.State.ExitCode}: {string.Join(' ', log)} {now.State.Error}"
+                    + "|Images must contain Perl (Debian's perl-base) and run under any uid: fix the image.");
             }
 
             if (now.NetworkSettings?.Networks?.Values.FirstOrDefault()?.IPAddress is { Length: > 0 } address
@@ -164,7 +166,8 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
             await Task.Delay(TimeSpan.FromMilliseconds(200), time, cancel);
         }
 
-        Refuse($"the probe container cannot be reached from {(options.ProbeUser.Length > 0 ? $"the account {options.ProbeUser}" : "this process")}: {said}|Use a container engine on this host, and let local processes reach its bridges.");
+        Refuse($"the probe container cannot be reached from {(options.ProbeUser.Length > 0 ? $"the account {options.ProbeUser}" : "this process")}: {said}"
+            + "|Use a container engine on this host, and let local processes reach its bridges.");
         return said;
     }
 
@@ -193,7 +196,9 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         Must("ipv6 none", "a container has an IPv6 address, although the portal uses no IPv6");
         if (lines.FirstOrDefault(l => l.StartsWith("reached ", StringComparison.Ordinal)) is { } reached)
         {
-            Refuse($"a container reaches the host at {reached[8..]}|Look for a rule before the portal's in iptables' INPUT chain that lets bridges in, and for a container engine whose bridges are not on this host.");
+            Refuse($"a container reaches the host at {reached[8..]}"
+                + "|Look for a rule before the portal's in iptables' INPUT chain that lets bridges in, "
+                + "and for a container engine whose bridges are not on this host.");
         }
 
         void Must(string line, string otherwise)

@@ -62,7 +62,8 @@ public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
             || pool.BaseAddress.AddressFamily != System.Net.Sockets.AddressFamily.InterNetwork,
             nameof(options.Pool), "must be an IPv4 network of /8 to /24, such as 10.213.0.0/16");
         Wrong(options.EgressProxy.Length > 0 && !IsEgressProxy(options.EgressProxy, pool), nameof(options.EgressProxy),
-            "must be the IPv4 address and port of an HTTP proxy, such as 192.0.2.7:3128, that is neither this host's loopback nor one of the workspaces' addresses: nodes use no name server and have their own loopback");
+            "must be the IPv4 address and port of an HTTP proxy, such as 192.0.2.7:3128, "
+            + "that is neither this host's loopback nor one of the workspaces' addresses: nodes use no name server and have their own loopback");
         Wrong(options.TmpPercent is < 1 or > 100, nameof(options.TmpPercent), "must be 1 to 100 percent of a node's memory");
         Wrong(options.HomeMib is < 1 or > 65536, nameof(options.HomeMib), "must be 1 to 65536 MiB");
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);

@@ -14,7 +14,11 @@ public sealed class Identities(string folder)
         ArgumentOutOfRangeException.ThrowIfLessThan(uid, 1);
         Directory.CreateDirectory(folder, FolderMode);
         var id = uid.ToString(CultureInfo.InvariantCulture);
-        return (Written($"{id}.passwd", $"root:x:0:0:root:/root:/usr/sbin/nologin\nstudent:x:{id}:{id}:Student:/home/student:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"),
+        return (
+            Written($"{id}.passwd",
+                "root:x:0:0:root:/root:/usr/sbin/nologin\n"
+                + $"student:x:{id}:{id}:Student:/home/student:/bin/bash\n"
+                + "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"),
             Written($"{id}.group", $"root:x:0:\nstudent:x:{id}:\nnogroup:x:65534:\n"));
     }
 

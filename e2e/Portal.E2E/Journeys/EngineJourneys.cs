@@ -38,7 +38,9 @@ public sealed class EngineJourneys(Site site)
     [Fact, Trait("Lane", "long")]
     public Task Spark_FromCatalogueToDeleted_ComputesAndShowsItsApplication() =>
         TravelAsync(new("Spark", "Grace Hopper", "A lesson", "master", "six-million-trips.ipynb",
-            "from pyspark.sql import SparkSession; s = SparkSession.builder.appName('kept').getOrCreate(); (s.table('trips').count(), s.conf.get('spark.sql.adaptive.enabled'), s.conf.get('spark.sql.shuffle.partitions'))", "(6042000, 'false', '7')",
+            "from pyspark.sql import SparkSession; s = SparkSession.builder.appName('kept').getOrCreate(); "
+            + "(s.table('trips').count(), s.conf.get('spark.sql.adaptive.enabled'), s.conf.get('spark.sql.shuffle.partitions'))",
+            "(6042000, 'false', '7')",
             Set: async (grace, form) =>
             {
                 await Expect(form.Setting("Shuffle partitions")).ToHaveCountAsync(0);
@@ -71,7 +73,10 @@ public sealed class EngineJourneys(Site site)
     [Fact, Trait("Lane", "long")]
     public Task Hadoop_FromCatalogueToDeleted_ComputesAndLinksItsNodes() =>
         TravelAsync(new("Hadoop", "Alan Turing", "A lesson", "master", "six-million-trips.ipynb",
-            "import subprocess; subprocess.run(\"hdfs dfs -cat 'examples-data/sums/part-*' | wc -l; hdfs dfs -stat '%r %o' 'examples-data/trips/part-*' | sort -u\", shell=True, capture_output=True, text=True).stdout.split()", "['265', '2', '67108864']",
+            "import subprocess; subprocess.run("
+            + "\"hdfs dfs -cat 'examples-data/sums/part-*' | wc -l; hdfs dfs -stat '%r %o' 'examples-data/trips/part-*' | sort -u\", "
+            + "shell=True, capture_output=True, text=True).stdout.split()",
+            "['265', '2', '67108864']",
             Set: (_, form) => form.ChooseAsync("64 MiB")), async (_, page) =>
         {
             var hdfs = await page.OpenEngineAsync("HDFS");
@@ -102,7 +107,10 @@ public sealed class EngineJourneys(Site site)
     [Fact]
     public Task Slurm_FromCatalogueToDeleted_ComputesAndShowsItsNodes() =>
         TravelAsync(new("Slurm", "Ada Lovelace", "A lesson", "controller", "six-million-trips.ipynb",
-            "import subprocess; [subprocess.run(['sbatch', '--output=/dev/null', *job], capture_output=True, text=True).stdout.strip() for job in (['--wrap=sleep 240'], ['--wait', '--wrap=hostname'])]", "['Submitted batch job 2', 'Submitted batch job 3']"), async (_, page) =>
+            "import subprocess; "
+            + "[subprocess.run(['sbatch', '--output=/dev/null', *job], capture_output=True, text=True).stdout.strip() "
+            + "for job in (['--wrap=sleep 240'], ['--wait', '--wrap=hostname'])]",
+            "['Submitted batch job 2', 'Submitted batch job 3']"), async (_, page) =>
         {
             var queue = await page.OpenEngineAsync("Queue");
             foreach (var node in (string[])["worker0", "worker1"]) await Expect(queue.Text(node).First).ToBeVisibleAsync();

@@ -143,7 +143,9 @@ public sealed class EveryPage(Site site)
         {
             if (i > 0) await visit.Page.Keyboard.PressAsync("Tab");
             var stop = await visit.Page.EvaluateAsync<string>(
-                "() => { const e = document.activeElement; return e === document.body ? '' : `${getComputedStyle(e).outlineStyle} ${(e.ariaLabel ?? e.textContent).trim().replace(/\\s+/g, ' ')}`; }");
+                "() => { const e = document.activeElement; "
+                + "return e === document.body ? '' : "
+                + "`${getComputedStyle(e).outlineStyle} ${(e.ariaLabel ?? e.textContent).trim().replace(/\\s+/g, ' ')}`; }");
             if (stop.Length == 0) break;
             stops.Add(stop);
         }

@@ -71,5 +71,6 @@ public sealed class Reconnecting(Site site)
     }
 
     private static async Task SetVisibleAsync(IPage page, bool visible) => await page.EvaluateAsync(
-        "visible => { Object.defineProperty(document, 'visibilityState', { value: visible ? 'visible' : 'hidden', configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }", visible);
+        "visible => { Object.defineProperty(document, 'visibilityState', { value: visible ? 'visible' : 'hidden', configurable: true }); "
+        + "document.dispatchEvent(new Event('visibilitychange')); }", visible);
 }

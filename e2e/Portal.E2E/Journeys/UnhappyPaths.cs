@@ -85,7 +85,9 @@ public sealed class UnhappyPaths(Site site)
 
     private static async Task DecideAsync(Visit ken, string what, string body) =>
         (await ken.Page.EvaluateAsync<int>(
-            "([what, body]) => fetch(`/api/v1/managed-templates/notebook/${what}`, { method: 'POST', body, headers: { 'Content-Type': 'application/json', 'X-Portal-Csrf': '1' } }).then(r => r.status)", new[] { what, body })).ShouldBe(204);
+            "([what, body]) => fetch(`/api/v1/managed-templates/notebook/${what}`, "
+            + "{ method: 'POST', body, headers: { 'Content-Type': 'application/json', 'X-Portal-Csrf': '1' } }).then(r => r.status)",
+            new[] { what, body })).ShouldBe(204);
 
     [Fact]
     public async Task Student_CancelsAStart_KeepsItStoppedAndStartsItLater()
@@ -119,7 +121,8 @@ public sealed class UnhappyPaths(Site site)
 
         // As if nearly two idle hours had passed since it came up.
         Machine.Sql($"""
-            update portal.runs set ended_at = ended_at - interval '111 minutes' where workspace_id = (select id from portal.workspaces where slug = '{page.Slug}');
+            update portal.runs set ended_at = ended_at - interval '111 minutes'
+              where workspace_id = (select id from portal.workspaces where slug = '{page.Slug}');
             update portal.workspaces set active_at = clock_timestamp() - interval '110 minutes', active_by = null where slug = '{page.Slug}'
             """);
 

@@ -35,7 +35,9 @@ internal sealed class Cancel() : Figure("cancel")
                 throw new InvalidOperationException("An order was not accepted.");
         var ids = orders.Select(o => o.Id).ToArray();
         await bench.It.Database.ExecuteAsync($"""
-            update portal.runs set phase = 'Waiting', due_at = clock_timestamp() + interval '1 hour', admitted_at = clock_timestamp(), attempts = 1, said = 'The engine is away.' where workspace_id = any({ids})
+            update portal.runs set phase = 'Waiting', due_at = clock_timestamp() + interval '1 hour', admitted_at = clock_timestamp(),
+              attempts = 1, said = 'The engine is away.'
+            where workspace_id = any({ids})
             """, cancel);
         bench.It.Jobs.Start();
         // Startup is not measured. No launch shows that Jobs is working, because the waiting ones hold every place of launches at once.

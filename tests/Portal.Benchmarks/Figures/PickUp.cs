@@ -26,7 +26,8 @@ internal sealed class PickUp() : Figure("pickup")
         // The audit row is written with the order and never again, so its transaction is the order's.
         bench.Report.Tail("order committed → taken by a worker", await bench.SeriesAsync("""
             select 1000 * extract(epoch from s.began_at - pg_xact_commit_timestamp(a.xmin))::float8
-            from portal.audit a join portal.runs r on r.workspace_id = a.workspace_id and r.kind = 'Launch' and r.number = 1 join portal.run_steps s on s.run_id = r.id and s.key = 'CheckOrder'
+            from portal.audit a join portal.runs r on r.workspace_id = a.workspace_id and r.kind = 'Launch' and r.number = 1
+            join portal.run_steps s on s.run_id = r.id and s.key = 'CheckOrder'
             where a.verb = 'LaunchWorkspace' and a.at >= $1
             """, cancel, since), "ms", Goal);
     }

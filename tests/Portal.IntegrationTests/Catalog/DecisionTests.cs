@@ -55,8 +55,10 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
         (await ken.PostJsonAsync("/api/v1/managed-templates/nothing/offer", new { })).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         (await ken.PostJsonAsync($"/api/v1/managed-templates/{template}/deprecate", new { reason = "Take notebook." })).StatusCode.ShouldBe(
             HttpStatusCode.NoContent);
-        await web.Database.ExecuteAsync(
-            $"insert into portal.template_faults (file, line, field, reason, seen_at) values ('mine/template.yaml', 3, 'id', 'is missing', now()) on conflict do nothing", Cancel);
+        await web.Database.ExecuteAsync($"""
+            insert into portal.template_faults (file, line, field, reason, seen_at)
+            values ('mine/template.yaml', 3, 'id', 'is missing', now()) on conflict do nothing
+            """, Cancel);
         var view = await JsonAsync(await ken.GetAsync("/api/v1/managed-templates"));
         var row = view.GetProperty("templates").EnumerateArray().Single(t => t.GetProperty("id").GetString() == template);
         row.GetProperty("deprecated").GetString().ShouldBe("Take notebook.");

@@ -109,7 +109,8 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
     {
         var plan = await Lab.PlanAsync(
             nodes: await Lab.NodeAsync(
-                command: ["sh", "-c", "printf '\\033[31mred\\033[0m \\007bell\\n'; head -c 3000000 /dev/zero | tr '\\0' x; echo; yes line | head -c 15000000; echo last; sleep infinity"]));
+                command: ["sh", "-c", "printf '\\033[31mred\\033[0m \\007bell\\n'; head -c 3000000 /dev/zero | tr '\\0' x; echo; "
+                    + "yes line | head -c 15000000; echo last; sleep infinity"]));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
         var lines = await Eventually.SeesAsync(() => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 200, Cancel), l => l.Contains("last"),

@@ -46,7 +46,8 @@ public sealed class EgressProxyTests : IAsyncLifetime
         var plan = await NotebookAsync();
 
         var (said, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c",
-            $". /usr/local/lib/portal/node && pip install --quiet --index-url http://{Index}/simple --trusted-host {Index} course-helper && cd / && python3 -c 'import course_helper; print(course_helper.says())'");
+            $". /usr/local/lib/portal/node && pip install --quiet --index-url http://{Index}/simple --trusted-host {Index} course-helper "
+            + "&& cd / && python3 -c 'import course_helper; print(course_helper.says())'");
 
         (said, code).ShouldBe(("from the index", 0L));
         // For https the same proxy is asked to CONNECT.

@@ -219,7 +219,8 @@ public sealed class ImageBuilderTests : IAsyncLifetime
         await File.WriteAllTextAsync($"{_recipes}/mine/sub/tool", $"#!/bin/sh\necho {_unique}\n", Cancel);
         File.SetUnixFileMode($"{_recipes}/mine/sub/tool", (UnixFileMode)0x1ED); // 0755
         await File.WriteAllTextAsync($"{_recipes}/mine/recipe.json",
-            $$"""{"from":"base","dockerfile":"Dockerfile","archives":[{{(archive ? "\"wheels.tar.gz\"" : "")}}]{{(without is null ? "" : ",\"without\":\"Dockerfile.debian\"")}}}""", Cancel);
+            $$"""{"from":"base","dockerfile":"Dockerfile","archives":[{{(archive ? "\"wheels.tar.gz\"" : "")}}]"""
+            + $$"""{{(without is null ? "" : ",\"without\":\"Dockerfile.debian\"")}}}""", Cancel);
         if (archive)
         {
             await File.WriteAllTextAsync($"{_archives}/wheel", "a wheel", Cancel);

@@ -193,7 +193,8 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
-            "find / -xdev -name 'secret-of-another' 2>/dev/null; find /home /tmp /proc/1/root/home -name 'secret-of-another' 2>/dev/null")).Said.ShouldBeEmpty();
+            "find / -xdev -name 'secret-of-another' 2>/dev/null; "
+            + "find /home /tmp /proc/1/root/home -name 'secret-of-another' 2>/dev/null")).Said.ShouldBeEmpty();
         foreach (var place in new[] { theirs, Path.GetDirectoryName(theirs)!, Lab.Mounts })
         {
             Directory.Exists(place).ShouldBeTrue("on the host it is there");
@@ -213,7 +214,8 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         (await Lab.PythonInsideAsync(plan, "notebook", """
             import os
             os.chdir("/home/student/work")
-            for name in [b"a\nb", b"0/5\t1 2 3 4 5".replace(b"/", b"_"), b"-rf", b"$(touch x)", b"`id`", b"\xff\xfe", b"'; drop table", b" ", b"\x1b[31mred", b"a" * 255, "\u202egnp.exe".encode(), b"|"]:
+            for name in [b"a\nb", b"0/5\t1 2 3 4 5".replace(b"/", b"_"), b"-rf", b"$(touch x)", b"`id`",
+                b"\xff\xfe", b"'; drop table", b" ", b"\x1b[31mred", b"a" * 255, "\u202egnp.exe".encode(), b"|"]:
                 os.mkdir(name); open(os.path.join(name, name), "w").write("x")
             print("made")
             """)).Said.ShouldBe("made");
@@ -235,7 +237,8 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
-            $"cd /home/student/work && ln -s / root && ln -s {victim} v && ln -s /etc/shadow .notebook && ln -s ../.. up && ln -s {Lab.Folder} shares && chmod 777 . && (cat .notebook; ls v) 2>&1; true")).Said.ShouldNotContain("kept");
+            $"cd /home/student/work && ln -s / root && ln -s {victim} v && ln -s /etc/shadow .notebook && ln -s ../.. up "
+            + $"&& ln -s {Lab.Folder} shares && chmod 777 . && (cat .notebook; ls v) 2>&1; true")).Said.ShouldNotContain("kept");
 
         // Everything that root does with this folder, again.
         await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 48 << 20, Cancel);

@@ -160,7 +160,8 @@ public sealed class LocalIndex : IAsyncDisposable
                 && Files.Keys.Any(f => f.StartsWith(path[..path.LastIndexOf('/')], StringComparison.Ordinal))
                 && path.Split('/') is [_, .. var group, var artifact, var version, _] =>
             Encoding.UTF8.GetBytes(
-                $"<project><modelVersion>4.0.0</modelVersion><groupId>{string.Join('.', group)}</groupId><artifactId>{artifact}</artifactId><version>{version}</version></project>"),
+                $"<project><modelVersion>4.0.0</modelVersion><groupId>{string.Join('.', group)}</groupId>"
+                + $"<artifactId>{artifact}</artifactId><version>{version}</version></project>"),
         _ => null,
     };
 
@@ -171,7 +172,10 @@ public sealed class LocalIndex : IAsyncDisposable
             .Select(k => (Name: Path.GetFileName(k), Url: $"../../{k}", Sum: Convert.ToHexStringLower(SHA256.HashData(Files[k])))).ToList();
         return files.Count == 0 ? Results.NotFound()
             : _html
-            ? Results.Text($"<!DOCTYPE html><html><body>{string.Concat(files.Select(f => $"<a href=\"{f.Url}#sha256={f.Sum}\" data-requires-python=\"&gt;=3\">{f.Name}</a><br/>"))}</body></html>", "text/html")
+            ? Results.Text(
+                "<!DOCTYPE html><html><body>"
+                + string.Concat(files.Select(f => $"<a href=\"{f.Url}#sha256={f.Sum}\" data-requires-python=\"&gt;=3\">{f.Name}</a><br/>"))
+                + "</body></html>", "text/html")
             : Results.Text(JsonSerializer.Serialize(
                 new { meta = new Dictionary<string, string>(StringComparer.Ordinal) { ["api-version"] = "1.1" }, name = project,
                     files = files.Select(f => new { filename = f.Name, url = f.Url }) }), "application/vnd.pypi.simple.v1+json");

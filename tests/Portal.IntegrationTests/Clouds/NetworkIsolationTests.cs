@@ -106,7 +106,8 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         }
 
         var (said, _) = await Lab.InsideAsync(plan, "notebook", "sh", "-c",
-            "find / -xdev -type s 2>/dev/null; find /run /var/run /tmp -type s 2>/dev/null; ls /run/docker.sock /var/run/docker.sock /run/containerd 2>/dev/null");
+            "find / -xdev -type s 2>/dev/null; find /run /var/run /tmp -type s 2>/dev/null; "
+            + "ls /run/docker.sock /var/run/docker.sock /run/containerd 2>/dev/null");
         said.ShouldBeEmpty();
         (await Lab.PythonInsideAsync(plan, "notebook",
             "import os; print([p for p in os.listdir('/proc') if p.isdigit() and 'dockerd' in open(f'/proc/{p}/comm').read()])")).Said.ShouldBe("[]");

@@ -27,7 +27,8 @@ public sealed class RegistryTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await File.WriteAllTextAsync($"{_folder}/config.yml",
-            $"{{version: 0.1, log: {{level: error}}, storage: {{filesystem: {{rootdirectory: {_folder}/images}}}}, http: {{addr: '127.0.0.1:{_port}'}}}}", Cancel);
+            $"{{version: 0.1, log: {{level: error}}, "
+            + $"storage: {{filesystem: {{rootdirectory: {_folder}/images}}}}, http: {{addr: '127.0.0.1:{_port}'}}}}", Cancel);
         var start = new ProcessStartInfo("docker-registry", ["serve", $"{_folder}/config.yml"])
         {
             UseShellExecute = false,

@@ -235,7 +235,10 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
             await using var db = It.Database.Open();
             var open = await db.Runs.AsNoTracking().Where(r => r.EndedAt == null).ToListAsync(Cancel);
             throw new TimeoutException(
-                $"{e.Message}\n{string.Join('\n', open.Select(r => $"{r.Kind} {r.Phase} step {r.Step} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Said}"))}\nJobs {It.Jobs.Id} {It.Jobs.Runs}: {It.Jobs.LastWords}\nWeb {It.Web.Id} {It.Web.Runs}: {It.Web.LastWords}", e);
+                $"{e.Message}\n"
+                + string.Join('\n', open.Select(r =>
+                    $"{r.Kind} {r.Phase} step {r.Step} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Said}"))
+                + $"\nJobs {It.Jobs.Id} {It.Jobs.Runs}: {It.Jobs.LastWords}\nWeb {It.Web.Id} {It.Web.Runs}: {It.Web.LastWords}", e);
         }
     }
 

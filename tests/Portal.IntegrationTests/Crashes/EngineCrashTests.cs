@@ -42,7 +42,8 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
         os.chdir("/home/student/work")
         def ask(*command): return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         def job(number): return dict(field.split("=", 1) for field in ask("scontrol", "show", "job", number).split() if "=" in field)
-        def nodes(field): return [line.split()[1] for line in ask("sinfo", "-h", "-N", "-o", f"%T {field}").splitlines() if line.split()[0] in ("idle", "mixed", "allocated", "completing")]
+        def nodes(field): return [line.split()[1] for line in ask("sinfo", "-h", "-N", "-o", f"%T {field}").splitlines()
+            if line.split()[0] in ("idle", "mixed", "allocated", "completing")]
 
         """;
 
@@ -80,7 +81,8 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
         for n in range(8):
             with open(f"/tmp/in/{n}", "w") as f: f.write(f"{n}\n")
         with open("/tmp/slow.sh", "w") as f: f.write("sleep 10; cat")
-        subprocess.run("hdfs dfs -put -f /tmp/in lost && mapred streaming -files /tmp/slow.sh -mapper 'sh slow.sh' -reducer cat -input lost -output done", shell=True, check=True)
+        subprocess.run("hdfs dfs -put -f /tmp/in lost && mapred streaming -files /tmp/slow.sh -mapper 'sh slow.sh' -reducer cat -input lost -output done",
+            shell=True, check=True)
         lines = subprocess.run("hdfs dfs -cat 'done/part-*'", shell=True, check=True, capture_output=True, text=True).stdout.split()
         print("sum", sum(int(line) for line in lines), "of", len(lines))
         """, """
@@ -141,7 +143,8 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
             """, """
             import subprocess
             subprocess.run("hadoop jar /opt/hadoop/examples.jar wordcount kept counts", shell=True, check=True)
-            counts = [line.split() for line in subprocess.run("hdfs dfs -cat 'counts/part-r-*'", shell=True, check=True, capture_output=True, text=True).stdout.splitlines()]
+            counts = [line.split()
+                for line in subprocess.run("hdfs dfs -cat 'counts/part-r-*'", shell=True, check=True, capture_output=True, text=True).stdout.splitlines()]
             print(len(counts), "words", sum(int(count) for _, count in counts), "in all")
             """, "12 words 600000 in all");
 
@@ -166,7 +169,8 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
     public Task Job_OfASlurmThatIsStoppedAndStarted_RunsAgain() =>
         // What it did before the stop is lost with its nodes; it is not "running" forever.
         Slurm.StopAtWorkAsync(SlurmCommands + """
-            with open("number", "w") as f: f.write(ask("sbatch", "--parsable", "--nodes=2", "--output=again.txt", "--wrap=srun --mpi=none sh -c 'until [ -e go ]; do sleep 1; done; echo done'"))
+            with open("number", "w") as f: f.write(ask("sbatch", "--parsable", "--nodes=2", "--output=again.txt",
+                "--wrap=srun --mpi=none sh -c 'until [ -e go ]; do sleep 1; done; echo done'"))
             """, SlurmCommands + "print(int(len(nodes('%N')) == 2 and 'allocated worker1' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))",
             SlurmCommands + """
             with open("go", "w"): pass

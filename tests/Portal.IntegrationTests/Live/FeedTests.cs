@@ -138,9 +138,10 @@ public sealed class FeedTests
     private static async Task<long> EndListenersAsync(TestDatabase database)
     {
         await using var admin = NpgsqlDataSource.Create(database.Admin);
-        await using var end =
-            admin.CreateCommand(
-                "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and lower(query) like 'listen portal_changes%'");
+        await using var end = admin.CreateCommand("""
+            select count(pg_terminate_backend(pid)) from pg_stat_activity
+            where datname = current_database() and lower(query) like 'listen portal_changes%'
+            """);
         return (long)(await end.ExecuteScalarAsync(Cancel))!;
     }
 }

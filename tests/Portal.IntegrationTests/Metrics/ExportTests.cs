@@ -32,9 +32,11 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
     {
         var workspace = await web.WorkspaceAsync("Ada");
         await using var jobs = NpgsqlDataSource.Create(web.Database.Jobs);
-        await using (var node =
-            jobs.CreateCommand(
-                $"update portal.nodes set cpu_history = '{{0.1,0.25}}', memory_bytes = 1000, memory_limit_bytes = 4000, throttled = 0.5, restarts = 2, out_of_memory_kills = 3, pids = 17 where workspace_id = '{workspace.Id}'"))
+        await using (var node = jobs.CreateCommand($$"""
+            update portal.nodes set cpu_history = '{0.1,0.25}', memory_bytes = 1000, memory_limit_bytes = 4000, throttled = 0.5,
+              restarts = 2, out_of_memory_kills = 3, pids = 17
+            where workspace_id = '{{workspace.Id}}'
+            """))
             (await node.ExecuteNonQueryAsync(Cancel)).ShouldBe(1);
         var now = TimeProvider.System.GetUtcNow();
         var rows = new SampleRows(jobs);

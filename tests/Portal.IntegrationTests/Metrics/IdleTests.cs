@@ -79,8 +79,10 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         await db.SaveChangesAsync(Cancel);
         await _database.ExecuteAsync($"update portal.runs set phase = 'Succeeded', ended_at = {Now.AddMinutes(-minutesAgo)} where workspace_id = {id}", Cancel);
         var (at, by) = activeMinutesAgo is { } active ? (Now.AddMinutes(-active), "kernels") : ((DateTimeOffset?)null, (string?)null);
-        await _database.ExecuteAsync(
-            $"update portal.workspaces set generation = 1, subnet = '10.213.0.0/27', template_version_id = {version}, active_at = {at}, active_by = {by} where id = {id}", Cancel);
+        await _database.ExecuteAsync($"""
+            update portal.workspaces set generation = 1, subnet = '10.213.0.0/27', template_version_id = {version}, active_at = {at}, active_by = {by}
+            where id = {id}
+            """, Cancel);
         return (id, server);
     }
 

@@ -86,7 +86,8 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         var (mount, _, _) = await Lab.WorkAsync(CloudLab.New(), Uid);
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount, command: ["python3", "-c", $$"""
             import os, subprocess, sys, time
-            write = "import os; f = open('{{ClusterPlans.WorkFolder}}/' + os.sys.argv[1], 'wb'); f.write(os.urandom(20_000_000)); f.flush(); os.fsync(f.fileno())"
+            write = ("import os; f = open('{{ClusterPlans.WorkFolder}}/' + os.sys.argv[1], 'wb'); "
+                "f.write(os.urandom(20_000_000)); f.flush(); os.fsync(f.fileno())")
             exec("import sys; sys.argv[1:] = ['mine']; " + write)
             subprocess.run([sys.executable, "-c", write, "childs"], check=True)
             time.sleep(600)

@@ -52,7 +52,8 @@ public sealed class AccessEndsTests(WebFixture web) : IClassFixture<WebFixture>
         await Until.TrueAsync("the tab is refused", IsRefusedAsync, Cancel, Promised);
         var tabRefused = clock.GetElapsedTime(start);
         TestContext.Current.TestOutputHelper!.WriteLine(
-            $"{why}: WebSocket cut after {socketCut.TotalMilliseconds:F0} ms, download {downloadCut.TotalMilliseconds:F0} ms, tab refused {tabRefused.TotalMilliseconds:F0} ms");
+            $"{why}: WebSocket cut after {socketCut.TotalMilliseconds:F0} ms, "
+            + $"download {downloadCut.TotalMilliseconds:F0} ms, tab refused {tabRefused.TotalMilliseconds:F0} ms");
         tabRefused.ShouldBeLessThan(Expected);
         if (why == "membership removed") await web.JoinAsync("Alan");
     }

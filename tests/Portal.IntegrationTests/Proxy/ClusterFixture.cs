@@ -132,7 +132,8 @@ public sealed class ClusterFixture : IAsyncLifetime
         {
             if (http.Connection.LocalIpAddress!.ToString().EndsWith(".3", StringComparison.Ordinal))
                 return Results.Text(
-                    $"{http.Request.Method} {http.Request.Path}{http.Request.QueryString} {await new StreamReader(http.Request.Body).ReadToEndAsync(http.RequestAborted)}");
+                    $"{http.Request.Method} {http.Request.Path}{http.Request.QueryString} "
+                    + $"{await new StreamReader(http.Request.Body).ReadToEndAsync(http.RequestAborted)}");
             return http.Request.Query.ContainsKey("noredirect")
                 ? Results.Text(System.Text.Json.JsonSerializer.Serialize(new { Location }), "application/json")
                 : Results.Redirect(Location!, preserveMethod: true);

@@ -22,7 +22,8 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         using var answer = await visitor.GetAsync(web.AppUrl(w.Slug) + "/tree?a=1", h =>
         {
             h.TryAddWithoutValidation("Cookie",
-                $"{web.SessionCookie}={visitor.Session}; {web.AppCookie}={visitor.Cookies[(new Uri(web.AppUrl(w.Slug)).Authority, web.AppCookie)]}; _xsrf=keep");
+                $"{web.SessionCookie}={visitor.Session}; "
+                + $"{web.AppCookie}={visitor.Cookies[(new Uri(web.AppUrl(w.Slug)).Authority, web.AppCookie)]}; _xsrf=keep");
             h.TryAddWithoutValidation("Authorization", "token of-the-browser");
             h.TryAddWithoutValidation("X-Forwarded-For", "1.2.3.4");
             h.TryAddWithoutValidation("X-Portal-Operator", "yes");

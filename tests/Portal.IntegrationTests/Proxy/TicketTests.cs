@@ -100,8 +100,11 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
 
         // A forged row of a person without permission: refused when it is used.
         var hash = Core.Access.Secret.Hash("forged");
-        await web.Database.ExecuteAsync(
-            $"insert into portal.app_tickets (hash, workspace_id, app, person_id, session_hash, expires_at) select {hash}, {w.Id}, 'notebook', person_id, hash, clock_timestamp() + interval '1 minute' from portal.sessions where person_id = {web.Person("Alan")} limit 1", Cancel);
+        await web.Database.ExecuteAsync($"""
+            insert into portal.app_tickets (hash, workspace_id, app, person_id, session_hash, expires_at)
+            select {hash}, {w.Id}, 'notebook', person_id, hash, clock_timestamp() + interval '1 minute'
+            from portal.sessions where person_id = {web.Person("Alan")} limit 1
+            """, Cancel);
         (await visitor.EnterAsync(web.AppUrl(w.Slug) + "/.portal/enter", "forged", web.Origin)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 
@@ -176,8 +179,10 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         var w = await web.WorkspaceAsync("Ada");
         await web.Database.ExecuteAsync($"update portal.runs set phase = 'Active', ended_at = null where workspace_id = {w.Id}", Cancel);
         var hash = Core.Access.Secret.Hash("proof of " + w.Slug);
-        await web.Database.ExecuteAsync(
-            $"insert into portal.app_tickets (hash, workspace_id, app, person_id, expires_at) values ({hash}, {w.Id}, 'notebook', {w.PersonId}, clock_timestamp() + interval '1 minute')", Cancel);
+        await web.Database.ExecuteAsync($"""
+            insert into portal.app_tickets (hash, workspace_id, app, person_id, expires_at)
+            values ({hash}, {w.Id}, 'notebook', {w.PersonId}, clock_timestamp() + interval '1 minute')
+            """, Cancel);
         (await jobs.EnterAsync(web.AppUrl(w.Slug) + "/.portal/enter", "proof of " + w.Slug, web.Origin)).StatusCode.ShouldBe(HttpStatusCode.SeeOther);
         (await jobs.GetAsync(web.AppUrl(w.Slug) + "/api")).StatusCode.ShouldBe(HttpStatusCode.OK);
         await using (var db = web.Database.Open())

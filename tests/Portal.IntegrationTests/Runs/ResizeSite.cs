@@ -90,9 +90,10 @@ internal sealed class ResizeSite : IAsyncDisposable
     public async Task ForgeAsync(Guid id, string column, object value)
     {
         await using var web = NpgsqlDataSource.Create(_database.Web);
-        await using var forge =
-            web.CreateCommand(
-                $"insert into portal.runs (workspace_id, number, kind, ordered_by, {column}) select $1, max(number) + 1, 'Resize', $2, $3 from portal.runs where workspace_id = $1");
+        await using var forge = web.CreateCommand($"""
+            insert into portal.runs (workspace_id, number, kind, ordered_by, {column})
+            select $1, max(number) + 1, 'Resize', $2, $3 from portal.runs where workspace_id = $1
+            """);
         foreach (var v in (object[])[id, Owner, value]) forge.Parameters.Add(new() { Value = v });
         await forge.ExecuteNonQueryAsync(_cancel);
     }

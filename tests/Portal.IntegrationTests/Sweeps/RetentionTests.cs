@@ -23,16 +23,30 @@ public sealed class RetentionTests
         await database.ExecuteAsync($"delete from portal.log_lines", Cancel);
         var (w, d, p) = (kept.Id, deleted.Id, site.Students[0]);
         await database.ExecuteAsync($"update portal.workspaces set deleted_at = clock_timestamp() - interval '31 days' where id = {d}", Cancel);
-        await database.ExecuteAsync(
-            $"insert into portal.sessions (hash, person_id, expires_at) values ('old', {p}, clock_timestamp() - interval '1 second'), ('young', {p}, clock_timestamp() + interval '1 minute')", Cancel);
-        await database.ExecuteAsync(
-            $"insert into portal.app_sessions (hash, workspace_id, generation, app, person_id, expires_at) values ('old', {w}, 1, 'lab', {p}, clock_timestamp() - interval '1 second'), ('young', {w}, 1, 'lab', {p}, clock_timestamp() + interval '1 minute')", Cancel);
-        await database.ExecuteAsync(
-            $"insert into portal.app_tickets (hash, workspace_id, app, person_id, expires_at) values ('old', {w}, 'lab', {p}, clock_timestamp() - interval '11 minutes'), ('young', {w}, 'lab', {p}, clock_timestamp() - interval '9 minutes')", Cancel);
-        await database.ExecuteAsync(
-            $"insert into portal.subnets (block, workspace_id, released_at) values ('old', {w}, clock_timestamp() - interval '61 minutes'), ('young', {w}, clock_timestamp() - interval '59 minutes'), ('held', {w}, null)", Cancel);
-        await database.ExecuteAsync(
-            $"insert into portal.log_lines (workspace_id, severity, text, at) values ({w}, 'Info', 'old', clock_timestamp() - interval '181 days'), ({w}, 'Info', 'young', clock_timestamp() - interval '179 days'), ({d}, 'Info', 'of the deleted', clock_timestamp() - interval '32 days')", Cancel);
+        await database.ExecuteAsync($"""
+            insert into portal.sessions (hash, person_id, expires_at)
+            values ('old', {p}, clock_timestamp() - interval '1 second'), ('young', {p}, clock_timestamp() + interval '1 minute')
+            """, Cancel);
+        await database.ExecuteAsync($"""
+            insert into portal.app_sessions (hash, workspace_id, generation, app, person_id, expires_at)
+            values ('old', {w}, 1, 'lab', {p}, clock_timestamp() - interval '1 second'),
+              ('young', {w}, 1, 'lab', {p}, clock_timestamp() + interval '1 minute')
+            """, Cancel);
+        await database.ExecuteAsync($"""
+            insert into portal.app_tickets (hash, workspace_id, app, person_id, expires_at)
+            values ('old', {w}, 'lab', {p}, clock_timestamp() - interval '11 minutes'),
+              ('young', {w}, 'lab', {p}, clock_timestamp() - interval '9 minutes')
+            """, Cancel);
+        await database.ExecuteAsync($"""
+            insert into portal.subnets (block, workspace_id, released_at)
+            values ('old', {w}, clock_timestamp() - interval '61 minutes'), ('young', {w}, clock_timestamp() - interval '59 minutes'), ('held', {w}, null)
+            """, Cancel);
+        await database.ExecuteAsync($"""
+            insert into portal.log_lines (workspace_id, severity, text, at)
+            values ({w}, 'Info', 'old', clock_timestamp() - interval '181 days'),
+              ({w}, 'Info', 'young', clock_timestamp() - interval '179 days'),
+              ({d}, 'Info', 'of the deleted', clock_timestamp() - interval '32 days')
+            """, Cancel);
         var (runs, audit, reservations) = await KeptForEverAsync(database);
 
         await jobs.Get<Retention>().RunAsync(Cancel);

@@ -110,8 +110,10 @@ public sealed class SweepTests
         await Until.TrueAsync("it calls its cloud", () => Task.FromResult(Volatile.Read(ref calls) == 2), Cancel);
 
         // As after a freeze: the database has ended the transaction with the locks; the next heartbeats find out.
-        await database.ExecuteAsync(
-            $"select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())", Cancel);
+        await database.ExecuteAsync($"""
+            select pg_terminate_backend(pid) from pg_locks
+            where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())
+            """, Cancel);
         await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, Cancel);
         hold.Set();
         await first;
@@ -284,9 +286,10 @@ public sealed class SweepTests
         await using var jobs = site.Process(Clouds(), Lease);
         await DeclareAsync(jobs);
         await using var admin = NpgsqlDataSource.Create(database.Admin);
-        await using (var old =
-            admin.CreateCommand(
-                "insert into hangfire.set (key, score, value) values ('recurring-jobs', 1, 'of-last-year'); insert into hangfire.hash (key, field, value) values ('recurring-job:of-last-year', 'Cron', '* * * * *')"))
+        await using (var old = admin.CreateCommand("""
+            insert into hangfire.set (key, score, value) values ('recurring-jobs', 1, 'of-last-year');
+            insert into hangfire.hash (key, field, value) values ('recurring-job:of-last-year', 'Cron', '* * * * *')
+            """))
             await old.ExecuteNonQueryAsync(Cancel);
 
         await DeclareAsync(jobs);
@@ -372,7 +375,10 @@ public sealed class SweepTests
     private static async Task<bool> WaitsAsync(TestDatabase database)
     {
         await using var db = database.Open();
-        return await db.Database.SqlQuery<bool>(
-            $"select exists (select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())) as \"Value\"").SingleAsync(Cancel);
+        return await db.Database.SqlQuery<bool>($"""
+            select exists (select from pg_locks
+              where locktype = 'advisory' and not granted
+                and database = (select oid from pg_database where datname = current_database())) as "Value"
+            """).SingleAsync(Cancel);
     }
 }

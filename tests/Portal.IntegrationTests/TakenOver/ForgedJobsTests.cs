@@ -26,7 +26,11 @@ public sealed class ForgedJobsTests
             await ForgeRecurringAsync(source, Path.Combine(folder, "recurring"));
             // Hangfire retries it later, like every failed job; it fails to load each time.
             await Until.TrueAsync("the forged job was fetched and did not load",
-                () => TrueAsync(source, $"select exists (select from hangfire.job where id = {job} and statename in ('Failed', 'Scheduled')) and exists (select from hangfire.state where jobid = {job} and (reason like '%no job type%' or data::text like '%no job type%'))"), Cancel, TimeSpan.FromMinutes(1));
+                () => TrueAsync(source, $"""
+                    select exists (select from hangfire.job where id = {job} and statename in ('Failed', 'Scheduled'))
+                      and exists (select from hangfire.state
+                        where jobid = {job} and (reason like '%no job type%' or data::text like '%no job type%'))
+                    """), Cancel, TimeSpan.FromMinutes(1));
             // It is due each second; our own entries, which the scheduler reads after it, have fallen due several times since.
             await using var newest = source.CreateCommand("select max(id) from hangfire.job");
             var before = (long)(await newest.ExecuteScalarAsync(Cancel))!;
@@ -98,7 +102,9 @@ public sealed class ForgedJobsTests
     }
 
     private static Task<long> ForgeJobAsync(NpgsqlDataSource source, string file) =>
-        ForgeAsync(source, """{"Type":"System.IO.File, mscorlib","Method":"WriteAllText","ParameterTypes":"[\"System.String, mscorlib\",\"System.String, mscorlib\"]"}""", $"""["\"{file}\"","\"run\""]""");
+        ForgeAsync(source,
+            """{"Type":"System.IO.File, mscorlib","Method":"WriteAllText","ParameterTypes":"[\"System.String, mscorlib\",\"System.String, mscorlib\"]"}""",
+            $"""["\"{file}\"","\"run\""]""");
 
     private static async Task<long> ForgeAsync(NpgsqlDataSource source, string invocation, string arguments)
     {
@@ -108,9 +114,11 @@ public sealed class ForgedJobsTests
         command.Parameters.Add(new() { Value = invocation });
         command.Parameters.Add(new() { Value = arguments });
         var id = (long)(await command.ExecuteScalarAsync(Cancel))!;
-        await using var state =
-            source.CreateCommand(
-                $$"""with s as (insert into hangfire.state (jobid, name, createdat, data) values ({{id}}, 'Enqueued', now(), '{"Queue":"sweeps"}'::jsonb) returning id) update hangfire.job set stateid = (select id from s) where id = {{id}}""");
+        await using var state = source.CreateCommand($$"""
+            with s as (insert into hangfire.state (jobid, name, createdat, data)
+              values ({{id}}, 'Enqueued', now(), '{"Queue":"sweeps"}'::jsonb) returning id)
+            update hangfire.job set stateid = (select id from s) where id = {{id}}
+            """);
         await state.ExecuteNonQueryAsync(Cancel);
         await using var queue = source.CreateCommand($"insert into hangfire.jobqueue (jobid, queue) values ({id}, 'sweeps')");
         await queue.ExecuteNonQueryAsync(Cancel);
@@ -126,7 +134,9 @@ public sealed class ForgedJobsTests
         command.Parameters.Add(new()
         {
             Value = new[] { "sweeps", "* * * * * *", "UTC",
-                $$"""{"t":"System.IO.File, mscorlib","m":"WriteAllText","p":["System.String, mscorlib","System.String, mscorlib"],"a":["\"{{file}}\"","\"run\""]}""", "2026-01-01T00:00:00.0000000Z", "2026-01-01T00:00:00.0000000Z", "2" },
+                """{"t":"System.IO.File, mscorlib","m":"WriteAllText","p":["System.String, mscorlib","System.String, mscorlib"],"a":"""
+                + $$"""["\"{{file}}\"","\"run\""]}""",
+                "2026-01-01T00:00:00.0000000Z", "2026-01-01T00:00:00.0000000Z", "2" },
         });
         await command.ExecuteNonQueryAsync(Cancel);
         await using var entry = source.CreateCommand("insert into hangfire.set (key, score, value) values ('recurring-jobs', 1, 'evil')");

@@ -107,7 +107,11 @@ public sealed class ForgedOrdersTests
         var quotaOwner = reservation == "other" ? other : owner;
         await RunAsync("insert into portal.work_folders (id, tenant_id, class_id, person_id, limit_gib) values ($1, $2, $3, $4, $5)", folder,
             site.Tenant, site.Class, folderOwner, gib);
-        await RunAsync("insert into portal.workspaces (id, slug, tenant_id, class_id, person_id, template_version_id, work_folder_id, name, size_id, end_at) values ($1, $2, $3, $4, $5, $6, $7, 'forged', $8, clock_timestamp() + interval '2 hours')",
+        await RunAsync("""
+            insert into portal.workspaces
+              (id, slug, tenant_id, class_id, person_id, template_version_id, work_folder_id, name, size_id, end_at)
+            values ($1, $2, $3, $4, $5, $6, $7, 'forged', $8, clock_timestamp() + interval '2 hours')
+            """,
             id, workspace.StartsWith("slug = ", StringComparison.Ordinal) ? workspace[7..] : WorkspaceName.NewSlug(), site.Tenant, site.Class, owner,
             site.TemplateVersion, folder, workspace.StartsWith("size_id", StringComparison.Ordinal) ? "enormous" : "s");
         if (reservation != "skip")
@@ -119,8 +123,11 @@ public sealed class ForgedOrdersTests
         await RunAsync("insert into portal.runs (workspace_id, number, kind, ordered_by) values ($1, 1, 'Launch', $2)", id, owner);
         return id;
 
-        Task ReserveAsync(ReservationKind kind, Guid? ofWorkspace, Guid? ofFolder, int cpu, int memory, int storage, int workspaces) => RunAsync(
-            "insert into portal.reservations (tenant_id, class_id, person_id, workspace_id, work_folder_id, kind, vcpu, memory_mib, storage_gib, workspaces, node) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        Task ReserveAsync(ReservationKind kind, Guid? ofWorkspace, Guid? ofFolder, int cpu, int memory, int storage, int workspaces) => RunAsync("""
+            insert into portal.reservations
+              (tenant_id, class_id, person_id, workspace_id, work_folder_id, kind, vcpu, memory_mib, storage_gib, workspaces, node)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            """,
             site.Tenant, site.Class, quotaOwner, (object?)ofWorkspace ?? DBNull.Value, (object?)ofFolder ?? DBNull.Value, kind.ToString(), cpu,
             memory, storage, workspaces, kind == ReservationKind.Compute ? "notebook" : "");
 

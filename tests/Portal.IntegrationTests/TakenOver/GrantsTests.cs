@@ -28,9 +28,11 @@ public sealed class GrantsTests(GrantsDatabase database) : IClassFixture<GrantsD
         var granted = new SortedSet<string>(StringComparer.Ordinal);
         await using (var source = NpgsqlDataSource.Create(database.It.Admin))
         await using (var read = source.CreateCommand("""
-            select grantee || ' ' || lower(privilege_type) || ' ' || table_name || '.' || column_name from information_schema.column_privileges where table_schema = 'portal' and grantee in ('portal_web', 'portal_jobs', 'PUBLIC')
+            select grantee || ' ' || lower(privilege_type) || ' ' || table_name || '.' || column_name
+              from information_schema.column_privileges where table_schema = 'portal' and grantee in ('portal_web', 'portal_jobs', 'PUBLIC')
             union select grantee || ' ' || lower(privilege_type) || ' ' || table_name from information_schema.table_privileges
-              where table_schema = 'portal' and grantee in ('portal_web', 'portal_jobs', 'PUBLIC') and privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
+              where table_schema = 'portal' and grantee in ('portal_web', 'portal_jobs', 'PUBLIC')
+                and privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
             """))
         await using (var rows = await read.ExecuteReaderAsync(Cancel))
             while (await rows.ReadAsync(Cancel)) granted.Add(rows.GetString(0));

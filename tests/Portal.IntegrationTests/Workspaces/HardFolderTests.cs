@@ -49,7 +49,9 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
         await PythonAsync(node, """
             import os
             os.chdir(b"/home/student/work")
-            for name in (b"-rf", b"--help", b"$(touch pwned)", b"`touch pwned`", b"; touch pwned", b"a\nb", b"a\tb", b"*", b"~", b"'\"", b" leading", b"...", b"x" * 255, "\u202egpj.exe".encode(), b"%2e%2e%2f", b"<script>alert(1)<", b"CON", b"\xff\xfe no text"):
+            for name in (b"-rf", b"--help", b"$(touch pwned)", b"`touch pwned`", b"; touch pwned", b"a\nb", b"a\tb", b"*",
+                b"~", b"'\"", b" leading", b"...", b"x" * 255, "\u202egpj.exe".encode(),
+                b"%2e%2e%2f", b"<script>alert(1)<", b"CON", b"\xff\xfe no text"):
                 open(name, "wb").close()
             os.symlink("/", "root"); os.symlink("/proc/self/environ", "secrets"); os.symlink("loop", "loop"); os.mkfifo("pipe")
             for _ in range(60): os.mkdir(b"d" * 100); os.chdir(b"d" * 100)

@@ -13,7 +13,8 @@ public sealed class ExternalHost : IAsyncDisposable
 {
     public const int Port = 9100, ProxyPort = 3128;
     private const string Serve =
-        "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => shift, Listen => 50, ReuseAddr => 1) or die; print qq(listens\\n); close STDOUT; while (my $c = $s->accept) { close $c }";
+        "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => shift, Listen => 50, ReuseAddr => 1) or die; "
+        + "print qq(listens\\n); close STDOUT; while (my $c = $s->accept) { close $c }";
 
     // GET of a full address: the file FOLDER/host/path; the line is logged in FOLDER/asked. A
     // CONNECT is connected to itself, so what follows is answered the same way.
@@ -31,7 +32,10 @@ public sealed class ExternalHost : IAsyncDisposable
                 my $path = $what =~ s{^http://}{}r; $path = "$inside$what" if $inside; $path =~ s/[?#].*//; $path =~ s{/$}{/index.html};
                 my $file; my $found = $path !~ /\.\./ && -f "$folder/$path" && open($file, '<:raw', "$folder/$path");
                 my $body = $found ? do { local $/; <$file> } : 'nothing'; my $type = $path =~ /html$/ ? 'text/html' : 'application/octet-stream';
-                syswrite $c, "HTTP/1.1 " . ($found ? "200 OK" : "404 Nothing") . "\r\nContent-Type: $type\r\nContent-Length: " . length($body) . "\r\nConnection: close\r\n\r\n" . ($verb eq 'HEAD' ? '' : $body); last;
+                syswrite $c, "HTTP/1.1 " . ($found ? "200 OK" : "404 Nothing")
+                    . "\r\nContent-Type: $type\r\nContent-Length: " . length($body) . "\r\nConnection: close\r\n\r\n"
+                    . ($verb eq 'HEAD' ? '' : $body);
+                last;
             }
             exit 0;
         }

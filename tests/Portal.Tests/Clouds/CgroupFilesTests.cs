@@ -50,7 +50,8 @@ public sealed class CgroupFilesTests
     {
         using var copy = new Copy(Recorded());
         copy.Devices($"Character devices:\n{disk} device-mapper\n\nBlock devices:\n  7 loop\n{mapped} device-mapper\n{disk} virtblk\n");
-        copy.Write("io.stat", $"{mapped}:0 rbytes=1000 wbytes=10\n{mapped}:1 rbytes=1000 wbytes=10\n{disk}:0 rbytes=1500 wbytes=30\n{disk}:16 rbytes=400 wbytes=0\n");
+        copy.Write("io.stat", $"{mapped}:0 rbytes=1000 wbytes=10\n{mapped}:1 rbytes=1000 wbytes=10\n"
+            + $"{disk}:0 rbytes=1500 wbytes=30\n{disk}:16 rbytes=400 wbytes=0\n");
         copy.Read()!.Disk.ShouldBe(new Traffic(2000, 30));
     }
 

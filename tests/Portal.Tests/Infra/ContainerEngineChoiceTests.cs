@@ -10,9 +10,11 @@ namespace Portal.Tests.Infra;
 public sealed class ContainerEngineChoiceTests : IAsyncLifetime
 {
     private const string Docker =
-        """{"Platform":{"Name":""},"Components":[{"Name":"Engine","Version":"20.10.24+dfsg1","Details":{"ApiVersion":"1.41","MinAPIVersion":"1.12"}},{"Name":"runc","Version":"1.1.5"}],"Version":"20.10.24+dfsg1","ApiVersion":"1.41","MinAPIVersion":"1.12"}""";
+        """{"Platform":{"Name":""},"Components":[{"Name":"Engine","Version":"20.10.24+dfsg1","Details":{"ApiVersion":"1.41","MinAPIVersion":"1.12"}},"""
+        + """{"Name":"runc","Version":"1.1.5"}],"Version":"20.10.24+dfsg1","ApiVersion":"1.41","MinAPIVersion":"1.12"}""";
     private const string Able =
-        """{"MemoryLimit":true,"SwapLimit":true,"CpuCfsPeriod":true,"CpuCfsQuota":true,"PidsLimit":true,"OSType":"linux","SecurityOptions":["name=seccomp,profile=default","name=cgroupns"]}""";
+        """{"MemoryLimit":true,"SwapLimit":true,"CpuCfsPeriod":true,"CpuCfsQuota":true,"PidsLimit":true,"OSType":"linux","SecurityOptions":"""
+        + """["name=seccomp,profile=default","name=cgroupns"]}""";
     private readonly string _folder = Directory.CreateTempSubdirectory("portal-engine").FullName;
     private readonly List<WebApplication> _engines = [];
 

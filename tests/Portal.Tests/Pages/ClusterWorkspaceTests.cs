@@ -59,8 +59,14 @@ public sealed class ClusterWorkspaceTests : PageTest
 
     [Theory]
     [InlineData(921, null)]
-    [InlineData(922, "The scratch folder of worker1 is nearly full: 922 MiB of 1 GiB. Once it is full, anything that needs to write there waits or fails. Delete what you no longer need in /scratch on that node. Stopping the workspace does not empty it; your work folder is not affected.")]
-    [InlineData(1020, "The scratch folder of worker1 is full: 1,020 MiB of 1 GiB. Anything that needs to write there waits or fails until there is space. Delete what you no longer need in /scratch on that node. Stopping the workspace does not empty it; your work folder is not affected.")]
+    [InlineData(922, "The scratch folder of worker1 is nearly full: 922 MiB of 1 GiB. "
+        + "Once it is full, anything that needs to write there waits or fails. "
+        + "Delete what you no longer need in /scratch on that node. "
+        + "Stopping the workspace does not empty it; your work folder is not affected.")]
+    [InlineData(1020, "The scratch folder of worker1 is full: 1,020 MiB of 1 GiB. "
+        + "Anything that needs to write there waits or fails until there is space. "
+        + "Delete what you no longer need in /scratch on that node. "
+        + "Stopping the workspace does not empty it; your work folder is not affected.")]
     public void Situation_ScratchFolderFills_SaysWhichWhatFollowsAndWhatHelps(int mebibytes, string? says)
     {
         var body = Body(Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { ScratchBytes = (long)mebibytes << 20 }]));
@@ -117,7 +123,8 @@ public sealed class ClusterWorkspaceTests : PageTest
         var body = Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false)]));
 
         Notices(body).ShouldBe(
-            ["worker1 stopped unexpectedly (exit code 1). The others keep running, with less capacity. Your files are safe; try again to bring all of them back."]);
+            ["worker1 stopped unexpectedly (exit code 1). The others keep running, with less capacity. "
+                + "Your files are safe; try again to bring all of them back."]);
         body.FindAll(".table tbody tr")[3].TextContent.ShouldContain("Exited (1)");
         body.FindAll(".app").Count.ShouldBe(2);
         body.FindAll(".node-apps dd")[1].TextContent.Trim().ShouldBe("not running");
@@ -226,7 +233,8 @@ public sealed class ClusterWorkspaceTests : PageTest
     private Task CloseAsync() => Dialogs.FindAll(".mud-dialog-actions button")[1].ClickAsync();
 
     [Theory]
-    [InlineData("s", 3, "It does not fit: your own quota does not have enough vCPU left. Stop something else first. Or start it with changes: Small with 3 workers would fit.")]
+    [InlineData("s", 3, "It does not fit: your own quota does not have enough vCPU left. "
+        + "Stop something else first. Or start it with changes: Small with 3 workers would fit.")]
     [InlineData("gone", 3, "It does not fit: your own quota does not have enough vCPU left. Stop something else first.")]
     [InlineData(null, 0, "It does not fit: your own quota does not have enough vCPU left. Stop something else first.")]
     public void Start_Refused_SaysWhatWouldFit(string? size, int workers, string words) =>

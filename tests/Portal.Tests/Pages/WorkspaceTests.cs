@@ -109,7 +109,8 @@ public sealed class WorkspaceTests : PageTest
         var queued = Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(1, QueueWait.Capacity, null) { LatestAt = Now.AddHours(2) } };
 
         Body(queued).Find(".notice").TextContent.Trim().ShouldBe(
-            "The machines are full at the moment. It is next in the queue. It starts as soon as enough other workspaces stop: by 12:00 at the latest, unless someone extends theirs.");
+            "The machines are full at the moment. It is next in the queue. "
+            + "It starts as soon as enough other workspaces stop: by 12:00 at the latest, unless someone extends theirs.");
         Body(queued with { Queue = new(1, QueueWait.Capacity, null) }).Find(".notice").TextContent.Trim()
             .ShouldBe("The machines are full at the moment. It is next in the queue.");
     }

@@ -18,13 +18,17 @@ public sealed class LinkStreamTests
     };
 
     private const string Page = """
-        <a href="http://worker0:9864/logs?x=1">node</a> <a href='//master:9870/'>master</a> (http://10.213.0.3:9864) http://worker0:9864
-        https://worker0:9864/ http://elsewhere:9864/ http://worker0:9864@elsewhere/ http://worker0:98640/ ahttp://worker0:9864/ // a comment http:// https:// {"h":"http://WORKER0:9864/"} src=//worker0:9864/x http:
+        <a href="http://worker0:9864/logs?x=1">node</a> <a href='//master:9870/'>master</a>
+        (http://10.213.0.3:9864) http://worker0:9864
+        https://worker0:9864/ http://elsewhere:9864/ http://worker0:9864@elsewhere/ http://worker0:98640/ ahttp://worker0:9864/
+        // a comment http:// https:// {"h":"http://WORKER0:9864/"} src=//worker0:9864/x http:
         """;
 
     private const string Led = """
-        <a href="http://node-0--slug123456.apps.localhost:8080/logs?x=1">node</a> <a href='http://hdfs--slug123456.apps.localhost:8080/'>master</a> (http://node-0--slug123456.apps.localhost:8080) http://node-0--slug123456.apps.localhost:8080
-        https://worker0:9864/ http://elsewhere:9864/ http://worker0:9864@elsewhere/ http://worker0:98640/ ahttp://worker0:9864/ // a comment http:// https:// {"h":"http://node-0--slug123456.apps.localhost:8080/"} src=http://node-0--slug123456.apps.localhost:8080/x http:
+        <a href="http://node-0--slug123456.apps.localhost:8080/logs?x=1">node</a> <a href='http://hdfs--slug123456.apps.localhost:8080/'>master</a>
+        (http://node-0--slug123456.apps.localhost:8080) http://node-0--slug123456.apps.localhost:8080
+        https://worker0:9864/ http://elsewhere:9864/ http://worker0:9864@elsewhere/ http://worker0:98640/ ahttp://worker0:9864/
+        // a comment http:// https:// {"h":"http://node-0--slug123456.apps.localhost:8080/"} src=http://node-0--slug123456.apps.localhost:8080/x http:
         """;
 
     [Fact]

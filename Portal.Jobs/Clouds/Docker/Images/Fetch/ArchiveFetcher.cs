@@ -143,7 +143,9 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
 
         Directory.Delete(folder, recursive: true);
         throw PackageFaults.Make(CloudFault.Refused,
-            $"{archive} cannot be assembled: {missing.Count} of its {wanted.Files.Count} files are missing from the fetched packages, or differ, such as {string.Join(", ", missing.Take(3))}",
+            $"{archive} cannot be assembled: "
+            + $"{missing.Count} of its {wanted.Files.Count} files are missing from the fetched packages, or differ, "
+            + $"such as {string.Join(", ", missing.Take(3))}",
             $"Use a mirror that has the locked versions unchanged, or put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names.");
     }
 

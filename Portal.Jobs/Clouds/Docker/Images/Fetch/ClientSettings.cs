@@ -56,7 +56,8 @@ internal sealed partial class ClientSettings(FetchOptions options)
         return true;
     }
 
-    [GeneratedRegex("^(PIP_[A-Z_]+|(http|https|ftp|all|no)_proxy|(HTTP|HTTPS|FTP|ALL|NO)_PROXY|MAVEN_OPTS|MAVEN_ARGS|JAVA_HOME|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC)$",
+    [GeneratedRegex("^(PIP_[A-Z_]+|(http|https|ftp|all|no)_proxy|(HTTP|HTTPS|FTP|ALL|NO)_PROXY|MAVEN_OPTS|MAVEN_ARGS|JAVA_HOME|"
+        + "SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC)$",
         RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Passed();
 }

@@ -97,7 +97,8 @@ public sealed class PackageSources
 
     /// <summary>The fault of a client that cannot fetch what an archive needs.</summary>
     internal static CloudException Fault(string archive, PackageClient client, string reason) => Fault(archive, $"{client.Name} cannot fetch it: {reason}",
-        $"Name a mirror or proxy in {client.Configuration}, or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}; {client.Name} is tried again when that changes, and from time to time.");
+        $"Name a mirror or proxy in {client.Configuration}, or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}; "
+        + $"{client.Name} is tried again when that changes, and from time to time.");
 
     private void Take(Known known, CloudException? no)
     {
@@ -121,7 +122,8 @@ public sealed class PackageSources
                 if (!client.Installed)
                 {
                     return Fault(archive, $"{client.Name}, which would fetch it, is not installed",
-                        $"Install it: apt-get install --no-install-recommends {client.Packages}; or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}.");
+                        $"Install it: apt-get install --no-install-recommends {client.Packages}; "
+                        + $"or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}.");
                 }
 
                 using var run = Run(_options.Fetch.Folder);
