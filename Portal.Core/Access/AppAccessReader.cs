@@ -54,8 +54,13 @@ public static class AppAccessReader
                           join w in db.Workspaces on s.WorkspaceId equals w.Id
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                           where w.DeletedAt == null && w.Generation == s.Generation
-                          select new { s, w, t.Spec,
-                              Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First() })
+                          select new
+                          {
+                              s,
+                              w,
+                              t.Spec,
+                              Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First()
+                          })
             .AsNoTracking()
             .ToListAsync(cancel);
         if (rows.Count == 0) return [];

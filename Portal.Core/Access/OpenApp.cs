@@ -31,8 +31,12 @@ public sealed class OpenApp(IDbContextFactory<PortalDb> databases)
         var found = await (from w in db.Workspaces
                            join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                            where w.Id == workspaceId && w.DeletedAt == null
-                           select new { w, t.Spec,
-                               Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First() })
+                           select new
+                           {
+                               w,
+                               t.Spec,
+                               Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First()
+                           })
             .AsNoTracking()
             .SingleOrDefaultAsync(cancel);
         if (found is null) return new OpenAppOutcome.NotFound();

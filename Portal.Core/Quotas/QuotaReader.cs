@@ -26,8 +26,13 @@ public static class QuotaReader
     private static async Task<Amounts> SumAsync(IQueryable<Reservation> rows, CancellationToken cancel)
     {
         var sum = await rows.GroupBy(_ => 1)
-            .Select(g => new { Vcpu = g.Sum(r => r.Vcpu), Memory = g.Sum(r => r.MemoryMib), Storage = g.Sum(r => r.StorageGib),
-                Workspaces = g.Sum(r => r.Workspaces) })
+            .Select(g => new
+            {
+                Vcpu = g.Sum(r => r.Vcpu),
+                Memory = g.Sum(r => r.MemoryMib),
+                Storage = g.Sum(r => r.StorageGib),
+                Workspaces = g.Sum(r => r.Workspaces)
+            })
             .FirstOrDefaultAsync(cancel);
         return sum is null ? Amounts.None : new(sum.Vcpu, sum.Memory, sum.Storage, sum.Workspaces);
     }

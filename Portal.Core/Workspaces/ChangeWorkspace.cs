@@ -56,9 +56,13 @@ internal static class ChangeWorkspace
             switch (RequestedRunPolicy.Decide(newest.Kind, wanted))
             {
                 case RequestedRunDecision.UnderWay: return new ChangeOutcome.Already();
-                case RequestedRunDecision.Refuse: return new ChangeOutcome.Refused(
-                    newest.Kind switch { RunKind.Delete =>
-                        ChangeRefusal.BeingDeleted, RunKind.Stop => ChangeRefusal.StoppingFirst, _ => ChangeRefusal.NotNow });
+                case RequestedRunDecision.Refuse:
+                    return new ChangeOutcome.Refused(newest.Kind switch
+                    {
+                        RunKind.Delete => ChangeRefusal.BeingDeleted,
+                        RunKind.Stop => ChangeRefusal.StoppingFirst,
+                        _ => ChangeRefusal.NotNow
+                    });
             }
             // A requested Delete takes precedence over a requested Stop.
             if (workspace.RequestedRun == RunKind.Delete || workspace.RequestedRun == wanted) return new ChangeOutcome.Already();

@@ -86,7 +86,8 @@ internal static class WorkspaceReader
 
     private static NodeView View(NodeRow n) =>
         new(n.Name, n.Role, n.Running, n.ExitCode, n.OutOfMemoryKills, [.. n.CpuHistory], n.Throttled, n.MemoryBytes, n.MemoryLimitBytes, n.Pids,
-            n.SeenAt) { Restarts = n.Restarts, ScratchBytes = n.ScratchBytes };
+            n.SeenAt)
+        { Restarts = n.Restarts, ScratchBytes = n.ScratchBytes };
 
     private static IdleView IdleOf(Workspace w, Run run, int? minutes)
     {
@@ -128,6 +129,7 @@ internal static class WorkspaceReader
         var steps = keys.Where(HasWork).Select(k =>
             new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.Of(spec.Id, run.Kind, k), run.FailedStep == k));
         return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Said, run.Cause, run.Remedy, run.FailedStep,
-            run.CreatedAt, run.EndedAt) { Workers = run.Workers };
+            run.CreatedAt, run.EndedAt)
+        { Workers = run.Workers };
     }
 }

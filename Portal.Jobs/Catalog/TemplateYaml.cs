@@ -20,11 +20,11 @@ internal sealed class TemplateYaml
     public TemplateSpec Spec() =>
         new(Id, Title, Promise, Engine, Version, [.. Sizes.Select(s => new SizeSpec(s.Id, s.Title, s.Says, s.Vcpu, s.MemoryMib))],
             [.. Roles.Select(r => r.Spec())], [.. Apps.Select(a => a.Spec())])
-    {
-        Parameters = [.. Parameters.Select(p => p.Spec())],
-        Presets = [.. Presets.Select(p => new PresetSpec(p.Id, p.Title, p.Says, p.Size, p.Workers, p.Parameters))],
-        Counts = [.. Counts.Select(c => c.Spec())],
-    };
+        {
+            Parameters = [.. Parameters.Select(p => p.Spec())],
+            Presets = [.. Presets.Select(p => new PresetSpec(p.Id, p.Title, p.Says, p.Size, p.Workers, p.Parameters))],
+            Counts = [.. Counts.Select(c => c.Spec())],
+        };
 
     internal sealed class SizeYaml
     {

@@ -105,8 +105,15 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
         var id = Guid.CreateVersion7(clock.GetUtcNow());
         Begin();
         await portal.PostAsync("/workspaces",
-            new { id, classId = @class, templateId = template, size = "s", name = $"Smoke {clock.GetUtcNow():MMdd HHmmss}",
-                endAt = clock.GetUtcNow().AddHours(1) }, cancel);
+            new
+            {
+                id,
+                classId = @class,
+                templateId = template,
+                size = "s",
+                name = $"Smoke {clock.GetUtcNow():MMdd HHmmss}",
+                endAt = clock.GetUtcNow().AddHours(1)
+            }, cancel);
         Done($"{template}: requested");
         try
         {

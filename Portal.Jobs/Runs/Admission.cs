@@ -61,8 +61,14 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
                           join t in db.TemplateVersions on r.TemplateVersionId ?? w.TemplateVersionId equals t.Id
                           where r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)
                           orderby r.Id
-                          select new { r.Id, Workspace = w.Id, SizeId = r.Kind == RunKind.Resize ? w.SizeId : r.SizeId ?? w.SizeId,
-                              Workers = r.Workers ?? w.Workers, t.Spec }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
+                          select new
+                          {
+                              r.Id,
+                              Workspace = w.Id,
+                              SizeId = r.Kind == RunKind.Resize ? w.SizeId : r.SizeId ?? w.SizeId,
+                              Workers = r.Workers ?? w.Workers,
+                              t.Spec
+                          }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
         var workspaces = rows.ConvertAll(r => r.Workspace);
         var held = (await db.CapacityClaims
             .Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId))

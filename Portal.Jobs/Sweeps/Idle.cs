@@ -42,10 +42,16 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
                          join c in db.Classes on w.ClassId equals c.Id
                          from r in db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)
                          where w.Id == id && w.DeletedAt == null && w.RequestedRun == null && r.EndedAt != null
-                         select new { w, c.IdleMinutes, r.EndedAt, r.Number,
+                         select new
+                         {
+                             w,
+                             c.IdleMinutes,
+                             r.EndedAt,
+                             r.Number,
                              LookedAt = db.Counts.Where(x =>
                                  x.WorkspaceId == id && x.Span == (int)Spans.RawCounts.TotalSeconds && x.Name == CountNames.Signals)
-                                 .Max(x => (DateTimeOffset?)x.At) })
+                                 .Max(x => (DateTimeOffset?)x.At)
+                         })
             .SingleOrDefaultAsync(cancel);
         // A Resize that failed or was cancelled has left it running.
         if (row is null || await db.LifecycleRunAsync(id, cancel) is not { } lifecycle || !lifecycle.IsUp()) return false;

@@ -60,9 +60,9 @@ public sealed class Rollup(NpgsqlDataSource data)
 
     private static void Forget(NpgsqlBatch batch, string table, TimeSpan span, TimeSpan keep) =>
         batch.BatchCommands.Add(new($"delete from portal.{table} where span = $1 and at < now() - $2")
-    {
-        Parameters = { P((int)span.TotalSeconds), P(keep) },
-    });
+        {
+            Parameters = { P((int)span.TotalSeconds), P(keep) },
+        });
 
     private static NpgsqlParameter P(object value) => new() { Value = value };
 }

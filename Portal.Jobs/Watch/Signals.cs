@@ -69,10 +69,15 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
                                && r.EndedAt != null
                                && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start)
                            orderby w.CreatedAt
-                           select new { w, t.Spec, r.EndedAt,
+                           select new
+                           {
+                               w,
+                               t.Spec,
+                               r.EndedAt,
                                LookedAt = db.Counts.Where(c =>
                                    c.WorkspaceId == w.Id && c.Span == (int)Spans.RawCounts.TotalSeconds && c.Name == CountNames.Signals)
-                                   .Max(c => (DateTimeOffset?)c.At) })
+                                   .Max(c => (DateTimeOffset?)c.At)
+                           })
             .Take(Most).ToListAsync(cancel);
         var ids = found.ConvertAll(f => f.w.Id);
         var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId) && n.Running).ToListAsync(cancel)).ToLookup(n => n.WorkspaceId);

@@ -18,11 +18,11 @@ internal static class ClassesApi
 
     private static async Task<IResult> SetIdleAsync(Guid id, IdleRule rule, ClaimsPrincipal me, SetIdleRule set, CancellationToken cancel) =>
         await set.RunAsync(me.Actor(), id, rule.Minutes, cancel) switch
-    {
-        SetIdleRuleOutcome.Accepted => TypedResults.NoContent(),
-        SetIdleRuleOutcome.OutOfRange =>
-            Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused",
-                $"Must be between {IdlePolicy.Shortest} and {IdlePolicy.Longest} minutes.", ("field", "minutes")),
-        _ => Problems.NotFound(),
-    };
+        {
+            SetIdleRuleOutcome.Accepted => TypedResults.NoContent(),
+            SetIdleRuleOutcome.OutOfRange =>
+                Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused",
+                    $"Must be between {IdlePolicy.Shortest} and {IdlePolicy.Longest} minutes.", ("field", "minutes")),
+            _ => Problems.NotFound(),
+        };
 }

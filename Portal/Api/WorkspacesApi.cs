@@ -95,12 +95,13 @@ internal static class WorkspacesApi
 
     private static async Task<IResult> TicketAsync(Guid id, string app, ClaimsPrincipal me, OpenApp open, Site site, CancellationToken cancel) =>
         await open.RunAsync(me.Actor(), me.SessionHash(), id, app, cancel) switch
-    {
-        OpenAppOutcome.Opened o => TypedResults.Ok(new TicketShape(o.Ticket, site.AppOrigin(new(o.App, o.Slug)) + OpenAppPage.EnterPath, site.Origin)),
-        OpenAppOutcome.NotReady n =>
-            Problems.Say(StatusCodes.Status409Conflict, "Not ready", $"The workspace is {n.Status}.", ("reason", "NotReady"), ("status", n.Status.ToString())),
-        _ => Problems.NotFound(),
-    };
+        {
+            OpenAppOutcome.Opened o => TypedResults.Ok(new TicketShape(o.Ticket, site.AppOrigin(new(o.App, o.Slug)) + OpenAppPage.EnterPath, site.Origin)),
+            OpenAppOutcome.NotReady n =>
+                Problems.Say(StatusCodes.Status409Conflict, "Not ready", $"The workspace is {n.Status}.", ("reason", "NotReady"),
+                    ("status", n.Status.ToString())),
+            _ => Problems.NotFound(),
+        };
 
     private static IResult Answer(ChangeOutcome outcome, Guid id) => outcome switch
     {

@@ -22,8 +22,16 @@ public sealed class Networks(ContainerEngine containerEngine)
         try
         {
             using var _ = await containerEngine.SendAsync(HttpMethod.Post, "networks/create",
-                new { Name = name, Driver = "bridge", CheckDuplicate = true, EnableIPv6 = false, Labels = labels, Options = options,
-                    IPAM = addresses }, stream: false, cancel);
+                new
+                {
+                    Name = name,
+                    Driver = "bridge",
+                    CheckDuplicate = true,
+                    EnableIPv6 = false,
+                    Labels = labels,
+                    Options = options,
+                    IPAM = addresses
+                }, stream: false, cancel);
             return true;
         }
         catch (CloudException e) when (e.Fault == CloudFault.Conflict && e.Message.Contains("already exists", StringComparison.Ordinal))

@@ -126,7 +126,7 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
         new(ClusterLook.WorkspaceOf(c.Labels), ClusterLook.NodeOf(c.Labels), ClusterLook.GenerationOf(c.Labels), at, v.Cpu, v.Throttled,
             v.MemoryBytes, v.LimitBytes, v.OutOfMemoryKills, v.Pids, double.Parse(c.Labels[Owned.Vcpus], CultureInfo.InvariantCulture))
         {
-                Net = v.Net,
-                Disk = v.Disk
-            };
+            Net = v.Net,
+            Disk = v.Disk
+        };
 }

@@ -40,8 +40,12 @@ public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Worke
     /// <summary>Size, workers and all parameters of the preset; what it leaves open gets its default.</summary>
     public LaunchDraft Take(PresetSpec preset, TemplateSpec template)
     {
-        var plain = this with { SizeId = preset.Size, Workers = preset.Workers ?? template.DefaultWorkers(),
-            Parameters = new Dictionary<string, string>(StringComparer.Ordinal) };
+        var plain = this with
+        {
+            SizeId = preset.Size,
+            Workers = preset.Workers ?? template.DefaultWorkers(),
+            Parameters = new Dictionary<string, string>(StringComparer.Ordinal)
+        };
         return template.Parameters.Where(p => preset.Parameters.ContainsKey(p.Id)).Aggregate(plain, (draft, p) => draft.Set(p, preset.Parameters[p.Id]));
     }
 

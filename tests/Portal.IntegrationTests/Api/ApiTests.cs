@@ -17,8 +17,15 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     private object Order(Guid? id = null, string name = "my work", string size = "s", string template = "notebook", double hours = 2) =>
-        new { id = id ?? Guid.CreateVersion7(), classId = web.Class, templateId = template, size, name,
-            endAt = TimeProvider.System.GetUtcNow().AddHours(hours) };
+        new
+        {
+            id = id ?? Guid.CreateVersion7(),
+            classId = web.Class,
+            templateId = template,
+            size,
+            name,
+            endAt = TimeProvider.System.GetUtcNow().AddHours(hours)
+        };
 
     [Fact]
     public async Task Launch_LookListStopDelete_GoTheSameWayAsThePages()

@@ -176,8 +176,15 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
     {
         using var answer =
             await visitor.PostJsonAsync("/api/v1/workspaces",
-                new { id = Guid.CreateVersion7(), classId = web.Class, templateId = template, size = "s", name = Guid.CreateVersion7().ToString("n"),
-                    endAt = TimeProvider.System.GetUtcNow().AddHours(1) });
+                new
+                {
+                    id = Guid.CreateVersion7(),
+                    classId = web.Class,
+                    templateId = template,
+                    size = "s",
+                    name = Guid.CreateVersion7().ToString("n"),
+                    endAt = TimeProvider.System.GetUtcNow().AddHours(1)
+                });
         return (answer.StatusCode, await JsonAsync(answer));
     }
 

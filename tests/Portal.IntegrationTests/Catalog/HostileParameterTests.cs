@@ -48,7 +48,8 @@ public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<La
         typeof(Core.People.Person).GetProperty(nameof(person.Uid))!.SetValue(person, 300_017);
         var version = new TemplateVersion { TemplateId = spec.Id, Hash = new('a', 64), Spec = spec };
         var facts = new RunFacts(workspace, null!, null!, person, version, null!,
-            new Dictionary<string, string>(StringComparer.Ordinal) { ["python"] = await lab.PythonAsync() }) { SizeId = "s", Workers = 0 };
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["python"] = await lab.PythonAsync() })
+        { SizeId = "s", Workers = 0 };
         var plan = await new ClusterPlans(lab.Shares, new AppToken(new byte[32]), new TemplateStore(Path.Combine(lab.Mounts, "none")))
             .MakeAsync(facts, workspace, Cancel);
         await lab.Clusters.EnsureAsync(plan, Cancel);

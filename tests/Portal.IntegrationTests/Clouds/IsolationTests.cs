@@ -246,9 +246,12 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
         await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
         await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
-        var again = plan with { Generation = 2,
+        var again = plan with
+        {
+            Generation = 2,
             Nodes = [plan.Nodes[0] with { Folders = [
-                new FolderPlan(await Lab.Shares.AllowAsync(access with { Generation = 2 }, Cancel), "/home/student/work", false)] }] };
+                new FolderPlan(await Lab.Shares.AllowAsync(access with { Generation = 2 }, Cancel), "/home/student/work", false)] }]
+        };
         await Lab.Clusters.EnsureAsync(again, Cancel);
 
         File.GetUnixFileMode(victim).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);

@@ -177,7 +177,11 @@ public sealed class LocalIndex : IAsyncDisposable
                 + string.Concat(files.Select(f => $"<a href=\"{f.Url}#sha256={f.Sum}\" data-requires-python=\"&gt;=3\">{f.Name}</a><br/>"))
                 + "</body></html>", "text/html")
             : Results.Text(JsonSerializer.Serialize(
-                new { meta = new Dictionary<string, string>(StringComparer.Ordinal) { ["api-version"] = "1.1" }, name = project,
-                    files = files.Select(f => new { filename = f.Name, url = f.Url }) }), "application/vnd.pypi.simple.v1+json");
+                new
+                {
+                    meta = new Dictionary<string, string>(StringComparer.Ordinal) { ["api-version"] = "1.1" },
+                    name = project,
+                    files = files.Select(f => new { filename = f.Name, url = f.Url })
+                }), "application/vnd.pypi.simple.v1+json");
     }
 }

@@ -37,24 +37,24 @@ public sealed class RollupTests : IAsyncLifetime
 
     private Sample Raw(DateTimeOffset at, double cpu = .5, double most = .5, long memory = 100, long kills = 0, long net = 0, int pids = 1,
         string node = "notebook", int span = 10) => new()
-    {
-        WorkspaceId = _workspace,
-        Node = node,
-        At = at,
-        Span = span,
-        Cpu = cpu,
-        CpuMost = most,
-        Throttled = cpu / 2,
-        MemoryBytes = memory,
-        MemoryMost = memory + 10,
-        MemoryLimitBytes = 1000,
-        OutOfMemoryKills = kills,
-        Pids = pids,
-        NetIn = net,
-        NetOut = net * 2,
-        DiskRead = net * 3,
-        DiskWritten = net * 4,
-    };
+        {
+            WorkspaceId = _workspace,
+            Node = node,
+            At = at,
+            Span = span,
+            Cpu = cpu,
+            CpuMost = most,
+            Throttled = cpu / 2,
+            MemoryBytes = memory,
+            MemoryMost = memory + 10,
+            MemoryLimitBytes = 1000,
+            OutOfMemoryKills = kills,
+            Pids = pids,
+            NetIn = net,
+            NetOut = net * 2,
+            DiskRead = net * 3,
+            DiskWritten = net * 4,
+        };
 
     private async Task<List<Sample>> SpansAsync(int span)
     {

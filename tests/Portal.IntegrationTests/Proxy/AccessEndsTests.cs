@@ -83,12 +83,15 @@ public sealed class AccessEndsTests(WebFixture web) : IClassFixture<WebFixture>
         {
             case "sign-out": await visitor.PostFormAsync("/sign-out", web.Origin, ("__RequestVerificationToken", token)); break;
             case "session row deleted": await web.Database.ExecuteAsync($"delete from portal.sessions where person_id = {alan}", Cancel); break;
-            case "stop": (await web.Services.GetRequiredService<StopWorkspace>().RunAsync(new(alan), w.Id, Cancel))
+            case "stop":
+                (await web.Services.GetRequiredService<StopWorkspace>().RunAsync(new(alan), w.Id, Cancel))
                 .ShouldBeOfType<ChangeOutcome.Accepted>(); break;
-            case "delete": (await web.Services.GetRequiredService<DeleteWorkspace>().RunAsync(new(alan), w.Id, Cancel))
+            case "delete":
+                (await web.Services.GetRequiredService<DeleteWorkspace>().RunAsync(new(alan), w.Id, Cancel))
                 .ShouldBeOfType<ChangeOutcome.Accepted>(); break;
             case "membership removed": await web.Database.ExecuteAsync($"delete from portal.memberships where person_id = {alan}", Cancel); break;
-            case "next generation": await web.Database.ExecuteAsync($"update portal.workspaces set generation = generation + 1 where id = {w.Id}",
+            case "next generation":
+                await web.Database.ExecuteAsync($"update portal.workspaces set generation = generation + 1 where id = {w.Id}",
                 Cancel); break;
             case "app session deleted": await web.Database.ExecuteAsync($"delete from portal.app_sessions where workspace_id = {w.Id}", Cancel); break;
             default: throw new ArgumentOutOfRangeException(nameof(why));

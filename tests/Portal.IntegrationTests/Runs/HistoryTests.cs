@@ -66,8 +66,15 @@ public sealed class HistoryTests(ITestOutputHelper output)
     private static Mood Roll(Random random)
     {
         lock (random)
-            return random.Next(100) switch { < 3 =>
-                Mood.WorksAnswerLost, < 5 => Mood.Unavailable, < 6 => Mood.Refuses, < 9 => Mood.CallerDiesDone, < 12 => Mood.CallerDiesLate, _ => Mood.Well };
+            return random.Next(100) switch
+            {
+                < 3 => Mood.WorksAnswerLost,
+                < 5 => Mood.Unavailable,
+                < 6 => Mood.Refuses,
+                < 9 => Mood.CallerDiesDone,
+                < 12 => Mood.CallerDiesLate,
+                _ => Mood.Well
+            };
     }
 
     private static async Task ClaimForEverAsync(JobsProcess process, CancellationToken over)
@@ -105,13 +112,15 @@ public sealed class HistoryTests(ITestOutputHelper output)
     private static async Task<ChangeOutcome> ResizeAsync(TestSite site, int workers, Guid student, Guid id, CancellationToken cancel)
     {
         var feed = site.Get<WorkspaceFeed>();
-        for (var looks = 0; looks < 40
-            && await feed.LookAsync(new(student), id,
-                cancel) is { Status: not (WorkspaceStatus.Ready
-                    or WorkspaceStatus.Resizing
-                    or WorkspaceStatus.Stopped
-                    or WorkspaceStatus.Failed
-                    or WorkspaceStatus.Deleted) }; looks++)
+        async Task<bool> SettledAsync() => await feed.LookAsync(new(student), id, cancel) is not
+        {
+            Status: not (WorkspaceStatus.Ready
+                or WorkspaceStatus.Resizing
+                or WorkspaceStatus.Stopped
+                or WorkspaceStatus.Failed
+                or WorkspaceStatus.Deleted)
+        };
+        for (var looks = 0; looks < 40 && !await SettledAsync(); looks++)
             await Task.Delay(25, cancel);
         return await site.Get<ResizeWorkspace>().RunAsync(new(student), id, workers, cancel);
     }

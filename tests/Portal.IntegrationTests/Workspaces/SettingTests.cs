@@ -68,6 +68,10 @@ public sealed class SettingTests
     }
 
     private static LaunchRequest Order(TestSite site, string id, string value) =>
-        site.Order(site.Students[0]) with { TemplateId = Set.Id, Workers = 1,
-            Parameters = new Dictionary<string, string>(StringComparer.Ordinal) { [id] = value } };
+        site.Order(site.Students[0]) with
+        {
+            TemplateId = Set.Id,
+            Workers = 1,
+            Parameters = new Dictionary<string, string>(StringComparer.Ordinal) { [id] = value }
+        };
 }

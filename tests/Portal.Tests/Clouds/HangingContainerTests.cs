@@ -35,8 +35,11 @@ public sealed class HangingContainerTests : IAsyncLifetime
         _app.MapGet("/v1.44/networks", () => Json(Array.Empty<object>()));
         _app.MapGet("/v1.44/containers/{id}/stats",
             (string id, HttpContext http) =>
-                AnswerAsync(id, http, new { memory_stats = new { usage = 1 << 20, limit = 2 << 20, stats = new { } },
-                    cpu_stats = new { cpu_usage = new { total_usage = 1 } } }));
+                AnswerAsync(id, http, new
+                {
+                    memory_stats = new { usage = 1 << 20, limit = 2 << 20, stats = new { } },
+                    cpu_stats = new { cpu_usage = new { total_usage = 1 } }
+                }));
         _app.MapGet("/v1.44/containers/{id}/json", (string id, HttpContext http) => AnswerAsync(id, http, new { Id = id, State = new { OOMKilled = true } }));
         await _app.StartAsync(Cancel);
     }

@@ -13,7 +13,8 @@ public sealed class ReadingTests
     private static NodeSample At(double seconds, double cpu = 0, double throttled = 0, long memory = 100, long kills = 0, Traffic? net = null,
         Traffic? disk = null, int generation = 1) =>
         new(Workspace, "notebook", generation, Start.AddSeconds(seconds), TimeSpan.FromSeconds(cpu), TimeSpan.FromSeconds(throttled), memory, 1000,
-            kills, 5, 2) { Net = net, Disk = disk };
+            kills, 5, 2)
+        { Net = net, Disk = disk };
 
     private Reading Take(NodeSample sample) => _readings.Take([sample]).Single();
 

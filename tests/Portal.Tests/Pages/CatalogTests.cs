@@ -76,8 +76,11 @@ public sealed class CatalogTests : PageTest
     public void GuideBody_Markdown_IsDrawnBelowTheTitleOfThePage()
     {
         var guide = Render<GuideBody>(p =>
-            p.Add(b => b.Card, Views.Card() with { Guide =
-                "# Begin\n\nOpen `taxi.ipynb`.\n\n| a | b |\n|:-:|--:|\n| 1 | 2 |\n\n```python\nprint(1)\n```\n\nSee <https://spark.apache.org>." }))
+            p.Add(b => b.Card, Views.Card() with
+            {
+                Guide =
+                "# Begin\n\nOpen `taxi.ipynb`.\n\n| a | b |\n|:-:|--:|\n| 1 | 2 |\n\n```python\nprint(1)\n```\n\nSee <https://spark.apache.org>."
+            }))
             .Find(".guide");
 
         guide.QuerySelectorAll("h1").ShouldBeEmpty();

@@ -83,7 +83,8 @@ public sealed class ClusterWorkspaceTests : PageTest
     {
         var template = Views.Spark with { Roles = [.. Views.Spark.Roles.Take(2), Views.Spark.Roles[2] with { ScratchRemedy = "Call spark.stop()." }] };
         var full = Views.Cluster(WorkspaceStatus.Ready,
-            [.. All[..2], All[2] with { ScratchBytes = 1 << 30 }, All[3] with { ScratchBytes = 1 << 30 }]) with { Template = template };
+            [.. All[..2], All[2] with { ScratchBytes = 1 << 30 }, All[3] with { ScratchBytes = 1 << 30 }]) with
+        { Template = template };
 
         Notices(Body(full)).ShouldBe(
             ["The scratch folders of worker0, worker1 are full. Anything that needs to write there waits or fails until there is space. Call spark.stop()."]);
@@ -187,7 +188,8 @@ public sealed class ClusterWorkspaceTests : PageTest
     public void ChoicePanel_Cluster_TellsWhatWasChosen()
     {
         var cluster = Views.Cluster(WorkspaceStatus.Ready,
-            All) with { Parameters = new Dictionary<string, string> { ["shuffle"] = "64", ["share"] = "all", ["keep"] = "false", ["store"] = "mine" } };
+            All) with
+        { Parameters = new Dictionary<string, string> { ["shuffle"] = "64", ["share"] = "all", ["keep"] = "false", ["store"] = "mine" } };
 
         var facts = Body(cluster)
             .FindAll(".choice-facts > div")
@@ -284,8 +286,11 @@ public sealed class ClusterWorkspaceTests : PageTest
     [Fact]
     public async Task StartDialog_NewestVersion_OffersItsSizesAndBounds()
     {
-        var newer = Views.Spark with { Sizes = [new("xl", "Huge", "All.", 4, 4096)],
-            Roles = [.. Views.Spark.Roles.Take(2), Views.Spark.Roles[2] with { Workers = new(3, 4, 3) }] };
+        var newer = Views.Spark with
+        {
+            Sizes = [new("xl", "Huge", "All.", 4, 4096)],
+            Roles = [.. Views.Spark.Roles.Take(2), Views.Spark.Roles[2] with { Workers = new(3, 4, 3) }]
+        };
 
         var changes = await DialogAsync(Views.Cluster(WorkspaceStatus.Stopped) with { Newer = newer }, async () =>
         {

@@ -147,8 +147,11 @@ public sealed class WorkspaceTests : PageTest
     [Fact]
     public void WorkspaceBody_OutOfMemoryAndFullFolder_SaysBoth()
     {
-        var ready = Views.Workspace(WorkspaceStatus.Ready) with { Nodes = [Views.Node() with { OutOfMemoryKills = 2 }],
-            Folder = new((2L << 30) - 1000, 2L << 30, true) };
+        var ready = Views.Workspace(WorkspaceStatus.Ready) with
+        {
+            Nodes = [Views.Node() with { OutOfMemoryKills = 2 }],
+            Folder = new((2L << 30) - 1000, 2L << 30, true)
+        };
 
         var notices = Body(ready).FindAll(".notice").Select(n => n.TextContent).ToList();
 

@@ -96,8 +96,11 @@ public sealed class LaunchPolicyTests
     public void Decide_AnyFacts_NeverOverCommitsAndOffersOnlyWhatFits() =>
         Gen.Select(Gen.Int[0, 10], Gen.Int[0, 10], Gen.Int[0, 10], Gen.Int[1, 6]).Sample((tenant, @class, member, wanted) =>
         {
-            var facts = Fits with { Wanted = new(wanted, wanted * 1024, 0, 1),
-                Levels = [Level(QuotaLevel.Tenant, tenant), Level(QuotaLevel.Class, @class), Level(QuotaLevel.Member, member)] };
+            var facts = Fits with
+            {
+                Wanted = new(wanted, wanted * 1024, 0, 1),
+                Levels = [Level(QuotaLevel.Tenant, tenant), Level(QuotaLevel.Class, @class), Level(QuotaLevel.Member, member)]
+            };
             var least = Math.Min(tenant, Math.Min(@class, member));
             var refusal = LaunchPolicy.Decide(facts);
             (refusal is null).ShouldBe(wanted <= least);
