@@ -41,7 +41,7 @@ internal sealed class CapacityClaimMap : IEntityTypeConfiguration<CapacityClaim>
         builder.Property(c => c.Id).UseIdentityAlwaysColumn();
         builder.NotWrittenHere(c => c.CreatedAt, MapHelpers.Now);
         builder.NotWrittenHere(c => c.EndedAt);
-        builder.Property(c => c.Node).HasMaxLength(40);
+        builder.Property(c => c.Node).HasMaxLength(40).HasDefaultValue("");
         builder.HasIndex(c => new { c.WorkspaceId, c.Node }).IsUnique().HasFilter("ended_at is null");
         builder.HasIndex(c => c.RunId);
         builder.HasOne<Workspace>().WithMany().HasForeignKey(c => c.WorkspaceId).OnDelete(DeleteBehavior.Restrict);
@@ -71,7 +71,7 @@ internal sealed class TemplateVersionMap : IEntityTypeConfiguration<TemplateVers
     {
         builder.Property(t => t.TemplateId).HasMaxLength(40);
         builder.Property(t => t.Hash).HasMaxLength(64);
-        builder.Property(t => t.Guide).HasColumnType("text").Metadata.SetMaxLength(null);
+        builder.Property(t => t.Guide).HasColumnType("text").HasDefaultValue("").Metadata.SetMaxLength(null);
         builder.HasIndex(t => new { t.TemplateId, t.Hash }).IsUnique();
         builder.HasIndex(t => t.TemplateId).IsUnique().HasFilter("not retired").HasDatabaseName("one_offered_version");
         builder.NotWrittenHere(t => t.PublishedAt, MapHelpers.Now);
@@ -107,5 +107,8 @@ internal sealed class SiteStateMap : IEntityTypeConfiguration<SiteState>
     {
         builder.ToTable("site", t => t.HasCheckConstraint("one_row", "id = 1"));
         builder.Property(s => s.Id).ValueGeneratedNever();
+        builder.Property(s => s.NodeVcpu).HasDefaultValue(0);
+        builder.Property(s => s.NodeMemoryMib).HasDefaultValue(0);
+        builder.Property(s => s.StorageWrittenBytes).HasDefaultValue(0L);
     }
 }

@@ -17,6 +17,7 @@ internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
         builder.Property(w => w.Name).HasMaxLength(40);
         builder.Property(w => w.SizeId).HasMaxLength(20);
         builder.Property(w => w.Parameters).IsWords();
+        builder.Property(w => w.Workers).HasDefaultValue(0);
         builder.NotWrittenHere(w => w.ActiveAt);
         builder.NotWrittenHere(w => w.ActiveBy);
         builder.HasIndex(w => w.Slug).IsUnique();
@@ -51,6 +52,8 @@ internal sealed class NodeMap : IEntityTypeConfiguration<NodeRow>
         builder.ToTable("nodes");
         builder.HasKey(n => new { n.WorkspaceId, n.Name });
         builder.Property(n => n.Name).HasMaxLength(40);
+        builder.Property(n => n.Restarts).HasDefaultValue(0);
+        builder.Property(n => n.ScratchBytes).HasDefaultValue(0L);
         builder.HasOne<Workspace>().WithMany().HasForeignKey(n => n.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
     }
 }

@@ -353,7 +353,9 @@ namespace Portal.Core.Data.Migrations
 
                     b.Property<string>("Guide")
                         .IsRequired()
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("text")
+                        .HasDefaultValue("")
                         .HasColumnName("guide");
 
                     b.Property<string>("Hash")
@@ -708,11 +710,15 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("launches_at_once");
 
                     b.Property<int>("NodeMemoryMib")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("integer")
+                        .HasDefaultValue(0)
                         .HasColumnName("node_memory_mib");
 
                     b.Property<int>("NodeVcpu")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("integer")
+                        .HasDefaultValue(0)
                         .HasColumnName("node_vcpu");
 
                     b.Property<long>("StorageFreeBytes")
@@ -728,7 +734,9 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("storage_total_bytes");
 
                     b.Property<long>("StorageWrittenBytes")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
+                        .HasDefaultValue(0L)
                         .HasColumnName("storage_written_bytes");
 
                     b.Property<DateTimeOffset>("UpdatedAt")
@@ -870,8 +878,10 @@ namespace Portal.Core.Data.Migrations
 
                     b.Property<string>("Node")
                         .IsRequired()
+                        .ValueGeneratedOnAdd()
                         .HasMaxLength(40)
                         .HasColumnType("character varying(40)")
+                        .HasDefaultValue("")
                         .HasColumnName("node");
 
                     b.Property<long>("RunId")
@@ -1340,7 +1350,9 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("pids");
 
                     b.Property<int>("Restarts")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("integer")
+                        .HasDefaultValue(0)
                         .HasColumnName("restarts");
 
                     b.Property<string>("Role")
@@ -1354,7 +1366,9 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("running");
 
                     b.Property<long>("ScratchBytes")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
+                        .HasDefaultValue(0L)
                         .HasColumnName("scratch_bytes");
 
                     b.Property<DateTimeOffset>("SeenAt")
@@ -1523,7 +1537,9 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("work_folder_id");
 
                     b.Property<int>("Workers")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("integer")
+                        .HasDefaultValue(0)
                         .HasColumnName("workers");
 
                     b.HasKey("Id")

@@ -19,7 +19,7 @@ public sealed class ForgedOrdersTests
     [InlineData("less quota reserved than the size needs", "", "small", "never reserved")]
     [InlineData("quota of somebody else", "", "other", "never reserved")]
     [InlineData("a work folder larger than the class gives", "folder = 500", "", "larger than the class allows")]
-    [InlineData("a work folder of somebody else", "folder = other", "", "differ")]
+    [InlineData("a work folder of somebody else", "folder = other", "", "do not belong together")]
     [InlineData("in the name of somebody outside of the class", "person = stranger", "", "no longer belongs")]
     public async Task Order_Forged_IsRefusedBeforeAnythingIsMade(string what, string workspace, string reservation, string cause)
     {

@@ -13,7 +13,7 @@ using Portal.Core.Data;
 namespace Portal.Core.Data.Migrations
 {
     [DbContext(typeof(PortalDb))]
-    [Migration("20261129151234_Initial")]
+    [Migration("20261129154140_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -356,7 +356,9 @@ namespace Portal.Core.Data.Migrations
 
                     b.Property<string>("Guide")
                         .IsRequired()
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("text")
+                        .HasDefaultValue("")
                         .HasColumnName("guide");
 
                     b.Property<string>("Hash")
@@ -711,11 +713,15 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("launches_at_once");
 
                     b.Property<int>("NodeMemoryMib")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("integer")
+                        .HasDefaultValue(0)
                         .HasColumnName("node_memory_mib");
 
                     b.Property<int>("NodeVcpu")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("integer")
+                        .HasDefaultValue(0)
                         .HasColumnName("node_vcpu");
 
                     b.Property<long>("StorageFreeBytes")
@@ -731,7 +737,9 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("storage_total_bytes");
 
                     b.Property<long>("StorageWrittenBytes")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
+                        .HasDefaultValue(0L)
                         .HasColumnName("storage_written_bytes");
 
                     b.Property<DateTimeOffset>("UpdatedAt")
@@ -873,8 +881,10 @@ namespace Portal.Core.Data.Migrations
 
                     b.Property<string>("Node")
                         .IsRequired()
+                        .ValueGeneratedOnAdd()
                         .HasMaxLength(40)
                         .HasColumnType("character varying(40)")
+                        .HasDefaultValue("")
                         .HasColumnName("node");
 
                     b.Property<long>("RunId")
@@ -1343,7 +1353,9 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("pids");
 
                     b.Property<int>("Restarts")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("integer")
+                        .HasDefaultValue(0)
                         .HasColumnName("restarts");
 
                     b.Property<string>("Role")
@@ -1357,7 +1369,9 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("running");
 
                     b.Property<long>("ScratchBytes")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
+                        .HasDefaultValue(0L)
                         .HasColumnName("scratch_bytes");
 
                     b.Property<DateTimeOffset>("SeenAt")
@@ -1526,7 +1540,9 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("work_folder_id");
 
                     b.Property<int>("Workers")
+                        .ValueGeneratedOnAdd()
                         .HasColumnType("integer")
+                        .HasDefaultValue(0)
                         .HasColumnName("workers");
 
                     b.HasKey("Id")

@@ -102,12 +102,12 @@ namespace Portal.Core.Data.Migrations
                     id = table.Column<int>(type: "integer", nullable: false),
                     capacity_vcpu = table.Column<int>(type: "integer", nullable: false),
                     capacity_memory_mib = table.Column<int>(type: "integer", nullable: false),
-                    node_vcpu = table.Column<int>(type: "integer", nullable: false),
-                    node_memory_mib = table.Column<int>(type: "integer", nullable: false),
+                    node_vcpu = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
+                    node_memory_mib = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
                     launches_at_once = table.Column<int>(type: "integer", nullable: false),
                     storage_total_bytes = table.Column<long>(type: "bigint", nullable: false),
                     storage_free_bytes = table.Column<long>(type: "bigint", nullable: false),
-                    storage_written_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    storage_written_bytes = table.Column<long>(type: "bigint", nullable: false, defaultValue: 0L),
                     blocks_enforced = table.Column<bool>(type: "boolean", nullable: false),
                     storage_reserve_bytes = table.Column<long>(type: "bigint", nullable: false),
                     updated_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
@@ -159,7 +159,7 @@ namespace Portal.Core.Data.Migrations
                     template_id = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     hash = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
                     spec = table.Column<string>(type: "jsonb", nullable: false),
-                    guide = table.Column<string>(type: "text", nullable: false),
+                    guide = table.Column<string>(type: "text", nullable: false, defaultValue: ""),
                     published_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "clock_timestamp()"),
                     retired = table.Column<bool>(type: "boolean", nullable: false, defaultValueSql: "false")
                 },
@@ -353,7 +353,7 @@ namespace Portal.Core.Data.Migrations
                     work_folder_id = table.Column<Guid>(type: "uuid", nullable: false),
                     name = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     size_id = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
-                    workers = table.Column<int>(type: "integer", nullable: false),
+                    workers = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
                     parameters = table.Column<string>(type: "jsonb", nullable: false, defaultValueSql: "'{}'"),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "clock_timestamp()"),
                     end_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
@@ -516,8 +516,8 @@ namespace Portal.Core.Data.Migrations
                     memory_limit_bytes = table.Column<long>(type: "bigint", nullable: false),
                     throttled = table.Column<double>(type: "double precision", nullable: false),
                     pids = table.Column<int>(type: "integer", nullable: false),
-                    restarts = table.Column<int>(type: "integer", nullable: false),
-                    scratch_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    restarts = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
+                    scratch_bytes = table.Column<long>(type: "bigint", nullable: false, defaultValue: 0L),
                     seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
                 },
                 constraints: table =>
@@ -710,7 +710,7 @@ namespace Portal.Core.Data.Migrations
                     id = table.Column<long>(type: "bigint", nullable: false)
                         .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityAlwaysColumn),
                     workspace_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    node = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    node = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false, defaultValue: ""),
                     run_id = table.Column<long>(type: "bigint", nullable: false),
                     vcpu = table.Column<int>(type: "integer", nullable: false),
                     memory_mib = table.Column<int>(type: "integer", nullable: false),
