@@ -8,16 +8,16 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Core.Access;
 
-/// <summary>A browser's access to one app, as the rows say now.</summary>
+/// <summary>A browser's access to one app, as the rows currently say.</summary>
 /// <param name="SessionHash">The portal session behind it; null for Jobs' own kernel check.</param>
 /// <param name="Path">The app's start page.</param>
-/// <param name="Address">Of the node of the current generation; null while none of them is running.</param>
+/// <param name="Address">Of its node in the current generation; null while that node is not running.</param>
 public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int Generation, string App, string? SessionHash, string Path, IPEndPoint? Address)
 {
     /// <summary>The app whose token this app's node was given; null if it asks for none.</summary>
     public string? TokenApp { get; init; }
 
-    /// <summary>It speaks Jupyter's kernel protocol.</summary>
+    /// <summary>Whether it speaks Jupyter's kernel protocol.</summary>
     public bool Kernels { get; init; }
 
     /// <summary>Every app of the workspace, with the names its nodes use for each other. May change
@@ -36,8 +36,8 @@ public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int G
 public sealed record AppLink(string Node, IPAddress? Address, int Port, string App, bool AsksForToken);
 
 /// <summary>
-/// Who may use which app right now: the portal session lives, the person is still a member, the workspace is ready and
-/// of the generation that was opened. A Resize, running or finished, ends nobody's access. Whatever the answer does not contain has lost its access.
+/// Who may use which app right now: the portal session is valid, the person is still a member, and the workspace is ready and
+/// still in the generation that was opened. A Resize, running or finished, ends nobody's access. Any access missing from the answer has ended.
 /// </summary>
 public static class AppAccessReader
 {

@@ -6,10 +6,10 @@ namespace Portal.Core.Access;
 /// <summary>How long a sign-in lasts.</summary>
 public static class SessionRules
 {
-    /// <summary>Without activity.</summary>
+    /// <summary>Maximum time without activity.</summary>
     public static readonly TimeSpan Idle = TimeSpan.FromHours(12);
 
-    /// <summary>At most, however active.</summary>
+    /// <summary>Maximum time in total, however active.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromDays(7);
 
     /// <summary>Extended at most this often, so that most requests write nothing.</summary>

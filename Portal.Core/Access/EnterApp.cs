@@ -11,7 +11,8 @@ public abstract record EnterAppOutcome
     /// <param name="Path">The app's start page.</param>
     public sealed record Entered(string Key, string Path) : EnterAppOutcome;
 
-    /// <summary>Unknown, used, expired, for another app, or its session, workspace or membership has ended; the caller is not told which.</summary>
+    /// <summary>The ticket is unknown, used, expired or for another app, or its session, workspace or
+    /// membership has ended; the caller is not told which.</summary>
     public sealed record Refused : EnterAppOutcome;
 }
 

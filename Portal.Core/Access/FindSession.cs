@@ -24,7 +24,7 @@ public sealed class FindSession(IDbContextFactory<PortalDb> databases)
         return row is null ? null : new(sessionHash, row.Id, row.Name, row.Issuer, [.. row.Roles.Distinct()]);
     }
 
-    /// <summary>Those of these sessions that have not ended. Each is in use, so each is extended, up to the maximum.</summary>
+    /// <summary>Those of the given sessions that have not ended. They are in use, so each is extended, up to the maximum.</summary>
     public async Task<IReadOnlySet<string>> StillAliveAsync(IReadOnlyCollection<string> sessionHashes, CancellationToken cancel)
     {
         var hashes = sessionHashes.ToArray();

@@ -11,7 +11,7 @@ using Portal.Core.Runs;
 namespace Portal.Core.Catalog;
 
 /// <param name="NotAvailable">Why it cannot be launched now, with the remedy; null if it can.</param>
-/// <param name="Building">0 to 100 while an image of it is being built.</param>
+/// <param name="Building">0 to 100 while one of its images is being built.</param>
 /// <param name="UsualStart">Median of the launches measured here.</param>
 public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotAvailable, int? Building, string? BuildLine, TimeSpan? UsualStart)
 {
@@ -22,10 +22,10 @@ public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotA
     public ImmutableArray<Guid> Classes { get; init; } = [];
 }
 
-/// <param name="Troubles">What Jobs drives and cannot use now; meanwhile nothing can be launched.</param>
+/// <param name="Troubles">Components that Jobs needs and cannot use now; until it can, nothing can be launched.</param>
 public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudState> Troubles)
 {
-    /// <summary>The viewer may decide what is offered.</summary>
+    /// <summary>Whether the viewer may decide what is offered.</summary>
     public bool MayDecide { get; init; }
 
     /// <summary>When Jobs last reported the state of the clouds; null before the first time.</summary>
@@ -53,7 +53,7 @@ public sealed class CatalogFeed
         return new(viewer.Of(all.Now), LaterAsync(all.Later, viewer, cancel));
     }
 
-    /// <summary>The same, once.</summary>
+    /// <summary>Reads it once.</summary>
     public async Task<CatalogView> ReadAsync(Actor actor, CancellationToken cancel) => (await ViewerAsync(actor, cancel)).Of(await ReadAsync(cancel))!;
 
     private static async IAsyncEnumerable<CatalogView?> LaterAsync(IAsyncEnumerable<CatalogView?> all, Viewer viewer,

@@ -6,7 +6,7 @@ namespace Portal.Core.Catalog;
 /// <param name="Name">Host name inside the workspace's network: notebook, worker0 …</param>
 public sealed record NodeShape(string Name, RoleSpec Role, NodeSize Size)
 {
-    /// <summary>What it takes of quotas, its scratch folder included.</summary>
+    /// <summary>What it takes from quotas, including its scratch folder.</summary>
     public Amounts Amounts => new(Size.Vcpu, Size.MemoryMib, Role.ScratchGib, 0);
 }
 
@@ -18,7 +18,7 @@ public sealed record AppOnNode(string Id, string Title, AppSpec Spec, string Nod
 /// <summary>Which nodes and apps a template has, given a size and a number of workers. The one place that counts them.</summary>
 public static class ClusterShape
 {
-    /// <summary>The role whose nodes are counted; null where all are single.</summary>
+    /// <summary>The role whose number of nodes can be chosen; null if there is none.</summary>
     public static RoleSpec? WorkerRole(this TemplateSpec spec) => spec.Roles.FirstOrDefault(r => r.Workers is not null);
 
     /// <summary>The number of workers if none was given; 0 for a template without workers.</summary>
@@ -35,7 +35,7 @@ public static class ClusterShape
             role.Names(workers).Select(name => new NodeShape(name, role, role.Sizes.TryGetValue(size, out var own) ? own : new(all.Vcpu, all.MemoryMib)))),
     ];
 
-    /// <summary>What a choice takes of quotas: all nodes and their scratch folders together.</summary>
+    /// <summary>What a choice takes from quotas: all nodes and their scratch folders together.</summary>
     public static Amounts Amounts(this TemplateSpec spec, string size, int workers) =>
         spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (sum, n) => sum + n.Amounts);
 

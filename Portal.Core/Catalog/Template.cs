@@ -14,7 +14,7 @@ public sealed class TemplateVersion
     public string Guide { get; init; } = "";
     public DateTimeOffset PublishedAt { get; private set; }
 
-    /// <summary>No longer offered, because there is a newer version or none; workspaces keep theirs.</summary>
+    /// <summary>No longer offered, because a newer version replaced it or its folder is gone; workspaces made from it keep it.</summary>
     public bool Retired { get; private set; }
 }
 
@@ -26,7 +26,7 @@ public sealed record TemplateSpec(
     public IReadOnlyList<ParameterSpec> Parameters { get; init; } = [];
     public IReadOnlyList<PresetSpec> Presets { get; init; } = [];
 
-    /// <summary>A count that a compute engine reports about its work: shown, charted, and evidence that the workspace is in use.</summary>
+    /// <summary>Counts that a compute engine reports about its work: they are shown and charted, and can be evidence that the workspace is in use.</summary>
     public IReadOnlyList<CountSpec> Counts { get; init; } = [];
 
     public SizeSpec? Size(string id) => Sizes.FirstOrDefault(s => s.Id == id);
@@ -104,7 +104,7 @@ public sealed record DrainSpec(string Role, IReadOnlyList<string> Command, int M
 /// <param name="Id">First part of the app's host name.</param>
 /// <param name="Role">Role of its node; for the worker role, each worker has this app.</param>
 /// <param name="Path">The app's start page.</param>
-/// <param name="Kernels">It speaks Jupyter's kernel protocol, so that a computation can verify it.</param>
+/// <param name="Kernels">Whether it speaks Jupyter's kernel protocol, so that running a computation can verify it.</param>
 public sealed record AppSpec(string Id, string Title, string Says, string Role, int Port, string Path, bool Kernels)
 {
     /// <summary>A path of its port that answers with a status below 400 when the app is healthy; required for Ready. Null for no check.</summary>
@@ -142,7 +142,7 @@ public sealed record WhenSpec(string Parameter, string Is);
 /// <summary>A preset for one purpose, chosen with one click.</summary>
 public sealed record PresetSpec(string Id, string Title, string Says, string Size, int? Workers, IReadOnlyDictionary<string, string> Parameters);
 
-/// <summary>An image that templates use, as Jobs last knew it.</summary>
+/// <summary>An image that templates use, as Jobs last saw it.</summary>
 public sealed class ImageRow
 {
     public required string Name { get; init; }

@@ -37,7 +37,7 @@ public enum TemplateRefusal
 /// <summary>Decisions about a template, and what the verbs have in common.</summary>
 internal static class TemplateDecisions
 {
-    /// <summary>Why no new launches are allowed, null while it is offered; and the classes that may launch it, none for all.</summary>
+    /// <summary>Why no new launches are allowed (null while it is offered), and the classes that may launch it (empty for all).</summary>
     public static async Task<(string? Deprecated, IReadOnlyList<Guid> Classes)> ReadAsync(PortalDb db, string template, CancellationToken cancel)
     {
         var offer = await db.TemplateOffers.AsNoTracking().SingleOrDefaultAsync(o => o.TemplateId == template, cancel);

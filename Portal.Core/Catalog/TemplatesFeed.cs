@@ -19,7 +19,7 @@ public sealed record TemplateRow(string Id, string Title, string Hash, DateTimeO
 /// <summary>A class that the viewer decides for.</summary>
 public sealed record ClassName(Guid Id, string Title, string TenantName);
 
-/// <param name="Everywhere">The viewer decides for all departments.</param>
+/// <param name="Everywhere">Whether the viewer decides for all departments.</param>
 /// <param name="Faults">Folders that could not be published; for operators.</param>
 public sealed record TemplatesView(ImmutableArray<TemplateRow> Rows, ImmutableArray<ClassName> Classes, bool Everywhere,
     ImmutableArray<TemplateFaultRow> Faults);
@@ -40,7 +40,7 @@ public sealed class TemplatesFeed
     /// <summary>Null for people who may not decide.</summary>
     public async Task<Live<TemplatesView?>> WatchAsync(Actor actor, CancellationToken cancel) => await _feed.WatchAsync(actor.PersonId, cancel);
 
-    /// <summary>The same, once.</summary>
+    /// <summary>Reads them once.</summary>
     public async Task<TemplatesView?> ReadAsync(Actor actor, CancellationToken cancel)
     {
         await using var db = await _databases.CreateDbContextAsync(cancel);

@@ -3,7 +3,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Classes;
 
-/// <summary>A department: one quota, later one OpenStack project.</summary>
+/// <summary>A department: one quota, and later one OpenStack project.</summary>
 public sealed class Tenant
 {
     public Guid Id { get; init; }
@@ -24,7 +24,7 @@ public sealed class Class
     /// <summary>What each member may use at most.</summary>
     public required Amounts MemberLimits { get; set; }
 
-    /// <summary>GiB of a new work folder.</summary>
+    /// <summary>Size of a new work folder, GiB.</summary>
     public int WorkFolderGib { get; set; }
 
     /// <summary>Minutes without activity after which a workspace is stopped; null for never.</summary>

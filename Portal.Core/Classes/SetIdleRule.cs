@@ -14,7 +14,7 @@ public abstract record SetIdleRuleOutcome
     /// <summary>No such class, or none that this actor may set rules for; the caller is not told which.</summary>
     public sealed record NotFound : SetIdleRuleOutcome;
 
-    /// <summary>Not within <see cref="IdlePolicy.Shortest"/> and <see cref="IdlePolicy.Longest"/> minutes.</summary>
+    /// <summary>Not between <see cref="IdlePolicy.Shortest"/> and <see cref="IdlePolicy.Longest"/> minutes.</summary>
     public sealed record OutOfRange : SetIdleRuleOutcome;
 }
 

@@ -14,7 +14,7 @@ public interface IClusterCloud
 
     /// <summary>
     /// Creates what is missing from this plan and replaces what differs; older generations of the workspace are removed.
-    /// Returns when everything has been started; later looks find out whether it works. Never adopts a half-made thing.
+    /// Returns when everything has been started; later looks find out whether it works. Never adopts anything half-built.
     /// </summary>
     Task EnsureAsync(ClusterPlan plan, CancellationToken cancel);
 

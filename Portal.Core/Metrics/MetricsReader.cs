@@ -9,7 +9,7 @@ namespace Portal.Core.Metrics;
 /// <summary>The history of one workspace, for people who may see it.</summary>
 public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
-    /// <summary>Per node and per count, however long the window.</summary>
+    /// <summary>Maximum number of points per node and per count, however long the window.</summary>
     public const int MostPoints = 181;
 
     /// <summary>Null if there is no such workspace, or none that this actor may see.</summary>
@@ -31,7 +31,7 @@ public sealed class MetricsReader(IDbContextFactory<PortalDb> databases, TimePro
                 workspace.Spec.Counts.ToDictionary(c => c.Id, c => c.Title, StringComparer.Ordinal), cancel));
     }
 
-    /// <summary>Length of the window, time of one point, and the spans it is computed from.</summary>
+    /// <summary>Length of the window, duration of one point, and the spans it is computed from.</summary>
     private static (TimeSpan Length, TimeSpan Step, TimeSpan Span, TimeSpan Counts) Of(MetricsWindow window) => window switch
     {
         MetricsWindow.Hour => (TimeSpan.FromHours(1), TimeSpan.FromSeconds(20), Spans.Raw, Spans.RawCounts),

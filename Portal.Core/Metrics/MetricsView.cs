@@ -32,7 +32,7 @@ public sealed record NodeMetrics(string Node, ImmutableArray<MetricPoint> Points
 /// <param name="Throttled">Share of the time in which its CPU limit throttled it.</param>
 /// <param name="MemoryBytes">Working set: mean and maximum.</param>
 /// <param name="OutOfMemoryKills">Processes killed in this step because memory ran out.</param>
-/// <param name="Restarts">So far.</param>
+/// <param name="Restarts">Number of restarts so far.</param>
 /// <param name="NetIn">Bytes per second, like the next three.</param>
 public sealed record MetricPoint(
     DateTimeOffset At, double Cpu, double CpuMost, double Throttled, long MemoryBytes, long MemoryMost, long MemoryLimitBytes, long OutOfMemoryKills,

@@ -10,8 +10,8 @@ public sealed class Person
     public required string Subject { get; init; }
     public required string Name { get; set; }
 
-    /// <summary>Owner of this person's files. The database assigns it from a high range, never the
-    /// web process, so that it cannot be an account of a host.</summary>
+    /// <summary>The uid that owns this person's files. The database assigns it from a high range, never the
+    /// web process, so that it cannot collide with an account on a host.</summary>
     public int Uid { get; private set; }
     public DateTimeOffset CreatedAt { get; private set; }
 

@@ -43,7 +43,7 @@ public static class IdlePolicy
     /// <summary>Shortest and longest rule of a class, minutes: less than twice the warning time would warn all the time.</summary>
     public const int Shortest = 30, Longest = 7 * 24 * 60;
 
-    /// <summary>Default rule of a class, minutes: a lunch break must not stop a workspace, an evening forgotten should.</summary>
+    /// <summary>Default rule of a class, minutes: a lunch break must not stop a workspace, but one forgotten for an evening should be stopped.</summary>
     public const int Usual = 120;
 
     /// <summary>From the warning to the stop.</summary>

@@ -106,7 +106,7 @@ public static class LaunchPolicy
 
     private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o.Wanted, o.Node, facts with { Others = [] }) is null)?.Choice;
 
-    /// <summary>The smallest own workspace whose stop is enough; if there is none, as few as possible together.</summary>
+    /// <summary>The person's smallest workspace that frees enough when stopped; if there is none, as few as possible together.</summary>
     private static ImmutableArray<string> ToStop(Amounts wanted, Amounts node, LaunchFacts facts)
     {
         bool Enough(IEnumerable<OwnWorkspace> stopped) =>

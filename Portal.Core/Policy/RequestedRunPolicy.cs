@@ -28,7 +28,7 @@ public static class RequestedRunPolicy
         (RunKind.Launch or RunKind.Start or RunKind.Resize, RunKind.Stop) => RequestedRunDecision.Record,
         (RunKind.Launch or RunKind.Start, RunKind.Launch or RunKind.Start) => RequestedRunDecision.UnderWay,
         (RunKind.Stop, RunKind.Stop) => RequestedRunDecision.UnderWay,
-        // What is being released must be seen gone before it is made again.
+        // What is being released must be confirmed gone before it is made again.
         (RunKind.Stop, RunKind.Launch or RunKind.Start) => RequestedRunDecision.Refuse,
         (RunKind.Delete, _) => RequestedRunDecision.Refuse,
         // One resize at a time, except back to the number it had.

@@ -1,6 +1,6 @@
 namespace Portal.Core.Quotas;
 
-/// <summary>What a reservation is for; each ends separately, when its resource is seen gone.</summary>
+/// <summary>What a reservation is for; each ends separately, when its resource is confirmed gone.</summary>
 public enum ReservationKind
 {
     /// <summary>vCPU and memory of a workspace that is running or waiting to.</summary>
@@ -9,7 +9,7 @@ public enum ReservationKind
     Workspace,
     /// <summary>The hard limit of a work folder; outlives workspaces.</summary>
     Storage,
-    /// <summary>The hard limit of a node's scratch folder; kept when the workspace stops, until it is seen removed.</summary>
+    /// <summary>The hard limit of a node's scratch folder; kept when the workspace stops, until it is confirmed removed.</summary>
     Scratch,
 }
 
@@ -24,7 +24,7 @@ public sealed class Reservation
     public Guid? WorkFolderId { get; init; }
     public ReservationKind Kind { get; init; }
 
-    /// <summary>The node it is for, so that it ends when that node is seen gone; empty if it belongs to no node.</summary>
+    /// <summary>The node it is for, so that it ends when that node is confirmed gone; empty if it belongs to no node.</summary>
     public string Node { get; init; } = "";
     public int Vcpu { get; init; }
     public int MemoryMib { get; init; }

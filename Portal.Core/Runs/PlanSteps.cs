@@ -18,13 +18,13 @@ public static class PlanSteps
         StepKey.ProveEngine, StepKey.ProveNotebook];
 
     /// <summary>
-    /// Storage is released last, in exactly this order: nodes seen gone, then the host's mount, then the rule that trusts it,
+    /// Storage is released last, in exactly this order: nodes confirmed gone, then the host's mount, then the rule that trusts it,
     /// then the network whose address the rule named. Only a Delete then removes scratch folders; work folders always stay.
     /// </summary>
     public static readonly IReadOnlyList<StepKey> Release = [StepKey.StopNodes, StepKey.Unmount, StepKey.DenyAccess, StepKey.DropNetwork];
 
     /// <summary>
-    /// How workers leave: drained, then seen gone, then their folders disconnected and removed, in the order of every release. Undoing
+    /// How workers leave: drained, then confirmed gone, then their folders disconnected and removed, in the order of every release. Undoing
     /// a failed Resize does the same with the new workers. Nothing else of the workspace is touched.
     /// </summary>
     private static readonly StepKey[] Leave = [StepKey.DrainWorkers, StepKey.DropWorkers, StepKey.UnmountWorkers, StepKey.DropWorkerScratch];
@@ -33,7 +33,7 @@ public static class PlanSteps
     /// <summary>One plan for both directions: steps that do not apply to growing or shrinking finish at once.</summary>
     private static readonly StepKey[] Resize = [StepKey.CheckResize, .. Leave, .. Join, StepKey.ProveEngine, StepKey.KeepWorkers];
 
-    /// <summary>True if a permanent fault in a step fails its run, and what it has made is released. All other steps are repeated until done.</summary>
+    /// <summary>True if a permanent fault in this step fails the run, so that what it has made is released. All other steps are repeated until done.</summary>
     public static bool GivesUp(RunKind kind, bool releasing, StepKey step) =>
         !releasing && (kind is RunKind.Launch or RunKind.Start || (kind is RunKind.Resize && !Leave.Contains(step)));
 

@@ -14,7 +14,7 @@ public abstract record ChangeOutcome
     /// <summary>A run was ordered, or the requested run recorded.</summary>
     public sealed record Accepted : ChangeOutcome;
 
-    /// <summary>It is already so, or in progress.</summary>
+    /// <summary>It has already been done, or is in progress.</summary>
     public sealed record Already : ChangeOutcome;
 
     /// <summary>No such workspace, or not yours; the caller is not told which.</summary>

@@ -17,6 +17,6 @@ public static class LifecycleRuns
             .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId && o.Kind != RunKind.Resize).Max(o => o.Number))
             .ToDictionaryAsync(r => r.WorkspaceId, cancel);
 
-    /// <summary>Something of it was brought up and not released since.</summary>
+    /// <summary>Something was brought up for it and has not been released since.</summary>
     public static bool IsUp(this Run run) => run is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded };
 }

@@ -3,7 +3,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Reservations of one node of a workspace; each part ends separately when it is seen gone.</summary>
+/// <summary>Reservations of one node of a workspace; each part ends separately when it is confirmed gone.</summary>
 public static class NodeReservations
 {
     public static IEnumerable<Reservation> Of(Workspace workspace, NodeShape node)

@@ -11,7 +11,7 @@ internal static class OwnWorkspaces
 {
     private const int Most = 100;
 
-    /// <param name="except">The workspace that is to fit.</param>
+    /// <param name="except">The workspace to make room for.</param>
     public static async Task<ImmutableArray<OwnWorkspace>> ReadAsync(PortalDb db, Guid person, Guid tenant, Guid @class, Guid except, CancellationToken cancel)
     {
         var held = await (from r in db.Reservations

@@ -87,8 +87,8 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
     }
 
     /// <summary>
-    /// Reserves whatever of the choice is not held yet at all levels, or returns the binding limit. A workspace that is broken but not released
-    /// still holds its nodes, and a stopped one its scratch folders.
+    /// Reserves, at all levels, what the choice needs and the workspace does not hold yet, or returns the binding limit. A workspace that is
+    /// broken but not released still holds its nodes, and a stopped one its scratch folders.
     /// </summary>
     private static async Task<ChangeOutcome.Refused?> ReserveLockedAsync(PortalDb db, Workspace workspace, TemplateVersion version, Fit choice,
         CancellationToken cancel)
@@ -121,7 +121,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
     }
 
     /// <summary>Needs and limits of a start. The verb reads them under the quota locks, the dialog without.</summary>
-    /// <param name="missing">What of the choice is not reserved yet.</param>
+    /// <param name="missing">What the choice needs and has not reserved yet.</param>
     internal static async Task<LaunchFacts> FactsAsync(
         PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, List<Reservation> missing, CancellationToken cancel)
     {

@@ -6,7 +6,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Frees compute resources and keeps the files; during a launch or start it is the cancel.</summary>
+/// <summary>Frees compute resources and keeps the files; during a launch or start it cancels that run.</summary>
 public sealed class StopWorkspace(IDbContextFactory<PortalDb> databases)
 {
     public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, CancellationToken cancel)

@@ -17,7 +17,7 @@ public sealed class Workspace
     public Guid TemplateVersionId { get; init; }
     public Guid WorkFolderId { get; init; }
 
-    /// <summary>A label, unique among a person's workspaces that exist.</summary>
+    /// <summary>A label, unique among a person's existing workspaces.</summary>
     public required string Name { get; init; }
 
     /// <summary>Key of a size of the template version; the amounts come from there, not from this row. Changed only by Jobs, as a run orders.</summary>
@@ -30,7 +30,7 @@ public sealed class Workspace
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
     public DateTimeOffset CreatedAt { get; private set; }
 
-    /// <summary>At this time it is stopped, never deleted. While <see cref="RunFor"/> is set, only
+    /// <summary>When it is stopped (never deleted). While <see cref="RunFor"/> is set, this is only
     /// the end time it would have if it were ready at once.</summary>
     public DateTimeOffset EndAt { get; set; }
 

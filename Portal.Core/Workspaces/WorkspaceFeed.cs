@@ -30,11 +30,11 @@ public sealed class WorkspaceFeed
     public async Task<Live<WorkspaceView?>?> WatchAsync(Actor actor, string slug, CancellationToken cancel) =>
         await FindAsync(actor, slug, cancel) is { } id ? await _one.WatchAsync(id, cancel) : null;
 
-    /// <summary>The same, once.</summary>
+    /// <summary>Reads one workspace once.</summary>
     public async Task<WorkspaceView?> LookAsync(Actor actor, string slug, CancellationToken cancel) =>
         await FindAsync(actor, slug, cancel) is { } id ? await ReadOneAsync(id, cancel) : null;
 
-    /// <summary>The same by id, once.</summary>
+    /// <summary>Reads one workspace once, by id.</summary>
     public async Task<WorkspaceView?> LookAsync(Actor actor, Guid id, CancellationToken cancel)
     {
         await using var db = await _databases.CreateDbContextAsync(cancel);
@@ -44,7 +44,7 @@ public sealed class WorkspaceFeed
 
     public Task<Live<HomeView?>> WatchHomeAsync(Actor actor, CancellationToken cancel) => _home.WatchAsync(actor.PersonId, cancel);
 
-    /// <summary>The same, once; null if there is no such person.</summary>
+    /// <summary>Reads the person's view once; null if there is no such person.</summary>
     public Task<HomeView?> LookHomeAsync(Actor actor, CancellationToken cancel) => ReadHomeAsync(actor.PersonId, cancel);
 
     /// <summary>Whether the page may offer this; the verb decides for itself.</summary>

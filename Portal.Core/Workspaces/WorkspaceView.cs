@@ -23,7 +23,7 @@ public sealed record WorkspaceView
     public int Workers { get; init; }
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = ImmutableDictionary<string, string>.Empty;
 
-    /// <summary>What it holds of compute quotas while it runs, its scratch folders included.</summary>
+    /// <summary>The compute quota that it holds while it runs, including its scratch folders.</summary>
     public Amounts Amounts => Template.Amounts(Size.Id, Workers);
 
     /// <summary>Every app; each worker has its own.</summary>

@@ -8,7 +8,7 @@ namespace Portal.Jobs.Catalog;
 
 /// <summary>
 /// Publishes the template folders. Equal content is the same version; changed content is a new one, and the previous one is no longer offered.
-/// A broken folder is reported and leaves its previous version in place; a missing folder is retired.
+/// A broken folder is reported and leaves its previous version in place; a template whose folder is missing is retired.
 /// </summary>
 public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, TemplateFolders folders, TemplateStore store,
     TimeProvider clock, ILogger<PublishTemplates> log)

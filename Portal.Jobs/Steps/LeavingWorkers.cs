@@ -16,8 +16,8 @@ public sealed record Kept(Workspace Workspace, TemplateSpec Spec, IReadOnlyColle
 }
 
 /// <summary>
-/// Nodes that a workspace has beyond its number of workers, with their folders. They are removed in the order of every release: node seen gone, host
-/// unmounted, rule seen gone, folder removed. Each may be repeated.
+/// Nodes that a workspace has beyond its number of workers, with their folders. They are removed in the order of every release: node confirmed gone, host
+/// unmounted, rule confirmed gone, folder removed. Each may be repeated.
 /// </summary>
 public sealed class LeavingWorkers(IDbContextFactory<PortalDb> databases, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets)
 {

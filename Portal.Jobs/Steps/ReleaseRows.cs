@@ -3,7 +3,7 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Ends reservations, resource by resource, each only after it was seen gone. Every write is fenced by the run's version.</summary>
+/// <summary>Ends reservations, resource by resource, each only after it was confirmed gone. Every write is fenced by the run's version.</summary>
 public sealed class ReleaseRows(NpgsqlDataSource data)
 {
     private const string Mine = "mine as (select workspace_id from portal.runs where id = $1 and version = $2 and phase = 'Active' for update)";
@@ -52,7 +52,7 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id from mine
         """, cancel);
 
-    /// <summary>For nodes that are not wanted and whose scratch folder was seen removed.</summary>
+    /// <summary>For nodes that are not wanted and whose scratch folder was confirmed removed.</summary>
     public Task ScratchGoneAsync(HeldRun run, IReadOnlyCollection<string> keep, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
           quota as (update portal.reservations r set ended_at = clock_timestamp() from mine

@@ -28,7 +28,7 @@ public sealed class Unmount(IClusterCloud clusters, IShareCloud shares) : IStep
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
-        // A call by a dead worker may have succeeded since the nodes were seen gone.
+        // A call by a dead worker may have succeeded since the nodes were confirmed gone.
         if (await clusters.LookAsync(context.Run.WorkspaceId, cancel) is { Nodes.Count: > 0 })
         {
             await clusters.RemoveNodesAsync(context.Run.WorkspaceId, context.Facts.Workspace.Generation, cancel);

@@ -28,7 +28,7 @@ public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChec
     }
 }
 
-/// <summary>Removes the leaving workers and, as each is seen gone, ends its quota reservation and
+/// <summary>Removes the leaving workers and, as each is confirmed gone, ends its quota reservation and
 /// capacity claim. From here on there is no way back to more.</summary>
 public sealed class DropWorkers(LeavingWorkers leavingWorkers, ReleaseRows rows) : IStep
 {
@@ -55,7 +55,7 @@ public sealed class UnmountWorkers(LeavingWorkers leavingWorkers) : IStep
         if (context.Grows) return StepAnswer.IsNothing;
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
-        // A call by a dead worker may have succeeded since they were seen gone.
+        // A call by a dead worker may have succeeded since they were confirmed gone.
         if ((await leavingWorkers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker came up late and is being shut down again.");
         return await leavingWorkers.DisconnectAsync(kept, cancel) ? StepAnswer.IsDone : StepAnswer.Soon("An access rule is still in place.");
     }

@@ -32,7 +32,8 @@ public abstract record StepAnswer
         new LookAgainIn(TimeSpan.FromMilliseconds(Math.Clamp(age.TotalMilliseconds / 30, 50, 2000)), why);
 }
 
-/// <summary>One step of a plan: looks, then makes; repeated after any crash it produces the same result. Names are computed, not remembered.</summary>
+/// <summary>One step of a plan: it looks, then makes what is missing; repeated after a crash, it produces
+/// the same result. Names are computed, not remembered.</summary>
 public interface IStep
 {
     StepKey Key { get; }

@@ -77,7 +77,7 @@ public sealed record TemplateShape(string Id, string Title, string Version, IRea
 /// <param name="MemoryMib">Of each node, MiB.</param>
 public sealed record SizeShape(string Id, string Title, int Vcpu, int MemoryMib);
 
-/// <param name="Kernels">It speaks Jupyter's kernel protocol.</param>
+/// <param name="Kernels">Whether it speaks Jupyter's kernel protocol.</param>
 public sealed record AppShape(string Id, string Title, bool Kernels);
 
 /// <param name="Status">Queued, Starting, Ready, Resizing, Attention, Stopping, Stopped, Failed, Deleting or Deleted.</param>

@@ -57,8 +57,8 @@ public sealed class AppLinks(Site site, AppAccess access)
         return $"{OriginOf(Find(access.App)!)}{Through}/{link.App}{rest.Split('#')[0]}";
     }
 
-    /// <summary>Where the scheme-less rest of a link ends that begins with "//" at <paramref name="at"/>: the app it names,
-    /// and the position behind its port; a negative one when more must be seen first.</summary>
+    /// <summary>Finds the end of a link, without its scheme, that begins with "//" at <paramref name="at"/>. Returns the app it names
+    /// and the position after its port, which is negative if more text must be seen first.</summary>
     public (AppLink? Link, int End) Read(ReadOnlySpan<byte> text, int at, bool last)
     {
         var end = at + 2;

@@ -81,7 +81,7 @@ run_project() {
     0 | 2) ;; # 2: tests failed; the result file says which
     124 | 137) write_trx "$lane" "$name ended within $limit s" 1 "$limit" ;;
     8) write_trx "$lane" "$name has tests to run" 1 0 ;;
-    *) write_trx "$lane" "$name ended well (it ended with $code)" 1 0 ;;
+    *) write_trx "$lane" "$name exited normally (its exit code was $code)" 1 0 ;;
   esac
   return $code
 }

@@ -40,7 +40,7 @@ end() {
     kill "-$signal" "$(pid_in "$file")" 2>/dev/null || true
     if ! wait_for "$patience" gone "$file"; then
       kill -KILL "$(pid_in "$file")" 2>/dev/null || true
-      wait_for 5 gone "$file" || warn "process $(pid_in "$file") does not end"
+      wait_for 5 gone "$file" || warn "process $(pid_in "$file") could not be ended"
     fi
   fi
   rm -f "$file"

@@ -10,7 +10,7 @@ namespace Portal.Core.Data.Maps;
 internal static class MapHelpers
 {
     /// <summary>
-    /// A column that EF reads and never writes: the database sets its first value, and only SQL of Jobs changes it.
+    /// A column that EF reads and never writes: the database sets its first value, and only Jobs changes it, with SQL.
     /// Otherwise EF would name the column in every insert, which the web role may not do.
     /// </summary>
     public static PropertyBuilder<T> NotWrittenHere<TRow, T>(this EntityTypeBuilder<TRow> row, Expression<Func<TRow, T>> property,

@@ -9,7 +9,7 @@ namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
 /// Verifies a container engine with a container made like a student's: what must be closed is tried from inside, what must be open from outside.
-/// The firewall and the container engine's abilities are checked each time; the container is started once in ten minutes, or when something changed.
+/// The firewall and the container engine's abilities are checked each time; the container is started every ten minutes, or when something changed.
 /// </summary>
 public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networks networks, Owned owned, NodeRecipe recipe, Firewall firewall,
     DockerOptions options, TimeProvider time) : IDisposable

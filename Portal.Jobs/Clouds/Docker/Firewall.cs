@@ -5,7 +5,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>
 /// The host's firewall rules that isolate containers from everything but each other on their own bridge, and allow the egress proxy if there is one.
 /// A bridge without masquerade still lets a container reach services on the host, and other bridges through it.
-/// A reset of the installation deletes every rule that contains the prefix of its bridges. Drop rules are final whichever of legacy and nft
+/// A reset of the installation deletes every rule that contains the prefix of its bridges. Drop rules are final, whether it is legacy or nft that
 /// the container engine itself uses.
 /// </summary>
 public sealed class Firewall(FirewallRules rules, TimeProvider time)

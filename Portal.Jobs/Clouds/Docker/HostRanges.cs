@@ -4,7 +4,7 @@ using System.Numerics;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>Address ranges that something else uses: the host's routes and the engine's other networks.</summary>
+/// <summary>Address ranges that something else uses: the host's routes and the container engine's other networks.</summary>
 public sealed class HostRanges(Networks networks, Owned owned)
 {
     /// <summary>CIDR each; networks of our own workspaces are excluded, because rows record them.</summary>

@@ -19,7 +19,7 @@ public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
     /// <summary>It is pulled, not built.</summary>
     public bool OfRegistry => Depth == 0 && Asking is null;
 
-    /// <summary>Set while checking whether packages can be fetched: ends when that is known, and nothing else here is valid before.</summary>
+    /// <summary>Set while checking whether packages can be fetched: ends when that is known; until then nothing else here is valid.</summary>
     public Task? Asking { get; init; }
 }
 
