@@ -131,7 +131,7 @@ public sealed class HomeTests : PageTest
 
         var links = offers.FindAll("a");
         links[0].GetAttribute("href").ShouldBe("catalog");
-        links[0].TextContent.ShouldContain("Building, 40 %");
+        links[0].TextContent.ShouldContain("Building, 40%");
         links[1].GetAttribute("href").ShouldBe("launch/notebook");
         links[1].TextContent.ShouldContain("Usually ready in 9 s");
     }
