@@ -31,7 +31,7 @@ public sealed class AppToken
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or InvalidOperationException)
         {
             throw new InvalidOperationException(
-                $"Installation:KeyFile names {path}, which holds no key of 64 hexadecimal digits that this process may read: {e.Message}", e);
+                $"Installation:KeyFile names {path}, but this process cannot read a key of 64 hexadecimal digits from it: {e.Message}", e);
         }
     }
 

@@ -23,7 +23,7 @@ public static class Availability
             {
                 case { State: ImageState.Ready }: break;
                 case { State: ImageState.Failed } image: return $"Its image could not be built. {image.Says} The Operations page says how to fix it.";
-                case { State: ImageState.Building } image: return $"Its image is being built ({image.Percent} %). It can be launched once that is done.";
+                case { State: ImageState.Building } image: return $"Its image is being built ({image.Percent}%). It can be launched once that is done.";
                 // A template without a row was published a moment ago.
                 default: return "Its image has not been built yet. The Operations page says why.";
             }

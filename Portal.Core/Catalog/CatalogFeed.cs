@@ -80,7 +80,7 @@ public sealed class CatalogFeed
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
             var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer
-                ? $"It is withdrawn: nothing new can be launched from it. {offer.Says}".TrimEnd()
+                ? $"It has been withdrawn: nothing new can be launched from it. {offer.Says}".TrimEnd()
                 : Availability.Reason(v.Spec, bad, images);
             return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, usual.Launch(v.TemplateId))
             {

@@ -62,7 +62,7 @@ public static class Tool
 
     private static CloudException Late(string service, string program, TimeSpan limit, Exception? cause) =>
         new(service, CloudFault.TimedOut, $"{program} did not respond within {limit.TotalSeconds:0} s",
-            "The host is busy or its disk hangs: check its load, then try again.", cause);
+            "The host is busy or its disk is not responding: check its load, then try again.", cause);
 
     /// <summary>Starts with all three streams redirected; the caller ends and disposes it.</summary>
     /// <param name="environment">The complete environment; null: this process's own.</param>

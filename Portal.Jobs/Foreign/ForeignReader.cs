@@ -11,7 +11,7 @@ public sealed record ReadLimit(int Bytes, TimeSpan Time);
 
 /// <summary>The input is larger than the limit, or does not end in time.</summary>
 public sealed class ReadLimitException(ReadLimit limit, bool tooLong)
-    : IOException(tooLong ? $"the answer is longer than {limit.Bytes >> 10} KiB" : $"the answer did not end within {limit.Time.TotalSeconds:0} s")
+    : IOException(tooLong ? $"the response is longer than {limit.Bytes >> 10} KiB" : $"the response was not complete within {limit.Time.TotalSeconds:0} s")
 {
     /// <summary>It is larger than the limit; false: it does not end in time.</summary>
     public bool TooLong => tooLong;

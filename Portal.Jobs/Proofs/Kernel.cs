@@ -74,7 +74,7 @@ public static class Kernel
                 case "status" when heard.State == "idle": return said.ToString();
             }
         }
-        throw new KernelException(null, $"The kernel's answers to one cell are longer than {MostOfACell >> 20} MiB.");
+        throw new KernelException(null, $"The kernel's output for one cell is longer than {MostOfACell >> 20} MiB.");
     }
 
     private static async Task<string> StartAsync(AppVisit app, string? folder, ForeignReader reader, CancellationToken cancel)
@@ -83,9 +83,9 @@ public static class Kernel
             JsonContent.Create(folder is null ? new Dictionary<string, string>(StringComparer.Ordinal) : new(StringComparer.Ordinal) { ["path"] = folder });
         using var answer = await app.SendAsync(HttpMethod.Post, "/api/kernels", cancel, body);
         if (answer.StatusCode != HttpStatusCode.Created)
-            throw new KernelException(answer.StatusCode, $"Starting a kernel was answered with {(int)answer.StatusCode}.");
+            throw new KernelException(answer.StatusCode, $"The request to start a kernel returned {(int)answer.StatusCode}.");
         var id = await reader.JsonAsync(answer.Content, Started, kernel => ForeignJson.Text(kernel, "id"), cancel);
-        return Guid.TryParse(id, out var known) ? known.ToString("D") : throw new KernelException(null, "Starting a kernel was answered without an id.");
+        return Guid.TryParse(id, out var known) ? known.ToString("D") : throw new KernelException(null, "The request to start a kernel returned no id.");
     }
 
     /// <summary>Also after a failure or a cancel, because a forgotten kernel would use the student's memory.</summary>

@@ -39,13 +39,13 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
             var (visit, status) = await AppVisit.EnterAsync(site, site.AppOrigin(order.App.Id, order.Slug), ticket, until.Token);
             if (visit is null)
                 return (int)status >= 500
-                    ? new ProofOutcome.NotYet($"The portal answers with {(int)status}.", WebUnavailable: true)
+                    ? new ProofOutcome.NotYet($"The portal responded with {(int)status}.", WebUnavailable: true)
                     : new ProofOutcome.NotYet($"The portal did not accept the ticket ({(int)status}).", WebUnavailable: false);
             entered = true;
             return order.App.Kernels ? await ComputeAsync(visit, until.Token) : await LookAsync(visit, order.App.Path, until.Token);
         }
         catch (KernelException e) { return Of(e); }
-        catch (JsonException) { return new ProofOutcome.Broken("The notebook does not speak Jupyter's protocol: its answer is not JSON.", OwnSettings); }
+        catch (JsonException) { return new ProofOutcome.Broken("The notebook does not speak Jupyter's protocol: its response is not JSON.", OwnSettings); }
         catch (ReadLimitException e) when (e.TooLong)
         {
             return new ProofOutcome.Broken($"The notebook does not speak Jupyter's protocol: {e.Message}.", OwnSettings);
@@ -101,7 +101,7 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         using var answer = await visit.SendAsync(HttpMethod.Get, path, cancel);
         return (int)answer.StatusCode < 400
             ? new ProofOutcome.Proven()
-            : new ProofOutcome.NotYet($"The app answers with {(int)answer.StatusCode}.", WebUnavailable: false);
+            : new ProofOutcome.NotYet($"The app responded with {(int)answer.StatusCode}.", WebUnavailable: false);
     }
 
     private static ProofOutcome Of(KernelException e) => e.Status switch
@@ -111,9 +111,9 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         // Includes temporary faults, such as a brief lack of memory: the deadline decides.
         HttpStatusCode.InternalServerError =>
             new ProofOutcome.NotYet(
-                "It cannot start a kernel (500). The usual causes are a full work folder or a broken image; the node's log has more.", WebUnavailable: false),
+                "It cannot start a kernel (500). The usual causes are a full work folder or a broken image; see the node's log.", WebUnavailable: false),
         // From the proxy: nothing is listening yet.
-        { } status => new ProofOutcome.NotYet($"The notebook answers with {(int)status}.", WebUnavailable: false),
+        { } status => new ProofOutcome.NotYet($"The notebook responded with {(int)status}.", WebUnavailable: false),
         null => new ProofOutcome.Broken(e.Message, OwnSettings),
     };
 }

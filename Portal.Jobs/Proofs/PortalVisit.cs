@@ -18,17 +18,17 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
         using var page = await SendAsync(HttpMethod.Get, "/sign-in", null, cancel);
         if (page.StatusCode != HttpStatusCode.OK)
             throw new SmokeException(
-                $"The sign-in page answers with {(int)page.StatusCode}: "
-                + "this tool signs in as a demo person, which this installation does not offer to this machine.");
+                $"The sign-in page responded with {(int)page.StatusCode}: "
+                + "this tool signs in as a demo user, which this installation does not offer to this machine.");
         var html = await reader.TextAsync(page.Content, Page, cancel);
         var form = FirstForm().Match(html);
-        if (!form.Success) throw new SmokeException("The sign-in page lists no demo people: seed the demo with Portal.Jobs --seed-demo.");
+        if (!form.Success) throw new SmokeException("The sign-in page lists no demo users: seed the demo with Portal.Jobs --seed-demo.");
         using var answer =
             await SendAsync(HttpMethod.Post, "/sign-in/demo",
                 new FormUrlEncodedContent(
                     [new("person", Field(form.Value, "person")), new("returnUrl", "/"),
                         new("__RequestVerificationToken", Field(form.Value, "__RequestVerificationToken"))]), cancel);
-        if (answer.StatusCode != HttpStatusCode.SeeOther) throw new SmokeException($"Signing in was answered with {(int)answer.StatusCode}.");
+        if (answer.StatusCode != HttpStatusCode.SeeOther) throw new SmokeException($"Signing in returned {(int)answer.StatusCode}.");
         return (await GetAsync("/me", cancel)).GetProperty("name").GetString() ?? "";
     }
 
@@ -93,7 +93,7 @@ public sealed partial class PortalVisit(PublicSite site, ForeignReader reader)
         var body = text.Length == 0 ? default : JsonSerializer.Deserialize<JsonElement>(text);
         if (answer.IsSuccessStatusCode) return body;
         var why = body.ValueKind == JsonValueKind.Object && body.TryGetProperty("detail", out var detail) ? detail.GetString() : null;
-        throw new SmokeException($"{path} was answered with {(int)answer.StatusCode}. {why}".TrimEnd());
+        throw new SmokeException($"{path} returned {(int)answer.StatusCode}. {why}".TrimEnd());
     }
 
     private static string Field(string html, string name) =>

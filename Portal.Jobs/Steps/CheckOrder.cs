@@ -80,14 +80,14 @@ public sealed class OrderChecks(IShareCloud shares)
         var storage = await shares.PrepareAsync(cancel);
         var site = await db.Site.AsNoTracking().SingleAsync(cancel);
         if (site.LargestNode is { } largest && facts.Spec.LargestNode(facts.SizeId, facts.Workers).FirstAbove(largest) is { } never)
-            return new($"No machine here has this much {Words(never)} for a single node.", "Start it with a smaller size.");
+            return new($"No machine here has enough {Words(never)} for a single node.", "Start it with a smaller size.");
         // What is promised but not yet written is known once both were measured.
         var promised = !site.StorageIsKnown ? 0
             : await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
         (site.StorageTotalBytes, site.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
         return StorageLeft.Of(site, promised) < 0
             ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more than that is already reserved.",
-                "Ask the operator to free space, then try again.") : null;
+                "Ask the operator to free up space, then try again.") : null;
     }
 
     private static string Words(QuotaLevel level) => level switch { QuotaLevel.Tenant => "The department", QuotaLevel.Class => "The class", _ => "You" };

@@ -31,7 +31,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
         if (await MissingAsync(Questions(context.Facts, nodes), cancel) is not { } missing) return StepAnswer.IsDone;
         var age = await StepAge.OfAsync(data, context.Run, Key, cancel);
         return age > options.ProofDeadline
-            ? new StepAnswer.Fail($"The compute engine was not complete within {options.ProofDeadline.TotalMinutes:0} minutes: {missing}",
+            ? new StepAnswer.Fail($"The compute engine was not ready within {options.ProofDeadline.TotalMinutes:0} minutes: {missing}",
                 "Try again, or choose a larger size.")
             : StepAnswer.Waits(age, missing);
     }
@@ -95,8 +95,8 @@ internal static class DeadNodes
 
     /// <summary>The remedy if a node does not come up: nodes with the person's files also read the person's own settings.</summary>
     public static string TryAgain(bool files) => files
-        ? "Try again; the log has more. If you changed the notebook's or the shell's settings, choose “Start without my settings”."
-        : "Try again; the log has more. If it happens again, tell the operator.";
+        ? "Try again; see the log for details. If you changed the notebook's or the shell's settings, choose “Start without my settings”."
+        : "Try again; see the log for details. If it happens again, tell the operator.";
 
     /// <summary>Empty if they do not come.</summary>
     private static async Task<IReadOnlyList<string>> LastLinesAsync(IClusterCloud clusters, Guid id, string node, CancellationToken cancel)

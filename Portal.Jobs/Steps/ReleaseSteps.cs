@@ -14,7 +14,7 @@ public sealed class StopNodes(IClusterCloud clusters, ReleaseRows rows) : IStep
         if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 })
         {
             await clusters.RemoveNodesAsync(id, context.Facts.Workspace.Generation, cancel);
-            if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 and var left }) return StepAnswer.Soon($"{left} node(s) are still shutting down.");
+            if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 and var left }) return StepAnswer.Soon($"Nodes still shutting down: {left}.");
         }
         await rows.NodesGoneAsync(context.Run, cancel);
         return StepAnswer.IsDone;
@@ -32,7 +32,7 @@ public sealed class Unmount(IClusterCloud clusters, IShareCloud shares) : IStep
         if (await clusters.LookAsync(context.Run.WorkspaceId, cancel) is { Nodes.Count: > 0 })
         {
             await clusters.RemoveNodesAsync(context.Run.WorkspaceId, context.Facts.Workspace.Generation, cancel);
-            return StepAnswer.Soon("A node came up late and is being shut down again.");
+            return StepAnswer.Soon("A node started late and is being shut down again.");
         }
         await shares.UnmountAsync(context.Run.WorkspaceId, context.Facts.Workspace.Generation, cancel);
         return StepAnswer.IsDone;

@@ -41,7 +41,7 @@ public sealed class DropWorkers(LeavingWorkers leavingWorkers, ReleaseRows rows)
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         var left = await leavingWorkers.RemoveAsync(kept, cancel);
         await rows.NodesGoneAsync(context.Run, [.. kept.Names, .. left.Select(n => n.Name)], cancel);
-        return left.Count > 0 ? StepAnswer.Soon($"{left.Count} worker(s) are still shutting down.") : StepAnswer.IsDone;
+        return left.Count > 0 ? StepAnswer.Soon($"Workers still shutting down: {left.Count}.") : StepAnswer.IsDone;
     }
 }
 
@@ -56,7 +56,7 @@ public sealed class UnmountWorkers(LeavingWorkers leavingWorkers) : IStep
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
         // A call by a dead worker may have succeeded since they were confirmed gone.
-        if ((await leavingWorkers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker came up late and is being shut down again.");
+        if ((await leavingWorkers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker started late and is being shut down again.");
         return await leavingWorkers.DisconnectAsync(kept, cancel) ? StepAnswer.IsDone : StepAnswer.Soon("An access rule is still in place.");
     }
 }

@@ -127,7 +127,7 @@ public sealed class WorkerRestarts(
                     WorkspaceId = now.Id,
                     Severity = LogLineSeverity.Warn,
                     Text = $"The worker {node.Name} stopped unexpectedly ({Why(seen.GetValueOrDefault(node.Name))}) "
-                        + $"and is being restarted (restart {times} since the workspace came up)."
+                        + $"and is being restarted (restart {times} since the workspace started)."
                 });
             }
             db.Audit.Add(new() { TenantId = now.TenantId, Verb = AutomaticRestarts.Verb, WorkspaceId = now.Id, Outcome = AutomaticRestarts.Again });
@@ -155,7 +155,7 @@ public sealed class WorkerRestarts(
             Text = $"{string.Join(", ", ended.Select(n => n.Name))} stopped unexpectedly again. "
                 + $"Workers were restarted {options.MostRestarts} times within {options.RestartWindow.TotalMinutes:0} minutes, "
                 + "so automatic restarts are paused for now. "
-                + "Use less memory at once, or stop the workspace and start it with a larger size.",
+                + "Process less data at a time, or stop the workspace and start it with a larger size.",
         });
         db.Audit.Add(new() { TenantId = now.TenantId, Verb = AutomaticRestarts.Verb, WorkspaceId = now.Id, Outcome = AutomaticRestarts.GivenUp });
         await db.SaveChangesAsync(cancel);

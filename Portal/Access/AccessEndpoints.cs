@@ -54,7 +54,7 @@ public static class AccessEndpoints
 
     private static async Task<IResult> SignInAsync([FromForm] Guid person, [FromForm] string? returnUrl, DemoPeople people, HttpContext http)
     {
-        if (!await people.IsAsync(person, http.RequestAborted)) return NotFound("There is no such demo person.");
+        if (!await people.IsAsync(person, http.RequestAborted)) return NotFound("There is no such demo user.");
         await http.SignInAsync(new(new ClaimsIdentity([new(PortalClaims.Person, person.ToString())], "demo")));
         return SeeOther(http, LocalUrl.OrHome(returnUrl));
     }

@@ -35,7 +35,7 @@ public static class PortalApi
                 : http.Request.Headers[CsrfHeader] != "1"
                 ? Problems.Say(StatusCodes.Status400BadRequest, "Header missing", $"Requests that change something must carry the header {CsrfHeader}: 1.")
                 : http.Request.ContentLength > PortalAccess.LargestBody
-                ? Problems.Say(StatusCodes.Status413PayloadTooLarge, "Too large", $"A request body may have at most {PortalAccess.LargestBody} bytes.")
+                ? Problems.Say(StatusCodes.Status413PayloadTooLarge, "Too large", $"A request body can be at most {PortalAccess.LargestBody} bytes.")
                 : null;
             if (refused is null) await next(http);
             else await refused.ExecuteAsync(http);

@@ -10,7 +10,7 @@ internal static class ClassesApi
 {
     public static void Map(RouteGroupBuilder api) => api
         .MapPut("/classes/{id:guid}/idle", SetIdleAsync)
-        .WithSummary("Set after how many idle minutes workspaces are stopped; null turns it off")
+        .WithSummary("Set the number of idle minutes after which workspaces are stopped; null turns this off")
         .Produces(204)
         .ProducesProblem(404)
         .ProducesProblem(422)

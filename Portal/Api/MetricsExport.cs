@@ -39,7 +39,7 @@ internal sealed class MetricsExport : IDisposable
         _meter = meters.Create(MeterName);
         Node("cpu_ratio", "Share of the CPU limit in use.", n => n.Cpu);
         Node("throttled_ratio", "Share of the time throttled by the CPU limit.", n => n.Throttled);
-        Node("memory_working_set_bytes", "Memory in use, without reclaimable page cache.", n => n.MemoryBytes);
+        Node("memory_working_set_bytes", "Memory in use, excluding reclaimable page cache.", n => n.MemoryBytes);
         Node("memory_limit_bytes", "Hard memory limit.", n => n.MemoryLimitBytes);
         Node("oom_kills", "Processes killed because the node ran out of memory, including child processes, since it was started.", n => n.OutOfMemoryKills);
         Node("restarts", "Automatic restarts after it stopped unexpectedly.", n => n.Restarts);

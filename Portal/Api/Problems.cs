@@ -51,11 +51,11 @@ internal static class Problems
         RefusalReason.ParameterWrong =>
             $"The value of {why.Field?[2..]} is not allowed: {why.Parameter?.Mistake}{(why.Parameter?.Detail is { } detail ? $" ({detail})" : "")}.",
         RefusalReason.TemplateGone => "This template does not exist.",
-        RefusalReason.Deprecated => $"The template is withdrawn: nothing new can be launched from it. {why.Detail}".TrimEnd(),
+        RefusalReason.Deprecated => $"The template has been withdrawn: nothing new can be launched from it. {why.Detail}".TrimEnd(),
         RefusalReason.NotForClass => "The template is not offered to this class.",
         RefusalReason.EndInThePast => "The end time has passed.",
         RefusalReason.EndTooLate => "The end time is later than the class allows.",
-        RefusalReason.NeverPossible => $"This site can never run that: it does not have enough {why.Resource}.",
+        RefusalReason.NeverPossible => $"This site can never run this: it does not have enough {why.Resource}.",
         RefusalReason.OverQuota => $"The quota for {why.Resource} is exhausted at level {why.BindingLimit}.",
         RefusalReason.DiskNearlyFull => "The disk of this site is nearly full. An operator has to free space.",
         RefusalReason.IdTaken => "This id has already been used.",

@@ -123,7 +123,7 @@ public sealed record WorkspaceShape(
 }
 
 /// <summary>The scratch folder of one node.</summary>
-/// <param name="State">Normal; NearlyFull from 90 % of the limit; Full: anything that needs to write there waits or fails.</param>
+/// <param name="State">Normal; NearlyFull from 90% of the limit; Full: anything that needs to write there waits or fails.</param>
 /// <param name="Cause">What is wrong; <paramref name="Remedy"/> says what to do; both null while there is enough space.</param>
 public sealed record ScratchShape(string Node, long UsedBytes, long LimitBytes, ScratchState State, string? Cause, string? Remedy)
 {

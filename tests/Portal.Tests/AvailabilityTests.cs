@@ -15,7 +15,7 @@ public sealed class AvailabilityTests
 
     [Theory]
     [InlineData(ImageState.Missing, "not been built yet")]
-    [InlineData(ImageState.Building, "40 %")]
+    [InlineData(ImageState.Building, "40%")]
     [InlineData(ImageState.Failed, "no space left")]
     public void Reason_ImageNotReady_SaysHowItStands(ImageState state, string words) => Availability.Reason(Spec, [], Images(state))!.ShouldContain(words);
 

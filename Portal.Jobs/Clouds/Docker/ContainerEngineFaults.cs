@@ -17,12 +17,12 @@ public static class ContainerEngineFaults
         CloudException or Foreign.ReadLimitException => null,
         OperationCanceledException when cancel.IsCancellationRequested => null,
         OperationCanceledException or TimeoutException =>
-            Make(CloudFault.TimedOut, "it did not respond in time", "The container engine is busy or hangs: check its load, then try again.", e),
+            Make(CloudFault.TimedOut, "it did not respond in time", "The container engine is busy or not responding: check its load, then try again.", e),
         DockerApiException answer => FromAnswer(answer.StatusCode, MessageOf(answer.ResponseBody), e),
         HttpRequestException { StatusCode: { } status } => FromAnswer(status, e.Message, e),
         HttpRequestException or IOException => FromSocket(e),
         JsonException =>
-            Make(CloudFault.Broken, "its answer could not be understood",
+            Make(CloudFault.Broken, "its response could not be understood",
                 "Compare the version of the container engine with the versions the portal was tested with.", e),
         _ => null,
     };
@@ -34,9 +34,9 @@ public static class ContainerEngineFaults
         return (int)status switch
         {
             400 when Says("client version") =>
-                Make(CloudFault.Broken, message, "The container engine was replaced by another version: the next call uses its version.", cause),
+                Make(CloudFault.Broken, message, "The container engine was replaced by another version: the next call will use that one.", cause),
             _ when Says("no space left") || Says("disk quota exceeded") =>
-                Make(CloudFault.Full, message, "Free disk space below the container engine's data folder.", cause),
+                Make(CloudFault.Full, message, "Free up disk space in the container engine's data folder.", cause),
             _ when Says("non-overlapping IPv4") || Says("no available IPv4") =>
                 Make(CloudFault.Full, message, "Give the portal a larger address pool (Clouds:Docker:Pool).", cause),
             _ when Says("overlaps") =>
@@ -44,9 +44,9 @@ public static class ContainerEngineFaults
             404 => Make(CloudFault.Missing, message, Says("image") ? "Build the image first." : "Check again: it no longer exists.", cause),
             409 => Make(CloudFault.Conflict, message, "Check again, then retry.", cause),
             403 when Says("active endpoints") || Says("in use") || Says("bridge name") || Says("already exists")
-                => Make(CloudFault.Conflict, message, "Something else holds this network, address or name: check again, or use another.", cause),
+                => Make(CloudFault.Conflict, message, "Something else is using this network, address or name: check again, or use another one.", cause),
             400 or 403 => Make(CloudFault.Refused, message, "The container engine does not allow this request: fix the template.", cause),
-            _ when Says("address already in use") => Make(CloudFault.Conflict, message, "Something else holds this address: use another.", cause),
+            _ when Says("address already in use") => Make(CloudFault.Conflict, message, "Something else is using this address: use another one.", cause),
             _ => Make(CloudFault.Broken, message, "Read the log of the container engine.", cause),
         };
     }
@@ -78,7 +78,7 @@ public static class ContainerEngineFaults
             SocketError.AddressNotAvailable =>
                 Make(CloudFault.Unavailable, "its socket does not exist", "Start the container engine, or correct Clouds:Docker:Socket.", e),
             SocketError.ConnectionRefused => Make(CloudFault.Unavailable, "nothing is listening on its socket", "Start the container engine.", e),
-            _ => Make(CloudFault.Unavailable, "the connection broke", "The outcome is unknown: check before retrying.", e),
+            _ => Make(CloudFault.Unavailable, "the connection was lost", "The outcome is unknown: check before retrying.", e),
         };
     }
 }

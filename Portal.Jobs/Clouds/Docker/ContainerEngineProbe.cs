@@ -187,17 +187,17 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         var lines = said.Split('\n', StringSplitOptions.TrimEntries);
         Must("root read-only", "its root file system is writable");
         Must("namespaces refused", "it lets a container create user namespaces");
-        Must("capabilities 0000000000000000", "it leaves capabilities to a container");
+        Must("capabilities 0000000000000000", "it lets a container keep capabilities");
         Must("privileges 1", "it lets a container gain privileges");
         Must("seccomp 2", "it does not apply the seccomp profile");
         Must("subvolumes refused", "its seccomp profile lets a container create btrfs subvolumes, which escape quotas");
-        Must("rings refused", "its seccomp profile lets a container use io_uring, whose operations no profile sees");
+        Must("rings refused", "its seccomp profile lets a container use io_uring, whose operations no profile can filter");
         Must("vsock refused", "its seccomp profile lets a container open VSOCK sockets, which reach the machine underneath this one");
         Must("ipv6 none", "a container has an IPv6 address, although the portal uses no IPv6");
         if (lines.FirstOrDefault(l => l.StartsWith("reached ", StringComparison.Ordinal)) is { } reached)
         {
             Refuse($"a container reaches the host at {reached[8..]}"
-                + "|Look for a rule before the portal's in iptables' INPUT chain that lets bridges in, "
+                + "|Look for a rule that comes before the portal's in the INPUT chain of iptables and lets bridges in, "
                 + "and for a container engine whose bridges are not on this host.");
         }
 

@@ -83,7 +83,7 @@ public sealed class DockerClusters(
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
             throw ContainerEngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop but are not gone yet",
-                "Wait until no node is left, then continue.", e);
+                "Wait until all nodes are gone, then continue.", e);
         }
     }
 
@@ -91,7 +91,7 @@ public sealed class DockerClusters(
     {
         if ((await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Any(c => ClusterLook.GenerationOf(c.Labels) <= upTo))
         {
-            throw ContainerEngineFaults.Make(CloudFault.Conflict, "nodes of this workspace still exist", "Remove the nodes first and wait until none is left.");
+            throw ContainerEngineFaults.Make(CloudFault.Conflict, "nodes of this workspace still exist", "Remove them first and wait until they are gone.");
         }
 
         await containerEngine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => ClusterLook.GenerationOf(n.Labels) <= upTo), n =>

@@ -56,7 +56,7 @@ public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
         Wrong(!Path.IsPathFullyQualified(options.Socket), nameof(options.Socket), "must be the full path of a Unix socket");
         Wrong(options.SeccompBase.Length > 0 && !Path.IsPathFullyQualified(options.SeccompBase), nameof(options.SeccompBase), "must be a full path");
         Wrong(!Path.IsPathFullyQualified(options.Identities), nameof(options.Identities),
-            "must be a full path (by default it lies beside Clouds:LocalStorage:Mounts)");
+            "must be a full path (by default it is next to Clouds:LocalStorage:Mounts)");
         Wrong(!IPNetwork.TryParse(options.Pool, out var pool)
             || pool.PrefixLength is < 8 or > 24
             || pool.BaseAddress.AddressFamily != System.Net.Sockets.AddressFamily.InterNetwork,

@@ -66,7 +66,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
         {
             if (so)
             {
-                throw ContainerEngineFaults.Make(CloudFault.Refused, $"the plan may not be launched: {words}", "Fix the template.");
+                throw ContainerEngineFaults.Make(CloudFault.Refused, $"the plan is not allowed: {words}", "Fix the template.");
             }
         }
     }

@@ -94,7 +94,7 @@ internal sealed class Btrfs(TimeProvider time)
         var (fault, help) = true switch
         {
             _ when Says("not permitted") || Says("permission denied") => (CloudFault.Denied, "Run Portal.Jobs as root."),
-            _ when Says("no space left") || Says("quota exceeded") => (CloudFault.Full, "Enlarge or free the file system that holds the shares."),
+            _ when Says("no space left") || Says("quota exceeded") => (CloudFault.Full, "Enlarge the file system that holds the shares, or free up space."),
             _ when Says("already exists") || Says("file exists") => (CloudFault.Conflict, "Check again, then retry."),
             _ when Says("no such file") || Says("cannot find") => (CloudFault.Missing, "Check again: it no longer exists."),
             _ when Says("not a btrfs") => (CloudFault.Refused, "Mount a btrfs file system there."),

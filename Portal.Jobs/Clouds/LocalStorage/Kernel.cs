@@ -110,8 +110,8 @@ internal static partial class Kernel
     }, $"{words}: {new Win32Exception(error).Message}", error switch
     {
         1 or 13 => "Run Portal.Jobs as root.",
-        Busy => "Something still uses it: wait until no node is left, then retry.",
-        28 or 122 => "Free disk space on the portal's host.",
+        Busy => "Something is still using it: wait until all nodes are gone, then retry.",
+        28 or 122 => "Free up disk space on the portal's host.",
         _ => "Check the folder on the portal's host.",
     });
 

@@ -108,7 +108,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         if (!known.Parents.Contains(group, StringComparer.Ordinal))
         {
             throw new CloudException(LocalShares.Service, CloudFault.Refused,
-                $"{folder} is not as the portal created it: the limit of the class does not cover it",
+                $"{folder} has changed since the portal created it: the limit of the class does not cover it",
                 "Look at `btrfs qgroup show -p` on the portal's host; nothing was changed.");
         }
 
@@ -117,7 +117,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
             await storage.Btrfs.LimitAsync(own, limitBytes, storage.Options.Folder, cancel);
             if ((await OwnAsync()).Limit != limitBytes)
             {
-                throw new CloudException(LocalShares.Service, CloudFault.Broken, "a limit was written but does not read back",
+                throw new CloudException(LocalShares.Service, CloudFault.Broken, "a limit was set but did not take effect",
                     "Look at `btrfs qgroup show -re` on the portal's host.");
             }
         }

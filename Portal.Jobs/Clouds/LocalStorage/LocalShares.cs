@@ -16,7 +16,8 @@ public sealed class LocalShares(Storage storage) : IShareCloud
     {
         if (!Environment.IsPrivilegedProcess)
         {
-            throw new CloudException(Service, CloudFault.Denied, "folders cannot be given to students without root", "Run Portal.Jobs as root.");
+            throw new CloudException(Service, CloudFault.Denied, "without root, the portal cannot make students the owners of their folders",
+                "Run Portal.Jobs as root.");
         }
 
         Storage.MustBeOurs(storage.Options.Folder);
@@ -63,7 +64,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
             await storage.Btrfs.LimitAsync(group, limitBytes, storage.Options.Folder, cancel);
             if ((await storage.Btrfs.GroupsAsync(folder, cancel)).SingleOrDefault(g => g.Id == group)?.Limit != limitBytes)
             {
-                throw new CloudException(Service, CloudFault.Broken, "the limit of a class was written but does not read back",
+                throw new CloudException(Service, CloudFault.Broken, "the limit of a class was set but did not take effect",
                     "Look at `btrfs qgroup show -re` on the portal's host.");
             }
         }
@@ -142,7 +143,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
     {
         if (Kernel.Look(folder) is not { IsFolder: true, Inode: 256 })
         {
-            throw new CloudException(Service, CloudFault.Refused, $"{folder} is not as the portal created it: it is not a subvolume",
+            throw new CloudException(Service, CloudFault.Refused, $"{folder} has changed since the portal created it: it is not a subvolume",
                 "Check it on the portal's host; nothing was changed.");
         }
     }

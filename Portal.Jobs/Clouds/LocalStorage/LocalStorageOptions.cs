@@ -26,10 +26,10 @@ public sealed class LocalStorageOptionsCheck : IValidateOptions<LocalStorageOpti
 
         var wrong = new[] { (nameof(options.Folder), options.Folder), (nameof(options.Mounts), options.Mounts) }
             .Where(f => !Path.IsPathFullyQualified(f.Item2) || Path.GetFullPath(f.Item2) != f.Item2 || f.Item2.EndsWith('/'))
-            .Select(f => $"{LocalStorageOptions.Section}:{f.Item1} must be a full path without dots and without a slash at its end.").ToList();
+            .Select(f => $"{LocalStorageOptions.Section}:{f.Item1} must be a full path without dots or a trailing slash.").ToList();
         if (wrong.Count == 0 && (options.Mounts + "/").StartsWith(options.Folder + "/", StringComparison.Ordinal))
         {
-            wrong.Add($"{LocalStorageOptions.Section}:{nameof(options.Mounts)} must not lie inside {nameof(options.Folder)}.");
+            wrong.Add($"{LocalStorageOptions.Section}:{nameof(options.Mounts)} must not be inside {nameof(options.Folder)}.");
         }
 
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);

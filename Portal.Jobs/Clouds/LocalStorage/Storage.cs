@@ -106,7 +106,7 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
         if (!entry.IsFolder || entry.Uid != Kernel.Uid() || (entry.Mode & 0b010_010) != 0)
         {
             throw new CloudException(LocalShares.Service, CloudFault.Refused,
-                $"{folder} is not as the portal created it: it is not a folder, or others can write to it",
+                $"{folder} has changed since the portal created it: it is not a folder, or others can write to it",
                 "Check it on the portal's host; nothing was changed.");
         }
     }

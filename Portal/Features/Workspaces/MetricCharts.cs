@@ -86,7 +86,7 @@ public static class MetricCharts
         _ => string.Create(CultureInfo.CurrentCulture, $"{value:0} B/s"),
     };
 
-    public static string Percent(double value) => value.ToString("0 %", CultureInfo.CurrentCulture);
+    public static string Percent(double value) => value.ToString("0%", CultureInfo.CurrentCulture);
 
     private static string Bytes(double value) => Length.Bytes((long)value);
 

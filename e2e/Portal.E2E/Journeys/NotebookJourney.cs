@@ -129,7 +129,7 @@ public sealed class NotebookJourney(Site site)
         twin.Slug.ShouldBe(page.Slug);
 
         await alan.Page.GoBackAsync();
-        await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("This form was already submitted");
+        await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("This form has already been submitted");
         await alan.ShowAsync("/");
         await Expect(new HomePage(alan).Card(name)).ToHaveCountAsync(1);
         await PageChecks.CheckEverywhereAsync(alan, "home-long-name");

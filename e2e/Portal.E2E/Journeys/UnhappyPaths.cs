@@ -34,7 +34,7 @@ public sealed class UnhappyPaths(Site site)
         await waits.WaitForStatusAsync("Waiting");
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("next");
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("at the latest, unless someone extends theirs");
-        await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("from when it is ready");
+        await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("once it is ready");
         await Expect(alan.Page.Locator("[data-live]")).ToHaveTextAsync("waits is waiting: number 1 in the queue.");
         await PageChecks.CheckEverywhereAsync(alan, "workspace-queued");
         await using (var ken = await site.VisitAsync("Ken Thompson"))
@@ -151,7 +151,7 @@ public sealed class UnhappyPaths(Site site)
         await alan.Page.GetByRole(AriaRole.Button, new() { Name = "Extend" }).ClickAsync();
         await alan.Page.GetByRole(AriaRole.Menuitem).First.ClickAsync();
 
-        await Expect(alan.Page.GetByText("longer now runs longer.")).ToBeVisibleAsync();
+        await Expect(alan.Page.GetByText("longer will run longer.")).ToBeVisibleAsync();
         await Expect(End(alan)).Not.ToHaveAttributeAsync("datetime", before);
         var after = await End(alan).GetAttributeAsync("datetime") ?? "";
         (DateTimeOffset.Parse(after, System.Globalization.CultureInfo.InvariantCulture) - DateTimeOffset.Parse(before,

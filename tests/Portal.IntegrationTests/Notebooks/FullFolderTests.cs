@@ -43,7 +43,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
         var (status, said) = await notebook.AskAsync(HttpMethod.Put, "api/contents/a.ipynb", Notebook(new string('x', 12 << 20)));
 
         status.ShouldBe(507);
-        said!["message"]!.ToString().ShouldMatch(@"^There is not enough room for this: your folder holds 18\.\d of 24 MiB, or the storage");
+        said!["message"]!.ToString().ShouldMatch(@"^There is not enough space for this: your folder already holds 18\.\d of 24 MiB, or your class");
         (await notebook.TypeAsync("sha256sum a.ipynb && ls -A")).ShouldBe(before, "nothing lies about, and the file is whole");
 
         // The same when restoring a checkpoint, and for an upload in parts.

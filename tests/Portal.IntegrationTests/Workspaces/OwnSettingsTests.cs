@@ -31,7 +31,7 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
     private Installation It => site.It;
 
     [Theory, Trait("Lane", "long")]
-    [InlineData(0, Endless, "The notebook does not speak Jupyter's protocol: the answer is longer than 64 KiB.")]
+    [InlineData(0, Endless, "The notebook does not speak Jupyter's protocol: the response is longer than 64 KiB.")]
     [InlineData(1, Leaves, "The node notebook exited while starting (exit code 3).")]
     public async Task Start_SettingsThatBreakTheNotebook_FailsWithTheRemedyAndIsReadyWithoutThem(int student, string settings, string cause)
     {

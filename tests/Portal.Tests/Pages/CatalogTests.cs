@@ -32,11 +32,11 @@ public sealed class CatalogTests : PageTest
     [Fact]
     public void TemplateCard_ImageBeingBuilt_ShowsProgress()
     {
-        var card = Card(Views.Card("Its image is being built (42 %).", 42));
+        var card = Card(Views.Card("Its image is being built (42%).", 42));
 
-        card.Find(".building").TextContent.ShouldContain("42 %");
+        card.Find(".building").TextContent.ShouldContain("42%");
         card.Find(".building [role=status]").TextContent.ShouldBe("Building the image: Installing JupyterLab");
-        card.Find("[role=progressbar]").GetAttribute("aria-label").ShouldBe("Building the image of Notebook");
+        card.Find("[role=progressbar]").GetAttribute("aria-label").ShouldBe("Building the image for Notebook");
     }
 
     [Fact]

@@ -98,7 +98,7 @@ public sealed class ClusterFormTests : PageTest
         form.Find("button[aria-label='One more worker']").Click();
         _changed.ShouldBeEmpty();
         form.Find("#workers-says .choice-why").TextContent
-            .ShouldBe("At most 3 now. You do not have enough vCPU left in Data science 101. Stop notebook-1 to make it fit.");
+            .ShouldBe("At most 3 right now. You do not have enough vCPU left in Data science 101. Stop notebook-1 to make it fit.");
     }
 
     [Fact]

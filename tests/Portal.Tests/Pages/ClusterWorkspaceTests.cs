@@ -50,7 +50,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         worker.Children
             .Select(c => c.TextContent.Trim())
             .Where(t => t.Length > 0)
-            .ShouldBe(["worker1", "Running", "25 %", "512 MiB of 2 GiB", "970 MiB of 1 GiB", "37", "1", "2"]);
+            .ShouldBe(["worker1", "Running", "25%", "512 MiB of 2 GiB", "970 MiB of 1 GiB", "37", "1", "2"]);
         worker.QuerySelector(".bad")!.TextContent.ShouldBe("970 MiB of 1 GiB", "it is nearly full");
         worker.QuerySelectorAll("svg.spark").Length.ShouldBe(1);
         body.Find(".table-panel .section-head").TextContent.ShouldContain("4 of 4 running");
@@ -89,7 +89,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         Notices(Body(full)).ShouldBe(
             ["The scratch folders of worker0, worker1 are full. Anything that needs to write there waits or fails until there is space. Call spark.stop()."]);
         Notices(Body(full with { Folder = full.Folder with { Enforced = false } }))[0]
-            .ShouldStartWith("Scratch folders hold more than their limit: worker0, worker1.");
+            .ShouldStartWith("These scratch folders are over their limit: worker0, worker1.");
         Notices(Body(full with { Status = WorkspaceStatus.Stopped, Nodes = [] })).ShouldNotContain(n => n.Contains("scratch"));
         Render<WorkspaceCard>(p => p.Add(c => c.Workspace, full)).Find(".notice-says").TextContent.Trim()
             .ShouldBe("The scratch folders of worker0, worker1 are full. Anything that needs to write there waits or fails until there is space.");
@@ -125,7 +125,7 @@ public sealed class ClusterWorkspaceTests : PageTest
 
         Notices(body).ShouldBe(
             ["worker1 stopped unexpectedly (exit code 1). The others keep running, with less capacity. "
-                + "Your files are safe; try again to bring all of them back."]);
+                + "Your files are safe; try again to bring everything back."]);
         body.FindAll(".table tbody tr")[3].TextContent.ShouldContain("Exited (1)");
         body.FindAll(".app").Count.ShouldBe(2);
         body.FindAll(".node-apps dd")[1].TextContent.Trim().ShouldBe("not running");
@@ -319,7 +319,7 @@ public sealed class ClusterWorkspaceTests : PageTest
     {
         var card = Render<WorkspaceCard>(p => p.Add(c => c.Workspace, Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { Cpu = [.65] }])));
 
-        card.Find(".card-size").TextContent.ShouldBe("CPU 35 % · 2 GiB of 8 GiB");
+        card.Find(".card-size").TextContent.ShouldBe("CPU 35% · 2 GiB of 8 GiB");
         card.Find(".card-name .quiet").TextContent.ShouldBe("Spark · 2 workers");
     }
 }

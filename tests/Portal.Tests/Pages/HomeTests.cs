@@ -29,7 +29,7 @@ public sealed class HomeTests : PageTest
     [Fact]
     public void WorkspaceCard_Ready_ShowsItsMeter() =>
         Render<WorkspaceCard>(p => p.Add(c => c.Workspace, Views.Workspace(WorkspaceStatus.Ready))).Find(".card-size").TextContent.ShouldBe(
-            "CPU 25 % · 512 MiB of 2 GiB");
+            "CPU 25% · 512 MiB of 2 GiB");
 
     [Fact]
     public async Task WorkspaceCard_MenuDelete_AsksForIt()
@@ -131,7 +131,7 @@ public sealed class HomeTests : PageTest
 
         var links = offers.FindAll("a");
         links[0].GetAttribute("href").ShouldBe("catalog");
-        links[0].TextContent.ShouldContain("Building, 40 %");
+        links[0].TextContent.ShouldContain("Building, 40%");
         links[1].GetAttribute("href").ShouldBe("launch/notebook");
         links[1].TextContent.ShouldContain("Usually ready in 9 s");
     }

@@ -43,7 +43,7 @@ public sealed class LaunchTests : PageTest
         panel.FindAll(".left tbody tr").Select(r => string.Join(' ', r.Children.Select(c => c.TextContent.Trim()))).ShouldBe(
             ["You 1 3 2 1", "Data science 101 38 54 170 89", "Informatics 52 74 360 187"]);
         panel.Find(".facts").TextContent.ShouldContain("at once, usually ready in 9 s");
-        panel.Find(".facts").TextContent.ShouldContain("4 h from when it is ready");
+        panel.Find(".facts").TextContent.ShouldContain("4 h once it is ready");
         LaunchButton(panel).TextContent.Trim().ShouldBe("Launch Notebook, Medium");
         LaunchButton(panel).HasAttribute("disabled").ShouldBeFalse();
     }
@@ -66,8 +66,8 @@ public sealed class LaunchTests : PageTest
     }
 
     [Theory]
-    [InlineData(QueueWait.Capacity, "when other workspaces stop, since the machines are full")]
-    [InlineData(QueueWait.Launches, "when a launch in progress is ready")]
+    [InlineData(QueueWait.Capacity, "when other workspaces stop, because the machines are full")]
+    [InlineData(QueueWait.Launches, "when a launch in progress has finished")]
     public void Receipt_SomethingToWaitFor_DoesNotPromiseToStartAtOnce(QueueWait wait, string words) =>
         Panel(Receipt() with { WaitsFor = wait }).Find(".facts").TextContent.ShouldContain(words);
 

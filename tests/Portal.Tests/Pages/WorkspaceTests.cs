@@ -125,7 +125,7 @@ public sealed class WorkspaceTests : PageTest
     {
         var body = Body(Views.Workspace(WorkspaceStatus.Starting) with { RunFor = TimeSpan.FromHours(4) });
 
-        body.Find(".end-time").TextContent.Trim().ShouldBe("runs for 4 h from when it is ready");
+        body.Find(".end-time").TextContent.Trim().ShouldBe("runs for 4 h once it is ready");
         body.FindAll(".end-time time, .end-menu").ShouldBeEmpty();
     }
 

@@ -5,7 +5,7 @@ namespace Portal.Tests.Runs;
 public sealed class SmokePlanTests
 {
     private static readonly SmokeOffer Notebook = new("notebook", null, false), Off = new("spark", "Its image could not be built: no room", false),
-        Building = new("dask", "Its image is being built (40 %).", true);
+        Building = new("dask", "Its image is being built (40%).", true);
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1), Settled = SmokePlan.Settling;
 
     [Fact]

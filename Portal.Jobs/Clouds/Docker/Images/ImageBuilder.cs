@@ -83,8 +83,8 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
         {
             var plan = await PlanAsync(name, cancel);
             return plan.Asking is null ? await BuildAsync(plan, progress, cancel)
-                : throw PackageFaults.Make(CloudFault.Unavailable, $"checking again whether the packages of image {name} can be fetched",
-                    "It is retried automatically.");
+                : throw PackageFaults.Make(CloudFault.Unavailable, $"checking again whether the packages for image {name} can be fetched",
+                    "The build will be retried automatically.");
         }
         finally
         {

@@ -93,7 +93,8 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
         bool Says(string words) => error.Contains(words, StringComparison.OrdinalIgnoreCase) || last.Contains(words, StringComparison.OrdinalIgnoreCase);
         var (fault, help) = true switch
         {
-            _ when Says("no space left") => (CloudFault.Full, "Free disk space below the container engine's data folder and in /tmp; it is then retried."),
+            _ when Says("no space left") => (CloudFault.Full,
+                "Free up disk space in the container engine's data folder and in /tmp; the build will then be retried."),
             _
                 when Says("temporary failure resolving")
                     || Says("could not connect")
@@ -102,7 +103,8 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
                     || Says("no such host")
                     || Says("connection refused")
                 => (CloudFault.Unavailable,
-                    "The package source or registry cannot be reached from this machine: fix the network or the machine's apt sources; it is then retried."),
+                    "The package source or registry cannot be reached from this machine: "
+                    + "fix the network or the machine's apt sources; the build will then be retried."),
             _ => (CloudFault.Refused, WhenRefused),
         };
         return ContainerEngineFaults.Make(fault, $"image {tag}: {error}{(last.Length > 0 ? $" — after: {last}" : "")}", help);

@@ -9,7 +9,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>No interne
 <body style="font-family: system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; line-height: 1.5">
 <h1>This repository cannot be fetched from here</h1>
 <p>This site does not give notebooks internet access, so a repository cannot be pulled. Ask your instructor to put the files into
-a dataset of the class, or upload them to your work folder.</p>
+a class dataset, or upload them to your work folder.</p>
 <p><a href="{lab}">Back to the notebook</a></p></body></html>"""
 
 

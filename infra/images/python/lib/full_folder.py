@@ -36,7 +36,7 @@ def sentence(space, kept="Nothing was saved, and what was there before is untouc
     if free < SLACK:
         so = f"Your folder is full: {figures}."
     else:
-        so = f"There is not enough room for this: your folder holds {figures}, or the storage of your class is used up."
+        so = f"There is not enough space for this: your folder already holds {figures}, or your class has run out of storage."
     return (f"{so} {kept} Delete what you no longer need, in the file browser or in a terminal, and save again; "
             "if you need all of it, ask your instructor for a larger folder.")
 
@@ -119,7 +119,7 @@ class Checkpoints(Writes, AsyncFileCheckpoints):
         except OSError as e:
             # JupyterLab takes 403 to mean that the folder cannot have checkpoints; on any other status it would not open the file.
             if is_full(e) or isinstance(e, FileNotFoundError):
-                raise web.HTTPError(403, sentence(node_limits.space(self.root_dir), kept="There is no new checkpoint of this file.")) from e
+                raise web.HTTPError(403, sentence(node_limits.space(self.root_dir), kept="No new checkpoint of this file was created.")) from e
             raise
 
     async def rename_checkpoint(self, checkpoint_id, old_path, new_path):
@@ -144,7 +144,7 @@ class FolderContents(Writes, AsyncLargeFileManager):
             await super()._save_large_file(os_path, content, format)
         except OSError as e:
             if is_full(e):
-                words = sentence(node_limits.space(self.root_dir), kept="The upload was given up, and nothing of it was kept.")
+                words = sentence(node_limits.space(self.root_dir), kept="The upload was cancelled, and none of it was kept.")
                 os.unlink(os_path)
                 raise web.HTTPError(507, words) from e
             raise

@@ -4,7 +4,7 @@ import sys
 
 REAL = "/opt/pip/pip"
 FETCHING = {"install", "download", "wheel", "index", "search"}
-SENTENCE = ("This site does not give notebooks access to package indexes, so pip cannot download anything. See what is installed: pip list. "
+SENTENCE = ("This site does not give notebooks access to package indexes, so pip cannot download anything. To see what is installed: pip list. "
             "To install a wheel that you uploaded to your work folder: pip install --no-index ./name.whl")
 
 
@@ -27,7 +27,7 @@ def main():
     if not os.path.isdir(REAL) and words in (["list"], ["freeze"]):
         return tell_installed("==" if words == ["freeze"] else " ")
     if not os.path.isdir(REAL):
-        print("This site's images do not include pip; they are built from Debian's packages alone.", file=sys.stderr)
+        print("This site's images do not include pip; they are built from Debian packages only.", file=sys.stderr)
         return 1
     os.execv(sys.executable, [sys.executable, REAL, *words])
 

@@ -274,7 +274,7 @@ class FileStore extends ObjectStore {
 
   private def create(file: Path, value: TBase[_, _], what: String): Unit =
     try beside(file, value)(Files.createLink(file, _))
-    catch { case _: FileAlreadyExistsException => throw new InvalidObjectException(s"$what is there already.") }
+    catch { case _: FileAlreadyExistsException => throw new InvalidObjectException(s"$what already exists.") }
 
   private def write(file: Path, value: TBase[_, _]): Unit = beside(file, value)(move(_, file))
 

@@ -57,7 +57,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         catch (IOException e)
         {
             throw PackageFaults.Make(CloudFault.Unavailable, $"the download folder cannot be used ({e.Message})",
-                "If another process is fetching right now, it is retried; otherwise correct Images:Fetch:Folder.", e);
+                "If another process is downloading right now, this will be retried; otherwise correct Images:Fetch:Folder.", e);
         }
 
         folder = FolderOf(archive, sum);
@@ -144,9 +144,9 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         Directory.Delete(folder, recursive: true);
         throw PackageFaults.Make(CloudFault.Refused,
             $"{archive} cannot be assembled: "
-            + $"{missing.Count} of its {wanted.Files.Count} files are missing from the fetched packages, or differ, "
+            + $"{missing.Count} of its {wanted.Files.Count} files are missing from the downloaded packages or differ, "
             + $"such as {string.Join(", ", missing.Take(3))}",
-            $"Use a mirror that has the locked versions unchanged, or put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names.");
+            $"Use a mirror that has unmodified copies of the locked versions, or put {archive} into the folder that PORTAL_ENGINES (Images:Engines) names.");
     }
 
     /// <summary>The file itself, or the wanted parts of it: each found by its checksum, wherever it is.</summary>
@@ -239,7 +239,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
             {
                 if ((size += read) > LargestPart || (_left -= read) < 0)
                 {
-                    throw new InvalidDataException("it holds more than the files in the lock");
+                    throw new InvalidDataException("it contains more than the files in the lock");
                 }
 
                 await to.WriteAsync(buffer.AsMemory(0, read), cancel);

@@ -170,14 +170,14 @@ internal sealed class ClientRun : IDisposable
             await tick;
             if (SizeOf(Folder) > LargestFolder)
             {
-                throw PackageFaults.Make(CloudFault.Full, $"the download takes more than {LargestFolder >> 30} GiB",
+                throw PackageFaults.Make(CloudFault.Full, $"the download takes up more than {LargestFolder >> 30} GiB",
                     "Check which package server pip and Maven are configured to use.");
             }
 
             if (new DriveInfo(Folder).AvailableFreeSpace < LeastFree)
             {
                 throw PackageFaults.Make(CloudFault.Full, $"less than {LeastFree >> 30} GiB of disk is left for packages",
-                    $"Free disk space below {_options.Folder}; it is then retried.");
+                    $"Free up disk space in {_options.Folder}; the download will then be retried.");
             }
         }
     }

@@ -47,7 +47,7 @@ internal abstract partial class PackageClient(ILogger log)
         {
             _ when Says("no space left|file too large|disk quota") =>
                 throw PackageFaults.Make(CloudFault.Full, $"{Name} has no space for packages",
-                    "Free disk space below Images:Fetch:Folder; it is then retried."),
+                    "Free up disk space in Images:Fetch:Folder; the download will then be retried."),
             _ when Says("proxy authentication|\\b407\\b") => "the proxy rejects its credentials",
             _ when Says("unauthori[sz]ed|not authorized|authentication failed|\\b40[13]\\b|forbidden|credentials not correct") =>
                 "the package server rejects its credentials",
