@@ -34,7 +34,7 @@ public sealed class MetricsTests : PageTest
 
         panel.FindAll(".chart").Count.ShouldBe(7); // CPU, memory, network, disk, processes, kernels, tasks
         panel.FindAll("svg").ShouldAllBe(s => s.GetAttribute("role") == "img" && s.GetAttribute("aria-label")!.Length > 20);
-        panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of notebook over the last hour: now 50%, on average 33%, at most 100 %.");
+        panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of notebook over the last hour: now 50%, on average 33%, at most 100%.");
         panel.FindAll("svg")[2]
             .GetAttribute("aria-label")
             .ShouldBe("Network of notebook over the last hour: received now 2 KiB/s, on average 2 KiB/s; sent now 512 B/s, on average 512 B/s.");
@@ -59,7 +59,7 @@ public sealed class MetricsTests : PageTest
         _answer = w => Task.FromResult<MetricsView?>(View(w, Node("notebook", Point(1, .2)), Node("worker0", Point(1, .6))));
         var nav = Services.GetRequiredService<NavigationManager>();
         var panel = Panel();
-        panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of All nodes over the last hour: now 40%, on average 40%, at most 70 %.");
+        panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of All nodes over the last hour: now 40%, on average 40%, at most 70%.");
         panel.FindAll("svg")[1].GetAttribute("aria-label")!.ShouldContain("now 512 MiB", Case.Sensitive);
         panel.FindAll("nav a")
             .Select(a => a.GetAttribute("href")!.Split('?').ElementAtOrDefault(1) ?? "")
@@ -68,7 +68,7 @@ public sealed class MetricsTests : PageTest
         nav.NavigateTo("?window=1d&node=worker0");
 
         panel.WaitForAssertion(() =>
-            panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of worker0 over the last day: now 60%, on average 60%, at most 100 %."));
+            panel.Find("svg").GetAttribute("aria-label").ShouldBe("CPU of worker0 over the last day: now 60%, on average 60%, at most 100%."));
         panel.FindAll("[aria-current]").Select(a => a.TextContent).ShouldBe(["1 day", "worker0"]);
         _read.ShouldBe([MetricsWindow.Hour, MetricsWindow.Day]);
     }
