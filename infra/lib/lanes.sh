@@ -34,8 +34,8 @@ lane_e2e() {
   get_packages browser || { write_trx e2e chromium 1 0; return 1; }
   # Building the Spark and Hadoop images keeps both cores busy for minutes: they are in lane long.
   start_installation 240 notebook dask slurm || { write_trx e2e "infra/run" 1 0; return 1; }
-  run_project e2e "$(left 1400 120)" e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
-  check_installation e2e 80 again status crash smoke rootless || code=$?
+  run_project e2e "$(left 1400 190)" e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
+  check_installation e2e 150 again status crash smoke rootless || code=$?
   end_installation || { code=$?; write_trx e2e "infra/run reset" 1 0; }
   return $code
 }
