@@ -29,7 +29,7 @@ public sealed class ForgedJobsTests
                 () => TrueAsync(source, $"""
                     select exists (select from hangfire.job where id = {job} and statename in ('Failed', 'Scheduled'))
                       and exists (select from hangfire.state
-                        where jobid = {job} and (reason like '%no job type%' or data::text like '%no job type%'))
+                        where jobid = {job} and (reason like '%not a job type%' or data::text like '%not a job type%'))
                     """), Cancel, TimeSpan.FromMinutes(1));
             // It is due each second; our own entries, which the scheduler reads after it, have fallen due several times since.
             await using var newest = source.CreateCommand("select max(id) from hangfire.job");
