@@ -4,6 +4,7 @@ using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Foreign;
+using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
@@ -92,7 +93,8 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         }
         catch (CloudException e)
         {
-            await FailedAsync(name, e, cancel);
+            // A container engine that is away for a moment has not lost its images, and queued launches must not fail for it.
+            await FailedAsync(name, e, cancel, keepReady: e.Service == ContainerEngineFaults.Service && e.MayPass);
             return null;
         }
     }
@@ -119,11 +121,16 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             (i.State, i.Tag, i.ImageId, i.Percent, i.Says, i.Remedy) = (ImageState.Ready, image.Tag, image.Id, 100, null, null), cancel);
     }
 
-    private Task FailedAsync(string name, CloudException e, CancellationToken cancel)
+    /// <param name="keepReady">An image that was there is presumed to be there still.</param>
+    private Task FailedAsync(string name, CloudException e, CancellationToken cancel, bool keepReady = false)
     {
         if (_said.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not available: {Error} {Remedy}", name, e.Message, e.WhatToDo);
         _said[name] = e.Message;
-        return SaveAsync(name, i => (i.State, i.Says, i.Remedy) = (ImageState.Failed, ForeignText.Clean(e.Message, LongestWords), e.WhatToDo), cancel);
+        return SaveAsync(name, i =>
+        {
+            if (keepReady && i.State is ImageState.Ready) return;
+            (i.State, i.Says, i.Remedy) = (ImageState.Failed, ForeignText.Clean(e.Message, LongestWords), e.WhatToDo);
+        }, cancel);
     }
 
     /// <summary>Builds or pulls, and writes the newest line no more often than the database can take.</summary>

@@ -1,0 +1,72 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using Portal.Core.Catalog;
+using Portal.Core.Data;
+using Portal.Jobs.Catalog;
+using Portal.Jobs.Clouds.Docker.Images;
+using Portal.TestKit;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Catalog;
+
+/// <summary>Rows of images while the container engine comes and goes.</summary>
+public sealed class ImageBuildsTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>Otherwise every launch that waits in the queue would fail, because its image is not ready.</summary>
+    [Fact]
+    public async Task ContainerEngine_Unavailable_LeavesReadyImagesReadyAndSaysWhyOfOthers()
+    {
+        await using var relay = SocketRelay.Start(CloudLab.Variable("PORTAL_TEST_CONTAINER_ENGINE"));
+        await using var lab = CloudLab.Open(("Clouds:Docker:Socket", relay.Path));
+        await lab.PythonAsync();
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var services = new ServiceCollection()
+            .AddSingleton(NpgsqlDataSource.Create(database.Jobs))
+            .AddDbContextFactory<PortalDb>((all, db) => PortalData.Configure(db, all.GetRequiredService<NpgsqlDataSource>()))
+            .BuildServiceProvider();
+        await OfferAsync(database, "python");
+
+        await RoundAsync(services, lab, () => RowIsAsync(database, "python", ImageState.Ready));
+        await relay.CutAsync();
+        await OfferAsync(database, "slurm"); // looked at after python
+        await RoundAsync(services, lab, () => RowIsAsync(database, "slurm", ImageState.Failed));
+
+        await using var rows = database.Open();
+        (await rows.Images.SingleAsync(i => i.Name == "python", Cancel)).State.ShouldBe(ImageState.Ready);
+        (await rows.Images.SingleAsync(i => i.Name == "slurm", Cancel)).Remedy.ShouldNotBeNullOrEmpty();
+    }
+
+    /// <summary>A process that looks at the images once, until this holds.</summary>
+    private static async Task RoundAsync(ServiceProvider services, CloudLab lab, Func<Task<bool>> until)
+    {
+        using var builds = new ImageBuilds(services.GetRequiredService<IDbContextFactory<PortalDb>>(), lab.Get<ImageBuilder>(), TimeProvider.System,
+            NullLogger<ImageBuilds>.Instance);
+        await builds.StartAsync(Cancel);
+        await Until.TrueAsync("the images were looked at", until, Cancel, TimeSpan.FromMinutes(1));
+        await builds.StopAsync(Cancel);
+    }
+
+    private static async Task<bool> RowIsAsync(TestDatabase database, string image, ImageState state)
+    {
+        await using var db = database.Open();
+        return await db.Images.AnyAsync(i => i.Name == image && i.State == state, Cancel);
+    }
+
+    private static async Task OfferAsync(TestDatabase database, string image)
+    {
+        await using var db = database.Open();
+        var none = new Dictionary<string, string>(StringComparer.Ordinal);
+        db.TemplateVersions.Add(new()
+        {
+            Id = Guid.CreateVersion7(),
+            TemplateId = image,
+            Hash = new('a', 64),
+            Spec = new(image, image, "", "engine", "1", [new("s", "Small", "", 1, 512)], [new("notebook", image, ["start"], none, null)], []),
+        });
+        await db.SaveChangesAsync(Cancel);
+    }
+}
