@@ -9,7 +9,7 @@ namespace Portal.Core.Workspaces;
 
 /// <summary>
 /// Changes the number of workers while the workspace is running. More are reserved at all levels and admitted like a launch; fewer are drained first.
-/// Requesting the current number while another is being made reverts that.
+/// Requesting the current number while another is being made reverts that, unless workers have begun to leave: those do not come back.
 /// </summary>
 public sealed class ResizeWorkspace(IDbContextFactory<PortalDb> databases)
 {
@@ -34,6 +34,7 @@ public sealed class ResizeWorkspace(IDbContextFactory<PortalDb> databases)
         {
             if (newest.Workers == workers && workspace.RequestedRun is null) return new ChangeOutcome.Already();
             if (workspace.RequestedRun is not (null or RunKind.Resize) || workers != workspace.Workers) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
+            if (newest.Workers < workspace.Workers && newest.Step > 0) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
         }
         return ChangeWorkspace.WantLocked(db, workspace, newest, new Run { WorkspaceId = workspace.Id, Kind = RunKind.Resize, Workers = workers }, actor);
     }

@@ -23,7 +23,7 @@ public static class WorkspaceActs
                 [WorkspaceAct.Open, WorkspaceAct.Resize, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Ready => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             // Only while it can be reverted: workers that have begun to leave do not come back.
-            WorkspaceStatus.Resizing when workspace.RequestedRun is null && !workspace.Run.Releasing && workspace.Run.Workers != workspace.Workers =>
+            WorkspaceStatus.Resizing when workspace.RequestedRun is null && !workspace.Run.Releasing && workspace.Run.Workers > workspace.Workers =>
                 [WorkspaceAct.Open, WorkspaceAct.TakeBack, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Resizing => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             // A worker that is being restarted needs no action, and trying again would end everything that still runs.

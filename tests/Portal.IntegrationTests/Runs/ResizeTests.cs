@@ -75,9 +75,13 @@ public sealed class ResizeTests
         (view.Status, view.Workers, view.Run.Workers).ShouldBe((WorkspaceStatus.Resizing, 2, 1));
         await it.HoldsAsync(id, workers: 2);
         (await it.OpenAsync(id)).ShouldBeOfType<OpenAppOutcome.Opened>("apps stay open meanwhile");
+        // Its compute engine gives it nothing any more, and nothing takes that back: it must not stay as if it worked.
+        (await it.ResizeAsync(id, 2)).ShouldBeOfType<ChangeOutcome.Refused>().Why.ShouldBe(ChangeRefusal.NotNow);
+        await it.Site.Database.ExecuteAsync($"update portal.workspaces set requested_run = 'Resize', requested_by = {it.Owner} where id = {id}", Cancel);
 
         it.Clouds.Command = (_, _) => new(0, "");
         await it.Jobs.UntilSettledAsync(Cancel);
+        (await it.LookAsync(id)).Run.Phase.ShouldBe(RunPhase.Succeeded);
         await it.HoldsAsync(id, workers: 1);
     }
 
