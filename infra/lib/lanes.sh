@@ -25,7 +25,7 @@ lane_unit() { run_project unit 30 tests/Portal.Tests --filter-not-trait Lane=lon
 lane_integration() {
   get_packages tests fetch browser || true
   make_testbed
-  run_project integration "$(left 1700 1100)" tests/Portal.IntegrationTests --filter-not-trait Lane=long
+  run_project integration "$(left 1900 1100)" tests/Portal.IntegrationTests --filter-not-trait Lane=long
 }
 
 # The pages in a browser, on an installation made by infra/run as any user would; then the promises of infra/run itself.

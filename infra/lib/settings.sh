@@ -92,12 +92,14 @@ SET
 # Mirrors, proxies and certificates for pip and Maven, from the caller's environment and home. Kept for starts that do not set
 # them, such as after a reboot; a call that sets others replaces them.
 keep_clients_settings() {
-  local told file
+  local told file home=''
   told=$(env | grep -E '^(PIP_[A-Z_]+|(https?|ftp|all|no)_proxy|(HTTPS?|FTP|ALL|NO)_PROXY|MAVEN_OPTS|MAVEN_ARGS|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC)=' | sort || true)
   for file in .config/pip/pip.conf .pip/pip.conf .netrc .m2/settings.xml; do
-    if [ -n "${HOME:-}" ] && [ -e "$HOME/$file" ]; then told+=$'\n'Images__Fetch__Home=$HOME; break; fi
+    if [ -n "${HOME:-}" ] && [ -e "$HOME/$file" ]; then home=Images__Fetch__Home=$HOME; break; fi
   done
-  [ -z "$told" ] || (umask 077 && printf '%s\n' "$told" > "$STATE/clients.env")
+  [ -n "$told$home" ] || return 0
+  if [ -z "$told" ] && [ -r "$STATE/clients.env" ]; then told=$(grep -v '^Images__Fetch__Home=' "$STATE/clients.env" || true); fi
+  (umask 077 && printf '%s\n' ${told:+"$told"} ${home:+"$home"} > "$STATE/clients.env.new" && mv "$STATE/clients.env.new" "$STATE/clients.env")
 }
 
 # archives_at_hand: whether every archive that the recipes name is available locally, so that nothing must be fetched.
@@ -112,7 +114,7 @@ archives_at_hand() {
 
 # Settings that the site adds (images from its registry, say); they come last and so take precedence. Comments are skipped.
 site_settings() {
-  if [ -r "$STATE/settings.env" ]; then grep -E '^[A-Za-z_][A-Za-z0-9_.]*=' "$STATE/settings.env" || true; fi
+  if [ -r "$STATE/settings.env" ]; then grep -E '^[A-Za-z_][A-Za-z0-9_.-]*=' "$STATE/settings.env" || true; fi
 }
 
 # The folder of archives that are not in Debian; empty if there are none, and then images are built from Debian alone.

@@ -4,6 +4,17 @@
 
 unit_file() { echo "/etc/systemd/system/portal-$ID.service"; }
 
+# unit_environment: what infra/run was told by its environment, as lines of a unit; otherwise a reboot would forget it.
+unit_environment() {
+  local name value
+  for name in PORTAL_ENGINES PORTAL_POOL PORTAL_TEMPLATES PORTAL_JOBS_HEAP PORTAL_WEB_HEAP DOCKER_HOST; do
+    [ -n "${!name+set}" ] || continue
+    value=${!name//\\/\\\\}
+    value=${value//\"/\\\"}
+    printf 'Environment="%s=%s"\n' "$name" "${value//%/%%}"
+  done
+}
+
 make_unit() {
   if ! is_root || ! has_systemd; then return 0; fi
   local file
@@ -19,6 +30,7 @@ Type=oneshot
 RemainAfterExit=yes
 KillMode=process
 Environment=PORTAL_STATE=$STATE HOME=/root PATH=$(dirname "$(command -v dotnet)"):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+$(unit_environment)
 ExecStart="$ROOT/infra/run"
 ExecStop="$ROOT/infra/run" stop
 TimeoutStartSec=600

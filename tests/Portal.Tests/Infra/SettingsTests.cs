@@ -1,0 +1,55 @@
+namespace Portal.Tests.Infra;
+
+/// <summary>What <c>infra/run</c> keeps of what it was told, for starts that are told nothing, such as after a reboot.</summary>
+public sealed class SettingsTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("portal-settings").FullName;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Clients_OnlyAFileInTheHome_KeepsTheVariablesOfBefore()
+    {
+        Directory.CreateDirectory($"{_folder}/home/.config/pip");
+        await File.WriteAllTextAsync($"{_folder}/home/.config/pip/pip.conf", "", Cancel);
+        await File.WriteAllTextAsync($"{_folder}/clients.env", "https_proxy=http://proxy.example:3128\nImages__Fetch__Home=/elsewhere\n", Cancel);
+
+        var (code, said) = await Script.RunAsync("settings", "env() { :; }; keep_clients_settings; cat $STATE/clients.env",
+            [("STATE", _folder), ("HOME", $"{_folder}/home")]);
+
+        (code, said).ShouldBe((0, $"https_proxy=http://proxy.example:3128\nImages__Fetch__Home={_folder}/home"));
+    }
+
+    [Fact]
+    public async Task Clients_OtherVariables_ReplaceThose()
+    {
+        await File.WriteAllTextAsync($"{_folder}/clients.env", "https_proxy=http://proxy.example:3128\n", Cancel);
+
+        var (code, said) = await Script.RunAsync("settings",
+            "env() { echo PIP_INDEX_URL=http://index.example; }; keep_clients_settings; cat $STATE/clients.env", [("STATE", _folder), ("HOME", _folder)]);
+
+        (code, said).ShouldBe((0, "PIP_INDEX_URL=http://index.example"));
+    }
+
+    [Fact]
+    public async Task Site_ImageWithAHyphen_IsASetting()
+    {
+        await File.WriteAllTextAsync($"{_folder}/settings.env", "# of the site\nImages__Named__python-gpu=registry.example/python:2\n", Cancel);
+
+        (await Script.RunAsync("settings", "site_settings", [("STATE", _folder)])).ShouldBe((0, "Images__Named__python-gpu=registry.example/python:2"));
+    }
+
+    [Fact]
+    public async Task Unit_AfterAReboot_HasTheEnvironmentOfTheCall()
+    {
+        var (code, said) = await Script.RunAsync("unit", "unset DOCKER_HOST; unit_environment",
+            [("PORTAL_ENGINES", "/srv/\"100 %\""), ("PORTAL_POOL", "10.9.0.0/16")]);
+
+        (code, said).ShouldBe((0, """
+            Environment="PORTAL_ENGINES=/srv/\"100 %%\""
+            Environment="PORTAL_POOL=10.9.0.0/16"
+            """));
+    }
+}
