@@ -30,6 +30,15 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
             sources.Failed(sum, e);
             throw;
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            var fault = PackageFaults.Make(CloudFault.Full, $"{archive} could not be assembled: {e.Message}",
+                $"Free up disk space in {options.Fetch.Folder} (Images:Fetch:Folder), or put {archive} into the folder that PORTAL_ENGINES names.", e);
+            sources.Failed(sum, fault);
+            // A full disk must not stay full until the next try: PostgreSQL may share it.
+            RemoveParts(FolderOf(archive, sum));
+            throw fault;
+        }
     }
 
     /// <summary>Deletes what was fetched for an archive.</summary>
@@ -69,10 +78,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         ClientRun.MakeParent(folder);
         ClientRun.RemoveOld(folder);
         Directory.CreateDirectory(Packages(folder));
-        if (Directory.Exists(Parts(folder)))
-        {
-            Directory.Delete(Parts(folder), recursive: true);
-        }
+        RemoveParts(folder);
 
         return alone;
     }
@@ -110,6 +116,14 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
         }
 
         Tell(wanted.Count);
+    }
+
+    private static void RemoveParts(string folder)
+    {
+        if (Directory.Exists(Parts(folder)))
+        {
+            Directory.Delete(Parts(folder), recursive: true);
+        }
     }
 
     /// <summary>A copy owned by this account, so that no process of the client can change it any more; complete or absent.</summary>
