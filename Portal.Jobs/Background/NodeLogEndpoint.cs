@@ -13,7 +13,7 @@ public static class NodeLogEndpoint
     /// <summary>Lines per second of a followed log: nobody reads faster, and it bounds the cost of a node that writes endlessly.</summary>
     public const int MostLines = 500;
     private const int MostAtOnce = 64, MostDownloads = 4;
-    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(1), LongestWrite = TimeSpan.FromMinutes(10);
 
     public static void MapNodeLogs(this IEndpointRouteBuilder routes)
     {
@@ -27,15 +27,18 @@ public static class NodeLogEndpoint
                 http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
                 return;
             }
+            IReadOnlyCollection<string> end = [];
             try
             {
                 http.Response.ContentType = "text/plain; charset=utf-8";
                 if (follow == true) await FollowAsync(clusters.LogAsync(workspace, node, tail, follow: true, cancel), http.Response, clock, cancel);
-                else await EndAsync(clusters, workspace, node, tail, http.Response, clock, cancel);
+                else end = await EndAsync(clusters, workspace, node, tail, clock, cancel);
             }
             catch (CloudException) when (!http.Response.HasStarted) { http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable; }
             catch (Exception e) when (e is CloudException or OperationCanceledException) { http.Abort(); }
             finally { slots.Release(); }
+            // A client that reads slowly holds up nobody else.
+            if (end.Count > 0) await WriteAsync(end, http, clock);
         });
     }
 
@@ -55,13 +58,23 @@ public static class NodeLogEndpoint
         }
     }
 
-    private static async Task EndAsync(
-        IClusterCloud clusters, Guid workspace, string node, int? tail, HttpResponse response, TimeProvider clock, CancellationToken cancel)
+    private static async Task<IReadOnlyCollection<string>> EndAsync(
+        IClusterCloud clusters, Guid workspace, string node, int? tail, TimeProvider clock, CancellationToken cancel)
     {
         using var own = new CancellationTokenSource(Longest, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
-        var lines = clusters.LogAsync(workspace, node, tail, follow: false, until.Token);
-        foreach (var line in await EndOfAsync(lines, until.Token)) await response.WriteAsync(line + "\n", cancel);
+        return await EndOfAsync(clusters.LogAsync(workspace, node, tail, follow: false, until.Token), until.Token);
+    }
+
+    private static async Task WriteAsync(IReadOnlyCollection<string> lines, HttpContext http, TimeProvider clock)
+    {
+        using var own = new CancellationTokenSource(LongestWrite, clock);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, own.Token);
+        try
+        {
+            foreach (var line in lines) await http.Response.WriteAsync(line + "\n", until.Token);
+        }
+        catch (OperationCanceledException) { http.Abort(); }
     }
 
     private static async Task<IReadOnlyCollection<string>> EndOfAsync(IAsyncEnumerable<string> lines, CancellationToken cancel)

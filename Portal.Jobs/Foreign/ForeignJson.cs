@@ -5,15 +5,17 @@ namespace Portal.Jobs.Foreign;
 /// <summary>Reads foreign JSON, in which nothing can be relied on.</summary>
 public static class ForeignJson
 {
-    /// <summary>The text at the end of a path of names; null if there is none, or it has an unpaired surrogate.</summary>
+    /// <summary>The text at the end of a path of names; null if there is none, or it or a name beside it has an unpaired surrogate.</summary>
     public static string? Text(JsonElement json, params ReadOnlySpan<string> path)
     {
-        foreach (var name in path)
+        try
         {
-            if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty(name, out json)) return null;
+            foreach (var name in path)
+            {
+                if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty(name, out json)) return null;
+            }
+            return json.ValueKind == JsonValueKind.String ? json.GetString() : null;
         }
-        if (json.ValueKind != JsonValueKind.String) return null;
-        try { return json.GetString(); }
         catch (InvalidOperationException) { return null; }
     }
 }

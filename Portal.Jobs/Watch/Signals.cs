@@ -19,6 +19,9 @@ namespace Portal.Jobs.Watch;
 public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks,
     AppToken tokens, SampleRows rows, TimeProvider clock, ILogger<Signals> log)
 {
+    /// <summary>A larger count is no count: averages of such numbers overflow in the database, and would stop the roll-up of everybody's.</summary>
+    private const double MostCounted = 1e12;
+
     private const int AtOnce = 32, Most = 2000;
 
     /// <summary>A terminal with activity within this time counts as working now: the server checks its programs every 10 s.</summary>
@@ -122,7 +125,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         foreach (var (spec, value) in await counted)
         {
             if (spec.Busy) signals.Add(new(spec.Id, value is not null, value > 0));
-            if (value is { } number && double.IsFinite(number)) counts.Add((spec.Id, number));
+            if (value is >= 0 and <= MostCounted) counts.Add((spec.Id, value.Value));
         }
         counts.Add((CountNames.Signals, signals.Count(s => s.Answered)));
         return new(of, signals, counts);

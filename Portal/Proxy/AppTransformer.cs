@@ -31,7 +31,8 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
 
     /// <summary>Would affect more than the app's own host, or more than this response.</summary>
     private static readonly string[] NotForBrowsers =
-        [HeaderNames.Authorization, HeaderNames.StrictTransportSecurity, HeaderNames.AltSvc, "Public-Key-Pins", "Server", "Service-Worker-Allowed"];
+        [HeaderNames.Authorization, HeaderNames.StrictTransportSecurity, HeaderNames.AltSvc, "Public-Key-Pins", "Server", "Service-Worker-Allowed",
+            "Clear-Site-Data"];
 
     public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix,
         CancellationToken cancellationToken)
@@ -125,7 +126,8 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
     /// <summary>Headers of every response under an app's host, the app's own and ours.</summary>
     public static void Protect(IHeaderDictionary headers)
     {
-        headers["Referrer-Policy"] = "no-referrer";
+        // Not no-referrer: a browser would then send "Origin: null" with every form of the app, which is refused.
+        headers["Referrer-Policy"] = "same-origin";
         headers.XFrameOptions = "SAMEORIGIN";
         headers.XContentTypeOptions = "nosniff";
         headers["Cross-Origin-Opener-Policy"] = "same-origin";

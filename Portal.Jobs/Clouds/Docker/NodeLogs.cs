@@ -83,9 +83,9 @@ public static class NodeLogs
         {
             return await stream.ReadOutputAsync(buffer, 0, buffer.Length, cancel);
         }
-        catch (Exception e) when (e is not OperationCanceledException && ContainerEngineFaults.From(e, cancel) is { } fault)
+        catch (Exception e) when (e is not OperationCanceledException && ContainerEngineFaults.From(e, cancel) is not null)
         {
-            throw;
+            throw ContainerEngineFaults.From(e, cancel)!;
         }
     }
 

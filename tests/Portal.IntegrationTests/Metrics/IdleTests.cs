@@ -156,6 +156,22 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
             .ShouldContain("terminals");
     }
 
+    /// <summary>Averages of such numbers overflow in the database: one workspace would stop the roll-up of all.</summary>
+    [Theory]
+    [InlineData("1e308")]
+    [InlineData("1e200")]
+    [InlineData("-1e308")]
+    public async Task Count_NoNumberOfAnything_IsNotStored(string count)
+    {
+        var (id, server) = await ReadyAsync();
+        server.Tasks = $$"""{"running": {{count}}}""";
+
+        await _jobs.Get<Signals>().LookAsync(Cancel);
+
+        await using var db = _database.Open();
+        (await db.Counts.AsNoTracking().Where(c => c.WorkspaceId == id).Select(c => c.Name).ToListAsync(Cancel)).ShouldNotContain("tasks");
+    }
+
     [Theory]
     [InlineData("kernels")]
     [InlineData("kernels", "starting")]

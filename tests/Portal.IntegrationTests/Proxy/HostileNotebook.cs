@@ -56,11 +56,8 @@ internal sealed class HostileNotebook : IAsyncDisposable
     {
         var chunk = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(more, 65536 / more.Length)));
         await http.Response.WriteAsync(beginning);
-        while (!http.RequestAborted.IsCancellationRequested)
-        {
-            await http.Response.Body.WriteAsync(chunk, http.RequestAborted);
-            Interlocked.Add(ref _sent, chunk.Length);
-        }
+        // What is written once the connection is gone is thrown away, and says so here before the request counts as aborted.
+        while (!(await http.Response.BodyWriter.WriteAsync(chunk, http.RequestAborted)).IsCompleted) Interlocked.Add(ref _sent, chunk.Length);
     }
 
     public async Task SendAsync(WebSocket socket, string text, bool end, CancellationToken cancel)

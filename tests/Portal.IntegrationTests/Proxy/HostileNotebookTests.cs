@@ -56,6 +56,7 @@ public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixt
     [InlineData("{}")]
     [InlineData("{\"id\": 5}")]
     [InlineData("{\"id\": \"\\ud800\"}")]
+    [InlineData("{\"\\ud800\": 1}")]
     [InlineData("{\"id\": \"../../etc\"}")]
     [InlineData("<html>")]
     [InlineData("")]

@@ -48,7 +48,7 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         answer.Headers.Concat(answer.Content.Headers).SelectMany(h => h.Value).ShouldNotContain(v => v.Contains(token, StringComparison.OrdinalIgnoreCase));
         answer.Headers.GetValues("Set-Cookie").ShouldBe(["mine=1; Path=/"]);
         answer.Headers.Contains("Alt-Svc").ShouldBeFalse();
-        answer.Headers.GetValues("Referrer-Policy").ShouldBe(["no-referrer"]);
+        answer.Headers.GetValues("Referrer-Policy").ShouldBe(["same-origin"]);
     }
 
     [Fact]

@@ -196,7 +196,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
     public async Task ServiceWorker_AskedForAtAnyPath_IsOneThatUnregistersItself()
     {
         using var visit = await raw.OpenAsync();
-        raw.App.Answer = RawApp.Ok("Content-Type: text/javascript", "Service-Worker-Allowed: /");
+        raw.App.Answer = RawApp.Ok("Content-Type: text/javascript", "Service-Worker-Allowed: /", "Clear-Site-Data: \"cookies\"");
         var before = raw.App.Heads.Count;
         foreach (var path in (string[])["/sw.js", "/files/sw.js?x=1", "/", "/.portal/enter", "/.portal/to/lab/sw.js"])
             foreach (var cookie in (string[])["{own}", "none=1"])
@@ -210,6 +210,8 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
                     answer.ShouldNotContain("Service-Worker-Allowed");
                 }
         raw.App.Heads.Count.ShouldBe(before);
-        (await visit.AskAsync("/page")).ShouldNotContain("Service-Worker-Allowed");
+        var page = await visit.AskAsync("/page");
+        page.ShouldNotContain("Service-Worker-Allowed");
+        page.ShouldNotContain("Clear-Site-Data", customMessage: "it would end the other open apps, which are on the same site");
     }
 }

@@ -62,7 +62,7 @@ public sealed class RewritingTests(ClusterFixture cluster) : IClassFixture<Clust
         var expected = all.Select(l => l.To).ToList();
         lines.Take(all.Count - 1).ShouldBe(expected.Take(all.Count - 1));
         lines.TakeLast(all.Count - 1).ShouldBe(expected.TakeLast(all.Count - 1));
-        answer.Headers.GetValues("Referrer-Policy").ShouldBe(["no-referrer"]);
+        answer.Headers.GetValues("Referrer-Policy").ShouldBe(["same-origin"]);
     }
 
     /// <summary>Requested uncompressed but compressed all the same: we do not decompress it.</summary>

@@ -47,6 +47,28 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
         const string post = "fetch('/.portal/enter', { method: 'POST', body: new URLSearchParams({ ticket: 'secret' }) }).then(a => a.text())";
         (await browser.EvaluateAsync(post)).ShouldNotContain("stolen");
     }
+
+    /// <summary>A form of the app's own, such as the one that ends a Spark application: the browser must name its origin, or it is refused.</summary>
+    [Fact]
+    public async Task Form_OfTheAppItself_ReachesTheApp()
+    {
+        var (web, app) = (hostile.Web, hostile.App);
+        using var visitor = web.Visit();
+        await visitor.SignInAsync("Ada");
+        var w = await hostile.WorkspaceAsync();
+        await visitor.OpenAsync(w.Id, "lab");
+        var url = web.AppUrl(w.Slug, "lab");
+        await using var browser = await Chromium.StartAsync();
+        await browser.SetCookieAsync(url, web.AppCookie, visitor.Cookies[(new Uri(url).Authority, web.AppCookie)]);
+        await browser.GoAsync(url + "/form");
+        const string body = "document.body && document.body.id";
+        await Until.TrueAsync("the form has been loaded", async () => await browser.EvaluateAsync(body) == "form", Cancel);
+
+        await browser.EvaluateAsync("document.forms[0].submit()");
+
+        await Until.TrueAsync("the app answered the form", async () => await browser.EvaluateAsync(body) == "sent", Cancel);
+        app.Arrived.ShouldContain("POST /sent");
+    }
 }
 
 /// <summary>The web process with a malicious app.</summary>
@@ -63,6 +85,8 @@ public sealed class HostileFixture : IAsyncLifetime
         App = await FakeApp.StartAsync(more: app =>
         {
             app.MapGet("/hostile", () => Results.Text("<!DOCTYPE html><body id=\"hostile\">", "text/html"));
+            app.MapGet("/form", () => Results.Text("<!DOCTYPE html><body id=form><form method=post action=/sent><input name=id value=1></form>", "text/html"));
+            app.MapPost("/sent", () => Results.Text("<!DOCTYPE html><body id=sent>", "text/html"));
             app.MapGet("/deep/sw.js", (HttpContext http) =>
             {
                 http.Response.Headers["Service-Worker-Allowed"] = "/";

@@ -20,7 +20,7 @@ public sealed class TicketTests(WebFixture web) : IClassFixture<WebFixture>
         using var entered = await visitor.EnterAsync(address, ticket, web.Origin);
         entered.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
         entered.Headers.Location!.ToString().ShouldBe("/lab");
-        entered.Headers.GetValues("Referrer-Policy").ShouldBe(["no-referrer"]);
+        entered.Headers.GetValues("Referrer-Policy").ShouldBe(["same-origin"]);
         var cookie = entered.Headers.GetValues("Set-Cookie").ShouldHaveSingleItem();
         foreach (var part in (string[])["__Host-app-t1e2s=", "secure", "httponly", "samesite=lax", "path=/"]) cookie.ShouldContain(part);
         cookie.ShouldNotContain("domain", Case.Insensitive);
