@@ -36,7 +36,7 @@ public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<C
                 while (true) await connection.WaitAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or IOException or TimeoutException)
             {
                 // The server restarted or became unreachable: drop every pooled connection, because they are dead too and their next user would get the error.
                 data.Clear();

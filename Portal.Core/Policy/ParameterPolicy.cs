@@ -12,6 +12,7 @@ public enum ParameterMistake { Unknown, NotANumber, NotWhole, TooSmall, TooLarge
 /// <summary>Decides about values of a template's parameters; used by both the form and the verb.</summary>
 public static class ParameterPolicy
 {
+    private const int LongestValue = 4000;
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
 
     /// <summary>The first value that is not allowed; null if all are. Parameters without a value have their default.</summary>
@@ -21,6 +22,12 @@ public static class ParameterPolicy
         foreach (var parameter in spec.Parameters.Where(p => IsUsed(spec, p, given)))
             if (given.TryGetValue(parameter.Id, out var value) && Mistake(parameter, value) is { } mistake)
                 return new(parameter.Id, mistake.Mistake, mistake.Detail);
+        // Those that are not used are stored with the workspace all the same.
+        foreach (var (id, value) in given)
+        {
+            if (value is null || value.Contains('\0', StringComparison.Ordinal)) return new(id, ParameterMistake.NotAllowed);
+            if (value.Length > LongestValue) return new(id, ParameterMistake.TooLong, Said(LongestValue));
+        }
         return null;
     }
 

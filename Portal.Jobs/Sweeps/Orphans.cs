@@ -17,11 +17,13 @@ public sealed class Orphans(
 {
     public async Task RunAsync(CancellationToken cancel)
     {
-        IReadOnlyList<ClusterStatus> there;
-        try { there = await clusters.LookAsync(cancel); }
-        catch (CloudException e) when (e.Fault == CloudFault.Unavailable) { return; } // its health row says so
-        var seen = there.Select(c => c.Workspace).Concat((await shares.AccessAsync(cancel)).Select(a => a.Workspace)).ToHashSet();
-        seen.UnionWith(await DeletedWithScratchAsync(cancel));
+        HashSet<Guid> seen;
+        try
+        {
+            seen = [.. (await clusters.LookAsync(cancel)).Select(c => c.Workspace), .. (await shares.AccessAsync(cancel)).Select(a => a.Workspace)];
+            seen.UnionWith(await DeletedWithScratchAsync(cancel));
+        }
+        catch (CloudException e) when (e.Fault == CloudFault.Unavailable) { return; } // the health row of that cloud says so
         foreach (var id in await ReleasedAsync(seen, cancel))
         {
             await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);

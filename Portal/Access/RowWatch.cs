@@ -38,7 +38,8 @@ internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger lo
                     await LookAsync(stoppingToken);
                     await Task.Delay(Pause, clock, stoppingToken);
                 }
-                catch (Exception e) when (e is Npgsql.NpgsqlException or IOException or TimeoutException or InvalidOperationException)
+                catch (Exception e)
+                    when (e is Npgsql.NpgsqlException or System.Net.Sockets.SocketException or IOException or TimeoutException or InvalidOperationException)
                 {
                     log.LogWarning("Access could not be checked, retrying in {Again}: {Error}", AfterFault, e.Message);
                     await Task.Delay(AfterFault, clock, stoppingToken);

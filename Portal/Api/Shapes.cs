@@ -13,11 +13,15 @@ namespace Portal.Api;
 public sealed record NewWorkspace(
     [property: Required] Guid? Id,
     [property: Required] Guid? ClassId,
-    [property: Required, StringLength(40, MinimumLength = 1)] string? TemplateId,
-    [property: Required, StringLength(20, MinimumLength = 1)] string? Size,
+    [property: Required, StringLength(40, MinimumLength = 1), RegularExpression(NewWorkspace.Printable, ErrorMessage = NewWorkspace.NotPrintable)]
+    string? TemplateId,
+    [property: Required, StringLength(20, MinimumLength = 1), RegularExpression(NewWorkspace.Printable, ErrorMessage = NewWorkspace.NotPrintable)]
+    string? Size,
     [property: Required, StringLength(WorkspaceName.Longest, MinimumLength = 1)] string? Name,
     [property: EndOrHours] DateTimeOffset? EndAt = null)
 {
+    internal const string Printable = @"\P{Cc}*", NotPrintable = "{0} must not contain control characters.";
+
     /// <summary>Instead of endAt: how many hours it runs, counted from when it is ready.</summary>
     [Range(0.01, 24 * 366)]
     public double? Hours { get; init; }

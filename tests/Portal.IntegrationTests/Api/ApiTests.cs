@@ -180,6 +180,19 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         problem.GetProperty("nearestFit").GetString().ShouldBe("s");
     }
 
+    /// <summary>PostgreSQL has no NUL in a text: it must not get that far.</summary>
+    [Theory]
+    [InlineData("note\u0000book", "s", "templateId")]
+    [InlineData("notebook", "s\u0000", "size")]
+    public async Task Launch_ControlCharacters_NamesTheField(string template, string size, string field)
+    {
+        using var alan = web.Visit();
+        await alan.SignInAsync("Alan");
+        using var answer = await alan.PostJsonAsync("/api/v1/workspaces", Order(null, "control", size, template));
+        answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest, await answer.Content.ReadAsStringAsync(Cancel));
+        (await answer.Content.ReadAsStringAsync(Cancel)).ShouldContain(field);
+    }
+
     [Fact]
     public async Task Others_Ids_AreNotFound()
     {

@@ -93,6 +93,8 @@ public sealed class ClusterShapeTests
     [InlineData("mode", "plain", null)]
     [InlineData("mode", "other", ParameterMistake.NotAnOption)]
     [InlineData("level", "12", null)] // not used while the mode is plain
+    [InlineData("level", "1\0", ParameterMistake.NotAllowed)] // but stored
+    [InlineData("level", null, ParameterMistake.NotAllowed)]
     [InlineData("label", "abc", null)]
     [InlineData("label", "a$(reboot)", ParameterMistake.NotAllowed)]
     [InlineData("label", "abc\n", ParameterMistake.NotAllowed)]
