@@ -34,6 +34,7 @@ public sealed class ImageBuildsTests
         await relay.CutAsync();
         await OfferAsync(database, "slurm"); // looked at after python
         await RoundAsync(services, lab, () => RowIsAsync(database, "slurm", ImageState.Failed));
+        relay.Restore();
 
         await using var rows = database.Open();
         (await rows.Images.SingleAsync(i => i.Name == "python", Cancel)).State.ShouldBe(ImageState.Ready);
