@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
 
 namespace Portal.E2E;
 
@@ -31,7 +32,9 @@ public static class PageChecks
     {
         foreach (var theme in (string[])["dark", "light"])
         {
-            await visit.Page.EvaluateAsync("theme => portal.chooseTheme(theme)", theme);
+            // Pages outside of the site follow the browser.
+            await visit.Page.EmulateMediaAsync(new() { ColorScheme = theme == "dark" ? ColorScheme.Dark : ColorScheme.Light });
+            await visit.Page.EvaluateAsync("theme => window.portal?.chooseTheme(theme)", theme);
             foreach (var width in (int[])[390, 1280])
             {
                 await ResizeAsync(visit, width);

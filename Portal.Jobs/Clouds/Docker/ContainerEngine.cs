@@ -13,6 +13,9 @@ namespace Portal.Jobs.Clouds.Docker;
 /// </summary>
 public sealed class ContainerEngine(string socket) : IDisposable
 {
+    /// <summary>Bytes that are read of a refusal; a longer one counts as a broken connection.</summary>
+    private const int LongestRefusal = 1 << 20;
+
     // Before 1.41 one reading takes 2 s; version 29 and later refuse below 1.44. Asking for at most 1.44 leaves few variants to test.
     private static readonly Version Oldest = new(1, 41), Newest = new(1, 44);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
@@ -47,6 +50,7 @@ public sealed class ContainerEngine(string socket) : IDisposable
 
         using (answer)
         {
+            await answer.Content.LoadIntoBufferAsync(LongestRefusal, cancel);
             throw ContainerEngineFaults.FromAnswer(answer.StatusCode, ContainerEngineFaults.MessageOf(await answer.Content.ReadAsStringAsync(cancel)));
         }
     }, cancel);

@@ -49,6 +49,16 @@ public sealed class ClusterFixture : IAsyncLifetime
         await Web.DisposeAsync();
     }
 
+    /// <summary>A cluster of this person, who is signed in and has opened these apps.</summary>
+    public async Task<(Visitor Visitor, Workspace Workspace, int Block)> OpenAsync(string owner, params string[] apps)
+    {
+        var visitor = Web.Visit();
+        await visitor.SignInAsync(owner);
+        var (workspace, block) = await ClusterAsync(owner);
+        foreach (var app in apps) await visitor.OpenAsync(workspace.Id, app);
+        return (visitor, workspace, block);
+    }
+
     /// <summary>Ready, with nodes at 127.1.n.1 to 127.1.n.4; n is given.</summary>
     public async Task<(Workspace Workspace, int Block)> ClusterAsync(string owner)
     {

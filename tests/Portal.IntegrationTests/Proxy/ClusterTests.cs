@@ -19,19 +19,10 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private async Task<(Visitor Visitor, Workspace Workspace, int Block)> OpenAsync(string owner, params string[] apps)
-    {
-        var visitor = Web.Visit();
-        await visitor.SignInAsync(owner);
-        var (workspace, block) = await cluster.ClusterAsync(owner);
-        foreach (var app in apps) await visitor.OpenAsync(workspace.Id, app);
-        return (visitor, workspace, block);
-    }
-
     [Fact]
     public async Task Apps_OfEveryNode_HaveAHostAndAreThatNode()
     {
-        var (visitor, w, block) = await OpenAsync("Ada", "hdfs", "node-0", "node-1");
+        var (visitor, w, block) = await cluster.OpenAsync("Ada", "hdfs", "node-0", "node-1");
         using var _ = visitor;
         foreach (var (app, at) in new[] { ("hdfs", 2), ("node-0", 3), ("node-1", 4) })
             (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, app) + "/where"))).ShouldBe($"127.1.{block}.{at}");
@@ -44,7 +35,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [Fact]
     public async Task Token_IsSentOnlyToTheNodeThatWasGivenIt()
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs", "lab", "node-0");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs", "lab", "node-0");
         using var _ = visitor;
         foreach (var app in (string[])["hdfs", "node-0"])
         {
@@ -63,7 +54,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [Fact]
     public async Task Target_ThroughAndAt_ArriveAsTheyWereSent()
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         var own = Web.AppUrl(w.Slug, "hdfs");
         cluster.Location = $"http://worker0:{Port}/webhdfs/v1/a%2Fb%20c?op=OPEN&x=%2F";
@@ -89,7 +80,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [InlineData("/local?x=//worker0:{0}/", null, null)]
     public async Task Redirect_ToOwnNode_LeadsToItsHost(string location, string? app, string? path)
     {
-        var (visitor, w, block) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, block) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         cluster.Location = string.Format(System.Globalization.CultureInfo.InvariantCulture, location, Port, block);
         using var answer = await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/led");
@@ -99,7 +90,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [Fact]
     public async Task Download_ByALink_GoesByThePortalAndAClickToTheOtherNode()
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         cluster.Location = $"http://worker0:{Port}/webhdfs/v1/a%20b?op=OPEN&q='x'";
         using var redirect = await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/webhdfs/v1/a%20b?op=OPEN", Navigates);
@@ -132,7 +123,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [Fact]
     public async Task NotOpen_IsTheSameWhetherThereIsSuchAWorkspaceOrNot_AndOnlyForAPersonsNavigation()
     {
-        var (visitor, w, _) = await OpenAsync("Ada");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada");
         using var _ = visitor;
         foreach (var slug in (string[])[w.Slug, "zzzzzzzzzz"])
         {
@@ -162,7 +153,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [InlineData("/\"><script>alert(1)</script>")]
     public async Task Path_NotOfTheApp_IsForgotten(string path)
     {
-        var (visitor, w, _) = await OpenAsync("Ada");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada");
         using var _ = visitor;
         var html = await TextAsync(await visitor.GetAsync($"/workspaces/{w.Slug}/open/hdfs?path={Uri.EscapeDataString(path)}"));
         html.ShouldContain("name=\"path\" value=\"\"");
@@ -176,7 +167,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [Fact]
     public async Task Upload_ByAScript_GoesThroughItsOwnHost()
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         var own = Web.AppUrl(w.Slug, "hdfs");
         cluster.Location = $"http://worker0:{Port}/webhdfs/v1/f?op=CREATE&noredirect=true";
@@ -195,7 +186,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [Fact]
     public async Task Through_AnythingButAScriptOfThatEnginesOwnPage_IsRefused()
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs", "lab", "node-0");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs", "lab", "node-0");
         using var _ = visitor;
         var (own, lab) = (Web.AppUrl(w.Slug, "hdfs"), Web.AppUrl(w.Slug, "lab"));
         async Task<HttpStatusCode> Ask(string url, Action<HttpRequestHeaders>? headers, string? origin = null, HttpMethod? method = null)
@@ -226,7 +217,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [Fact]
     public async Task At_AddressOfANode_LeadsToItsAppAndNowhereElse()
     {
-        var (visitor, w, block) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, block) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         var own = Web.AppUrl(w.Slug, "hdfs");
         async Task<(HttpStatusCode, string?)> AskAsync(string address, Visitor? by = null)
@@ -249,7 +240,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [Fact]
     public async Task Between_OpenAppsOfOneWorkspace_NoScriptReachesTheOtherHost()
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs", "node-0", "lab");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs", "node-0", "lab");
         using var _ = visitor;
         var before = cluster.Engine.Arrived.Count;
         foreach (var method in (HttpMethod[])[HttpMethod.Get, HttpMethod.Put, HttpMethod.Options])
@@ -266,7 +257,7 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
     [Fact]
     public async Task Links_WhenANodeMoves_FollowAndNothingOpenIsCut()
     {
-        var (visitor, w, block) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, block) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         using var socket = await visitor.SocketAsync(Web.AppUrl(w.Slug, "hdfs") + "/ws", Web.AppUrl(w.Slug, "hdfs"));
         await Web.Database.ExecuteAsync($"update portal.nodes set address = {$"127.1.{block}.9"} where workspace_id = {w.Id} and name = 'worker0'", Cancel);

@@ -15,21 +15,12 @@ public sealed class RewritingTests(ClusterFixture cluster) : IClassFixture<Clust
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private async Task<(Visitor Visitor, Workspace Workspace, int Block)> OpenAsync(string owner, params string[] apps)
-    {
-        var visitor = Web.Visit();
-        await visitor.SignInAsync(owner);
-        var (workspace, block) = await cluster.ClusterAsync(owner);
-        foreach (var app in apps) await visitor.OpenAsync(workspace.Id, app);
-        return (visitor, workspace, block);
-    }
-
     [Theory]
     [InlineData("page")]
     [InlineData("chunked")]
     public async Task Html_LinksToOwnNodes_LeadToTheirHosts(string how)
     {
-        var (visitor, w, block) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, block) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         string Node(int n) => Web.AppUrl(w.Slug, $"node-{n}");
         var hdfs = Web.AppUrl(w.Slug, "hdfs");
@@ -72,7 +63,7 @@ public sealed class RewritingTests(ClusterFixture cluster) : IClassFixture<Clust
     [InlineData("deflate")]
     public async Task Html_PackedAlthoughAskedForPlain_PassesUntouched(string how)
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         cluster.Html = $"\"http://worker0:{Port}/\"";
         using var answer = await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + $"/{how}");
@@ -92,7 +83,7 @@ public sealed class RewritingTests(ClusterFixture cluster) : IClassFixture<Clust
     [Fact]
     public async Task Html_Bomb_CostsTheWebNothing()
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/where");
         using var me = System.Diagnostics.Process.GetCurrentProcess();
@@ -112,7 +103,7 @@ public sealed class RewritingTests(ClusterFixture cluster) : IClassFixture<Clust
     [Fact]
     public async Task Html_CutAtEveryPosition_IsTheSame()
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         for (var pad = 16_384 - 60; pad <= 16_384 + 2; pad++)
         {
@@ -128,7 +119,7 @@ public sealed class RewritingTests(ClusterFixture cluster) : IClassFixture<Clust
     [InlineData("json?noredirect=true", "hdfs")]
     public async Task NotHtml_IsLeftAlone(string path, string app)
     {
-        var (visitor, w, _) = await OpenAsync("Ada", app);
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", app);
         using var _ = visitor;
         cluster.Html = $"[\"http://worker0:{Port}/\"]" + new string(' ', path.Contains("noredirect", StringComparison.Ordinal) ? 200_000 : 0);
         (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, app) + "/" + path))).ShouldBe(cluster.Html);
@@ -137,9 +128,9 @@ public sealed class RewritingTests(ClusterFixture cluster) : IClassFixture<Clust
     [Fact]
     public async Task Html_OfAnotherWorkspacesNodes_IsNeverMapped()
     {
-        var (other, theirs, block) = await OpenAsync("Alan", "hdfs");
+        var (other, theirs, block) = await cluster.OpenAsync("Alan", "hdfs");
         using var _ = other;
-        var (visitor, w, mine) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, mine) = await cluster.OpenAsync("Ada", "hdfs");
         using var __ = visitor;
         cluster.Html = $"\"http://127.1.{block}.3:{Port}/\" \"http://127.1.{mine}.3:{Port}/\"";
         var seen = await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/page"));
@@ -150,7 +141,7 @@ public sealed class RewritingTests(ClusterFixture cluster) : IClassFixture<Clust
     [Fact]
     public async Task Html_Long_FlowsThroughAndIsNotKept()
     {
-        var (visitor, w, _) = await OpenAsync("Ada", "hdfs");
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         cluster.Html = $"\"http://worker0:{Port}/\"";
         var led = $"\"{Web.AppUrl(w.Slug, "node-0")}/\"";

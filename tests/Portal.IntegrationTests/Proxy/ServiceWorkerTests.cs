@@ -15,14 +15,9 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
     [Fact]
     public async Task ServiceWorker_OfAHostilePage_NeitherInterceptsNorSurvives()
     {
-        var (web, app) = (hostile.Web, hostile.App);
-        using var visitor = web.Visit();
-        await visitor.SignInAsync("Ada");
-        var w = await hostile.WorkspaceAsync();
-        await visitor.OpenAsync(w.Id, "lab");
-        var url = web.AppUrl(w.Slug, "lab");
+        var app = hostile.App;
         await using var browser = await Chromium.StartAsync();
-        await browser.SetCookieAsync(url, web.AppCookie, visitor.Cookies[(new Uri(url).Authority, web.AppCookie)]);
+        var url = await OpenAsync(browser);
         await browser.GoAsync(url + "/hostile");
         await Until.TrueAsync("the page has been loaded", async () => await browser.EvaluateAsync("document.body && document.body.id") == "hostile", Cancel);
 
@@ -52,14 +47,9 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
     [Fact]
     public async Task Form_OfTheAppItself_ReachesTheApp()
     {
-        var (web, app) = (hostile.Web, hostile.App);
-        using var visitor = web.Visit();
-        await visitor.SignInAsync("Ada");
-        var w = await hostile.WorkspaceAsync();
-        await visitor.OpenAsync(w.Id, "lab");
-        var url = web.AppUrl(w.Slug, "lab");
+        var app = hostile.App;
         await using var browser = await Chromium.StartAsync();
-        await browser.SetCookieAsync(url, web.AppCookie, visitor.Cookies[(new Uri(url).Authority, web.AppCookie)]);
+        var url = await OpenAsync(browser);
         await browser.GoAsync(url + "/form");
         const string body = "document.body && document.body.id";
         await Until.TrueAsync("the form has been loaded", async () => await browser.EvaluateAsync(body) == "form", Cancel);
@@ -68,6 +58,19 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
 
         await Until.TrueAsync("the app answered the form", async () => await browser.EvaluateAsync(body) == "sent", Cancel);
         app.Arrived.ShouldContain("POST /sent");
+    }
+
+    /// <summary>Address of the app in a new workspace; the browser holds the cookie of a person who has opened it.</summary>
+    private async Task<string> OpenAsync(Chromium browser)
+    {
+        var web = hostile.Web;
+        using var visitor = web.Visit();
+        await visitor.SignInAsync("Ada");
+        var w = await hostile.WorkspaceAsync();
+        await visitor.OpenAsync(w.Id, "lab");
+        var url = web.AppUrl(w.Slug, "lab");
+        await browser.SetCookieAsync(url, web.AppCookie, visitor.Cookies[(new Uri(url).Authority, web.AppCookie)]);
+        return url;
     }
 }
 
