@@ -24,7 +24,7 @@ public sealed class Accessibility(Site site)
         }
         """;
 
-    [Fact, Trait("Lane", "long")]
+    [Fact]
     public async Task Tab_OnAFreshPage_ReachesTheSkipLinkFirstAndLeadsToThePage()
     {
         await using var visit = await site.LookAsync("Grace Hopper");
@@ -38,7 +38,7 @@ public sealed class Accessibility(Site site)
         }
     }
 
-    [Fact, Trait("Lane", "long")]
+    [Fact]
     public async Task Navigation_InsideTheSite_BeginsAtTheNewTitle()
     {
         await using var visit = await site.LookAsync("Grace Hopper");
@@ -50,7 +50,7 @@ public sealed class Accessibility(Site site)
     }
 
     /// <summary>One live region announces the totals of a choice; its first contents are read as part of the page.</summary>
-    [Fact, Trait("Lane", "long")]
+    [Fact]
     public async Task Receipt_Changed_IsAnnounced()
     {
         await using var visit = await site.LookAsync("Grace Hopper");
@@ -65,7 +65,7 @@ public sealed class Accessibility(Site site)
     }
 
     /// <summary>A whole lifetime by ear and keyboard: ready, stopped and started are announced, and the focus is never lost.</summary>
-    [Fact, Trait("Lane", "long")]
+    [Fact]
     public async Task Workspace_FromLaunchToDeleted_IsHeardAndKeepsTheFocus()
     {
         await site.WaitForNotebooksAsync();
@@ -78,13 +78,12 @@ public sealed class Accessibility(Site site)
         await page.WaitForStatusAsync("Ready");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
 
-        await using (var other = new Visit(site.Address, visit.Context, await visit.Context.NewPageAsync()))
-        {
-            await other.GoAsync($"/workspaces/{page.Slug}/open/lab");
-            await Expect(other.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
-            await PageChecks.CheckEverywhereAsync(other, "open-app");
-            await other.Page.CloseAsync();
-        }
+        var other = await visit.Context.NewPageAsync();
+        var opening = new Visit(site.Address, visit.Context, other);
+        await opening.GoAsync($"/workspaces/{page.Slug}/open/lab");
+        await Expect(other.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
+        await PageChecks.CheckEverywhereAsync(opening, "open-app");
+        await other.CloseAsync();
 
         await PressAsync(visit, page.Act("Stop"));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
@@ -124,7 +123,7 @@ public sealed class Accessibility(Site site)
     }
 
     /// <summary>Selected, current and primary elements in forced colours: they differ from the others.</summary>
-    [Fact, Trait("Lane", "long")]
+    [Fact]
     public async Task ForcedColours_SelectedPrimaryAndCurrent_StayVisible()
     {
         await using var visit = await site.LookAsync("Grace Hopper");

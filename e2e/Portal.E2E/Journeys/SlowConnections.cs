@@ -16,21 +16,28 @@ public sealed class SlowConnections(Site site)
         ("Ada Lovelace", "/", page => page.Keyboard.PressAsync("Control+k")),
         ("Ada Lovelace", "/launch/notebook?name=look", null),
         ("Ada Lovelace", "/launch/dask?name=look", null),
-        ("Ada Lovelace", "/launch/spark?name=look", null),
-        ("Ada Lovelace", "/launch/hadoop?name=look", null),
         ("Ada Lovelace", "/launch/slurm?name=look", null),
         ("Edsger Dijkstra", "/", OpenIdleRuleAsync),
         ("Ken Thompson", "/templates", page => page.Locator(".template-acts button").First.ClickAsync()),
     ];
 
+    /// <summary>Their forms are there only where their images are built, in lane long.</summary>
+    private static readonly (string Person, string Path, Func<IPage, Task>? Open)[] OtherForms =
+        [("Ada Lovelace", "/launch/spark?name=look", null), ("Ada Lovelace", "/launch/hadoop?name=look", null)];
+
     [Fact, Trait("Lane", "long")]
-    public async Task EveryField_TypedInFarAway_KeepsEachLetter()
+    public Task EveryField_TypedInFarAway_KeepsEachLetter() => TypeEverywhereAsync(Places, least: 7);
+
+    [Fact, Trait("Lane", "long")]
+    public Task FieldsOfOtherForms_TypedInFarAway_KeepEachLetter() => TypeEverywhereAsync(OtherForms, least: 2);
+
+    private async Task TypeEverywhereAsync((string Person, string Path, Func<IPage, Task>? Open)[] places, int least)
     {
         await using var line = SlowConnection.To(site.Address.Port, RoundTrip);
         await using var browser = await site.BrowserAsync($"--host-resolver-rules=MAP {site.Address.Host}:{site.Address.Port} 127.0.0.1:{line.Port}");
         List<string> lost = [];
         var typed = 0;
-        foreach (var (person, path, open) in Places)
+        foreach (var (person, path, open) in places)
         {
             await using var visit = await site.LookAsync(person, browser);
             await visit.ShowAsync(path);
@@ -44,7 +51,7 @@ public sealed class SlowConnections(Site site)
 
         lost.ShouldBeEmpty();
         line.Taken.ShouldBeGreaterThan(0);
-        typed.ShouldBeGreaterThanOrEqualTo(9, "fields that were tried");
+        typed.ShouldBeGreaterThanOrEqualTo(least, "fields that were tried");
     }
 
     /// <summary>Fields that only a workspace page has: the search of its logs, and the number of its workers.</summary>
@@ -71,7 +78,7 @@ public sealed class SlowConnections(Site site)
     }
 
     /// <summary>The entry selected by the first letters is the one shown: Enter goes where the whole word leads.</summary>
-    [Fact, Trait("Lane", "long")]
+    [Fact]
     public async Task Commands_TypedAndEnteredFarAway_GoWhereTheWordLeads()
     {
         await using var line = SlowConnection.To(site.Address.Port, RoundTrip);
@@ -104,7 +111,9 @@ public sealed class SlowConnections(Site site)
     /// <summary>Types into each field quickly, then with pauses between letters, and returns how many fields there were.</summary>
     private static async Task<int> TypeAsync(ILocator part, IPage page, string where, List<string> lost)
     {
-        var fields = await part.Locator(Written).Filter(new() { Visible = true }).AllAsync();
+        var visible = part.Locator(Written).Filter(new() { Visible = true });
+        await Expect(visible).Not.ToHaveCountAsync(0); // what the page loads arrives late on this line
+        var fields = await visible.AllAsync();
         foreach (var field in fields)
         {
             var numeric = await field.GetAttributeAsync("type") is "number" || await field.GetAttributeAsync("inputmode") is "numeric";
