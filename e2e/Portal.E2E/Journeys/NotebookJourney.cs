@@ -62,7 +62,7 @@ public sealed class NotebookJourney(Site site)
         // A terminal counts as active for half a minute after its last output, longer than a quick
         // cell takes, so this cell runs long enough for one look to see it.
         await lab.RunAsync("import time; time.sleep(20); 'rested'", "'rested'");
-        await Expect(ada.Page.GetByText(new Regex("Kept awake by: .*a kernel", RegexOptions.None, TimeSpan.FromSeconds(1))))
+        await Expect(ada.Page.GetByText(new Regex("Kept running by: .*a kernel", RegexOptions.None, TimeSpan.FromSeconds(1))))
             .ToBeVisibleAsync(new() { Timeout = 60_000 });
         // The embedded default has no egress proxy, and pip says so.
         await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:93]",
@@ -87,7 +87,7 @@ public sealed class NotebookJourney(Site site)
         await lab.TypeInTerminalAsync("echo written-just-now > /proc/1/fd/1");
         await Expect(page.Log).ToContainTextAsync("written-just-now");
         (await page.DownloadLogAsync()).ShouldContain("written-just-now");
-        await Expect(ada.Page.GetByText("Kept awake by: a terminal.")).ToBeVisibleAsync(new() { Timeout = 60_000 });
+        await Expect(ada.Page.GetByText("Kept running by: a terminal.")).ToBeVisibleAsync(new() { Timeout = 60_000 });
     }
 
     private static async Task StopAsync(Visit ada, WorkspacePage page)
