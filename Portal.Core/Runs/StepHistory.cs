@@ -18,7 +18,7 @@ internal sealed class StepHistory
     /// <summary>From admission to Ready; null before the first launch of the template.</summary>
     public TimeSpan? Launch(string template) => Sum(_usual.Where(u => u.Key.Kind is RunKind.Launch && u.Key.Template == template));
 
-    /// <summary>The same for whatever is launched here, all templates alike; null before the first.</summary>
+    /// <summary>The same over launches of all templates; null before the first.</summary>
     public TimeSpan? AnyLaunch() =>
         _usual.Where(u => u.Key.Kind is RunKind.Launch)
             .GroupBy(u => u.Key.Template, StringComparer.Ordinal)

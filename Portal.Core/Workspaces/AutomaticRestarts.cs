@@ -1,6 +1,6 @@
 namespace Portal.Core.Workspaces;
 
-/// <summary>Automatic restart of a worker that exited by itself.</summary>
+/// <summary>Automatic restart of a worker that exited on its own.</summary>
 public enum RestartState
 {
     /// <summary>None exited.</summary>

@@ -14,10 +14,10 @@ namespace Portal.Core.Workspaces;
 public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? BindingLimit, int LaunchesBefore, TimeSpan? UsualStart,
     bool NewFolder, int FolderGib, int Workers)
 {
-    /// <summary>What it would wait for even without orders before it; null if it would start at once.</summary>
+    /// <summary>What it would wait for even without orders before it; null if it would start immediately.</summary>
     public QueueWait? WaitsFor { get; init; }
 
-    /// <summary>What else could be chosen, and what could not.</summary>
+    /// <summary>Which other choices would fit, and which would not.</summary>
     public ChoiceLimits Limits { get; init; } = ChoiceLimits.None;
 }
 

@@ -12,7 +12,7 @@ internal static partial class TemplateRules
 
     private const int MostWorkers = 24;
 
-    /// <summary>The first broken rule: which key, and why; null if all hold.</summary>
+    /// <summary>The first broken rule: which key, and why; null if none is broken.</summary>
     public static (string Field, string Reason)? Broken(TemplateSpec spec) => Rules(spec).Select(r => ((string, string)?)r).FirstOrDefault();
 
     private static IEnumerable<(string, string)> Rules(TemplateSpec spec) =>

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Portal.Jobs.Foreign;
 
-/// <summary>Reads foreign JSON, in which nothing can be relied on.</summary>
+/// <summary>Reads foreign JSON, whose structure cannot be relied on.</summary>
 public static class ForeignJson
 {
     /// <summary>The text at the end of a path of names; null if there is none, or it or a name beside it has an unpaired surrogate.</summary>

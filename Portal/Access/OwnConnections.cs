@@ -26,7 +26,7 @@ internal static class OwnConnections
 
     private static async Task HandleAsync(HttpContext http, RequestDelegate next)
     {
-        // Without a session the hub answers nobody.
+        // Without a session the hub serves no one.
         if (http.User.FindFirstValue(PortalClaims.Session) is not { } session) await next(http);
         else if (http.Request.Path.Equals($"{Hub}/negotiate", StringComparison.OrdinalIgnoreCase)) await NegotiateAsync(http, session, next);
         else if (http.Request.Query["id"] is not { Count: > 0 } token) await next(http);

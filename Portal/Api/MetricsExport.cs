@@ -65,12 +65,12 @@ internal sealed class MetricsExport : IDisposable
         Site("storage_free_bytes", "Free space on the disk for work folders.", (s, _) => s.StorageIsKnown ? s.StorageFreeBytes : null);
     }
 
-    /// <summary>Refuses, or reads what the exporter then returns.</summary>
+    /// <summary>Refuses the request, or reads what the exporter then returns.</summary>
     public async Task HandleAsync(HttpContext http, RequestDelegate next)
     {
         if (!HttpMethods.IsGet(http.Request.Method) || !(HasToken(http) || await IsOperatorAsync(http.User, http.RequestAborted)))
         {
-            // For programs: no page of ours in place of the status.
+            // For programs: the bare status, without one of our pages.
             if (http.Features.Get<IStatusCodePagesFeature>() is { } pages) pages.Enabled = false;
             var known = http.User.Identity?.IsAuthenticated == true;
             if (!known) http.Response.Headers.WWWAuthenticate = "Bearer";

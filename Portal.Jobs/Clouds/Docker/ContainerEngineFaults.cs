@@ -6,7 +6,7 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>The one place where errors of the container engine are translated.</summary>
+/// <summary>The only place where errors of the container engine are translated.</summary>
 public static class ContainerEngineFaults
 {
     public const string Service = "Container engine";

@@ -3,7 +3,7 @@ using System.IO.Pipelines;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <summary>The tar that the container engine builds from: the recipe's folder and its archives, produced while it is sent.</summary>
+/// <summary>The tar that the container engine builds from: the recipe's folder and its archives, generated while it is being sent.</summary>
 public static class BuildContext
 {
     /// <summary>The files of a recipe, in a fixed order; links are excluded.</summary>
