@@ -7,7 +7,7 @@ public abstract record EnterAppOutcome
 {
     private EnterAppOutcome() { }
 
-    /// <param name="Key">For the cookie of the app's host.</param>
+    /// <param name="Key">Key for the cookie of the app's host.</param>
     /// <param name="Path">The app's start page.</param>
     public sealed record Entered(string Key, string Path) : EnterAppOutcome;
 

@@ -7,7 +7,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Core.Access;
 
-/// <param name="Title">Of the app.</param>
+/// <param name="Title">Title of the app.</param>
 /// <param name="Status">
 /// Status of the workspace with regard to this app: <see cref="WorkspaceStatus.Ready"/> if it can be opened, <see cref="WorkspaceStatus.Attention"/>
 /// if its own node is down.

@@ -57,7 +57,7 @@ public sealed record RoleSpec(string Name, string Image, IReadOnlyList<string> C
     /// <summary>Exactly one node, which can be addressed by the role's name.</summary>
     public bool IsSingle => Workers is null && Count == 1;
 
-    /// <summary>By size id, where this role's nodes differ from the size.</summary>
+    /// <summary>Limits by size id, where this role's nodes differ from the size.</summary>
     public IReadOnlyDictionary<string, NodeSize> Sizes { get; init; } = new Dictionary<string, NodeSize>(StringComparer.Ordinal);
 
     /// <summary>Hard limit of each node's own scratch folder at /scratch, GiB; kept when the workspace stops. 0 for none.</summary>

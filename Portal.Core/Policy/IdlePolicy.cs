@@ -46,7 +46,7 @@ public static class IdlePolicy
     /// <summary>Default rule of a class, minutes: a lunch break must not stop a workspace, but one forgotten for an evening should be stopped.</summary>
     public const int Usual = 120;
 
-    /// <summary>From the warning to the stop.</summary>
+    /// <summary>Time from the warning to the stop.</summary>
     public static readonly TimeSpan Warning = TimeSpan.FromMinutes(15);
 
     /// <summary>Activity is written once a minute, so it may be this much newer than the row.</summary>

@@ -26,7 +26,7 @@ public sealed record OwnWorkspace(string Name, Amounts Frees, bool SameClass);
 /// <param name="Capacity">Total capacity of the site; null while unknown.</param>
 /// <param name="StorageLeftGib">What the site's storage can still promise, GiB; null while unknown.</param>
 /// <param name="Others">Other choices of the template with their needs, the nearest first.</param>
-/// <param name="Hours">From now to the requested end time.</param>
+/// <param name="Hours">Hours from now to the requested end time.</param>
 public sealed record LaunchFacts(
     bool MayLaunch, bool TemplateOffered, bool SizeKnown, bool WorkersKnown, bool NameFree, ParameterFault? Parameter, string? NotAvailable,
     double Hours, int LongestHours, Amounts Wanted, ImmutableArray<QuotaState> Levels, Amounts? Capacity, long? StorageLeftGib,
@@ -55,14 +55,14 @@ public enum RefusalReason
     NeverPossible, OverQuota, NameInvalid, IdTaken, Deprecated, NotForClass, IdInvalid,
 }
 
-/// <param name="Field">Of the form: "id", "name", "size", "workers", "end", "template", or "p." and a parameter's id; null if no field is concerned.</param>
+/// <param name="Field">Form field: "id", "name", "size", "workers", "end", "template", or "p." and a parameter's id; null if no field is concerned.</param>
 /// <param name="BindingLimit">The level whose quota binds, for <see cref="RefusalReason.OverQuota"/>.</param>
 /// <param name="Fits">A choice that would be accepted now; null for none.</param>
 /// <param name="Detail">Further explanation, such as why something is not available.</param>
 public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? BindingLimit = null, Resource? Resource = null, Fit? Fits = null,
     string? Detail = null)
 {
-    /// <summary>For <see cref="RefusalReason.ParameterWrong"/>.</summary>
+    /// <summary>What is wrong, for <see cref="RefusalReason.ParameterWrong"/>.</summary>
     public ParameterFault? Parameter { get; init; }
 
     /// <summary>Names of the person's own workspaces that must stop for it to fit; empty if stopping them does not help.</summary>

@@ -11,7 +11,7 @@ public enum RestartState
     GivenUp,
 }
 
-/// <summary>How Jobs records it: audit entries, which nobody can change.</summary>
+/// <summary>How Jobs records it: audit entries, which are never changed.</summary>
 public static class AutomaticRestarts
 {
     public const string Verb = "RestartWorkers", Again = "again", GivenUp = "given up";

@@ -11,7 +11,7 @@ public sealed class KeepWorkspace(IDbContextFactory<PortalDb> databases, TimePro
     /// <summary>Maximum hours per request.</summary>
     public const int MostHours = 24;
 
-    /// <param name="hours">From now, 1 to <see cref="MostHours"/>.</param>
+    /// <param name="hours">Hours from now, 1 to <see cref="MostHours"/>.</param>
     public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, int hours, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

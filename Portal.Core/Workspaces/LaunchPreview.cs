@@ -23,7 +23,7 @@ public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, R
 
 /// <summary>Which choices of a template would be refused now, and why.</summary>
 /// <param name="Sizes">By id; those that do not fit even with the fewest workers.</param>
-/// <param name="MostWorkers">For the chosen size; null if no number is known to fit.</param>
+/// <param name="MostWorkers">Most workers for the chosen size; null if no number is known to fit.</param>
 /// <param name="More">Why one more worker is not possible; null if the template allows no more.</param>
 public sealed record ChoiceLimits(IReadOnlyDictionary<string, Refusal> Sizes, int? MostWorkers, Refusal? More)
 {

@@ -28,7 +28,7 @@ public abstract record LaunchOutcome
     private LaunchOutcome() { }
 
     /// <param name="Slug">Address of the workspace.</param>
-    /// <param name="Place">In the launch queue, 1 is next.</param>
+    /// <param name="Place">Place in the launch queue, 1 is next.</param>
     public sealed record Accepted(string Slug, int Place) : LaunchOutcome;
 
     public sealed record Refused(Refusal Why) : LaunchOutcome;
@@ -125,7 +125,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         return workspace.Slug;
     }
 
-    /// <summary>The person's work folder in the class, which the first launch makes, with its reservation.</summary>
+    /// <summary>The person's work folder in the class, which the first launch creates, with its reservation.</summary>
     private WorkFolder AddWorkFolder(PortalDb db, Tenant tenant, Class @class, Guid person)
     {
         var folder = new WorkFolder

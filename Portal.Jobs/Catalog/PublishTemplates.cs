@@ -143,7 +143,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
 
     private sealed class Known
     {
-        /// <summary>At the previous scan.</summary>
+        /// <summary>Its state at the previous scan.</summary>
         public string? Seen { get; set; }
 
         /// <summary>When it was published, or found to be broken.</summary>

@@ -25,7 +25,7 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
         return paths;
     }
 
-    /// <param name="now">With the current generation and addresses.</param>
+    /// <param name="now">The workspace with its current generation and addresses.</param>
     public async Task<ClusterPlan> MakeAsync(RunFacts facts, Workspace now, CancellationToken cancel)
     {
         var paths = await MountAsync(facts, now, cancel);

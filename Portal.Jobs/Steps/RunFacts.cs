@@ -72,7 +72,7 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
         };
     }
 
-    /// <summary>With current generation and subnet: the first step changes them.</summary>
+    /// <summary>The workspace with its current generation and subnet: the first step changes them.</summary>
     public async Task<Workspace> WorkspaceAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

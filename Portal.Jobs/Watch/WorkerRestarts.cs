@@ -47,7 +47,7 @@ public sealed class WorkerRestarts(
         });
     }
 
-    /// <summary>Without those that used up their restarts, until their period is over: they would take the places of others.</summary>
+    /// <summary>Leaves out those that used up their restarts until their period is over: they would take the places of others.</summary>
     private async Task<IReadOnlyList<Guid>> SickAsync(CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

@@ -19,7 +19,7 @@ internal static class OwnConnections
     /// <summary>Connections belong to this process and end with it, and so does the key.</summary>
     private static readonly byte[] Key = RandomNumberGenerator.GetBytes(32);
 
-    /// <summary>To be used after authentication.</summary>
+    /// <summary>Must come after authentication in the pipeline.</summary>
     public static void UseOwnConnections(this IApplicationBuilder app) => app.UseWhen(IsHub, hub => hub.Use(HandleAsync));
 
     private static bool IsHub(HttpContext http) => http.Request.Path.StartsWithSegments(Hub, StringComparison.OrdinalIgnoreCase);

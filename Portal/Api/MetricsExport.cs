@@ -120,7 +120,7 @@ public static class MetricsExports
         return services;
     }
 
-    /// <summary>To be used after authentication.</summary>
+    /// <summary>Must come after authentication in the pipeline.</summary>
     public static void UseMetricsExport(this IApplicationBuilder app)
     {
         var export = app.ApplicationServices.GetRequiredService<MetricsExport>();

@@ -33,7 +33,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
         else await ForwardAsync(http, host, entry, entry.Access.Address, entry.Token, target);
     }
 
-    /// <summary>By the decoded path, which has the target's segments: dot segments have been refused, and an encoded slash is not decoded.</summary>
+    /// <summary>Judged by the decoded path, which has the target's segments: dot segments were refused, and an encoded slash is not decoded.</summary>
     private static bool IsBelow(HttpContext http, string path) => http.Request.Path.StartsWithSegments(path, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>

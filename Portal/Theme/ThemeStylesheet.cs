@@ -7,7 +7,7 @@ namespace Portal.Theme;
 
 /// <summary>
 /// The portal's appearance as one stylesheet: available fonts, both themes selected by <c>html[data-theme]</c>, and the
-/// css files beside shell, controls and features. It replaces MudThemeProvider, whose style element arrives only
+/// css files next to shell, controls and features. It replaces MudThemeProvider, whose style element arrives only
 /// when the circuit is up (a flash of the wrong theme) and needs a weaker CSP.
 /// </summary>
 public sealed class ThemeStylesheet

@@ -34,7 +34,7 @@ internal sealed class NotebookClient : IDisposable
             }
             catch (HttpRequestException)
             {
-                // nothing listens yet
+                // nothing is listening yet
             }
             if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException("The bare notebook does not answer.");
         }

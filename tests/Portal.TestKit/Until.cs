@@ -1,6 +1,6 @@
 namespace Portal.TestKit;
 
-/// <summary>Waits for a condition by checking it. No test sleeps for a time that it hopes is enough.</summary>
+/// <summary>Waits for a condition by checking it. No test sleeps for a fixed time and hopes that it is enough.</summary>
 public static class Until
 {
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(20);

@@ -3,7 +3,7 @@ using System.Net;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <param name="Words">Match and target; each rule contains the prefix of the bridges.</param>
-/// <param name="Six">For IPv6.</param>
+/// <param name="Six">Whether it is for IPv6.</param>
 public sealed record FirewallRule(string Chain, string[] Words, string Table = "filter", bool Six = false)
 {
     /// <summary>The program that manages the rule, with nftables.</summary>

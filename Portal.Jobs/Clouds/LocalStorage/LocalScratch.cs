@@ -3,7 +3,7 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>
-/// Scratch folders beside the work folders of a class and within its limit: subvolumes named <c>scratch-workspace-node</c>. Root creates and
+/// Scratch folders next to the work folders of a class and within its limit: subvolumes named <c>scratch-workspace-node</c>. Root creates and
 /// removes them as a whole and never follows a path inside.
 /// </summary>
 internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)

@@ -6,7 +6,7 @@ namespace Portal.Features.Workspaces;
 /// <summary>The state of a node, judged by what its workspace is doing: a node that is not running yet, or was stopped, has not failed.</summary>
 public enum NodeStage { Running, Coming, Leaving, Down }
 
-/// <param name="Seen">As Jobs last saw it; null for one that should exist but does not.</param>
+/// <param name="Seen">The node as Jobs last saw it; null for one that should exist but does not.</param>
 public sealed record NodeLine(string Name, bool IsWorker, NodeView? Seen)
 {
     public NodeStage Stage { get; init; } = Seen is { Running: true } ? NodeStage.Running : NodeStage.Down;

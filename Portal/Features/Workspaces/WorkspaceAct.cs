@@ -59,6 +59,6 @@ public static class WorkspaceActs
 /// <param name="Workers">For <see cref="WorkspaceAct.Resize"/>: the new number; null asks the person.</param>
 public sealed record WorkspaceAsk(WorkspaceAct Act, DateTimeOffset? EndAt = null, int? Workers = null)
 {
-    /// <summary>For <see cref="WorkspaceAct.Keep"/>: how long.</summary>
+    /// <summary>How long, for <see cref="WorkspaceAct.Keep"/>.</summary>
     public int Hours { get; init; }
 }

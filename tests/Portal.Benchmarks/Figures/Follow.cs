@@ -6,7 +6,7 @@ namespace Portal.Benchmarks.Figures;
 
 /// <summary>
 /// Cost of watching many nodes: calls to the container engine per second, counted on the connection, and CPU time of Jobs, with none and with a hundred
-/// workspaces of five sleeping nodes. Then the time from the death of one of them to its row. On an installation of its own.
+/// workspaces of five sleeping nodes. Then the time from the death of one of them to its row. On its own installation.
 /// </summary>
 internal sealed class Follow() : Figure("follow")
 {

@@ -196,7 +196,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             .Select(a => a.Address).Single(a => a.IsIPv6LinkLocal);
         foreach (var (node, number) in new[] { ("notebook", 1), ("worker0", 2) })
         {
-            // As a container engine with settings other than Debian's might, from outside: a student cannot.
+            // As a container engine with other settings than Debian's might do, from outside: a student cannot.
             var container = Lab.Owned.Container(plan.Workspace, plan.Generation, node);
             var inspected = await Lab.ContainerEngine.AskAsync(c => c.Containers.InspectContainerAsync(container, Cancel), Cancel);
             (await OwnDisk.RunAsync("nsenter", "--target", $"{inspected.State!.Pid}", "--net", "sh", "-c",

@@ -18,7 +18,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Kills Jobs and the web process after steps of resizes up and down; each time the result must be what was ordered.</summary>
-    /// <param name="most">Of these, from the first.</param>
+    /// <param name="most">How many of them, from the first.</param>
     public async Task KillResizesAsync(int most = int.MaxValue)
     {
         var (owner, id) = await ReadyAsync(workers: 1);
@@ -38,7 +38,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
 
     /// <summary>
     /// Two workers of one core each, whatever the host has, compute; one is killed. The result is right,
-    /// the worker is restarted and counted, and meanwhile the compute engine's
+    /// the worker is restarted and counted, and all the while the compute engine's
     /// count is the evidence of activity, because no kernel computes here.
     /// </summary>
     /// <param name="program">Of the notebook: uses both workers for at least half a minute and prints its answer last.</param>
@@ -73,7 +73,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         await DeleteAsync(owner, id);
     }
 
-    /// <summary>A worker that holds data is drained: its data is on the other one afterwards.</summary>
+    /// <summary>A worker that holds data is drained: afterwards its data is on the other one.</summary>
     /// <param name="make">Program of the notebook that puts data on both workers and prints "made"; it may run until a file /tmp/left exists.</param>
     /// <param name="holds">A program of the notebook that prints 1 when worker1, which leaves, holds some of it.</param>
     /// <param name="ask">A program that prints the answer last; null if <paramref name="make"/> prints it.</param>
@@ -104,7 +104,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
 
     /// <summary>A stop in the middle of work, and a start: what the compute engine kept of that work gets done.</summary>
     /// <param name="make">Program of the notebook that begins the work.</param>
-    /// <param name="busy">One that prints 1 once it goes on.</param>
+    /// <param name="busy">One that prints 1 once the work is in progress.</param>
     /// <param name="ask">One that waits for the work to end and prints the answer.</param>
     public async Task StopAtWorkAsync(string make, string busy, string ask, string answer)
     {
@@ -131,7 +131,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         await IsAsync(id, workers);
     }
 
-    /// <summary>Starts a program of the notebook, which runs on by itself.</summary>
+    /// <summary>Starts a program of the notebook, which keeps running in the background.</summary>
     private async Task BeginAsync(Guid id, string program) =>
         (await it.Lab.Clusters.ExecuteAsync(id, "notebook",
             ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);
@@ -169,7 +169,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         return (owner, order.Id);
     }
 
-    /// <summary>Of the newest run.</summary>
+    /// <summary>State of the newest run.</summary>
     private Task<TimeSpan> SavedAsync(Guid id, StepKey step) => Until.TrueAsync($"{step} is saved", async () =>
     {
         await using var db = it.Database.Open();

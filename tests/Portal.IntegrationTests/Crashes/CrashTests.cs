@@ -151,7 +151,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         other.Kill();
     }
 
-    /// <summary>Stops it at a moment when it holds the run: between two looks of a step nobody does.</summary>
+    /// <summary>Stops it at a moment when it holds the run: between two checks of a step no process does.</summary>
     private Task<TimeSpan> PauseHoldingAsync(Guid workspace) => Until.TrueAsync("it is stopped with the lease in its hand", async () =>
     {
         It.Jobs.Pause();

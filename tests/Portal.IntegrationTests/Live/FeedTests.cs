@@ -63,7 +63,7 @@ public sealed class FeedTests
         var (feed, student) = (site.Get<WorkspaceFeed>(), site.Students[0]);
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var home = await feed.WatchHomeAsync(new(student), leave.Token);
-        // Without notification: no trigger of the order fires, so only the read after the lost connection can show it.
+        // Without notification: none of the order's triggers fires, so only the read after the lost connection can show it.
         foreach (var table in (string[])["workspaces", "runs", "log_lines"])
             await database.ExecuteAsync(
                 System.Runtime.CompilerServices.FormattableStringFactory.Create($"alter table portal.{table} disable trigger user"), Cancel);

@@ -79,7 +79,7 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         (await SampleAsync(plan, "notebook")).MemoryBytes.ShouldBeLessThan(File / 2);
     }
 
-    // The node's own process writes, as a notebook's kernel does: its files are on btrfs, whose writeback is attributed to nobody on a host with cgroup v1.
+    // The node's own process writes, as a notebook's kernel does: its files are on btrfs, whose writeback is attributed to no process on a host with cgroup v1.
     [Fact]
     public async Task Samples_Disk_IsCounted()
     {

@@ -2,7 +2,7 @@ using Portal.IntegrationTests.Clouds;
 
 namespace Portal.IntegrationTests.Notebooks;
 
-/// <summary>A notebook's node uses what it was given, and its programs report that, not what the host has.</summary>
+/// <summary>A notebook's node uses what it was given, and its programs report that instead of what the host has.</summary>
 public sealed class NodeLimitsTests(NodeLimitsTests.Medium medium) : IClassFixture<NodeLimitsTests.Medium>
 {
     private RealNotebook Node => medium.Node;

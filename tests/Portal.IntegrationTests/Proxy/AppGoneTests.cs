@@ -11,7 +11,7 @@ using Portal.TestKit;
 namespace Portal.IntegrationTests.Proxy;
 
 /// <summary>
-/// What an open app gets once it is gone: a script the same 503 whatever the cause, a person an explanation and the way back to where they were.
+/// What an open app gets once it is gone: a script the same 503 whatever the cause, a person an explanation and a way back to where they were.
 /// </summary>
 public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixture>
 {

@@ -132,7 +132,7 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
         },
     });
 
-    /// <summary>Tells how long the first who waits by it does.</summary>
+    /// <summary>A clock that reports the duration of the first wait on it.</summary>
     private sealed class WaitedClock : FakeTimeProvider
     {
         public TaskCompletionSource<TimeSpan> Waited { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);

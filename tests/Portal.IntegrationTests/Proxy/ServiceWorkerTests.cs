@@ -21,7 +21,7 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
         await browser.GoAsync(url + "/hostile");
         await Until.TrueAsync("the page has been loaded", async () => await browser.EvaluateAsync("document.body && document.body.id") == "hostile", Cancel);
 
-        // Registered, and awaited until it is active or redundant, whichever comes.
+        // Registered, and awaited until it is active or redundant.
         await browser.EvaluateAsync("""
             navigator.serviceWorker.register('/deep/sw.js', { scope: '/' }).then(r => new Promise(done => {
                 const worker = r.installing || r.waiting || r.active;

@@ -11,7 +11,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Runs;
 
-/// <summary>Workers that exit by themselves are recreated, a bounded number of times, and counted; nothing else is touched.</summary>
+/// <summary>Workers that exit on their own are recreated, a bounded number of times, and counted; nothing else is touched.</summary>
 public sealed class WorkerRestartsTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -44,7 +44,7 @@ public sealed class WorkerRestartsTests
         view.Nodes.Select(n => (n.Name, n.Restarts)).ShouldBe([("notebook", 0), ("worker0", 0), ("worker1", 1)]);
         view.Log.ShouldContain(l => l.Severity == LogLineSeverity.Warn && l.Text.Contains("worker1 stopped unexpectedly") && l.Text.Contains(why));
 
-        // Seen gone and seen again: the count is of the generation, not of the container.
+        // Seen gone and seen again: the count belongs to the generation, not to the container.
         it.Clouds.Kill(id, "worker1", exitCode: null);
         await it.Jobs.Get<NodeRows>().SeeAsync(id, await it.Clouds.LookAsync(id, Cancel), Cancel);
         (await it.LookAsync(id)).AutomaticRestarts.ShouldBe(RestartState.Again);

@@ -87,7 +87,7 @@ public sealed class ForgedOrdersTests
         (await Should.ThrowAsync<PostgresException>(() => forge.ExecuteNonQueryAsync(Cancel))).SqlState.ShouldBe(PostgresErrorCodes.CheckViolation);
     }
 
-    /// <summary>An order inserted directly as role portal_web: right in everything but what is named.</summary>
+    /// <summary>An order inserted directly as role portal_web: correct except for the given values.</summary>
     private static async Task<Guid> ForgeAsync(TestSite site, string workspace, string reservation)
     {
         var (id, folder) = (TestSite.NewId(), TestSite.NewId());

@@ -115,7 +115,7 @@ public sealed class CgroupFilesTests
                 ("blkio", "blkio.throttle.io_service_bytes_recursive", "8:0 Read 5000\n8:0 Write 100\n8:0 Total 5100\n"),
             }) Write($"groups/{controller}/docker/{Container}/{file}", text);
             Write("proc/11/io", "rchar: 9\nwchar: 9\nread_bytes: 1000\nwrite_bytes: 4000\ncancelled_write_bytes: 7\n");
-            Write("proc/12/io", "read_bytes: 1\nwrite_bytes: 2000\n"); // 13 has ended
+            Write("proc/12/io", "read_bytes: 1\nwrite_bytes: 2000\n"); // process 13 has ended
             var files = CgroupFiles.Find(Container, $"{folder}/groups", $"{folder}/proc")!;
             files.Read()!.Disk.ShouldBe(new Traffic(5000, 6000));
 

@@ -3,7 +3,7 @@ using Portal.Jobs.Watch;
 
 namespace Portal.Tests.Metrics;
 
-/// <summary>From ever-growing counters to what happened in a span.</summary>
+/// <summary>Converts ever-growing counters into changes within a span.</summary>
 public sealed class ReadingTests
 {
     private static readonly Guid Workspace = new("00000000-0000-0000-0000-0000000000a1");

@@ -85,7 +85,7 @@ public sealed class LaunchTests : PageTest
             "Stop spark-1 to make it fit. Or choose a smaller configuration:");
     }
 
-    /// <summary>The form's first contents are read as part of the page; what a choice changes is announced once, and nothing is announced that stays.</summary>
+    /// <summary>The form's first contents are read as part of the page; what a choice changes is announced once, and nothing else is.</summary>
     [Fact]
     public void Receipt_Changed_IsAnnouncedOnce()
     {

@@ -12,7 +12,7 @@ public static class BuildContext
             .Order(StringComparer.Ordinal)];
 
     /// <summary>The reading end; an error while packing fails the reader.</summary>
-    /// <param name="archives">Paths; they are put beside the recipe's files under their own names.</param>
+    /// <param name="archives">Paths; they are put next to the recipe's files under their own names.</param>
     public static Stream Open(string folder, IReadOnlyList<string> archives, CancellationToken cancel)
     {
         var pipe = new Pipe();

@@ -13,7 +13,7 @@ public sealed record PlannedArchive(string Name, string? Path, string Sum);
 /// <summary>How a recipe is built on this machine now: its tag covers all inputs, so equal tags mean equal images.</summary>
 /// <param name="Parent">Null for a root.</param>
 /// <param name="Dockerfile">The one chosen; null for a root.</param>
-/// <param name="Archives">Put beside it in the build folder.</param>
+/// <param name="Archives">Archives that are put next to it in the build folder.</param>
 public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, ImagePlan? Parent, string? Dockerfile, IReadOnlyList<PlannedArchive> Archives)
 {
     private const string Format = "1"; // increase when the build procedure changes

@@ -39,7 +39,7 @@ public sealed class PackageSources
 
     /// <summary>What is known now. Never waits.</summary>
     /// <param name="archive">Name of the file that is not available locally.</param>
-    /// <param name="sum">Of its lock, which identifies the result.</param>
+    /// <param name="sum">Checksum of its lock, which identifies the result.</param>
     public FetchState Look(string archive, string sum, ArchiveLock wanted)
     {
         if (_options.Fetch.Folder.Length == 0)
