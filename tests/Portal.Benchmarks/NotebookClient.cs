@@ -36,7 +36,7 @@ internal sealed class NotebookClient : IDisposable
             {
                 // nothing is listening yet
             }
-            if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException("The bare notebook does not answer.");
+            if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException("The bare notebook does not respond.");
         }
     }
 

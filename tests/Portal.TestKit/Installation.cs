@@ -62,7 +62,7 @@ public sealed class Installation : IAsyncDisposable
         }
         it.Web.Start();
         it.Jobs.Start();
-        await Until.TrueAsync("the installation is well and its image ready", async () =>
+        await Until.TrueAsync("the installation is healthy and its image ready", async () =>
         {
             it.Jobs.MustRun();
             it.Web.MustRun();

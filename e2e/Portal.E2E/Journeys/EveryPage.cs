@@ -152,7 +152,7 @@ public sealed class EveryPage(Site site)
 
         string[] wanted = ["Skip to content", "Campus", "Search or jump to…", "Account: Grace Hopper", "Home", "Catalogue", "See the whole catalogue"];
         foreach (var stop in wanted) stops.ShouldContain(s => s.Contains(stop, StringComparison.Ordinal), stop);
-        stops.ShouldAllBe(s => s.StartsWith("solid", StringComparison.Ordinal), "every stop has a ring");
+        stops.ShouldAllBe(s => s.StartsWith("solid", StringComparison.Ordinal), "every focused element has a focus ring");
     }
 
     [Fact]

@@ -38,7 +38,7 @@ internal sealed class Engines(string template, int times, string code, string va
     {
         var own = await Bench.StartAsync(bench.Quick, bench.Report, cancel,
             ("Catalog:Templates", Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates")));
-        await Until.TrueAsync("every image is made",
+        await Until.TrueAsync("every image is built",
             async () => await own.ScalarAsync<long>(
                 "select count(*) from portal.images where state = 'Ready' and name in ('python', 'spark', 'hadoop')", cancel) == 3, cancel,
             TimeSpan.FromMinutes(15));

@@ -54,7 +54,7 @@ internal sealed class Follow() : Figure("follow")
             }
             await own.SettledAsync(cancel);
             if (await own.ScalarAsync<long>("select count(*) from portal.nodes where running", cancel) is var run && run != many * (Workers + 1))
-                throw new InvalidOperationException($"{run} nodes run.");
+                throw new InvalidOperationException($"{run} nodes are running.");
             await MeasureAsync(own, relay, $"with {many} workspaces of {Workers + 1} nodes", cancel);
             await DeathAsync(own, cancel);
         }

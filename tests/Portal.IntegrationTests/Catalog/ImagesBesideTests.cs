@@ -66,7 +66,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         (await SaysAsync("slow", "step ")).ShouldNotBe(began);
         (await RowAsync("slow"))!.State.ShouldBe(ImageState.Building);
         await LetGoAsync();
-        await Until.TrueAsync("the slow image is there", async () => (await RowAsync("slow"))!.State == ImageState.Ready, Cancel, TimeSpan.FromMinutes(2));
+        await Until.TrueAsync("the slow image exists", async () => (await RowAsync("slow"))!.State == ImageState.Ready, Cancel, TimeSpan.FromMinutes(2));
     }
 
     private async Task<ImageRow?> RowAsync(string image)

@@ -79,7 +79,7 @@ public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<
             print("sent")
             """)).Said.ShouldBe("sent");
 
-        ConnectionTable.Count(plan.Subnet).ShouldBe(0, "dropped before they are remembered");
+        ConnectionTable.Count(plan.Subnet).ShouldBe(0, "dropped before they are stored");
         await Eventually.HoldsAsync(async () =>
         {
             using var client = new TcpClient();

@@ -119,7 +119,7 @@ public sealed class EgressProxyTests : IAsyncLifetime
 
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.Port)).ShouldBeFalse("the isolation rules stand");
+        (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.Port)).ShouldBeFalse("the isolation rules are in place");
         (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.ProxyPort)).ShouldBeTrue("the egress rule is before them");
 
         // As left by a process that was killed after the drop rules and before the egress proxy's exceptions.

@@ -261,13 +261,13 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
 
         Home(Index.Simple, Index.Maven);
         var whole = without;
-        await Until.TrueAsync("the mirror is seen", async () => (whole = await LookAsync(lab)).Tag != without.Tag, Cancel, TimeSpan.FromMinutes(3));
+        await Until.TrueAsync("the mirror is noticed", async () => (whole = await LookAsync(lab)).Tag != without.Tag, Cancel, TimeSpan.FromMinutes(3));
 
         whole.There.ShouldBeNull();
         (await EnsureAsync(lab)).Tag.ShouldBe(whole.Tag);
         Home("http://127.0.0.1:1/simple", Index.Maven);
         await using var offline = Open();
-        (await LookAsync(offline)).Tag.ShouldBe(whole.Tag, "what was made of fetched packages serves where they cannot be fetched any more");
+        (await LookAsync(offline)).Tag.ShouldBe(whole.Tag, "images built from fetched packages stay in use when they can no longer be fetched");
     }
 
     [Fact]

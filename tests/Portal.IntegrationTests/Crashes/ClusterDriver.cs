@@ -60,7 +60,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
             c.Containers.KillContainerAsync(it.Lab.Owned.Container(id, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" }, Cancel), Cancel);
 
         await SaysAsync(id, answer);
-        await Until.TrueAsync("the lost worker is there again, once", async () =>
+        await Until.TrueAsync("the lost worker is back, exactly once", async () =>
         {
             await using var db = it.Database.Open();
             var node = await db.Nodes.AsNoTracking().SingleOrDefaultAsync(n => n.WorkspaceId == id && n.Name == "worker0", Cancel);
@@ -110,7 +110,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
     {
         var (owner, id) = await ReadyAsync(workers: 2);
         await BeginAsync(id, make);
-        await Until.TrueAsync("the work goes on", async () => await CountAsync(id, busy) == 1, Cancel, Settles);
+        await Until.TrueAsync("the work continues", async () => await CountAsync(id, busy) == 1, Cancel, Settles);
 
         (await it.Site.Get<StopWorkspace>().RunAsync(new(owner), id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await EndedAsync(id);
@@ -178,7 +178,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         return await db.RunSteps.AnyAsync(s => s.RunId == run.Id && s.Key == step && s.EndedAt != null, Cancel);
     }, Cancel, Settles);
 
-    private Task<TimeSpan> EndedAsync(Guid id) => Until.TrueAsync("the newest run has ended well", async () =>
+    private Task<TimeSpan> EndedAsync(Guid id) => Until.TrueAsync("the newest run has succeeded", async () =>
     {
         await using var db = it.Database.Open();
         var run = await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstAsync(Cancel);

@@ -31,8 +31,8 @@ public sealed class MemoryCeilingTests
             $"update portal.workspaces set parameters = jsonb_build_object('x', repeat('y', {TooMuch})) where id = {greedy.Id}", Cancel);
         it.Jobs.Resume();
 
-        await Until.TrueAsync("the greedy run was tried", async () => (await RunAsync(it, greedy.Id)).Attempts > 0, Cancel, Patience);
-        await Until.TrueAsync("the other run went on", async () => (await RunAsync(it, other.Id)).Step > 1, Cancel, Patience);
+        await Until.TrueAsync("the greedy run was attempted", async () => (await RunAsync(it, greedy.Id)).Attempts > 0, Cancel, Patience);
+        await Until.TrueAsync("the other run continued", async () => (await RunAsync(it, other.Id)).Step > 1, Cancel, Patience);
         (await RunAsync(it, greedy.Id)).Said!.ShouldStartWith("The background worker ran out of memory in this step.");
         it.Jobs.MustRun();
         it.Jobs.Id.ShouldBe(jobs);

@@ -112,7 +112,7 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
         (followers.Count, one.StatusCode).ShouldBe((64, HttpStatusCode.ServiceUnavailable));
 
         foreach (var follower in followers) follower.Dispose();
-        await TestKit.Until.TrueAsync("there is room again", async () =>
+        await TestKit.Until.TrueAsync("there is space again", async () =>
         {
             using var again = await http.GetAsync(Logs, HttpCompletionOption.ResponseHeadersRead, Cancel);
             return again.IsSuccessStatusCode;

@@ -115,9 +115,9 @@ public sealed class WorkerRestartsTests
             await it.Clouds.Events.Writer.WriteAsync(new(ClusterHappening.Died, id, "worker0", ExitCode: 1, Generation: 1), Cancel);
         }
 
-        await Until.TrueAsync("the other's death is seen and told",
+        await Until.TrueAsync("the other's death is seen and reported",
             async () => (await it.LookAsync(other)).Log.Any(l => l.Text.Contains("its last words")), Cancel);
-        await Until.TrueAsync("and the first one's without its words",
+        await Until.TrueAsync("and the first one's without its last lines",
             async () => (await it.LookAsync(mute)).Log.Any(l => l.Text.Contains("worker0 stopped unexpectedly")), Cancel);
         (await it.LookAsync(mute)).Log.ShouldNotContain(l => l.Text.Contains("its last words"));
         await watch.StopAsync(Cancel);

@@ -85,7 +85,7 @@ public sealed class SweepTests
 
         await two.Get<Jobs.Sweeps.Sweeps>().OrphansAsync(Cancel);
 
-        (first.IsCompleted, calls).ShouldBe((false, 2), "the second left it to the first");
+        (first.IsCompleted, calls).ShouldBe((false, 2), "the second left the work to the first");
         hold.Set();
         await first;
         clouds.LeftOf(unknown).ShouldBeEmpty();
@@ -227,7 +227,7 @@ public sealed class SweepTests
         folder.UsedBytes.ShouldBe(7 << 20);
         folder.SeenAt.ShouldNotBeNull();
         (await db.Nodes.SingleAsync(Cancel)).ScratchBytes.ShouldBe(2 << 20);
-        (await db.Site.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure holds the scratch folders already");
+        (await db.Site.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure already includes the scratch folders");
         var states = await db.CloudStates.ToDictionaryAsync(c => c.Name, c => c.Ok, Cancel);
         states.ShouldBe(new Dictionary<string, bool>(StringComparer.Ordinal) { ["engine"] = !engineUnavailable, ["storage"] = true }, ignoreOrder: true);
     }

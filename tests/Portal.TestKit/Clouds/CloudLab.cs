@@ -195,7 +195,7 @@ public sealed class CloudLab : IAsyncDisposable
     /// <summary>Address of a node.</summary>
     public async Task<string> AddressAsync(ClusterPlan plan, string node) =>
         (await Clusters.LookAsync(plan.Workspace, CancellationToken.None))!.Nodes.Single(n => n.Name == node).Address
-            ?? throw new InvalidOperationException($"{node} does not run");
+            ?? throw new InvalidOperationException($"{node} is not running");
 
     public async ValueTask DisposeAsync()
     {

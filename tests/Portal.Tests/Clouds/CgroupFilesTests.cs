@@ -28,11 +28,11 @@ public sealed class CgroupFilesTests
         now.Cpu.ShouldBe(TimeSpan.FromMicroseconds(Said("cpu_stats.cpu_usage.total_usage") / 1000));
         now.Throttled.ShouldBe(TimeSpan.FromMicroseconds(Said("cpu_stats.throttling_data.throttled_time") / 1000));
         now.Throttled.ShouldBeGreaterThan(TimeSpan.FromSeconds(7));
-        now.MemoryBytes.ShouldBe(Said("memory_stats.usage") - Said("memory_stats.stats.inactive_file"), "page cache that can be dropped is no use of memory");
+        now.MemoryBytes.ShouldBe(Said("memory_stats.usage") - Said("memory_stats.stats.inactive_file"), "page cache that can be dropped is not memory in use");
         now.LimitBytes.ShouldBe(Said("memory_stats.limit"));
         now.Pids.ShouldBe((int)Said("pids_stats.current"));
         now.Net.ShouldBe(new Traffic(Said("networks.eth0.rx_bytes"), Said("networks.eth0.tx_bytes")));
-        now.OutOfMemoryKills.ShouldBe(1, "of which the engine says nothing: the container runs on");
+        now.OutOfMemoryKills.ShouldBe(1, "which the container engine does not report: the container keeps running");
     }
 
     [Fact]

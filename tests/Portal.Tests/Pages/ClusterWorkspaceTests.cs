@@ -75,7 +75,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         body.FindAll(".table tbody .bad").Count.ShouldBe(says is null ? 0 : 1);
 
         body.Render(p => p.Add(b => b.Workspace, Views.Cluster(WorkspaceStatus.Ready, All)));
-        Notices(body).ShouldBeEmpty("there is room again");
+        Notices(body).ShouldBeEmpty("there is space again");
     }
 
     [Fact]
