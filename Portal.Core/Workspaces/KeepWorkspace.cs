@@ -5,7 +5,7 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Keeps an idle workspace running for some hours at its owner's request; never beyond its end time.</summary>
+/// <summary>Keeps an idle workspace running for a number of hours at its owner's request; never beyond its end time.</summary>
 public sealed class KeepWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
     /// <summary>Maximum hours per request.</summary>

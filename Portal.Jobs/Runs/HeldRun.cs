@@ -14,7 +14,7 @@ public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind
     public StepKey? Next => Step < Steps.Count ? Steps[Step] : null;
 }
 
-/// <summary>Another process holds the run now: nothing of ours was written, and nothing may be.</summary>
+/// <summary>Another process holds the run now: this process wrote nothing, and must not write anything.</summary>
 public sealed class LeaseLostException(long run) : Exception($"Run {run}: the lease was lost to a newer version.");
 
 /// <summary>Section "Runs".</summary>

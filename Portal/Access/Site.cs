@@ -23,7 +23,7 @@ public sealed class Site
         if (string.Equals(SiteOf(url.Host), SiteOf(appsDomain), StringComparison.OrdinalIgnoreCase))
             throw new InvalidOperationException(
                 $"Site:AppsDomain {appsDomain} is the same site as {url.Host}: "
-                + "apps that students run would receive the portal's cookies. Give the apps a domain of their own.");
+                + "apps that students run would receive the portal's cookies. Give the apps their own domain.");
         if (installation is not { Length: >= 5 } || !installation.All(char.IsAsciiLetterOrDigit))
             throw new InvalidOperationException("Installation:Id is not set: ten letters and digits that identify this installation.");
         (PublicUrl, AppsDomain) = (url, appsDomain.ToLowerInvariant());

@@ -47,7 +47,7 @@ internal sealed class MetricsExport : IDisposable
         Node("network_receive_bytes_per_second", "Bytes received from its network.", n => n.NetIn);
         Node("network_transmit_bytes_per_second", "Bytes sent to its network.", n => n.NetOut);
         Node("disk_read_bytes_per_second", "Bytes read from disks.", n => n.DiskRead);
-        Node("disk_written_bytes_per_second", "Bytes written to disks, as far as the kernel accounts for them.", n => n.DiskWritten);
+        Node("disk_written_bytes_per_second", "Bytes written to disks, to the extent that the kernel accounts for them.", n => n.DiskWritten);
         Node("scratch_bytes", "Bytes in its scratch folder.", n => n.ScratchBytes);
         Node("scratch_limit_bytes", "Hard limit of its scratch folder.", n => n.ScratchLimitBytes);
         Gauge("portal_workspace_count", "Counts reported by the compute engine of a workspace, plus kernels and terminals.",

@@ -42,7 +42,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
                 return;
             }
             http.Response.ContentType = "text/plain; charset=utf-8";
-            // The name of a node is one of ours, and the header contains nothing else.
+            // The node name was chosen by us, and the header contains nothing else that could vary.
             http.Response.Headers.ContentDisposition = $"attachment; filename=\"{node}.log\"";
             http.Response.Headers.CacheControl = "no-store";
             var left = MostOfAFile;

@@ -11,7 +11,7 @@ public static class ContainerEngineFaults
 {
     public const string Service = "Container engine";
 
-    /// <summary>Null if it is not an error of the container engine: our own cancellation, or a bug of ours.</summary>
+    /// <summary>Null if it is not an error of the container engine: our own cancellation, or a bug in our code.</summary>
     public static CloudException? From(Exception e, CancellationToken cancel) => e switch
     {
         CloudException or Foreign.ReadLimitException => null,

@@ -17,7 +17,7 @@ internal sealed class Btrfs(TimeProvider time)
     public async Task<IReadOnlyList<QuotaGroup>> UsedNowAsync(string folder, CancellationToken cancel) =>
         Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", "--sync", folder], cancel));
 
-    /// <summary>Every group of the file system and its limit, without waiting for writes; usage may be some seconds old.</summary>
+    /// <summary>Every group of the file system and its limit, without waiting for writes; usage may be a few seconds old.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> GroupsAsync(string folder, CancellationToken cancel) =>
         Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", folder], cancel));
 
