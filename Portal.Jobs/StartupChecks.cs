@@ -11,7 +11,7 @@ public sealed class StartupChecks(SchemaGate schema, PublishTemplates templates,
     {
         if (await schema.ReasonAsync(cancellationToken) is { } wrong) throw new InvalidOperationException(wrong);
         await templates.RunAsync(cancellationToken);
-        if (!await health.LookAsync(cancellationToken)) log.LogWarning("Some parts are not available; the pages say which and why.");
+        if (!await health.LookAsync(cancellationToken)) log.LogWarning("Some components are not available; the pages say which and why.");
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -9,14 +9,14 @@ using Portal.Shell;
 
 namespace Portal;
 
-/// <summary>The web process, as a table of contents.</summary>
+/// <summary>The web process: an overview of its parts.</summary>
 public static class Program
 {
 #pragma warning disable RS0030 // the only place that uses the real clock
     public static Task Main(string[] args) => Build(args, TimeProvider.System).RunAsync();
 #pragma warning restore RS0030
 
-    /// <summary>Composed but not started: tests run it with their own settings and, if time matters, their own clock.</summary>
+    /// <summary>Built but not started: tests run it with their own settings and, if time matters, their own clock.</summary>
     public static WebApplication Build(string[] args, TimeProvider clock)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ApplicationName = typeof(Program).Assembly.GetName().Name });
@@ -34,7 +34,7 @@ public static class Program
         var app = builder.Build();
         app.UseHealth();
         app.UseKnownHosts();
-        app.UseUnavailable(); // for the apps' hosts; the portal's own faults are handled further in
+        app.UseUnavailable(); // for the apps' hosts; the portal's own faults are handled further down the pipeline
         app.UseAppHosts();
         app.UsePortalShell();
         app.UsePortalApi();

@@ -11,10 +11,10 @@ namespace Portal.Core.Access;
 /// <summary>A browser's access to one app, as the rows currently say.</summary>
 /// <param name="SessionHash">The portal session behind it; null for Jobs' own kernel check.</param>
 /// <param name="Path">The app's start page.</param>
-/// <param name="Address">Of its node in the current generation; null while that node is not running.</param>
+/// <param name="Address">Address of its node in the current generation; null while that node is not running.</param>
 public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int Generation, string App, string? SessionHash, string Path, IPEndPoint? Address)
 {
-    /// <summary>The app whose token this app's node was given; null if it asks for none.</summary>
+    /// <summary>The app whose token this app's node was given; null if it requires none.</summary>
     public string? TokenApp { get; init; }
 
     /// <summary>Whether it speaks Jupyter's kernel protocol.</summary>
@@ -37,7 +37,7 @@ public sealed record AppLink(string Node, IPAddress? Address, int Port, string A
 
 /// <summary>
 /// Who may use which app right now: the portal session is valid, the person is still a member, and the workspace is ready and
-/// still in the generation that was opened. A Resize, running or finished, ends nobody's access. Any access missing from the answer has ended.
+/// still in the generation that was opened. A Resize, running or finished, ends no one's access. Any access missing from the result has ended.
 /// </summary>
 public static class AppAccessReader
 {

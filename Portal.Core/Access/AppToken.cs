@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Portal.Core.Access;
 
 /// <summary>
-/// The token that an app demands of its clients: a keyed hash of installation, workspace, generation and app.
+/// The token that an app requires of its clients: a keyed hash of installation, workspace, generation and app.
 /// Web and Jobs both compute it, no row holds it, and each generation has a new one.
 /// </summary>
 public sealed class AppToken
@@ -42,7 +42,7 @@ public sealed class AppToken
 
 public static class AppTokenServices
 {
-    /// <summary>Requires <c>Installation:KeyFile</c> and reads it at once, so that a process without a key does not start.</summary>
+    /// <summary>Requires <c>Installation:KeyFile</c> and reads it immediately, so that a process without a key does not start.</summary>
     public static IServiceCollection AddAppTokens(this IServiceCollection services, IConfiguration configuration) =>
         services.AddSingleton(
             AppToken.FromFile(

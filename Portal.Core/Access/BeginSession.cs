@@ -15,7 +15,7 @@ public static class SessionRules
     /// <summary>Extended at most this often, so that most requests write nothing.</summary>
     public static readonly TimeSpan Touch = TimeSpan.FromHours(1);
 
-    /// <summary>From requesting a ticket to using it.</summary>
+    /// <summary>Maximum time from requesting a ticket to using it.</summary>
     public static readonly TimeSpan Ticket = TimeSpan.FromMinutes(1);
 
     /// <summary>How long Jobs' own kernel check may use an app.</summary>

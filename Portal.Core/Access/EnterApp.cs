@@ -7,19 +7,19 @@ public abstract record EnterAppOutcome
 {
     private EnterAppOutcome() { }
 
-    /// <param name="Key">For the cookie of the app's host.</param>
+    /// <param name="Key">Key for the cookie of the app's host.</param>
     /// <param name="Path">The app's start page.</param>
     public sealed record Entered(string Key, string Path) : EnterAppOutcome;
 
     /// <summary>The ticket is unknown, used, expired or for another app, or its session, workspace or
-    /// membership has ended; the caller is not told which.</summary>
+    /// membership has ended; the caller cannot tell which.</summary>
     public sealed record Refused : EnterAppOutcome;
 }
 
 /// <summary>Uses a ticket on the host of its app.</summary>
 public sealed class EnterApp(IDbContextFactory<PortalDb> databases)
 {
-    /// <param name="slug">From the host that the ticket was posted to, as is the app.</param>
+    /// <param name="slug">From the host that the ticket was posted to; so is the app.</param>
     public async Task<EnterAppOutcome> RunAsync(string ticket, string slug, string app, CancellationToken cancel)
     {
         var hash = Secret.Hash(ticket);

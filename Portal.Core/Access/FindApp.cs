@@ -7,17 +7,17 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Core.Access;
 
-/// <param name="Title">Of the app.</param>
+/// <param name="Title">Title of the app.</param>
 /// <param name="Status">
-/// Of the workspace as far as this app is concerned: <see cref="WorkspaceStatus.Ready"/> if it can be opened, <see cref="WorkspaceStatus.Attention"/>
+/// Status of the workspace with regard to this app: <see cref="WorkspaceStatus.Ready"/> if it can be opened, <see cref="WorkspaceStatus.Attention"/>
 /// if its own node is down.
 /// </param>
 public sealed record AppFound(Guid Workspace, string WorkspaceName, string Slug, string App, string Title, WorkspaceStatus Status);
 
-/// <summary>Finds an app by its host name. Opens nothing: that requires a click, and <see cref="OpenApp"/>.</summary>
+/// <summary>Finds an app by its host name. Opens nothing: that takes a click, and <see cref="OpenApp"/>.</summary>
 public sealed class FindApp(IDbContextFactory<PortalDb> databases)
 {
-    /// <summary>Null if there is none or it is not this person's; the caller is not told which.</summary>
+    /// <summary>Null if there is none or it is not this person's; the caller cannot tell which.</summary>
     public async Task<AppFound?> RunAsync(Actor actor, string slug, string app, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

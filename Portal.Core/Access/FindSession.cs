@@ -6,7 +6,7 @@ using Portal.Core.People;
 namespace Portal.Core.Access;
 
 /// <summary>Who a browser is signed in as.</summary>
-/// <param name="Roles">In any class or tenant; each verb decides what they may do to a particular thing.</param>
+/// <param name="Roles">Roles in any class or tenant; each verb decides what they may do to a particular thing.</param>
 public sealed record SignedIn(string SessionHash, Guid PersonId, string Name, string Issuer, ImmutableArray<MemberRole> Roles);
 
 /// <summary>Looks up sessions and extends those in use. Times are the database's.</summary>

@@ -15,7 +15,7 @@ public abstract record OpenAppOutcome
     /// <param name="Ticket">To be posted to the app's host within a minute, by the browser that requested it.</param>
     public sealed record Opened(string Ticket, string Slug, string App, string Title) : OpenAppOutcome;
 
-    /// <summary>No such workspace or app, or not yours; the caller is not told which.</summary>
+    /// <summary>No such workspace or app, or not yours; the caller cannot tell which.</summary>
     public sealed record NotFound : OpenAppOutcome;
 
     public sealed record NotReady(string Slug, WorkspaceStatus Status) : OpenAppOutcome;

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Portal.Core.Access;
 
-/// <summary>Keys that browsers hold and rows know only by their hash, so reading the rows lets nobody sign in or open an app.</summary>
+/// <summary>Keys that browsers hold and rows know only by their hash, so reading the rows is not enough to sign in or open an app.</summary>
 public static class Secret
 {
     /// <summary>256 random bits, as text for cookies and forms.</summary>

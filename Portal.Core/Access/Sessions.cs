@@ -1,6 +1,6 @@
 namespace Portal.Core.Access;
 
-/// <summary>A signed-in browser. The cookie is a random key and the row holds its hash, so reading rows signs nobody in.</summary>
+/// <summary>A signed-in browser. The cookie is a random key and the row holds its hash, so reading rows is not enough to sign in.</summary>
 public sealed class Session
 {
     /// <summary>SHA-256 of the cookie's key, hex.</summary>

@@ -1,6 +1,6 @@
 namespace Portal.Core.Audit;
 
-/// <summary>Who did what to what. Nobody updates or deletes these rows.</summary>
+/// <summary>Who did what to what. These rows are never updated or deleted.</summary>
 public sealed class AuditEntry
 {
     public long Id { get; private set; }

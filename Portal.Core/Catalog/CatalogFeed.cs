@@ -22,7 +22,7 @@ public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotA
     public ImmutableArray<Guid> Classes { get; init; } = [];
 }
 
-/// <param name="Troubles">Components that Jobs needs and cannot use now; until it can, nothing can be launched.</param>
+/// <param name="Troubles">Components that Jobs needs but cannot use now; until it can, nothing can be launched.</param>
 public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudState> Troubles)
 {
     /// <summary>Whether the viewer may decide what is offered.</summary>
@@ -73,7 +73,7 @@ public sealed class CatalogFeed
         var usual = await StepHistory.ReadAsync(db, cancel);
         var used = await db.Workspaces.Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (_, t) => t.TemplateId)
             .GroupBy(id => id).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
-        // The notebook comes first because everyone begins with it; then the most used.
+        // The notebook comes first because everyone starts with it; then the most used.
         var ordered = versions.OrderByDescending(v => v.TemplateId == First)
             .ThenByDescending(v => used.GetValueOrDefault(v.TemplateId)).ThenBy(v => v.Spec.Title, StringComparer.Ordinal);
         return new([.. ordered.Select(v =>

@@ -15,7 +15,7 @@ public sealed record NodeShape(string Name, RoleSpec Role, NodeSize Size)
 /// <param name="Node">Name of the node that serves it.</param>
 public sealed record AppOnNode(string Id, string Title, AppSpec Spec, string Node);
 
-/// <summary>Which nodes and apps a template has, given a size and a number of workers. The one place that counts them.</summary>
+/// <summary>Which nodes and apps a template has, given a size and a number of workers. The only place that counts them.</summary>
 public static class ClusterShape
 {
     /// <summary>The role whose number of nodes can be chosen; null if there is none.</summary>

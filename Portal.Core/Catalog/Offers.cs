@@ -24,13 +24,13 @@ public sealed class TemplateClass
 /// <summary>A template folder that could not be published, for its author. Written by Jobs, deleted once it is fixed.</summary>
 public sealed class TemplateFaultRow
 {
-    /// <summary>Path below the folder of templates.</summary>
+    /// <summary>Path relative to the folder of templates.</summary>
     public required string File { get; init; }
 
-    /// <summary>Starting at 1; 0 if no line is to blame.</summary>
+    /// <summary>Starting at 1; 0 if the error is not on a particular line.</summary>
     public long Line { get; set; }
 
-    /// <summary>The key, such as roles[1].image; empty if none is to blame.</summary>
+    /// <summary>The key, such as roles[1].image; empty if the error is not in a key.</summary>
     public string Field { get; set; } = "";
     public required string Reason { get; set; }
     public DateTimeOffset SeenAt { get; set; }

@@ -8,7 +8,7 @@ namespace Portal.Core.Catalog;
 /// <summary>Sets which classes may launch a template. Existing workspaces are not affected.</summary>
 public sealed class RestrictTemplate(IDbContextFactory<PortalDb> databases)
 {
-    /// <param name="classes">Of all classes that the actor decides for, those that may launch it;
+    /// <param name="classes">Those that may launch it, out of all classes that the actor decides for;
     /// none means all. Classes of other departments are not changed.</param>
     public async Task<TemplateOutcome> RunAsync(Actor actor, string template, IReadOnlyCollection<Guid> classes, CancellationToken cancel)
     {

@@ -33,9 +33,9 @@ public sealed record TemplateSpec(
 }
 
 /// <param name="Id">s, m, l.</param>
-/// <param name="Says">In plain words, what it is good for.</param>
-/// <param name="Vcpu">Of each node whose role does not set its own amounts for this size.</param>
-/// <param name="MemoryMib">Likewise, MiB.</param>
+/// <param name="Says">What it is suitable for, in plain language.</param>
+/// <param name="Vcpu">vCPU of each node whose role does not set its own amounts for this size.</param>
+/// <param name="MemoryMib">Memory of each such node, MiB.</param>
 public sealed record SizeSpec(string Id, string Title, string Says, int Vcpu, int MemoryMib);
 
 /// <summary>The limits of one node.</summary>
@@ -57,13 +57,13 @@ public sealed record RoleSpec(string Name, string Image, IReadOnlyList<string> C
     /// <summary>Exactly one node, which can be addressed by the role's name.</summary>
     public bool IsSingle => Workers is null && Count == 1;
 
-    /// <summary>By size id, where this role's nodes differ from the size.</summary>
+    /// <summary>Limits by size id, where this role's nodes differ from the size.</summary>
     public IReadOnlyDictionary<string, NodeSize> Sizes { get; init; } = new Dictionary<string, NodeSize>(StringComparer.Ordinal);
 
     /// <summary>Hard limit of each node's own scratch folder at /scratch, GiB; kept when the workspace stops. 0 for none.</summary>
     public int ScratchGib { get; init; }
 
-    /// <summary>For people: how to free space in a full scratch folder of this role; null if there is no special advice.</summary>
+    /// <summary>Advice on how to free space in a full scratch folder of this role; null if there is none.</summary>
     public string? ScratchRemedy { get; init; }
 
     /// <summary>Whether the owner's work folder is mounted in it.</summary>
@@ -72,7 +72,7 @@ public sealed record RoleSpec(string Name, string Image, IReadOnlyList<string> C
     /// <summary>Maximum number of processes and threads.</summary>
     public int Pids { get; init; } = 512;
 
-    /// <summary>An additional health check; null if it is enough that the node is running.</summary>
+    /// <summary>An additional health check; null if a running node counts as healthy.</summary>
     public HealthSpec? Health { get; init; }
 
     /// <summary>Where the compute engine reports how many of these nodes have registered; nothing is Ready until all have.</summary>
@@ -84,12 +84,12 @@ public sealed record RoleSpec(string Name, string Image, IReadOnlyList<string> C
 
 public sealed record WorkerRange(int Min, int Max, int Default);
 
-/// <summary>A URL of a node that answers with a status below 400 when it is healthy.</summary>
+/// <summary>A URL of a node that responds with a status below 400 when the node is healthy.</summary>
 public sealed record HealthSpec(int Port, string Path);
 
 /// <summary>A number that a compute engine reports over HTTP as JSON.</summary>
 /// <param name="Id">Name in charts and metrics.</param>
-/// <param name="Title">For people, such as "Running applications".</param>
+/// <param name="Title">Display name, such as "Running applications".</param>
 /// <param name="Role">Role of the single node that is asked.</param>
 /// <param name="Value">Path of the number: names and indexes joined by dots, such as beans.0.NumLiveDataNodes. For an array, its length.</param>
 /// <param name="Busy">A value above zero means that the workspace is in use.</param>
@@ -107,7 +107,7 @@ public sealed record DrainSpec(string Role, IReadOnlyList<string> Command, int M
 /// <param name="Kernels">Whether it speaks Jupyter's kernel protocol, so that running a computation can verify it.</param>
 public sealed record AppSpec(string Id, string Title, string Says, string Role, int Port, string Path, bool Kernels)
 {
-    /// <summary>A path of its port that answers with a status below 400 when the app is healthy; required for Ready. Null for no check.</summary>
+    /// <summary>A path on its port that responds with a status below 400 when the app is healthy; required for Ready. Null for no check.</summary>
     public string? Health { get; init; }
 }
 

@@ -15,7 +15,7 @@ public abstract record TemplateOutcome
 
     public sealed record Done : TemplateOutcome;
 
-    /// <summary>No such template, or the actor may not decide about it; the caller is not told which.</summary>
+    /// <summary>No such template, or the actor may not decide about it; the caller cannot tell which.</summary>
     public sealed record NotFound : TemplateOutcome;
 
     public sealed record Refused(TemplateRefusal Why) : TemplateOutcome;
@@ -27,14 +27,14 @@ public enum TemplateRefusal
     /// <summary>It would change what other departments can launch.</summary>
     ConcernsOthers,
 
-    /// <summary>Students are shown the reason; it was missing or too long.</summary>
+    /// <summary>The reason, which is shown to students, was missing or too long.</summary>
     ReasonMissing,
 
     /// <summary>A class that does not exist or belongs to another department.</summary>
     ClassUnknown,
 }
 
-/// <summary>Decisions about a template, and what the verbs have in common.</summary>
+/// <summary>Decisions about a template, and what the verbs about them have in common.</summary>
 internal static class TemplateDecisions
 {
     /// <summary>Why no new launches are allowed (null while it is offered), and the classes that may launch it (empty for all).</summary>
@@ -77,7 +77,7 @@ internal static class TemplateDecisions
             """, cancel);
 }
 
-/// <summary>Somebody who may decide about templates.</summary>
+/// <summary>Someone who may decide about templates.</summary>
 /// <param name="Everywhere">For all departments: an operator, or the admin if there is no other department.</param>
 /// <param name="Tenants">The departments of an admin; empty for an operator.</param>
 internal sealed record TemplateDecider(bool Operator, bool Everywhere, ImmutableArray<Guid> Tenants)

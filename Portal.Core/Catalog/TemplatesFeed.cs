@@ -7,7 +7,7 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Catalog;
 
-/// <param name="Hash">Of the version's content, hexadecimal.</param>
+/// <param name="Hash">Hash of the version's content, hexadecimal.</param>
 /// <param name="Workspaces">Made from this version and not deleted, in all classes or those of the viewer's departments.</param>
 /// <param name="OlderWorkspaces">The same for earlier versions.</param>
 /// <param name="Offered">False if its folder is gone: workspaces keep it, but there are no new launches.</param>

@@ -12,7 +12,7 @@ public sealed class Tenant
     public required Amounts Limits { get; set; }
 }
 
-/// <summary>A course in one term inside a tenant. Its quota pays for its workspaces, and its share holds all work folders.</summary>
+/// <summary>A course in one term inside a tenant. Its workspaces are charged to its quota, and its share holds all work folders.</summary>
 public sealed class Class
 {
     public Guid Id { get; init; }
@@ -21,7 +21,7 @@ public sealed class Class
     public required string Title { get; set; }
     public required Amounts Limits { get; set; }
 
-    /// <summary>What each member may use at most.</summary>
+    /// <summary>The most that each member may use.</summary>
     public required Amounts MemberLimits { get; set; }
 
     /// <summary>Size of a new work folder, GiB.</summary>
@@ -30,6 +30,6 @@ public sealed class Class
     /// <summary>Minutes without activity after which a workspace is stopped; null for never.</summary>
     public int? IdleMinutes { get; set; } = IdlePolicy.Usual;
 
-    /// <summary>Maximum hours from now to a workspace's end time; an extension may ask for as much again.</summary>
+    /// <summary>Maximum hours from now to a workspace's end time; an extension may request up to the same number of hours again.</summary>
     public int LongestHours { get; set; }
 }

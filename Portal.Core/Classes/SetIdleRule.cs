@@ -11,14 +11,14 @@ public abstract record SetIdleRuleOutcome
 
     public sealed record Accepted : SetIdleRuleOutcome;
 
-    /// <summary>No such class, or none that this actor may set rules for; the caller is not told which.</summary>
+    /// <summary>No such class, or none that this actor may set rules for; the caller cannot tell which.</summary>
     public sealed record NotFound : SetIdleRuleOutcome;
 
     /// <summary>Not between <see cref="IdlePolicy.Shortest"/> and <see cref="IdlePolicy.Longest"/> minutes.</summary>
     public sealed record OutOfRange : SetIdleRuleOutcome;
 }
 
-/// <summary>Sets after how many idle minutes the workspaces of a class are stopped, or never. Applies at once, also to running ones.</summary>
+/// <summary>Sets after how many idle minutes the workspaces of a class are stopped, or never. Takes effect immediately, including for running ones.</summary>
 public sealed class SetIdleRule(IDbContextFactory<PortalDb> databases)
 {
     /// <param name="minutes">Null switches it off.</param>

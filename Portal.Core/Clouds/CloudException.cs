@@ -5,25 +5,25 @@ namespace Portal.Core.Clouds;
 /// <summary>The kind of fault a cloud reported; what happens next depends on nothing else.</summary>
 public enum CloudFault
 {
-    /// <summary>Currently unavailable. The outcome of the call is unknown: look before repeating it.</summary>
+    /// <summary>Currently unavailable. The outcome of the call is unknown: check before repeating it.</summary>
     Unavailable,
     /// <summary>Not permitted.</summary>
     Denied,
     TimedOut,
     /// <summary>What was asked about does not exist.</summary>
     Missing,
-    /// <summary>Something else has this name, address or state: look again.</summary>
+    /// <summary>Something else has this name, address or state: check again.</summary>
     Conflict,
     /// <summary>Something else on the host took these addresses after they were chosen: choose others.</summary>
     AddressesTaken,
-    /// <summary>The cloud will not do this, however often it is asked.</summary>
+    /// <summary>The cloud will not do this; retrying does not help.</summary>
     Refused,
     /// <summary>No capacity left: disk, addresses, CPU or memory.</summary>
     Full,
     Broken,
 }
 
-/// <summary>The only exception that leaves a cloud adapter: which service, what kind of fault, and the remedy, in words for a page.</summary>
+/// <summary>The only exception that leaves a cloud adapter: which service, what kind of fault, and the remedy, as text for pages.</summary>
 public sealed class CloudException(string service, CloudFault fault, string message, string whatToDo, Exception? cause = null)
     : Exception($"{service}: {Sentence(ForeignText.Clean(message, Longest))}", cause)
 {

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Portal.Core.Clouds;
 
 /// <summary>
-/// Where clusters run. Every call may be repeated: it produces the wanted state or finds it already there.
+/// Where clusters run. Every call may be repeated: it produces the wanted state or finds it already in place.
 /// Touches only what carries this installation's id. Every error is a <see cref="CloudException"/>.
 /// </summary>
 public interface IClusterCloud
@@ -14,27 +14,27 @@ public interface IClusterCloud
 
     /// <summary>
     /// Creates what is missing from this plan and replaces what differs; older generations of the workspace are removed.
-    /// Returns when everything has been started; later looks find out whether it works. Never adopts anything half-built.
+    /// Returns when everything has been started; later checks show whether it works. Never adopts anything half-built.
     /// </summary>
     Task EnsureAsync(ClusterPlan plan, CancellationToken cancel);
 
     /// <summary>All clusters of this installation, however many, in a bounded number of calls. Networks without nodes are clusters too.</summary>
     Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel);
 
-    /// <summary>One workspace; null if nothing of it exists.</summary>
+    /// <summary>One workspace; null if nothing of it exists in the cloud.</summary>
     Task<ClusterStatus?> LookAsync(Guid workspace, CancellationToken cancel);
 
     /// <summary>Events from now on, across any number of lost connections. Events are only hints: on
-    /// <see cref="ClusterHappening.LookAgain"/> look at everything.</summary>
+    /// <see cref="ClusterHappening.LookAgain"/> check everything.</summary>
     IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel);
 
     /// <summary>
     /// Stops gracefully, then removes, the workspace's nodes of this generation and older ones, so a late call by a worker that
-    /// lost its lease cannot harm anything newer. May return before they are gone: look until no node is seen.
+    /// lost its lease cannot harm anything newer. May return before they are gone: check until no node is seen.
     /// </summary>
     Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel);
 
-    /// <summary>Releases the workspace's networks and addresses up to this generation; only after no node is seen. Look until they are gone.</summary>
+    /// <summary>Releases the workspace's networks and addresses up to this generation; only after no node is seen. Check until they are gone.</summary>
     Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel);
 
     /// <summary>A reading of every running node of the installation.</summary>
@@ -43,9 +43,9 @@ public interface IClusterCloud
     /// <summary>The last lines of a node's output, oldest first, stdout and stderr together. Empty if the node does not exist.</summary>
     Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel);
 
-    /// <summary>A node's output, oldest first, each line with a timestamp; ends with the node, or at the
-    /// present end if not followed. Nothing if there is no such node.</summary>
-    /// <param name="tail">Number of last lines; null for all that is kept.</param>
+    /// <summary>A node's output, oldest first, each line with a timestamp; ends with the node, or at its
+    /// current end if not followed. Empty if there is no such node.</summary>
+    /// <param name="tail">Number of last lines; null for all that are kept.</param>
     /// <param name="follow">Continues with later output.</param>
     IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, CancellationToken cancel);
 
@@ -69,7 +69,7 @@ public sealed record CloudReport(string Summary, int Vcpus, long MemoryMib);
 /// <param name="Subnet">A /27 of our pool, CIDR.</param>
 public sealed record ClusterPlan(Guid Workspace, int Generation, string Subnet, IReadOnlyList<NodePlan> Nodes)
 {
-    /// <summary>Existing nodes of this generation are kept even if they differ from the plan, because somebody is working in them.</summary>
+    /// <summary>Existing nodes of this generation are kept even if they differ from the plan, because they are in use.</summary>
     public bool KeepsWhatIsThere { get; init; }
 }
 
@@ -95,8 +95,8 @@ public sealed record FolderPlan(string Source, string Target, bool ReadOnly);
 /// <param name="HasNetwork">The workspace's network, and with it the addresses, still exists.</param>
 public sealed record ClusterStatus(Guid Workspace, bool HasNetwork, IReadOnlyList<NodeStatus> Nodes);
 
-/// <param name="StateHash">Hash of the plan it was made from; see <see cref="ClusterPlan"/>.</param>
-/// <param name="Address">Inside the workspace's network; null unless it is running.</param>
+/// <param name="StateHash">Hash of the plan it was created from; see <see cref="ClusterPlan"/>.</param>
+/// <param name="Address">Address inside the workspace's network; null unless it is running.</param>
 public sealed record NodeStatus(string Name, string Role, int Generation, NodeState State, int? ExitCode, bool OutOfMemory, string? Address, string StateHash);
 
 /// <param name="Said">The last lines of both streams.</param>
@@ -114,7 +114,7 @@ public sealed record NodeSample(Guid Workspace, string Node, int Generation, Dat
     /// <summary>Network bytes since it started; null if they cannot be read.</summary>
     public Traffic? Net { get; init; }
 
-    /// <summary>Disk bytes since it started; null if unknown. With cgroup v1 the kernel attributes most writes to nobody, above all on btrfs.</summary>
+    /// <summary>Disk bytes since it started; null if unknown. With cgroup v1 the kernel attributes most writes to no process, especially on btrfs.</summary>
     public Traffic? Disk { get; init; }
 }
 
@@ -126,5 +126,5 @@ public readonly record struct Traffic(long In, long Out);
 public enum ClusterHappening { LookAgain, Unavailable, Started, Died, OutOfMemory, Removed }
 
 /// <summary>A hint that something changed; the workspace is null if it may concern all.</summary>
-/// <param name="Generation">Of the node; 0 if no node is named.</param>
+/// <param name="Generation">Generation of the node; 0 if no node is named.</param>
 public sealed record ClusterEvent(ClusterHappening What, Guid? Workspace = null, string? Node = null, int? ExitCode = null, int Generation = 0);

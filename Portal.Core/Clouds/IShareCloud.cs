@@ -21,18 +21,18 @@ public interface IShareCloud
     /// <summary>All mounts and rules of this installation that still give a workspace access.</summary>
     Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel);
 
-    /// <summary>Unmounts on the workspace's host what this generation and older ones mounted. Only after no node of it is seen.</summary>
+    /// <summary>Unmounts on the workspace's host what this generation and older ones mounted. Only after none of its nodes is seen.</summary>
     Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel);
 
     /// <summary>Revokes the rules of this generation and older ones. Only after the host has
-    /// unmounted. Look at <see cref="AccessAsync"/> until they are gone.</summary>
+    /// unmounted. Check <see cref="AccessAsync"/> until they are gone.</summary>
     Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel);
 
     /// <summary>Unmounts the scratch folders of these nodes, of any generation, and nothing else of the workspace. Only after none of them is seen.</summary>
     Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel);
 
     /// <summary>Revokes the rules for these nodes' scratch folders after the host has unmounted
-    /// them. Look at <see cref="AccessAsync"/> until they are gone.</summary>
+    /// them. Check <see cref="AccessAsync"/> until they are gone.</summary>
     Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel);
 }
 
@@ -52,7 +52,7 @@ public interface IFilesetCloud
     /// <summary>Every scratch folder of the installation.</summary>
     Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel);
 
-    /// <summary>Removes scratch folders with their contents. Only after nothing mounts them. Look at <see cref="ScratchAsync"/> until they are gone.</summary>
+    /// <summary>Removes scratch folders with their contents. Only after nothing mounts them. Check <see cref="ScratchAsync"/> until they are gone.</summary>
     /// <param name="nodes">Which ones; null for all of the workspace.</param>
     Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel);
 }
@@ -62,10 +62,10 @@ public sealed record ShareAccess(Guid Workspace, int Generation, Guid ClassId, G
 
 /// <param name="Summary">One line for the Operations page.</param>
 /// <param name="BlocksEnforced">False: usage is only counted, writers are not stopped, and pages say so.</param>
-/// <param name="FreeBytes">What can really still be written: for a sparse file, the smaller of its own free space and its host's.</param>
+/// <param name="FreeBytes">What can actually still be written: for a sparse file, the smaller of its own free space and its host's.</param>
 public sealed record StorageReport(string Summary, bool BlocksEnforced, long TotalBytes, long FreeBytes)
 {
-    /// <summary>The accounting is inconsistent and being recounted: until that is done, limits may not be enforced.</summary>
+    /// <summary>The accounting is inconsistent and usage is being recounted: until that is done, limits may not be enforced.</summary>
     public bool Recounting { get; init; }
 }
 
@@ -73,7 +73,7 @@ public sealed record StorageReport(string Summary, bool BlocksEnforced, long Tot
 public sealed record ScratchFolder(Guid ClassId, Guid Workspace, string Node);
 
 /// <summary>Usage of one folder: a whole class share (including its scratch folders), a person's work folder, or a node's scratch folder.</summary>
-/// <param name="PersonId">Of a work folder; null for the others.</param>
+/// <param name="PersonId">Owner of a work folder; null for the others.</param>
 public sealed record FilesetUsage(Guid ClassId, Guid? PersonId, long UsedBytes, long LimitBytes)
 {
     /// <summary>Set for a scratch folder.</summary>

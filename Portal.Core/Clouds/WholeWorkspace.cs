@@ -1,6 +1,6 @@
 namespace Portal.Core.Clouds;
 
-/// <summary>The same calls for all generations, for callers that know none is wanted any more.</summary>
+/// <summary>The same calls for all generations, for callers that know that none is wanted any more.</summary>
 public static class WholeWorkspace
 {
     public static Task RemoveNodesAsync(this IClusterCloud clusters, Guid workspace, CancellationToken cancel) =>

@@ -4,7 +4,7 @@ using System.Text;
 namespace Portal.Core.Data;
 
 /// <summary>
-/// Table × column × role: everything that web and jobs may do. Nothing else is granted, and a test compares this with the database.
+/// Table × column × role: everything that the roles of web and Jobs may do. Nothing else is granted, and a test compares this with the database.
 /// The web may insert orders and requested runs; it may never write a run's phase, lease or version, a person's uid, a template's text or an address.
 /// </summary>
 public static class Grants

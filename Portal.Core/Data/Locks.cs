@@ -8,14 +8,14 @@ namespace Portal.Core.Data;
 /// </summary>
 public static class Locks
 {
-    /// <summary>Held until the transaction ends; meanwhile nobody else changes reservations of this tenant and class.</summary>
+    /// <summary>Held until the transaction ends; until then no one else changes reservations of this tenant and class.</summary>
     public static async Task LockQuotaAsync(this PortalDb db, Guid tenant, Guid @class, CancellationToken cancel)
     {
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"tenant " + tenant}, 0))", cancel);
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({"class " + @class}, 0))", cancel);
     }
 
-    /// <summary>Held until the transaction ends; meanwhile nobody else changes runs or requested runs of
+    /// <summary>Held until the transaction ends; until then no one else changes runs or requested runs of
     /// this workspace. If both are needed, taken after the quota locks.</summary>
     public static Task LockWorkspaceAsync(this PortalDb db, Guid workspace, CancellationToken cancel) =>
         db.Database.ExecuteSqlRawAsync(TakeWorkspace.Replace("$1", "{0}", StringComparison.Ordinal), [workspace], cancel);

@@ -8,7 +8,7 @@ namespace Portal.Core.Data;
 public static class PortalData
 {
     /// <summary>
-    /// A process that froze inside a transaction keeps its connection and locks, and all others would wait for it. So the database ends transactions
+    /// A process that freezes inside a transaction keeps its connection and locks, and all others would wait for it. So the database ends transactions
     /// that are idle for longer than any pause of a healthy process. For calls to clouds under a lock see LongLock in Portal.Jobs.
     /// </summary>
     public const string EndsSilentTransactions = "-c idle_in_transaction_session_timeout=10s";

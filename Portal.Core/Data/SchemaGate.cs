@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Portal.Core.Data;
 
-/// <summary>A process works only with exactly the schema it was built for.</summary>
+/// <summary>A process works only with the exact schema it was built for.</summary>
 public sealed class SchemaGate(IDbContextFactory<PortalDb> databases)
 {
     /// <summary>Prefix of the reason while the database is unavailable; the connection's error message follows, for operators.</summary>

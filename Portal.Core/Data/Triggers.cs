@@ -2,7 +2,7 @@ namespace Portal.Core.Data;
 
 /// <summary>
 /// Notifications at commit. They are triggers, so that no statement of either process can forget them.
-/// Channel portal_changes feeds pages; channel portal_runs wakes the dispatcher. Renewing a lease notifies nobody.
+/// Channel portal_changes feeds pages; channel portal_runs wakes the dispatcher. Renewing a lease sends no notification.
 /// </summary>
 public static class Triggers
 {

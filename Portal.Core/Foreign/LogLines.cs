@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Portal.Core.Foreign;
 
-/// <summary>Splits a stream of bytes into clean lines. An endless line costs no more memory than its first part.</summary>
+/// <summary>Splits a stream of bytes into clean lines. An endless line takes no more memory than its first part.</summary>
 public sealed class LogLines
 {
     /// <summary>Limit per line; the rest of the line is dropped.</summary>
@@ -24,7 +24,7 @@ public sealed class LogLines
         return lines;
     }
 
-    /// <summary>What remains when the stream ends.</summary>
+    /// <summary>The unfinished line, if any, when the stream ends.</summary>
     public IReadOnlyList<string> End()
     {
         var lines = new List<string>();

@@ -7,7 +7,7 @@ namespace Portal.Core.Live;
 /// <summary>
 /// The one LISTEN connection of a process. Database triggers say what changed:
 /// "w:workspace:person", "images", "clouds", "templates", "classes", "queue", "access".
-/// Notified at commit, so a reader that looks again sees the change. After a lost connection subscribers receive <see cref="Everything"/>.
+/// Notified at commit, so anyone who then reads again sees the change. After a lost connection subscribers receive <see cref="Everything"/>.
 /// </summary>
 public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<Changes> log) : BackgroundService
 {
@@ -16,7 +16,7 @@ public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<C
     private readonly Lock _gate = new();
     private Action<string>[] _hearers = [];
 
-    /// <summary>Calls <paramref name="hear"/> on the listening thread: it must be short and must not throw.</summary>
+    /// <summary>Calls <paramref name="hear"/> on the listening thread: it must return quickly and must not throw.</summary>
     public IDisposable Subscribe(Action<string> hear)
     {
         lock (_gate) _hearers = [.. _hearers, hear];
@@ -38,7 +38,7 @@ public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<C
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or IOException or TimeoutException)
             {
-                // The server restarted or became unreachable: drop every pooled connection, because they are dead too and their next user would get the error.
+                // The server restarted or became unreachable: drop all pooled connections, because they are dead too and their next users would get errors.
                 data.Clear();
                 log.LogWarning("Listening for changes failed, retrying in {Again}: {Error}", Again, e.Message);
                 await Task.Delay(Again, clock, stoppingToken)

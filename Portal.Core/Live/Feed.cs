@@ -124,7 +124,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
             catch (OperationCanceledException) when (end.IsCancellationRequested) { }
             catch (Exception e)
             {
-                // A bug of ours: subscribers see the exception instead of waiting forever.
+                // A bug in our code: subscribers see the exception instead of waiting forever.
                 Ended = true;
                 Reading.TrySetException(e);
                 foreach (var watcher in _watchers) watcher.Writer.TryComplete(e);
@@ -156,7 +156,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         private static TaskCompletionSource NewReading()
         {
             var reading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            // nobody may be waiting any more
+            // there may be no one waiting any more
             _ = reading.Task.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             return reading;
         }

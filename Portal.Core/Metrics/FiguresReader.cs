@@ -35,7 +35,7 @@ public sealed record RunFigures(RunKind Kind, RunPhase Phase, int Number);
 /// <summary>Reads <see cref="Figures"/> with six statements, whatever the number of workspaces. The endpoint decides who may read them.</summary>
 public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
 {
-    /// <summary>Limit on nodes and on counts: more than a site of this kind runs.</summary>
+    /// <summary>Limit on nodes and on counts: more than such a site ever has.</summary>
     private const int Most = 10_000;
 
     public async Task<Figures> ReadAsync(CancellationToken cancel)

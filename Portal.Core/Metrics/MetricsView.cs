@@ -39,7 +39,7 @@ public sealed record MetricPoint(
     int Restarts, int Pids,
     double NetIn, double NetOut, double DiskRead, double DiskWritten);
 
-/// <param name="Title">What it counts, for people; null for the counts that every notebook has.</param>
+/// <param name="Title">Display name of what it counts; null for the counts that every notebook has.</param>
 public sealed record CountMetrics(string Id, string? Title, ImmutableArray<CountPoint> Points);
 
 public sealed record CountPoint(DateTimeOffset At, double Value, double Most);

@@ -1,6 +1,6 @@
 namespace Portal.Core.Metrics;
 
-/// <summary>Measurements of a node over a span of time. Short spans are kept for hours, rollups for longer.</summary>
+/// <summary>Measurements of a node over a time span. Short spans are kept for hours, rollups for longer.</summary>
 public sealed class Sample
 {
     public Guid WorkspaceId { get; init; }

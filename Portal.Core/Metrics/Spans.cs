@@ -3,7 +3,7 @@ namespace Portal.Core.Metrics;
 /// <summary>Resolution and retention of measurements. Each span is a rollup of the one before it.</summary>
 public static class Spans
 {
-    /// <summary>As it is measured.</summary>
+    /// <summary>The raw measurements.</summary>
     public static readonly TimeSpan Raw = TimeSpan.FromSeconds(10);
 
     /// <summary>The interval at which compute engines and notebooks are asked.</summary>

@@ -2,7 +2,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Operations;
 
-/// <summary>Health of one component that Jobs drives: "engine", "storage". Written by Jobs, shown by the web process.</summary>
+/// <summary>Health of one component that Jobs manages: "engine", "storage". Written by Jobs, shown by the web process.</summary>
 public sealed class CloudState
 {
     public required string Name { get; init; }

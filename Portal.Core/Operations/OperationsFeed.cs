@@ -10,7 +10,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Operations;
 
-/// <param name="Place">In the launch queue; null if it does not wait there.</param>
+/// <param name="Place">Place in the launch queue; null if it is not waiting there.</param>
 public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string WorkspaceName, string PersonName, RunKind Kind, RunPhase Phase,
     bool Releasing, StepKey? Step, int Attempts, string? Said, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place);
 

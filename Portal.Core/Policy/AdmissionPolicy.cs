@@ -24,7 +24,7 @@ public sealed record QueuedOrder(long RunId, Guid WorkspaceId, ImmutableArray<No
 public static class AdmissionPolicy
 {
     /// <summary>
-    /// The longest head of the queue that fits. Nobody is overtaken, so everyone gets a turn. An order that can never fit, because the site
+    /// The longest head of the queue that fits. No order overtakes another, so everyone gets a turn. An order that can never fit, because the site
     /// shrank after it was placed, must not block all others forever: it is skipped until the site grows again.
     /// </summary>
     public static ImmutableArray<QueuedOrder> Admit(SiteCapacity capacity, ImmutableArray<QueuedOrder> queue)

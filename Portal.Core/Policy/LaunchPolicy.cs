@@ -15,7 +15,7 @@ public sealed record OtherChoice(Fit Choice, Amounts Wanted)
 
 /// <summary>Another workspace of the same person in the same department that holds CPU and memory.</summary>
 /// <param name="Frees">What stopping it would free.</param>
-/// <param name="SameClass">It is paid for by the same class; otherwise only the department's quota gains.</param>
+/// <param name="SameClass">It is charged to the same class; otherwise stopping it frees only the department's quota.</param>
 public sealed record OwnWorkspace(string Name, Amounts Frees, bool SameClass);
 
 /// <summary>All facts that decide about a launch, read in one transaction.</summary>
@@ -26,7 +26,7 @@ public sealed record OwnWorkspace(string Name, Amounts Frees, bool SameClass);
 /// <param name="Capacity">Total capacity of the site; null while unknown.</param>
 /// <param name="StorageLeftGib">What the site's storage can still promise, GiB; null while unknown.</param>
 /// <param name="Others">Other choices of the template with their needs, the nearest first.</param>
-/// <param name="Hours">From now to the requested end time.</param>
+/// <param name="Hours">Hours from now to the requested end time.</param>
 public sealed record LaunchFacts(
     bool MayLaunch, bool TemplateOffered, bool SizeKnown, bool WorkersKnown, bool NameFree, ParameterFault? Parameter, string? NotAvailable,
     double Hours, int LongestHours, Amounts Wanted, ImmutableArray<QuotaState> Levels, Amounts? Capacity, long? StorageLeftGib,
@@ -38,7 +38,7 @@ public sealed record LaunchFacts(
     /// <summary>The largest single node that any machine of the site can hold; null while unknown.</summary>
     public Amounts? LargestNode { get; init; }
 
-    /// <summary>Why the template is not offered, in the words of whoever decided; null while it is offered.</summary>
+    /// <summary>Why the template is not offered, as written by the person who decided; null while it is offered.</summary>
     public string? Deprecated { get; init; }
 
     /// <summary>What else this person has running.</summary>
@@ -55,14 +55,14 @@ public enum RefusalReason
     NeverPossible, OverQuota, NameInvalid, IdTaken, Deprecated, NotForClass, IdInvalid,
 }
 
-/// <param name="Field">Of the form: "id", "name", "size", "workers", "end", "template", or "p." and a parameter's id; null if no field helps.</param>
+/// <param name="Field">Form field: "id", "name", "size", "workers", "end", "template", or "p." and a parameter's id; null if no field is concerned.</param>
 /// <param name="BindingLimit">The level whose quota binds, for <see cref="RefusalReason.OverQuota"/>.</param>
 /// <param name="Fits">A choice that would be accepted now; null for none.</param>
 /// <param name="Detail">Further explanation, such as why something is not available.</param>
 public sealed record Refusal(RefusalReason Reason, string? Field, QuotaLevel? BindingLimit = null, Resource? Resource = null, Fit? Fits = null,
     string? Detail = null)
 {
-    /// <summary>For <see cref="RefusalReason.ParameterWrong"/>.</summary>
+    /// <summary>What is wrong, for <see cref="RefusalReason.ParameterWrong"/>.</summary>
     public ParameterFault? Parameter { get; init; }
 
     /// <summary>Names of the person's own workspaces that must stop for it to fit; empty if stopping them does not help.</summary>
@@ -97,7 +97,7 @@ public static class LaunchPolicy
     {
         if ((Above(wanted, facts.Capacity) ?? Above(node, facts.LargestNode)) is { } never)
             return new(RefusalReason.NeverPossible, "size", Resource: never, Fits: NearestFit(facts));
-        // The innermost limit is named first, because the person can do something about it.
+        // The limit closest to the person is named first, because that is the one they can do something about.
         foreach (var level in facts.Levels.OrderByDescending(l => l.Level))
             if (wanted.FirstAbove(level.Free) is { } above)
                 return new(RefusalReason.OverQuota, "size", level.Level, above, NearestFit(facts)) { Stop = ToStop(wanted, node, facts) };

@@ -22,7 +22,7 @@ public static class ParameterPolicy
         foreach (var parameter in spec.Parameters.Where(p => IsUsed(spec, p, given)))
             if (given.TryGetValue(parameter.Id, out var value) && Mistake(parameter, value) is { } mistake)
                 return new(parameter.Id, mistake.Mistake, mistake.Detail);
-        // Those that are not used are stored with the workspace all the same.
+        // Those that are not used are still stored with the workspace.
         foreach (var (id, value) in given)
         {
             if (value is null || value.Contains('\0', StringComparison.Ordinal)) return new(id, ParameterMistake.NotAllowed);
@@ -65,10 +65,10 @@ public static class ParameterPolicy
 
     private static (ParameterMistake, string?)? Text(ParameterSpec parameter, string? value)
     {
-        if (value is null) return (ParameterMistake.NotAllowed, null); // JSON has a null where a client meant no value
+        if (value is null) return (ParameterMistake.NotAllowed, null); // JSON null, where a client meant no value
         if (value.Length > parameter.Longest) return (ParameterMistake.TooLong, Said(parameter.Longest));
         if (value.Any(char.IsControl)) return (ParameterMistake.NotAllowed, null);
-        // Without backtracking: an operator's pattern and a student's value must not keep the web process busy forever.
+        // Without backtracking: an operator's pattern with a student's value must not keep the web process busy forever.
         return parameter.Pattern is null
             || Regex.IsMatch(value, $@"\A(?:{parameter.Pattern})\z", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Patience)
             ? null

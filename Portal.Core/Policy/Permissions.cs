@@ -10,7 +10,7 @@ public enum Verb
     SeeTemplates, DeprecateTemplate, OfferTemplate, RestrictTemplate,
 }
 
-/// <summary>What roles someone has for a thing, several at once.</summary>
+/// <summary>The roles that someone has for a thing; there may be several.</summary>
 [Flags]
 public enum Roles
 {
@@ -26,7 +26,7 @@ public enum Roles
     Operator = 32,
 }
 
-/// <summary>Who may do what. The only table; a test walks verb × role × ownership over it.</summary>
+/// <summary>Who may do what. The only table; a test checks every combination of verb, role and ownership against it.</summary>
 public static class Permissions
 {
     private const Roles AnyMember = Roles.Student | Roles.Assistant | Roles.Instructor;
@@ -38,11 +38,11 @@ public static class Permissions
         var owner = roles.HasFlag(Roles.Owner);
         return verb switch
         {
-            // Anyone in the class that pays.
+            // Anyone in the class that is charged.
             Verb.LaunchWorkspace => member,
             // Work in progress is private: only its owner opens it or changes how long it runs, and only while still in the class.
             Verb.OpenApp or Verb.StartWorkspace or Verb.ExtendWorkspace or Verb.KeepWorkspace or Verb.ResizeWorkspace => owner && member,
-            // Staff may see and stop, so that a lesson can go on; the owner also after leaving the class.
+            // Staff may see and stop, so that a lesson can go on; so may the owner, even after leaving the class.
             Verb.LookAtWorkspace or Verb.StopWorkspace =>
                 owner || (roles & (Roles.Assistant | Roles.Instructor | Roles.TenantAdmin | Roles.Operator)) != Roles.None,
             // Files are kept but running work is lost, so not for staff of the class.
@@ -50,7 +50,7 @@ public static class Permissions
             // A rule of the class: for those who are responsible for it.
             Verb.SetIdleRule => (roles & (Roles.Instructor | Roles.TenantAdmin)) != Roles.None,
             Verb.SeeOperations => roles.HasFlag(Roles.Operator),
-            // What is offered: for the whole site, and for a tenant as far as it concerns nobody else.
+            // What is offered: for the whole site, and for a tenant where no other is affected.
             Verb.SeeTemplates or Verb.DeprecateTemplate or Verb.OfferTemplate or Verb.RestrictTemplate =>
                 (roles & (Roles.TenantAdmin | Roles.Operator)) != Roles.None,
             _ => throw new ArgumentOutOfRangeException(nameof(verb)),

@@ -12,8 +12,8 @@ public static class QueueForecast
     /// <summary>Time from a stop until its capacity is free.</summary>
     private static readonly TimeSpan Release = TimeSpan.FromMinutes(1);
 
-    /// <summary>Latest time at which everything wanted fits beside what is still running; null if too little of that has a known end time.</summary>
-    /// <param name="wanted">By the waiting order and all before it.</param>
+    /// <summary>Latest time at which everything wanted fits alongside what is still running; null if too little of that has a known end time.</summary>
+    /// <param name="wanted">Capacity wanted by the waiting order and all before it.</param>
     public static DateTimeOffset? Latest(Amounts capacity, IReadOnlyCollection<Occupant> occupants, Amounts wanted, DateTimeOffset now)
     {
         var taken = occupants.Aggregate(wanted, (sum, o) => sum + o.Holds);

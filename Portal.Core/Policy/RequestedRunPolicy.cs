@@ -15,7 +15,7 @@ public enum RequestedRunDecision
     Refuse,
 }
 
-/// <summary>Kind × kind: what is requested against what is in progress.</summary>
+/// <summary>For each pair of kinds: what happens to a request for one while a run of the other is in progress.</summary>
 public static class RequestedRunPolicy
 {
     /// <param name="unfinished">Kind of the run that has not ended.</param>

@@ -7,8 +7,8 @@ namespace Portal.Core.Quotas;
 public static class StorageLeft
 {
     /// <summary>
-    /// GiB that the site's storage can still promise: free space, less the operator's reserve and less what was promised to folders
-    /// and not written yet. A sparse file must never promise the same space twice. Null while the storage was never measured.
+    /// GiB of the site's storage that can still be reserved: free space, less the operator's reserve and less what is reserved for folders
+    /// but not yet written. The space of a sparse file must never be reserved twice. Null while the storage was never measured.
     /// </summary>
     public static async Task<long?> ReadAsync(PortalDb db, CancellationToken cancel)
     {

@@ -9,7 +9,7 @@ public static class CapacityReader
 {
     /// <summary>
     /// What counts against launches at once: admitted runs that bring something up. This includes waiting for a retry, so that a container
-    /// engine that comes back is not hit by all of them at once; it excludes runs that only release after a failure.
+    /// engine that comes back does not get all of them at the same time; it excludes runs that only release after a failure.
     /// </summary>
     public static IQueryable<Run> StartingRuns(this PortalDb db) => db.Runs.Where(r =>
         !r.Releasing && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active)

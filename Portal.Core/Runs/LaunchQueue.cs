@@ -30,7 +30,7 @@ internal sealed class LaunchQueue
     /// <summary>What the next order waits for; null if nothing holds it up.</summary>
     public QueueWait? WaitsFor { get; }
 
-    /// <summary>How many are really waiting: an order that was just placed and starts at once is not.</summary>
+    /// <summary>How many are actually waiting: an order that was just placed and starts immediately is not.</summary>
     public int Count => WaitsFor is null ? 0 : _order.Length;
 
     /// <summary>The first that admission does not skip for never fitting.</summary>

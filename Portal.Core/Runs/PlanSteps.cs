@@ -30,7 +30,7 @@ public static class PlanSteps
     private static readonly StepKey[] Leave = [StepKey.DrainWorkers, StepKey.DropWorkers, StepKey.UnmountWorkers, StepKey.DropWorkerScratch];
     private static readonly StepKey[] Join = [StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster];
 
-    /// <summary>One plan for both directions: steps that do not apply to growing or shrinking finish at once.</summary>
+    /// <summary>One plan for both directions: steps that do not apply to growing or shrinking finish immediately.</summary>
     private static readonly StepKey[] Resize = [StepKey.CheckResize, .. Leave, .. Join, StepKey.ProveEngine, StepKey.KeepWorkers];
 
     /// <summary>True if a permanent fault in this step fails the run, so that what it has made is released. All other steps are repeated until done.</summary>
@@ -40,7 +40,7 @@ public static class PlanSteps
     /// <summary>Whether a Resize to that many workers needs this step; workers may already be the new number.</summary>
     public static bool HasWork(StepKey step, int workers, int target) => target > workers ? !Leave.Contains(step) : !Join.Contains(step);
 
-    /// <summary>False for a step that finishes at once with this template; pages omit it.</summary>
+    /// <summary>False for a step that has nothing to do for this template; pages omit it.</summary>
     public static bool HasWork(StepKey step, TemplateSpec spec) => step switch
     {
         StepKey.ProveEngine => spec.Roles.Any(r => r.Workers is not null || r.Health is not null) || spec.Apps.Any(a => a.Health is not null),

@@ -4,7 +4,7 @@ namespace Portal.Core.Runs;
 public enum RunKind
 {
     Launch, Start, Stop, Delete,
-    /// <summary>Another number of workers, while it runs.</summary>
+    /// <summary>Another number of workers, while it is running.</summary>
     Resize,
 }
 
@@ -17,7 +17,7 @@ public static class RunKinds
 /// <summary>Where a run is. Only Jobs writes it; the web's order starts as <see cref="Queued"/> by the column's default.</summary>
 public enum RunPhase
 {
-    /// <summary>Ordered, not admitted yet.</summary>
+    /// <summary>Ordered, but not admitted yet.</summary>
     Queued,
     /// <summary>Admitted; due at a time.</summary>
     Waiting,
@@ -63,7 +63,7 @@ public sealed class Run
     /// <summary>Attempts at the current step that ended in a temporary fault.</summary>
     public int Attempts { get; private set; }
 
-    /// <summary>Why it waits, for a person.</summary>
+    /// <summary>Why it is waiting, as text for people.</summary>
     public string? Said { get; private set; }
 
     /// <summary>Why it failed, and the remedy.</summary>

@@ -1,9 +1,9 @@
 namespace Portal.Core.Runs;
 
-/// <summary>What moves a run.</summary>
+/// <summary>The events that change a run's phase.</summary>
 public enum RunTrigger { Admit, HandOver, Take, Wait, Succeed, Fail, Cancel }
 
-/// <summary>The allowed moves. Null means that the move is not allowed, which the caller must report.</summary>
+/// <summary>The allowed transitions. Null means that a transition is not allowed, which the caller must report.</summary>
 public static class RunPhases
 {
     public static readonly RunPhase[] Finished = [RunPhase.Succeeded, RunPhase.Failed, RunPhase.Cancelled];

@@ -15,10 +15,10 @@ internal sealed class StepHistory
     /// <summary>The median of the most recent finished ones; null before the first.</summary>
     public TimeSpan? Of(string template, RunKind kind, StepKey step) => _usual.TryGetValue((template, kind, step), out var usual) ? usual : null;
 
-    /// <summary>From admission to Ready; null before the first launch of the template.</summary>
+    /// <summary>The median time from admission to Ready; null before the first launch of the template.</summary>
     public TimeSpan? Launch(string template) => Sum(_usual.Where(u => u.Key.Kind is RunKind.Launch && u.Key.Template == template));
 
-    /// <summary>The same for whatever is launched here, all templates alike; null before the first.</summary>
+    /// <summary>The same over launches of all templates; null before the first.</summary>
     public TimeSpan? AnyLaunch() =>
         _usual.Where(u => u.Key.Kind is RunKind.Launch)
             .GroupBy(u => u.Key.Template, StringComparer.Ordinal)

@@ -1,6 +1,6 @@
 namespace Portal.Core.Workspaces;
 
-/// <summary>Automatic restart of a worker that exited by itself.</summary>
+/// <summary>Automatic restart of a worker that exited on its own.</summary>
 public enum RestartState
 {
     /// <summary>None exited.</summary>
@@ -11,7 +11,7 @@ public enum RestartState
     GivenUp,
 }
 
-/// <summary>How Jobs records it: audit entries, which nobody can change.</summary>
+/// <summary>How Jobs records it: audit entries, which are never changed.</summary>
 public static class AutomaticRestarts
 {
     public const string Verb = "RestartWorkers", Again = "again", GivenUp = "given up";

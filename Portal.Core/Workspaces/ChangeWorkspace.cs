@@ -17,7 +17,7 @@ public abstract record ChangeOutcome
     /// <summary>It has already been done, or is in progress.</summary>
     public sealed record Already : ChangeOutcome;
 
-    /// <summary>No such workspace, or not yours; the caller is not told which.</summary>
+    /// <summary>No such workspace, or not yours; the caller cannot tell which.</summary>
     public sealed record NotFound : ChangeOutcome;
 
     public sealed record Refused(ChangeRefusal Why, Refusal? Quota = null) : ChangeOutcome;

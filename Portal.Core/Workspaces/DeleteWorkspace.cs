@@ -6,7 +6,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Releases everything but the work folder. Always accepted, whatever is in progress.</summary>
+/// <summary>Releases everything but the work folder. Always accepted, even if something else is in progress.</summary>
 public sealed class DeleteWorkspace(IDbContextFactory<PortalDb> databases)
 {
     public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, CancellationToken cancel)

@@ -5,13 +5,13 @@ using Portal.Core.Policy;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>Keeps an idle workspace running for some hours at its owner's request; never beyond its end time.</summary>
+/// <summary>Keeps an idle workspace running for a number of hours at its owner's request; never beyond its end time.</summary>
 public sealed class KeepWorkspace(IDbContextFactory<PortalDb> databases, TimeProvider clock)
 {
     /// <summary>Maximum hours per request.</summary>
     public const int MostHours = 24;
 
-    /// <param name="hours">From now, 1 to <see cref="MostHours"/>.</param>
+    /// <param name="hours">Hours from now, 1 to <see cref="MostHours"/>.</param>
     public async Task<ChangeOutcome> RunAsync(Actor actor, Guid workspaceId, int hours, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

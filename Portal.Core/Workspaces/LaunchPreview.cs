@@ -14,16 +14,16 @@ namespace Portal.Core.Workspaces;
 public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, Refusal? BindingLimit, int LaunchesBefore, TimeSpan? UsualStart,
     bool NewFolder, int FolderGib, int Workers)
 {
-    /// <summary>What it would wait for even without orders before it; null if it would start at once.</summary>
+    /// <summary>What it would wait for even without orders before it; null if it would start immediately.</summary>
     public QueueWait? WaitsFor { get; init; }
 
-    /// <summary>What else could be chosen, and what could not.</summary>
+    /// <summary>Which other choices would fit, and which would not.</summary>
     public ChoiceLimits Limits { get; init; } = ChoiceLimits.None;
 }
 
 /// <summary>Which choices of a template would be refused now, and why.</summary>
 /// <param name="Sizes">By id; those that do not fit even with the fewest workers.</param>
-/// <param name="MostWorkers">For the chosen size; null if no number is known to fit.</param>
+/// <param name="MostWorkers">Most workers for the chosen size; null if no number is known to fit.</param>
 /// <param name="More">Why one more worker is not possible; null if the template allows no more.</param>
 public sealed record ChoiceLimits(IReadOnlyDictionary<string, Refusal> Sizes, int? MostWorkers, Refusal? More)
 {

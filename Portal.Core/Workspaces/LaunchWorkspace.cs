@@ -10,7 +10,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <param name="Id">Made by the form when it opened, so that a repeated request orders nothing twice. All zeros is refused.</param>
+/// <param name="Id">Created by the form when it opens, so that a repeated request places no second order. All zeros is refused.</param>
 public sealed record LaunchRequest(Guid Id, Actor Actor, Guid ClassId, string TemplateId, string SizeId, string Name, DateTimeOffset EndAt)
 {
     /// <summary>How long it runs from when it is ready, instead of <see cref="EndAt"/>. Null: it is stopped at that time, however long it waited.</summary>
@@ -28,7 +28,7 @@ public abstract record LaunchOutcome
     private LaunchOutcome() { }
 
     /// <param name="Slug">Address of the workspace.</param>
-    /// <param name="Place">In the launch queue, 1 is next.</param>
+    /// <param name="Place">Place in the launch queue, 1 is next.</param>
     public sealed record Accepted(string Slug, int Place) : LaunchOutcome;
 
     public sealed record Refused(Refusal Why) : LaunchOutcome;
@@ -48,7 +48,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         }
         catch (DbUpdateException e) when (e.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } unique)
         {
-            // Two tabs at once: same id, or the same name. The locks are per class, and a person may be in two.
+            // Two tabs at the same time: same id, or the same name. The locks are per class, and a person may be in two.
             return await AgainAsync(request, cancel)
                 ?? new LaunchOutcome.Refused(
                     unique.ConstraintName!.Contains("name", StringComparison.Ordinal)
@@ -125,7 +125,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         return workspace.Slug;
     }
 
-    /// <summary>The person's work folder in the class, which the first launch makes, with its reservation.</summary>
+    /// <summary>The person's work folder in the class, which the first launch creates, with its reservation.</summary>
     private WorkFolder AddWorkFolder(PortalDb db, Tenant tenant, Class @class, Guid person)
     {
         var folder = new WorkFolder
@@ -155,7 +155,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
         return await FindAsync(db, request, cancel);
     }
 
-    /// <summary>The earlier result of this order; an id that belongs to somebody else is refused without further detail.</summary>
+    /// <summary>The earlier result of this order; an id that belongs to someone else is refused without further detail.</summary>
     private static async Task<LaunchOutcome?> FindAsync(PortalDb db, LaunchRequest request, CancellationToken cancel)
     {
         var there = await db.Workspaces.AsNoTracking().SingleOrDefaultAsync(w => w.Id == request.Id, cancel);

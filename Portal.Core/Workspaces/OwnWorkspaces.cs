@@ -6,7 +6,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>What a person already has running: one of them may have to stop for another to fit.</summary>
+/// <summary>The workspaces that a person already has running: one of them may have to stop for another to fit.</summary>
 internal static class OwnWorkspaces
 {
     private const int Most = 100;

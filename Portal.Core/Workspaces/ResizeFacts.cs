@@ -32,7 +32,7 @@ internal static class ResizeFacts
             MayLaunch: true, TemplateOffered: true, SizeKnown: true, WorkersKnown: spec.Allows(workers), NameFree: true, Parameter: null,
             NotAvailable: await Availability.ReasonAsync(db, version, cancel), Hours: 1, LongestHours: 1,
             Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
-            // It keeps what it has, so the site must hold both.
+            // It keeps what it has, so the site must have capacity for both.
             Capacity: machines?.KnownCapacity is { } all ? all - own : null,
             StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
             Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n))) { Node = node })])

@@ -4,14 +4,14 @@ namespace Portal.Core.Workspaces;
 public enum ScratchState { Normal, NearlyFull, Full }
 
 /// <summary>The scratch folder of one node.</summary>
-/// <param name="Remedy">How to free space, from the template; null if it says nothing.</param>
+/// <param name="Remedy">How to free space, from the template; null if the template does not say.</param>
 public sealed record ScratchView(string Node, long UsedBytes, long LimitBytes, ScratchState State, string? Remedy)
 {
     /// <summary>False: usage is only counted, and writers are not stopped at the limit.</summary>
     public bool Enforced { get; init; } = true;
 }
 
-/// <summary>Compute engines that cannot write to their scratch folders hang or fail, some of them silently; so the portal watches.</summary>
+/// <summary>Compute engines that cannot write to their scratch folders hang or fail, some of them silently, so the portal monitors them.</summary>
 public static class ScratchUse
 {
     /// <summary>Shares of the limit. A write is refused as soon as it would exceed the limit, so a full folder is somewhat below it.</summary>

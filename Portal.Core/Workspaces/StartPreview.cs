@@ -9,7 +9,7 @@ namespace Portal.Core.Workspaces;
 /// <summary>Which choices <see cref="StartWorkspace"/> would refuse now. Reserves nothing.</summary>
 public sealed class StartPreview(IDbContextFactory<PortalDb> databases)
 {
-    /// <param name="newest">With the version that is offered now, if it is newer.</param>
+    /// <param name="newest">Whether to use the version that is offered now, if it is newer.</param>
     public async Task<ChoiceLimits> RunAsync(Actor actor, Guid workspaceId, string sizeId, bool newest, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

@@ -8,7 +8,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <param name="EndAt">When to stop; null keeps what was left of its time, or else some hours, both counted from when it is ready.</param>
+/// <param name="EndAt">When to stop; null keeps what was left of its time, or else a few hours, both counted from when it is ready.</param>
 /// <param name="SizeId">Another size from now on; null keeps it.</param>
 /// <param name="Workers">Another number of workers from now on; null keeps it.</param>
 /// <param name="NewestVersion">Switch to the version of the template that is offered now, if it is newer.</param>

@@ -6,7 +6,7 @@ namespace Portal.Core.Workspaces;
 /// <summary>What a student launches. Its status is never stored: see <see cref="StatusOf"/>.</summary>
 public sealed class Workspace
 {
-    /// <summary>Made by the form, so that a double click launches once.</summary>
+    /// <summary>Created by the form, so that a double click launches only one workspace.</summary>
     public Guid Id { get; init; }
 
     /// <summary>Ten random characters for hosts and addresses.</summary>
@@ -31,7 +31,7 @@ public sealed class Workspace
     public DateTimeOffset CreatedAt { get; private set; }
 
     /// <summary>When it is stopped (never deleted). While <see cref="RunFor"/> is set, this is only
-    /// the end time it would have if it were ready at once.</summary>
+    /// the end time it would have if it were ready immediately.</summary>
     public DateTimeOffset EndAt { get; set; }
 
     /// <summary>
@@ -87,7 +87,7 @@ public sealed class NodeRow
     public double Throttled { get; set; }
     public int Pids { get; set; }
 
-    /// <summary>Number of restarts in this generation after it had exited by itself.</summary>
+    /// <summary>Number of restarts in this generation after it had exited on its own.</summary>
     public int Restarts { get; set; }
 
     /// <summary>Bytes used in its scratch folder.</summary>
@@ -95,7 +95,7 @@ public sealed class NodeRow
     public DateTimeOffset SeenAt { get; set; }
 }
 
-/// <summary>Events, for the people who look at a workspace; kept when it fails.</summary>
+/// <summary>Events, for the people who can see the workspace; kept when it fails.</summary>
 public sealed class LogLine
 {
     public long Id { get; private set; }
@@ -112,7 +112,7 @@ public sealed class LogLine
 
 public enum LogLineSeverity { Info, Warn, Fail }
 
-/// <summary>An address block that is in use, or held back for a while after it was seen free.</summary>
+/// <summary>An address block that is in use, or held back for a while after it was found free.</summary>
 public sealed class SubnetHold
 {
     public long Id { get; private set; }

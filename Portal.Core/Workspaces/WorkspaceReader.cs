@@ -93,7 +93,7 @@ internal static class WorkspaceReader
     {
         var ready = run is { Kind: not (RunKind.Stop or RunKind.Delete), Phase: RunPhase.Succeeded, EndedAt: { } ended } ? ended : (DateTimeOffset?)null;
         var activity = w.ActiveAt is { } at && at >= ready ? new Activity(at, w.ActiveBy) : null;
-        // Before the first look there is no evidence, so no stop is announced.
+        // Before the first check there is no evidence, so no stop is announced.
         return new(minutes, activity?.At, activity?.By,
             ready is { } since && activity is not null ? IdlePolicy.StopAt(minutes, since, activity, w.KeepUntil) : null, w.KeepUntil);
     }

@@ -3,7 +3,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
-/// <summary>What a person is told about a workspace.</summary>
+/// <summary>The status of a workspace, as shown to people.</summary>
 public enum WorkspaceStatus { Queued, Starting, Ready, Resizing, Attention, Stopping, Stopped, Failed, Deleting, Deleted }
 
 public static class StatusOf
@@ -11,7 +11,7 @@ public static class StatusOf
     /// <summary>Derived from the newest run, and from whether all nodes run; never stored.</summary>
     /// <remarks>A Resize does not change whether a workspace is up: once it has ended, the run before it decides, see <see cref="LifecycleRuns"/>.</remarks>
     /// <param name="releasing">The forward steps failed and what was made is being released.</param>
-    /// <param name="nodesHealthy">No node of the current generation has exited by itself.</param>
+    /// <param name="nodesHealthy">No node of the current generation has exited on its own.</param>
     public static WorkspaceStatus Run(RunKind kind, RunPhase phase, bool releasing, bool nodesHealthy) => (kind, phase) switch
     {
         (RunKind.Launch or RunKind.Start, RunPhase.Queued) => WorkspaceStatus.Queued,

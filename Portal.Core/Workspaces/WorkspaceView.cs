@@ -57,7 +57,7 @@ public sealed record WorkspaceView
     public ImmutableArray<LogLineView> Log { get; init; } = [];
     public ImmutableArray<NodeView> Nodes { get; init; } = [];
 
-    /// <summary>Automatic restarts of workers that exited by themselves.</summary>
+    /// <summary>Automatic restarts of workers that exited on their own.</summary>
     public RestartState AutomaticRestarts { get; init; }
     public required FolderView Folder { get; init; }
 
@@ -65,7 +65,7 @@ public sealed record WorkspaceView
     public QueueView? Queue { get; init; }
 }
 
-/// <param name="Said">Why it waits.</param>
+/// <param name="Said">Why it is waiting.</param>
 /// <param name="Cause">Why it failed.</param>
 /// <param name="Remedy">What to do.</param>
 public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, bool Releasing, ImmutableArray<StepView> Steps, string? Said,
@@ -84,7 +84,7 @@ public sealed record LogLineView(long Id, DateTimeOffset At, LogLineSeverity Sev
 public sealed record NodeView(string Name, string Role, bool Running, int? ExitCode, long OutOfMemoryKills, ImmutableArray<double> Cpu,
     double Throttled, long MemoryBytes, long MemoryLimitBytes, int Pids, DateTimeOffset SeenAt)
 {
-    /// <summary>Number of restarts after it had exited by itself, since the workspace was started.</summary>
+    /// <summary>Number of restarts after it had exited on its own, since the workspace was started.</summary>
     public int Restarts { get; init; }
 
     /// <summary>Bytes used in its scratch folder, if its role has one.</summary>
@@ -108,7 +108,7 @@ public sealed record FolderView(long UsedBytes, long LimitBytes, bool Enforced);
 /// <param name="ExpectedAt">Expected start; null while unknown.</param>
 public sealed record QueueView(int Place, QueueWait? WaitsFor, DateTimeOffset? ExpectedAt)
 {
-    /// <summary>Latest time at which there is capacity for it, unless somebody extends a workspace; null while unknown.</summary>
+    /// <summary>Latest time at which there is capacity for it, unless someone extends a workspace; null while unknown.</summary>
     public DateTimeOffset? LatestAt { get; init; }
 }
 

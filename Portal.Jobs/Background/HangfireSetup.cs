@@ -34,10 +34,10 @@ public static class HangfireSetup
             .UseSerializerSettings(new JsonSerializerSettings { TypeNameHandling = TypeNameHandling.None, MaxDepth = 8 })
             .UseFilter(new KeepResults(TimeSpan.FromMinutes(15), TimeSpan.FromDays(14)))
             .UseStorage(Store(database)));
-        // Nothing here needs these: each costs statements per job, and continuations read typed JSON from rows.
+        // Not needed here: each costs statements per job, and continuations read typed JSON from rows.
         foreach (var filter in GlobalJobFilters.Filters.Where(f => f.Instance is CaptureCultureAttribute or ContinuationsSupportAttribute).ToList())
             GlobalJobFilters.Filters.Remove(filter.Instance);
-        // Two servers that share nothing, so that a burst of launches delays no sweep.
+        // Two servers that share nothing, so that a burst of launches does not delay sweeps.
         services.AddHangfireServer(o => Server(o, "runs", RunsQueue, options.Workers, lightweight: true));
         services.AddHangfireServer(o => Server(o, "sweeps", SweepsQueue, SweepWorkers, lightweight: false));
         return services;
@@ -84,7 +84,7 @@ public static class HangfireSetup
         options.ServerCheckInterval = TimeSpan.FromSeconds(15);
         options.ServerTimeout = TimeSpan.FromSeconds(60);
         options.CancellationCheckInterval = TimeSpan.FromSeconds(5);
-        options.StopTimeout = TimeSpan.Zero; // at SIGTERM the tokens are cancelled at once …
+        options.StopTimeout = TimeSpan.Zero; // at SIGTERM the tokens are cancelled immediately …
         options.ShutdownTimeout = TimeSpan.FromSeconds(20); // … and jobs have this long to hand their runs back
     }
 

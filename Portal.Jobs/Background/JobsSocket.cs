@@ -4,7 +4,7 @@ public static class JobsSocket
 {
     /// <summary>
     /// Serves on the Unix socket <c>Jobs:Socket</c>, which its group may open. The folder must belong to the web account's group and have the
-    /// setgid bit, so that the socket gets that group too. Without a socket it serves on a random loopback port that nobody knows.
+    /// setgid bit, so that the socket gets that group too. Without a socket it serves on a random loopback port, which is not published.
     /// </summary>
     public static void ListenOnSocket(this IWebHostBuilder web, IConfiguration configuration)
     {

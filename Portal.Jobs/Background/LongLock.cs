@@ -31,7 +31,7 @@ public sealed class LongLock : IAsyncDisposable
     public static Task<LongLock?> TryAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) =>
         TryTakeAsync(data, "select pg_try_advisory_xact_lock($1)", name, clock, cancel);
 
-    /// <summary>The lock of <see cref="OfWorkspaceAsync"/>; null if somebody else holds it.</summary>
+    /// <summary>The lock of <see cref="OfWorkspaceAsync"/>; null if another process holds it.</summary>
     public static Task<LongLock?> TryOfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) =>
         TryTakeAsync(data, Locks.TryWorkspace, workspace, clock, cancel);
 
@@ -56,7 +56,7 @@ public sealed class LongLock : IAsyncDisposable
     public static Task<LongLock> WaitAsync(NpgsqlDataSource data, long name, TimeProvider clock, CancellationToken cancel) =>
         TakeAsync(data, "select pg_advisory_xact_lock($1)", name, clock, cancel);
 
-    /// <summary>Waits for it. While it is held, nobody else changes runs or requested runs of this
+    /// <summary>Waits for it. While it is held, no one else changes runs or requested runs of this
     /// workspace. The same lock as <see cref="Locks.LockWorkspaceAsync"/>.</summary>
     public static Task<LongLock> OfWorkspaceAsync(NpgsqlDataSource data, Guid workspace, TimeProvider clock, CancellationToken cancel) =>
         TakeAsync(data, Locks.TakeWorkspace, workspace, clock, cancel);
@@ -66,7 +66,7 @@ public sealed class LongLock : IAsyncDisposable
         var (connection, transaction) = await BeginAsync(data, cancel);
         try
         {
-            // the holder may work for as long as it takes
+            // the holder may take as long as its work needs
             await using var take = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = name } }, CommandTimeout = 0 };
             await take.ExecuteNonQueryAsync(cancel);
             return new(connection, transaction, clock, cancel);

@@ -10,7 +10,7 @@ public static class NodeLogEndpoint
     /// <summary>For a log that is not followed: at most its last bytes.</summary>
     public const int MostBytes = 5 << 20;
 
-    /// <summary>Lines per second of a followed log: nobody reads faster, and it bounds the cost of a node that writes endlessly.</summary>
+    /// <summary>Lines per second of a followed log: no one can read faster, and it bounds the cost of a node that writes endlessly.</summary>
     public const int MostLines = 500;
     private const int MostAtOnce = 64, MostDownloads = 4;
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(1), LongestWrite = TimeSpan.FromMinutes(10);
@@ -37,14 +37,14 @@ public static class NodeLogEndpoint
             catch (CloudException) when (!http.Response.HasStarted) { http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable; }
             catch (Exception e) when (e is CloudException or OperationCanceledException) { http.Abort(); }
             finally { slots.Release(); }
-            // A client that reads slowly holds up nobody else.
+            // A client that reads slowly does not hold up others.
             if (end.Count > 0) await WriteAsync(end, http, clock);
         });
     }
 
     private static async Task FollowAsync(IAsyncEnumerable<string> lines, HttpResponse response, TimeProvider clock, CancellationToken cancel)
     {
-        // Send the response head at once, so that a client following a silent node waits for lines, not for a response.
+        // Send the response head immediately, so that a client following a silent node waits for lines, not for a response.
         await response.StartAsync(cancel);
         await response.Body.FlushAsync(cancel);
         var (count, since) = (0, clock.GetTimestamp());

@@ -3,8 +3,8 @@ using Hangfire.Dashboard;
 
 namespace Portal.Jobs.Background;
 
-/// <summary>Hangfire's dashboard on a Unix socket that only the web process may open, which decides who
-/// sees it and forwards. To act on a run, use the portal's verbs.</summary>
+/// <summary>Hangfire's dashboard on a Unix socket that only the web process may open, which decides who may
+/// see it and forwards requests. To act on a run, use the portal's verbs.</summary>
 public static class OperatorsDashboard
 {
     public const string Path = "/operations/jobs";

@@ -1,8 +1,8 @@
 namespace Portal.Jobs.Catalog;
 
 /// <summary>
-/// When a failed build is retried: soon at first, because what was missing may have arrived, then less and less often, so that a recipe
-/// that cannot be built does not block the others. A changed recipe or input has a new tag and is built at once.
+/// When a failed build is retried: soon at first, because what was missing may have become available, then less and less often, so that a recipe
+/// that cannot be built does not block the others. A changed recipe or input has a new tag and is built immediately.
 /// </summary>
 public sealed class BuildRetries
 {

@@ -11,8 +11,8 @@ using Portal.Jobs.Clouds.Docker.Images.Fetch;
 namespace Portal.Jobs.Catalog;
 
 /// <summary>
-/// Makes the images that offered templates need while the portal is running, and keeps their progress in rows. One is built at a time, registry
-/// images are pulled meanwhile, and existing ones are recognised, so that no template waits for another's image.
+/// Creates the images that offered templates need while the portal is running, and keeps their progress in rows. One is built at a time, registry
+/// images are pulled in parallel, and existing ones are recognised, so that no template waits for another's image.
 /// </summary>
 public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuilder builder, TimeProvider clock, ILogger<ImageBuilds> log) : BackgroundService
 {
@@ -43,7 +43,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
     }
 
     /// <summary>
-    /// First what has finished, then what exists already, then what must be made, fewest dependencies first. So the notebook image does not wait
+    /// First what has finished, then what already exists, then what must be built, fewest dependencies first. So the notebook image does not wait
     /// for the largest cluster's image, and no image waits for one that failed before.
     /// </summary>
     private async Task RoundAsync(CancellationToken cancel)
@@ -93,7 +93,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         }
         catch (CloudException e)
         {
-            // A container engine that is away for a moment has not lost its images, and queued launches must not fail for it.
+            // A container engine that is away for a moment has not lost its images, and queued launches must not fail because of that.
             await FailedAsync(name, e, cancel, keepReady: e.Service == ContainerEngineFaults.Service && e.MayPass);
             return null;
         }
@@ -121,7 +121,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             (i.State, i.Tag, i.ImageId, i.Percent, i.Says, i.Remedy) = (ImageState.Ready, image.Tag, image.Id, 100, null, null), cancel);
     }
 
-    /// <param name="keepReady">An image that was there is presumed to be there still.</param>
+    /// <param name="keepReady">An image that was available is assumed to be still available.</param>
     private Task FailedAsync(string name, CloudException e, CancellationToken cancel, bool keepReady = false)
     {
         if (_said.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not available: {Error} {Remedy}", name, e.Message, e.WhatToDo);

@@ -16,7 +16,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
     private const long OnePublisher = 7404, OneWriter = 7405;
     private const int LargestGuide = 256 * 1024, LongestFile = 400, LongestWords = 4000;
 
-    /// <summary>What this process knows about each folder, by path.</summary>
+    /// <summary>What this process remembers about each folder, by path.</summary>
     private readonly Dictionary<string, Known> _known = new(StringComparer.Ordinal);
 
     /// <summary>
@@ -38,7 +38,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         }
         await using var transaction = await db.Database.BeginTransactionAsync(alone.Token);
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({OneWriter})", alone.Token);
-        // A process that froze while reading has lost its lock: what another one published meanwhile stands, and the next scan does the rest.
+        // A process that froze while reading has lost its lock: what another published in the meantime stays, and the next scan does the rest.
         if (!offered.ToHashSet().SetEquals(await OfferedAsync(db, alone.Token))) return faults;
         await WriteAsync(db, offers, complete ? [.. offered.Keys.Where(id => found.All(f => f.Id != id))] : [], faults, alone.Token);
         await transaction.CommitAsync(alone.Token);
@@ -143,7 +143,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
 
     private sealed class Known
     {
-        /// <summary>At the previous scan.</summary>
+        /// <summary>Its state at the previous scan.</summary>
         public string? Seen { get; set; }
 
         /// <summary>When it was published, or found to be broken.</summary>

@@ -6,8 +6,8 @@ using YamlDotNet.Serialization.NamingConventions;
 namespace Portal.Jobs.Catalog;
 
 /// <summary>What was wrong with a template folder, for its author.</summary>
-/// <param name="Line">Starting at 1; 0 if no line is to blame.</param>
-/// <param name="Field">Such as roles[1].image; empty if no key is to blame.</param>
+/// <param name="Line">Starting at 1; 0 if the error is not on a particular line.</param>
+/// <param name="Field">Such as roles[1].image; empty if the error is not in a key.</param>
 public sealed record TemplateFault(string File, long Line, string Field, string Reason)
 {
     public override string ToString() => $"{File}{(Line > 0 ? $", line {Line}" : "")}: {(Field.Length > 0 ? Field + ": " : "")}{Reason}";

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Portal.Jobs.Catalog;
 
-/// <summary>Where templates are looked for: the shipped folder, and those that operators name in <c>Catalog:Folders</c>.</summary>
+/// <summary>Where templates are searched for: the shipped folder, and those that operators name in <c>Catalog:Folders</c>.</summary>
 public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Operators)
 {
     /// <summary>How often they are scanned.</summary>
@@ -17,7 +17,7 @@ public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Opera
         };
 
     /// <summary>
-    /// Every folder that may be a template, the shipped ones first, and the faults that exclude others. Not complete: a folder could not be
+    /// Every folder that may be a template, the shipped ones first, and the faults that exclude others. Not complete: some folder could not be
     /// read, so a template missing from the result may still exist.
     /// </summary>
     internal (IReadOnlyList<TemplateFolder> Found, IReadOnlyList<TemplateFault> Faults, bool Complete) Look()
@@ -56,12 +56,12 @@ public sealed record TemplateFolders(string Shipped, IReadOnlyList<string> Opera
 
 /// <summary>A folder that may be a template.</summary>
 /// <param name="Id">Name of the folder, and so of the template.</param>
-/// <param name="FaultFile">How its template.yaml is named to the person who must fix it.</param>
+/// <param name="FaultFile">Path of its template.yaml as shown to the person who must fix it.</param>
 internal sealed record TemplateFolder(string Path, string Id, string FaultFile, bool Shipped)
 {
     public const string File = "template.yaml";
 
-    /// <summary>Names, lengths and times of all files in it: if two in a row are equal, nobody is writing.</summary>
+    /// <summary>Names, lengths and times of all files in it: if two in a row are equal, nothing is being written.</summary>
     public string Stamp()
     {
         var stamp = new StringBuilder();

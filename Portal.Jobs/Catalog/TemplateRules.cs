@@ -12,7 +12,7 @@ internal static partial class TemplateRules
 
     private const int MostWorkers = 24;
 
-    /// <summary>The first broken rule: which key, and why; null if all hold.</summary>
+    /// <summary>The first broken rule: which key, and why; null if none is broken.</summary>
     public static (string Field, string Reason)? Broken(TemplateSpec spec) => Rules(spec).Select(r => ((string, string)?)r).FirstOrDefault();
 
     private static IEnumerable<(string, string)> Rules(TemplateSpec spec) =>
@@ -26,12 +26,12 @@ internal static partial class TemplateRules
 
     private static IEnumerable<(string, string)> Head(TemplateSpec spec)
     {
-        if (!Id().IsMatch(spec.Id)) yield return ("id", "lower-case letters, digits and hyphens, starting with a letter");
-        if (spec.Title.Length is 0 or > 60) yield return ("title", "1 to 60 characters");
-        if (spec.Sizes.Count == 0) yield return ("sizes", "at least one");
-        if (spec.Roles.Count == 0) yield return ("roles", "at least one");
-        if (spec.Roles.Count(r => r.Workers is not null) > 1) yield return ("roles", "at most one role has workers");
-        if (spec.Roles.Sum(r => r.Workers?.Max ?? r.Count) > MostNodes) yield return ("roles", $"at most {MostNodes} nodes in total");
+        if (!Id().IsMatch(spec.Id)) yield return ("id", "must be lower-case letters, digits and hyphens, starting with a letter");
+        if (spec.Title.Length is 0 or > 60) yield return ("title", "must have 1 to 60 characters");
+        if (spec.Sizes.Count == 0) yield return ("sizes", "must have at least one");
+        if (spec.Roles.Count == 0) yield return ("roles", "must have at least one");
+        if (spec.Roles.Count(r => r.Workers is not null) > 1) yield return ("roles", "at most one role may have workers");
+        if (spec.Roles.Sum(r => r.Workers?.Max ?? r.Count) > MostNodes) yield return ("roles", $"must have at most {MostNodes} nodes in total");
         foreach (var (field, names) in (IEnumerable<(string, IEnumerable<string>)>)[("sizes", spec.Sizes.Select(s => s.Id)),
             ("roles", spec.Roles.Select(r => r.Name)), ("apps", spec.Apps.Select(a => a.Id)), ("parameters", spec.Parameters.Select(p => p.Id)),
             ("presets", spec.Presets.Select(p => p.Id))])
@@ -40,69 +40,71 @@ internal static partial class TemplateRules
 
     private static IEnumerable<(string, string)> Size(SizeSpec size)
     {
-        if (!Id().IsMatch(size.Id)) yield return ("id", "lower-case letters, digits and hyphens, starting with a letter");
-        if (size.Vcpu is < 1 or > 64) yield return ("vcpu", "1 to 64");
-        if (size.MemoryMib is < 256 or > 1_048_576) yield return ("memoryMib", "256 to 1048576");
+        if (!Id().IsMatch(size.Id)) yield return ("id", "must be lower-case letters, digits and hyphens, starting with a letter");
+        if (size.Vcpu is < 1 or > 64) yield return ("vcpu", "must be from 1 to 64");
+        if (size.MemoryMib is < 256 or > 1_048_576) yield return ("memoryMib", "must be from 256 to 1048576");
     }
 
     private static IEnumerable<(string, string)> Role(TemplateSpec spec, RoleSpec role)
     {
-        if (!Name().IsMatch(role.Name)) yield return ("name", "lower-case letters only, as it becomes a host name");
-        if (!Id().IsMatch(role.Image)) yield return ("image", "the name of an image recipe");
-        if (role.Command.Count == 0) yield return ("command", "at least the program");
+        if (!Name().IsMatch(role.Name)) yield return ("name", "must be lower-case letters only, as it becomes a host name");
+        if (!Id().IsMatch(role.Image)) yield return ("image", "must be the name of an image recipe");
+        if (role.Command.Count == 0) yield return ("command", "must name at least the program");
         if (role.Environment.Keys.Append(role.Token ?? "TOKEN").FirstOrDefault(k => !Variable().IsMatch(k)) is { } variable)
             yield return ("environment", $"\"{variable}\" is not a valid variable name");
         if (role.Workers is { } w && (w.Min < 1 || w.Max < w.Min || w.Max > MostWorkers || w.Default < w.Min || w.Default > w.Max))
-            yield return ("workers", $"1 <= min <= default <= max <= {MostWorkers}");
+            yield return ("workers", $"must have 1 <= min <= default <= max <= {MostWorkers}");
         if (role.Count is < 1 or > MostWorkers || role is { Workers: not null, Count: > 1 })
-            yield return ("count", $"1 to {MostWorkers}, and not together with workers");
+            yield return ("count", $"must be from 1 to {MostWorkers}, and not together with workers");
         if (role.Sizes.Keys.FirstOrDefault(s => spec.Size(s) is null) is { } size) yield return ("sizes", $"there is no size \"{size}\"");
         if (role.Sizes.Values.Any(s => s.Vcpu is < 1 or > 64 || s.MemoryMib is < 256 or > 1_048_576))
-            yield return ("sizes", "vcpu 1 to 64, memoryMib 256 to 1048576");
-        if (role.ScratchGib is < 0 or > 10_000) yield return ("scratchGib", "0 to 10000");
+            yield return ("sizes", "must have vcpu from 1 to 64 and memoryMib from 256 to 1048576");
+        if (role.ScratchGib is < 0 or > 10_000) yield return ("scratchGib", "must be from 0 to 10000");
         if (role.ScratchRemedy is { } remedy && (role.ScratchGib == 0 || remedy.Length is < 1 or > 300))
-            yield return ("scratchRemedy", "1 to 300 characters, together with scratchGib");
-        if (role.Pids is < 64 or > 32_768) yield return ("pids", "64 to 32768");
-        if (role.Health is { } health && !IsAddress(health.Port, health.Path)) yield return ("health", "a port from 1 to 65535 and a path that begins with /");
+            yield return ("scratchRemedy", "must have 1 to 300 characters, and only together with scratchGib");
+        if (role.Pids is < 64 or > 32_768) yield return ("pids", "must be from 64 to 32768");
+        if (role.Health is { } health && !IsAddress(health.Port, health.Path))
+            yield return ("health", "needs a port from 1 to 65535 and a path that begins with /");
         foreach (var (field, reason) in Each("registered", role.Registered, c => Count(spec, c))) yield return (field, reason);
         if (role.Drain is { } drain && (drain.Command.Count == 0 || drain.Minutes is < 1 or > 120 || spec.Roles.All(r => r.Name != drain.Role)))
-            yield return ("drain", "a role of this template, a command and 1 to 120 minutes");
+            yield return ("drain", "needs a role of this template, a command and 1 to 120 minutes");
     }
 
     private static IEnumerable<(string, string)> App(TemplateSpec spec, AppSpec app)
     {
         if (!Id().IsMatch(app.Id) || app.Id.Contains("--", StringComparison.Ordinal) || app.Id == "cluster")
-            yield return ("id", "lower-case letters, digits and single hyphens, starting with a letter");
-        if (spec.Roles.All(r => r.Name != app.Role)) yield return ("role", "a role of this template");
-        if (!IsAddress(app.Port, app.Path)) yield return (app.Port is < 1 or > 65535 ? "port" : "path", "a port from 1 to 65535 and a path that begins with /");
-        if (app.Health is { } health && !IsAddress(1, health)) yield return ("health", "a path that begins with /");
+            yield return ("id", "must be lower-case letters, digits and single hyphens, starting with a letter");
+        if (spec.Roles.All(r => r.Name != app.Role)) yield return ("role", "must be a role of this template");
+        if (!IsAddress(app.Port, app.Path))
+            yield return (app.Port is < 1 or > 65535 ? "port" : "path", "needs a port from 1 to 65535 and a path that begins with /");
+        if (app.Health is { } health && !IsAddress(1, health)) yield return ("health", "must be a path that begins with /");
     }
 
     private static IEnumerable<(string, string)> Count(TemplateSpec spec, CountSpec count)
     {
-        if (!Id().IsMatch(count.Id)) yield return ("id", "lower-case letters, digits and hyphens, starting with a letter");
-        if (spec.Roles.All(r => r.Name != count.Role || !r.IsSingle)) yield return ("role", "a role of this template that has a single node");
+        if (!Id().IsMatch(count.Id)) yield return ("id", "must be lower-case letters, digits and hyphens, starting with a letter");
+        if (spec.Roles.All(r => r.Name != count.Role || !r.IsSingle)) yield return ("role", "must be a role of this template that has a single node");
         if (!IsAddress(count.Port, count.Path) || count.Value.Length == 0)
-            yield return ("path", "a port from 1 to 65535, a path that begins with / and the location of the value");
+            yield return ("path", "needs a port from 1 to 65535, a path that begins with / and the location of the value");
     }
 
     private static IEnumerable<(string, string)> Parameter(TemplateSpec spec, ParameterSpec parameter)
     {
-        if (!Id().IsMatch(parameter.Id)) yield return ("id", "lower-case letters, digits and hyphens, starting with a letter");
+        if (!Id().IsMatch(parameter.Id)) yield return ("id", "must be lower-case letters, digits and hyphens, starting with a letter");
         if (!Variable().IsMatch(parameter.Env) || parameter.Env.StartsWith("PORTAL_", StringComparison.Ordinal))
-            yield return ("env", "the name of a variable that does not begin with PORTAL_");
-        if (parameter.Type is ParameterType.Choice && parameter.Options.Count == 0) yield return ("options", "at least one");
-        if (parameter.Pattern is { } pattern && !IsPattern(pattern)) yield return ("pattern", "a regular expression without backtracking");
+            yield return ("env", "must be the name of a variable that does not begin with PORTAL_");
+        if (parameter.Type is ParameterType.Choice && parameter.Options.Count == 0) yield return ("options", "must have at least one");
+        if (parameter.Pattern is { } pattern && !IsPattern(pattern)) yield return ("pattern", "must be a regular expression without backtracking");
         else if (ParameterPolicy.Mistake(parameter, parameter.Default) is { } mistake) yield return ("default", $"is not an allowed value ({mistake.Mistake})");
         if (parameter.When is { } when && (when.Parameter == parameter.Id || !spec.Parameters.TakeWhile(p => p != parameter).Any(p => p.Id == when.Parameter)))
-            yield return ("when", "a parameter defined above this one");
+            yield return ("when", "must name a parameter defined above this one");
     }
 
     private static IEnumerable<(string, string)> Preset(TemplateSpec spec, PresetSpec preset)
     {
-        if (!Id().IsMatch(preset.Id)) yield return ("id", "lower-case letters, digits and hyphens, starting with a letter");
-        if (spec.Size(preset.Size) is null) yield return ("size", "a size of this template");
-        if (!spec.Allows(preset.Workers ?? spec.DefaultWorkers())) yield return ("workers", "a number of workers the template supports");
+        if (!Id().IsMatch(preset.Id)) yield return ("id", "must be lower-case letters, digits and hyphens, starting with a letter");
+        if (spec.Size(preset.Size) is null) yield return ("size", "must be a size of this template");
+        if (!spec.Allows(preset.Workers ?? spec.DefaultWorkers())) yield return ("workers", "must be a number of workers that the template supports");
         if (ParameterPolicy.Fault(spec, preset.Parameters) is { } fault) yield return ($"parameters.{fault.Id}", $"is not allowed ({fault.Mistake})");
     }
 

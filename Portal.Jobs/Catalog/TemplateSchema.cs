@@ -4,7 +4,7 @@ using NJsonSchema.Validation;
 
 namespace Portal.Jobs.Catalog;
 
-/// <summary>The form of a template.yaml: the same schema that editors use, so that what an editor accepts can be read.</summary>
+/// <summary>The form of a template.yaml: the same schema that editors use, so that anything an editor accepts can be read.</summary>
 internal static class TemplateSchema
 {
     private static readonly Lazy<JsonSchema> Schema = new(() =>
@@ -18,7 +18,7 @@ internal static class TemplateSchema
         .Select(f => ((string, string)?)f)
         .FirstOrDefault();
 
-    /// <summary>The validator reports a mistake inside an item or free-named property as one of the whole; the real one is below it.</summary>
+    /// <summary>The validator reports a mistake inside an item or free-named property as one of the whole; the real one is nested in it.</summary>
     private static IEnumerable<ValidationError> Innermost(ValidationError error) => error is ChildSchemaValidationError { Errors.Count: > 0 } outer
         ? outer.Errors.SelectMany(e => e.Value).SelectMany(Innermost)
         : [error];

@@ -5,7 +5,7 @@ using Portal.Core.Catalog;
 namespace Portal.Jobs.Catalog;
 
 /// <summary>
-/// Folders of published versions, by hash: what a workspace was made from stays available, whatever happens to the folder it was published
+/// Folders of published versions, by hash: the version a workspace was made from stays available, whatever happens to the folder it was published
 /// from. A version's folder is either complete or absent.
 /// </summary>
 public sealed class TemplateStore(string folder)
@@ -76,7 +76,7 @@ public sealed class TemplateStore(string folder)
         return new FileInfo(to).Length;
     }
 
-    /// <summary>Over every file's name and content.</summary>
+    /// <summary>Hash over every file's name and content.</summary>
     private static string HashOf(string staged)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -17,7 +17,7 @@ public static class Tool
         public string InOneLine => string.Join(' ', $"{Complaint} {Output}".Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
     }
 
-    /// <summary>Of either stream.</summary>
+    /// <summary>Maximum output of either stream.</summary>
     private const int MostBytes = 16 << 20;
 
     /// <summary>Runs to the end. Throws <see cref="CloudFault.Refused"/> if the program is not

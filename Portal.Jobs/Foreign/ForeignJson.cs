@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace Portal.Jobs.Foreign;
 
-/// <summary>Reads foreign JSON, in which nothing can be relied on.</summary>
+/// <summary>Reads foreign JSON, whose structure cannot be relied on.</summary>
 public static class ForeignJson
 {
-    /// <summary>The text at the end of a path of names; null if there is none, or it or a name beside it has an unpaired surrogate.</summary>
+    /// <summary>The text at the end of a path of names; null if there is none, or if it or a neighbouring name has an unpaired surrogate.</summary>
     public static string? Text(JsonElement json, params ReadOnlySpan<string> path)
     {
         try

@@ -6,7 +6,7 @@ using System.Text.Json;
 namespace Portal.Jobs.Foreign;
 
 /// <param name="Bytes">Maximum number of bytes.</param>
-/// <param name="Time">From the start of the read to its end.</param>
+/// <param name="Time">Maximum time from the start of the read to its end.</param>
 public sealed record ReadLimit(int Bytes, TimeSpan Time);
 
 /// <summary>The input is larger than the limit, or does not end in time.</summary>

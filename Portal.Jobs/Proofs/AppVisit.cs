@@ -12,7 +12,7 @@ public sealed class AppVisit
 
     private AppVisit(PublicSite site, string origin, string cookie) => (_site, Origin, _cookie) = (site, origin, cookie);
 
-    /// <summary>Of the app's host.</summary>
+    /// <summary>Origin of the app's host.</summary>
     public string Origin { get; }
 
     /// <summary>Uses the ticket. Returns the status as well, because a refusal (404) and an unavailable web process mean different things.</summary>

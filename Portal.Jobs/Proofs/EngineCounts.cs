@@ -9,13 +9,13 @@ namespace Portal.Jobs.Proofs;
 
 /// <summary>
 /// Reads what compute engines report over HTTP, at their nodes' own addresses. The answers come from code that a student controls, so they must be
-/// short and prompt, redirects are not followed, and they are parsed as JSON and nothing else.
+/// short and fast, redirects are not followed, and they are parsed only as JSON.
 /// </summary>
 public sealed class EngineCounts(TimeProvider clock) : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
-    /// <summary>A page is only read to its end; many JSON responses are held at once.</summary>
+    /// <summary>A page is only read to its end, but many JSON responses are held at the same time.</summary>
     private static readonly ReadLimit Page = new(4 << 20, Patience), Json = new(512 << 10, Patience);
     private readonly ForeignReader _reader = new(clock);
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
@@ -28,7 +28,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
         ActivityHeadersPropagator = null,
     });
 
-    /// <summary>True if the node's address answers with a status below 400.</summary>
+    /// <summary>True if the node's address responds with a status below 400.</summary>
     public async Task<bool> AnswersAsync(IReadOnlyList<NodeStatus> nodes, string node, HealthSpec health, CancellationToken cancel) =>
         await AskAsync(nodes, node, health.Port, health.Path, token: null, (answer, until) => _reader.DropAsync(answer, Page, until), cancel);
 
@@ -41,7 +41,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
     }
 
     /// <summary>Converts a node's JSON; null while there is no answer, or it is not JSON.</summary>
-    /// <param name="token">Of the app being asked.</param>
+    /// <param name="token">Token of the app being asked.</param>
     public async Task<T?> ReadAsync<T>(IReadOnlyList<NodeStatus> nodes, string node, int port, string path, string? token,
         Func<JsonElement, T?> read, CancellationToken cancel) where T : class
     {

@@ -35,7 +35,7 @@ public static class Kernel
         await RunAsync(app, folder: null, [expression], clock, cancel);
 
     /// <summary>Runs cells one after another in one kernel and returns what the last one printed or evaluated to. Throws at the first that fails.</summary>
-    /// <param name="folder">The kernel's working folder, below the notebook's root; null for the root.</param>
+    /// <param name="folder">The kernel's working folder, relative to the notebook's root; null for the root.</param>
     public static async Task<string> RunAsync(AppVisit app, string? folder, IReadOnlyList<string> cells, TimeProvider clock, CancellationToken cancel)
     {
         var reader = new ForeignReader(clock);
@@ -98,7 +98,7 @@ public static class Kernel
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            // It ends with its container at the latest.
+            // It ends when its container does, if not before.
         }
     }
 

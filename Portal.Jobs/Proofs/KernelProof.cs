@@ -9,20 +9,20 @@ namespace Portal.Jobs.Proofs;
 
 /// <summary>
 /// Checks a workspace the way a person's browser uses it: public address, ticket, proxy, notebook, kernel, WebSocket.
-/// For an app without kernels its start page must answer. While nothing listens on the node, that path is not taken, because launches that start
-/// together check often.
+/// For an app without kernels its start page must respond. While nothing is listening on the node, that path is not taken, because launches that start
+/// at the same time check often.
 /// </summary>
 public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvider clock) : INotebookProof
 {
-    /// <summary>Of one attempt. On a busy machine a first kernel spends some seconds on imports.</summary>
+    /// <summary>Time limit of one attempt. On a busy machine a first kernel spends a few seconds on imports.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
-    /// <summary>The remedy if a notebook answers as none of ours does.</summary>
+    /// <summary>The remedy if a notebook answers in a way that none of ours does.</summary>
     public const string OwnSettings = "Your own Jupyter settings in the work folder are the likely cause: choose “Start without my settings”, "
         + "which deletes nothing. "
-        + "If that does not help, tell the operator.";
+        + "If that does not help, contact the operator.";
 
-    /// <summary>Limit for what a kernel computed.</summary>
+    /// <summary>Limit for a kernel's result.</summary>
     private const int LongestAnswer = 200;
 
     private static readonly TimeSpan ConnectWithin = TimeSpan.FromMilliseconds(500), BetweenAttempts = TimeSpan.FromMilliseconds(10);
@@ -63,7 +63,7 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
         }
     }
 
-    /// <summary>Tries to connect for a while, in case it is about to listen.</summary>
+    /// <summary>Tries to connect for a while, in case it is about to start listening.</summary>
     private async Task<bool> ListensAsync(ProofOrder order, CancellationToken cancel)
     {
         if (!IPAddress.TryParse(order.Address, out var address)) return false;
@@ -92,7 +92,7 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     {
         var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, cancel);
         if (answer == "42") return new ProofOutcome.Proven();
-        var says = answer.Length == 0 ? "does not say what six times seven is" : $"says that six times seven is {ForeignText.Clean(answer, LongestAnswer)}";
+        var says = answer.Length == 0 ? "returned no result for 6*7" : $"computed 6*7 as {ForeignText.Clean(answer, LongestAnswer)}";
         return new ProofOutcome.Broken($"The kernel {says}.", OwnSettings);
     }
 
@@ -106,7 +106,7 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
 
     private static ProofOutcome Of(KernelException e) => e.Status switch
     {
-        // Jupyter's own refusals: it is up, and will answer the same next time.
+        // Jupyter's own refusals: it is up, and will respond the same way next time.
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new ProofOutcome.Broken("The notebook does not accept its own token.", OwnSettings),
         // Includes temporary faults, such as a brief lack of memory: the deadline decides.
         HttpStatusCode.InternalServerError =>

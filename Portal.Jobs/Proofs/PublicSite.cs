@@ -38,7 +38,7 @@ public sealed class PublicSite : IDisposable
     public Uri Url { get; }
     public string? AppsDomain { get; }
 
-    /// <summary>Of the portal, in the form browsers send.</summary>
+    /// <summary>Origin of the portal, in the form browsers send.</summary>
     public string Origin => Url.GetLeftPart(UriPartial.Authority);
 
     public HttpMessageInvoker Invoker { get; }

@@ -9,7 +9,7 @@ public abstract record SmokeNext
 {
     private SmokeNext() { }
 
-    /// <summary>Look again.</summary>
+    /// <summary>Check again later.</summary>
     public sealed record Wait : SmokeNext;
 
     /// <summary>Check these; the others cannot be launched here and were not named.</summary>
@@ -20,7 +20,7 @@ public abstract record SmokeNext
 }
 
 /// <summary>Which templates a smoke test checks, and how long it waits: as long as an image is
-/// being built, and a moment for what may settle by itself.</summary>
+/// being built, and briefly for anything that may resolve itself.</summary>
 public static class SmokePlan
 {
     /// <summary>How long to wait for a reason other than a build: container engine and disk are checked
@@ -28,7 +28,7 @@ public static class SmokePlan
     public static readonly TimeSpan Settling = TimeSpan.FromSeconds(30);
 
     /// <param name="asked">Templates by name: each must pass. None: all that can be launched.</param>
-    /// <param name="still">How long nothing wanted has been building.</param>
+    /// <param name="still">How long no wanted image has been building.</param>
     public static SmokeNext Decide(IReadOnlyList<SmokeOffer> offers, IReadOnlyCollection<string> asked, TimeSpan still)
     {
         if (offers.Count == 0) return new SmokeNext.Refuse("The catalogue is empty: no template was published.");

@@ -9,7 +9,7 @@ using Portal.Jobs.Steps;
 namespace Portal.Jobs.Runs;
 
 /// <summary>
-/// The only job for runs. Its argument is a list of ids, so a forged job can at most ask for what the rows already allow. The row holds due time,
+/// The only job for runs. Its argument is a list of ids, so a forged job can at most request what the rows already allow. The row holds due time,
 /// order and back-off; Hangfire provides the worker and, after an unexpected exception, the stack trace.
 /// </summary>
 [AutomaticRetry(Attempts = 0)]
@@ -18,7 +18,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
 {
     private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
 
-    /// <summary>A run that looks again within this time stays with its worker: a row for each of those looks would cost more than the looks.</summary>
+    /// <summary>A run that checks again within this time stays with its worker: a row for each of those checks would cost more than the checks.</summary>
     private static readonly TimeSpan InHand = TimeSpan.FromMilliseconds(250);
 
     [JobDisplayName("runs {0}")]
@@ -30,7 +30,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
         finally
         {
-            if (signal.LeftUnclaimed) signal.Wake(); // places are free, and a due run is waiting for one
+            if (signal.LeftUnclaimed) signal.Wake(); // there are free places, and a due run is waiting for one
         }
     }
 
@@ -46,7 +46,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         catch (OperationCanceledException) when (mine.Lost) { return "lease lost"; }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            await LetGoAsync(mine.Run, TimeSpan.Zero, mine.Run.Attempts, "The background worker stopped; another one takes over.");
+            await LetGoAsync(mine.Run, TimeSpan.Zero, mine.Run.Attempts, "The background worker stopped; another one will take over.");
             return "handed back";
         }
         catch (CloudException e)
@@ -61,7 +61,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
     }
 
-    /// <summary>For a person: neither the database's nor the runtime's message.</summary>
+    /// <summary>A message for people: neither the database's nor the runtime's.</summary>
     private static string Unexpected(Exception e) => e switch
     {
         OutOfMemoryException => "The background worker ran out of memory in this step.",
@@ -102,7 +102,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
                     break;
                 case StepAnswer.LookAgainIn wait:
                     await WaitAsync(run, wait.Time, run.Attempts, wait.Why, mine.Token);
-                    return $"looks again in {wait.Time.TotalSeconds:0.##} s";
+                    return $"checks again in {wait.Time.TotalSeconds:0.##} s";
                 case StepAnswer.Fail fail:
                     mine.Run = await runs.BeginReleaseAsync(run, fail.Cause, fail.Remedy, mine.Token);
                     known = await facts.ReadAsync(mine.Run, mine.Token); // release the generation that was begun
@@ -119,7 +119,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         return run switch { { Releasing: false } => "done", { TakenBack: true } => "taken back", _ => "failed, released" };
     }
 
-    /// <summary>With the same addresses the cloud would refuse again. Returns what to tell the person.</summary>
+    /// <summary>With the same addresses the cloud would refuse again. Returns the message for the person.</summary>
     private async Task<CloudException> OtherAddressesAsync(HeldRuns.Held mine, CloudException taken)
     {
         try
@@ -128,7 +128,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
             return taken;
         }
         catch (CloudException e) { return e; }
-        catch (LeaseLostException) { return taken; } // the wait that follows finds it out too
+        catch (LeaseLostException) { return taken; } // the wait that follows discovers it too
     }
 
     /// <summary>Waits and retries; a launch gives up after the last back-off, a release never does.</summary>
@@ -150,7 +150,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         catch (LeaseLostException) { return "lease lost"; }
     }
 
-    /// <summary>The dispatcher sleeps until the next due time it knows, so it must learn that this one may be earlier.</summary>
+    /// <summary>The dispatcher sleeps until the next due time it knows of, so it must learn that this one may be earlier.</summary>
     private async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string said, CancellationToken cancel)
     {
         await runs.WaitAsync(run, dueIn, attempts, said, cancel);

@@ -26,7 +26,7 @@ public sealed class DispatchSignal : IDisposable
 }
 
 /// <summary>
-/// Admits and claims runs and enqueues them in Hangfire: one job for all that fell due together. The lease recovers from a crash after the claim
+/// Admits and claims runs and enqueues them in Hangfire: one job for all that are due. The lease recovers from a crash after the claim
 /// and from a lost Enqueue.
 /// </summary>
 public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJobClient hangfire, DispatchSignal signal, RunOptions options,
@@ -66,7 +66,7 @@ public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJo
     private TimeSpan Clamp(TimeSpan t) => t < Grain ? Grain : t > options.BackupPoll ? options.BackupPoll : t;
 }
 
-/// <summary>One LISTEN connection per process for orders and requested runs; reconnects by itself after a database restart.</summary>
+/// <summary>One LISTEN connection per process for orders and requested runs; reconnects automatically after a database restart.</summary>
 public sealed class RunListener(NpgsqlDataSource data, DispatchSignal signal, TimeProvider clock, ILogger<RunListener> log) : BackgroundService
 {
     private static readonly TimeSpan AfterFault = TimeSpan.FromMilliseconds(250);
@@ -80,7 +80,7 @@ public sealed class RunListener(NpgsqlDataSource data, DispatchSignal signal, Ti
                 await using var connection = await data.OpenConnectionAsync(stoppingToken);
                 connection.Notification += (_, _) => signal.Wake();
                 await using (var listen = new NpgsqlCommand("listen portal_runs", connection)) await listen.ExecuteNonQueryAsync(stoppingToken);
-                signal.Wake(); // whatever was notified while nobody listened
+                signal.Wake(); // for notifications sent while this process was not listening
                 while (true) await connection.WaitAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }

@@ -3,7 +3,7 @@ using Portal.Core.Runs;
 namespace Portal.Jobs.Runs;
 
 /// <summary>A run that this process holds, as last read from its row.</summary>
-/// <param name="RequestedRun">The requested run; read with every save.</param>
+/// <param name="RequestedRun">The requested run; read again with every save.</param>
 /// <param name="TakenBack">It releases what it made because a person asked for it, not because it failed.</param>
 public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind, int Step, bool Releasing, long Version, int Attempts,
     RunKind? RequestedRun, bool TakenBack)
@@ -14,7 +14,7 @@ public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind
     public StepKey? Next => Step < Steps.Count ? Steps[Step] : null;
 }
 
-/// <summary>Another process holds the run now: nothing of ours was written, and nothing may be.</summary>
+/// <summary>Another process holds the run now: this process wrote nothing, and must not write anything.</summary>
 public sealed class LeaseLostException(long run) : Exception($"Run {run}: the lease was lost to a newer version.");
 
 /// <summary>Section "Runs".</summary>
@@ -24,7 +24,7 @@ public sealed class RunOptions
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(4);
     public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How often the dispatcher looks without being signalled.</summary>
+    /// <summary>How often the dispatcher checks without being signalled.</summary>
     public TimeSpan BackupPoll { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Maximum number of runs that one process holds.</summary>

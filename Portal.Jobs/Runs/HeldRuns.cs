@@ -11,7 +11,7 @@ public sealed class HeldRuns(RunStore runs, RunOptions options, TimeProvider clo
     public Held Hold(HeldRun run, CancellationToken stopping)
     {
         var held = new Held(run, this, stopping);
-        // Taken again by this same process: its work under the earlier version is over, and nobody else would tell it.
+        // Taken again by this same process: its work under the earlier version is over, and nothing else would cancel it.
         _held.AddOrUpdate(run.Id, held, (_, before) =>
         {
             before.Lose();
@@ -31,7 +31,7 @@ public sealed class HeldRuns(RunStore runs, RunOptions options, TimeProvider clo
             try
             {
                 var ours = await runs.RenewAsync([.. mine.Select(m => m.Run)], stoppingToken);
-                // A step may have been saved or released meanwhile: only what we still hold under the version we named is lost.
+                // A step may have been saved or released in the meantime: only what we still hold under the version we named is lost.
                 foreach (var lost in mine.Where(m => !ours.Contains(m.Run.Id) && _held.TryGetValue(m.Run.Id, out var h) && h == m)) lost.Lose();
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }

@@ -138,12 +138,12 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         await ExecuteAsync(
             connection, "update portal.workspaces set requested_run = null, requested_by = null where id = $1 and requested_run is not null", cancel,
             run.WorkspaceId);
-        // It no longer counts among the launches at once, so the next one may begin.
+        // It no longer counts towards the limit on launches at once, so the next one may begin.
         await ExecuteAsync(connection, "select pg_notify('portal_runs', '')", cancel);
         await transaction.CommitAsync(cancel);
     }
 
-    /// <summary>Its time counts from now, set once in the transaction that makes it ready. The class's rule applies whatever the order said.</summary>
+    /// <summary>Its running time starts now, set once in the transaction that makes it ready. The class's rule applies whatever the order said.</summary>
     private const string BeginTime = """
         with begun as (
           update portal.workspaces w set end_at = clock_timestamp() + least(w.run_for, make_interval(hours => c.longest_hours)), run_for = null

@@ -3,7 +3,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Makes the class share and in it the person's work folder and the nodes' scratch folders, each with its limit.</summary>
+/// <summary>Creates the class share and in it the person's work folder and the nodes' scratch folders, each with its limit.</summary>
 public sealed class EnsureWorkFolder(IShareCloud shares, IFilesetCloud filesets) : IStep
 {
     public StepKey Key => StepKey.EnsureWorkFolder;
@@ -36,7 +36,7 @@ public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, Clu
     }
 
     /// <summary>
-    /// Revokes the access of all earlier generations. They leave something behind if a broken workspace is started without a stop before,
+    /// Revokes the access of all earlier generations. They leave something behind if a broken workspace is started without being stopped first,
     /// or if the database came back without its last commits and the generation was begun again. Removal follows the order of a
     /// release: the mount after its last user.
     /// </summary>
@@ -57,7 +57,7 @@ public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, Clu
     }
 }
 
-/// <summary>Makes network and nodes of the current generation.</summary>
+/// <summary>Creates the network and nodes of the current generation.</summary>
 public sealed class EnsureCluster(IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts) : IStep
 {
     public StepKey Key => StepKey.EnsureCluster;

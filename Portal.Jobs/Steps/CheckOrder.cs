@@ -10,7 +10,7 @@ using Portal.Core.Runs;
 namespace Portal.Jobs.Steps;
 
 /// <summary>
-/// Rows are requests, not commands: checks again what the verb checked, from rows that the web process cannot write, before anything is made.
+/// Rows are requests, not commands: checks again what the verb checked, from rows that the web process cannot write, before anything is created.
 /// Then begins a new generation and takes an address block for it.
 /// </summary>
 public sealed class CheckOrder(IDbContextFactory<PortalDb> databases, Generations generations, OrderChecks checks) : IStep
@@ -26,10 +26,10 @@ public sealed class CheckOrder(IDbContextFactory<PortalDb> databases, Generation
     }
 }
 
-/// <summary>What must hold before anything is made for an order, whether a launch or a growing resize.</summary>
+/// <summary>The conditions for creating anything for an order, whether a launch or a growing resize.</summary>
 public sealed class OrderChecks(IShareCloud shares)
 {
-    /// <summary>Why nothing may be made; null if all is well.</summary>
+    /// <summary>Why nothing may be created; null if all is well.</summary>
     public async Task<StepAnswer.Fail?> RefusalAsync(PortalDb db, RunFacts facts, CancellationToken cancel) =>
         Mismatch(facts) ?? await NotReservedAsync(db, facts, cancel) ?? await NoCapacityAsync(db, facts, cancel);
 
@@ -76,12 +76,12 @@ public sealed class OrderChecks(IShareCloud shares)
 
     private async Task<StepAnswer.Fail?> NoCapacityAsync(PortalDb db, RunFacts facts, CancellationToken cancel)
     {
-        // Measured now, not as of the last look. What is promised includes this order.
+        // Measured now, not as of the last check. What is reserved includes this order.
         var storage = await shares.PrepareAsync(cancel);
         var site = await db.Site.AsNoTracking().SingleAsync(cancel);
         if (site.LargestNode is { } largest && facts.Spec.LargestNode(facts.SizeId, facts.Workers).FirstAbove(largest) is { } never)
             return new($"No machine here has enough {Words(never)} for a single node.", "Start it with a smaller size.");
-        // What is promised but not yet written is known once both were measured.
+        // What is reserved but not yet written is known once both were measured.
         var promised = !site.StorageIsKnown ? 0
             : await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
         (site.StorageTotalBytes, site.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);

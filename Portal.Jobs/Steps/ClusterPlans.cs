@@ -8,7 +8,7 @@ using Portal.Jobs.Catalog;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>Turns a template, a size and a number of workers into the plan for a cloud. Paths, uids, images and commands come from nowhere else.</summary>
+/// <summary>Turns a template, a size and a number of workers into the plan for a cloud. Paths, uids, images and commands have no other source.</summary>
 public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateStore store)
 {
     public const string WorkFolder = "/home/student/work", ScratchFolder = "/scratch", ExamplesFolder = "/opt/examples";
@@ -25,7 +25,7 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
         return paths;
     }
 
-    /// <param name="now">With the current generation and addresses.</param>
+    /// <param name="now">The workspace with its current generation and addresses.</param>
     public async Task<ClusterPlan> MakeAsync(RunFacts facts, Workspace now, CancellationToken cancel)
     {
         var paths = await MountAsync(facts, now, cancel);

@@ -26,7 +26,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingW
         var there = await leavingWorkers.SeenAsync(kept, cancel);
         if (kept.Spec.WorkerRole() is not { Drain: { } drain } role || there.Count == 0) return StepAnswer.IsNothing;
         var stay = new List<(string Node, string Why)>();
-        // One that has exited by itself has left.
+        // One that has exited on its own has left.
         foreach (var node in there.Where(n => n.State == NodeState.Running))
             if (await WhyNotLeftAsync(kept, role, drain, node.Name, cancel) is { } why) stay.Add((node.Name, why));
         if (stay.Count == 0) return StepAnswer.IsDone;
@@ -38,7 +38,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingW
         return StepAnswer.IsDone;
     }
 
-    /// <summary>Why it has not left, for a person; null if it has.</summary>
+    /// <summary>Why it has not left, as text for people; null if it has.</summary>
     private async Task<string?> WhyNotLeftAsync(Kept kept, RoleSpec role, DrainSpec drain, string node, CancellationToken cancel)
     {
         var where = drain.Role == role.Name ? node : drain.Role;

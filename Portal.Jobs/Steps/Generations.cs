@@ -35,7 +35,7 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
 
     /// <summary>
     /// Gives the current generation another block after something else on the host took the one it had: two installations choose from
-    /// one pool, and neither sees the other's choice before its network exists. Nothing was made in the block that is given up.
+    /// one pool, and neither sees the other's choice before its network exists. Nothing was created in the block that is given up.
     /// </summary>
     public async Task TakeOtherAddressesAsync(HeldRun run, CancellationToken cancel)
     {
@@ -69,7 +69,7 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
     private async Task<IReadOnlyList<IPNetwork>> ForeignAsync(CancellationToken cancel) =>
         [.. (await clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse)];
 
-    /// <summary>Until the transaction ends the run stays ours, and nobody else chooses a block.</summary>
+    /// <summary>Until the transaction ends the run stays ours, and no other process chooses a block.</summary>
     private static async Task FenceAsync(NpgsqlConnection connection, HeldRun run, CancellationToken cancel)
     {
         await using (var fence =

@@ -6,7 +6,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Jobs.Steps;
 
-/// <param name="Spec">Of the workspace's own version, whatever an order says.</param>
+/// <param name="Spec">Template of the workspace's own version, whatever an order says.</param>
 /// <param name="Names">Nodes that it must keep.</param>
 public sealed record Kept(Workspace Workspace, TemplateSpec Spec, IReadOnlyCollection<string> Names)
 {

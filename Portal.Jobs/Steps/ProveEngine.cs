@@ -36,7 +36,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
             : StepAnswer.Waits(age, missing);
     }
 
-    /// <summary>The conditions, in the order in which they come true: each returns null, or what is missing, for a person.</summary>
+    /// <summary>The conditions, in the order in which they come true: each returns null, or what is missing, as text for people.</summary>
     private IEnumerable<Func<CancellationToken, Task<string?>>> Questions(RunFacts facts, IReadOnlyList<NodeStatus> nodes)
     {
         foreach (var node in facts.Nodes)
@@ -79,7 +79,7 @@ internal static class DeadNodes
         foreach (var wanted in facts.Nodes)
         {
             if (seen.FirstOrDefault(n => n.Name == wanted.Name) is not { } node)
-                return new($"The node {wanted.Name} is gone.", "Try again; if it happens again, tell the operator.");
+                return new($"The node {wanted.Name} is gone.", "Try again; if it happens again, contact the operator.");
             if (node.State == NodeState.Exited) return await DiedAsync(clusters, now.Id, node, wanted.Role.Files, cancel);
         }
         return null;
@@ -96,9 +96,9 @@ internal static class DeadNodes
     /// <summary>The remedy if a node does not come up: nodes with the person's files also read the person's own settings.</summary>
     public static string TryAgain(bool files) => files
         ? "Try again; see the log for details. If you changed the notebook's or the shell's settings, choose “Start without my settings”."
-        : "Try again; see the log for details. If it happens again, tell the operator.";
+        : "Try again; see the log for details. If it happens again, contact the operator.";
 
-    /// <summary>Empty if they do not come.</summary>
+    /// <summary>Empty if they cannot be read.</summary>
     private static async Task<IReadOnlyList<string>> LastLinesAsync(IClusterCloud clusters, Guid id, string node, CancellationToken cancel)
     {
         try { return await clusters.LogTailAsync(id, node, LastLines, cancel); }

@@ -19,8 +19,8 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id, pg_notify('portal_runs', '') from mine
         """, cancel);
 
-    /// <summary>For nodes that are neither wanted nor seen; each ends separately.</summary>
-    /// <param name="keep">Names of those that are.</param>
+    /// <summary>Ends reservations and claims of nodes that are neither wanted nor seen, each separately.</summary>
+    /// <param name="keep">Names of the nodes that are wanted or seen.</param>
     public Task NodesGoneAsync(HeldRun run, IReadOnlyCollection<string> keep, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
           quota as (update portal.reservations r set ended_at = clock_timestamp() from mine
@@ -52,7 +52,7 @@ public sealed class ReleaseRows(NpgsqlDataSource data)
         select workspace_id from mine
         """, cancel);
 
-    /// <summary>For nodes that are not wanted and whose scratch folder was confirmed removed.</summary>
+    /// <summary>Ends reservations of nodes that are not wanted and whose scratch folder was confirmed removed.</summary>
     public Task ScratchGoneAsync(HeldRun run, IReadOnlyCollection<string> keep, CancellationToken cancel) => FencedAsync(run, $"""
         with {Mine},
           quota as (update portal.reservations r set ended_at = clock_timestamp() from mine

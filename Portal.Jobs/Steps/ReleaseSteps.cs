@@ -62,7 +62,7 @@ public sealed class DropNetwork(IClusterCloud clusters, ReleaseRows rows) : ISte
         var id = context.Run.WorkspaceId;
         if (await clusters.LookAsync(id, cancel) is { } left)
         {
-            // Something was made meanwhile by a stale call: it is removed in the same order.
+            // A stale call has created something in the meantime: it is removed in the same order.
             if (left.Nodes.Count > 0) await clusters.RemoveNodesAsync(id, context.Facts.Workspace.Generation, cancel);
             await clusters.RemoveNetworkAsync(id, context.Facts.Workspace.Generation, cancel);
             if (await clusters.LookAsync(id, cancel) is not null) return StepAnswer.Soon("The network still exists.");

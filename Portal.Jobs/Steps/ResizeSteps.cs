@@ -29,7 +29,7 @@ public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChec
 }
 
 /// <summary>Removes the leaving workers and, as each is confirmed gone, ends its quota reservation and
-/// capacity claim. From here on there is no way back to more.</summary>
+/// capacity claim. From here on it cannot be reverted.</summary>
 public sealed class DropWorkers(LeavingWorkers leavingWorkers, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropWorkers;

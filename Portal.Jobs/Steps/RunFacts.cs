@@ -9,7 +9,7 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>All input of steps: ids, and rows that Jobs or the migrator wrote. Nothing that the web
+/// <summary>All input to steps: ids, and rows that Jobs or the migrator wrote. Nothing that the web
 /// process could have invented names a path, an image or a command.</summary>
 /// <param name="Version">The version that the run orders, or else the workspace's own.</param>
 public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateVersion Version, WorkFolder Folder,
@@ -27,10 +27,10 @@ public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, P
     /// <summary>Null if the order names a size that its version does not have.</summary>
     public SizeSpec? Size => Spec.Size(SizeId);
 
-    /// <summary>A Resize to no more workers than there are: nothing must be made.</summary>
+    /// <summary>A Resize to no more workers than there are: nothing has to be created.</summary>
     public bool Shrinks(HeldRun run) => run.Kind is Core.Runs.RunKind.Resize && Workers <= Workspace.Workers;
 
-    /// <summary>Every node that there should be.</summary>
+    /// <summary>Every node that should exist.</summary>
     public IReadOnlyList<NodeShape> Nodes => Spec.Nodes(SizeId, Workers);
 }
 
@@ -43,7 +43,7 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
         return await ReadAsync(db, run.WorkspaceId, order, cancel);
     }
 
-    /// <summary>For a workspace as it is, for work that nobody ordered.</summary>
+    /// <summary>For a workspace as it is, for work that was not ordered.</summary>
     public async Task<RunFacts> ReadAsync(Guid workspace, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
@@ -72,7 +72,7 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
         };
     }
 
-    /// <summary>With current generation and subnet: the first step changes them.</summary>
+    /// <summary>The workspace with its current generation and subnet: the first step changes them.</summary>
     public async Task<Workspace> WorkspaceAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

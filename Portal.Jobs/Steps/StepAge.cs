@@ -4,7 +4,7 @@ using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
-/// <summary>How long a step has been going on, including earlier holders of the run.</summary>
+/// <summary>How long a step has been in progress, including under earlier holders of the run.</summary>
 internal static class StepAge
 {
     public static async Task<TimeSpan> OfAsync(NpgsqlDataSource data, HeldRun run, StepKey key, CancellationToken cancel)

@@ -36,7 +36,7 @@ public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
     /// <summary>
     /// Orders a Stop if it is ready; if it is still coming up or being resized, records a requested
     /// Stop, which its run reads. Checked again under the workspace's lock:
-    /// a run that ended meanwhile reads no requested run, and one made by a person takes precedence.
+    /// a run that has ended in the meantime reads no requested run, and one made by a person takes precedence.
     /// </summary>
     private async Task<bool> StopAsync(Guid id, CancellationToken cancel)
     {

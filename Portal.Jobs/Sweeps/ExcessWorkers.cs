@@ -10,7 +10,7 @@ namespace Portal.Jobs.Sweeps;
 
 /// <summary>
 /// Removes workers that a Resize left behind: a stop ended it before it had finished, or a call by a dead worker succeeded after it.
-/// Only for workspaces whose runs ended some time ago, and under their locks, so that no new run begins meanwhile.
+/// Only for workspaces whose runs ended some time ago, and under their locks, so that no new run begins in the meantime.
 /// </summary>
 public sealed class ExcessWorkers(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
@@ -35,7 +35,7 @@ public sealed class ExcessWorkers(
     }
 
     /// <summary>
-    /// Those that have settled after a Resize. Not those started since with another number by choice: their folders are kept for a time
+    /// Workspaces that have settled after a Resize. Not those deliberately started with another number since: their folders are kept for a time
     /// when the number is larger again.
     /// </summary>
     private async Task<IReadOnlyList<Guid>> ResizedAsync(Guid? one, CancellationToken cancel)
@@ -51,7 +51,7 @@ public sealed class ExcessWorkers(
             """).ToListAsync(cancel);
     }
 
-    /// <summary>Names of nodes of which something exists or is reserved, by workspace. One look at each
+    /// <summary>Names of nodes of which something exists or is reserved, by workspace. One check of each
     /// cloud and two statements, however many workspaces there are.</summary>
     private async Task<ILookup<Guid, string>> ThereAsync(IReadOnlyCollection<Guid> workspaces, CancellationToken cancel)
     {

@@ -32,7 +32,7 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
         if (stopped) await runs.WakeDispatcherAsync(cancel);
     }
 
-    /// <summary>Under the workspace's lock, from facts read under it: a click to keep it is either seen here or comes too late.</summary>
+    /// <summary>Under the workspace's lock, from facts read under it: a click to keep it is either seen here or too late.</summary>
     private async Task<bool> DecideAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

@@ -8,8 +8,8 @@ using Portal.Jobs.Runs;
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>
-/// Removes orphans: whatever a late call has made for workspaces that are released or unknown. Same order as a release, nodes first.
-/// Only if the release was some time ago, and under the workspace's lock, so that no new run begins meanwhile.
+/// Removes orphans: anything that a late call has created for workspaces that are released or unknown. Same order as a release, nodes first.
+/// Only if the release was some time ago, and under the workspace's lock, so that no new run begins in the meantime.
 /// </summary>
 public sealed class Orphans(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
@@ -27,7 +27,7 @@ public sealed class Orphans(
         foreach (var id in await ReleasedAsync(seen, cancel))
         {
             await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);
-            // Checked again under the lock: a start may have been ordered meanwhile.
+            // Checked again under the lock: a start may have been ordered in the meantime.
             if ((await ReleasedAsync([id], still.Token)).Count == 0) continue;
             log.LogWarning("Workspace {Workspace} is released but has orphans; removing them.", id);
             // What cannot be removed stays until the next time and must not keep others from being cleaned up.

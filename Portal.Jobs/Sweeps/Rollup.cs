@@ -9,7 +9,7 @@ namespace Portal.Jobs.Sweeps;
 /// </summary>
 public sealed class Rollup(NpgsqlDataSource data)
 {
-    /// <summary>Margin for spans that are written some seconds after their end.</summary>
+    /// <summary>Margin for spans that are written a few seconds after their end.</summary>
     private static readonly TimeSpan Late = TimeSpan.FromSeconds(30);
 
     public async Task RunAsync(CancellationToken cancel)

@@ -7,7 +7,7 @@ namespace Portal.Jobs.Sweeps;
 /// <summary>Writes the health of the clouds and the usage of folders as rows.</summary>
 public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHealth health)
 {
-    /// <summary>In parallel: a container engine that is unavailable, or slow to say so, must not delay the folders' figures.</summary>
+    /// <summary>In parallel: a container engine that is unavailable, or slow to respond, must not delay the folders' figures.</summary>
     public Task RunAsync(CancellationToken cancel) => Task.WhenAll(health.LookAsync(cancel), FoldersAsync(cancel));
 
     private async Task FoldersAsync(CancellationToken cancel)

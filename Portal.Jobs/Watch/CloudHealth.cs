@@ -24,7 +24,7 @@ public sealed class CapacityOptions
     public int StorageReserveGib { get; init; } = 2;
 }
 
-/// <summary>Asks the clouds for their health and keeps it in rows, for pages and policy.</summary>
+/// <summary>Checks the health of the clouds and keeps it in rows, for pages and policy.</summary>
 public sealed class CloudHealth(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
     IOptions<CapacityOptions> capacity, TimeProvider clock)
@@ -32,7 +32,7 @@ public sealed class CloudHealth(
     private const int VcpusPerCore = 4, LaunchesPerCore = 2;
     private const double MemoryShare = 0.75;
 
-    /// <summary>True if all answer.</summary>
+    /// <summary>True if all respond.</summary>
     public async Task<bool> LookAsync(CancellationToken cancel)
     {
         var (containerEngine, containerEngineFault) = await AskAsync(clusters.PrepareAsync, cancel);
@@ -72,7 +72,7 @@ public sealed class CloudHealth(
         if (containerEngine is not null) (site.NodeVcpu, site.NodeMemoryMib) = (containerEngine.Vcpus, (int)containerEngine.MemoryMib);
         site.LaunchesAtOnce = set.LaunchesAtOnce ?? containerEngine?.Vcpus * LaunchesPerCore ?? site.LaunchesAtOnce;
         site.StorageReserveBytes = (long)set.StorageReserveGib << 30;
-        // Free space known without the bytes already written would look like space promised away, so the first time both are stored together.
+        // Free space without the bytes already written would look like reserved space, so the first time both are stored together.
         if (storage is not null && !site.StorageIsKnown)
         {
             if ((await AskAsync(filesets.UsageAsync, cancel)).Report is { } seen) site.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);

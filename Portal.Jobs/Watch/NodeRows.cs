@@ -52,7 +52,7 @@ public sealed class NodeRows(NpgsqlDataSource data)
         await batch.ExecuteNonQueryAsync(cancel);
     }
 
-    /// <summary>A node that exited by itself is about to be recreated; returns how many times in this generation.</summary>
+    /// <summary>A node that exited on its own is about to be recreated; returns how many times in this generation.</summary>
     public async Task<int> BeginAgainAsync(Guid workspace, string node, string role, int generation, CancellationToken cancel)
     {
         await using var write = data.CreateCommand("""

@@ -65,7 +65,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         foreach (var id in known.Union(workspaces)) await rows.SeeAsync(id, seen.GetValueOrDefault(id), cancel);
     }
 
-    /// <summary>Outside the loop, so that a node whose log does not come delays no other node's row.</summary>
+    /// <summary>Outside the loop, so that a node whose log does not arrive does not delay another node's row.</summary>
     private async Task TellBesideAsync(Guid id, ClusterEvent died, CancellationToken cancel)
     {
         try { await TellAsync(id, died, cancel); }
@@ -73,7 +73,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         catch (Exception e) { log.LogWarning("The exit of node {Node} of workspace {Workspace} could not be recorded: {Error}", died.Node, id, e.Message); }
     }
 
-    /// <summary>The last lines, or none if they do not come in time.</summary>
+    /// <summary>The last lines, or none if they do not arrive in time.</summary>
     private async Task<IReadOnlyList<string>> LastWordsAsync(Guid id, string node, CancellationToken cancel)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -82,7 +82,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         catch (Exception e) when (e is CloudException or OperationCanceledException && !cancel.IsCancellationRequested) { return []; }
     }
 
-    /// <summary>A node exited although nobody stopped it: its last lines go into the log that the owner sees.</summary>
+    /// <summary>A node exited without being stopped: its last lines go into the log that the owner sees.</summary>
     private async Task TellAsync(Guid id, ClusterEvent died, CancellationToken cancel)
     {
         var node = died.Node!;

@@ -21,7 +21,7 @@ public sealed class Readings
 {
     private readonly ConcurrentDictionary<(Guid Workspace, string Node, int Generation), Reading> _last = new();
 
-    /// <summary>Of every node that was running at the last tick.</summary>
+    /// <summary>Readings of every node that was running at the last tick.</summary>
     public IReadOnlyCollection<Reading> Newest => [.. _last.Values];
 
     /// <summary>Compares with the previous tick and drops nodes that are not seen any more.</summary>

@@ -14,12 +14,12 @@ namespace Portal.Jobs.Watch;
 
 /// <summary>
 /// Asks every ready workspace about its activity, and writes the counts and the time of the last activity. In parallel, with a bounded
-/// number at once and a deadline for each question; workspaces that did not answer last time come last, so that they delay nobody.
+/// number at once and a deadline for each question; workspaces that did not answer last time come last, so that they do not delay others.
 /// </summary>
 public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks,
     AppToken tokens, SampleRows rows, TimeProvider clock, ILogger<Signals> log)
 {
-    /// <summary>A larger count is no count: averages of such numbers overflow in the database, and would stop the roll-up of everybody's.</summary>
+    /// <summary>A larger count is ignored: averages of such numbers overflow in the database, and would stop the roll-up of all counts.</summary>
     private const double MostCounted = 1e12;
 
     private const int AtOnce = 32, Most = 2000;
@@ -35,7 +35,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
 
     private sealed record Answer(Watched Of, IReadOnlyList<Signal> Signals, IReadOnlyList<(string Name, double Value)> Counts);
 
-    /// <summary>One look at all.</summary>
+    /// <summary>One check of all workspaces.</summary>
     public async Task LookAsync(CancellationToken cancel)
     {
         var watched = await WatchedAsync(cancel);
@@ -93,7 +93,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         })];
     }
 
-    /// <summary>Whatever one workspace answers, the others are still asked.</summary>
+    /// <summary>Whatever one workspace answers, the others are still queried.</summary>
     private async Task<Answer> AskOrSilentAsync(Watched of, CancellationToken cancel)
     {
         try { return await AskAsync(of, cancel); }
@@ -148,7 +148,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
     }
 }
 
-/// <summary>Looks every fifteen seconds.</summary>
+/// <summary>Checks every fifteen seconds.</summary>
 public sealed class SignalWatch(Signals signals, TimeProvider clock, ILogger<SignalWatch> log) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -12,8 +12,8 @@ using Portal.Jobs.Steps;
 namespace Portal.Jobs.Watch;
 
 /// <summary>
-/// Automatic restarts: recreates workers that exited by themselves, from the same plan, a bounded number of times. Under the workspace's lock and only
-/// while no run is unfinished, so that it never races one. Other nodes are left to the owner: a restarted notebook has lost what it computed.
+/// Automatic restarts: recreates workers that exited on their own, from the same plan, a bounded number of times. Under the workspace's lock and only
+/// while no run is unfinished, so that it never races one. Other nodes are left to the owner: a restarted notebook has lost its results.
 /// </summary>
 public sealed class WorkerRestarts(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NodeRows rows,
@@ -47,7 +47,7 @@ public sealed class WorkerRestarts(
         });
     }
 
-    /// <summary>Without those that used up their restarts, until their period is over: they would take the places of others.</summary>
+    /// <summary>Leaves out those that used up their restarts until their period is over: they would take the places of others.</summary>
     private async Task<IReadOnlyList<Guid>> SickAsync(CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);

@@ -11,7 +11,7 @@ public static class AccessEndpoints
 {
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
 
-    /// <summary>Endpoints before authorization: the demo sign-in, and what ends with a session.</summary>
+    /// <summary>Runs before authorization: the demo sign-in, authentication, and closing circuits whose session has ended.</summary>
     public static void UsePortalAccess(this IApplicationBuilder app)
     {
         app.UseOwnOrigin();
@@ -32,9 +32,9 @@ public static class AccessEndpoints
                 await next(http);
                 return;
             }
-            // With its own body, because the not-found page would ask for a sign-in again.
+            // With a body, because the not-found page would ask for a sign-in again.
             http.Response.StatusCode = StatusCodes.Status404NotFound;
-            await http.Response.WriteAsync("This way of signing in is not available here.", http.RequestAborted);
+            await http.Response.WriteAsync("This sign-in method is not available here.", http.RequestAborted);
         });
         app.UseAuthentication();
         app.Use(CutCircuitAsync);
@@ -103,7 +103,7 @@ public static class AccessEndpoints
 
     private static IResult NotFound(string why) => Results.Text(why, statusCode: StatusCodes.Status404NotFound);
 
-    /// <summary>A circuit first gets a moment to show that the session ended; if it stays it is cut and
+    /// <summary>A circuit first gets a moment to show that the session ended; if it stays open, it is closed and
     /// cannot come back, because the hub requires a session too.</summary>
     private static async Task CutCircuitAsync(HttpContext http, RequestDelegate next)
     {

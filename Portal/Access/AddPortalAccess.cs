@@ -37,7 +37,7 @@ public static class PortalAccess
     }
 
     /// <summary>
-    /// Lax, because people arrive by links, also from pages of apps: without its cookie such a page would be given a new one, and the forms of
+    /// Lax, because people also follow links from pages of apps: without its cookie such a page would be given a new one, and the forms of
     /// all open pages would be refused. Forms from other origins are refused by their Origin. Always Secure,
     /// also over http on localhost, which browsers accept; the framework's own setting would refuse to work there.
     /// </summary>

@@ -17,7 +17,7 @@ public static class CurrentPersonClaims
     public static Actor Actor(this ClaimsPrincipal user) =>
         new(Guid.Parse(user.FindFirstValue(PortalClaims.Person) ?? throw new InvalidOperationException("Nobody is signed in.")));
 
-    /// <summary>Hash of the portal session; throws if nobody is signed in.</summary>
+    /// <summary>Hash of the portal session; throws if no one is signed in.</summary>
     public static string SessionHash(this ClaimsPrincipal user) =>
         user.FindFirstValue(PortalClaims.Session) ?? throw new InvalidOperationException("Nobody is signed in.");
 }

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 namespace Portal.Access;
 
 /// <summary>
-/// Whether anyone may sign in as a demo person with a click. Only if nobody but this machine can connect: switched on,
+/// Whether anyone may sign in as a demo person with a click. Only if no other machine can connect: switched on,
 /// bound to loopback only, requested under the portal's own host, and not forwarded by a proxy that listens elsewhere.
 /// </summary>
 public sealed class DemoSignIn

@@ -6,8 +6,8 @@ namespace Portal.Access;
 
 public static class Health
 {
-    /// <summary>GET /health, under any host name, before everything else: 200 "ok", or 503 with the
-    /// reason. A process with the wrong schema answers nothing else.</summary>
+    /// <summary>GET /health, under any host name, ahead of everything else: 200 "ok", or 503 with the
+    /// reason. A process with the wrong schema serves nothing else.</summary>
     public static void UseHealth(this IApplicationBuilder app)
     {
         var gate = app.ApplicationServices.GetRequiredService<SchemaGate>();

@@ -1,6 +1,6 @@
 namespace Portal.Access;
 
-/// <summary>The exact allow-list of hosts: requests for anything but the portal or a host below the apps' domain are refused.</summary>
+/// <summary>The exact allow-list of hosts: requests for anything but the portal or a host under the apps' domain are refused.</summary>
 public static class KnownHosts
 {
     public static void UseKnownHosts(this IApplicationBuilder app)

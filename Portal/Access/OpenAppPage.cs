@@ -10,7 +10,7 @@ namespace Portal.Access;
 
 /// <summary>
 /// The small page that makes the browser post its ticket to the app's host. Only a POST from the portal's origin is accepted there:
-/// a link that somebody sends carries no ticket, and another site's page has another origin.
+/// a link from someone else carries no ticket, and another site's page has another origin.
 /// </summary>
 public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery antiforgery, IStringLocalizer<AccessTexts> texts)
 {
@@ -52,11 +52,11 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
         url is not null && url.StartsWith("/workspaces/", StringComparison.Ordinal) && url.Contains("/open/", StringComparison.Ordinal);
 
     /// <summary>
-    /// Offers to open an app to a person who came by a link, or explains its state and what can be done. Nothing happens before the person
+    /// Offers to open an app to a person who followed a link, or explains its state and what can be done. Nothing happens before the person
     /// clicks, because links come from anywhere and pages of compute engines have addresses with side effects. While something is in progress
-    /// the page continues by itself.
+    /// the page continues automatically.
     /// </summary>
-    /// <param name="refused">Why it could not be started just now; null if nobody tried.</param>
+    /// <param name="refused">Why it could not be started just now; null if no start was tried.</param>
     public IResult Offer(HttpContext http, AppFound app, string? path, ChangeRefusal? refused = null)
     {
         var state = app.Status switch
@@ -101,7 +101,7 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
             """;
     }
 
-    /// <summary>404, the same for an app that does not exist and for one that belongs to somebody else.</summary>
+    /// <summary>404, the same for an app that does not exist and for one that belongs to someone else.</summary>
     public IResult Nothing(HttpContext http) =>
         Page(http, texts["Nothing.Title"], $"""<p>{E(texts["Nothing.Says"])}</p><p><a href="/">{E(texts["Nothing.Link"])}</a></p>""",
             formAction: "'none'", StatusCodes.Status404NotFound);
@@ -110,7 +110,7 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
     public IResult Result(HttpContext http, OpenAppOutcome.Opened opened, string? path = null)
     {
         var app = site.AppOrigin(new(opened.App, opened.Slug));
-        // The origin must be sent, or browsers send "null"; the path never is.
+        // The origin must be sent, or browsers send "null"; the path is never sent.
         http.Response.Headers["Referrer-Policy"] = "origin";
         // The only page of the portal whose form may be posted to another host, and only to this app.
         return Page(http, texts["Open.Title", opened.Title], $"""

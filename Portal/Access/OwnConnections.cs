@@ -19,14 +19,14 @@ internal static class OwnConnections
     /// <summary>Connections belong to this process and end with it, and so does the key.</summary>
     private static readonly byte[] Key = RandomNumberGenerator.GetBytes(32);
 
-    /// <summary>To be used after authentication.</summary>
+    /// <summary>Must come after authentication in the pipeline.</summary>
     public static void UseOwnConnections(this IApplicationBuilder app) => app.UseWhen(IsHub, hub => hub.Use(HandleAsync));
 
     private static bool IsHub(HttpContext http) => http.Request.Path.StartsWithSegments(Hub, StringComparison.OrdinalIgnoreCase);
 
     private static async Task HandleAsync(HttpContext http, RequestDelegate next)
     {
-        // Without a session the hub answers nobody.
+        // Without a session the hub serves no one.
         if (http.User.FindFirstValue(PortalClaims.Session) is not { } session) await next(http);
         else if (http.Request.Path.Equals($"{Hub}/negotiate", StringComparison.OrdinalIgnoreCase)) await NegotiateAsync(http, session, next);
         else if (http.Request.Query["id"] is not { Count: > 0 } token) await next(http);

@@ -4,7 +4,7 @@ using Portal.Core.Live;
 namespace Portal.Access;
 
 /// <summary>
-/// Checks again in the rows whether open connections may stay open: when the database notifies a change, and from time to time because
+/// Checks the rows again to see whether open connections may stay open: when the database notifies a change, and periodically because
 /// a notification may be lost. Many changes at once lead to one check.
 /// </summary>
 internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger log) : BackgroundService

@@ -11,7 +11,7 @@ internal sealed class SessionEndings(FindSession sessions, Changes changes, Time
 
     protected override TimeSpan Every => TimeSpan.FromSeconds(30);
 
-    /// <param name="ended">Called once, on a pool thread; must be short.</param>
+    /// <param name="ended">Called once, on a pool thread; must return quickly.</param>
     public IDisposable On(string sessionHash, Action ended)
     {
         var holder = new Holder(ended, h => _holders.TryRemove(h, out _));

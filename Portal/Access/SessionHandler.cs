@@ -14,7 +14,7 @@ public static class PortalClaims
     public const string Person = "sub";
     public const string Name = "name", Role = "role", Issuer = "portal.issuer", Session = "portal.session";
 
-    /// <summary>As <c>IsInRole</c> expects it.</summary>
+    /// <summary>In the form that <c>IsInRole</c> expects.</summary>
     public static string Of(MemberRole role) => role switch
     {
         MemberRole.Student => "student",
@@ -26,7 +26,7 @@ public static class PortalClaims
     };
 }
 
-/// <summary>The cookie is a random key, and a row holds its hash; person and roles are read from rows with every request.</summary>
+/// <summary>The cookie is a random key, and a row holds its hash; person and roles are read from rows on every request.</summary>
 internal sealed class SessionHandler(
     IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logs, UrlEncoder encoder,
     FindSession find, BeginSession begin, EndSession end, Site site) : SignInAuthenticationHandler<AuthenticationSchemeOptions>(options, logs, encoder)

@@ -6,7 +6,7 @@ using Portal.Core.Data;
 
 namespace Portal.Access;
 
-/// <summary>An open circuit ends at once when its session's row is deleted, and at the latest at the next periodic check.</summary>
+/// <summary>An open circuit ends immediately when its session's row is deleted, or at the next periodic check at the latest.</summary>
 internal sealed class SessionWatch : RevalidatingServerAuthenticationStateProvider
 {
     private readonly FindSession _sessions;
@@ -30,7 +30,7 @@ internal sealed class SessionWatch : RevalidatingServerAuthenticationStateProvid
         }
         catch (Exception fault) when (DatabaseUnavailable.Is(fault))
         {
-            // Do not sign anybody out for that: each verb queries rows anyway, and the next check finds a session that ended meanwhile.
+            // Do not sign anyone out for that: each verb queries rows anyway, and the next check finds a session that has ended.
             return true;
         }
     }

@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Portal.Access;
 
-/// <summary>The host of one app: <c>app--slug.apps.localhost</c>. We parse it ourselves, never by a route pattern.</summary>
+/// <summary>The host of one app: <c>app--slug.apps.localhost</c>. We parse it ourselves, without a route pattern.</summary>
 public readonly record struct AppHost(string App, string Slug);
 
 /// <summary>
@@ -23,9 +23,9 @@ public sealed class Site
         if (string.Equals(SiteOf(url.Host), SiteOf(appsDomain), StringComparison.OrdinalIgnoreCase))
             throw new InvalidOperationException(
                 $"Site:AppsDomain {appsDomain} is the same site as {url.Host}: "
-                + "apps that students run would receive the portal's cookies. Give the apps a domain of their own.");
+                + "apps that students run would receive the portal's cookies. Give the apps their own domain.");
         if (installation is not { Length: >= 5 } || !installation.All(char.IsAsciiLetterOrDigit))
-            throw new InvalidOperationException("Installation:Id is not set: ten letters and digits that name this installation.");
+            throw new InvalidOperationException("Installation:Id is not set: ten letters and digits that identify this installation.");
         (PublicUrl, AppsDomain) = (url, appsDomain.ToLowerInvariant());
         _appsSuffix = $".{AppsDomain}{(url.IsDefaultPort ? "" : $":{url.Port}")}";
         var id = installation[..5];
@@ -35,25 +35,25 @@ public sealed class Site
     public Uri PublicUrl { get; }
     public string AppsDomain { get; }
 
-    /// <summary>Of the portal, in the form browsers send.</summary>
+    /// <summary>The portal's origin, in the form browsers send.</summary>
     public string Origin => PublicUrl.GetLeftPart(UriPartial.Authority);
 
     /// <summary>Cookies ignore ports, so their names contain the installation.</summary>
     public string SessionCookie { get; }
 
-    /// <summary>On the apps' hosts.</summary>
+    /// <summary>The cookie on the apps' hosts.</summary>
     public string AppCookie { get; }
 
     /// <summary>The antiforgery cookie.</summary>
     public string FormCookie { get; }
 
-    /// <summary>Exactly the portal's host and port.</summary>
+    /// <summary>Whether this is exactly the portal's host and port.</summary>
     public bool IsPortal(HostString host) => string.Equals(host.Value, PublicUrl.Authority, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>A host below the apps' domain, whether or not such an app exists.</summary>
+    /// <summary>Whether this is a host under the apps' domain; such an app need not exist.</summary>
     public bool IsBelowApps(HostString host) => host.Host.EndsWith($".{AppsDomain}", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>False for anything but one well-formed label below the apps' domain, on the portal's port.</summary>
+    /// <summary>False for anything but one well-formed label under the apps' domain, on the portal's port.</summary>
     public bool TryApp(HostString host, [MaybeNullWhen(false)] out AppHost app)
     {
         app = default;
@@ -65,7 +65,7 @@ public sealed class Site
         return true;
     }
 
-    /// <summary>Also the origin of everything there.</summary>
+    /// <summary>The app's address, which is also the origin of everything on its host.</summary>
     public string AppOrigin(AppHost app) => $"{PublicUrl.Scheme}://{app.App}--{app.Slug}{_appsSuffix}";
 
     /// <summary>

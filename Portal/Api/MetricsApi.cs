@@ -23,14 +23,14 @@ internal static class MetricsApi
     }
 }
 
-/// <summary>The windows as named in addresses.</summary>
+/// <summary>The windows, as named in URLs.</summary>
 public static class MetricsWindows
 {
     public static readonly IReadOnlyList<string> Words = ["1h", "1d", "30d"];
 
     public static string Word(MetricsWindow window) => Words[(int)window];
 
-    /// <summary>Null for an unknown word.</summary>
+    /// <summary>Null for an unknown window.</summary>
     public static MetricsWindow? Parse(string? word) => Words.ToList().IndexOf(word ?? "") is var at and >= 0 ? (MetricsWindow)at : null;
 }
 

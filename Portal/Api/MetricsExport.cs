@@ -47,7 +47,7 @@ internal sealed class MetricsExport : IDisposable
         Node("network_receive_bytes_per_second", "Bytes received from its network.", n => n.NetIn);
         Node("network_transmit_bytes_per_second", "Bytes sent to its network.", n => n.NetOut);
         Node("disk_read_bytes_per_second", "Bytes read from disks.", n => n.DiskRead);
-        Node("disk_written_bytes_per_second", "Bytes written to disks, as far as the kernel accounts for them.", n => n.DiskWritten);
+        Node("disk_written_bytes_per_second", "Bytes written to disks, to the extent that the kernel accounts for them.", n => n.DiskWritten);
         Node("scratch_bytes", "Bytes in its scratch folder.", n => n.ScratchBytes);
         Node("scratch_limit_bytes", "Hard limit of its scratch folder.", n => n.ScratchLimitBytes);
         Gauge("portal_workspace_count", "Counts reported by the compute engine of a workspace, plus kernels and terminals.",
@@ -65,12 +65,12 @@ internal sealed class MetricsExport : IDisposable
         Site("storage_free_bytes", "Free space on the disk for work folders.", (s, _) => s.StorageIsKnown ? s.StorageFreeBytes : null);
     }
 
-    /// <summary>Refuses, or reads what the exporter then returns.</summary>
+    /// <summary>Refuses the request, or reads what the exporter then returns.</summary>
     public async Task HandleAsync(HttpContext http, RequestDelegate next)
     {
         if (!HttpMethods.IsGet(http.Request.Method) || !(HasToken(http) || await IsOperatorAsync(http.User, http.RequestAborted)))
         {
-            // For programs: no page of ours in place of the status.
+            // For programs: the bare status, without one of our pages.
             if (http.Features.Get<IStatusCodePagesFeature>() is { } pages) pages.Enabled = false;
             var known = http.User.Identity?.IsAuthenticated == true;
             if (!known) http.Response.Headers.WWWAuthenticate = "Bearer";
@@ -120,7 +120,7 @@ public static class MetricsExports
         return services;
     }
 
-    /// <summary>To be used after authentication.</summary>
+    /// <summary>Must come after authentication in the pipeline.</summary>
     public static void UseMetricsExport(this IApplicationBuilder app)
     {
         var export = app.ApplicationServices.GetRequiredService<MetricsExport>();

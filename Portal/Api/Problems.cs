@@ -44,7 +44,7 @@ internal static class Problems
 
     private static string Words(Refusal why) => why.Reason switch
     {
-        RefusalReason.NameInvalid => "A name has 1 to 40 letters, digits, spaces, dots, hyphens or underscores, and begins and ends with a letter or digit.",
+        RefusalReason.NameInvalid => "A name has 1 to 40 letters, digits, spaces, dots, hyphens or underscores and must begin and end with a letter or digit.",
         RefusalReason.NameTaken => "You already have a workspace with this name.",
         RefusalReason.SizeUnknown => "The template does not offer this size.",
         RefusalReason.WorkersUnknown => "The template does not support that many workers.",
@@ -55,9 +55,9 @@ internal static class Problems
         RefusalReason.NotForClass => "The template is not offered to this class.",
         RefusalReason.EndInThePast => "The end time has passed.",
         RefusalReason.EndTooLate => "The end time is later than the class allows.",
-        RefusalReason.NeverPossible => $"This site can never run this: it does not have enough {why.Resource}.",
+        RefusalReason.NeverPossible => $"This site is too small to run this: it does not have enough {why.Resource}.",
         RefusalReason.OverQuota => $"The quota for {why.Resource} is exhausted at level {why.BindingLimit}.",
-        RefusalReason.DiskNearlyFull => "The disk of this site is nearly full. An operator has to free space.",
+        RefusalReason.DiskNearlyFull => "The disk of this site is nearly full. An operator must free up space.",
         RefusalReason.IdTaken => "This id has already been used.",
         RefusalReason.IdInvalid => "The id must be a UUID of your own; this one is all zeros.",
         _ => why.Detail ?? why.Reason.ToString(),

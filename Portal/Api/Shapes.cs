@@ -48,10 +48,10 @@ public sealed class EndOrHoursAttribute : ValidationAttribute
 /// <summary>A new end time.</summary>
 public sealed record NewEnd([property: Required] DateTimeOffset? EndAt);
 
-/// <summary>For how many hours from now a workspace is kept running even if idle.</summary>
+/// <summary>How many hours from now a workspace is kept running even if idle.</summary>
 public sealed record KeepFor([property: Required, Range(1, KeepWorkspace.MostHours)] int? Hours);
 
-/// <summary>After how many idle minutes workspaces of a class are stopped; absent or null: idle workspaces are not stopped.</summary>
+/// <summary>Idle minutes after which workspaces of a class are stopped; absent or null: idle workspaces are not stopped.</summary>
 public sealed record IdleRule([property: Range(Core.Policy.IdlePolicy.Shortest, Core.Policy.IdlePolicy.Longest)] int? Minutes);
 
 /// <summary>The new number of workers.</summary>
@@ -77,8 +77,8 @@ public sealed record ClassShape(Guid Id, string Title, int LongestHours);
 public sealed record TemplateShape(string Id, string Title, string Version, IReadOnlyList<SizeShape> Sizes, IReadOnlyList<AppShape> Apps,
     string? NotAvailable, int? Building);
 
-/// <param name="Vcpu">Of each node.</param>
-/// <param name="MemoryMib">Of each node, MiB.</param>
+/// <param name="Vcpu">vCPU of each node.</param>
+/// <param name="MemoryMib">Memory of each node, MiB.</param>
 public sealed record SizeShape(string Id, string Title, int Vcpu, int MemoryMib);
 
 /// <param name="Kernels">Whether it speaks Jupyter's kernel protocol.</param>

@@ -30,7 +30,7 @@ internal static class WorkspacesApi
         workspaces.MapPost("/{id:guid}/start", StartAsync).WithSummary("Start a stopped workspace").Produces(202).ProducesProblem(404).ProducesProblem(409);
         workspaces.MapPost("/{id:guid}/extend", ExtendAsync).WithSummary("Change its end time").Produces(202).ProducesProblem(404).ProducesProblem(422);
         workspaces.MapPost("/{id:guid}/keep", KeepAsync)
-            .WithSummary("Keep an idle workspace running for some hours")
+            .WithSummary("Keep an idle workspace running for a given number of hours")
             .Produces(202)
             .ProducesProblem(404)
             .ProducesProblem(422);

@@ -1,14 +1,14 @@
 namespace Portal.Controls;
 
 /// <summary>
-/// Announces to screen readers what others see by themselves. One polite live region per circuit, always on the page, because text that appears
+/// Announces to screen readers what sighted people notice. One polite live region per circuit, always on the page, because text that appears
 /// together with its own region is not read out reliably.
 /// </summary>
 public sealed class Announcements
 {
     private Action[] _hearers = [];
 
-    /// <summary>The newest; null before the first.</summary>
+    /// <summary>The newest announcement; null before the first.</summary>
     public Announcement? Newest { get; private set; }
 
     public void Say(string words)
@@ -17,7 +17,7 @@ public sealed class Announcements
         foreach (var hear in _hearers) hear();
     }
 
-    /// <summary>Calls at each announcement until the result is disposed.</summary>
+    /// <summary>Calls back at each announcement until the result is disposed.</summary>
     public IDisposable Listen(Action hear)
     {
         _hearers = [.. _hearers, hear];
@@ -30,5 +30,5 @@ public sealed class Announcements
     }
 }
 
-/// <param name="Number">Makes the same words be read out twice.</param>
+/// <param name="Number">Makes screen readers read the same words again.</param>
 public sealed record Announcement(long Number, string Words);

@@ -2,7 +2,7 @@ namespace Portal.Controls;
 
 /// <summary>
 /// A one-second tick per circuit, for what ages on a page: "2 min ago", the duration of a step. Ticks only while
-/// somebody listens; listeners render only when their text changed.
+/// something listens; listeners render only when their text has changed.
 /// </summary>
 public sealed class Heartbeat(TimeProvider clock) : IDisposable
 {
@@ -12,7 +12,7 @@ public sealed class Heartbeat(TimeProvider clock) : IDisposable
 
     public DateTimeOffset Now => clock.GetUtcNow();
 
-    /// <summary>Calls once a second, on any thread, until the result is disposed.</summary>
+    /// <summary>Calls back once a second, on any thread, until the result is disposed.</summary>
     public IDisposable Listen(Action beat)
     {
         lock (_gate)

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Portal.Controls;
 
-/// <summary>Durations in the few units that people read at a glance, and sizes likewise.</summary>
+/// <summary>Durations and sizes in the few units that people can read at a glance.</summary>
 public static class Length
 {
     public static string Of(TimeSpan t) => t switch

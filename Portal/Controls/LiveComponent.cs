@@ -8,7 +8,7 @@ namespace Portal.Controls;
 
 /// <summary>
 /// A component that shows a live value. It owns the cancellation token and the fault, and renders at most four times a
-/// second: the first change at once, later ones together. Skipped values never matter, because each is complete.
+/// second: the first change immediately, later ones together. Skipped values never matter, because each is complete.
 /// </summary>
 public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T : class
 {
@@ -70,7 +70,7 @@ public abstract class LiveComponent<T> : ComponentBase, IAsyncDisposable where T
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
-            // The page was closed while it loaded.
+            // The page was closed while it was loading.
         }
         catch (Exception fault)
         {

@@ -4,7 +4,7 @@ namespace Portal.Controls;
 public sealed record Message(long Number, string Text, bool Warns);
 
 /// <summary>
-/// The messages of one circuit. Our own, because MudBlazor's snackbar writes style elements, which our content security policy refuses.
+/// The messages of one circuit. Our own control, because MudBlazor's snackbar writes style elements, which our content security policy blocks.
 /// </summary>
 public sealed class Messages(TimeProvider clock) : IDisposable
 {
@@ -20,7 +20,7 @@ public sealed class Messages(TimeProvider clock) : IDisposable
     /// <summary>Oldest first.</summary>
     public IReadOnlyList<Message> Shown => _shown;
 
-    /// <summary>Says that something was done, or with <paramref name="warns"/> that it was not. Disappears after some seconds.</summary>
+    /// <summary>Says that something was done, or with <paramref name="warns"/> that it was not. Disappears after a few seconds.</summary>
     public void Say(string text, bool warns = false)
     {
         lock (_gate)
@@ -42,7 +42,7 @@ public sealed class Messages(TimeProvider clock) : IDisposable
         Tell();
     }
 
-    /// <summary>Calls at each change, on any thread, until the result is disposed.</summary>
+    /// <summary>Calls back at each change, on any thread, until the result is disposed.</summary>
     public IDisposable Listen(Action changed)
     {
         lock (_gate) _hearers = [.. _hearers, changed];

@@ -5,7 +5,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Controls;
 
-/// <summary>Sizes in words.</summary>
+/// <summary>Sizes as text.</summary>
 public static class Sizes
 {
     public static double Gib(int mib) => mib / 1024.0;

@@ -5,7 +5,7 @@ namespace Portal.Features;
 
 public static class PortalFeatures
 {
-    /// <summary>What pages of several features share besides controls.</summary>
+    /// <summary>Services that pages of several features share.</summary>
     public static IServiceCollection AddPortalFeatures(this IServiceCollection services) =>
         services.AddScoped<WorkspaceActionHandler>().AddScoped<TemplateActionHandler>();
 }

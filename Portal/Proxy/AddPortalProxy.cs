@@ -20,7 +20,7 @@ public static class PortalProxy
         return services;
     }
 
-    /// <summary>Before everything of ours: a request for an app's host must never reach a page, an endpoint or a file of the portal.</summary>
+    /// <summary>Runs first: a request for an app's host must never reach a page, an endpoint or a file of the portal.</summary>
     public static void UseAppHosts(this IApplicationBuilder app)
     {
         var site = app.ApplicationServices.GetRequiredService<Site>();
@@ -28,7 +28,7 @@ public static class PortalProxy
         app.MapWhen(http => site.IsBelowApps(http.Request.Host), apps => apps.Run(proxy.HandleAsync));
     }
 
-    /// <summary>Anonymous as far as routing is concerned: people who may not see it get 404, not a sign-in.</summary>
+    /// <summary>Anonymous for routing: people who may not see it get 404, not a sign-in.</summary>
     public static void MapJobsDashboard(this IEndpointRouteBuilder routes)
     {
         var dashboard = routes.ServiceProvider.GetRequiredService<JobsDashboard>();

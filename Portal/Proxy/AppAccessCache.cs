@@ -10,7 +10,7 @@ using Portal.Core.Live;
 namespace Portal.Proxy;
 
 /// <summary>
-/// Accesses in use, as last read from the rows. After a change that the database notifies they are checked within a fraction of a second,
+/// Current accesses, as last read from the rows. After a change that the database notifies they are checked within a fraction of a second,
 /// and at least every minute; a revoked access is cut, including open WebSockets and downloads.
 /// </summary>
 internal sealed class AppAccessCache(IDbContextFactory<PortalDb> databases, FindSession sessions, AppToken tokens, Changes changes,
@@ -111,7 +111,7 @@ internal sealed class CachedAppAccess : IDisposable
 
     public AppAccess Access { get; private set; }
 
-    /// <summary>Of the app; null if it asks for none.</summary>
+    /// <summary>Token of the app; null if it requires none.</summary>
     public string? Token { get; }
 
     /// <summary>Prefix of notifications about its workspace.</summary>

@@ -24,12 +24,12 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
 
     public Task TooLargeAsync(HttpContext http, AppHost host) => SayAsync(http, StatusCodes.Status413PayloadTooLarge, "App.TooLarge", host);
 
-    /// <summary>The app is open but does not answer: 503 for scripts, which understand that; the given status for people.</summary>
+    /// <summary>The app is open but does not respond: 503 for scripts, which understand that; the given status for people.</summary>
     public Task UnavailableAsync(HttpContext http, AppHost host, string target, int status) =>
         IsPage(http) ? SayAsync(http, status, "App.Unavailable", host, target) : TellScriptAsync(http, "unavailable", "App.Unavailable.Script");
 
     /// <summary>
-    /// Nothing is open here for this browser. Scripts always get the same 503, whoever asks and whatever has ended or never existed: a 404
+    /// Nothing is open here for this browser. Scripts always get the same 503, no matter who asks and whether the app has ended or never existed: a 404
     /// would mean that their file or kernel is missing.
     /// </summary>
     public Task ClosedAsync(HttpContext http, AppHost host, string target)
@@ -55,7 +55,7 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
     public static bool AsksForWorker(HttpRequest request) =>
         request.Headers.ContainsKey("Service-Worker") || request.Headers["Sec-Fetch-Dest"] == "serviceworker";
 
-    /// <summary>To the portal's page that opens this app, and comes back to this path.</summary>
+    /// <summary>Redirects to the portal's page that opens this app, which then returns to this path.</summary>
     public void LeadToPortal(HttpContext http, AppHost host, string target)
     {
         AppTransformer.Protect(http.Response.Headers);
@@ -64,11 +64,11 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
         http.Response.Headers.Location = site.Origin + OpenAppPage.Address(host, AppTarget.AsLink(target));
     }
 
-    /// <summary>A person looks at it, in a tab or a frame.</summary>
+    /// <summary>Shown to a person, in a tab or a frame.</summary>
     private static bool IsPage(HttpContext http) =>
         HttpMethods.IsGet(http.Request.Method) && !http.IsUpgrade() && http.Request.Headers["Sec-Fetch-Mode"] == "navigate";
 
-    /// <summary>In a tab, so the person may be redirected to the portal.</summary>
+    /// <summary>Shown in a tab, so the person may be redirected to the portal.</summary>
     public static bool IsTab(HttpContext http) => IsPage(http) && http.Request.Headers["Sec-Fetch-Dest"] == "document";
 
     private Task TellScriptAsync(HttpContext http, string reason, string text)

@@ -2,11 +2,11 @@ using Portal.Access;
 
 namespace Portal.Proxy;
 
-/// <summary>Filters cookies by their raw text, split at semicolons as browsers do, quoted or not. What passes is unchanged.</summary>
+/// <summary>Filters cookies by their raw text, split at semicolons as browsers do, quoted or not. What is let through is unchanged.</summary>
 internal static class AppCookies
 {
     /// <summary>A request's cookies without the portal's own; null if none is left.</summary>
-    /// <param name="site">Names the portal's cookies.</param>
+    /// <param name="site">Knows the names of the portal's cookies.</param>
     public static string? ForApp(IEnumerable<string?> sent, Site site)
     {
         var all = string.Join("; ", sent.Where(s => !string.IsNullOrEmpty(s)));

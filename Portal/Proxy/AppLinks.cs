@@ -10,7 +10,7 @@ namespace Portal.Proxy;
 /// </summary>
 public sealed class AppLinks(Site site, AppAccess access)
 {
-    /// <summary>Below this path a page's own scripts reach the other nodes of its workspace; see <see cref="AppProxy"/>.</summary>
+    /// <summary>Path under which a page's own scripts reach the other nodes of its workspace; see <see cref="AppProxy"/>.</summary>
     public const string Through = "/.portal/to";
 
     /// <summary>Precedes a full address, as in <c>/.portal/at/http://worker0:8042/node</c>, and redirects to it. For
@@ -19,7 +19,7 @@ public sealed class AppLinks(Site site, AppAccess access)
 
     private const int LongestName = 60, LongestPort = 5;
 
-    /// <summary>There is something to link to, and the page is a compute engine's: a notebook's content belongs to its author.</summary>
+    /// <summary>There is something to link to, and the page belongs to a compute engine: a notebook's content belongs to its author.</summary>
     public bool Any => !access.Kernels && access.TokenApp is null && access.Links.Count > 1;
 
     /// <summary>Maximum length of text from "http:" to the end of a port.</summary>
@@ -49,7 +49,7 @@ public sealed class AppLinks(Site site, AppAccess access)
         if (!absolute.StartsWith("http://", StringComparison.OrdinalIgnoreCase)) return null;
         if (!Uri.TryCreate(absolute, UriKind.Absolute, out var url) || url.UserInfo.Length > 0) return null;
         if (Find(url.Host, url.Port) is not { } link) return null;
-        // As it was written, because Uri may change it, above all bytes that are not ASCII.
+        // Exactly as it was written, because Uri may change it, especially bytes that are not ASCII.
         var rest = absolute["http://".Length..];
         rest = rest.IndexOfAny(['/', '?', '#']) is var end and >= 0 ? rest[end..] : "";
         if (!rest.StartsWith('/')) rest = "/" + rest;
@@ -77,7 +77,7 @@ public sealed class AppLinks(Site site, AppAccess access)
             if (end == digits && end < text.Length) return (null, end);
         }
         if (end == text.Length && !last) return (null, -1);
-        // http://worker0:8042@elsewhere means the host elsewhere.
+        // http://worker0:8042@elsewhere names the host "elsewhere".
         if (end < text.Length && (IsName(text[end]) || text[end] is (byte)'@' or (byte)':' or (byte)'%' or (byte)'_' or >= 0x80)) return (null, end);
         return (Find(System.Text.Encoding.ASCII.GetString(host), port), end);
     }

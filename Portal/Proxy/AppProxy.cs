@@ -6,14 +6,14 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Portal.Proxy;
 
-/// <summary>App traffic: check and forward, nothing else. Direct forwarding, so there are no routes or clusters to reload.</summary>
+/// <summary>App traffic: checks and forwards, nothing else. It forwards directly, so there are no routes or clusters to reload.</summary>
 internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, EnterApp enter, Site site, AppAnswers answers, TimeProvider clock)
 {
     /// <summary>Maximum body size that is sent to an app, bytes: large enough to upload a data set.</summary>
     private const long LargestUpload = 8L << 30;
     private const int LargestTicketForm = 4 << 10;
 
-    /// <summary>Of <see cref="AppLinks.Through"/> and <see cref="AppLinks.At"/>.</summary>
+    /// <summary>Number of path segments of <see cref="AppLinks.Through"/> and <see cref="AppLinks.At"/>.</summary>
     private const int SegmentsBefore = 2;
 
     // A notebook may compute for a long time without sending anything.
@@ -33,13 +33,13 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
         else await ForwardAsync(http, host, entry, entry.Access.Address, entry.Token, target);
     }
 
-    /// <summary>By the decoded path, which has the target's segments: dot segments have been refused, and an encoded slash is not decoded.</summary>
+    /// <summary>Judged by the decoded path, which has the target's segments: dot segments were refused, and an encoded slash is not decoded.</summary>
     private static bool IsBelow(HttpContext http, string path) => http.Request.Path.StartsWithSegments(path, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
     /// A script of a compute engine's page asks another node of its own workspace, as HDFS does for uploads. It asks its own host, so that no
     /// page ever needs permission to read another host; only a script's request is answered, never one that would be shown or run as a page,
-    /// and nodes that were given a token can neither ask nor be asked.
+    /// and nodes that were given a token can neither send nor receive such requests.
     /// </summary>
     private async Task ThroughAsync(HttpContext http, AppHost host, string target)
     {
@@ -74,7 +74,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
 
     /// <summary>
     /// Browsers treat all apps as one site and would send this app's cookie with requests from another app's page. So a request that writes, opens a
-    /// WebSocket or has an Origin at all must come from a page of this very host; other pages may only link here.
+    /// WebSocket or has an Origin at all must come from a page on this same host; other pages may only link here.
     /// </summary>
     private static bool MayAsk(HttpContext http, string own)
     {
@@ -86,7 +86,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
             || (http.Request.Headers["Sec-Fetch-Mode"] == "navigate" && http.Request.Headers["Sec-Fetch-Dest"] == "document");
     }
 
-    /// <summary>Exchanges a ticket in the body of a POST from a portal page for a cookie on this host. Nothing else below /.portal exists.</summary>
+    /// <summary>Exchanges a ticket in the body of a POST from a portal page for a cookie on this host. Nothing else exists under /.portal.</summary>
     private async Task EnterAsync(HttpContext http, AppHost host)
     {
         var origin = http.Request.Headers.Origin;
@@ -129,7 +129,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
     {
         if (node is not { } address)
         {
-            // The portal's page knows the state of the node and explains it.
+            // The portal's page shows and explains the state of the node.
             if (through) await answers.UnavailableAsync(http, host, "/", StatusCodes.Status503ServiceUnavailable);
             else if (AppAnswers.IsTab(http)) answers.LeadToPortal(http, host, target);
             else await answers.UnavailableAsync(http, host, target, StatusCodes.Status503ServiceUnavailable);

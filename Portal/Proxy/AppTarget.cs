@@ -11,11 +11,11 @@ internal static class AppTarget
     /// <summary>Allowed in a request, but not in the link made from it.</summary>
     private const string NotInLinks = "\"<>\\^`{|}[]";
 
-    /// <summary>Path and query of a request; null for what is not forwarded, see <see cref="Read"/>.</summary>
+    /// <summary>Path and query of a request; null if it is not forwarded, see <see cref="Read"/>.</summary>
     public static string? Of(HttpContext http) => Read(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
 
     /// <summary>
-    /// Null for what servers parse differently: dot segments, a fragment, control and non-ASCII bytes; and for a target without a path:
+    /// Null for anything that servers parse differently: dot segments, a fragment, control and non-ASCII bytes; and for a target without a path:
     /// a host alone (CONNECT) and "*".
     /// </summary>
     /// <param name="raw">The request target (RFC 9112 §3.2) in origin or absolute form. Kestrel has compared the host of the absolute form with Host.</param>

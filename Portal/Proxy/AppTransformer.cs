@@ -11,13 +11,13 @@ namespace Portal.Proxy;
 /// a service worker. Everything else passes unchanged: headers are examined as raw text, because parsing and writing them again changes them.
 /// </summary>
 /// <param name="target">Path and query requested from the app, from <see cref="AppTarget"/>.</param>
-/// <param name="token">Of the app; null if it asks for none.</param>
+/// <param name="token">Token of the app; null if it requires none.</param>
 /// <param name="links">Where links to other nodes of the workspace lead.</param>
-/// <param name="through">The page of another node asks, through its own host: no cookies of either host pass.</param>
+/// <param name="through">The request comes from another node's page, through its own host: no cookies of either host are passed on.</param>
 internal sealed class AppTransformer(Site site, string target, string? token, AppLinks links, TimeProvider clock, bool through = false) : HttpTransformer
 {
     /// <summary>
-    /// From this size on, bytes, an app is asked whether it accepts a body before it is sent: an app
+    /// From this size in bytes, an app is asked whether it accepts a body before it is sent: an app
     /// that refuses closes the connection, and its response would be lost.
     /// </summary>
     private const long AskedFirst = 1 << 20;
@@ -29,7 +29,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
     private static readonly string[] NotForApps = ["Forwarded", "X-Real-IP", "Via", HeaderNames.Authorization, HeaderNames.ProxyAuthorization,
         HeaderNames.Cookie];
 
-    /// <summary>Would affect more than the app's own host, or more than this response.</summary>
+    /// <summary>Headers that would affect more than the app's own host, or more than this response.</summary>
     private static readonly string[] NotForBrowsers =
         [HeaderNames.Authorization, HeaderNames.StrictTransportSecurity, HeaderNames.AltSvc, "Public-Key-Pins", "Server", "Service-Worker-Allowed",
             "Clear-Site-Data"];
@@ -40,7 +40,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         proxyRequest.RequestUri = AppTarget.At(destinationPrefix, target);
         var headers = proxyRequest.Headers;
-        // Never enumerated otherwise: that parses them, drops what it does not understand and rewrites the rest.
+        // Never enumerated in any other way: that parses them, drops what it does not understand and rewrites the rest.
         foreach (var name in headers.NonValidated.Select(h => h.Key).Where(IsNotForApps).ToList()) headers.Remove(name);
         if (!through && AppCookies.ForApp(httpContext.Request.Headers.Cookie, site) is { } cookies)
             headers.TryAddWithoutValidation(HeaderNames.Cookie, cookies);
@@ -80,7 +80,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
         var headers = http.Response.Headers;
         var navigates = http.Request.Headers["Sec-Fetch-Mode"].ToString() is "" or "navigate";
         if (links.Lead(headers.Location, navigates) is { } location) headers.Location = location;
-        // A response compressed although plain was requested stays compressed: decompressing can cost as much as the app chooses.
+        // A response that is compressed although plain was requested stays compressed: the app decides what decompressing costs.
         if (answer.StatusCode is HttpStatusCode.PartialContent || headers.ContentEncoding is not ([] or ["" or "identity"])) return;
         var type = answer.Content.Headers.ContentType?.MediaType;
         if (string.Equals(type, "text/html", StringComparison.OrdinalIgnoreCase))
@@ -137,7 +137,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
 
     private bool Tells(string? value) => token is not null && value?.Contains(token, StringComparison.OrdinalIgnoreCase) == true;
 
-    /// <summary>A control byte can be read in a header but not written; the page is sent without that header.</summary>
+    /// <summary>A control byte can be read from a header but not written to one; the page is sent without that header.</summary>
     private static void LeaveOutUnwritable(System.Net.Http.Headers.HttpHeaders headers)
     {
         static bool IsControl(char c) => c is (< ' ' and not '\t') or '\u007f';

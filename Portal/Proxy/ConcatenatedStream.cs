@@ -1,6 +1,6 @@
 namespace Portal.Proxy;
 
-/// <summary>What was already read, and then the rest.</summary>
+/// <summary>The bytes already read, followed by the rest.</summary>
 internal sealed class ConcatenatedStream(ReadOnlyMemory<byte> start, Stream rest) : Stream
 {
     private ReadOnlyMemory<byte> _start = start;

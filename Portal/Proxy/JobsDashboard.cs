@@ -18,7 +18,7 @@ internal sealed class JobsDashboard(JobsClient jobs, IHttpForwarder forwarder, I
 
     public async Task HandleAsync(HttpContext http)
     {
-        // From the rows, not the claim, so that a revoked role is effective at the next request.
+        // From the rows, not the claim, so that revoking a role takes effect at the next request.
         if (!await MayAsync(http.User, http.RequestAborted))
         {
             http.Response.StatusCode = StatusCodes.Status404NotFound;

@@ -68,7 +68,7 @@ public sealed class LinkStream(Stream page, AppLinks links, TimeProvider clock) 
         return _have;
     }
 
-    /// <summary>Writes what is certain; returns how much of the text that was.</summary>
+    /// <summary>Writes the text that cannot change any more; returns how much that was.</summary>
     private int Settle(ReadOnlySpan<byte> text, bool last)
     {
         var from = 0;
@@ -98,7 +98,7 @@ public sealed class LinkStream(Stream page, AppLinks links, TimeProvider clock) 
         }
     }
 
-    /// <summary>How many of the last bytes may begin a link.</summary>
+    /// <summary>How many of the last bytes may be the beginning of a link.</summary>
     private static int Beginning(ReadOnlySpan<byte> text)
     {
         for (var count = Math.Min(6, text.Length); count > 1; count--)
@@ -106,7 +106,7 @@ public sealed class LinkStream(Stream page, AppLinks links, TimeProvider clock) 
         return text is [.., (byte)'/' or (byte)'h' or (byte)'H'] ? 1 : 0;
     }
 
-    /// <summary>Start of the link that has "//" here; null if these belong to something else, such as another scheme or a comment.</summary>
+    /// <summary>Start of the link that has "//" here; null if they belong to something else, such as another scheme or a comment.</summary>
     private int? Begin(ReadOnlySpan<byte> text, int at, int from)
     {
         var before = Before(text, at);

@@ -7,7 +7,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Proxy;
 
-/// <summary>Node logs, which Jobs serves; the rows decide each time whether a person may read one.</summary>
+/// <summary>Node logs, which Jobs serves; each time, the rows decide whether a person may read one.</summary>
 internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
 {
     /// <summary>Number of earlier lines shown when following begins.</summary>
@@ -16,7 +16,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
     /// <summary>Limit of a download, UTF-16 units: more than Jobs sends.</summary>
     private const int MostOfAFile = 6 << 20;
 
-    /// <summary>Line by line, while the node is running and somebody listens. Ends at once if this person may not read
+    /// <summary>Line by line, while the node is running and someone is reading. Ends immediately if this person may not read
     /// it. Throws <see cref="HttpRequestException"/> while Jobs is unavailable.</summary>
     public async IAsyncEnumerable<string> FollowAsync(Actor actor, Guid workspace, string node, [EnumeratorCancellation] CancellationToken cancel)
     {
@@ -42,7 +42,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
                 return;
             }
             http.Response.ContentType = "text/plain; charset=utf-8";
-            // The name of a node is one of ours, and the header contains nothing else.
+            // The node name was chosen by us, and the header contains nothing else that could vary.
             http.Response.Headers.ContentDisposition = $"attachment; filename=\"{node}.log\"";
             http.Response.Headers.CacheControl = "no-store";
             var left = MostOfAFile;
@@ -58,7 +58,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
         }
     }
 
-    /// <summary>A node's output as clean lines: cleaned again here, where it becomes part of a page.</summary>
+    /// <summary>A node's output as clean lines: cleaned again here, before it becomes part of a page.</summary>
     private static async IAsyncEnumerable<string> LinesAsync(HttpResponseMessage answer, [EnumeratorCancellation] CancellationToken cancel)
     {
         var lines = new LogLines();

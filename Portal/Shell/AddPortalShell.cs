@@ -5,7 +5,7 @@ using Portal.Theme;
 
 namespace Portal.Shell;
 
-/// <summary>Pages, controls and their frame.</summary>
+/// <summary>Pages, controls and the frame around them.</summary>
 public static class PortalShell
 {
     /// <summary>Languages of the texts.</summary>
@@ -21,7 +21,7 @@ public static class PortalShell
         services.AddScoped<ClassChoice>();
         services.AddRazorComponents().AddInteractiveServerComponents(circuits =>
         {
-            // A lost tab reconnects within a minute or starts again from the row; until then it uses memory and keeps reading.
+            // A disconnected tab reconnects within a minute or starts again from the rows; until then it uses memory and keeps reading.
             circuits.DisconnectedCircuitRetentionPeriod = TimeSpan.FromMinutes(1);
             circuits.DisconnectedCircuitMaxRetained = 50;
         });
@@ -36,11 +36,11 @@ public static class PortalShell
         return services;
     }
 
-    /// <summary>Applied to every response of the portal. Before authentication; after the proxy of the apps' hosts, whose responses are not ours.</summary>
+    /// <summary>Applied to every response of the portal. Before authentication, and after the apps' proxy, whose responses are not ours.</summary>
     public static void UsePortalShell(this WebApplication app)
     {
         app.UseSecurityHeaders();
-        // A program that calls the API gets the API's own response, not a page.
+        // A program that calls the API gets the API's response, not a page.
         app.UseWhen(IsForPeople, pages =>
         {
             pages.UseExceptionHandler("/error", createScopeForErrors: true);
@@ -48,11 +48,11 @@ public static class PortalShell
         });
         app.UseRequestLocalization(Cultures[0]);
         app.UseResponseCompression();
-        // Named here, so that routing runs again for an error or not-found page.
+        // Called explicitly, so that routing runs again for an error or not-found page.
         app.UseRouting();
     }
 
-    /// <summary>Answers requests that fail because the database is unavailable accordingly, for people and programs.</summary>
+    /// <summary>Gives people and programs a proper response to requests that fail because the database is unavailable.</summary>
     public static void UseUnavailable(this IApplicationBuilder app) => app.Use(app.ApplicationServices.GetRequiredService<Unavailable>().CatchAsync);
 
     /// <summary>Files, the stylesheet and the pages. Pages require a signed-in person; files and css do not.</summary>

@@ -10,7 +10,7 @@ public sealed class ClassChoice(IJSRuntime js)
     private readonly List<Action> _listeners = [];
     private Guid? _id;
 
-    /// <summary>Calls after another class was chosen, on the circuit's thread, until the result is disposed.</summary>
+    /// <summary>Calls back after another class was chosen, on the circuit's thread, until the result is disposed.</summary>
     public IDisposable Listen(Action listener)
     {
         _listeners.Add(listener);

@@ -4,7 +4,7 @@ using Microsoft.JSInterop;
 namespace Portal.Shell;
 
 /// <summary>
-/// After a navigation the focus goes to the new page's title, as a browser that loads a page begins to read there. The first page of a visit
+/// After a navigation the focus moves to the new page's title, so that a screen reader starts there. The first page of a visit
 /// is left alone, so that the first Tab reaches the skip link. (Blazor's own FocusOnNavigate moves the focus there too.)
 /// </summary>
 public sealed class FocusTitle : ComponentBase

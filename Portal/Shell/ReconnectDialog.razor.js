@@ -1,4 +1,4 @@
-// What a person sees when the circuit is lost or paused, and how the page recovers by itself.
+// What a person sees when the circuit is lost or paused, and how the page recovers automatically.
 const dialog = document.getElementById("components-reconnect-modal");
 const tryAgainAfter = 3000;
 const pauseAfter = 120000;

@@ -11,7 +11,7 @@ public static class SecurityHeaders
         "default-src 'self'; script-src 'self'; style-src-elem 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; "
         + "font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
-    /// <summary>An endpoint may set stricter ones of its own.</summary>
+    /// <summary>An endpoint may set stricter ones itself.</summary>
     public static void UseSecurityHeaders(this IApplicationBuilder app)
     {
         app.Use((http, next) =>

@@ -11,7 +11,7 @@ public static class StatusWords
 
     private static string Of(WorkspaceView workspace, IStringLocalizer<ShellTexts> text) => workspace switch
     {
-        // A launch that starts at once waits for nobody.
+        // A launch that starts immediately is not waiting.
         { Status: WorkspaceStatus.Queued, Queue: { WaitsFor: not null } queue } => text["Heard.Queued", workspace.Name, queue.Place],
         { Status: WorkspaceStatus.Ready or WorkspaceStatus.Failed or WorkspaceStatus.Attention or WorkspaceStatus.Stopped } =>
             text[$"Heard.{workspace.Status}", workspace.Name],

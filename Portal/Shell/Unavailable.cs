@@ -9,11 +9,11 @@ namespace Portal.Shell;
 
 /// <summary>
 /// While the database is unavailable: 503 with Retry-After and a sentence, as a problem document for programs that call the API, as a page for
-/// people, as a line of text for anyone else. The page needs nothing that could be unavailable too: no database, circuit or file.
+/// people, as a line of text for anything else. The page needs nothing that could also be unavailable: no database, circuit or file.
 /// </summary>
 public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, ILogger<Unavailable> log)
 {
-    /// <summary>Gives this response to every request that fails further in for this reason.</summary>
+    /// <summary>Gives this response to every request that fails for this reason later in the pipeline.</summary>
     public async Task CatchAsync(HttpContext http, RequestDelegate next)
     {
         try
@@ -28,7 +28,7 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
     }
 
     /// <summary>The response itself.</summary>
-    /// <param name="why">A reason other than an unavailable database, in words for everyone.</param>
+    /// <param name="why">A reason other than an unavailable database, as text that anyone may see.</param>
     public async Task SayAsync(HttpContext http, string? why = null)
     {
         http.Response.Clear();

@@ -4,7 +4,7 @@ using System.Text;
 namespace Portal.Theme;
 
 /// <summary>
-/// The style of the portal's few own responses on an app's host. Small and inline, because nothing of the portal is served there;
+/// The style of the portal's few responses on an app's host. Small and inline, because nothing of the portal is served there;
 /// a content security policy allows exactly this text and no other.
 /// </summary>
 public static class PlainStyle

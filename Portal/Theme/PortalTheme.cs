@@ -2,10 +2,10 @@ using MudBlazor;
 
 namespace Portal.Theme;
 
-/// <summary>Translates the tokens for MudBlazor. The only place where the two vocabularies meet.</summary>
+/// <summary>Translates our tokens into MudBlazor's. The only place that knows both.</summary>
 public static class PortalTheme
 {
-    /// <summary>One theme for one scheme: MudBlazor prints its light palette, so the dark tokens are given as that.</summary>
+    /// <summary>One theme for one scheme: MudBlazor writes only its light palette, so the dark tokens are passed as that.</summary>
     public static MudTheme For(Tokens tokens) => new()
     {
         PaletteLight = PaletteFor(tokens),

@@ -6,8 +6,8 @@ using MudBlazor;
 namespace Portal.Theme;
 
 /// <summary>
-/// The look of the portal as one stylesheet: available fonts, both themes selected by <c>html[data-theme]</c>, and the
-/// css files beside shell, controls and features. It replaces MudThemeProvider, whose style element arrives only
+/// The portal's appearance as one stylesheet: available fonts, both themes selected by <c>html[data-theme]</c>, and the
+/// css files next to shell, controls and features. It replaces MudThemeProvider, whose style element arrives only
 /// when the circuit is up (a flash of the wrong theme) and needs a weaker CSP.
 /// </summary>
 public sealed class ThemeStylesheet
@@ -20,7 +20,7 @@ public sealed class ThemeStylesheet
     /// <param name="files">wwwroot: a missing font file is not requested.</param>
     public ThemeStylesheet(IWebHostEnvironment files)
     {
-        // Publishing adds the fonts afterwards, so the list of static files does not contain them.
+        // The fonts are added after publishing, so the list of static files does not contain them.
         FontFile? sans = FontFile.Find(files.WebRootFileProvider, Scale.Sans, "inter", "100 900"),
             mono = FontFile.Find(files.WebRootFileProvider, Scale.Mono, "mono", "100 800");
         _fonts = [.. new[] { sans, mono }.OfType<FontFile>()];
@@ -32,13 +32,13 @@ public sealed class ThemeStylesheet
     /// <summary>The whole stylesheet.</summary>
     public string Css { get; }
 
-    /// <summary>Address below the site's root; it contains a hash of the content, so it may be cached forever.</summary>
+    /// <summary>Path under the site's root; it contains a hash of the content, so it may be cached forever.</summary>
     public string Href { get; }
 
     /// <summary>The sans font, if we serve it and it is worth a preload.</summary>
     public string? SansHref { get; }
 
-    /// <summary>Serves stylesheet and fonts; also to people who are not signed in.</summary>
+    /// <summary>Serves the stylesheet and fonts, even to people who are not signed in.</summary>
     public static void Map(IEndpointRouteBuilder routes)
     {
         var sheet = routes.ServiceProvider.GetRequiredService<ThemeStylesheet>();
@@ -59,7 +59,7 @@ public sealed class ThemeStylesheet
 
     private static string Hash(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content))[..12];
 
-    /// <summary>A font of ours: fonts/NAME.woff2 below wwwroot.</summary>
+    /// <summary>One of our fonts: fonts/NAME.woff2 under wwwroot.</summary>
     private sealed record FontFile(string Href, string Css, byte[] Bytes)
     {
         public static FontFile? Find(IFileProvider files, string family, string name, string weights)

@@ -1,6 +1,6 @@
 namespace Portal.Theme;
 
-/// <summary>Every colour of the product, once for a light and once for a dark page. Nothing else names a colour.</summary>
+/// <summary>Every colour of the product, once for light and once for dark pages. No other code names a colour.</summary>
 public sealed record Tokens
 {
     public required string Scheme { get; init; }

@@ -37,7 +37,7 @@ public static class Machine
         return As(status["Uid"].Split('\t')[0], status["Gid"].Split('\t')[0], command);
     }
 
-    /// <summary>Runs a command under an account without any group or privilege.</summary>
+    /// <summary>Runs a command under an account without any groups or privileges.</summary>
     public static (int Code, string Words) As(string uid, string gid, params string[] command) =>
         Try("setpriv", [$"--reuid={uid}", $"--regid={gid}", "--clear-groups", .. command]);
 
@@ -57,7 +57,7 @@ public static class Machine
         return (process.ExitCode, words);
     }
 
-    /// <summary>As the administrator of the installation's database.</summary>
+    /// <summary>Runs SQL as the administrator of the installation's database.</summary>
     public static void Sql(string statement)
     {
         var (code, words) = Try("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", $"{Run}/pg", "-U", "postgres", "-d", "portal", "-c", statement);

@@ -5,7 +5,7 @@ using Microsoft.Playwright;
 
 namespace Portal.E2E;
 
-/// <summary>Requirements for every page, and its screenshot in e2e/screenshots for people to look at.</summary>
+/// <summary>Requirements for every page, and its screenshot in e2e/screenshots for visual review.</summary>
 public static class PageChecks
 {
     private static readonly AxeRunOptions Wcag =
@@ -32,7 +32,7 @@ public static class PageChecks
     {
         foreach (var theme in (string[])["dark", "light"])
         {
-            // Pages outside of the site follow the browser.
+            // Pages outside the site follow the browser.
             await visit.Page.EmulateMediaAsync(new() { ColorScheme = theme == "dark" ? ColorScheme.Dark : ColorScheme.Light });
             await visit.Page.EvaluateAsync("theme => window.portal?.chooseTheme(theme)", theme);
             foreach (var width in (int[])[390, 1280])

@@ -28,7 +28,7 @@ public sealed class Site : IAsyncLifetime
         _browser = await BrowserAsync();
     }
 
-    /// <summary>A browser beside the shared one, for tests that need other arguments; the caller disposes it.</summary>
+    /// <summary>A browser in addition to the shared one, for tests that need other arguments; the caller disposes it.</summary>
     public Task<IBrowser> BrowserAsync(params string[] more) =>
         _playwright!.Chromium.LaunchAsync(new() { ExecutablePath = "/usr/bin/chromium", Args = [.. Arguments, .. more] });
 
@@ -57,7 +57,7 @@ public sealed class Site : IAsyncLifetime
         return visit;
     }
 
-    /// <summary>A separate browser context for looking only: this person signed in once, for all tests that look.</summary>
+    /// <summary>A separate browser context for read-only tests: this person is signed in once for all of them.</summary>
     /// <inheritdoc cref="OpenAsync"/>
     public async Task<Visit> LookAsync(string person, IBrowser? by = null)
     {
@@ -72,11 +72,11 @@ public sealed class Site : IAsyncLifetime
     public Task ChooseThemeAsync(IBrowserContext context, string theme) =>
         context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
 
-    /// <summary>A separate browser context in which nobody is signed in, unless the cookies say so.</summary>
+    /// <summary>A separate browser context in which no one is signed in, unless the cookies say so.</summary>
     /// <param name="by">A browser other than the shared one.</param>
     public async Task<Visit> OpenAsync(string theme = "light", int width = 1280, string? cookies = null, IBrowser? by = null)
     {
-        // Reduced motion, because a colour in the middle of a transition is not a finding.
+        // Reduced motion, because a colour in mid-transition must not count as a violation.
         var context = await (by
             ?? _browser!).NewContextAsync(
                 new()
@@ -96,7 +96,7 @@ public sealed class Site : IAsyncLifetime
     /// <summary>Whether this test may end processes of the installation.</summary>
     public static bool MayCrash => Machine.IsKnown;
 
-    /// <summary>Ends the web process at once, as a crash would; its supervisor restarts it.</summary>
+    /// <summary>Ends the web process immediately, as a crash would; its supervisor restarts it.</summary>
     public static void CrashWeb()
     {
         using var web = Process.GetProcessById(int.Parse(Machine.ProcessOf("web"), CultureInfo.InvariantCulture));

@@ -27,7 +27,7 @@ public sealed class SlowConnection : IAsyncDisposable
     /// <summary>Connections through the relay so far: a browser that bypassed it proves nothing.</summary>
     public int Taken => _taken;
 
-    /// <param name="port">Of the portal, on loopback.</param>
+    /// <param name="port">Port of the portal, on loopback.</param>
     public static SlowConnection To(int port, TimeSpan roundTrip) => new(port, roundTrip / 2);
 
     public async ValueTask DisposeAsync()
@@ -73,7 +73,7 @@ public sealed class SlowConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Delays everything by the same time, preserving order and pace: nothing waits for what came before it.</summary>
+    /// <summary>Delays everything by the same time, preserving order and pace: no byte waits for the one before it.</summary>
     private async Task PassAsync(NetworkStream from, NetworkStream to)
     {
         var clock = TimeProvider.System;

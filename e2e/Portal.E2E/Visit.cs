@@ -3,7 +3,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E;
 
-/// <summary>One person's browser at the portal. Records what a page should never do: log console errors, or request another origin.</summary>
+/// <summary>One person's browser on the portal. Records what a page should never do: log console errors, or request another origin.</summary>
 public sealed class Visit : IAsyncDisposable
 {
     private readonly List<string> _complaints = [];
@@ -18,11 +18,11 @@ public sealed class Visit : IAsyncDisposable
     public IBrowserContext Context { get; }
     public IPage Page { get; }
 
-    /// <summary>Console errors, failed scripts, refused contents and requests to other origins so far.</summary>
+    /// <summary>Console errors, failed scripts, blocked content and requests to other origins so far.</summary>
     public IReadOnlyList<string> Complaints => _complaints;
 
     /// <summary>
-    /// Opens an address. Retried if the network changed meanwhile: each container network that appears or disappears makes
+    /// Opens an address. Retried if the network changed in the meantime: each container network that appears or disappears makes
     /// Chromium abort what it is loading (ERR_NETWORK_CHANGED), which does not happen on a person's machine.
     /// </summary>
     public async Task GoAsync(string path)

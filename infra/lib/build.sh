@@ -32,7 +32,7 @@ publish() {
   mkdir "$new/lib" && cp "${SUPERVISOR[@]/#/$LIB/}" "$new/lib/"
   make_fonts "$new/web/wwwroot/fonts"
   chmod -R u=rwX,go=rX "$new"
-  stop_programs # only now: so far the old version has kept answering
+  stop_programs # only now: until here the old version keeps responding
   for part in web jobs images lib; do rm -rf "${STATE:?}/app/$part" && mv "$new/$part" "$STATE/app/$part"; done
   rm -rf "$new"
   echo "$hash" > "$STATE/app/inputs"
@@ -72,7 +72,7 @@ make_fonts() {
   rm -rf "$work"
 }
 
-# If the accounts cannot reach dotnet (below /root, say), copy it: the runtime only, not the SDK.
+# If the accounts cannot reach dotnet (under /root, say), copy it: the runtime only, not the SDK.
 find_runtime() {
   DOTNET=$(readlink -f "$(command -v dotnet)")
   ! is_root || as "$WEB" test -x "$DOTNET" && return 0

@@ -25,12 +25,12 @@ container_engine_unfit() {
     echo "its API is ${api:-unknown}, and at least $CONTAINER_ENGINE_API is needed"
     return 0
   fi
-  if grep -q '"name=rootless' <<< "$info"; then echo "it runs without root, where limits and firewall rules do not hold"; return 0; fi
+  if grep -q '"name=rootless' <<< "$info"; then echo "it runs without root, where limits and firewall rules are not enforced"; return 0; fi
   grep -q '"name=seccomp' <<< "$info" || lacks=", seccomp"
   for limit in MemoryLimit SwapLimit CpuCfsQuota PidsLimit; do
     grep -q "\"$limit\": *true" <<< "$info" || lacks+=", $limit"
   done
-  [ -z "$lacks" ] || echo "it lacks ${lacks#, }: the kernel must offer seccomp and the cgroup controllers cpu, memory and pids"
+  [ -z "$lacks" ] || echo "it lacks ${lacks#, }: the kernel must provide seccomp and the cgroup controllers cpu, memory and pids"
 }
 
 # use_container_engine USER: sets CONTAINER_ENGINE to the socket of a suitable container engine, or leaves it empty with the reason in CONTAINER_ENGINE_MISSING.
@@ -99,7 +99,7 @@ start_container_engine() { # USER [WHY_NOT_ANOTHER]
   flock -u "$lock"
 }
 
-# Container engines in our network namespace. One in a namespace of its own (rootless, or inside a container) does not conflict.
+# Container engines in our network namespace. One in its own namespace (rootless, or inside a container) does not conflict.
 rival_container_engines() {
   local process mine
   mine=$(readlink /proc/self/ns/net)

@@ -45,7 +45,7 @@ make_disk() { # FILE BYTES
   return 1
 }
 
-# unmount_below FOLDER…: every mount at or below, deepest first. Mounts that an exiting container still uses are unmounted lazily.
+# unmount_below FOLDER…: every mount at or under it, deepest first. Mounts that an exiting container still uses are unmounted lazily.
 unmount_below() {
   local folder point
   for folder in "$@"; do

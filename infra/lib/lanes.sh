@@ -2,7 +2,7 @@
 # What each lane does. Limits are in seconds; the build, format, unit, integration and e2e together end within 55 minutes.
 # A lane that reaches its limit is ended with everything it started (timeout signals its process group) and counts as failed.
 
-# left MOST AFTER: how long a lane may take: MOST, but it must leave AFTER seconds of the 55 minutes for what follows.
+# left MOST AFTER: how long a lane may take: MOST, but AFTER seconds of the 55 minutes must remain for what follows.
 left() {
   local have=$((3280 - SECONDS - $2))
   echo $((have < 60 ? 60 : have < $1 ? have : $1))

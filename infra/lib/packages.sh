@@ -31,7 +31,7 @@ get_packages() {
     return 1
   fi
   step "installing ${missing[*]}"
-  # In a subshell, so that the trap removes the service blocks below whatever happens.
+  # In a subshell, so that the trap removes the service blocks set below whatever happens.
   if out=$(
     trap allow_services EXIT
     hinder_services

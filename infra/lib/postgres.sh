@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A PostgreSQL of our own: own data folder, own account, Unix socket only, and peer authentication (the kernel says who calls).
+# Our own PostgreSQL: its own data folder and account, a Unix socket only, and peer authentication (the kernel says who is connecting).
 # The system's cluster, if there is one, is never touched.
 
 find_postgres() {

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2153 # SETTINGS is set for each call
-# Database, jobs and web, each under a supervisor and in a session of its own.
+# Database, jobs and web, each under its own supervisor and in its own session.
 
 # start_program NAME COMMAND…: its environment is exactly SETTINGS (one NAME=VALUE per line).
 start_program() {

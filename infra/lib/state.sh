@@ -80,7 +80,7 @@ make_accounts() {
     getent passwd "$account" >/dev/null || /usr/sbin/useradd --system --user-group --no-create-home --home-dir /nonexistent \
       --shell /usr/sbin/nologin --comment "Portal installation $ID" "$account"
   done
-  as "$WEB" test -x "$STATE" || die "the account $WEB cannot reach $STATE, because a folder above it is closed to other accounts" \
+  as "$WEB" test -x "$STATE" || die "the account $WEB cannot reach $STATE, because one of its parent folders is closed to other accounts" \
     "Set PORTAL_STATE to a folder that every account can reach, such as /var/lib/portal."
 }
 

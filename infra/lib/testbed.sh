@@ -9,14 +9,14 @@ make_testbed() {
   # Except for benchmarks, nothing here must survive a power cut. Committed data still survives a kill of the database.
   [ $# -gt 0 ] || set -- fsync=off full_page_writes=off max_connections=200
   get_packages engine disk images || true
-  find_postgres || die "no PostgreSQL 15 or newer was found below /usr/lib/postgresql" "apt-get install --no-install-recommends postgresql-15"
+  find_postgres || die "no PostgreSQL 15 or newer was found under /usr/lib/postgresql" "apt-get install --no-install-recommends postgresql-15"
   TESTBED=$(temporary_state test)
   export PORTAL_STATE=$TESTBED
   SUPERVISE=$LIB/supervise # no published copy exists here; not exported, so it affects no other installation
   state_names
   make_state
   start_database "$@"
-  # The tests act as web and Jobs at once; in an installation only the web account may log in as portal_web.
+  # The tests act as both web and Jobs; in an installation only the web account may log in as portal_web.
   echo "portal $(id -un) portal_web" >> "$STATE/pg/pg_ident.conf"
   echo 'select pg_reload_conf()' | sql "$RUN/pg" postgres > /dev/null
   use_container_engine "$ID"
@@ -37,7 +37,7 @@ make_testbed() {
   [ -z "$DISK_MISSING" ] || warn "$DISK_MISSING"
 }
 
-# A new folder that the accounts can reach; below $TMPDIR if that is set.
+# A new folder that the accounts can reach; under $TMPDIR if that is set.
 temporary_state() {
   local folder
   folder=$(mktemp -d "${TMPDIR:-$(is_root && echo /var/lib || echo /tmp)}/portal-$1.XXXXXX")
@@ -60,7 +60,7 @@ start_installation() {
   E2E_HOME=$(mktemp -d "$(dirname "$E2E_STATE")/portal-home.XXXXXX") # 0700
   E2E_CHECKOUT=$E2E_HOME/portal
   copy_checkout "$E2E_CHECKOUT"
-  # No more than one student may have, so that a test can fill the site on any machine.
+  # No more than one student's quota, so that a test can fill the site on any machine.
   echo Site__Capacity__Vcpu=8 > "$E2E_STATE/settings.env"
   if [ $# -gt 0 ]; then
     export PORTAL_TEMPLATES=$E2E_HOME/templates

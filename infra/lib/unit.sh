@@ -4,7 +4,7 @@
 
 unit_file() { echo "/etc/systemd/system/portal-$ID.service"; }
 
-# unit_environment: what infra/run was told by its environment, as lines of a unit; otherwise a reboot would forget it.
+# unit_environment: the settings that infra/run got from its environment, as lines of a unit; otherwise they would be lost at a reboot.
 unit_environment() {
   local name value
   for name in PORTAL_ENGINES PORTAL_POOL PORTAL_TEMPLATES PORTAL_JOBS_HEAP PORTAL_WEB_HEAP DOCKER_HOST; do

@@ -11,7 +11,7 @@ using NodeStatus = Portal.Core.Clouds.NodeStatus;
 namespace Portal.Benchmarks;
 
 /// <summary>
-/// The baseline for a cluster: the containers that the product made, recreated by direct calls to the container engine: same image, command, environment,
+/// The baseline for a cluster: the containers that the product created, recreated by direct calls to the container engine: same image, command, environment,
 /// limits and isolation, on a network and empty folders of their own.
 /// </summary>
 internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList<ContainerInspectResponse> like)

@@ -6,7 +6,7 @@ using Portal.TestKit.Clouds;
 namespace Portal.Benchmarks;
 
 /// <summary>The baseline for a notebook: a student's container made by direct calls to the container
-/// engine: network, container, start. Its work folder is mounted before.</summary>
+/// engine: network, container, start. Its work folder is mounted beforehand.</summary>
 internal sealed class BareNotebook : IDisposable
 {
     private const int Uid = 300_777;

@@ -34,12 +34,12 @@ internal sealed class Bench : IAsyncDisposable
     public bool Quick { get; }
     public Report Report { get; }
 
-    /// <summary>The student's browser, as far as the API goes.</summary>
+    /// <summary>The student's browser, limited to the API.</summary>
     public PortalVisit Portal { get; }
     public Guid Student => It.Site.Students[0];
     public static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
 
-    /// <summary>Enough samples for a tail, or a few to see whether it works at all.</summary>
+    /// <summary>Enough samples for percentiles, or a few to see whether it works at all.</summary>
     public int Times(int full, int quick) => Quick ? quick : full;
 
     public static async Task<Bench> StartAsync(bool quick, Report report, CancellationToken cancel, params (string Key, string Value)[] more)
@@ -55,7 +55,7 @@ internal sealed class Bench : IAsyncDisposable
             await it.Database.ExecuteAsync(
                 $"update portal.persons set issuer = {DemoPeople.Issuer}, name = 'Bench Student' where id = {bench.Student}", cancel);
             await bench.Portal.SignInAsync(cancel);
-            // The first of everything is slower: compiled code, the student's work folder, the image's files.
+            // The first run of everything is slower: compiled code, the student's work folder, the image's files.
             await bench.ServesAsync(cancel);
             return bench;
         }

@@ -34,9 +34,9 @@ internal sealed class NotebookClient : IDisposable
             }
             catch (HttpRequestException)
             {
-                // nothing listens yet
+                // nothing is listening yet
             }
-            if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException("The bare notebook does not answer.");
+            if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException("The bare notebook does not respond.");
         }
     }
 

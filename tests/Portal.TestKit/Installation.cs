@@ -42,7 +42,7 @@ public sealed class Installation : IAsyncDisposable
     /// <summary>A folder of this installation's own, for logs and sockets; deleted with it.</summary>
     public string Folder => _folder;
 
-    /// <summary>Started, with the notebook image available and its clouds well. It offers only templates
+    /// <summary>Started, with the notebook image available and its clouds healthy. It offers only templates
     /// of that one image, so that no others are built during tests.</summary>
     public static Task<Installation> StartAsync(int students, CancellationToken cancel, params (string Key, string Value)[] settings) =>
         StartAsync(students, ["notebook", "dask"], cancel, settings);
@@ -62,7 +62,7 @@ public sealed class Installation : IAsyncDisposable
         }
         it.Web.Start();
         it.Jobs.Start();
-        await Until.TrueAsync("the installation is well and its image ready", async () =>
+        await Until.TrueAsync("the installation is healthy and its image ready", async () =>
         {
             it.Jobs.MustRun();
             it.Web.MustRun();
@@ -73,7 +73,7 @@ public sealed class Installation : IAsyncDisposable
         return it;
     }
 
-    /// <summary>A second process of Jobs beside the first.</summary>
+    /// <summary>A second process of Jobs alongside the first.</summary>
     public Child SecondJobs() => new("Portal.Jobs.dll", Path.Combine(_folder, "jobs2.log"), Settings(Database.Jobs, Path.Combine(_folder, "jobs2.sock")));
 
     public async ValueTask DisposeAsync()
@@ -150,7 +150,7 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
         if (published is not null) start.WorkingDirectory = published; // the web process finds its files there
         foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PORTAL_TEST", StringComparison.Ordinal)).ToList()) start.Environment.Remove(name);
         foreach (var (key, value) in _settings) start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
-        // Of the key "urls" a web reads only this environment name.
+        // For the key "urls" a web application reads only this environment variable.
         if (_settings.TryGetValue("urls", out var urls)) start.Environment["ASPNETCORE_URLS"] = urls;
         return start;
     }
@@ -164,7 +164,7 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
         _process.BeginErrorReadLine();
     }
 
-    /// <summary>SIGKILL, and gone when this returns.</summary>
+    /// <summary>Sends SIGKILL; the process is gone when this returns.</summary>
     public void Kill()
     {
         if (_process is null) return;
@@ -173,7 +173,7 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
         File.WriteAllLines(log, _lines);
     }
 
-    /// <summary>Waits until it exits by itself; returns its exit code once all output has arrived. Kills it and throws after the deadline.</summary>
+    /// <summary>Waits until it exits on its own; returns its exit code once all output has arrived. Kills it and throws after the deadline.</summary>
     public async Task<int> EndAsync(TimeSpan deadline, CancellationToken cancel)
     {
         using var most = new CancellationTokenSource(deadline, TimeProvider.System);
@@ -204,7 +204,7 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
 
     public void Resume() => Signal(18);
 
-    /// <summary>Fails with its last output if it has exited by itself.</summary>
+    /// <summary>Fails with its last output if it has exited on its own.</summary>
     public void MustRun()
     {
         if (!Runs) throw new InvalidOperationException($"{program} ended with {_process?.ExitCode}: {string.Join('\n', _lines.TakeLast(30))}");

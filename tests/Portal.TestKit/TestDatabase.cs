@@ -19,7 +19,7 @@ public sealed class TestDatabase : IAsyncDisposable
 
     public string Name { get; }
 
-    /// <summary>Role postgres: for seeding and for looking.</summary>
+    /// <summary>Role postgres: for seeding and inspecting.</summary>
     public string Admin => As("postgres");
     public string Migrator => As(Grants.Migrator);
     public string Web => As(Grants.Web);

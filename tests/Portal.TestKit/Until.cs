@@ -1,6 +1,6 @@
 namespace Portal.TestKit;
 
-/// <summary>Waits for a condition by checking it. No test sleeps for a time that it hopes is enough.</summary>
+/// <summary>Waits for a condition by checking it. No test sleeps for a fixed time and hopes that it is enough.</summary>
 public static class Until
 {
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(20);
@@ -13,7 +13,7 @@ public static class Until
         var most = deadline ?? TimeSpan.FromSeconds(20);
         while (!await look())
         {
-            if (clock.GetElapsedTime(start) > most) throw new TimeoutException($"Waited {most.TotalSeconds:F0} s in vain: {what}.");
+            if (clock.GetElapsedTime(start) > most) throw new TimeoutException($"Timed out after {most.TotalSeconds:F0} s: {what}.");
             await Task.Delay(Between, clock, cancel);
         }
         return clock.GetElapsedTime(start);

@@ -7,7 +7,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// driver made them, and the network of its first process.</summary>
 public sealed class CgroupFiles
 {
-    /// <summary>Drivers of devices stacked on others: what passes through them is counted again at the disk below.</summary>
+    /// <summary>Drivers of devices stacked on others: what passes through them is counted again at the underlying disk.</summary>
     private static readonly string[] OnOthers = ["loop", "md", "mdp", "device-mapper"];
 
     /// <summary>Numbers of those drivers here: the kernel assigns most of them at boot, so a number may
@@ -70,12 +70,12 @@ public sealed class CgroupFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return null; // removed meanwhile; ENODEV is an IOException too
+            return null; // removed in the meantime; ENODEV is an IOException too
         }
     }
 
     /// <summary>Everything but the loopback, as the container's first process sees it. That process
-    /// lives as long as the container, so its id cannot mean another.</summary>
+    /// lives as long as the container, so its id cannot refer to another.</summary>
     private Traffic? Network()
     {
         if ((_network ??= FirstProcess()) is not { } file)

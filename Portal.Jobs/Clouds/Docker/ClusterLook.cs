@@ -7,7 +7,7 @@ using NodeStatus = Portal.Core.Clouds.NodeStatus;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>Reads what exists in two calls, however many clusters there are; plus a single call for each node that has exited.</summary>
+/// <summary>Reads what exists in two calls, however many clusters there are, plus one call for each node that has exited.</summary>
 public sealed partial class ClusterLook(ContainerEngine containerEngine, Networks networks, Owned owned, TimeProvider time)
 {
     // Whether an exited container ran out of memory never changes, and its id is never reused.

@@ -13,14 +13,14 @@ namespace Portal.Jobs.Clouds.Docker;
 /// </summary>
 public sealed class ContainerEngine(string socket) : IDisposable
 {
-    /// <summary>Bytes that are read of a refusal; a longer one counts as a broken connection.</summary>
+    /// <summary>Maximum size of a refusal, bytes; a longer one counts as a broken connection.</summary>
     private const int LongestRefusal = 1 << 20;
 
     // Before 1.41 one reading takes 2 s; version 29 and later refuse below 1.44. Asking for at most 1.44 leaves few variants to test.
     private static readonly Version Oldest = new(1, 41), Newest = new(1, 44);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
 
-    /// <summary>Of a raw call whose response is buffered.</summary>
+    /// <summary>Time limit of a raw call whose response is buffered.</summary>
     private const int LongestAnswer = 4 << 20;
     private readonly SemaphoreSlim _lanes = new(4), _waits = new(64), _connecting = new(1);
     private Line? _line;
@@ -55,7 +55,7 @@ public sealed class ContainerEngine(string socket) : IDisposable
         }
     }, cancel);
 
-    /// <summary>In parallel, but never more than four heavy calls over all clusters; up to 64 calls that only wait.</summary>
+    /// <summary>In parallel, but with at most four heavy calls over all clusters, and up to 64 calls that only wait.</summary>
     public Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> act, CancellationToken cancel, bool waitsOnly = false) =>
         Task.WhenAll(items.Select(async item =>
     {

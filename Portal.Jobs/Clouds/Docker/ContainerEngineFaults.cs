@@ -6,12 +6,12 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>The one place where errors of the container engine are translated.</summary>
+/// <summary>The only place where errors of the container engine are translated.</summary>
 public static class ContainerEngineFaults
 {
     public const string Service = "Container engine";
 
-    /// <summary>Null if it is not an error of the container engine: our own cancellation, or a bug of ours.</summary>
+    /// <summary>Null if it is not an error of the container engine: our own cancellation, or a bug in our code.</summary>
     public static CloudException? From(Exception e, CancellationToken cancel) => e switch
     {
         CloudException or Foreign.ReadLimitException => null,

@@ -8,8 +8,8 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// Verifies a container engine with a container made like a student's: what must be closed is tried from inside, what must be open from outside.
-/// The firewall and the container engine's abilities are checked each time; the container is started every ten minutes, or when something changed.
+/// Verifies a container engine with a container like a student's: what must be closed is tried from inside, what must be open from outside.
+/// The firewall and the container engine's features are checked each time; the container is started every ten minutes, or when something changed.
 /// </summary>
 public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networks networks, Owned owned, NodeRecipe recipe, Firewall firewall,
     DockerOptions options, TimeProvider time) : IDisposable
@@ -95,7 +95,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         }
     }
 
-    /// <summary>Tests this very profile, ignoring earlier results; throws with what does not hold.</summary>
+    /// <summary>Tests this exact profile, ignoring earlier results; throws with what fails.</summary>
     public async Task ProbeAsync(string image, SeccompProfile profile, CancellationToken cancel)
     {
         await RemoveAsync(cancel); // left by a killed process
@@ -143,7 +143,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         }
     }
 
-    /// <summary>What the container answers to a connection from the web account.</summary>
+    /// <summary>The container's answer to a connection from the web account.</summary>
     private async Task<string> HearAsync(string id, CancellationToken cancel)
     {
         var (start, said) = (time.GetTimestamp(), "");
@@ -153,7 +153,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
             if (now.State is { Running: false })
             {
                 var log = await NodeLogs.TailAsync(containerEngine, id, 3, time, cancel);
-                Refuse($"the probe container exited at once with code {now.State.ExitCode}: {string.Join(' ', log)} {now.State.Error}"
+                Refuse($"the probe container exited immediately with code {now.State.ExitCode}: {string.Join(' ', log)} {now.State.Error}"
                     + "|Images must contain Perl (Debian's perl-base) and run under any uid: fix the image.");
             }
 
@@ -167,7 +167,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         }
 
         Refuse($"the probe container cannot be reached from {(options.ProbeUser.Length > 0 ? $"the account {options.ProbeUser}" : "this process")}: {said}"
-            + "|Use a container engine on this host, and let local processes reach its bridges.");
+            + "|Use a container engine on this host, and allow local processes to reach its bridges.");
         return said;
     }
 
@@ -196,8 +196,8 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         Must("ipv6 none", "a container has an IPv6 address, although the portal uses no IPv6");
         if (lines.FirstOrDefault(l => l.StartsWith("reached ", StringComparison.Ordinal)) is { } reached)
         {
-            Refuse($"a container reaches the host at {reached[8..]}"
-                + "|Look for a rule that comes before the portal's in the INPUT chain of iptables and lets bridges in, "
+            Refuse($"a container can reach the host at {reached[8..]}"
+                + "|Check for a rule in the INPUT chain of iptables that precedes the portal's and accepts traffic from bridges, "
                 + "and for a container engine whose bridges are not on this host.");
         }
 
@@ -205,7 +205,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         {
             if (!lines.Contains(line, StringComparer.Ordinal))
             {
-                Refuse($"{otherwise}|Nothing is launched here until the container engine ensures this: use Debian's docker.io with its defaults.");
+                Refuse($"{otherwise}|Nothing can be launched here until the container engine enforces this: use Debian's docker.io with its defaults.");
             }
         }
     }

@@ -6,7 +6,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>Small operations shared by several parts of this folder.</summary>
 public static class ContainerEngineTasks
 {
-    /// <summary>Two concurrent removals, or one that came too late, are not a fault.</summary>
+    /// <summary>Concurrent removals, and one that comes too late, are not faults.</summary>
     public static async Task IfThereAsync(Func<Task> act)
     {
         try
@@ -24,8 +24,8 @@ public static class ContainerEngineTasks
     public static readonly TimeSpan PatienceWithOne = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// A question about one container of many. A container engine may never answer for one that hangs: what does not come in time, or fails, stays
-    /// unknown this time (default), so that it delays no other.
+    /// A query about one container of many. A container engine may never answer for one that hangs: what does not arrive in time, or fails, stays
+    /// unknown this time (default), so that it does not delay the others.
     /// </summary>
     public static async Task<T?> OfOneAsync<T>(TimeProvider time, Func<CancellationToken, Task<T?>> ask, CancellationToken cancel)
     {
@@ -51,7 +51,7 @@ public static class ContainerEngineTasks
         }
 
         await containerEngine.RemoveAsync(made.ID, cancel);
-        throw ContainerEngineFaults.Make(CloudFault.Refused, $"it would drop a limit: {string.Join("; ", warnings)}",
+        throw ContainerEngineFaults.Make(CloudFault.Refused, $"it would ignore a limit: {string.Join("; ", warnings)}",
             "Enable this limit (a cgroup controller) on the host.");
     }
 

@@ -82,7 +82,7 @@ public sealed class DockerClusters(
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
-            throw ContainerEngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop but are not gone yet",
+            throw ContainerEngineFaults.Make(CloudFault.TimedOut, "nodes were asked to stop but still exist",
                 "Wait until all nodes are gone, then continue.", e);
         }
     }
@@ -122,7 +122,7 @@ public sealed class DockerClusters(
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
 
     /// <summary>Older generations, nodes that are not in the plan, and a network with other addresses
-    /// are removed before anything is made. Returns what stays.</summary>
+    /// are removed before anything is created. Returns what remains.</summary>
     private async Task<(IReadOnlyList<ContainerListResponse> Nodes, bool Network)> SweepAsync(ClusterPlan plan,
         IEnumerable<ContainerListResponse> there, IList<NetworkResponse> held, CancellationToken cancel)
     {
@@ -167,8 +167,8 @@ public sealed class DockerClusters(
         }
         catch (CloudException e) when (e.Fault == CloudFault.Conflict)
         {
-            // Already made by a call whose response was lost, or by another worker; it counts as ours only if every setting is the same.
-            // A name is taken before its container becomes visible: then the conflict remains, and a later look resolves it.
+            // Already created by a call whose response was lost, or by another worker; it counts as ours only if every setting is the same.
+            // A name is taken before its container becomes visible: then the conflict remains, and a later check resolves it.
             ContainerInspectResponse? other = null;
             await ContainerEngineTasks.IfThereAsync(async () =>
                 other = await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));

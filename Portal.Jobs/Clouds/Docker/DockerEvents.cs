@@ -7,9 +7,9 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// The container engine's events across any number of connections. Raw HTTP for two reasons: the response head tells that listening has begun, so a look
+/// The container engine's events across any number of connections. Raw HTTP for two reasons: the response head shows that listening has begun, so a check
 /// after <see cref="ClusterHappening.LookAgain"/> misses nothing; and the reader sets the pace. The container engine keeps only the last 256 events of all its
-/// containers and none across a restart, so missed changes are found by looking, never by events alone.
+/// containers and none across a restart, so missed changes are found by checking, never by events alone.
 /// </summary>
 internal sealed class DockerEvents(ContainerEngine containerEngine, Owned owned, TimeProvider time)
 {

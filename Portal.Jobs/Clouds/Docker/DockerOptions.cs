@@ -31,7 +31,7 @@ public sealed class DockerOptions
 
     /// <summary>
     /// The site's egress proxy: IPv4 address and port of an HTTP proxy, the only place outside that nodes can reach.
-    /// Empty: nodes cannot reach anything outside. A node keeps the setting it was made with.
+    /// Empty: nodes cannot reach anything outside. A node keeps the setting it was created with.
     /// </summary>
     public string EgressProxy { get; set; } = "";
 
@@ -42,7 +42,7 @@ public sealed class DockerOptions
     public IPEndPoint? EgressEndpoint => EgressProxy.Length == 0 ? null : IPEndPoint.Parse(EgressProxy);
 }
 
-/// <summary>Validates at start and names the wrong field.</summary>
+/// <summary>Validates at startup and names the invalid setting.</summary>
 public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
 {
     public ValidateOptionsResult Validate(string? name, DockerOptions options)

@@ -23,7 +23,7 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         _kind ??= await KindAsync(cancel);
         var isolationAdded = false;
         foreach (var rule in rules.IsolationRules.Where(r => !r.Six || KnowsSix)) isolationAdded |= await EnsureAsync(rule, cancel);
-        // The drop rules are inserted before the egress proxy's exceptions, even if a process died before it came to those.
+        // The drop rules are inserted before the egress proxy's exceptions, even if a process dies before it gets to those.
         if (isolationAdded || !_opened) await CloseAsync(cancel);
         foreach (var rule in rules.EgressRules) await EnsureAsync(rule, cancel);
         _opened = true;
@@ -47,7 +47,7 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         }
     }
 
-    /// <summary>True if it was missing.</summary>
+    /// <summary>Inserts one rule; true if it was missing.</summary>
     private async Task<bool> EnsureAsync(FirewallRule rule, CancellationToken cancel)
     {
         var tool = $"{rule.Tool}{_kind}";
@@ -57,7 +57,7 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
             if ((await RunAsync(tool, rule.Arguments("-C", chain), cancel)).Well) return false;
             var made = await RunAsync(tool, rule.Arguments("-I", chain), cancel);
             if (made.Well) return true;
-            // The same message appears for a missing match: then the next chain fails too, and reports it.
+            // A missing match causes the same message: then the next chain fails too, and reports it.
             var noChain = made.Complaint.Contains("No chain/target/match", StringComparison.OrdinalIgnoreCase);
             if (chain != FirewallRules.Forwarded || !noChain) throw Refused(made.InOneLine, null);
         }

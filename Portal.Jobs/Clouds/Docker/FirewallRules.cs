@@ -3,7 +3,7 @@ using System.Net;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <param name="Words">Match and target; each rule contains the prefix of the bridges.</param>
-/// <param name="Six">For IPv6.</param>
+/// <param name="Six">Whether it is for IPv6.</param>
 public sealed record FirewallRule(string Chain, string[] Words, string Table = "filter", bool Six = false)
 {
     /// <summary>The program that manages the rule, with nftables.</summary>
@@ -24,7 +24,7 @@ public sealed class FirewallRules(Owned owned, DockerOptions options)
     public const string Forwarded = "DOCKER-USER";
 
     /// <summary>
-    /// Connections to the egress proxy that the nodes of one workspace may have at once, and open per second after a burst of that many. The host
+    /// Connections to the egress proxy that the nodes of one workspace may have open, and may open per second after a burst of that many. The host
     /// tracks a connection for two minutes after its end, so one workspace uses at most 64 + 64 + 120 × 5 entries of the host's table.
     /// </summary>
     public const int OpenConnections = 64, NewConnectionsEachSecond = 5;
@@ -36,13 +36,13 @@ public sealed class FirewallRules(Owned owned, DockerOptions options)
 
     private string[] Build => ["-m", "comment", "--comment", $"{owned.BridgePrefix} image builds"];
 
-    /// <summary>The rules that isolate.</summary>
+    /// <summary>The isolation rules.</summary>
     public IReadOnlyList<FirewallRule> IsolationRules =>
     [
-        // Replies to what the host began (the proxy, the probe) may enter; nothing else may, whether tracked or not.
+        // Replies to connections that the host opened (the proxy, the probe) may enter; nothing else may, whether tracked or not.
         new("INPUT", ["-i", Nodes, "-m", "conntrack", "!", "--ctstate", "ESTABLISHED,RELATED", "-j", "DROP"]),
         new("INPUT", ["-i", owned.BuildBridge, "-m", "conntrack", "!", "--ctstate", "ESTABLISHED,RELATED", .. Build, "-j", "DROP"]),
-        // Packets between two containers on one bridge are bridged, not routed; with br_netfilter they pass here all the same.
+        // Packets between two containers on one bridge are bridged, not routed; with br_netfilter they still pass through here.
         // Everything routed is dropped, in both directions.
         new(Forwarded, ["-i", Nodes, "-m", "physdev", "!", "--physdev-is-bridged", "-j", "DROP"]),
         new(Forwarded, ["-o", Nodes, "-m", "physdev", "!", "--physdev-is-bridged", "-j", "DROP"]),
@@ -55,7 +55,7 @@ public sealed class FirewallRules(Owned owned, DockerOptions options)
         new("POSTROUTING", ["-o", owned.BuildBridge, .. Build, "-j", "DROP"], Table: "mangle", Six: true),
     ];
 
-    /// <summary>A word that only egress proxy rules contain, including those of an earlier setting.</summary>
+    /// <summary>A marker that only egress proxy rules contain, including those of an earlier setting.</summary>
     public string EgressMark => $"{owned.BridgePrefix}-egress-";
 
     /// <summary>Tables that contain egress proxy rules.</summary>

@@ -27,7 +27,7 @@ public sealed class Identities(string folder)
         var path = Path.Combine(folder, name);
         if (File.Exists(path) && File.ReadAllText(path) == text)
         {
-            return path; // a running container uses this very file, so do not replace it without need
+            return path; // a running container uses this same file, so do not replace it without need
         }
 
         var fresh = Path.Combine(folder, $".{name}.{Path.GetRandomFileName()}");

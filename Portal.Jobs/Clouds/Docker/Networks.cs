@@ -3,7 +3,7 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <summary>Bridge networks: created under a fixed name, never twice, and removed.</summary>
+/// <summary>Bridge networks: creates them under a fixed name, never twice, and removes them.</summary>
 public sealed class Networks(ContainerEngine containerEngine)
 {
     /// <summary>

@@ -16,7 +16,7 @@ public static class NodeLogs
     /// <summary>Limits of a tail: as much as a container engine keeps for one container, and enough time for a busy disk.</summary>
     private static readonly ReadLimit Tail = new(128 << 20, TimeSpan.FromSeconds(15));
 
-    /// <summary>At most so many lines, oldest first. Empty if the container is gone; TimedOut if they do not come in time.</summary>
+    /// <summary>At most this many lines, oldest first. Empty if the container is gone; TimedOut if they do not arrive in time.</summary>
     public static async Task<IReadOnlyList<string>> TailAsync(ContainerEngine containerEngine, string container, int lines, TimeProvider clock,
         CancellationToken cancel)
     {
@@ -43,7 +43,7 @@ public static class NodeLogs
         catch (ReadLimitException e)
         {
             throw ContainerEngineFaults.Make(CloudFault.TimedOut, $"a node's log could not be read: {e.Message}",
-                "Look at the node's log on the workspace page.", e);
+                "Check the node's log on the workspace page.", e);
         }
     }
 

@@ -8,7 +8,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>
 /// Readings of running nodes, from the kernel's own files: the container engine answers only at its next whole second (20.10), and it does not know
 /// how often a child was killed because memory ran out. If the files are not visible (another cgroup namespace) the container engine is asked.
-/// While its events are followed, a cached list of containers is used until an event says that it changed, so a tick asks the container engine nothing.
+/// While its events are followed, a cached list of containers is used until an event says that it changed, so a tick makes no call to the container engine.
 /// </summary>
 public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, TimeProvider time)
 {
@@ -61,7 +61,7 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
             .. (await containerEngine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => ClusterLook.StateOf(c) == NodeState.Running)];
         lock (_gate)
         {
-            // An event that came meanwhile may concern something that this list lacks.
+            // An event that arrived in the meantime may concern something that this list lacks.
             if (_followed && version == _version) _listed = new(time.GetUtcNow(), running);
         }
 
@@ -82,7 +82,7 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
 
         return files.Read() is { } now
             ? Sample(container, time.GetUtcNow(), now)
-            : null; // it exited meanwhile
+            : null; // it exited in the meantime
     }
 
     private async Task<NodeSample?> FromContainerEngineAsync(ContainerListResponse container, CancellationToken cancel)

@@ -141,8 +141,8 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
                 },
                 Ulimits = [new Ulimit { Name = "nofile", Soft = 8192, Hard = 8192 }, new Ulimit { Name = "core", Soft = 0, Hard = 0 }],
                 ExtraHosts = ["any:0.0.0.0"], // Hadoop looks up the name of its bind address
-                // The container engine would forward DNS queries to the host's name servers, and data could leave that way. Nobody
-                // listens at this address: names of other nodes resolve, all else fails after a second.
+                // The container engine would forward DNS queries to the host's name servers, and data could leave that way. Nothing
+                // listens at this address: names of other nodes resolve, everything else fails after a second.
                 DNS = ["127.0.0.1"],
                 DNSOptions = ["timeout:1", "attempts:1"],
                 IpcMode = "private",

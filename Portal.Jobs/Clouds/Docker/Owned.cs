@@ -5,7 +5,7 @@ using System.Text;
 namespace Portal.Jobs.Clouds.Docker;
 
 /// <summary>
-/// Names and labels of everything of one installation, on a container engine that others use too. Nothing without the label is ever touched.
+/// Names and labels of everything that belongs to one installation, on a container engine that others use too. Nothing without the label is ever touched.
 /// </summary>
 public sealed class Owned
 {

@@ -3,7 +3,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>
 /// What the probe container runs: Perl, because Debian's smallest root file system has it. Tries what must not work, then answers each connection
 /// on its port with the results, one "name value" per line, and exits.
-/// Arguments: its own port; the port on which the host listens meanwhile; the host's addresses.
+/// Arguments: its own port; the port on which the host listens during the probe; the host's addresses.
 /// </summary>
 internal static class ProbeScript
 {

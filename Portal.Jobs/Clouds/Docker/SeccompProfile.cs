@@ -12,12 +12,12 @@ namespace Portal.Jobs.Clouds.Docker;
 /// by ioctl, whose contents escape the quota groups. An ioctl is allowed if its type byte (bits 8-15 of the request) differs from
 /// btrfs's 0x94 in at least one bit.
 /// No io_uring, whose operations no filter sees, and sockets of four families only: AF_VSOCK is not limited to the container's network, so it
-/// reaches the machine below, and AF_ALG and rarer families are kernel code that no workload needs. socketcall hides the family behind a pointer.
+/// reaches the machine underneath, and AF_ALG and rarer families are kernel code that no workload needs. socketcall hides the family behind a pointer.
 /// Everything is allowed by bits and nothing is denied: an unconditional allow hides a deny rule, and bits above 32, which the kernel ignores,
 /// evade an exact comparison, including Moby's own of the family.
 /// </summary>
 /// <param name="Json">The value for <c>seccomp=…</c>, without white space.</param>
-/// <param name="Hash">Of it, 16 hex digits.</param>
+/// <param name="Hash">Hash of the profile, 16 hex digits.</param>
 public sealed record SeccompProfile(string Json, string Hash)
 {
     private const uint Btrfs = 0x94 << 8;

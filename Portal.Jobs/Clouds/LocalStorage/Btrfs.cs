@@ -4,7 +4,7 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>A quota group as the kernel keeps it. Bytes; null for no limit.</summary>
-/// <param name="Path">Of the subvolume, from the top of the file system; empty for a group above subvolumes.</param>
+/// <param name="Path">Path of the subvolume, from the top of the file system; empty for a group above subvolumes.</param>
 internal sealed record QuotaGroup(string Id, long Used, long? Limit, IReadOnlyList<string> Parents, string Path);
 
 /// <summary>The btrfs program, with its errors translated.</summary>
@@ -17,7 +17,7 @@ internal sealed class Btrfs(TimeProvider time)
     public async Task<IReadOnlyList<QuotaGroup>> UsedNowAsync(string folder, CancellationToken cancel) =>
         Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", "--sync", folder], cancel));
 
-    /// <summary>Every group of the file system and its limit, without waiting for writes; usage may be some seconds old.</summary>
+    /// <summary>Every group of the file system and its limit, without waiting for writes; usage may be a few seconds old.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> GroupsAsync(string folder, CancellationToken cancel) =>
         Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", folder], cancel));
 
@@ -35,12 +35,12 @@ internal sealed class Btrfs(TimeProvider time)
     public Task DeleteAsync(string subvolume, CancellationToken cancel) => AskAsync(["subvolume", "delete", subvolume], cancel);
 
     /// <summary>Deletes the group of a removed subvolume. The kernel may still be cleaning it up, and
-    /// newer kernels delete it by themselves: both count as success.</summary>
+    /// newer kernels delete it automatically: both count as success.</summary>
     public Task ForgetGroupAsync(string group, string folder, CancellationToken cancel) => RunAsync(["qgroup", "destroy", group, folder], cancel);
 
     public Task CreateGroupAsync(string group, string folder, CancellationToken cancel) => AskAsync(["qgroup", "create", group, folder], cancel);
 
-    /// <param name="folder">On the file system, and not below the limit being set: the kernel would refuse to raise the limit of a full subvolume.</param>
+    /// <param name="folder">On the file system, and not subject to the limit being set: the kernel would refuse to raise the limit of a full subvolume.</param>
     public Task LimitAsync(string group, long bytes, string folder, CancellationToken cancel) =>
         AskAsync(["qgroup", "limit", bytes.ToString(CultureInfo.InvariantCulture), group, folder], cancel);
 

@@ -16,7 +16,7 @@ internal static partial class Kernel
     /// <param name="Inode">256 for the root of a btrfs subvolume.</param>
     internal sealed record Entry(bool IsFolder, uint Uid, uint Gid, uint Mode, ulong Inode);
 
-    /// <summary>What is at this path itself; null if nothing is.</summary>
+    /// <summary>Describes what is at this path itself; null if there is nothing.</summary>
     public static Entry? Look(string path)
     {
         Span<byte> stat = stackalloc byte[256];

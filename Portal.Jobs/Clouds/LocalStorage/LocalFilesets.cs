@@ -2,7 +2,7 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.LocalStorage;
 
-/// <summary>Work folders as subvolumes below the class's, each with its own limit within the class's.</summary>
+/// <summary>Work folders as subvolumes under the class's, each with its own limit within the class's.</summary>
 public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -22,7 +22,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
     public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) =>
         new LocalScratch(storage, this).RemoveAsync(classId, workspace, nodes, cancel);
 
-    /// <summary>One folder directly below the class share, with its own limit within the class's.</summary>
+    /// <summary>One folder directly under the class share, with its own limit within the class's.</summary>
     internal async Task EnsureFolderAsync(Guid classId, string folder, int uid, long limitBytes, CancellationToken cancel) =>
         await storage.AloneAsync(async () =>
     {
@@ -48,7 +48,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 
         if (entry.Uid != uid || entry.Gid != uid || entry.Mode != (uint)OwnerOnly)
         {
-            Kernel.Own(folder, (uint)uid, (uint)uid, OwnerOnly); // this folder only: everything below it belongs to the person
+            Kernel.Own(folder, (uint)uid, (uint)uid, OwnerOnly); // this folder only: everything in it belongs to the person
         }
 
         return true;
@@ -61,7 +61,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
             return Counted(cancel);
         }
 
-        // Until the rescan is done the kernel's counters start at zero: folders would seem empty, and what is promised to them unwritten.
+        // Until the rescan is done the kernel's counters start at zero: folders would seem empty, and their reservations unused.
         if (await storage.RecountsAsync(cancel))
             throw new CloudException(LocalShares.Service, CloudFault.Unavailable, "folder usage is being recounted",
                 "Wait until that is done; the previous readings remain valid.");
@@ -108,8 +108,8 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         if (!known.Parents.Contains(group, StringComparer.Ordinal))
         {
             throw new CloudException(LocalShares.Service, CloudFault.Refused,
-                $"{folder} has changed since the portal created it: the limit of the class does not cover it",
-                "Look at `btrfs qgroup show -p` on the portal's host; nothing was changed.");
+                $"{folder} has changed since the portal created it: the class's limit does not cover it",
+                "Check `btrfs qgroup show -p` on the portal's host; nothing was changed.");
         }
 
         if (known.Limit != limitBytes)
@@ -118,13 +118,13 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
             if ((await OwnAsync()).Limit != limitBytes)
             {
                 throw new CloudException(LocalShares.Service, CloudFault.Broken, "a limit was set but did not take effect",
-                    "Look at `btrfs qgroup show -re` on the portal's host.");
+                    "Check `btrfs qgroup show -re` on the portal's host.");
             }
         }
 
         async Task<QuotaGroup> OwnAsync() => (await storage.Btrfs.GroupsOfAsync(folder, cancel)).SingleOrDefault(g => g.Id == own)
             ?? throw new CloudException(LocalShares.Service, CloudFault.Broken, $"the kernel does not track usage of {folder}",
-                "Look at `btrfs qgroup show` on the portal's host.");
+                "Check `btrfs qgroup show` on the portal's host.");
     }
 
     private static string[] Parts(string top, string path) =>
@@ -179,7 +179,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         }
         catch (DirectoryNotFoundException)
         {
-            // a scratch folder was removed meanwhile
+            // a scratch folder was removed in the meantime
         }
 
         return size;

@@ -3,7 +3,7 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>
-/// Scratch folders beside the work folders of a class and within its limit: subvolumes named <c>scratch-workspace-node</c>. Root creates and
+/// Scratch folders next to the work folders of a class and within its limit: subvolumes named <c>scratch-workspace-node</c>. Root creates and
 /// removes them as a whole and never follows a path inside.
 /// </summary>
 internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
@@ -43,7 +43,7 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
     {
         if (!storage.BlocksEnforced)
         {
-            Directory.Delete(path, recursive: true); // links are removed, not followed; nobody can write here any more
+            Directory.Delete(path, recursive: true); // links are removed, not followed; no process can write here any more
             return;
         }
 
@@ -53,7 +53,7 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
         await storage.Btrfs.ForgetGroupAsync(group, storage.Options.Folder, cancel);
     }
 
-    /// <summary>Parses a folder's name; null if it is not a scratch folder's.</summary>
+    /// <summary>Parses a folder name; null if it is not that of a scratch folder.</summary>
     public static ScratchFolder? Read(Guid classId, string name) =>
         name.StartsWith(Prefix, StringComparison.Ordinal)
             && name.Length > Prefix.Length + 33

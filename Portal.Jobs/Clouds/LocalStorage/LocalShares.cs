@@ -4,7 +4,7 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>
-/// Shares as subvolumes of a local btrfs: one per class, with a quota group above its people's subvolumes. A rule is a folder below
+/// Shares as subvolumes of a local btrfs: one per class, with a quota group above its people's subvolumes. A rule is a folder under
 /// <see cref="LocalStorageOptions.Mounts"/> whose name says who gets access to what; that person's subvolume is mounted on it.
 /// </summary>
 public sealed class LocalShares(Storage storage) : IShareCloud
@@ -65,7 +65,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
             if ((await storage.Btrfs.GroupsAsync(folder, cancel)).SingleOrDefault(g => g.Id == group)?.Limit != limitBytes)
             {
                 throw new CloudException(Service, CloudFault.Broken, "the limit of a class was set but did not take effect",
-                    "Look at `btrfs qgroup show -re` on the portal's host.");
+                    "Check `btrfs qgroup show -re` on the portal's host.");
             }
         }
 

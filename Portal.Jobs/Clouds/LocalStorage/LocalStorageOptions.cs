@@ -14,7 +14,7 @@ public sealed class LocalStorageOptions
     public string Mounts { get; set; } = "";
 }
 
-/// <summary>Validates at start and names the wrong field.</summary>
+/// <summary>Validates at startup and names the invalid setting.</summary>
 public sealed class LocalStorageOptionsCheck : IValidateOptions<LocalStorageOptions>
 {
     public ValidateOptionsResult Validate(string? name, LocalStorageOptions options)

@@ -5,7 +5,7 @@ namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>
 /// What shares and filesets have in common: locations, whether blocks are enforced, one writer at a time, and the check of the kernel's accounting.
-/// Every path is computed from ids below folders owned by root; root never goes below a person's folder.
+/// Every path is computed from ids under folders owned by root; root never enters a person's folder.
 /// </summary>
 public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILogger<Storage> log) : IDisposable
 {
@@ -38,7 +38,7 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
 
     /// <summary>
     /// True while the kernel's accounting is inconsistent, and starts a rescan: a snapshot made by hand without its group stops the accounting silently,
-    /// and from then on no limit is enforced.
+    /// after which no limit is enforced.
     /// </summary>
     internal async Task<bool> RecountsAsync(CancellationToken cancel)
     {
@@ -53,7 +53,7 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
             return false;
         }
 
-        log.LogWarning("The quota accounting of {Folder} is inconsistent: limits may not be enforced until the rescan that starts now has finished",
+        log.LogWarning("The quota accounting of {Folder} is inconsistent: limits may not be enforced until the rescan that is now starting has finished",
             options.Folder);
         await Btrfs.RescanAsync(options.Folder, cancel);
         return true;
@@ -94,7 +94,7 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
             .FirstOrDefault(File.Exists);
     }
 
-    /// <summary>Throws unless this folder is owned by root (this process's account) and nobody else can write to it.</summary>
+    /// <summary>Throws unless this folder is owned by root (this process's account) and no one else can write to it.</summary>
     internal static void MustBeOurs(string folder)
     {
         if (Kernel.Look(folder) is not { } entry)

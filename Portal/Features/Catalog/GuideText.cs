@@ -8,8 +8,8 @@ using Markdig.Syntax.Inlines;
 namespace Portal.Features.Catalog;
 
 /// <summary>
-/// Renders a guide's markdown as safe html. A template's author need not be trusted like the portal's operator: html in it is shown as text,
-/// a link leads to the web or nowhere, and nothing is loaded from elsewhere.
+/// Renders a guide's markdown as safe html. A template's author need not be trusted as the portal's operator is: html in it is shown as text,
+/// links lead only to the web, and nothing is loaded from elsewhere.
 /// </summary>
 public static class GuideText
 {

@@ -3,8 +3,8 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Home;
 
-/// <param name="Used">By what is running, or in the work folder, now.</param>
-/// <param name="Promised">Reserved for what waits, starts, or may still be written.</param>
+/// <param name="Used">Used now by what is running, or in the work folder.</param>
+/// <param name="Promised">Reserved for what is waiting or starting, or may still be written.</param>
 public sealed record Meter(Resource Resource, double Used, double Promised, double Limit);
 
 /// <summary>Splits a person's reservations into what is already used and the rest.</summary>

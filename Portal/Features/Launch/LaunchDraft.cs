@@ -5,7 +5,7 @@ using Portal.Core.Workspaces;
 namespace Portal.Features.Launch;
 
 /// <summary>The current contents of the form. All of it is in the page's address, so a reload, going back or a lost circuit loses nothing.</summary>
-/// <param name="Id">Of the future workspace; made when the form opened, so that it launches once however often it is sent.</param>
+/// <param name="Id">Id of the future workspace; created when the form opens, so that it launches only once, however often it is sent.</param>
 /// <param name="Hours">How long it runs from when it is ready.</param>
 /// <param name="Workers">0 if the template has none.</param>
 public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Workers, string Name, int Hours)
@@ -13,7 +13,7 @@ public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Worke
     private const int UsualLength = 4;
     private static readonly int[] Ends = [1, 2, 4, 8, 12, 24, 48, 96, 168];
 
-    /// <summary>Values of parameters that differ from their defaults; also an invalid one while it is being typed.</summary>
+    /// <summary>Values of parameters that differ from their defaults, including an invalid one while it is being typed.</summary>
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>Durations that a class allows, including its longest; hours.</summary>
@@ -27,7 +27,7 @@ public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Worke
     public static int UsualHours(ClassView @class) =>
         HoursFor(@class.LongestHours) is var lengths ? lengths.LastOrDefault(h => h <= UsualLength, lengths[0]) : UsualLength;
 
-    /// <summary>What the link asked for, as far as valid, else the best default. A value in the link takes precedence over its preset.</summary>
+    /// <summary>What the link asked for where that is valid, else the best default. A value in the link takes precedence over its preset.</summary>
     public static LaunchDraft Begin(Guid id, TemplateSpec template, ClassView @class, IReadOnlyCollection<string> taken, LaunchLink link)
     {
         var draft = new LaunchDraft(id, @class.Id, template.Sizes[0].Id, template.DefaultWorkers(),
@@ -61,7 +61,7 @@ public sealed record LaunchDraft(Guid Id, Guid ClassId, string SizeId, int Worke
         return this with { Parameters = values };
     }
 
-    /// <summary>Values that apply: those of parameters that are shown, given the others.</summary>
+    /// <summary>Values that apply: those of the parameters that are shown, given the values of the others.</summary>
     public IReadOnlyDictionary<string, string> Used(TemplateSpec template) =>
         template.Parameters
             .Where(p => Parameters.ContainsKey(p.Id) && ParameterPolicy.IsUsed(template, p, Parameters))

@@ -12,7 +12,7 @@ public sealed record LaunchLink(string? Preset, string? Size, string? Workers, s
     private const string Setting = "p.";
     private const int LongestWord = 40, MostWords = 5;
 
-    /// <summary>Of a parameter: its name in the address, and of its field in a refusal.</summary>
+    /// <summary>Name of a parameter in the address, and of its field in a refusal.</summary>
     public static string FieldOf(string parameter) => Setting + parameter;
 
     public static LaunchLink Read(string uri)

@@ -7,7 +7,7 @@ using Portal.Shell;
 
 namespace Portal.Features.Launch;
 
-/// <summary>The form with its preview: asks Core at every change what would happen, and orders once.</summary>
+/// <summary>The form with its preview: asks Core at every change what would happen, and places one order.</summary>
 public sealed partial class LaunchPanel
 {
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(5);
@@ -46,7 +46,7 @@ public sealed partial class LaunchPanel
         return await Workspaces.WatchHomeAsync(actor, cancel);
     }
 
-    // Whatever changes for this person, such as a workspace that ended, changes the preview.
+    // Any change for this person, such as a workspace that ended, changes the preview.
     protected override async Task OnChangedAsync(HomeView current)
     {
         if (_draft is null && Choice.Of(current.Classes) is { } @class)
@@ -75,7 +75,7 @@ public sealed partial class LaunchPanel
         if (asked == _asked) _receipt = receipt;
     }
 
-    // Other people's starts and stops move limits as well, and no change of this person's own reports that.
+    // Other people's starts and stops change limits too, and no notification for this person reports that.
     private async Task LookAgainAsync(CancellationToken cancel)
     {
         using var tick = new PeriodicTimer(Again, Clock);
@@ -113,7 +113,7 @@ public sealed partial class LaunchPanel
         var leaves = false;
         try
         {
-            // Not bound to the page: an order that was sent is not taken back because a tab closed.
+            // Not bound to the page: an order that was sent is not withdrawn because a tab was closed.
             switch (await Launch.RunAsync(await RequestAsync(_draft), CancellationToken.None))
             {
                 case LaunchOutcome.Accepted accepted:

@@ -6,7 +6,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Launch;
 
-/// <summary>A launch preview in words: for its panel, and as one sentence for screen readers.</summary>
+/// <summary>A launch preview as text: for its panel, and as one sentence for screen readers.</summary>
 public sealed class ReceiptWords(IStringLocalizer<LaunchTexts> text, IStringLocalizer<ControlTexts> common)
 {
     /// <summary>The action, as its button names it.</summary>

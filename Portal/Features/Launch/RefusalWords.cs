@@ -6,7 +6,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Launch;
 
-/// <summary>Why a launch is refused, and the remedy, in words.</summary>
+/// <summary>Why a launch is refused, and the remedy, as text.</summary>
 public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLocalizer<ControlTexts> common)
 {
     /// <summary>What is wrong.</summary>
@@ -25,7 +25,7 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
         _ => text[$"Refused.{refusal.Reason}"],
     };
 
-    /// <summary>What is wrong with a value, at its field.</summary>
+    /// <summary>What is wrong with a value, shown at its field.</summary>
     public string Mistake(ParameterSpec parameter, ParameterMistake mistake, string? detail) => mistake switch
     {
         ParameterMistake.NotANumber or ParameterMistake.NotWhole => text[$"Mistake.{mistake}", parameter.Default],
@@ -33,7 +33,7 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
         _ => text[$"Mistake.{mistake}", detail ?? ""],
     };
 
-    /// <summary>The remedy; null if the words above say it.</summary>
+    /// <summary>The remedy; null if the reason already says it.</summary>
     public string? Remedy(Refusal refusal) => refusal.Reason switch
     {
         RefusalReason.OverQuota when Stop(refusal) is { } stop => refusal.Fits is null ? stop : text["Remedy.StopOrSmaller", stop].Value,
@@ -55,7 +55,7 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
         var many => text["Remedy.StopAll", string.Join(", ", refusal.Stop.Take(many - 1)), refusal.Stop[many - 1]].Value,
     };
 
-    /// <summary>The button that applies the nearest fit; null for none. If only the number of workers changes, only that is said.</summary>
+    /// <summary>The button that applies the nearest fit; null for none. If only the number of workers changes, it names only that.</summary>
     /// <param name="asked">The size that was asked for.</param>
     public string? Fit(Refusal refusal, TemplateSpec template, string asked)
     {

@@ -9,18 +9,18 @@ namespace Portal.Features.Workspaces;
 public sealed record ChartLine(string Name, string Css, IReadOnlyList<(DateTimeOffset At, double Value)> Points);
 
 /// <summary>One chart, ready to draw.</summary>
-/// <param name="Sentence">Everything that the picture shows, in words.</param>
-/// <param name="Now">The newest value, for people.</param>
+/// <param name="Sentence">Text equivalent of the chart.</param>
+/// <param name="Now">The newest value, formatted for display.</param>
 /// <param name="Top">Value at the upper edge, above 0.</param>
-/// <param name="TopSays">The same for people.</param>
+/// <param name="TopSays">The same, formatted for display.</param>
 public sealed record Chart(string Title, string Sentence, string Now, double Top, string TopSays, IReadOnlyList<ChartLine> Lines);
 
 /// <summary>Turns measurements into the charts of a page.</summary>
 public static class MetricCharts
 {
-    /// <summary>Of one node or of all together.</summary>
-    /// <param name="name">Of the node, as people read it.</param>
-    /// <param name="span">The window, as people read it: "the last hour".</param>
+    /// <summary>The charts of one node or of all together.</summary>
+    /// <param name="name">Display name of the node.</param>
+    /// <param name="span">The window, formatted for display: "the last hour".</param>
     public static IReadOnlyList<Chart> Of(NodeMetrics node, string name, string span, IStringLocalizer<WorkspaceTexts> text)
     {
         var points = node.Points;
@@ -92,7 +92,7 @@ public static class MetricCharts
 
     private static string Whole(double value) => value.ToString("#,0.#", CultureInfo.CurrentCulture);
 
-    /// <param name="top">If known, such as a limit; 0 uses the highest value.</param>
+    /// <param name="top">Top of the scale if known, such as a limit; 0 uses the highest value.</param>
     private static Chart Make(string title, string name, string span, IStringLocalizer<WorkspaceTexts> text, Func<double, string> say, double top,
         params ChartLine[] lines)
     {

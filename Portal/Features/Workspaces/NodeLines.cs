@@ -3,10 +3,10 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <summary>The state of a node, judged by what its workspace is doing: a node that is not running yet, or no longer, has not failed.</summary>
+/// <summary>The state of a node, judged by what its workspace is doing: a node that is not running yet, or was stopped, has not failed.</summary>
 public enum NodeStage { Running, Coming, Leaving, Down }
 
-/// <param name="Seen">As Jobs last saw it; null for one that should exist but does not.</param>
+/// <param name="Seen">The node as Jobs last saw it; null for one that should exist but does not.</param>
 public sealed record NodeLine(string Name, bool IsWorker, NodeView? Seen)
 {
     public NodeStage Stage { get; init; } = Seen is { Running: true } ? NodeStage.Running : NodeStage.Down;
@@ -17,7 +17,7 @@ public sealed record NodeLine(string Name, bool IsWorker, NodeView? Seen)
     public bool Runs => Seen is { Running: true };
 }
 
-/// <summary>The nodes that a workspace should have, with what was seen of them: a missing one has no row of its own but is listed all the same.</summary>
+/// <summary>The nodes that a workspace should have, with what was seen of them: a missing one has no row of its own but is still listed.</summary>
 public static class NodeLines
 {
     public static IReadOnlyList<NodeLine> Of(WorkspaceView workspace)

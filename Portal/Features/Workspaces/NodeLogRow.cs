@@ -6,7 +6,7 @@ namespace Portal.Features.Workspaces;
 /// <summary>A line of a node's log as a list shows it.</summary>
 public static class NodeLogRow
 {
-    /// <param name="line">With a timestamp, as container engines write it; without one the time is now.</param>
+    /// <param name="line">A line with a timestamp, as container engines write it; without one, the current time is used.</param>
     public static LogRow Of(long number, string line, DateTimeOffset now)
     {
         var space = line.IndexOf(' ', StringComparison.Ordinal);
@@ -15,7 +15,7 @@ public static class NodeLogRow
             : new(number, now, SeverityOf(line), line);
     }
 
-    /// <summary>Severity, from the word that programs put before important lines.</summary>
+    /// <summary>Severity, from the word with which programs mark important lines.</summary>
     private static LogSeverity SeverityOf(string text)
     {
         var begin = text.Length > 80 ? text[..80] : text;

@@ -8,7 +8,7 @@ public static class NodeTrouble
 {
     private const int Most = 3;
 
-    /// <summary>Null while all are running, or none was seen yet.</summary>
+    /// <summary>Null while all are running, or while none has been seen yet.</summary>
     public static string? Say(WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text)
     {
         var lines = NodeLines.Of(workspace);

@@ -5,7 +5,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <summary>The binding limit of a change of a workspace, in words, and what would fit.</summary>
+/// <summary>The binding limit of a change to a workspace, as text, and what would fit.</summary>
 public static class RefusalText
 {
     public static string OfResize(Refusal why, IStringLocalizer<WorkspaceTexts> text) =>
@@ -15,7 +15,7 @@ public static class RefusalText
 
     public static string OfStart(Refusal why, WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
     {
-        // A disk that is nearly full starts nothing, and says so.
+        // With a nearly full disk nothing is started, and the text says so.
         if (why is not { Reason: RefusalReason.OverQuota or RefusalReason.NeverPossible, Fits: { } fit }
             || (workspace.Template.Size(fit.SizeId) ?? workspace.Newer?.Size(fit.SizeId)) is not { } size)
             return Of(why, text);

@@ -4,7 +4,7 @@ using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
-/// <summary>What a person should know about scratch folders that are full or nearly so: which nodes, the consequence, the remedy.</summary>
+/// <summary>What a person should know about scratch folders that are full or nearly so: which nodes, the consequence and the remedy.</summary>
 public static class ScratchTrouble
 {
     private const int Most = 3;

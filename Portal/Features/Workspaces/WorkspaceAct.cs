@@ -12,7 +12,7 @@ public static class WorkspaceActs
 {
     /// <summary>The most useful action first.</summary>
     /// <param name="owner">The workspace is this person's own.</param>
-    /// <param name="mayDelete">For a workspace of somebody else: this person runs the department or the site.</param>
+    /// <param name="mayDelete">For someone else's workspace: this person runs the department or the site.</param>
     public static IReadOnlyList<WorkspaceAct> Of(WorkspaceView workspace, bool owner, bool mayDelete)
     {
         IReadOnlyList<WorkspaceAct> all = workspace.Status switch
@@ -26,7 +26,7 @@ public static class WorkspaceActs
             WorkspaceStatus.Resizing when workspace.RequestedRun is null && !workspace.Run.Releasing && workspace.Run.Workers > workspace.Workers =>
                 [WorkspaceAct.Open, WorkspaceAct.TakeBack, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Resizing => [WorkspaceAct.Open, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
-            // A worker that is being restarted needs no action, and trying again would end everything that still runs.
+            // A worker that is being restarted needs no action, and trying again would end everything that is still running.
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Launch or RunKind.Start or RunKind.Resize =>
                 [.. Again(workspace), WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete],
             WorkspaceStatus.Attention when workspace.Run.Kind is RunKind.Stop => [WorkspaceAct.Stop, WorkspaceAct.Delete],
@@ -59,6 +59,6 @@ public static class WorkspaceActs
 /// <param name="Workers">For <see cref="WorkspaceAct.Resize"/>: the new number; null asks the person.</param>
 public sealed record WorkspaceAsk(WorkspaceAct Act, DateTimeOffset? EndAt = null, int? Workers = null)
 {
-    /// <summary>For <see cref="WorkspaceAct.Keep"/>: how long.</summary>
+    /// <summary>How long, for <see cref="WorkspaceAct.Keep"/>.</summary>
     public int Hours { get; init; }
 }

@@ -27,7 +27,7 @@ public sealed class WorkspaceActionHandler(
             ? ask.Workers ?? await ResizeDialog.AskAsync(dialogs, text["Resize.Title", workspace.Name], actor, workspace)
             : workspace.Workers;
         if (workers is not { } number) return;
-        // The person may leave the page while it is being ordered, which must not take the order back.
+        // The person may leave the page while the order is being placed, which must not withdraw it.
         var outcome = ask.Act switch
         {
             WorkspaceAct.Start or WorkspaceAct.TryAgain or WorkspaceAct.StartNewest or WorkspaceAct.StartOtherwise or WorkspaceAct.StartWithoutSettings =>

@@ -64,7 +64,7 @@ public sealed class Accessibility(Site site)
         await HearsAsync(visit, "begin and end with a letter or digit");
     }
 
-    /// <summary>A whole lifetime by ear and keyboard: ready, stopped and started are announced, and the focus is never lost.</summary>
+    /// <summary>A whole lifecycle with screen reader and keyboard: ready, stopped and started are announced, and the focus is never lost.</summary>
     [Fact]
     public async Task Workspace_FromLaunchToDeleted_IsHeardAndKeepsTheFocus()
     {
@@ -143,7 +143,7 @@ public sealed class Accessibility(Site site)
         await DiffersAsync(visit, ".command[aria-selected=true]", ".command[aria-selected=false]");
     }
 
-    /// <summary>400 % zoom on a laptop: one column of 320 px, and nothing beside it.</summary>
+    /// <summary>400 % zoom on a laptop: one column of 320 px and no horizontal scrolling.</summary>
     [Fact, Trait("Lane", "long")]
     public async Task EveryPage_At320Pixels_DoesNotScrollSideways()
     {

@@ -5,7 +5,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>A student launches each cluster template, runs its own example, looks at the compute engine's own pages, and releases it.</summary>
+/// <summary>A student launches each cluster template, runs its own example, views the compute engine's own pages, and releases it.</summary>
 public sealed class EngineJourneys(Site site)
 {
     private const string Passed = "All checks passed";
@@ -67,7 +67,7 @@ public sealed class EngineJourneys(Site site)
             foreach (var node in (string[])["worker0", "worker1"]) await Expect(spark.Tab.GetByText($"{node}:").First).ToBeVisibleAsync();
             await spark.CloseAsync();
             await Expect(page.Count("Running applications")).ToHaveTextAsync("1", new() { Timeout = 60_000 });
-            await Expect(grace.Page.GetByText("Kept awake by: Running applications.")).ToBeVisibleAsync(new() { Timeout = 120_000 });
+            await Expect(grace.Page.GetByText("Kept running by: Running applications.")).ToBeVisibleAsync(new() { Timeout = 120_000 });
         });
 
     [Fact, Trait("Lane", "long")]
@@ -119,7 +119,7 @@ public sealed class EngineJourneys(Site site)
         {
             // The cell has ended, its batch job has not.
             await Expect(page.Count("Running jobs")).ToHaveTextAsync("1", new() { Timeout = 60_000 });
-            await Expect(ada.Page.GetByText(new Regex(@"Kept awake by: .*Running jobs\.", RegexOptions.None, TimeSpan.FromSeconds(1))))
+            await Expect(ada.Page.GetByText(new Regex(@"Kept running by: .*Running jobs\.", RegexOptions.None, TimeSpan.FromSeconds(1))))
                 .ToBeVisibleAsync(new() { Timeout = 60_000 });
         });
 

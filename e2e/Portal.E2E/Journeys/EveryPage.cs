@@ -21,7 +21,7 @@ public sealed class EveryPage(Site site)
         new("operations-refused", "/operations", "Ada Lovelace"),
         new("workspace-missing", "/workspaces/aaaaaaaaaa", "Ada Lovelace"),
         new("not-found", "/nothing/here", "Ada Lovelace"),
-        // Of the same layouts as those above.
+        // Pages with the same layouts as those above.
         Long("launch-odd-link", "/launch/notebook?id=junk&preset=none&size=huge&workers=many&hours=x&p.nothing=1&name=look", "Ada Lovelace"),
         Long("launch-dask", "/launch/dask?preset=project&name=look", "Ada Lovelace"),
         Long("launch-spark", "/launch/spark?preset=lesson&name=look", "Ada Lovelace"),
@@ -137,7 +137,7 @@ public sealed class EveryPage(Site site)
     {
         await using var visit = await site.VisitAsync("Grace Hopper");
         List<string> stops = [];
-        // A new page puts the focus on its title; this walk starts at the beginning of the document.
+        // A new page puts the focus on its title; this test starts at the beginning of the document.
         await visit.Page.GetByRole(AriaRole.Link, new() { Name = "Skip to content" }).FocusAsync();
         for (var i = 0; i < 40; i++)
         {
@@ -152,7 +152,7 @@ public sealed class EveryPage(Site site)
 
         string[] wanted = ["Skip to content", "Campus", "Search or jump to…", "Account: Grace Hopper", "Home", "Catalogue", "See the whole catalogue"];
         foreach (var stop in wanted) stops.ShouldContain(s => s.Contains(stop, StringComparison.Ordinal), stop);
-        stops.ShouldAllBe(s => s.StartsWith("solid", StringComparison.Ordinal), "every stop has a ring");
+        stops.ShouldAllBe(s => s.StartsWith("solid", StringComparison.Ordinal), "every focused element has a focus ring");
     }
 
     [Fact]
@@ -183,7 +183,7 @@ public sealed class EveryPage(Site site)
 
         await visit.GoAsync("/catalog");
 
-        // The document itself says it, before any script ran.
+        // Set in the document itself, before any script has run.
         await Expect(visit.Page.Locator("html")).ToHaveAttributeAsync("data-theme", "dark");
         (await visit.Page.EvaluateAsync<string>("() => getComputedStyle(document.body).backgroundColor")).ShouldBe("rgb(21, 28, 38)");
     }

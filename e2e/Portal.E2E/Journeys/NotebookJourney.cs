@@ -55,14 +55,14 @@ public sealed class NotebookJourney(Site site)
         await lab.UploadAsync(uploaded, "by hand");
         await lab.NewNotebookAsync();
         await lab.ComputeAsync("6 * 7", "42");
-        // What is used, with the chosen size and not the machine's.
+        // Usage relative to the chosen size, not the machine's.
         await Expect(lab.StatusBar).ToContainTextAsync(new Regex(@"Mem:\s+[1-9][0-9.]* / 2048\.00 MB", RegexOptions.None, TimeSpan.FromSeconds(1)),
             new() { Timeout = 30_000 });
         await lab.RunAsync("import jupyterlab; jupyterlab.__version__[:4]", "'4.6.'");
         // A terminal counts as active for half a minute after its last output, longer than a quick
-        // cell takes, so this cell runs long enough for one look to see it.
+        // cell takes, so this cell runs long enough for one check to see it.
         await lab.RunAsync("import time; time.sleep(20); 'rested'", "'rested'");
-        await Expect(ada.Page.GetByText(new Regex("Kept awake by: .*a kernel", RegexOptions.None, TimeSpan.FromSeconds(1))))
+        await Expect(ada.Page.GetByText(new Regex("Kept running by: .*a kernel", RegexOptions.None, TimeSpan.FromSeconds(1))))
             .ToBeVisibleAsync(new() { Timeout = 60_000 });
         // The embedded default has no egress proxy, and pip says so.
         await lab.RunAsync("import subprocess; subprocess.run(['pip', 'install', 'anything'], capture_output=True, text=True).stderr[:93]",
@@ -87,7 +87,7 @@ public sealed class NotebookJourney(Site site)
         await lab.TypeInTerminalAsync("echo written-just-now > /proc/1/fd/1");
         await Expect(page.Log).ToContainTextAsync("written-just-now");
         (await page.DownloadLogAsync()).ShouldContain("written-just-now");
-        await Expect(ada.Page.GetByText("Kept awake by: a terminal.")).ToBeVisibleAsync(new() { Timeout = 60_000 });
+        await Expect(ada.Page.GetByText("Kept running by: a terminal.")).ToBeVisibleAsync(new() { Timeout = 60_000 });
     }
 
     private static async Task StopAsync(Visit ada, WorkspacePage page)

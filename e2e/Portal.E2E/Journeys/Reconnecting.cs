@@ -4,7 +4,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>Pages that lose the portal, or are in the background, recover by themselves.</summary>
+/// <summary>Pages that lose the portal, or are in the background, recover automatically.</summary>
 public sealed class Reconnecting(Site site)
 {
     [Fact]

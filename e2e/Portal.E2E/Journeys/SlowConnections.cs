@@ -4,7 +4,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>On a slow connection, what a person types belongs to the browser: no response of the server removes a character.</summary>
+/// <summary>On a slow connection, what a person types belongs to the browser: no response from the server removes a character.</summary>
 public sealed class SlowConnections(Site site)
 {
     private const string Written = "input:not([type=hidden], [type=radio], [type=checkbox], [type=range]), textarea";

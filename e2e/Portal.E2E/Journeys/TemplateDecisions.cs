@@ -4,7 +4,7 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Portal.E2E.Journeys;
 
-/// <summary>An operator decides what is offered and to whom; students who look at the catalogue see it without a reload.</summary>
+/// <summary>An operator decides what is offered and to whom; students viewing the catalogue see it without a reload.</summary>
 public sealed class TemplateDecisions(Site site)
 {
     private const string Why = "Take Dask this week.";

@@ -9,7 +9,7 @@ public sealed class UnhappyPaths(Site site)
 {
     private const string Student = "Alan Turing";
 
-    /// <summary>One cluster takes the whole site: the next launch waits in its place, says so, and begins when there is capacity.</summary>
+    /// <summary>One cluster fills the whole site: the next launch waits in the queue, says so, and begins when there is capacity.</summary>
     [Fact]
     public async Task Site_Full_NextLaunchWaitsInItsPlaceAndBegins()
     {

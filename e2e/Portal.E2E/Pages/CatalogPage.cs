@@ -8,7 +8,7 @@ public sealed class CatalogPage(Visit visit)
 
     private ILocator Choose(string title) => Card(title).GetByRole(AriaRole.Link, new() { Name = $"Choose {title}" });
 
-    /// <summary>Waits until the template can be launched: its image may still be being built. The page updates by itself.</summary>
+    /// <summary>Waits until the template can be launched: its image may still be building. The page updates automatically.</summary>
     public async Task WaitForAsync(string title, TimeSpan longest)
     {
         await visit.ShowAsync("/catalog");

@@ -18,7 +18,7 @@ public sealed class EnginePage
     {
         var page = new EnginePage($"--{slug}.apps.localhost");
         var portal = new Uri(visit.Page.Url).Authority;
-        // All tabs, so that the first request of the new one is seen too.
+        // Across all tabs, so that the first request of the new one is seen too.
         visit.Context.Request += (_, r) => { if (!page.IsHome(r.Url, portal)) page._complaints.Add($"asked {r.Url}"); };
         visit.Context.Response += (_, r) => { if (r.Status >= 400) page._complaints.Add($"{r.Status} of {r.Url}"); };
         page.Tab = await visit.Context.RunAndWaitForPageAsync(() => opener.ClickAsync());

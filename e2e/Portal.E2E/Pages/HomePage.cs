@@ -6,7 +6,7 @@ public sealed class HomePage(Visit visit)
 {
     public ILocator Card(string name) => visit.Page.GetByRole(AriaRole.Article, new() { Name = name, Exact = true });
 
-    /// <summary>Deletes what an interrupted test run left to this person, whose quota is small.</summary>
+    /// <summary>Deletes what an interrupted test run left behind for this person, whose quota is small.</summary>
     public async Task ClearAsync()
     {
         for (var left = 10; left > 0; left--)

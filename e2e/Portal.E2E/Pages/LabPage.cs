@@ -35,14 +35,14 @@ public sealed class LabPage(IPage tab)
     public async Task TypeInTerminalAsync(string command)
     {
         await LaunchAsync("Terminal");
-        // The newest; one from the last visit may be open beside it.
+        // The newest; one from the last visit may be open as well.
         var terminal = Tab.Locator(".jp-Terminal:not(.lm-mod-hidden)").Last;
         await Expect(terminal.Locator(".xterm-screen")).ToBeVisibleAsync(new() { Timeout = Long });
         await terminal.Locator(".xterm-helper-textarea").FocusAsync();
         await Tab.Keyboard.TypeAsync(command + "\n", new() { Delay = 20 });
     }
 
-    /// <summary>Opens a new notebook; its kernel starts by itself.</summary>
+    /// <summary>Opens a new notebook; its kernel starts automatically.</summary>
     public async Task NewNotebookAsync()
     {
         await LaunchAsync("Notebook");
@@ -73,7 +73,7 @@ public sealed class LabPage(IPage tab)
     /// <summary>Waits until JupyterLab has noticed that its kernel does not answer.</summary>
     public Task WaitUntilCutAsync() => Expect(Tab.GetByRole(AriaRole.Button, new() { Name = "| Idle" })).ToHaveCountAsync(0, new() { Timeout = Long });
 
-    /// <summary>Opens a file below the folder shown in the file browser, folder by folder, as a person does.</summary>
+    /// <summary>Opens a file under the folder shown in the file browser, folder by folder, as a person does.</summary>
     public async Task OpenFileAsync(params string[] path)
     {
         foreach (var name in path) await Tab.Locator(".jp-DirListing-item").Filter(new() { Has = Tab.GetByText(name, new() { Exact = true }) }).DblClickAsync();

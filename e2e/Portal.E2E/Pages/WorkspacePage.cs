@@ -16,7 +16,7 @@ public sealed class WorkspacePage(Visit visit)
     public ILocator Nodes => visit.Page.GetByRole(AriaRole.Region, new() { Name = "Nodes" }).GetByRole(AriaRole.Row);
     public ILocator Node(string name) => Nodes.Filter(new() { Has = visit.Page.GetByRole(AriaRole.Rowheader, new() { Name = name, Exact = true }) });
 
-    /// <summary>A number that the compute engine reports, beside its chart.</summary>
+    /// <summary>A number that the compute engine reports, next to its chart.</summary>
     public ILocator Count(string title) =>
         visit.Page.GetByRole(AriaRole.Figure).Filter(new() { Has = visit.Page.GetByText(title, new() { Exact = true }) }).Locator(".chart-head .num");
 
@@ -46,7 +46,7 @@ public sealed class WorkspacePage(Visit visit)
     /// <summary>Pushed by the server, without a reload.</summary>
     public async Task WaitForStatusAsync(string word)
     {
-        // A failure is final: the page's explanation is worth more than waiting two minutes.
+        // A failure is final: the page's explanation is more useful than waiting two minutes.
         await Expect(Status).ToHaveTextAsync(new Regex($@"^\s*({word}|Failed)\s*$", RegexOptions.None, TimeSpan.FromSeconds(1)), new() { Timeout = Long });
         var shown = (await Status.InnerTextAsync()).Trim();
         if (shown != word) shown.ShouldBe(word, await visit.Page.Locator("main").InnerTextAsync());

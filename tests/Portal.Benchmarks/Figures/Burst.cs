@@ -1,6 +1,6 @@
 namespace Portal.Benchmarks.Figures;
 
-/// <summary>Twenty students click at once; the product decides how many start at once on this machine. The notebooks stay until the end of the run.</summary>
+/// <summary>Twenty students click together; the product decides how many start at once on this machine. The notebooks stay until the run ends.</summary>
 internal sealed class Burst() : Figure("burst")
 {
     public override async Task MeasureAsync(Bench bench, CancellationToken cancel)

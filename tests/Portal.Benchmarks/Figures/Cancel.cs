@@ -40,7 +40,7 @@ internal sealed class Cancel() : Figure("cancel")
             where workspace_id = any({ids})
             """, cancel);
         bench.It.Jobs.Start();
-        // Startup is not measured. No launch shows that Jobs is working, because the waiting ones hold every place of launches at once.
+        // Startup is not measured. No launch shows that Jobs is working, because the waiting ones use up the limit on launches at once.
         await bench.It.Database.ExecuteAsync($"update portal.runs set attempts = 2 where workspace_id = {ids[0]}", cancel);
         await bench.DeleteAsync(ids[0], cancel);
         return ids[1..];

@@ -5,7 +5,7 @@ namespace Portal.Benchmarks.Figures;
 
 /// <summary>
 /// A cluster of three workers: from the click to Ready and to the first result computed by workers, against the same containers made by direct calls to
-/// the container engine, alternating in one run. On an installation of its own, which offers every template.
+/// the container engine, alternating in one run. On its own installation, which offers every template.
 /// </summary>
 /// <param name="template">Also the figure's name.</param>
 /// <param name="times">Number of pairs: the fastest compute engine varies most and is measured most often.</param>
@@ -33,12 +33,12 @@ internal sealed class Engines(string template, int times, string code, string va
         await CompareAsync(own, cancel);
     }
 
-    /// <summary>An installation of its own with all images built.</summary>
+    /// <summary>Its own installation, with all images built.</summary>
     internal static async Task<Bench> WithEveryTemplateAsync(Bench bench, CancellationToken cancel)
     {
         var own = await Bench.StartAsync(bench.Quick, bench.Report, cancel,
             ("Catalog:Templates", Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates")));
-        await Until.TrueAsync("every image is made",
+        await Until.TrueAsync("every image is built",
             async () => await own.ScalarAsync<long>(
                 "select count(*) from portal.images where state = 'Ready' and name in ('python', 'spark', 'hadoop')", cancel) == 3, cancel,
             TimeSpan.FromMinutes(15));
@@ -56,7 +56,7 @@ internal sealed class Engines(string template, int times, string code, string va
             var click = Bench.Now;
             var id = await bench.OrderAsync(Name, Workers, cancel);
             var isReady = (await bench.EndedAsync(id, cancel) - click).TotalSeconds;
-            // The container engine is asked here how the baseline must be made; a student does not wait for that.
+            // The container engine is asked here how the baseline must be created; a student does not wait for that.
             var aside = TimeProvider.System.GetTimestamp();
             var nodes = await BareCluster.OfAsync(bench.It.Lab, id, cancel);
             var asked = TimeProvider.System.GetElapsedTime(aside);

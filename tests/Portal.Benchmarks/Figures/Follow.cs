@@ -6,7 +6,7 @@ namespace Portal.Benchmarks.Figures;
 
 /// <summary>
 /// Cost of watching many nodes: calls to the container engine per second, counted on the connection, and CPU time of Jobs, with none and with a hundred
-/// workspaces of five sleeping nodes. Then the time from the death of one of them to its row. On an installation of its own.
+/// workspaces of five sleeping nodes. Then the time from the death of one of them to its row. On its own installation.
 /// </summary>
 internal sealed class Follow() : Figure("follow")
 {
@@ -54,7 +54,7 @@ internal sealed class Follow() : Figure("follow")
             }
             await own.SettledAsync(cancel);
             if (await own.ScalarAsync<long>("select count(*) from portal.nodes where running", cancel) is var run && run != many * (Workers + 1))
-                throw new InvalidOperationException($"{run} nodes run.");
+                throw new InvalidOperationException($"{run} nodes are running.");
             await MeasureAsync(own, relay, $"with {many} workspaces of {Workers + 1} nodes", cancel);
             await DeathAsync(own, cancel);
         }

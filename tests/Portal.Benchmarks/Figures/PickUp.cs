@@ -4,7 +4,7 @@ using Portal.TestKit;
 namespace Portal.Benchmarks.Figures;
 
 /// <summary>From the commit of an order, as the database records it, to a worker taking the run. Each launch
-/// is cancelled at once, so that the next finds a quiet installation.</summary>
+/// is cancelled immediately, so that the next finds a quiet installation.</summary>
 internal sealed class PickUp() : Figure("pickup")
 {
     private const double Goal = 50;

@@ -4,7 +4,7 @@ using Portal.TestKit;
 
 namespace Portal.Benchmarks.Figures;
 
-/// <summary>From SIGKILL of Jobs, in the middle of a step, to the moment in which the process restarted by its supervisor holds the run.</summary>
+/// <summary>From SIGKILL of Jobs, in the middle of a step, to the moment when the process restarted by its supervisor holds the run.</summary>
 internal sealed class Takeover() : Figure("takeover")
 {
     private const double Goal = 6;
@@ -17,7 +17,7 @@ internal sealed class Takeover() : Figure("takeover")
         {
             for (var i = bench.Times(10, 2); i > 0; i--)
             {
-                // A new supervisor each time: it waits longer after each death within a minute, and nobody kills Jobs that often.
+                // A new supervisor each time: it waits longer after each death within a minute, and in real use Jobs does not die that often.
                 using var jobs = Supervised.Start(bench.It);
                 took.Add(await OnceAsync(bench, jobs, cancel));
             }
@@ -78,7 +78,7 @@ internal sealed class Takeover() : Figure("takeover")
             jobs.Kill();
         }
 
-        /// <summary>Ended as infra/run ends it: its child first, in order.</summary>
+        /// <summary>Stops it as infra/run does: its child first, in an orderly way.</summary>
         public void Dispose()
         {
             using var ask = Process.Start("kill", ["-TERM", _supervisor.Id.ToString(CultureInfo.InvariantCulture)])!;

@@ -19,7 +19,7 @@ public sealed class CutWeb : WebFixture
     public SocketRelay Relay =>
         _relay ??= SocketRelay.Start(Path.Combine(new NpgsqlConnectionStringBuilder(TestDatabase.Server).Host!, SocketName), SocketName);
 
-    private const string SocketName = ".s.PGSQL.5432"; // what every client makes of a folder
+    private const string SocketName = ".s.PGSQL.5432"; // how every client interprets a folder
 
     protected override string Connection => new NpgsqlConnectionStringBuilder(Database.Web) { Host = Path.GetDirectoryName(Relay.Path) }.ConnectionString;
 }

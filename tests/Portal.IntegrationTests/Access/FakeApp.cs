@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Portal.IntegrationTests.Access;
 
-/// <summary>Plays a notebook for the proxy: a server that records every header, answers what it likes, and holds sockets and downloads open.</summary>
+/// <summary>Plays a notebook for the proxy: a server that records every header, answers as the test wants, and holds sockets and downloads open.</summary>
 public sealed class FakeApp : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -24,8 +24,8 @@ public sealed class FakeApp : IAsyncDisposable
     /// <summary>Headers of the newest request.</summary>
     public IReadOnlyDictionary<string, string> Heard { get; private set; } = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
 
-    /// <param name="address">Where it listens; 0.0.0.0 to be several nodes at once.</param>
-    /// <param name="more">What it answers besides.</param>
+    /// <param name="address">Where it listens; 0.0.0.0 to play several nodes at the same time.</param>
+    /// <param name="more">Additional responses.</param>
     public static async Task<FakeApp> StartAsync(string address = "127.0.0.1", Action<WebApplication>? more = null)
     {
         var builder = WebApplication.CreateSlimBuilder();

@@ -52,7 +52,7 @@ public sealed class OwnConnectionTests(WebFixture web) : IClassFixture<WebFixtur
         (await UseAsync(alan, HttpMethod.Post, token, Handshake)).ShouldBe(HttpStatusCode.NotFound);
         (await UseAsync(alan, HttpMethod.Delete, token)).ShouldBe(HttpStatusCode.NotFound);
 
-        (await UseAsync(ada, HttpMethod.Get, token)).ShouldBe(HttpStatusCode.OK, "it is hers and lives");
+        (await UseAsync(ada, HttpMethod.Get, token)).ShouldBe(HttpStatusCode.OK, "it is hers and exists");
     }
 
     [Fact]

@@ -115,7 +115,7 @@ public sealed class SignInTests(WebFixture web) : IClassFixture<WebFixture>
         visitor.Session.ShouldNotBeNull();
     }
 
-    // A browser sends a strict cookie with no link from elsewhere: that page would be given another one, and the forms of every open page
+    // A browser sends no strict cookie when a link from elsewhere is followed: that page would be given another one, and the forms of every open page
     // would be refused.
     [Fact]
     public async Task Forms_TheirCookie_IsSentWithLinksFromElsewhere()

@@ -9,7 +9,7 @@ namespace Portal.IntegrationTests.Access;
 
 /// <summary>
 /// A headless browser: cookies by host, Origin where a browser sends one, redirects only when followed. It keeps Secure
-/// cookies over http as browsers do on localhost, and resolves *.localhost by itself.
+/// cookies over http as browsers do on localhost, and resolves *.localhost itself.
 /// </summary>
 public sealed partial class Visitor : IDisposable
 {
@@ -62,7 +62,7 @@ public sealed partial class Visitor : IDisposable
     public Task<HttpResponseMessage> PostJsonAsync(string url, object body) =>
         SendAsync(HttpMethod.Post, url, JsonContent.Create(body), _web.Origin, h => h.Add("X-Portal-Csrf", "1"));
 
-    /// <summary>Through the page, as a person does it.</summary>
+    /// <summary>Signs in through the page, as a person does.</summary>
     public async Task<HttpResponseMessage> SignInAsync(string name, string? returnUrl = null)
     {
         using var page = await GetAsync($"/sign-in{(returnUrl is null ? "" : $"?returnUrl={Uri.EscapeDataString(returnUrl)}")}");

@@ -122,7 +122,7 @@ public class WebFixture : IAsyncLifetime
         await db.SaveChangesAsync(Cancel);
     }
 
-    /// <summary>Somebody who may sign in but belongs to nothing.</summary>
+    /// <summary>Someone who may sign in but belongs to no class.</summary>
     public async Task StrangerAsync(string name)
     {
         if (_persons.ContainsKey(name)) return;

@@ -180,7 +180,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         problem.GetProperty("nearestFit").GetString().ShouldBe("s");
     }
 
-    /// <summary>PostgreSQL has no NUL in a text: it must not get that far.</summary>
+    /// <summary>PostgreSQL allows no NUL in text: it must not get that far.</summary>
     [Theory]
     [InlineData("note\u0000book", "s", "templateId")]
     [InlineData("notebook", "s\u0000", "size")]
@@ -243,7 +243,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
             answer.StatusCode.ShouldBe(HttpStatusCode.NotFound, $"{method} {path}");
             answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
         }
-        // The id of somebody else's workspace launches nothing either, and reveals nothing about it.
+        // The id of someone else's workspace launches nothing either, and reveals nothing about it.
         using var again = await other.PostJsonAsync("/api/v1/workspaces", Order(w.Id, "of others"));
         again.StatusCode.ShouldBe(HttpStatusCode.Conflict);
         (await again.Content.ReadAsStringAsync(Cancel)).ShouldNotContain(w.Slug);
@@ -308,7 +308,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         using var known = await ada.SendAsync(HttpMethod.Post, "/api/v1/workspaces", Body(2 << 20), web.Origin, h =>
         {
             h.Add("X-Portal-Csrf", "1");
-            h.ExpectContinue = true; // the response comes instead of the body, not in the middle of it
+            h.ExpectContinue = true; // the response replaces the body and does not interrupt it
         });
         known.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
         known.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");

@@ -123,7 +123,7 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
             var concerns = new TemplateOutcome.Refused(TemplateRefusal.ConcernsOthers);
             (await web.Services.GetRequiredService<DeprecateTemplate>().RunAsync(margaret, template, "x", Cancel)).ShouldBe(concerns);
             (await web.Services.GetRequiredService<OfferTemplate>().RunAsync(margaret, template, Cancel)).ShouldBe(concerns);
-            (await restrict.RunAsync(margaret, template, [web.Class], Cancel)).ShouldBe(concerns, "it is for all, also theirs");
+            (await restrict.RunAsync(margaret, template, [web.Class], Cancel)).ShouldBe(concerns, "it is for all, including theirs");
             (await restrict.RunAsync(margaret, template, [theirs], Cancel)).ShouldBe(new TemplateOutcome.Refused(TemplateRefusal.ClassUnknown));
             (await restrict.RunAsync(new(web.Person("Ken")), template, [theirs, mine2], Cancel)).ShouldBeOfType<TemplateOutcome.Done>();
             (await restrict.RunAsync(margaret, template, [web.Class], Cancel)).ShouldBeOfType<TemplateOutcome.Done>();

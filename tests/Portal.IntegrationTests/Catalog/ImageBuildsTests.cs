@@ -32,7 +32,7 @@ public sealed class ImageBuildsTests
 
         await RoundAsync(services, lab, () => RowIsAsync(database, "python", ImageState.Ready));
         await relay.CutAsync();
-        await OfferAsync(database, "slurm"); // looked at after python
+        await OfferAsync(database, "slurm"); // checked after python
         await RoundAsync(services, lab, () => RowIsAsync(database, "slurm", ImageState.Failed));
         relay.Restore();
 
@@ -41,13 +41,13 @@ public sealed class ImageBuildsTests
         (await rows.Images.SingleAsync(i => i.Name == "slurm", Cancel)).Remedy.ShouldNotBeNullOrEmpty();
     }
 
-    /// <summary>A process that looks at the images once, until this holds.</summary>
+    /// <summary>A process that checks the images once, until this holds.</summary>
     private static async Task RoundAsync(ServiceProvider services, CloudLab lab, Func<Task<bool>> until)
     {
         using var builds = new ImageBuilds(services.GetRequiredService<IDbContextFactory<PortalDb>>(), lab.Get<ImageBuilder>(), TimeProvider.System,
             NullLogger<ImageBuilds>.Instance);
         await builds.StartAsync(Cancel);
-        await Until.TrueAsync("the images were looked at", until, Cancel, TimeSpan.FromMinutes(1));
+        await Until.TrueAsync("the images were checked", until, Cancel, TimeSpan.FromMinutes(1));
         await builds.StopAsync(Cancel);
     }
 

@@ -9,7 +9,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Catalog;
 
-/// <summary>A slow image build on the real container engine: its page shows the progress, and every other template can be launched meanwhile.</summary>
+/// <summary>A slow image build on the real container engine: its page shows the progress, and every other template can be launched in the meantime.</summary>
 public sealed class ImagesBesideTests : IAsyncLifetime
 {
     private readonly string _recipes = Directory.CreateTempSubdirectory("portal-test-recipes").FullName;
@@ -20,7 +20,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        // The same bytes and modes, so the same tags.
+        // The same bytes and modes, hence the same tags.
         (await OwnDisk.RunAsync("cp", "-a", $"{CloudLab.Variable("PORTAL_TEST_RECIPES")}/.", _recipes)).ShouldBe(0);
         Directory.CreateDirectory($"{_recipes}/slow");
         await File.WriteAllTextAsync($"{_recipes}/slow/recipe.json", """{"from":"base","dockerfile":"Dockerfile"}""", Cancel);
@@ -58,7 +58,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         await Until.TrueAsync("the other workspace is Ready",
             async () => (await It.Site.Get<WorkspaceFeed>().LookAsync(new(It.Site.Students[0]), order.Id, Cancel))!.Status == WorkspaceStatus.Ready,
             Cancel, TimeSpan.FromMinutes(2));
-        // A new template whose image exists can be launched at once.
+        // A new template whose image exists can be launched immediately.
         TestCatalog.Write($"{It.Folder}/templates", "bare", TestCatalog.Yaml("bare").Replace("image: python", "image: base", StringComparison.Ordinal));
         await Until.TrueAsync("the new template's image is seen", async () => (await RowAsync("base"))?.State == ImageState.Ready, Cancel,
             TimeSpan.FromMinutes(2));
@@ -66,7 +66,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         (await SaysAsync("slow", "step ")).ShouldNotBe(began);
         (await RowAsync("slow"))!.State.ShouldBe(ImageState.Building);
         await LetGoAsync();
-        await Until.TrueAsync("the slow image is there", async () => (await RowAsync("slow"))!.State == ImageState.Ready, Cancel, TimeSpan.FromMinutes(2));
+        await Until.TrueAsync("the slow image exists", async () => (await RowAsync("slow"))!.State == ImageState.Ready, Cancel, TimeSpan.FromMinutes(2));
     }
 
     private async Task<ImageRow?> RowAsync(string image)

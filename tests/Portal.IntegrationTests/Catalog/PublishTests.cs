@@ -72,7 +72,7 @@ public sealed class PublishTests
         for (var i = 0; i < 3; i++)
         {
             TestCatalog.Write(catalog.Added, "mine", file: $"examples/{i}.ipynb", content: "{}");
-            (await catalog.Publisher.RunAsync(Cancel)).ShouldBeEmpty("half a file is no fault while somebody writes");
+            (await catalog.Publisher.RunAsync(Cancel)).ShouldBeEmpty("half a file is no fault while it is being written");
             (await catalog.OfferedAsync(Cancel)).ShouldBeEmpty();
         }
         TestCatalog.Write(catalog.Added, "mine");

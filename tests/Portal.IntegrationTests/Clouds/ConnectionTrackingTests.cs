@@ -6,7 +6,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>All containers share the host's connection table, and a full one refuses everybody:
+/// <summary>All containers share the host's connection table, and a full one refuses every connection:
 /// nodes try to fill it, and the entries are counted on the host.</summary>
 public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
@@ -79,7 +79,7 @@ public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<
             print("sent")
             """)).Said.ShouldBe("sent");
 
-        ConnectionTable.Count(plan.Subnet).ShouldBe(0, "dropped before they are remembered");
+        ConnectionTable.Count(plan.Subnet).ShouldBe(0, "dropped before they are stored");
         await Eventually.HoldsAsync(async () =>
         {
             using var client = new TcpClient();

@@ -89,7 +89,7 @@ public sealed class EgressProxyTests : IAsyncLifetime
     {
         await using var other = await ExternalHost.MakeAsync(Cancel);
         await other.ProxyAsync(_world.FullName, Cancel);
-        await using var closed = CloudLab.Open(); // an installation without an egress proxy on the same host
+        await using var closed = CloudLab.Open(); // an installation without an egress proxy, on the same host
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel); // before the other's addresses are chosen, which must differ
         var theirs = await closed.PlanAsync();
@@ -119,7 +119,7 @@ public sealed class EgressProxyTests : IAsyncLifetime
 
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.Port)).ShouldBeFalse("the isolation rules stand");
+        (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.Port)).ShouldBeFalse("the isolation rules are in place");
         (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.ProxyPort)).ShouldBeTrue("the egress rule is before them");
 
         // As left by a process that was killed after the drop rules and before the egress proxy's exceptions.
@@ -143,7 +143,7 @@ public sealed class EgressProxyTests : IAsyncLifetime
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.ProxyPort)).ShouldBeTrue();
 
-        await EnsureAsync($"{other.Host}:{ExternalHost.ProxyPort}"); // a proxy on this very host
+        await EnsureAsync($"{other.Host}:{ExternalHost.ProxyPort}"); // a proxy on this same host
 
         (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.ProxyPort)).ShouldBeFalse();
         (await Lab.ReachesAsync(plan, other.Host, ExternalHost.ProxyPort)).ShouldBeTrue();
@@ -191,7 +191,7 @@ public sealed class EgressProxyTests : IAsyncLifetime
         foreach (var rule in limits) (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-C"))).ShouldBe(0);
     }
 
-    /// <summary>Opens connections to the proxy without waiting for any; keeps those that succeed in a process of its own, or closes each at once.</summary>
+    /// <summary>Opens connections to the proxy without waiting for any; keeps those that succeed in a separate process, or closes each immediately.</summary>
     private async Task TryAsync(ClusterPlan plan, string node, int count, bool hold) => await Lab.PythonInsideAsync(plan, node, $$"""
         import os, select, socket, time
         links = []

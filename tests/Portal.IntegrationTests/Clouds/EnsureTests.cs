@@ -6,7 +6,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>The guarantees of Ensure: look, then make; never twice, never half.</summary>
+/// <summary>The guarantees of Ensure: check, then create; never twice, never half.</summary>
 public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private CloudLab Lab => fixture.Lab;
@@ -32,7 +32,7 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
         await ready.Task;
 
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        // A later event of another workspace proves that the stream had time to deliver any of this one.
+        // A later event of another workspace proves that the stream had time to deliver any event of this one.
         var marker = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(marker, Cancel);
         await Eventually.HoldsAsync(() => Task.FromResult(happened.Any(e => e.What == ClusterHappening.Started && e.Workspace == marker.Workspace)),

@@ -3,7 +3,7 @@ using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
 
-/// <summary>A node that writes endlessly, or writes binary data: readers take little of it and soon continue.</summary>
+/// <summary>A node that writes endlessly, or writes binary data: readers read little of it and soon continue.</summary>
 public sealed class HostileNodeTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
     private CloudLab Lab => fixture.Lab;

@@ -155,7 +155,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
                 test -n "$gw" && if timeout 3 bash -c "exec 3<>/dev/tcp/$gw/{{port}}"; then echo "the host was reached"; exit 9; fi
             """);
 
-        // Every line that does not hold fails the build.
+        // Every line that is not true fails the build.
         _made.Add((await Builder.EnsureAsync("mine", Quiet(), Cancel)).Tag);
     }
 

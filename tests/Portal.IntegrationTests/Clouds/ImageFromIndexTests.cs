@@ -55,7 +55,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         Directory.CreateDirectory($"{_recipes}/mine");
         File.Copy(Path.Combine(CloudLab.Variable("PORTAL_TEST_RECIPES"), "base", "recipe.json"), $"{_recipes}/base/recipe.json");
         await File.WriteAllTextAsync($"{_recipes}/mine/recipe.json", """{"from":"base","dockerfile":"Dockerfile","archives":["thing-1.0.tar.xz"]}""", Cancel);
-        // Every line that does not hold fails the build.
+        // Every line that is not true fails the build.
         await File.WriteAllTextAsync($"{_recipes}/mine/Dockerfile", $"""
             ARG BASE
             FROM ${"{BASE}"}
@@ -246,7 +246,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         fault.Message.ShouldBe("Packages: thing-1.0.tar.xz is missing, and pip cannot fetch it: no package server responds.");
         fault.WhatToDo.ShouldBe(
             "Name a mirror or proxy in /etc/pip.conf (index-url, proxy), or put thing-1.0.tar.xz into the folder that PORTAL_ENGINES (Images:Engines) names; "
-            + "pip is tried again when that changes, and from time to time.");
+            + "pip is tried again when that changes, and periodically.");
     }
 
     [Fact]
@@ -261,13 +261,13 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
 
         Home(Index.Simple, Index.Maven);
         var whole = without;
-        await Until.TrueAsync("the mirror is seen", async () => (whole = await LookAsync(lab)).Tag != without.Tag, Cancel, TimeSpan.FromMinutes(3));
+        await Until.TrueAsync("the mirror is noticed", async () => (whole = await LookAsync(lab)).Tag != without.Tag, Cancel, TimeSpan.FromMinutes(3));
 
         whole.There.ShouldBeNull();
         (await EnsureAsync(lab)).Tag.ShouldBe(whole.Tag);
         Home("http://127.0.0.1:1/simple", Index.Maven);
         await using var offline = Open();
-        (await LookAsync(offline)).Tag.ShouldBe(whole.Tag, "what was made of fetched packages serves where they cannot be fetched any more");
+        (await LookAsync(offline)).Tag.ShouldBe(whole.Tag, "images built from fetched packages stay in use when they can no longer be fetched");
     }
 
     [Fact]
@@ -315,7 +315,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         }
         catch (IOException)
         {
-            return false; // it has ended meanwhile
+            return false; // it has ended in the meantime
         }
     }
 
@@ -345,7 +345,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         return look;
     }
 
-    /// <summary>What is in the folder for fetching, except the lock that keeps others out of it.</summary>
+    /// <summary>Contents of the folder for fetching, except the lock that keeps others out of it.</summary>
     private IEnumerable<string> LeftOver() => Directory.EnumerateFileSystemEntries(_fetch).Where(f => Path.GetFileName(f) != ".lock");
 
     /// <summary>Changes the clients' configuration.</summary>
@@ -368,7 +368,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         Directory.Delete(fresh, recursive: true);
     }
 
-    /// <summary>As registries have it: deflated, in other folders, with libraries of other systems and unwanted files.</summary>
+    /// <summary>As registries provide it: deflated, in other folders, with libraries of other systems and unwanted files.</summary>
     private async Task ServeAsync(bool html = false)
     {
         _index = await LocalIndex.StartAsync(html);

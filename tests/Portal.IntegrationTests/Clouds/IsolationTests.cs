@@ -197,7 +197,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
             + "find /home /tmp /proc/1/root/home -name 'secret-of-another' 2>/dev/null")).Said.ShouldBeEmpty();
         foreach (var place in new[] { theirs, Path.GetDirectoryName(theirs)!, Lab.Mounts })
         {
-            Directory.Exists(place).ShouldBeTrue("on the host it is there");
+            Directory.Exists(place).ShouldBeTrue("it exists on the host");
             (await Lab.InsideAsync(plan, "notebook", "ls", place)).ShouldBe(($"ls: cannot access '{place}': No such file or directory", 2L));
         }
 

@@ -32,7 +32,7 @@ public sealed class LocalIndex : IAsyncDisposable
         _app.MapGet("/{**path}", File);
     }
 
-    /// <summary>Path → content: below packages/ of the Python index, below maven/ of the repository.</summary>
+    /// <summary>Path → content: under packages/ for the Python index, under maven/ for the repository.</summary>
     public ConcurrentDictionary<string, byte[]> Files { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Paths of requested files, and how often.</summary>
@@ -44,7 +44,7 @@ public sealed class LocalIndex : IAsyncDisposable
     /// <summary>Ends when <see cref="Held"/> has been asked for.</summary>
     public Task HeldAsked => _asked.Task;
 
-    /// <summary>As name:password; null: everyone may read.</summary>
+    /// <summary>Credentials as name:password; null: everyone may read.</summary>
     public string? Credentials { get; set; }
 
     public Uri Address => new(_app.Urls.First());
@@ -151,7 +151,7 @@ public sealed class LocalIndex : IAsyncDisposable
     private byte[]? Answer(string path) => path switch
     {
         _ when Files.TryGetValue(path, out var bytes) => bytes,
-#pragma warning disable CA5350 // what Maven requests beside each file; nothing depends on it
+#pragma warning disable CA5350 // what Maven requests along with each file; nothing depends on it
         _ when path.EndsWith(".sha1", StringComparison.Ordinal) =>
             Answer(path[..^5]) is { } bytes ? Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA1.HashData(bytes))) : null,
 #pragma warning restore CA5350

@@ -51,7 +51,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
         }
 
-        (await ReachesAsync(plan, "127.0.0.1", port)).ShouldBeFalse("its own loopback is its own");
+        (await ReachesAsync(plan, "127.0.0.1", port)).ShouldBeFalse("its loopback is its own");
         // The listener exists: from the host it answers.
         using var self = new TcpClient();
         await self.ConnectAsync(IPAddress.Loopback, port, Cancel);
@@ -89,7 +89,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
 
         foreach (var address in new[] { await Lab.AddressAsync(neighbour, "notebook"), await other.AddressAsync(foreign, "notebook") })
         {
-            await Eventually.HoldsAsync(() => ConnectsAsync(address, 9000), "it answers the host");
+            await Eventually.HoldsAsync(() => ConnectsAsync(address, 9000), "it responds to the host");
             (await ReachesAsync(mine, address, 9000)).ShouldBeFalse(address);
         }
     }
@@ -119,7 +119,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         await using var externalHost = await ExternalHost.MakeAsync(Cancel);
-        (await ConnectsAsync(externalHost.Address, ExternalHost.Port)).ShouldBeTrue("it answers the host");
+        (await ConnectsAsync(externalHost.Address, ExternalHost.Port)).ShouldBeTrue("it responds to the host");
         (await ReachesAsync(plan, externalHost.Address, ExternalHost.Port)).ShouldBeFalse();
 
         // Untracked, a reply would not be let back in by the container engine's own rules.
@@ -196,7 +196,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             .Select(a => a.Address).Single(a => a.IsIPv6LinkLocal);
         foreach (var (node, number) in new[] { ("notebook", 1), ("worker0", 2) })
         {
-            // As a container engine with settings other than Debian's might, from outside: a student cannot.
+            // As a container engine with other settings than Debian's might do, from outside: a student cannot.
             var container = Lab.Owned.Container(plan.Workspace, plan.Generation, node);
             var inspected = await Lab.ContainerEngine.AskAsync(c => c.Containers.InspectContainerAsync(container, Cancel), Cancel);
             (await OwnDisk.RunAsync("nsenter", "--target", $"{inspected.State!.Pid}", "--net", "sh", "-c",

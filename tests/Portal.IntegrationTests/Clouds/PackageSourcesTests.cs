@@ -75,7 +75,7 @@ public sealed class PackageSourcesTests : IAsyncLifetime
     /// <summary>The old result stays until there is a new one.</summary>
     private async Task AgainAsync(PackageSources sources, int asked)
     {
-        await Until.TrueAsync("pip is asked again", () =>
+        await Until.TrueAsync("pip is tried again", () =>
         {
             Look(sources).ShouldBeOfType<FetchState.Impossible>();
             return Asked == asked && !Directory.EnumerateDirectories(_folder).Any();

@@ -40,7 +40,7 @@ public sealed class ProbeTests
         var launch = await Should.ThrowAsync<CloudException>(async () => await lab.Clusters.EnsureAsync(await lab.PlanAsync(), Cancel));
 
         fault.Fault.ShouldBe(CloudFault.Refused);
-        fault.Message.ShouldContain("reaches the host at");
+        fault.Message.ShouldContain("can reach the host at");
         launch.Message.ShouldBe(fault.Message);
     }
 

@@ -68,7 +68,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
 
         code.ShouldNotBe(0);
         said.ShouldContain("Disk quota exceeded");
-        (await WriteAsync(plan, "b", 10, "worker0")).Code.ShouldBe(0, "its work folder takes more");
+        (await WriteAsync(plan, "b", 10, "worker0")).Code.ShouldBe(0, "its work folder accepts more data");
         (await WriteAsync(plan, "a", 30, "worker1", "/scratch")).Code.ShouldBe(0, "and so does the other node's scratch folder");
         (await ScratchAsync("worker0")).ShouldBeInRange(15 * Mib, 20 * Mib);
         (await ScratchAsync("worker1")).ShouldBeInRange(30 * Mib, 31 * Mib);

@@ -65,7 +65,7 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
                     TestContext.Current.SendDiagnosticMessage("{0} {1}", p.Percent ?? 0, p.Line)), Cancel)).Tag);
         }
 
-        Directory.EnumerateFileSystemEntries(_folder).Select(Path.GetFileName).ShouldBe([".lock"], "what was fetched stayed behind");
+        Directory.EnumerateFileSystemEntries(_folder).Select(Path.GetFileName).ShouldBe([".lock"], "what was fetched was kept");
 
         Index.Asked.Keys.Where(Index.Files.ContainsKey).ShouldBe(Index.Files.Keys, ignoreOrder: true, "a distribution of a lock was not taken");
         var hadoop = (await lab.Get<ImageBuilder>().FindAsync("hadoop", Cancel))!.Id;
@@ -109,14 +109,14 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
             return;
         }
 
-        sources.ShouldBeEmpty("the lock names a distribution of which the archive has nothing");
+        sources.ShouldBeEmpty("the lock names a distribution that contributes nothing to the archive");
     }
 
     private static string PathOf(Distribution source) => source switch
     {
         Distribution.PyPi file => $"packages/{file.Project}/{file.File}",
         Distribution.Maven jar => $"maven/{jar.Group.Replace('.', '/')}/{jar.Artifact}/{jar.Version}/{jar.File}",
-        _ => throw new InvalidOperationException($"no index has {source}"),
+        _ => throw new InvalidOperationException($"no index provides {source}"),
     };
 
     private static byte[] Deflated(byte[] stored)

@@ -5,7 +5,7 @@ namespace Portal.IntegrationTests.Crashes;
 /// <summary>
 /// A real Dask cluster on the real container engine: Jobs and web killed in the middle of a Resize, a worker lost in the middle of a computation, and one that
 /// leaves with data.
-/// The result must be what was ordered, counted by the compute engine itself, and nothing else is held.
+/// The result must be what was ordered, as counted by the compute engine itself, and nothing else may be held.
 /// </summary>
 public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
 {
@@ -20,7 +20,7 @@ public sealed class ClusterCrashTests(CrashSite site) : IClassFixture<CrashSite>
 
     [Fact]
     public Task Worker_LostInTheMiddleOfAComputation_IsMadeAgainAndTheResultIsRight() =>
-        // Tasks of the lost worker are done again.
+        // Tasks of the lost worker are run again.
         Dask.LoseWorkerAsync("""
             import time
             from dask.distributed import Client

@@ -18,7 +18,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Kills Jobs and the web process after steps of resizes up and down; each time the result must be what was ordered.</summary>
-    /// <param name="most">Of these, from the first.</param>
+    /// <param name="most">How many of them, from the first.</param>
     public async Task KillResizesAsync(int most = int.MaxValue)
     {
         var (owner, id) = await ReadyAsync(workers: 1);
@@ -38,7 +38,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
 
     /// <summary>
     /// Two workers of one core each, whatever the host has, compute; one is killed. The result is right,
-    /// the worker is restarted and counted, and meanwhile the compute engine's
+    /// the worker is restarted and counted, and all the while the compute engine's
     /// count is the evidence of activity, because no kernel computes here.
     /// </summary>
     /// <param name="program">Of the notebook: uses both workers for at least half a minute and prints its answer last.</param>
@@ -60,7 +60,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
             c.Containers.KillContainerAsync(it.Lab.Owned.Container(id, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" }, Cancel), Cancel);
 
         await SaysAsync(id, answer);
-        await Until.TrueAsync("the lost worker is there again, once", async () =>
+        await Until.TrueAsync("the lost worker is back, exactly once", async () =>
         {
             await using var db = it.Database.Open();
             var node = await db.Nodes.AsNoTracking().SingleOrDefaultAsync(n => n.WorkspaceId == id && n.Name == "worker0", Cancel);
@@ -73,7 +73,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         await DeleteAsync(owner, id);
     }
 
-    /// <summary>A worker that holds data is drained: its data is on the other one afterwards.</summary>
+    /// <summary>A worker that holds data is drained: afterwards its data is on the other one.</summary>
     /// <param name="make">Program of the notebook that puts data on both workers and prints "made"; it may run until a file /tmp/left exists.</param>
     /// <param name="holds">A program of the notebook that prints 1 when worker1, which leaves, holds some of it.</param>
     /// <param name="ask">A program that prints the answer last; null if <paramref name="make"/> prints it.</param>
@@ -104,13 +104,13 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
 
     /// <summary>A stop in the middle of work, and a start: what the compute engine kept of that work gets done.</summary>
     /// <param name="make">Program of the notebook that begins the work.</param>
-    /// <param name="busy">One that prints 1 once it goes on.</param>
+    /// <param name="busy">One that prints 1 once the work is in progress.</param>
     /// <param name="ask">One that waits for the work to end and prints the answer.</param>
     public async Task StopAtWorkAsync(string make, string busy, string ask, string answer)
     {
         var (owner, id) = await ReadyAsync(workers: 2);
         await BeginAsync(id, make);
-        await Until.TrueAsync("the work goes on", async () => await CountAsync(id, busy) == 1, Cancel, Settles);
+        await Until.TrueAsync("the work continues", async () => await CountAsync(id, busy) == 1, Cancel, Settles);
 
         (await it.Site.Get<StopWorkspace>().RunAsync(new(owner), id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await EndedAsync(id);
@@ -131,7 +131,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         await IsAsync(id, workers);
     }
 
-    /// <summary>Starts a program of the notebook, which runs on by itself.</summary>
+    /// <summary>Starts a program of the notebook, which keeps running in the background.</summary>
     private async Task BeginAsync(Guid id, string program) =>
         (await it.Lab.Clusters.ExecuteAsync(id, "notebook",
             ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);
@@ -169,7 +169,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         return (owner, order.Id);
     }
 
-    /// <summary>Of the newest run.</summary>
+    /// <summary>State of the newest run.</summary>
     private Task<TimeSpan> SavedAsync(Guid id, StepKey step) => Until.TrueAsync($"{step} is saved", async () =>
     {
         await using var db = it.Database.Open();
@@ -178,7 +178,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         return await db.RunSteps.AnyAsync(s => s.RunId == run.Id && s.Key == step && s.EndedAt != null, Cancel);
     }, Cancel, Settles);
 
-    private Task<TimeSpan> EndedAsync(Guid id) => Until.TrueAsync("the newest run has ended well", async () =>
+    private Task<TimeSpan> EndedAsync(Guid id) => Until.TrueAsync("the newest run has succeeded", async () =>
     {
         await using var db = it.Database.Open();
         var run = await db.Runs.AsNoTracking().Where(r => r.WorkspaceId == id).OrderByDescending(r => r.Number).FirstAsync(Cancel);

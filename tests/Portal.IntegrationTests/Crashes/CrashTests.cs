@@ -151,8 +151,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         other.Kill();
     }
 
-    /// <summary>Stops it at a moment when it holds the run: between two looks of a step nobody does.</summary>
-    private Task<TimeSpan> PauseHoldingAsync(Guid workspace) => Until.TrueAsync("it is stopped with the lease in its hand", async () =>
+    /// <summary>Stops it at a moment when it holds the run: between two checks of a step no process does.</summary>
+    private Task<TimeSpan> PauseHoldingAsync(Guid workspace) => Until.TrueAsync("it is stopped while holding the lease", async () =>
     {
         It.Jobs.Pause();
         if (await HeldByAsync(workspace) == It.Jobs.Id) return true;
@@ -193,7 +193,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         using (var postmaster = Process.GetProcessById(int.Parse(before.Split(' ', '\n')[0], System.Globalization.CultureInfo.InvariantCulture)))
             postmaster.Kill();
         It.Site.Get<Npgsql.NpgsqlDataSource>().Clear(); // like the product's listener
-        await Until.TrueAsync("the database is there again", async () =>
+        await Until.TrueAsync("the database is back", async () =>
         {
             // Connections of the killed one answer for some more moments.
             if (!File.Exists(file) || await File.ReadAllTextAsync(file, Cancel) == before) return false;

@@ -150,7 +150,7 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
 
     [Fact, Trait("Lane", "long")]
     public Task Worker_ThatLeavesSlurmWithAJob_FinishesItFirst() =>
-        // The job ends only when it sees that its node is leaving; nobody would run it again.
+        // The job ends only when it sees that its node is leaving; nothing would run it again.
         Slurm.DrainAsync(SlurmCommands + """
             with open("last.sh", "w") as f: f.write('''#!/bin/bash
             until sinfo -h -N -n worker1 -o %T | grep -q drain; do sleep .2; done

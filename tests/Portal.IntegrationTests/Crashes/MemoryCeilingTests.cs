@@ -5,7 +5,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Crashes;
 
-/// <summary>Jobs at its maximum heap size, as a process of its own: what needs too much fails alone, and everything else continues.</summary>
+/// <summary>Jobs at its maximum heap size, as a separate process: only what needs too much fails, and everything else continues.</summary>
 public sealed class MemoryCeilingTests
 {
     /// <summary>256 MiB.</summary>
@@ -26,13 +26,13 @@ public sealed class MemoryCeilingTests
         it.Jobs.Pause();
         var launch = it.Site.Get<LaunchWorkspace>();
         foreach (var order in (LaunchRequest[])[greedy, other]) (await launch.RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
-        // What a compromised web process could write: a row that nobody can read within the limit.
+        // What a compromised web process could write: a row that cannot be read within the limit.
         await it.Database.ExecuteAsync(
             $"update portal.workspaces set parameters = jsonb_build_object('x', repeat('y', {TooMuch})) where id = {greedy.Id}", Cancel);
         it.Jobs.Resume();
 
-        await Until.TrueAsync("the greedy run was tried", async () => (await RunAsync(it, greedy.Id)).Attempts > 0, Cancel, Patience);
-        await Until.TrueAsync("the other run went on", async () => (await RunAsync(it, other.Id)).Step > 1, Cancel, Patience);
+        await Until.TrueAsync("the greedy run was attempted", async () => (await RunAsync(it, greedy.Id)).Attempts > 0, Cancel, Patience);
+        await Until.TrueAsync("the other run continued", async () => (await RunAsync(it, other.Id)).Step > 1, Cancel, Patience);
         (await RunAsync(it, greedy.Id)).Said!.ShouldStartWith("The background worker ran out of memory in this step.");
         it.Jobs.MustRun();
         it.Jobs.Id.ShouldBe(jobs);

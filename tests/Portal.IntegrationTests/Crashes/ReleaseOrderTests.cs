@@ -8,7 +8,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Crashes;
 
-/// <summary>The order of a release as container engine and kernel saw it, not as rows tell it: nodes gone, unmounted, rule gone, network gone.</summary>
+/// <summary>The order of a release as the container engine and kernel saw it, not as rows record it: nodes gone, unmounted, rule gone, network gone.</summary>
 public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output) : IClassFixture<RunningSite>
 {
     private static readonly TimeSpan Settles = TimeSpan.FromMinutes(2);
@@ -64,7 +64,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
         var order = It.Site.Order(It.Site.Students[3]) with { TemplateId = "silent" };
         await using var record = ReleaseRecord.Begin(It.Lab, order.Id);
         (await It.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
-        await Until.TrueAsync("its cluster is made", async () =>
+        await Until.TrueAsync("its cluster is created", async () =>
         {
             await using var db = It.Database.Open();
             return await (
@@ -83,13 +83,13 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
     {
         var seen = await record.EndAsync(Cancel);
         output.WriteLine(seen.ToString());
-        seen.NodesGone.ShouldBeGreaterThan(0, "a node was seen to go");
-        seen.NetworkGone.ShouldBeGreaterThan(0, "a network was seen to go");
+        seen.NodesGone.ShouldBeGreaterThan(0, "a node's removal was seen");
+        seen.NetworkGone.ShouldBeGreaterThan(0, "a network's removal was seen");
         seen.Samples.ShouldBeGreaterThan(20);
-        // The moment is between two samples: one still saw the thing, the next did not.
+        // The moment is between two samples: the earlier still saw it, the later did not.
         seen.MountGone.ShouldBeGreaterThan(seen.NodesGone, "unmounted after the last node was gone");
         seen.RuleLastThere.ShouldBeGreaterThanOrEqualTo(seen.MountLastThere, "the rule outlives the mount");
-        seen.NetworkGone.ShouldBeGreaterThan(seen.RuleLastThere, "addresses are free after no rule trusts them");
+        seen.NetworkGone.ShouldBeGreaterThan(seen.RuleLastThere, "addresses are freed only when no rule trusts them");
         seen.MountWithoutRule.ShouldBe(0, "a mount whose rule is gone");
     }
 

@@ -39,7 +39,7 @@ internal sealed class ReleaseRecord : IAsyncDisposable
     /// <summary>What was seen, when the network's end has been heard.</summary>
     public async Task<Released> EndAsync(CancellationToken cancel)
     {
-        await Portal.TestKit.Until.TrueAsync("the engine told of the network's end", () => Interlocked.Read(ref _networkGone) > 0, cancel);
+        await Portal.TestKit.Until.TrueAsync("the container engine reported the network's removal", () => Interlocked.Read(ref _networkGone) > 0, cancel);
         await _end.CancelAsync();
         await Task.WhenAll(_hearing, _sampling);
         return new(_nodesGone, _networkGone, _mountLastThere, _mountGone, _ruleLastThere, _mountWithoutRule, _samples);

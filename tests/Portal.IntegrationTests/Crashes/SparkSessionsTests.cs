@@ -14,7 +14,7 @@ public sealed class SparkSite : IAsyncLifetime
     }
 }
 
-/// <summary>Several notebooks at once, each with its own Spark session: in one workspace, and in two of one person.</summary>
+/// <summary>Several notebooks at the same time, each with its own Spark session: in one workspace, and in two of one person.</summary>
 public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite>
 {
     private static readonly TimeSpan Computes = TimeSpan.FromMinutes(5);

@@ -43,14 +43,14 @@ public sealed class FeedTests
         var heard = new ConcurrentQueue<string>();
         using var hearing = changes.Subscribe(heard.Enqueue);
         await changes.StartAsync(Cancel);
-        await Until.TrueAsync("it listens", () => heard.Contains(Changes.Everything), Cancel);
+        await Until.TrueAsync("it is listening", () => heard.Contains(Changes.Everything), Cancel);
         heard.Clear();
 
         (await EndListenersAsync(database)).ShouldBe(1);
-        await Until.TrueAsync("everything is told again", () => heard.Contains(Changes.Everything), Cancel);
+        await Until.TrueAsync("everything is notified again", () => heard.Contains(Changes.Everything), Cancel);
         heard.Clear();
         await database.ExecuteAsync($"select pg_notify({Changes.Channel}, 'after the loss')", Cancel);
-        await Until.TrueAsync("what comes after is heard", () => heard.Contains("after the loss"), Cancel);
+        await Until.TrueAsync("what comes afterwards is received", () => heard.Contains("after the loss"), Cancel);
         await changes.StopAsync(Cancel);
     }
 
@@ -63,7 +63,7 @@ public sealed class FeedTests
         var (feed, student) = (site.Get<WorkspaceFeed>(), site.Students[0]);
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var home = await feed.WatchHomeAsync(new(student), leave.Token);
-        // Without notification: no trigger of the order fires, so only the read after the lost connection can show it.
+        // Without notification: none of the order's triggers fires, so only the read after the lost connection can show it.
         foreach (var table in (string[])["workspaces", "runs", "log_lines"])
             await database.ExecuteAsync(
                 System.Runtime.CompilerServices.FormattableStringFactory.Create($"alter table portal.{table} disable trigger user"), Cancel);
@@ -112,7 +112,7 @@ public sealed class FeedTests
         var changes = site.Get<Changes>();
         using var hearing = changes.Subscribe(heard.Enqueue);
         await changes.StartAsync(Cancel);
-        await Until.TrueAsync("it listens", () => heard.Contains(Changes.Everything), Cancel);
+        await Until.TrueAsync("it is listening", () => heard.Contains(Changes.Everything), Cancel);
         var (unavailable, late, underWay) = (true, new TaskCompletionSource(), new TaskCompletionSource());
         var feed = new Feed<string, string>(changes, async (key, _) =>
         {

@@ -296,11 +296,11 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         var start = clock.GetTimestamp();
 
         var look = _jobs.Get<Signals>().LookAsync(Cancel);
-        var answered = await Until.TrueAsync("the one that answers was asked all it is asked", () => well.Server.Asked >= asked + 3, Cancel);
+        var answered = await Until.TrueAsync("the one that responds received every request", () => well.Server.Asked >= asked + 3, Cancel);
         await look;
 
         answered.ShouldBeLessThan(TimeSpan.FromSeconds(3));
-        clock.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(12), "all hang side by side, not one after the other (12 × 3 s)");
+        clock.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(12), "all hang in parallel, not one after the other (12 × 3 s)");
         (await RowsAsync(well.Id)).Workspace.ActiveBy.ShouldBe("kernels");
     }
 }

@@ -79,7 +79,7 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         (await SampleAsync(plan, "notebook")).MemoryBytes.ShouldBeLessThan(File / 2);
     }
 
-    // The node's own process writes, as a notebook's kernel does: its files are on btrfs, whose writeback is attributed to nobody on a host with cgroup v1.
+    // The node's own process writes, as a notebook's kernel does: its files are on btrfs, whose writeback is attributed to no process on a host with cgroup v1.
     [Fact]
     public async Task Samples_Disk_IsCounted()
     {
@@ -94,7 +94,7 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
             """]));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        await Until.TrueAsync("what it and its child wrote is counted", async () => (await SampleAsync(plan, "notebook")).Disk?.Out >= 40_000_000, Cancel);
+        await Until.TrueAsync("its own and its child's writes are counted", async () => (await SampleAsync(plan, "notebook")).Disk?.Out >= 40_000_000, Cancel);
 
         (await SampleAsync(plan, "notebook")).Disk!.Value.Out.ShouldBeLessThan(90_000_000, "nothing is counted twice");
     }

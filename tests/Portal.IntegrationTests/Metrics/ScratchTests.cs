@@ -5,7 +5,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Metrics;
 
-/// <summary>A node of a real cluster fills its scratch folder and frees space again: its owner is soon told what the compute engine does not say.</summary>
+/// <summary>A node of a real cluster fills its scratch folder and frees space again: its owner soon sees what the compute engine does not report.</summary>
 public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
 {
     /// <summary>Usage is read every ten seconds; a busy machine needs some more.</summary>

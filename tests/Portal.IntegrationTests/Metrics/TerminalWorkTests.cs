@@ -62,7 +62,7 @@ public sealed class TerminalWorkTests : IAsyncLifetime
         JsonNode.Parse(await _http.GetStringAsync("api/terminals?no_track_activity=1", Cancel))!.AsArray()
         .ToDictionary(t => (string)t!["name"]!, t => (DateTimeOffset)t!["last_activity"]!, StringComparer.Ordinal);
 
-    /// <summary>In a new terminal, whose name is returned once the shell has read the line; nobody watches it after that.</summary>
+    /// <summary>In a new terminal, whose name is returned once the shell has read the line; no client watches it after that.</summary>
     private async Task<string> TypeAsync(string line)
     {
         using var made = await _http.PostAsync("api/terminals", content: null, Cancel);

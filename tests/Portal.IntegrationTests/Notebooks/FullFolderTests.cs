@@ -44,7 +44,7 @@ public sealed class FullFolderTests(LabFixture fixture) : IClassFixture<LabFixtu
 
         status.ShouldBe(507);
         said!["message"]!.ToString().ShouldMatch(@"^There is not enough space for this: your folder already holds 18\.\d of 24 MiB, or your class");
-        (await notebook.TypeAsync("sha256sum a.ipynb && ls -A")).ShouldBe(before, "nothing lies about, and the file is whole");
+        (await notebook.TypeAsync("sha256sum a.ipynb && ls -A")).ShouldBe(before, "no temporary file is left, and the file is complete");
 
         // The same when restoring a checkpoint, and for an upload in parts.
         await notebook.TypeAsync("cp a.ipynb kept && head -c 8M /dev/zero > .ipynb_checkpoints/a-checkpoint.ipynb; true");

@@ -2,7 +2,7 @@ using Portal.IntegrationTests.Clouds;
 
 namespace Portal.IntegrationTests.Notebooks;
 
-/// <summary>A notebook's node uses what it was given, and its programs report that, not what the host has.</summary>
+/// <summary>A notebook's node uses what it was given, and its programs report that instead of what the host has.</summary>
 public sealed class NodeLimitsTests(NodeLimitsTests.Medium medium) : IClassFixture<NodeLimitsTests.Medium>
 {
     private RealNotebook Node => medium.Node;
@@ -75,13 +75,13 @@ public sealed class NodeLimitsTests(NodeLimitsTests.Medium medium) : IClassFixtu
 
         (await Node.TypeAsync("df -m . | tail -n 1")).ShouldMatch(@"^\S+ +64 +2\d +[34]\d +\d+% /home/student/work$");
         (await Node.TypeAsync("df -h --type=btrfs | tail -n +2 | tr -s ' ' | cut -d' ' -f2,6 | sort")).ShouldBe("1.0G /scratch\n64M /home/student/work");
-        (await Node.TypeAsync("df -h")).ShouldNotContain("overlay", Case.Sensitive, "the host's disk is none of the node's");
+        (await Node.TypeAsync("df -h")).ShouldNotContain("overlay", Case.Sensitive, "the host's disk does not belong to the node");
         (await Node.PythonAsync("""
             import shutil, psutil
             for total, used, free in (shutil.disk_usage("."), psutil.disk_usage(".")[:3]): print(total >> 20, used >> 20 in range(20, 30), total == used + free)
             """)).ShouldBe("64 True True\n64 True True");
         await Node.TypeAsync("rm twenty");
-        (await Node.TypeAsync("df --version | head -n 1")).ShouldContain("coreutils", Case.Sensitive, "an option that only the system's knows");
+        (await Node.TypeAsync("df --version | head -n 1")).ShouldContain("coreutils", Case.Sensitive, "an option that only the system's command knows");
     }
 
     [Fact]

@@ -11,7 +11,7 @@ using Portal.TestKit;
 namespace Portal.IntegrationTests.Proxy;
 
 /// <summary>
-/// What an open app gets once it is gone: a script the same 503 whatever the cause, a person an explanation and the way back to where they were.
+/// What an open app gets once it is gone: a script the same 503 whatever the cause, a person an explanation and a way back to where they were.
 /// </summary>
 public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixture>
 {
@@ -82,7 +82,7 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         var w = await web.WorkspaceAsync("Ada");
         await visitor.OpenAsync(w.Id);
         await StoppedAsync(w);
-        await Until.TrueAsync("a page load is led to the portal", async () =>
+        await Until.TrueAsync("a page load is redirected to the portal", async () =>
             (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).StatusCode == HttpStatusCode.SeeOther, Cancel);
         var there = (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).Headers.Location!.OriginalString;
         var html = await TextAsync(await visitor.GetAsync(there));
@@ -115,7 +115,7 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         var w = await web.WorkspaceAsync("Ada");
         await visitor.OpenAsync(w.Id);
         await web.Database.ExecuteAsync($"delete from portal.sessions where person_id = {web.Person("Ada")}", Cancel);
-        await Until.TrueAsync("a page load is led to the portal", async () =>
+        await Until.TrueAsync("a page load is redirected to the portal", async () =>
             (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).StatusCode == HttpStatusCode.SeeOther, Cancel);
         var there = (await visitor.GetAsync(web.AppUrl(w.Slug) + Where, Navigates)).Headers.Location!.OriginalString;
         using var challenged = await visitor.GetAsync(there);

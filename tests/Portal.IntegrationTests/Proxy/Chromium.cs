@@ -33,7 +33,7 @@ internal sealed partial class Chromium : IAsyncDisposable
         try
         {
             string? line;
-            do line = await process.StandardError.ReadLineAsync(Cancel) ?? throw new InvalidOperationException("Chromium ended before it listened.");
+            do line = await process.StandardError.ReadLineAsync(Cancel) ?? throw new InvalidOperationException("Chromium exited before it started listening.");
             while (!Listening().IsMatch(line));
             chromium._complaints = process.StandardError.ReadToEndAsync(CancellationToken.None); // keep reading, or it would block on a full pipe
             await chromium._socket.ConnectAsync(new(Listening().Match(line).Groups["at"].Value), Cancel);

@@ -8,7 +8,7 @@ using Portal.IntegrationTests.Access;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>A web process whose workspaces have three compute nodes beside the notebook: a master and two workers, each listening on its own address.</summary>
+/// <summary>A web process whose workspaces have three compute nodes besides the notebook: a master and two workers, each with its own address.</summary>
 public sealed class ClusterFixture : IAsyncLifetime
 {
     private int _names, _blocks;

@@ -202,8 +202,8 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         (await Ask($"{own}/.portal/to/node-0/where", h => Fetch(h, "cors", "empty", "same-site"))).ShouldBe(HttpStatusCode.Forbidden);
         foreach (var origin in (string[])[Web.AppUrl(w.Slug, "node-0"), lab, Web.Origin, "null", "http://evil.example"])
             (await Ask($"{own}/.portal/to/node-0/webhdfs/v1/f", Scripts, origin, HttpMethod.Put)).ShouldBe(HttpStatusCode.Forbidden, origin);
-        (await Ask($"{own}/.portal/to/lab/api/contents", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no way to the notebook");
-        (await Ask($"{lab}/.portal/to/node-0/where", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no way from the notebook");
+        (await Ask($"{own}/.portal/to/lab/api/contents", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no connection to the notebook");
+        (await Ask($"{lab}/.portal/to/node-0/where", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no connection from the notebook");
         (await Ask($"{own}/.portal/to/node-9/where", Scripts)).ShouldBe(HttpStatusCode.NotFound);
         (await Ask($"{own}/.portal/to/", Scripts)).ShouldBe(HttpStatusCode.NotFound);
         (await Ask($"{own}/.portal/to", Scripts)).ShouldBe(HttpStatusCode.NotFound);

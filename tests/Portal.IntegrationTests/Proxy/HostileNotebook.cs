@@ -44,19 +44,19 @@ internal sealed class HostileNotebook : IAsyncDisposable
             var buffer = new byte[1 << 16];
             var got = await socket.ReceiveAsync(buffer, http.RequestAborted);
             try { await compute!(it, socket, JsonNode.Parse(buffer.AsSpan(0, got.Count))!["header"]!, http.RequestAborted); }
-            catch (Exception e) when (e is WebSocketException or OperationCanceledException) { return; } // nobody listens any more
+            catch (Exception e) when (e is WebSocketException or OperationCanceledException) { return; } // no one is reading any more
             while (socket.State == WebSocketState.Open) await socket.ReceiveAsync(buffer, http.RequestAborted);
         });
         await app.StartAsync();
         return it;
     }
 
-    /// <summary>A body that continues as long as somebody reads it.</summary>
+    /// <summary>A body that continues as long as it is being read.</summary>
     public async Task EndlessAsync(HttpContext http, string beginning, string more)
     {
         var chunk = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(more, 65536 / more.Length)));
         await http.Response.WriteAsync(beginning);
-        // What is written once the connection is gone is thrown away, and says so here before the request counts as aborted.
+        // What is written once the connection is gone is discarded, which shows here before the request counts as aborted.
         while (!(await http.Response.BodyWriter.WriteAsync(chunk, http.RequestAborted)).IsCompleted) Interlocked.Add(ref _sent, chunk.Length);
     }
 

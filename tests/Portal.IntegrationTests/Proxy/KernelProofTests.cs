@@ -63,7 +63,7 @@ public sealed class KernelProofTests(WebFixture web) : IClassFixture<WebFixture>
         (await ProveAsync(jupyter.Port, connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebUnavailable.ShouldBeTrue();
     }
 
-    // Launches that start check often: the long way is only taken once something listens.
+    // Launches that are starting check often: the full path is only taken once something is listening.
     [Fact]
     public async Task Proof_NothingListens_AsksTheWebForNothing() =>
         (await ProveAsync(WebFixture.FreePort(), connectTo: NoWeb)).ShouldBeOfType<ProofOutcome.NotYet>().WebUnavailable.ShouldBeFalse();

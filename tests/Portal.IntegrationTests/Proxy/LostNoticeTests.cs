@@ -7,7 +7,7 @@ using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Proxy;
 
-/// <summary>A web process whose clock stands still until a test moves it, and whose database notifies nobody.</summary>
+/// <summary>A web process whose clock stands still until a test moves it, and whose database sends no notifications.</summary>
 public sealed class DeafWeb : WebFixture
 {
     public FakeTimeProvider Time { get; } = new(TimeProvider.System.GetUtcNow());
@@ -46,7 +46,7 @@ public sealed class LostNoticeTests(DeafWeb web) : IClassFixture<DeafWeb>
 
         await AccessEndsTests.EndAsync(web, why, visitor, w, "");
 
-        await EchoAsync(socket); // nobody has noticed: the notification was lost, and the clock stands still
+        await EchoAsync(socket); // nothing has noticed: the notification was lost, and the clock stands still
         for (var passed = TimeSpan.Zero; passed < BelowAMinute; passed += Step) web.Time.Advance(Step);
         using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(30), TimeProvider.System);
         await Should.ThrowAsync<WebSocketException>(async () => { while (true) await socket.ReceiveAsync(new byte[10], soon.Token); });

@@ -112,7 +112,7 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
         (followers.Count, one.StatusCode).ShouldBe((64, HttpStatusCode.ServiceUnavailable));
 
         foreach (var follower in followers) follower.Dispose();
-        await TestKit.Until.TrueAsync("there is room again", async () =>
+        await TestKit.Until.TrueAsync("there is space again", async () =>
         {
             using var again = await http.GetAsync(Logs, HttpCompletionOption.ResponseHeadersRead, Cancel);
             return again.IsSuccessStatusCode;
@@ -132,7 +132,7 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
         },
     });
 
-    /// <summary>Tells how long the first who waits by it does.</summary>
+    /// <summary>A clock that reports the duration of the first wait on it.</summary>
     private sealed class WaitedClock : FakeTimeProvider
     {
         public TaskCompletionSource<TimeSpan> Waited { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -65,7 +65,7 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         entered.ToString().ShouldNotContain(ticket);
         await web.Database.ExecuteAsync($"update portal.nodes set running = false where workspace_id = {w.Id}", Cancel);
         HttpResponseMessage? unavailable = null;
-        await Until.TrueAsync("the stopped node is answered for by the proxy",
+        await Until.TrueAsync("the proxy responds for the stopped node",
             async () => (unavailable = await visitor.GetAsync(web.AppUrl(w.Slug) + "/lab")).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
         (unavailable!.ToString() + await unavailable.Content.ReadAsStringAsync(Cancel)).ShouldNotContain(token);
     }

@@ -6,7 +6,7 @@ using System.Text;
 namespace Portal.IntegrationTests.Proxy;
 
 /// <summary>
-/// An app that records what arrives and answers what it is told, byte for byte: no library reads or writes a header on its side. Text is Latin-1,
+/// An app that records what arrives and answers as instructed, byte for byte: no library reads or writes a header on its side. Text is Latin-1,
 /// one character per byte.
 /// </summary>
 public sealed class RawApp : IAsyncDisposable

@@ -178,7 +178,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
         raw.App.Heads.Count.ShouldBe(before);
     }
 
-    /// <summary>An app that refuses an upload says so before it has read it, and closes the connection.</summary>
+    /// <summary>An app that refuses an upload says so before reading it, and closes the connection.</summary>
     [Theory]
     [InlineData(2 << 20)]
     [InlineData(30 << 20)]

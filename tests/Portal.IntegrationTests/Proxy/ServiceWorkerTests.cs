@@ -21,7 +21,7 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
         await browser.GoAsync(url + "/hostile");
         await Until.TrueAsync("the page has been loaded", async () => await browser.EvaluateAsync("document.body && document.body.id") == "hostile", Cancel);
 
-        // Registered, and awaited until it is active or redundant, whichever comes.
+        // Registered, and awaited until it is active or redundant.
         await browser.EvaluateAsync("""
             navigator.serviceWorker.register('/deep/sw.js', { scope: '/' }).then(r => new Promise(done => {
                 const worker = r.installing || r.waiting || r.active;
@@ -32,7 +32,7 @@ public sealed class ServiceWorkerTests(HostileFixture hostile) : IClassFixture<H
             """);
         const string count = "navigator.serviceWorker.getRegistrations().then(all => all.length)";
         await Until.TrueAsync("no registration is left", async () => await browser.EvaluateAsync(count) == "0", Cancel);
-        app.Arrived.ShouldNotContain("GET /deep/sw.js", "the app's own worker is never asked for");
+        app.Arrived.ShouldNotContain("GET /deep/sw.js", "the app's own worker is never requested");
 
         // The next ticket's POST, and every later page, reach the proxy and not a worker.
         await browser.GoAsync(url + "/hostile?again");

@@ -57,13 +57,13 @@ public sealed class AdmissionTests
             var owner = await db.Workspaces.Where(w => w.Id == run.WorkspaceId).Select(w => w.PersonId).SingleAsync(Cancel);
             var queue = (await feed.LookAsync(new(owner), run.WorkspaceId, Cancel))!.Queue!;
             queue.WaitsFor.ShouldBe(QueueWait.Capacity);
-            // The ends of those ten free capacity for the first ten of the queue; when those end nobody knows yet.
+            // The ends of those ten free capacity for the first ten of the queue; when those will end is not known yet.
             (queue.ExpectedAt, queue.LatestAt.HasValue).ShouldBe((null, queue.Place <= Capacity));
             places.Add(queue.Place);
         }
         places.ShouldBe(Enumerable.Range(1, Launches - Capacity));
 
-        // A stop frees capacity for the first of the queue, and for nobody else.
+        // A stop frees capacity for the first of the queue and no other.
         var first = runs[0];
         var stopper = await db.Workspaces.Where(w => w.Id == first.WorkspaceId).Select(w => w.PersonId).SingleAsync(Cancel);
         (await site.Get<StopWorkspace>().RunAsync(new(stopper), first.WorkspaceId, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
@@ -98,7 +98,7 @@ public sealed class AdmissionTests
         (await db.Audit.CountAsync(a => a.Outcome == nameof(RefusalReason.OverQuota), Cancel)).ShouldBe(20);
     }
 
-    /// <summary>The site has capacity for many, but no machine for one that large.</summary>
+    /// <summary>The site has capacity for many, but no single machine for one this large.</summary>
     [Fact]
     public async Task Launch_NodeLargerThanAnyMachine_IsRefusedWithWhatFits()
     {
@@ -145,7 +145,7 @@ public sealed class AdmissionTests
             await db.SaveChangesAsync(Cancel);
         }
 
-        // A member's limit is reached by that member's own launches, the others' by everybody's.
+        // A member's limit is reached by that member's own launches, the other limits by everyone's.
         var outcomes = await Task.WhenAll(
             Enumerable.Range(0, people).Select(n =>
                 Task.Run(() => site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[level == QuotaLevel.Member ? 0 : n]), Cancel))));

@@ -54,7 +54,7 @@ public sealed class BadInputTests
         await FailedAsync(site, clouds, id, StepKey.CheckOrder, "python", "ready");
         await using var db = database.Open();
         (await db.Workspaces.SingleAsync(Cancel)).Generation.ShouldBe(0);
-        // Meanwhile nobody can order another.
+        // In the meantime no one can order another.
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(
             RefusalReason.NotAvailable);
     }
@@ -64,7 +64,7 @@ public sealed class BadInputTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
-        // The order needs a work folder of 1 GiB beside the reserve.
+        // The order needs a work folder of 1 GiB in addition to the reserve.
         await database.ExecuteAsync($"update portal.site set storage_free_bytes = storage_reserve_bytes + {(1L << 30) - 1}", Cancel);
 
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(
@@ -103,7 +103,7 @@ public sealed class BadInputTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 2, new(8, 8192, 10, 10), Cancel);
-        // 17 of 20 GiB are promised and nearly all of it is written: there is space for one more folder.
+        // 17 of 20 GiB are reserved and nearly all of it is written: there is space for one more folder.
         await LaunchAsync(site);
         await database.ExecuteAsync($"update portal.reservations set storage_gib = 17 where storage_gib > 0", Cancel);
         await database.ExecuteAsync($"delete from portal.site", Cancel);
@@ -168,7 +168,7 @@ public sealed class BadInputTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
-        // Two installations on one container engine choose from the same pool: the first three blocks were free when they looked.
+        // Two installations on one container engine choose from the same pool: the first three blocks were free when they checked.
         var taken = new HashSet<string>(StringComparer.Ordinal);
         var clouds = new ScriptedClouds((_, _) => Mood.Well);
         clouds.Foreign = block => taken.Count < 3 ? taken.Add(block) || true : taken.Contains(block);

@@ -9,7 +9,7 @@ namespace Portal.IntegrationTests.Runs;
 
 /// <summary>
 /// A process that froze in the middle of a transaction (stopped, swapped out, network lost) keeps its connection, and with it every lock that
-/// it holds. Nobody else may have to wait for it to wake.
+/// it holds. No other process may have to wait for it to wake.
 /// </summary>
 public sealed class FrozenProcessTests
 {

@@ -12,7 +12,7 @@ namespace Portal.IntegrationTests.Runs;
 
 /// <summary>
 /// Random histories of launch, resize, stop, start, delete, cancel and crash on scripted clouds that lose responses, refuse, become unavailable and let
-/// calls land late. Two processes of Jobs compete with short leases. Whatever happened: storage is released last, and nothing is left.
+/// calls land late. Two processes of Jobs compete with short leases. Whatever happens, storage is released last and nothing is left.
 /// </summary>
 public sealed class HistoryTests(ITestOutputHelper output)
 {

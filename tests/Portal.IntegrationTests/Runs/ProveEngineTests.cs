@@ -41,13 +41,13 @@ public sealed class ProveEngineTests
         await Until.TrueAsync("the engine is asked", () => Task.FromResult(engine.Asked > 0), Cancel);
         var (asked, looks) = (engine.Asked, it.Clouds.Looks);
 
-        await Until.TrueAsync("the engine is asked sixty times", () => Task.FromResult(engine.Asked >= asked + 60), Cancel);
+        await Until.TrueAsync("the container engine is asked sixty times", () => Task.FromResult(engine.Asked >= asked + 60), Cancel);
         var seen = it.Clouds.Looks - looks;
         engine.Status = 200;
         await settled;
 
         (await it.RunAsync()).Phase.ShouldBe(RunPhase.Succeeded);
-        seen.ShouldBeInRange(1, 15, "a dead node is found out, at a quarter of the price at most");
+        seen.ShouldBeInRange(1, 15, "a dead node is detected, at a quarter of the cost at most");
     }
 
     /// <summary>A cluster of two workers with the fake compute engine.</summary>

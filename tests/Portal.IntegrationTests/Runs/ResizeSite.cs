@@ -78,7 +78,7 @@ internal sealed class ResizeSite : IAsyncDisposable
     /// <summary>Claims until the newest run of a workspace is as wanted.</summary>
     public async Task ClaimUntilAsync(Guid id, Func<Run, bool> wanted)
     {
-        await Until.TrueAsync("the run is as wanted", async () =>
+        await Until.TrueAsync("the run is in the wanted state", async () =>
         {
             await Task.WhenAll(await Jobs.ClaimAsync(_cancel));
             await using var db = _database.Open();

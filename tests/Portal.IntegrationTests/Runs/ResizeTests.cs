@@ -34,7 +34,7 @@ public sealed class ResizeTests
         (view.Status, view.Workers, view.Run.Kind, view.Run.Phase).ShouldBe((WorkspaceStatus.Ready, 4, RunKind.Resize, RunPhase.Succeeded));
         view.Run.Steps.Select(s => s.Key).ShouldBe(
             [StepKey.CheckResize, StepKey.EnsureWorkFolder, StepKey.EnsureAccess, StepKey.EnsureCluster, StepKey.ProveEngine, StepKey.KeepWorkers]);
-        view.Log.ShouldNotContain(l => l.Text.Contains("left the compute engine"), "nobody left");
+        view.Log.ShouldNotContain(l => l.Text.Contains("left the compute engine"), "no one left");
     }
 
     [Fact]
@@ -74,8 +74,8 @@ public sealed class ResizeTests
         var view = await it.LookAsync(id);
         (view.Status, view.Workers, view.Run.Workers).ShouldBe((WorkspaceStatus.Resizing, 2, 1));
         await it.HoldsAsync(id, workers: 2);
-        (await it.OpenAsync(id)).ShouldBeOfType<OpenAppOutcome.Opened>("apps stay open meanwhile");
-        // Its compute engine gives it nothing any more, and nothing takes that back: it must not stay as if it worked.
+        (await it.OpenAsync(id)).ShouldBeOfType<OpenAppOutcome.Opened>("apps stay open in the meantime");
+        // Its compute engine gives it no more work, and nothing reverses that: it must not stay as if it were working.
         (await it.ResizeAsync(id, 2)).ShouldBeOfType<ChangeOutcome.Refused>().Why.ShouldBe(ChangeRefusal.NotNow);
         await it.Site.Database.ExecuteAsync($"update portal.workspaces set requested_run = 'Resize', requested_by = {it.Owner} where id = {id}", Cancel);
 
@@ -171,7 +171,7 @@ public sealed class ResizeTests
         await using var it = await ResizeSite.CreateAsync(Cancel, capacity: new(4, 100_000, 0, 0));
         var id = await it.LaunchAsync(workers: 2);
         (await it.ResizeAsync(id, 4)).ShouldBeOfType<ChangeOutcome.Refused>().Quota!.Reason.ShouldBe(RefusalReason.NeverPossible);
-        // The same as a forged row: two more would fit the site, but not beside the three that it has.
+        // The same as a forged row: two more would fit the site, but not in addition to the three that it has.
         await it.ForgeAsync(id, "workers", 4);
         var other = it.Site.Order(it.Site.Students[1]);
         (await it.Site.Get<LaunchWorkspace>().RunAsync(other, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
@@ -207,7 +207,7 @@ public sealed class ResizeTests
         var other = await it.LaunchAsync(workers: 2, it.Site.Students[1]);
         await it.ResizeAsync(id, 4);
         await Task.WhenAll(await it.Jobs.ClaimAsync(Cancel));
-        // Fewer workers are admitted at once, whoever waits; removing two frees the capacity.
+        // A reduction is admitted immediately, whoever is waiting; removing two frees the capacity.
         await it.ResizeAsync(other, 1, it.Site.Students[1]);
         await it.ClaimUntilAsync(other, r => r is { Kind: RunKind.Resize, Phase: RunPhase.Succeeded });
         (await it.LookAsync(id)).Run.Phase.ShouldBe(RunPhase.Queued);
@@ -288,7 +288,7 @@ public sealed class ResizeTests
     [InlineData("more workers than the version can have", "workers", 99, false, "does not support 99 workers")]
     [InlineData("no workers at all", "workers", 0, false, "does not support 0 workers")]
     [InlineData("another size", "size_id", "l", false, "Only the number of workers")]
-    [InlineData("of a workspace that is stopped", "workers", 1, true, "is not running")]
+    [InlineData("a stopped workspace", "workers", 1, true, "is not running")]
     public async Task Order_ForgedResize_IsRefusedBeforeAnythingChanges(string what, string column, object value, bool stopped, string cause)
     {
         var acts = 0;

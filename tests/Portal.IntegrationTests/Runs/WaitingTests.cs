@@ -14,7 +14,7 @@ public sealed class WaitingTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(Mood.Well)] // looks again, because the notebook is not up yet
+    [InlineData(Mood.Well)] // checks again, because the notebook is not up yet
     [InlineData(Mood.Unavailable)] // retries, because the cloud did not answer
     public async Task Run_ThatWaitsForATime_RingsForTheDispatcher(Mood mood)
     {

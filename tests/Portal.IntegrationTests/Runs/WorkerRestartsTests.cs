@@ -11,7 +11,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Runs;
 
-/// <summary>Workers that exit by themselves are recreated, a bounded number of times, and counted; nothing else is touched.</summary>
+/// <summary>Workers that exit on their own are recreated, a bounded number of times, and counted; nothing else is touched.</summary>
 public sealed class WorkerRestartsTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -44,7 +44,7 @@ public sealed class WorkerRestartsTests
         view.Nodes.Select(n => (n.Name, n.Restarts)).ShouldBe([("notebook", 0), ("worker0", 0), ("worker1", 1)]);
         view.Log.ShouldContain(l => l.Severity == LogLineSeverity.Warn && l.Text.Contains("worker1 stopped unexpectedly") && l.Text.Contains(why));
 
-        // Seen gone and seen again: the count is of the generation, not of the container.
+        // Seen gone and seen again: the count belongs to the generation, not to the container.
         it.Clouds.Kill(id, "worker1", exitCode: null);
         await it.Jobs.Get<NodeRows>().SeeAsync(id, await it.Clouds.LookAsync(id, Cancel), Cancel);
         (await it.LookAsync(id)).AutomaticRestarts.ShouldBe(RestartState.Again);
@@ -115,9 +115,9 @@ public sealed class WorkerRestartsTests
             await it.Clouds.Events.Writer.WriteAsync(new(ClusterHappening.Died, id, "worker0", ExitCode: 1, Generation: 1), Cancel);
         }
 
-        await Until.TrueAsync("the other's death is seen and told",
+        await Until.TrueAsync("the other's death is seen and reported",
             async () => (await it.LookAsync(other)).Log.Any(l => l.Text.Contains("its last words")), Cancel);
-        await Until.TrueAsync("and the first one's without its words",
+        await Until.TrueAsync("and the first one's without its last lines",
             async () => (await it.LookAsync(mute)).Log.Any(l => l.Text.Contains("worker0 stopped unexpectedly")), Cancel);
         (await it.LookAsync(mute)).Log.ShouldNotContain(l => l.Text.Contains("its last words"));
         await watch.StopAsync(Cancel);

@@ -46,7 +46,7 @@ public sealed class SweepTests
         await using var two = site.Process(clouds, Lease);
         var id = await ReadyAsync(site, one);
         await EndedAsync(database, id);
-        // The first is blocked in the middle of its sweep: somebody changes the very workspace.
+        // The first is blocked in the middle of its sweep: someone is changing that same workspace.
         await using var busy = database.Open();
         await using var transaction = await busy.Database.BeginTransactionAsync(Cancel);
         await Core.Data.Locks.LockWorkspaceAsync(busy, id, Cancel);
@@ -85,7 +85,7 @@ public sealed class SweepTests
 
         await two.Get<Jobs.Sweeps.Sweeps>().OrphansAsync(Cancel);
 
-        (first.IsCompleted, calls).ShouldBe((false, 2), "the second left it to the first");
+        (first.IsCompleted, calls).ShouldBe((false, 2), "the second left the work to the first");
         hold.Set();
         await first;
         clouds.LeftOf(unknown).ShouldBeEmpty();
@@ -227,7 +227,7 @@ public sealed class SweepTests
         folder.UsedBytes.ShouldBe(7 << 20);
         folder.SeenAt.ShouldNotBeNull();
         (await db.Nodes.SingleAsync(Cancel)).ScratchBytes.ShouldBe(2 << 20);
-        (await db.Site.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure holds the scratch folders already");
+        (await db.Site.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure already includes the scratch folders");
         var states = await db.CloudStates.ToDictionaryAsync(c => c.Name, c => c.Ok, Cancel);
         states.ShouldBe(new Dictionary<string, bool>(StringComparer.Ordinal) { ["engine"] = !engineUnavailable, ["storage"] = true }, ignoreOrder: true);
     }
@@ -315,7 +315,7 @@ public sealed class SweepTests
     }
 
     /// <summary>A process killed while it held Hangfire's lock leaves the lock's row; the next one
-    /// works on its runs at once, and registers jobs later.</summary>
+    /// works on its runs immediately, and registers jobs later.</summary>
     [Fact]
     public async Task Schedule_WhileALockOfAKilledProcessIsThere_HoldsUpNoStart()
     {
@@ -341,7 +341,7 @@ public sealed class SweepTests
         await schedule.ExecuteTask!;
     }
 
-    /// <summary>As a call by a dead process: storage allowed and nodes started for a workspace that nobody wants any more.</summary>
+    /// <summary>As a call by a dead process: storage allowed and nodes started for a workspace that is no longer wanted.</summary>
     private static async Task LandAsync(ScriptedClouds clouds, TestSite site, Guid workspace)
     {
         await clouds.AllowAsync(new(workspace, 1, site.Class, site.Students[0]), Cancel);
@@ -350,7 +350,7 @@ public sealed class SweepTests
             new ClusterPlan(workspace, 1, "10.0.0.0/27", [new("notebook", "notebook", "sha256:test", 300_001, [], none, none, [], 1024, 1)]), Cancel);
     }
 
-    /// <summary>Storage allowed for a workspace that nobody knows, by one call.</summary>
+    /// <summary>Storage allowed for an unknown workspace, by one call.</summary>
     private static Task<string> LeaveAsync(ScriptedClouds clouds, TestSite site, Guid workspace) =>
         clouds.AllowAsync(new(workspace, 1, site.Class, site.Students[0]), Cancel);
 

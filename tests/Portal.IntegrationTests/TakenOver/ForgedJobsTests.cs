@@ -34,7 +34,7 @@ public sealed class ForgedJobsTests
             // It is due each second; our own entries, which the scheduler reads after it, have fallen due several times since.
             await using var newest = source.CreateCommand("select max(id) from hangfire.job");
             var before = (long)(await newest.ExecuteScalarAsync(Cancel))!;
-            await Until.TrueAsync("the schedule went on",
+            await Until.TrueAsync("the schedule continued",
                 () => TrueAsync(source, $"select count(*) >= 4 from hangfire.job where id > {before} and statename = 'Succeeded'"), Cancel,
                 TimeSpan.FromMinutes(2));
             Directory.EnumerateFileSystemEntries(folder).ShouldBeEmpty();
@@ -91,7 +91,7 @@ public sealed class ForgedJobsTests
             await ForgeJobAsync(source, Path.Combine(folder, "job"));
             await ForgeRecurringAsync(source, Path.Combine(folder, "recurring"));
 
-            await Until.TrueAsync("both forged rows have run",
+            await Until.TrueAsync("both forged rows were executed",
                 () => File.Exists(Path.Combine(folder, "job")) && File.Exists(Path.Combine(folder, "recurring")), Cancel, TimeSpan.FromMinutes(1));
         }
         finally

@@ -17,10 +17,10 @@ public sealed class ForgedOrdersTests
     [InlineData("a size that the version does not have", "size_id = 'enormous'", "", "no size")]
     [InlineData("no quota reserved", "", "skip", "never reserved")]
     [InlineData("less quota reserved than the size needs", "", "small", "never reserved")]
-    [InlineData("quota of somebody else", "", "other", "never reserved")]
-    [InlineData("a work folder larger than the class gives", "folder = 500", "", "larger than the class allows")]
-    [InlineData("a work folder of somebody else", "folder = other", "", "do not belong together")]
-    [InlineData("in the name of somebody outside of the class", "person = stranger", "", "no longer belongs")]
+    [InlineData("someone else's quota", "", "other", "never reserved")]
+    [InlineData("a work folder larger than the class allows", "folder = 500", "", "larger than the class allows")]
+    [InlineData("someone else's work folder", "folder = other", "", "do not belong together")]
+    [InlineData("a person outside the class", "person = stranger", "", "no longer belongs")]
     public async Task Order_Forged_IsRefusedBeforeAnythingIsMade(string what, string workspace, string reservation, string cause)
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
@@ -87,7 +87,7 @@ public sealed class ForgedOrdersTests
         (await Should.ThrowAsync<PostgresException>(() => forge.ExecuteNonQueryAsync(Cancel))).SqlState.ShouldBe(PostgresErrorCodes.CheckViolation);
     }
 
-    /// <summary>An order inserted directly as role portal_web: right in everything but what is named.</summary>
+    /// <summary>An order inserted directly as role portal_web: correct except for the given values.</summary>
     private static async Task<Guid> ForgeAsync(TestSite site, string workspace, string reservation)
     {
         var (id, folder) = (TestSite.NewId(), TestSite.NewId());

@@ -36,7 +36,7 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
 
         (await WriteAsync(node)).ShouldContain("Disk quota exceeded");
         (await It.Lab.InsideAsync(node, "notebook", "rm", "/home/student/work/big")).Code.ShouldBe(0);
-        await Until.TrueAsync("there is room again", async () => !(await WriteAsync(node)).Contains("exceeded", StringComparison.Ordinal), Cancel);
+        await Until.TrueAsync("there is space again", async () => !(await WriteAsync(node)).Contains("exceeded", StringComparison.Ordinal), Cancel);
         await DeleteAsync(order);
     }
 

@@ -45,7 +45,7 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
 
         failed.Run.Cause!.ShouldStartWith(cause);
         failed.Run.Remedy!.ShouldContain("Start without my settings");
-        (ResidentMost() - before).ShouldBeLessThan(256L << 20, "bytes that Jobs took more than before");
+        (ResidentMost() - before).ShouldBeLessThan(256L << 20, "additional bytes that Jobs used");
 
         await StartAsync(order, new(WithoutSettings: true), RunPhase.Succeeded);
         (await LookAsync(order)).WithoutSettings.ShouldBeTrue();

@@ -61,7 +61,7 @@ public sealed class ReceiptTests
         (await PreviewAsync(site, "s", "cluster")).UsualStart.ShouldBeNull();
     }
 
-    /// <summary>An order that starts at once does not make a queue.</summary>
+    /// <summary>An order that starts immediately does not form a queue.</summary>
     [Fact]
     public async Task Receipt_AnotherWasJustOrderedAndThereIsRoom_StartsAtOnce()
     {

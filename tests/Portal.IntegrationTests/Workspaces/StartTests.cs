@@ -5,7 +5,7 @@ using Portal.IntegrationTests.Runs;
 
 namespace Portal.IntegrationTests.Workspaces;
 
-/// <summary>A stopped workspace whose quota others have taken meanwhile: which limit binds, and with what choice it could be started.</summary>
+/// <summary>A stopped workspace whose quota others have taken in the meantime: which limit binds, and with which choice it could be started.</summary>
 public sealed class StartTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

@@ -13,7 +13,7 @@ using Portal.Jobs.Clouds.LocalStorage;
 namespace Portal.TestKit.Clouds;
 
 /// <summary>
-/// A real container engine and a real btrfs under an installation id of its own. What it makes carries that id and is removed at the end; on a machine
+/// A real container engine and a real btrfs under its own installation id. What it creates carries that id and is removed at the end; on a machine
 /// that lacks something the test fails with an explanation.
 /// </summary>
 public sealed class CloudLab : IAsyncDisposable
@@ -34,7 +34,7 @@ public sealed class CloudLab : IAsyncDisposable
             .AddDockerCloud(configuration).AddLocalStorage(configuration).AddImages(configuration).BuildServiceProvider();
     }
 
-    /// <summary>Removals, whatever the generation.</summary>
+    /// <summary>Removals, for any generation.</summary>
     public const int Every = int.MaxValue;
 
     /// <summary>Ten characters, like an installation's.</summary>
@@ -143,7 +143,7 @@ public sealed class CloudLab : IAsyncDisposable
     public async Task<ClusterPlan> PlanAsync(Guid? workspace = null, int generation = 1, string? subnet = null, params NodePlan[] nodes) =>
         new(workspace ?? New(), generation, subnet ?? await SubnetAsync(), nodes is { Length: > 0 } ? nodes : [await NodeAsync()]);
 
-    /// <summary>A node that waits for commands and ends at once when asked to.</summary>
+    /// <summary>A node that waits for commands and ends immediately when asked to.</summary>
     public async Task<NodePlan> NodeAsync(string name = "notebook", int uid = 300_001, string? work = null, long memoryMib = 256, double vcpus = 1,
         string? image = null, string[]? command = null)
     {
@@ -195,7 +195,7 @@ public sealed class CloudLab : IAsyncDisposable
     /// <summary>Address of a node.</summary>
     public async Task<string> AddressAsync(ClusterPlan plan, string node) =>
         (await Clusters.LookAsync(plan.Workspace, CancellationToken.None))!.Nodes.Single(n => n.Name == node).Address
-            ?? throw new InvalidOperationException($"{node} does not run");
+            ?? throw new InvalidOperationException($"{node} is not running");
 
     public async ValueTask DisposeAsync()
     {
@@ -238,7 +238,7 @@ public sealed class CloudLab : IAsyncDisposable
     private static readonly ConcurrentDictionary<string, string> Images = new(StringComparer.Ordinal);
 }
 
-/// <summary>Removes what a lab made outside the container engine.</summary>
+/// <summary>Removes what a lab created outside the container engine.</summary>
 internal static class LabCleaner
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);

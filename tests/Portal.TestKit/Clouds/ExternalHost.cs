@@ -90,7 +90,7 @@ public sealed class ExternalHost : IAsyncDisposable
                 UseShellExecute = false
             })!;
         _servers.Add(server);
-        if (await server.StandardOutput.ReadLineAsync(cancel) != "listens") throw new InvalidOperationException("the far machine does not listen");
+        if (await server.StandardOutput.ReadLineAsync(cancel) != "listens") throw new InvalidOperationException("the external host is not listening");
     }
 
     public async ValueTask DisposeAsync()

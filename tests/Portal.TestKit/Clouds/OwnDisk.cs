@@ -13,7 +13,7 @@ public sealed class OwnDisk : IAsyncDisposable
 
     private string Host => Path.Combine(_folder, "host");
 
-    /// <param name="hostMib">Size of the disk (a tmpfs) that holds the file; null: wherever temporary files lie.</param>
+    /// <param name="hostMib">Size of the disk (a tmpfs) that holds the file; null: wherever temporary files are.</param>
     public static async Task<OwnDisk> MakeAsync(int sizeMib = 300, int? hostMib = null)
     {
         var disk = new OwnDisk(Directory.CreateTempSubdirectory("portal-test-disk").FullName);

@@ -21,7 +21,7 @@ public sealed class SocketRelay : IAsyncDisposable
 
     public string Path { get; }
 
-    /// <param name="name">Of the socket's file: clients of a database know only the folder and compute the name.</param>
+    /// <param name="name">Name of the socket's file: clients of a database know only the folder and compute the name.</param>
     public static SocketRelay Start(string target, string name = "engine.sock")
     {
         var relay = new SocketRelay(target, name);

@@ -16,7 +16,7 @@ public sealed class UnconfinedContainer
     private UnconfinedContainer(CloudLab lab, string id) => (_lab, _id) = (lab, id);
 
     /// <param name="capable">With root's capabilities and the kernel's files as the host sees them; else it lacks the seccomp profile alone.</param>
-    /// <param name="work">Folder of the host that stands at /home/student/work.</param>
+    /// <param name="work">Host folder that is mounted at /home/student/work.</param>
     public static async Task<UnconfinedContainer> StartAsync(CloudLab lab, string name, int uid, bool capable, string? work = null)
     {
         var id = await lab.ContainerEngine.CreateAsync(new CreateContainerParameters

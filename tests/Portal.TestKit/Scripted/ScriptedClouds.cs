@@ -17,7 +17,7 @@ public enum Mood
     Unavailable,
     /// <summary>The cloud refuses, permanently.</summary>
     Refuses,
-    /// <summary>The caller dies here; its request is carried out, but nobody gets the response.</summary>
+    /// <summary>The caller dies here; its request is carried out, but the response is lost.</summary>
     CallerDiesDone,
     /// <summary>The caller dies here; its request is carried out only at <see cref="ScriptedClouds.LandLateCalls"/>.</summary>
     CallerDiesLate,
@@ -45,25 +45,25 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>What happens to a node once it was started.</summary>
     public Func<string, NodeState> Born { get; set; } = _ => NodeState.Running;
 
-    /// <summary>Of every node that runs.</summary>
+    /// <summary>Readings of every running node.</summary>
     public string Address { get; set; } = "10.0.0.2";
 
     /// <summary>The newest plan that was asked for.</summary>
     public ClusterPlan? Planned { get; private set; }
 
-    /// <summary>How often somebody looked at one workspace's nodes.</summary>
+    /// <summary>How often one workspace's nodes were checked.</summary>
     public int Looks => _looks;
 
-    /// <summary>Nothing answers.</summary>
+    /// <summary>Nothing responds.</summary>
     public bool IsUnavailable { get; set; }
 
-    /// <summary>Clusters do not answer, storage does.</summary>
+    /// <summary>Clusters do not respond, storage does.</summary>
     public bool ContainerEngineIsUnavailable { get; set; }
 
     /// <summary>Address blocks that something else on the host uses.</summary>
     public Func<string, bool> Foreign { get; set; } = _ => false;
 
-    /// <summary>What the folders use.</summary>
+    /// <summary>Usage of the folders.</summary>
     public IReadOnlyList<FilesetUsage> Folders { get; set; } = [];
 
     /// <summary>How the nodes of a workspace come up; null: they start running.</summary>
@@ -82,7 +82,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         public ImmutableHashSet<ScratchFolder> Scratch = [];
     }
 
-    /// <summary>What is left of a workspace, in words; empty if nothing is.</summary>
+    /// <summary>What is left of a workspace, as text; empty if nothing is.</summary>
     public string LeftOf(Guid workspace)
     {
         lock (_gate)
@@ -110,7 +110,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             : ([], []);
     }
 
-    /// <summary>A node exits by itself, or is removed from outside.</summary>
+    /// <summary>A node exits on its own, or is removed from outside.</summary>
     public void Kill(Guid workspace, string node, int? exitCode = 137, bool outOfMemory = false)
     {
         lock (_gate)
@@ -189,7 +189,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     {
         _looks++;
         if (!_sites.TryGetValue(workspace, out var s) || (s.Network == 0 && s.Nodes.Length == 0)) return null;
-        // Going down takes two looks.
+        // Going down takes two checks.
         foreach (var (node, looks) in s.Going)
         {
             s.Going = looks > 1 ? s.Going.SetItem(node, looks - 1) : s.Going.Remove(node);
@@ -232,7 +232,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Raised by a test; subscribers receive it.</summary>
     public Channel<ClusterEvent> Events { get; } = Channel.CreateUnbounded<ClusterEvent>();
 
-    /// <summary>Workspaces whose nodes' last log lines never come.</summary>
+    /// <summary>Workspaces whose nodes' last log lines never arrive.</summary>
     public ISet<Guid> Mute { get; } = new HashSet<Guid>();
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<NodeSample>>([]);
@@ -246,14 +246,14 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>A node's last log lines.</summary>
     public IReadOnlyList<string> Tail { get; set; } = ["its last words"];
 
-    /// <summary>What nodes say.</summary>
+    /// <summary>Output of nodes.</summary>
     public IReadOnlyList<string> Log { get; set; } = ["2026-11-26T10:00:00.000000000Z its last words"];
 
     public async IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
     {
         foreach (var line in Log.TakeLast(tail ?? int.MaxValue)) yield return line;
         if (!follow) yield break;
-        // A node that runs on may say more.
+        // A node that keeps running may write more.
         var never = new TaskCompletionSource();
         await using var end = cancel.Register(() => never.TrySetCanceled(cancel));
         await never.Task;

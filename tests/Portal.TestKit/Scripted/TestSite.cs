@@ -32,7 +32,7 @@ public sealed class TestSite : IAsyncDisposable
 
     public T Get<T>() where T : notnull => _web.GetRequiredService<T>();
 
-    /// <param name="members">Limits of each member; tenant and class have a thousand times as much unless <paramref name="all"/> says otherwise.</param>
+    /// <param name="members">Limits of each member; tenant and class have a thousand times that unless <paramref name="all"/> says otherwise.</param>
     public static async Task<TestSite> CreateAsync(TestDatabase database, int students, Amounts members, CancellationToken cancel,
         Amounts? all = null, Amounts? capacity = null, int launchesAtOnce = 1000)
     {

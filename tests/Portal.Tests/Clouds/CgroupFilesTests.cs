@@ -28,11 +28,11 @@ public sealed class CgroupFilesTests
         now.Cpu.ShouldBe(TimeSpan.FromMicroseconds(Said("cpu_stats.cpu_usage.total_usage") / 1000));
         now.Throttled.ShouldBe(TimeSpan.FromMicroseconds(Said("cpu_stats.throttling_data.throttled_time") / 1000));
         now.Throttled.ShouldBeGreaterThan(TimeSpan.FromSeconds(7));
-        now.MemoryBytes.ShouldBe(Said("memory_stats.usage") - Said("memory_stats.stats.inactive_file"), "page cache that can be dropped is no use of memory");
+        now.MemoryBytes.ShouldBe(Said("memory_stats.usage") - Said("memory_stats.stats.inactive_file"), "page cache that can be dropped is not memory in use");
         now.LimitBytes.ShouldBe(Said("memory_stats.limit"));
         now.Pids.ShouldBe((int)Said("pids_stats.current"));
         now.Net.ShouldBe(new Traffic(Said("networks.eth0.rx_bytes"), Said("networks.eth0.tx_bytes")));
-        now.OutOfMemoryKills.ShouldBe(1, "of which the engine says nothing: the container runs on");
+        now.OutOfMemoryKills.ShouldBe(1, "which the container engine does not report: the container keeps running");
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class CgroupFilesTests
                 ("blkio", "blkio.throttle.io_service_bytes_recursive", "8:0 Read 5000\n8:0 Write 100\n8:0 Total 5100\n"),
             }) Write($"groups/{controller}/docker/{Container}/{file}", text);
             Write("proc/11/io", "rchar: 9\nwchar: 9\nread_bytes: 1000\nwrite_bytes: 4000\ncancelled_write_bytes: 7\n");
-            Write("proc/12/io", "read_bytes: 1\nwrite_bytes: 2000\n"); // 13 has ended
+            Write("proc/12/io", "read_bytes: 1\nwrite_bytes: 2000\n"); // process 13 has ended
             var files = CgroupFiles.Find(Container, $"{folder}/groups", $"{folder}/proc")!;
             files.Read()!.Disk.ShouldBe(new Traffic(5000, 6000));
 

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Portal.Tests.Infra;
 
 /// <summary>Which container engine <c>infra/run</c> uses: one that answers as Docker Engine and can enforce
-/// limits, else its own. The ones here answer on real sockets like real ones.</summary>
+/// limits, else its own. The ones here respond on real sockets, as real ones do.</summary>
 public sealed class ContainerEngineChoiceTests : IAsyncLifetime
 {
     private const string Docker =

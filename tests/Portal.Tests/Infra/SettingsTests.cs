@@ -1,6 +1,6 @@
 namespace Portal.Tests.Infra;
 
-/// <summary>What <c>infra/run</c> keeps of what it was told, for starts that are told nothing, such as after a reboot.</summary>
+/// <summary>Which of its caller's variables <c>infra/run</c> keeps for starts that do not set them, such as after a reboot.</summary>
 public sealed class SettingsTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("portal-settings").FullName;

@@ -3,7 +3,7 @@ using Portal.Jobs.Watch;
 
 namespace Portal.Tests.Metrics;
 
-/// <summary>From ever-growing counters to what happened in a span.</summary>
+/// <summary>Converts ever-growing counters into changes within a span.</summary>
 public sealed class ReadingTests
 {
     private static readonly Guid Workspace = new("00000000-0000-0000-0000-0000000000a1");
@@ -61,7 +61,7 @@ public sealed class ReadingTests
         var spans = new RawSpans();
         IReadOnlyList<Core.Metrics.Sample> Add(NodeSample s) => spans.Add(_readings.Take([s]), s.At);
         Add(At(-2, cpu: 0)).ShouldBeEmpty();
-        Add(At(2, cpu: 8, memory: 300, kills: 1, net: new(10, 20))).ShouldBeEmpty("the span before saw the node only begin");
+        Add(At(2, cpu: 8, memory: 300, kills: 1, net: new(10, 20))).ShouldBeEmpty("the previous span saw only the node's start");
         Add(At(6, cpu: 8, memory: 100, kills: 2, net: new(10, 20))).ShouldBeEmpty();
 
         var span = Add(At(12, cpu: 9)).ShouldHaveSingleItem();

@@ -16,7 +16,7 @@ public sealed class CatalogTests : PageTest
 
         card.Find("a.template-act").GetAttribute("href").ShouldBe("launch/notebook");
         card.Markup.ShouldContain("usually ready in 9 s");
-        card.Markup.ShouldContain("from 1 vCPU · 1 GiB");
+        card.Markup.ShouldContain("at least 1 vCPU · 1 GiB");
     }
 
     [Fact]

@@ -9,7 +9,7 @@ using Portal.Features.Launch;
 
 namespace Portal.Tests.Pages;
 
-/// <summary>The form as a template with workers, settings and presets makes it.</summary>
+/// <summary>The form for a template with workers, settings and presets.</summary>
 public sealed class ClusterFormTests : PageTest
 {
     private static readonly LaunchDraft Draft = Begin("");

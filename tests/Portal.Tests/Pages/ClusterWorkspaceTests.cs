@@ -75,7 +75,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         body.FindAll(".table tbody .bad").Count.ShouldBe(says is null ? 0 : 1);
 
         body.Render(p => p.Add(b => b.Workspace, Views.Cluster(WorkspaceStatus.Ready, All)));
-        Notices(body).ShouldBeEmpty("there is room again");
+        Notices(body).ShouldBeEmpty("there is space again");
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         var rows = Body(Views.Cluster(WorkspaceStatus.Starting, All[..2])).FindAll(".table tbody tr");
 
         rows.Skip(2).Select(r => r.QuerySelector(".badge")!.TextContent.Trim()).ShouldBe(["Starting", "Starting"]);
-        rows[3].TextContent.ShouldNotContain("It should exist");
+        rows[3].TextContent.ShouldNotContain("Expected, but not found");
     }
 
     [Fact]
@@ -134,17 +134,17 @@ public sealed class ClusterWorkspaceTests : PageTest
     [Fact]
     public void Situation_AWorkerOutOfMemory_SaysWhy() =>
         Notices(Body(Views.Cluster(WorkspaceStatus.Attention, [.. All[..3], Views.Node("worker1", running: false) with { OutOfMemoryKills = 1 }])))[0]
-            .ShouldStartWith("worker1 stopped unexpectedly, because it ran out of memory.");
+            .ShouldStartWith("worker1 stopped unexpectedly because it ran out of memory.");
 
     [Fact]
     public void Situation_AWorkerIsGoneAltogether_IsMissedByNameAndInTheTable()
     {
         var body = Body(Views.Cluster(WorkspaceStatus.Attention, All[..3]));
 
-        Notices(body)[0].ShouldStartWith("worker1 stopped unexpectedly and is gone.");
+        Notices(body)[0].ShouldStartWith("worker1 stopped unexpectedly and no longer exists.");
         var row = body.FindAll(".table tbody tr")[3];
         row.TextContent.ShouldContain("worker1");
-        row.TextContent.ShouldContain("Gone");
+        row.TextContent.ShouldContain("Missing");
         body.Find(".table-panel .section-head").TextContent.ShouldContain("3 of 4 run");
     }
 

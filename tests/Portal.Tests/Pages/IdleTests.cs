@@ -38,12 +38,12 @@ public sealed class IdleTests : PageTest
         Notice(With(new(60, Now.AddMinutes(-50), "kernels", Now.AddMinutes(5), null)), owner: false).FindAll("button").ShouldBeEmpty();
 
     [Theory]
-    [InlineData("kernels", 1, "Kept awake by: a kernel. It stops after 60 s of inactivity.", 1)]
+    [InlineData("kernels", 1, "Kept running by: a kernel. It stops after 60 s of inactivity.", 1)]
     [InlineData("kernels", 20, "Last activity: a kernel, 09:40. It stops after 60 min of inactivity.", 60)]
     [InlineData("?kernels", 0, "Kept running because the notebook did not respond. It stops after 60 min of inactivity.", 60)]
     [InlineData("?unwatched", 0, "Kept running because its activity was not monitored for a while. It stops after 60 min of inactivity.", 60)]
-    [InlineData("tasks", 0, "Kept awake by: Running tasks. It stops after 60 min of inactivity.", 60)]
-    [InlineData("kernels,tasks", 0, "Kept awake by: a kernel, Running tasks. It stops after 60 min of inactivity.", 60)]
+    [InlineData("tasks", 0, "Kept running by: Running tasks. It stops after 60 min of inactivity.", 60)]
+    [InlineData("kernels,tasks", 0, "Kept running by: a kernel, Running tasks. It stops after 60 min of inactivity.", 60)]
     [InlineData("kernels,tasks", 20, "Last activity: a kernel, Running tasks, 09:40. It stops after 60 min of inactivity.", 60)]
     [InlineData("?tasks", 0, "Kept running because Running tasks did not respond. It stops after 60 min of inactivity.", 60)]
     [InlineData(null, 0, "No activity yet. It stops after 60 min of inactivity.", 60)]

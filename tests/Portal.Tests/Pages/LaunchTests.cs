@@ -42,7 +42,7 @@ public sealed class LaunchTests : PageTest
         panel.Find("[role=img][aria-label^=Memory]").GetAttribute("aria-label").ShouldBe("Memory: 3 used, 2 reserved, 3 free of 8 GiB");
         panel.FindAll(".left tbody tr").Select(r => string.Join(' ', r.Children.Select(c => c.TextContent.Trim()))).ShouldBe(
             ["You 1 3 2 1", "Data science 101 38 54 170 89", "Informatics 52 74 360 187"]);
-        panel.Find(".facts").TextContent.ShouldContain("at once, usually ready in 9 s");
+        panel.Find(".facts").TextContent.ShouldContain("immediately, usually ready in 9 s");
         panel.Find(".facts").TextContent.ShouldContain("4 h once it is ready");
         LaunchButton(panel).TextContent.Trim().ShouldBe("Launch Notebook, Medium");
         LaunchButton(panel).HasAttribute("disabled").ShouldBeFalse();
@@ -85,7 +85,7 @@ public sealed class LaunchTests : PageTest
             "Stop spark-1 to make it fit. Or choose a smaller configuration:");
     }
 
-    /// <summary>The form's first contents are read as part of the page; what a choice changes is announced once, and nothing is announced that stays.</summary>
+    /// <summary>The form's first contents are read as part of the page; what a choice changes is announced once, and nothing else is.</summary>
     [Fact]
     public void Receipt_Changed_IsAnnouncedOnce()
     {

@@ -40,7 +40,7 @@ public sealed class MetricsTests : PageTest
             .ShouldBe("Network of notebook over the last hour: received now 2 KiB/s, on average 2 KiB/s; sent now 512 B/s, on average 512 B/s.");
         panel.Markup.ShouldNotContain("style=");
         panel.FindAll("tbody tr").Count.ShouldBe(3);
-        panel.FindAll("nav").Count.ShouldBe(1, "one node is no choice");
+        panel.FindAll("nav").Count.ShouldBe(1, "one node leaves no choice");
     }
 
     [Fact]

@@ -33,7 +33,7 @@ public sealed class OperationsTests : PageTest
         var body = Body(new([], [], [], [], null, Amounts.None));
 
         body.Markup.ShouldContain("No runs are in progress or queued.");
-        body.Markup.ShouldContain("No run has failed.");
+        body.Markup.ShouldContain("No failed runs.");
         body.Markup.ShouldContain("The background worker has not reported yet.");
     }
 

@@ -8,7 +8,7 @@ using Portal.Controls;
 namespace Portal.Tests.Pages;
 
 /// <summary>
-/// A context in which our components render: MudBlazor's services, texts, a clock that stands at <see cref="Now"/>, and one of each provider.
+/// A context in which our components render: MudBlazor's services, texts, a clock fixed at <see cref="Now"/>, and one of each provider.
 /// Query the providers for what appears outside the component under test (menus, dialogs, messages).
 /// </summary>
 public abstract class PageTest : BunitContext, IAsyncLifetime

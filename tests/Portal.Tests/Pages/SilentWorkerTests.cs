@@ -3,7 +3,7 @@ using Portal.Shell;
 
 namespace Portal.Tests.Pages;
 
-/// <summary>Nobody is notified when Jobs is gone: the page finds out by its own clock.</summary>
+/// <summary>There is no notification when Jobs is gone: the page finds out by its own clock.</summary>
 public sealed class SilentWorkerTests : PageTest
 {
     [Fact]

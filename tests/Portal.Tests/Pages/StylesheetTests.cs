@@ -24,7 +24,7 @@ public sealed partial class StylesheetTests
         }
     }
 
-    /// <summary>A rule for the class alone; additions of another file below an element of its own are not definitions.</summary>
+    /// <summary>A rule for the class alone; another file's additions under one of its own elements are not definitions.</summary>
     [GeneratedRegex(@"^\.(?<name>[A-Za-z0-9_-]+)\s*\{", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Defined();
 }

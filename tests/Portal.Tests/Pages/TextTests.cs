@@ -18,7 +18,7 @@ using Portal.Features.Workspaces;
 
 namespace Portal.Tests.Pages;
 
-/// <summary>A text that is missing shows its key to a person; these tests show it to us.</summary>
+/// <summary>A missing text shows people its key; these tests find such texts first.</summary>
 public sealed partial class TextTests
 {
     private static readonly ResourceManagerStringLocalizerFactory Texts = new(Options.Create(new LocalizationOptions()), NullLoggerFactory.Instance);

@@ -98,11 +98,11 @@ public sealed class WorkspaceTests : PageTest
 
         var notice = Body(queued).Find(".notice");
         notice.TextContent.Trim().ShouldBe($"{reason} It is number 3 in the queue. It will probably start in 20 min.");
-        // A countdown is not read out each time: a timer is not live, the rest of the notice is.
+        // A countdown is not read out each time: the timer is not a live region, the rest of the notice is.
         notice.QuerySelector("[role=timer]")!.TextContent.ShouldBe("It will probably start in 20 min.");
     }
 
-    /// <summary>End times of others are upper bounds, not estimates; if there is none, nothing is said.</summary>
+    /// <summary>End times of others are upper bounds, not estimates; if there is none, nothing is shown.</summary>
     [Fact]
     public void WorkspaceBody_QueuedForRoom_SaysTheLatestAndNothingWhereNobodyKnows()
     {

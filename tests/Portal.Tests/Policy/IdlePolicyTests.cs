@@ -20,9 +20,9 @@ public sealed class IdlePolicyTests
     [InlineData(60, 600, 300.0, 0.2, null, "stop 300")]
     [InlineData(60, 30, 300.0, 0.2, null, "keep kernels")] // activity from before its restart counts from its start
     [InlineData(60, 70, 300.0, 0.2, null, "stop 70")]
-    [InlineData(60, 600, null, 0.2, null, "keep unwatched")] // nobody ever saw anything
+    [InlineData(60, 600, null, 0.2, null, "keep unwatched")] // no activity was ever seen
     [InlineData(60, 600, 300.0, null, null, "keep unwatched")]
-    [InlineData(60, 600, 300.0, 5.1, null, "keep unwatched")] // no recent look: no evidence
+    [InlineData(60, 600, 300.0, 5.1, null, "keep unwatched")] // no recent check: no evidence
     [InlineData(60, 600, 300.0, 4.9, null, "stop 300")]
     [InlineData(60, 600, 300.0, 0.2, -120.0, "keep owner")]
     [InlineData(60, 600, 300.0, 0.2, -10.0, "warn 10")]
@@ -65,8 +65,8 @@ public sealed class IdlePolicyTests
     {
         Seen(Before, At("kernels", 20), At("terminals", 30)).ShouldBe(new Activity(Now.AddMinutes(-20), "kernels"));
         Seen(Before, At("kernels", 50)).ShouldBe(Before);
-        Seen(Before, new Signal("kernels", true), new Signal("tasks", true)).ShouldBe(Before, "nothing runs, nothing is known to have run: it stays as it was");
-        Seen(null, new Signal("kernels", true)).ShouldBe(new Activity(Now, null), "the first look begins the time");
+        Seen(Before, new Signal("kernels", true), new Signal("tasks", true)).ShouldBe(Before, "nothing runs or is known to have run: it stays as it was");
+        Seen(null, new Signal("kernels", true)).ShouldBe(new Activity(Now, null), "the first check begins the time");
     }
 
     [Fact]

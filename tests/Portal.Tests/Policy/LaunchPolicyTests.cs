@@ -48,7 +48,7 @@ public sealed class LaunchPolicyTests
             refusal.Fits).ShouldBe((RefusalReason.OverQuota, QuotaLevel.Member, Resource.Vcpu, new Fit("s", 0)));
     }
 
-    /// <summary>The smallest of one's own that is enough; several only if none is, and none if no stop helps.</summary>
+    /// <summary>The person's smallest workspace that is enough; several only if no single one is, and none if no stop helps.</summary>
     [Fact]
     public void Decide_OverQuota_NamesTheOwnWorkspaceWhoseStopMakesItFit()
     {
@@ -122,7 +122,7 @@ public sealed class AdmissionPolicyTests
         {
             var queue = wants.Select((w, i) => new QueuedOrder(i, Guid.Empty, [new("notebook", new(w, 0, 0, 0))])).ToImmutableArray();
             var admitted = AdmissionPolicy.Admit(new(new(capacity, 0, 0, 0), new(claimed, 0, 0, 0), starts), queue);
-            // What the site could never run blocks nobody.
+            // What the site could never run does not block others.
             queue = [.. queue.Where(o => o.Wanted.Vcpu <= capacity)];
             admitted.ShouldBe(queue.Take(admitted.Length));
             admitted.Length.ShouldBeLessThanOrEqualTo(Math.Max(0, starts));

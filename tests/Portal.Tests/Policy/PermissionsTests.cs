@@ -3,7 +3,7 @@ using Portal.Core.Policy;
 
 namespace Portal.Tests.Policy;
 
-/// <summary>Walks verb × role × ownership: every cell is written down here, so that changing the table is a deliberate decision.</summary>
+/// <summary>Checks every combination of verb, role and ownership: each cell is listed here, so that changing the table is a deliberate decision.</summary>
 public sealed class PermissionsTests
 {
     private static readonly Guid Me = new("11111111-0000-0000-0000-000000000000"), Other = new("22222222-0000-0000-0000-000000000000");

@@ -39,7 +39,7 @@ public sealed class SmokePlanTests
     public void Decide_NamedAndGreyed_RefusesWithTheReason()
     {
         Why([Notebook, Off], ["spark"], Settled).ShouldBe("spark cannot be launched: Its image could not be built: no room");
-        Proven([Notebook, Off, Building], ["notebook"], TimeSpan.Zero).ShouldBe(["notebook"], "others are nobody's business");
+        Proven([Notebook, Off, Building], ["notebook"], TimeSpan.Zero).ShouldBe(["notebook"], "the others do not matter");
     }
 
     [Fact]

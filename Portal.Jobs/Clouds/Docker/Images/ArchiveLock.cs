@@ -32,8 +32,8 @@ public abstract partial record Distribution(string File)
     private static partial Regex WheelName();
 }
 
-/// <param name="Sum">Of its content, as computed by <see cref="ContentSum"/>.</param>
-/// <param name="Path">Inside the archive.</param>
+/// <param name="Sum">Checksum of its content, as computed by <see cref="ContentSum"/>.</param>
+/// <param name="Path">Path inside the archive.</param>
 public sealed record LockedFile(string Sum, UnixFileMode Mode, string Path);
 
 /// <summary>

@@ -3,7 +3,7 @@ using System.IO.Pipelines;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <summary>The tar that the container engine builds from: the recipe's folder and its archives, produced while it is sent.</summary>
+/// <summary>The tar that the container engine builds from: the recipe's folder and its archives, generated while it is being sent.</summary>
 public static class BuildContext
 {
     /// <summary>The files of a recipe, in a fixed order; links are excluded.</summary>
@@ -12,7 +12,7 @@ public static class BuildContext
             .Order(StringComparer.Ordinal)];
 
     /// <summary>The reading end; an error while packing fails the reader.</summary>
-    /// <param name="archives">Paths; they are put beside the recipe's files under their own names.</param>
+    /// <param name="archives">Paths; they are put next to the recipe's files under their own names.</param>
     public static Stream Open(string folder, IReadOnlyList<string> archives, CancellationToken cancel)
     {
         var pipe = new Pipe();

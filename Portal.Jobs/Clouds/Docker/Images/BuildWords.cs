@@ -4,13 +4,13 @@ using System.Text.RegularExpressions;
 namespace Portal.Jobs.Clouds.Docker.Images;
 
 /// <summary>A step that the builder announced.</summary>
-/// <param name="Does">What it does, in words for a person.</param>
+/// <param name="Does">What it does, in plain language.</param>
 public sealed record BuildStep(int Now, int All, string Does)
 {
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Does}, {Now} of {All}");
 }
 
-/// <summary>Translates a builder's lines: ids of layers and commands mean nothing to a person who waits.</summary>
+/// <summary>Translates a builder's lines: ids of layers and commands mean nothing to the person who is waiting.</summary>
 public static partial class BuildWords
 {
     /// <summary>Null for a line that begins no step.</summary>

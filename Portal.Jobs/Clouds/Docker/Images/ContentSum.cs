@@ -13,7 +13,7 @@ public static partial class ContentSum
 {
     public static bool IsZip(string name) => name.EndsWith(".jar", StringComparison.Ordinal) || name.EndsWith(".whl", StringComparison.Ordinal);
 
-    /// <param name="name">Its extension decides.</param>
+    /// <param name="name">Its extension decides what is hashed.</param>
     /// <param name="content">Seekable; read from its beginning.</param>
     public static async Task<string> OfAsync(string name, Stream content, CancellationToken cancel)
     {

@@ -6,25 +6,25 @@ using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <param name="Name">Of the recipe.</param>
+/// <param name="Name">Name of the recipe.</param>
 /// <param name="Tag">portal/name:hash of the recipe and its inputs.</param>
 /// <param name="Id">The container engine's sha256:… id; what workspaces are made from.</param>
 public sealed record BuiltImage(string Name, string Tag, string Id);
 
 /// <param name="Tag">The tag it has or will have.</param>
 /// <param name="Depth">Number of images in its chain, including itself; 0 for a registry image.</param>
-/// <param name="There">Null if it must still be made.</param>
+/// <param name="There">The image; null if it must still be built or pulled.</param>
 public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
 {
     /// <summary>It is pulled, not built.</summary>
     public bool OfRegistry => Depth == 0 && Asking is null;
 
-    /// <summary>Set while checking whether packages can be fetched: ends when that is known; until then nothing else here is valid.</summary>
+    /// <summary>Set while checking whether packages can be fetched: completes when that is known; until then nothing else here is valid.</summary>
     public Task? Asking { get; init; }
 }
 
 /// <summary>
-/// Makes images without needing a registry: roots by mmdebstrap, the others by Dockerfiles, on a bridge of its own. One build at a time in
+/// Builds images without needing a registry: roots by mmdebstrap, the others by Dockerfiles, on a bridge of its own. One build at a time in
 /// this process, while registry images are pulled in parallel; if another installation builds the same image at the same time, both succeed and
 /// either image can be used.
 /// </summary>
@@ -33,7 +33,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
 {
     private readonly SemaphoreSlim _one = new(1);
 
-    /// <summary>What exists of an image and what is missing: quick, makes nothing. Throws like
+    /// <summary>What exists of an image and what is missing: quick, creates nothing. Throws like
     /// <see cref="EnsureAsync"/> for a recipe that is wrong or incomplete.</summary>
     public async Task<ImageLook> LookAsync(string name, CancellationToken cancel)
     {
@@ -56,7 +56,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
     public async Task<BuiltImage?> FindAsync(string name, CancellationToken cancel) => (await LookAsync(name, cancel)).There;
 
     /// <summary>
-    /// The image; what is missing of it is made, which takes minutes. Faults: Refused for a wrong recipe, archive or build (retry only after
+    /// The image; what is missing is built or pulled, which takes minutes. Faults: Refused for a wrong recipe, archive or build (retry only after
     /// something changed), Unavailable for a container engine, package source or registry that cannot be reached, Full for a disk.
     /// </summary>
     public async Task<BuiltImage> EnsureAsync(string name, IProgress<ImageProgress> progress, CancellationToken cancel)
@@ -121,7 +121,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
                 "Someone removed it in the meantime: it is being rebuilt.");
     }
 
-    /// <summary>Where the progress of the i-th of so many images begins and ends, in percent. A root takes about a fifth of the time of
+    /// <summary>Where the progress of the i-th of these images begins and ends, in percent. A root takes about a fifth of the time of
     /// an image built on it.</summary>
     public static (int From, int To) Share(int i, int count, bool root) =>
         !root || count == 1 ? (100 * i / count, 100 * (i + 1) / count)
@@ -171,7 +171,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
             await using var context = BuildContext.Open(Path.Combine(options.Recipes, plan.Name), archives, cancel);
             await containerEngine.AskAsync(c =>
                 c.Images.BuildImageFromDockerfileAsync(parameters, context, null, null, new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
-            listener.Check(); // a later error comes as a line of a response that began with 200
+            listener.Check(); // a later error arrives as a line of a response that began with 200
         }
         finally
         {

@@ -7,22 +7,22 @@ using Portal.Jobs.Clouds.Docker.Images.Fetch;
 namespace Portal.Jobs.Clouds.Docker.Images;
 
 /// <param name="Path">Full path of the file, checked; null if it must be assembled from fetched packages.</param>
-/// <param name="Sum">Of the file, or of the lock from which it is assembled.</param>
+/// <param name="Sum">Checksum of the file, or of the lock from which it is assembled.</param>
 public sealed record PlannedArchive(string Name, string? Path, string Sum);
 
-/// <summary>What is to be made of a recipe here and now: its tag covers all inputs, so equal tags are equal images.</summary>
+/// <summary>How a recipe is built on this machine now: its tag covers all inputs, so equal tags mean equal images.</summary>
 /// <param name="Parent">Null for a root.</param>
 /// <param name="Dockerfile">The one chosen; null for a root.</param>
-/// <param name="Archives">Put beside it in the build folder.</param>
+/// <param name="Archives">Archives that are put next to it in the build folder.</param>
 public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, ImagePlan? Parent, string? Dockerfile, IReadOnlyList<PlannedArchive> Archives)
 {
     private const string Format = "1"; // increase when the build procedure changes
     private const int MostParents = 8;
 
-    /// <summary>What must exist before this, and this.</summary>
+    /// <summary>The images that must exist before this one, and this one.</summary>
     public IEnumerable<ImagePlan> Chain => (Parent?.Chain ?? []).Append(this);
 
-    /// <summary>Ends when it is known whether packages can be fetched; until then this is not a plan.</summary>
+    /// <summary>Completes when it is known whether packages can be fetched; until then this is not a plan.</summary>
     public Task? Asking { get; init; }
 
     /// <param name="there">Whether the container engine has an image of this tag: one once built from
@@ -59,7 +59,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
             return parent.Asking is { } asking ? Undecided(name, recipe, parent, asking) : await ChooseAsync(name, recipe, parent, inputs, cancel);
         }
 
-        /// <summary>With all archives, local or fetched, if possible; otherwise without, if the recipe allows it.</summary>
+        /// <summary>With all archives, local or fetched, if possible; otherwise without them, if the recipe allows it.</summary>
         private async Task<ImagePlan> ChooseAsync(string name, ImageRecipe recipe, ImagePlan parent, List<byte[]> inputs, CancellationToken cancel)
         {
             var (archives, locks) = (new List<PlannedArchive>(), new List<(string Archive, string Sum, ArchiveLock Lock)>());
@@ -161,7 +161,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var input in inputs.Concat(more.Select(Encoding.UTF8.GetBytes)))
         {
-            hash.AppendData(BitConverter.GetBytes(input.Length)); // so that no two lists of parts produce the same bytes
+            hash.AppendData(BitConverter.GetBytes(input.Length)); // so that different lists of parts never produce the same bytes
             hash.AppendData(input);
         }
 

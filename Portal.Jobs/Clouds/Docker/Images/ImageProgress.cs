@@ -5,7 +5,7 @@ using Portal.Core.Foreign;
 namespace Portal.Jobs.Clouds.Docker.Images;
 
 /// <param name="Percent">0 to 100 of everything to be made for the requested image, never decreasing; null if unknown.</param>
-/// <param name="Line">What is being done, in words for a person.</param>
+/// <param name="Line">What is being done, in plain language.</param>
 public sealed record ImageProgress(int? Percent, string Line);
 
 /// <summary>
@@ -22,14 +22,14 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
     private double _within;
     private string? _doing;
 
-    /// <summary>What is being done before anything else is heard.</summary>
+    /// <summary>What is shown before the first line of output.</summary>
     public string Beginning { get; init; } = "beginning";
 
     /// <summary>The remedy if the container engine refuses for a reason that neither time nor free space fixes.</summary>
     public string WhenRefused { get; init; } =
         "Check the build output and fix the image recipe; the image is rebuilt when the recipe changes or the portal starts.";
 
-    /// <summary>An error that the container engine reported inside a response that began well.</summary>
+    /// <summary>An error that the container engine reported inside a response that began as a success.</summary>
     public string? Error { get; private set; }
 
     /// <summary>The image that an import made.</summary>
@@ -57,7 +57,7 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
     }
 
     /// <summary>A line of a program's output; each moves the progress a little closer to the given share.</summary>
-    /// <param name="doing">In words for a person; null: the line itself is suitable.</param>
+    /// <param name="doing">What is being done, in plain language; null: the line itself is suitable.</param>
     public void Hear(string line, double towards, string? doing = null)
     {
         Advance(_within + (towards - _within) * 0.02);
@@ -65,7 +65,7 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
         Say(line);
     }
 
-    /// <summary>Words for a person that come with the share done.</summary>
+    /// <summary>A description in plain language, together with the share that is done.</summary>
     public void Reach(string line, double share)
     {
         Advance(share);

@@ -25,7 +25,7 @@ public sealed class ImagesOptions
     public IDictionary<string, string> Named { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 }
 
-/// <summary>Validates at start and names the wrong field.</summary>
+/// <summary>Validates at startup and names the invalid setting.</summary>
 public sealed class ImagesOptionsCheck : IValidateOptions<ImagesOptions>
 {
     public ValidateOptionsResult Validate(string? name, ImagesOptions options)

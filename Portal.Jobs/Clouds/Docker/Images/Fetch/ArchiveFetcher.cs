@@ -35,7 +35,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
             var fault = PackageFaults.Make(CloudFault.Full, $"{archive} could not be assembled: {e.Message}",
                 $"Free up disk space in {options.Fetch.Folder} (Images:Fetch:Folder), or put {archive} into the folder that PORTAL_ENGINES names.", e);
             sources.Failed(sum, fault);
-            // A full disk must not stay full until the next try: PostgreSQL may share it.
+            // A full disk must not stay full until the next attempt: PostgreSQL may share it.
             RemoveParts(FolderOf(archive, sum));
             throw fault;
         }
@@ -54,7 +54,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
 
     private static string NameOf(string archive) => Path.GetFileNameWithoutExtension(ArchiveLock.NameOf(archive));
 
-    /// <summary>The folder, containing only complete packages, and the lock that keeps others out of it.</summary>
+    /// <summary>The folder, which contains only complete packages, and the lock that keeps other processes out of it.</summary>
     private FileStream Begin(string archive, string sum, out string folder)
     {
         ClientRun.MakeParent(options.Fetch.Folder);

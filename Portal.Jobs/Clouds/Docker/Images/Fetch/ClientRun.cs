@@ -4,7 +4,7 @@ using Portal.Core.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 
-/// <param name="Well">It exited with 0 and in time.</param>
+/// <param name="Well">Whether it exited with 0 and in time.</param>
 /// <param name="Lines">The last lines that it wrote to either stream.</param>
 internal sealed record ClientOutput(bool Well, IReadOnlyList<string> Lines);
 
@@ -36,7 +36,7 @@ internal sealed class ClientRun : IDisposable
 
     public string Folder { get; }
 
-    /// <summary>Where it must put what it fetches.</summary>
+    /// <summary>Folder for what it fetches.</summary>
     public string Output { get; }
     public string Home { get; }
 
@@ -57,7 +57,7 @@ internal sealed class ClientRun : IDisposable
         }
     }
 
-    /// <summary>Runs it to its end; everything it may write must be below <see cref="Folder"/> or in <paramref name="also"/>.</summary>
+    /// <summary>Runs it to its end; everything it may write must be under <see cref="Folder"/> or in <paramref name="also"/>.</summary>
     /// <param name="also">A folder that outlives the run; the account becomes its owner.</param>
     /// <param name="heard">Called for each line of output.</param>
     /// <exception cref="CloudException">Full if it uses too much disk.</exception>
@@ -192,7 +192,7 @@ internal sealed class ClientRun : IDisposable
         }
         catch (IOException)
         {
-            // files come and go meanwhile; the next check counts them
+            // files come and go while this runs; the next check counts them
         }
 
         return size;

@@ -15,7 +15,7 @@ public sealed class FetchOptions
     public string Home { get; set; } = "";
 }
 
-/// <summary>Validates at start and names the wrong field.</summary>
+/// <summary>Validates at startup and names the invalid setting.</summary>
 public sealed class FetchOptionsCheck : IValidateOptions<ImagesOptions>
 {
     public ValidateOptionsResult Validate(string? name, ImagesOptions options)

@@ -24,7 +24,7 @@ internal abstract partial class PackageClient(ILogger log)
 
     public abstract bool Fetches(Distribution distribution);
 
-    /// <summary>Whether it can reach a server that knows this distribution's project. Null: it can; otherwise the reason why not.</summary>
+    /// <summary>Checks whether it can reach a server that knows this distribution's project. Null if it can; otherwise the reason why not.</summary>
     public abstract Task<string?> AskAsync(Distribution distribution, ClientRun run, CancellationToken cancel);
 
     /// <summary>Fetches distributions into the run's output folder, under their own names.</summary>
@@ -33,10 +33,10 @@ internal abstract partial class PackageClient(ILogger log)
     public abstract Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched,
         CancellationToken cancel);
 
-    /// <summary>How many are fetched in one run.</summary>
+    /// <summary>How many distributions are fetched in one run.</summary>
     public abstract IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions);
 
-    /// <summary>Why it failed, in a few words without addresses; its own output goes to the log.</summary>
+    /// <summary>Why it failed, in a few words without URLs; its own output goes to the log.</summary>
     public string Reason(ClientOutput said)
     {
         var telling = said.Lines.Where(Telling).ToList();

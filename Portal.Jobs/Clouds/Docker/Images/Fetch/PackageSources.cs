@@ -5,7 +5,7 @@ namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 /// <summary>Whether an archive that is not available locally can be assembled from fetched packages.</summary>
 public abstract record FetchState
 {
-    /// <summary>It is being checked, which takes seconds; the task then ends and never fails.</summary>
+    /// <summary>It is being checked, which takes seconds; the task ends when that is done and never fails.</summary>
     public sealed record Asking(Task Answer) : FetchState;
 
     public sealed record Possible : FetchState;
@@ -16,7 +16,7 @@ public abstract record FetchState
 
 /// <summary>
 /// Checks with pip and Maven, once for each archive and in the background, whether they reach a server. A failure is checked again after a wait that grows
-/// each time, and at once when the clients' configuration changes; until there is a new result the old one stays, so that the state does not flicker.
+/// each time, and immediately when the clients' configuration changes; the old result stays until there is a new one, so that the state does not flicker.
 /// </summary>
 public sealed class PackageSources
 {
@@ -39,7 +39,7 @@ public sealed class PackageSources
 
     /// <summary>What is known now. Never waits.</summary>
     /// <param name="archive">Name of the file that is not available locally.</param>
-    /// <param name="sum">Of its lock, which identifies the result.</param>
+    /// <param name="sum">Checksum of its lock, which identifies the result.</param>
     public FetchState Look(string archive, string sum, ArchiveLock wanted)
     {
         if (_options.Fetch.Folder.Length == 0)
@@ -97,8 +97,8 @@ public sealed class PackageSources
 
     /// <summary>The fault of a client that cannot fetch what an archive needs.</summary>
     internal static CloudException Fault(string archive, PackageClient client, string reason) => Fault(archive, $"{client.Name} cannot fetch it: {reason}",
-        $"Name a mirror or proxy in {client.Configuration}, or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}; "
-        + $"{client.Name} is tried again when that changes, and from time to time.");
+        $"Configure a mirror or proxy in {client.Configuration}, or {char.ToLowerInvariant(AtHand(archive)[0])}{AtHand(archive)[1..]}; "
+        + $"{client.Name} is tried again when that changes, and periodically.");
 
     private void Take(Known known, CloudException? no)
     {

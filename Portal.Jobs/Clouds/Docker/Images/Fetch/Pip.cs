@@ -54,7 +54,7 @@ internal sealed class Pip(ILogger<Pip> log) : PackageClient(log)
         }, cancel);
     }
 
-    /// <summary>With the same tags, because pip takes one set per run; few, so that little is lost when one fails.</summary>
+    /// <summary>Distributions with the same tags, because pip takes one set per run; only a few, so that little is lost when one fails.</summary>
     public override IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions) =>
         distributions.Cast<Distribution.PyPi>().GroupBy(d => string.Join(' ', Target(d)), StringComparer.Ordinal).SelectMany(g => g.Chunk(AtOnce));
 
