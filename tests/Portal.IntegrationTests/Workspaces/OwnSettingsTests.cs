@@ -51,9 +51,9 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
         (await LookAsync(order)).WithoutSettings.ShouldBeTrue();
         var nodes = await NodesAsync(order.Id);
         (await PythonAsync(nodes, $"print(open('{Settings}').read() == {Quoted(settings)})")).ShouldBe("True", "nothing is deleted");
-        (await It.Lab.InsideAsync(nodes, "notebook", "bash", "-ic", "echo ${MINE:-none}")).Said.ShouldEndWith("none");
+        (await It.Lab.InsideAsync(nodes, "notebook", "bash", "-ic", "echo ${MINE:-none}")).Output.ShouldEndWith("none");
         const string read = @"tr '\0' '\n' < /proc/$(pgrep -o -f jupyter-lab)/environ | grep -c /home/student/work/.notebook";
-        (await It.Lab.InsideAsync(nodes, "notebook", "sh", "-c", read)).Said.ShouldBe("0");
+        (await It.Lab.InsideAsync(nodes, "notebook", "sh", "-c", read)).Output.ShouldBe("0");
 
         // For that one start only.
         (await FailsAsync(order)).Run.Cause!.ShouldStartWith(cause);
@@ -69,7 +69,7 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
             open('{Settings}', 'w').write({Quoted(settings)})
             open('/home/student/work/.bashrc', 'w').write('MINE={Ignored}')
             """);
-        (await It.Lab.InsideAsync(nodes, "notebook", "bash", "-ic", "echo ${MINE:-none}")).Said.ShouldEndWith(Ignored);
+        (await It.Lab.InsideAsync(nodes, "notebook", "bash", "-ic", "echo ${MINE:-none}")).Output.ShouldEndWith(Ignored);
     }
 
     private static string Quoted(string text) => System.Text.Json.JsonSerializer.Serialize(text);
@@ -102,9 +102,9 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
 
     private async Task<string> PythonAsync(ClusterPlan nodes, string program)
     {
-        var (said, code) = await It.Lab.PythonInsideAsync(nodes, "notebook", program);
-        code.ShouldBe(0, said);
-        return said;
+        var (output, code) = await It.Lab.PythonInsideAsync(nodes, "notebook", program);
+        code.ShouldBe(0, output);
+        return output;
     }
 
     /// <summary>Peak memory of Jobs, bytes.</summary>
