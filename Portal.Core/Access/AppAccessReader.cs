@@ -32,8 +32,8 @@ public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int G
 /// <param name="Node">Host name there, such as worker0.</param>
 /// <param name="Address">Null while the node is not running.</param>
 /// <param name="App">Its id in host names.</param>
-/// <param name="AsksForToken">Its node was given a token, as notebooks are.</param>
-public sealed record AppLink(string Node, IPAddress? Address, int Port, string App, bool AsksForToken);
+/// <param name="HasToken">Its node was given a token, as notebooks are.</param>
+public sealed record AppLink(string Node, IPAddress? Address, int Port, string App, bool HasToken);
 
 /// <summary>
 /// Who may use which app right now: the portal session is valid, the person is still a member, and the workspace is ready and
@@ -44,9 +44,9 @@ public static class AppAccessReader
     /// <summary>Four statements, however many apps are asked for.</summary>
     public static async Task<IReadOnlyList<AppAccess>> ReadAsync(PortalDb db, IReadOnlyCollection<string> hashes, CancellationToken cancel)
     {
-        var asked = hashes.ToArray();
+        var wanted = hashes.ToArray();
         var rows = await (from s in db.AppSessions.FromSql($"""
-                              select a.* from portal.app_sessions a where a.hash = any({asked}) and a.expires_at > clock_timestamp()
+                              select a.* from portal.app_sessions a where a.hash = any({wanted}) and a.expires_at > clock_timestamp()
                                 and (a.session_hash is null
                                   or exists (select 1 from portal.sessions s
                                     where s.hash = a.session_hash and s.person_id = a.person_id and s.expires_at > clock_timestamp()))

@@ -17,12 +17,12 @@ public static class Availability
     /// <inheritdoc cref="ReasonAsync"/>
     public static string? Reason(TemplateSpec spec, IReadOnlyList<Operations.CloudState> bad, IReadOnlyDictionary<string, ImageRow> images)
     {
-        if (bad.Count > 0) return $"{bad[0].Says} {bad[0].Remedy}".TrimEnd();
+        if (bad.Count > 0) return $"{bad[0].Message} {bad[0].Remedy}".TrimEnd();
         foreach (var role in spec.Roles)
             switch (images.GetValueOrDefault(role.Image))
             {
                 case { State: ImageState.Ready }: break;
-                case { State: ImageState.Failed } image: return $"Its image could not be built. {image.Says} The Operations page says how to fix it.";
+                case { State: ImageState.Failed } image: return $"Its image could not be built. {image.Message} The Operations page says how to fix it.";
                 case { State: ImageState.Building } image: return $"Its image is being built ({image.Percent}%). It can be launched once that is done.";
                 // A template without a row was published a moment ago.
                 default: return "Its image has not been built yet. The Operations page says why.";

@@ -80,9 +80,9 @@ public sealed class CatalogFeed
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
             var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer
-                ? $"It has been withdrawn: nothing new can be launched from it. {offer.Says}".TrimEnd()
+                ? $"It has been withdrawn: nothing new can be launched from it. {offer.Reason}".TrimEnd()
                 : Availability.Reason(v.Spec, bad, images);
-            return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Says, usual.Launch(v.TemplateId))
+            return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Message, usual.Launch(v.TemplateId))
             {
                 Guide = v.Guide,
                 Classes = [.. classes[v.TemplateId]]

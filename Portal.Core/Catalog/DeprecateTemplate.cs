@@ -11,16 +11,16 @@ public sealed class DeprecateTemplate(IDbContextFactory<PortalDb> databases)
     /// <summary>Maximum length of a reason.</summary>
     public const int LongestReason = 400;
 
-    /// <param name="says">Why, and what to use instead; shown to students.</param>
-    public async Task<TemplateOutcome> RunAsync(Actor actor, string template, string says, CancellationToken cancel)
+    /// <param name="reason">Why, and what to use instead; shown to students.</param>
+    public async Task<TemplateOutcome> RunAsync(Actor actor, string template, string reason, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         return await TemplateDecisions.DecideAsync(db, actor, template, Verb.DeprecateTemplate, async decider =>
         {
             if (!decider.Everywhere) return TemplateRefusal.ConcernsOthers;
-            if (says.Trim() is not { Length: > 0 and <= LongestReason } words || words.Contains('\0', StringComparison.Ordinal))
+            if (reason.Trim() is not { Length: > 0 and <= LongestReason } text || text.Contains('\0', StringComparison.Ordinal))
                 return TemplateRefusal.ReasonMissing;
-            await TemplateDecisions.SayLockedAsync(db, template, deprecated: true, words, actor, cancel);
+            await TemplateDecisions.SayLockedAsync(db, template, deprecated: true, text, actor, cancel);
             return null;
         }, cancel);
     }

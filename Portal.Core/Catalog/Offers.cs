@@ -9,7 +9,7 @@ public sealed class TemplateOffer
     public bool Deprecated { get; set; }
 
     /// <summary>Why, and what to use instead, for students.</summary>
-    public string? Says { get; set; }
+    public string? Reason { get; set; }
     public Guid? ChangedBy { get; set; }
     public DateTimeOffset ChangedAt { get; set; }
 }

@@ -33,10 +33,10 @@ public sealed record TemplateSpec(
 }
 
 /// <param name="Id">s, m, l.</param>
-/// <param name="Says">What it is suitable for, in plain language.</param>
+/// <param name="Description">What it is suitable for, in plain language.</param>
 /// <param name="Vcpu">vCPU of each node whose role does not set its own amounts for this size.</param>
 /// <param name="MemoryMib">Memory of each such node, MiB.</param>
-public sealed record SizeSpec(string Id, string Title, string Says, int Vcpu, int MemoryMib);
+public sealed record SizeSpec(string Id, string Title, string Description, int Vcpu, int MemoryMib);
 
 /// <summary>The limits of one node.</summary>
 /// <param name="Vcpu">CPU limit in cores.</param>
@@ -105,7 +105,7 @@ public sealed record DrainSpec(string Role, IReadOnlyList<string> Command, int M
 /// <param name="Role">Role of its node; for the worker role, each worker has this app.</param>
 /// <param name="Path">The app's start page.</param>
 /// <param name="Kernels">Whether it speaks Jupyter's kernel protocol, so that running a computation can verify it.</param>
-public sealed record AppSpec(string Id, string Title, string Says, string Role, int Port, string Path, bool Kernels)
+public sealed record AppSpec(string Id, string Title, string Description, string Role, int Port, string Path, bool Kernels)
 {
     /// <summary>A path on its port that responds with a status below 400 when the app is healthy; required for Ready. Null for no check.</summary>
     public string? Health { get; init; }
@@ -140,7 +140,7 @@ public sealed record OptionSpec(string Value, string Title);
 public sealed record WhenSpec(string Parameter, string Is);
 
 /// <summary>A preset for one purpose, chosen with one click.</summary>
-public sealed record PresetSpec(string Id, string Title, string Says, string Size, int? Workers, IReadOnlyDictionary<string, string> Parameters);
+public sealed record PresetSpec(string Id, string Title, string Description, string Size, int? Workers, IReadOnlyDictionary<string, string> Parameters);
 
 /// <summary>An image that templates use, as Jobs last saw it.</summary>
 public sealed class ImageRow
@@ -156,7 +156,7 @@ public sealed class ImageRow
     public int Percent { get; set; }
 
     /// <summary>What is being done, or why it failed.</summary>
-    public string? Says { get; set; }
+    public string? Message { get; set; }
     public string? Remedy { get; set; }
     public DateTimeOffset UpdatedAt { get; set; }
 }

@@ -41,7 +41,7 @@ internal static class TemplateDecisions
     public static async Task<(string? Deprecated, IReadOnlyList<Guid> Classes)> ReadAsync(PortalDb db, string template, CancellationToken cancel)
     {
         var offer = await db.TemplateOffers.AsNoTracking().SingleOrDefaultAsync(o => o.TemplateId == template, cancel);
-        return (offer is { Deprecated: true } ? offer.Says ?? "" : null,
+        return (offer is { Deprecated: true } ? offer.Reason ?? "" : null,
             await db.TemplateClasses.Where(c => c.TemplateId == template).Select(c => c.ClassId).ToListAsync(cancel));
     }
 
@@ -68,12 +68,12 @@ internal static class TemplateDecisions
     }
 
     /// <summary>Sets whether new launches are allowed, whatever was decided before.</summary>
-    public static Task SayLockedAsync(PortalDb db, string template, bool deprecated, string? says, Actor actor, CancellationToken cancel) =>
+    public static Task SayLockedAsync(PortalDb db, string template, bool deprecated, string? reason, Actor actor, CancellationToken cancel) =>
         db.Database.ExecuteSqlAsync($"""
-            insert into portal.template_offers (template_id, deprecated, says, changed_by, changed_at)
-            values ({template}, {deprecated}, {says}, {actor.PersonId}, clock_timestamp())
+            insert into portal.template_offers (template_id, deprecated, reason, changed_by, changed_at)
+            values ({template}, {deprecated}, {reason}, {actor.PersonId}, clock_timestamp())
             on conflict (template_id) do update set
-              deprecated = excluded.deprecated, says = excluded.says, changed_by = excluded.changed_by, changed_at = excluded.changed_at
+              deprecated = excluded.deprecated, reason = excluded.reason, changed_by = excluded.changed_by, changed_at = excluded.changed_at
             """, cancel);
 }
 

@@ -64,7 +64,7 @@ public sealed class TemplatesFeed
         return new([.. versions.OrderBy(v => v.TemplateId, StringComparer.Ordinal).Select(v => new TemplateRow(
             v.TemplateId, v.Spec.Title, v.Hash, v.PublishedAt,
             used.Where(u => u.Id == v.Id).Sum(u => u.Count), used.Where(u => u.TemplateId == v.TemplateId && u.Id != v.Id).Sum(u => u.Count),
-            !v.Retired, offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? offer.Says ?? "" : null,
+            !v.Retired, offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer ? offer.Reason ?? "" : null,
             [.. restricted[v.TemplateId]]))], [.. classes], decider.Everywhere, [.. faults]);
     }
 }

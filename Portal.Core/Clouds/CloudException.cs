@@ -38,5 +38,5 @@ public sealed class CloudException(string service, CloudFault fault, string mess
     public bool MayPass =>
         Fault is CloudFault.Unavailable or CloudFault.TimedOut or CloudFault.Conflict or CloudFault.AddressesTaken or CloudFault.Full or CloudFault.Broken;
 
-    private static string Sentence(string words) => words is [.., '.' or '!' or '?' or '…'] ? words : words + ".";
+    private static string Sentence(string text) => text is [.., '.' or '!' or '?' or '…'] ? text : text + ".";
 }

@@ -99,8 +99,8 @@ public sealed record ClusterStatus(Guid Workspace, bool HasNetwork, IReadOnlyLis
 /// <param name="Address">Address inside the workspace's network; null unless it is running.</param>
 public sealed record NodeStatus(string Name, string Role, int Generation, NodeState State, int? ExitCode, bool OutOfMemory, string? Address, string StateHash);
 
-/// <param name="Said">The last lines of both streams.</param>
-public sealed record CommandResult(int ExitCode, string Said);
+/// <param name="Output">The last lines of both streams.</param>
+public sealed record CommandResult(int ExitCode, string Output);
 
 public enum NodeState { Created, Running, Exited }
 

@@ -6,7 +6,7 @@ namespace Portal.Core.Data;
 public static class DatabaseUnavailable
 {
     /// <summary>When to retry: a restarting database is back within seconds.</summary>
-    public static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// True if the connection failed or was cut, no connection was free in time, or the server is stopping or starting. The outcome of the

@@ -24,7 +24,7 @@ public static class Triggers
           execute function portal.notify_workspace('id');
         create trigger notify_new after insert on portal.runs for each row
           execute function portal.notify_workspace('workspace_id');
-        create trigger notify_moved after update of phase, step, releasing, said, cause on portal.runs for each row
+        create trigger notify_moved after update of phase, step, releasing, message, cause on portal.runs for each row
           execute function portal.notify_workspace('workspace_id');
         create trigger notify_queue_new after insert on portal.runs for each row when (new.kind in ('Launch', 'Start'))
           execute function portal.notify_channel('portal_changes', 'queue');
@@ -47,7 +47,7 @@ public static class Triggers
         create trigger notify_new after insert or delete on portal.cloud_states for each statement
           execute function portal.notify_channel('portal_changes', 'clouds');
         create trigger notify after update on portal.cloud_states
-          for each row when ((old.ok, old.says, old.remedy) is distinct from (new.ok, new.says, new.remedy))
+          for each row when ((old.ok, old.message, old.remedy) is distinct from (new.ok, new.message, new.remedy))
           execute function portal.notify_channel('portal_changes', 'clouds');
         create trigger notify after insert or update on portal.site for each statement
           execute function portal.notify_channel('portal_changes', 'clouds');

@@ -9,7 +9,7 @@ public sealed class CloudState
     public bool Ok { get; set; }
 
     /// <summary>What it is, or what is wrong.</summary>
-    public required string Says { get; set; }
+    public required string Message { get; set; }
     public string? Remedy { get; set; }
     public DateTimeOffset SeenAt { get; set; }
 }

@@ -12,7 +12,7 @@ namespace Portal.Core.Operations;
 
 /// <param name="Place">Place in the launch queue; null if it is not waiting there.</param>
 public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string WorkspaceName, string PersonName, RunKind Kind, RunPhase Phase,
-    bool Releasing, StepKey? Step, int Attempts, string? Said, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place);
+    bool Releasing, StepKey? Step, int Attempts, string? Message, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place);
 
 /// <summary>The site at a glance.</summary>
 /// <param name="Unfinished">Oldest first.</param>
@@ -75,7 +75,7 @@ public sealed class OperationsFeed
                           join p in db.Persons on w.PersonId equals p.Id
                           select new { r, w.Slug, Workspace = w.Name, Person = p.Name }).ToListAsync(cancel);
         return rows.ConvertAll(x => new RunRow(x.r.Id, x.r.WorkspaceId, x.Slug, x.Workspace, x.Person, x.r.Kind, x.r.Phase, x.r.Releasing,
-            x.r.FailedStep ?? PlanSteps.Of(x.r.Kind, x.r.Releasing).ElementAtOrDefault(x.r.Step) switch { var s => s }, x.r.Attempts, x.r.Said,
+            x.r.FailedStep ?? PlanSteps.Of(x.r.Kind, x.r.Releasing).ElementAtOrDefault(x.r.Step) switch { var s => s }, x.r.Attempts, x.r.Message,
             x.r.Cause, x.r.Remedy, x.r.CreatedAt, x.r.EndedAt, null));
     }
 }

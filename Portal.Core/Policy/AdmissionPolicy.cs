@@ -3,10 +3,10 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Policy;
 
-/// <param name="Capacity">What may run at once.</param>
+/// <param name="Total">What may run at once.</param>
 /// <param name="Claimed">What is running or starting now.</param>
 /// <param name="Starts">How many more may start now.</param>
-public sealed record SiteCapacity(Amounts Capacity, Amounts Claimed, int Starts);
+public sealed record SiteCapacity(Amounts Total, Amounts Claimed, int Starts);
 
 /// <summary>A node that needs capacity; one that still has its claim needs none.</summary>
 public sealed record NodeOrder(string Name, Amounts Wanted);
@@ -31,10 +31,10 @@ public static class AdmissionPolicy
     {
         var admitted = ImmutableArray.CreateBuilder<QueuedOrder>();
         var claimed = capacity.Claimed;
-        foreach (var order in queue.Where(o => (o.Wanted + o.Held).FirstAbove(capacity.Capacity) is null))
+        foreach (var order in queue.Where(o => (o.Wanted + o.Held).FirstAbove(capacity.Total) is null))
         {
             var after = claimed + order.Wanted;
-            if (admitted.Count >= capacity.Starts || (order.Nodes.Length > 0 && after.FirstAbove(capacity.Capacity) is not null)) break;
+            if (admitted.Count >= capacity.Starts || (order.Nodes.Length > 0 && after.FirstAbove(capacity.Total) is not null)) break;
             claimed = after;
             admitted.Add(order);
         }

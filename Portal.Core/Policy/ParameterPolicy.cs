@@ -26,7 +26,7 @@ public static class ParameterPolicy
         foreach (var (id, value) in given)
         {
             if (value is null || value.Contains('\0', StringComparison.Ordinal)) return new(id, ParameterMistake.NotAllowed);
-            if (value.Length > LongestValue) return new(id, ParameterMistake.TooLong, Said(LongestValue));
+            if (value.Length > LongestValue) return new(id, ParameterMistake.TooLong, Format(LongestValue));
         }
         return null;
     }
@@ -59,14 +59,14 @@ public static class ParameterPolicy
         if (!decimal.TryParse(value, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number))
             return (ParameterMistake.NotANumber, null);
         if (parameter.IsWhole && value.Contains('.', StringComparison.Ordinal)) return (ParameterMistake.NotWhole, null);
-        if (number < parameter.Min) return (ParameterMistake.TooSmall, Said(parameter.Min));
-        return number > parameter.Max ? (ParameterMistake.TooLarge, Said(parameter.Max)) : null;
+        if (number < parameter.Min) return (ParameterMistake.TooSmall, Format(parameter.Min));
+        return number > parameter.Max ? (ParameterMistake.TooLarge, Format(parameter.Max)) : null;
     }
 
     private static (ParameterMistake, string?)? Text(ParameterSpec parameter, string? value)
     {
         if (value is null) return (ParameterMistake.NotAllowed, null); // JSON null, where a client meant no value
-        if (value.Length > parameter.Longest) return (ParameterMistake.TooLong, Said(parameter.Longest));
+        if (value.Length > parameter.Longest) return (ParameterMistake.TooLong, Format(parameter.Longest));
         if (value.Any(char.IsControl)) return (ParameterMistake.NotAllowed, null);
         // Without backtracking: an operator's pattern with a student's value must not keep the web process busy forever.
         return parameter.Pattern is null
@@ -75,5 +75,5 @@ public static class ParameterPolicy
             : (ParameterMistake.NotAllowed, parameter.Pattern);
     }
 
-    private static string? Said(decimal? value) => value?.ToString(CultureInfo.InvariantCulture);
+    private static string? Format(decimal? value) => value?.ToString(CultureInfo.InvariantCulture);
 }

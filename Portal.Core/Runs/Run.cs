@@ -64,7 +64,7 @@ public sealed class Run
     public int Attempts { get; private set; }
 
     /// <summary>Why it is waiting, as text for people.</summary>
-    public string? Said { get; private set; }
+    public string? Message { get; private set; }
 
     /// <summary>Why it failed, and the remedy.</summary>
     public string? Cause { get; private set; }

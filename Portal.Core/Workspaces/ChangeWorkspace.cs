@@ -83,7 +83,7 @@ internal static class ChangeWorkspace
                 WithoutSettings = order.WithoutSettings,
             });
         }
-        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = Asked(order) });
+        db.LogLines.Add(new() { WorkspaceId = workspace.Id, Text = LogText(order) });
         db.Audit.Add(new()
         {
             TenantId = workspace.TenantId,
@@ -95,7 +95,7 @@ internal static class ChangeWorkspace
         return new ChangeOutcome.Accepted();
     }
 
-    private static string Asked(Run order) => order switch
+    private static string LogText(Run order) => order switch
     {
         { Kind: RunKind.Resize } => $"Resize to {order.Workers} workers requested.",
         { WithoutSettings: true } => $"{order.Kind} without the owner's settings requested.",

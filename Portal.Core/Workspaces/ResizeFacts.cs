@@ -22,7 +22,7 @@ internal static class ResizeFacts
                 .SelectMany(n => NodeReservations.Of(workspace, n))
                 .Where(r => !held.Exists(h => h.Kind == r.Kind && h.Node == r.Node))];
         var missing = Missing(workers);
-        var asked = Sum(missing);
+        var requested = Sum(missing);
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
         var own = Sum(held) with { StorageGib = 0 };
@@ -31,10 +31,10 @@ internal static class ResizeFacts
         var facts = new LaunchFacts(
             MayLaunch: true, TemplateOffered: true, SizeKnown: true, WorkersKnown: spec.Allows(workers), NameFree: true, Parameter: null,
             NotAvailable: await Availability.ReasonAsync(db, version, cancel), Hours: 1, LongestHours: 1,
-            Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
+            Wanted: requested, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
             // It keeps what it has, so the site must have capacity for both.
             Capacity: machines?.KnownCapacity is { } all ? all - own : null,
-            StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
+            StorageLeftGib: requested.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
             Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n))) { Node = node })])
         {
             Node = node,
@@ -45,7 +45,7 @@ internal static class ResizeFacts
     }
 
     /// <summary>Numbers between the current and the requested one, the nearest to the requested one first.</summary>
-    private static IEnumerable<int> Fewer(int present, int asked) => Enumerable.Range(present + 1, Math.Max(0, asked - present - 1)).Reverse();
+    private static IEnumerable<int> Fewer(int present, int requested) => Enumerable.Range(present + 1, Math.Max(0, requested - present - 1)).Reverse();
 
     private static Amounts Sum(IEnumerable<Reservation> reservations) => reservations.Where(r => r.Kind is ReservationKind.Compute or ReservationKind.Scratch)
         .Aggregate(Amounts.None, (sum, r) => sum + new Amounts(r.Vcpu, r.MemoryMib, r.StorageGib, 0));

@@ -125,7 +125,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
     internal static async Task<LaunchFacts> FactsAsync(
         PortalDb db, Workspace workspace, TemplateVersion version, Fit choice, List<Reservation> missing, CancellationToken cancel)
     {
-        var asked = Sum(missing);
+        var requested = Sum(missing);
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
         var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
@@ -134,8 +134,8 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
             SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
             Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters),
             NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
-            Hours: 1, LongestHours: 1, Wanted: asked, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
-            Capacity: machines?.KnownCapacity, StorageLeftGib: asked.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: [])
+            Hours: 1, LongestHours: 1, Wanted: requested, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
+            Capacity: machines?.KnownCapacity, StorageLeftGib: requested.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: [])
         {
             Node = version.Spec.LargestNode(choice.SizeId, choice.Workers),
             LargestNode = machines?.LargestNode,

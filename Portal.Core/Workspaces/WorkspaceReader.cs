@@ -128,7 +128,7 @@ internal static class WorkspaceReader
                 && (run.Kind is not RunKind.Resize || done.ContainsKey(key) || run.Releasing || PlanSteps.HasWork(key, workers, run.Workers ?? workers));
         var steps = keys.Where(HasWork).Select(k =>
             new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.Of(spec.Id, run.Kind, k), run.FailedStep == k));
-        return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Said, run.Cause, run.Remedy, run.FailedStep,
+        return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Message, run.Cause, run.Remedy, run.FailedStep,
             run.CreatedAt, run.EndedAt)
         { Workers = run.Workers };
     }

@@ -65,10 +65,10 @@ public sealed record WorkspaceView
     public QueueView? Queue { get; init; }
 }
 
-/// <param name="Said">Why it is waiting.</param>
+/// <param name="Message">Why it is waiting.</param>
 /// <param name="Cause">Why it failed.</param>
 /// <param name="Remedy">What to do.</param>
-public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, bool Releasing, ImmutableArray<StepView> Steps, string? Said,
+public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, bool Releasing, ImmutableArray<StepView> Steps, string? Message,
     string? Cause, string? Remedy, StepKey? FailedStep, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt)
 {
     /// <summary>The number of workers that it orders; null for no change.</summary>

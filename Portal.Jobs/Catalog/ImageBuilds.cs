@@ -16,12 +16,12 @@ namespace Portal.Jobs.Catalog;
 /// </summary>
 public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuilder builder, TimeProvider clock, ILogger<ImageBuilds> log) : BackgroundService
 {
-    private const int LongestWords = 1000;
+    private const int LongestMessage = 1000;
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(20);
     private readonly BuildRetries _retries = new();
-    private readonly Dictionary<string, string> _said = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _loggedErrors = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (ImageLook Look, Task<BuiltImage> Made)> _making = new(StringComparer.Ordinal);
-    private readonly List<Task> _asking = [];
+    private readonly List<Task> _checks = [];
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -36,7 +36,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             {
                 log.LogWarning("Managing image builds failed, retrying in {Wait}: {Error}", Look, e.Message);
             }
-            await Task.WhenAny([Task.Delay(Look, clock, stoppingToken), .. _making.Values.Select(m => m.Made), .. _asking]);
+            await Task.WhenAny([Task.Delay(Look, clock, stoppingToken), .. _making.Values.Select(m => m.Made), .. _checks]);
         }
         await Task.WhenAll(_making.Values.Select(m => m.Made))
             .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
@@ -53,7 +53,7 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
             _making.Remove(name);
             await EndAsync(name, look, made, cancel);
         }
-        _asking.Clear();
+        _checks.Clear();
         var missing = new List<(string Name, ImageLook Look)>();
         foreach (var name in (await NeededAsync(cancel)).Where(n => !_making.ContainsKey(n)))
             if (await LookAsync(name, cancel) is { There: null } look) missing.Add((name, look));
@@ -76,19 +76,19 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         try
         {
             var look = await builder.LookAsync(name, cancel);
-            if (look.Asking is { } asking)
+            if (look.PackageCheck is { } check)
             {
-                _asking.Add(asking);
+                _checks.Add(check);
                 await SaveAsync(name, i =>
                 {
                     if (i.State != ImageState.Ready)
-                        (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Checking whether packages can be fetched", null);
+                        (i.State, i.Percent, i.Message, i.Remedy) = (ImageState.Building, 0, "Checking whether packages can be fetched", null);
                 }, cancel);
                 return null;
             }
             if (look.There is { } there) await ReadyAsync(there, cancel);
             else if (_retries.IsDue(name, look.Tag, clock.GetUtcNow()))
-                await SaveAsync(name, i => (i.State, i.Percent, i.Says, i.Remedy) = (ImageState.Building, 0, "Waiting for the image builder", null), cancel);
+                await SaveAsync(name, i => (i.State, i.Percent, i.Message, i.Remedy) = (ImageState.Building, 0, "Waiting for the image builder", null), cancel);
             return look;
         }
         catch (CloudException e)
@@ -116,20 +116,20 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
     private Task ReadyAsync(BuiltImage image, CancellationToken cancel)
     {
         _retries.Made(image.Name);
-        _said.Remove(image.Name);
+        _loggedErrors.Remove(image.Name);
         return SaveAsync(image.Name, i =>
-            (i.State, i.Tag, i.ImageId, i.Percent, i.Says, i.Remedy) = (ImageState.Ready, image.Tag, image.Id, 100, null, null), cancel);
+            (i.State, i.Tag, i.ImageId, i.Percent, i.Message, i.Remedy) = (ImageState.Ready, image.Tag, image.Id, 100, null, null), cancel);
     }
 
     /// <param name="keepReady">An image that was available is assumed to be still available.</param>
     private Task FailedAsync(string name, CloudException e, CancellationToken cancel, bool keepReady = false)
     {
-        if (_said.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not available: {Error} {Remedy}", name, e.Message, e.WhatToDo);
-        _said[name] = e.Message;
+        if (_loggedErrors.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not available: {Error} {Remedy}", name, e.Message, e.WhatToDo);
+        _loggedErrors[name] = e.Message;
         return SaveAsync(name, i =>
         {
             if (keepReady && i.State is ImageState.Ready) return;
-            (i.State, i.Says, i.Remedy) = (ImageState.Failed, ForeignText.Clean(e.Message, LongestWords), e.WhatToDo);
+            (i.State, i.Message, i.Remedy) = (ImageState.Failed, ForeignText.Clean(e.Message, LongestMessage), e.WhatToDo);
         }, cancel);
     }
 
@@ -141,8 +141,8 @@ public sealed class ImageBuilds(IDbContextFactory<PortalDb> databases, ImageBuil
         _ = building.ContinueWith(_ => lines.Writer.TryComplete(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         await foreach (var line in lines.Reader.ReadAllAsync(cancel))
         {
-            var says = ForeignText.Clean(line.Line, LongestWords);
-            await SaveAsync(name, i => (i.State, i.Percent, i.Says) = (ImageState.Building, line.Percent ?? i.Percent, says), cancel);
+            var message = ForeignText.Clean(line.Line, LongestMessage);
+            await SaveAsync(name, i => (i.State, i.Percent, i.Message) = (ImageState.Building, line.Percent ?? i.Percent, message), cancel);
         }
         return await building;
     }

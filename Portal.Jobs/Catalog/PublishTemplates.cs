@@ -14,7 +14,7 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
     TimeProvider clock, ILogger<PublishTemplates> log)
 {
     private const long OnePublisher = 7404, OneWriter = 7405;
-    private const int LargestGuide = 256 * 1024, LongestFile = 400, LongestWords = 4000;
+    private const int LargestGuide = 256 * 1024, LongestFile = 400, LongestText = 4000;
 
     /// <summary>What this process remembers about each folder, by path.</summary>
     private readonly Dictionary<string, Known> _known = new(StringComparer.Ordinal);
@@ -134,8 +134,8 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         await db.SaveChangesAsync(cancel);
 
         static string NameOf(TemplateFault fault) => Clean(fault.File.Length > LongestFile ? fault.File[^LongestFile..] : fault.File);
-        static string Short(string words) => Clean(words.Length > LongestWords ? words[..LongestWords] : words);
-        static string Clean(string words) => words.Replace("\0", "", StringComparison.Ordinal); // the one character that PostgreSQL cannot store
+        static string Short(string text) => Clean(text.Length > LongestText ? text[..LongestText] : text);
+        static string Clean(string text) => text.Replace("\0", "", StringComparison.Ordinal); // the one character that PostgreSQL cannot store
     }
 
     /// <summary>A version that its folder currently offers.</summary>

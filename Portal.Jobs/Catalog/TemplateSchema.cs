@@ -13,7 +13,7 @@ internal static class TemplateSchema
     /// <summary>The first mistake in file order: which field, and why; null for none.</summary>
     public static (string Field, string Reason)? Broken(YamlTree tree) => Schema.Value.Validate(tree.Value)
         .SelectMany(Innermost)
-        .Select(e => (Field: FieldOf(e), Reason: Words(e)))
+        .Select(e => (Field: FieldOf(e), Reason: Describe(e)))
         .OrderBy(f => tree.LineOf(f.Field))
         .Select(f => ((string, string)?)f)
         .FirstOrDefault();
@@ -25,7 +25,7 @@ internal static class TemplateSchema
 
     private static string FieldOf(ValidationError error) => (error.Path ?? "").TrimStart('#', '/');
 
-    private static string Words(ValidationError error)
+    private static string Describe(ValidationError error)
     {
         var schema = error.Schema.ActualSchema;
         return error.Kind switch

@@ -18,11 +18,11 @@ internal sealed class TemplateYaml
     public List<CountYaml> Counts { get; set; } = [];
 
     public TemplateSpec Spec() =>
-        new(Id, Title, Promise, Engine, Version, [.. Sizes.Select(s => new SizeSpec(s.Id, s.Title, s.Says, s.Vcpu, s.MemoryMib))],
+        new(Id, Title, Promise, Engine, Version, [.. Sizes.Select(s => new SizeSpec(s.Id, s.Title, s.Description, s.Vcpu, s.MemoryMib))],
             [.. Roles.Select(r => r.Spec())], [.. Apps.Select(a => a.Spec())])
         {
             Parameters = [.. Parameters.Select(p => p.Spec())],
-            Presets = [.. Presets.Select(p => new PresetSpec(p.Id, p.Title, p.Says, p.Size, p.Workers, p.Parameters))],
+            Presets = [.. Presets.Select(p => new PresetSpec(p.Id, p.Title, p.Description, p.Size, p.Workers, p.Parameters))],
             Counts = [.. Counts.Select(c => c.Spec())],
         };
 
@@ -30,7 +30,7 @@ internal sealed class TemplateYaml
     {
         public string Id { get; set; } = "";
         public string Title { get; set; } = "";
-        public string Says { get; set; } = "";
+        public string Description { get; set; } = "";
         public int Vcpu { get; set; }
         public int MemoryMib { get; set; }
     }
@@ -111,14 +111,14 @@ internal sealed class TemplateYaml
     {
         public string Id { get; set; } = "";
         public string Title { get; set; } = "";
-        public string Says { get; set; } = "";
+        public string Description { get; set; } = "";
         public string Role { get; set; } = "";
         public int Port { get; set; }
         public string Path { get; set; } = "/";
         public string? Health { get; set; }
         public bool Kernels { get; set; }
 
-        public AppSpec Spec() => new(Id, Title, Says, Role, Port, Path, Kernels) { Health = Health };
+        public AppSpec Spec() => new(Id, Title, Description, Role, Port, Path, Kernels) { Health = Health };
     }
 
     internal sealed class OptionYaml
@@ -163,7 +163,7 @@ internal sealed class TemplateYaml
     {
         public string Id { get; set; } = "";
         public string Title { get; set; } = "";
-        public string Says { get; set; } = "";
+        public string Description { get; set; } = "";
         public string Size { get; set; } = "";
         public int? Workers { get; set; }
         public Dictionary<string, string> Parameters { get; set; } = new(StringComparer.Ordinal);

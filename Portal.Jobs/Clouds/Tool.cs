@@ -9,7 +9,7 @@ namespace Portal.Jobs.Clouds;
 public static class Tool
 {
     /// <summary>Output of a finished program, in the C locale.</summary>
-    public sealed record Said(int ExitCode, string Output, string Complaint)
+    public sealed record Result(int ExitCode, string Output, string Complaint)
     {
         public bool Well => ExitCode == 0;
 
@@ -22,7 +22,7 @@ public static class Tool
 
     /// <summary>Runs to the end. Throws <see cref="CloudFault.Refused"/> if the program is not
     /// installed, TimedOut if it does not end in time (it is then killed).</summary>
-    public static async Task<Said> RunAsync(string service, string program, IEnumerable<string> arguments, TimeSpan limit, TimeProvider time,
+    public static async Task<Result> RunAsync(string service, string program, IEnumerable<string> arguments, TimeSpan limit, TimeProvider time,
         CancellationToken cancel)
     {
         using var process = Start(service, program, arguments);
@@ -36,7 +36,7 @@ public static class Tool
             var complaint = reader.TextAsync(process.StandardError.BaseStream, new(MostBytes, limit), both.Token);
             await Task.WhenAll(output, complaint);
             await process.WaitForExitAsync(both.Token);
-            return new Said(process.ExitCode, await output, await complaint);
+            return new Result(process.ExitCode, await output, await complaint);
         }
         catch (ReadLimitException e) when (e.TooLong)
         {

@@ -30,7 +30,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
 
     /// <summary>True if the node's address responds with a status below 400.</summary>
     public async Task<bool> AnswersAsync(IReadOnlyList<NodeStatus> nodes, string node, HealthSpec health, CancellationToken cancel) =>
-        await AskAsync(nodes, node, health.Port, health.Path, token: null, (answer, until) => _reader.DropAsync(answer, Page, until), cancel);
+        await RequestAsync(nodes, node, health.Port, health.Path, token: null, (answer, until) => _reader.DropAsync(answer, Page, until), cancel);
 
     /// <summary>The number; null while there is no answer, or it is not a number.</summary>
     public async Task<double?> CountAsync(IReadOnlyList<NodeStatus> nodes, CountSpec count, CancellationToken cancel)
@@ -46,7 +46,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
         Func<JsonElement, T?> read, CancellationToken cancel) where T : class
     {
         T? found = null;
-        await AskAsync(nodes, node, port, path, token, async (answer, until) => found = await _reader.JsonAsync(answer, Json, read, until), cancel);
+        await RequestAsync(nodes, node, port, path, token, async (answer, until) => found = await _reader.JsonAsync(answer, Json, read, until), cancel);
         return found;
     }
 
@@ -75,7 +75,7 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
 
     private sealed record Found(double Value);
 
-    private async Task<bool> AskAsync(
+    private async Task<bool> RequestAsync(
         IReadOnlyList<NodeStatus> nodes, string node, int port, string path, string? token,
         Func<HttpContent, CancellationToken, Task> read, CancellationToken cancel)
     {

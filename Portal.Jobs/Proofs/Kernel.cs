@@ -21,7 +21,7 @@ public static class Kernel
     private const int MostOfACell = 32 << 20;
 
     /// <summary>How much of a cell's output is kept, UTF-16 units.</summary>
-    private const int MostSaid = 1 << 20;
+    private const int MostOutput = 1 << 20;
 
     /// <summary>Limit for each part of a cell's error.</summary>
     private const int LongestError = 300;
@@ -44,9 +44,9 @@ public static class Kernel
         {
             using var socket = await app.ConnectAsync($"/api/kernels/{id}/channels", cancel);
             var session = NewId(clock);
-            var said = "";
-            foreach (var cell in cells) said = await CellAsync(socket, reader, cell, session, clock, cancel);
-            return said;
+            var output = "";
+            foreach (var cell in cells) output = await CellAsync(socket, reader, cell, session, clock, cancel);
+            return output;
         }
         finally
         {
@@ -58,7 +58,7 @@ public static class Kernel
         ClientWebSocket socket, ForeignReader reader, string code, string session, TimeProvider clock, CancellationToken cancel)
     {
         var message = NewId(clock);
-        var said = new StringBuilder();
+        var output = new StringBuilder();
         await socket.SendAsync(Execute(code, session, message, clock.GetUtcNow()), WebSocketMessageType.Text, endOfMessage: true, cancel);
         for (var left = MostOfACell; left >= 0;)
         {
@@ -67,11 +67,11 @@ public static class Kernel
             if (heard?.Parent != message) continue;
             switch (heard.Type)
             {
-                case "stream" or "execute_result" when said.Length < MostSaid: said.Append(heard.Text); break;
+                case "stream" or "execute_result" when output.Length < MostOutput: output.Append(heard.Text); break;
                 case "error":
                     var (name, text) = (ForeignText.Clean(heard.Name, LongestError), ForeignText.Clean(heard.Text, LongestError));
                     throw new KernelException(null, $"The kernel answered {name}: {text}");
-                case "status" when heard.State == "idle": return said.ToString();
+                case "status" when heard.State == "idle": return output.ToString();
             }
         }
         throw new KernelException(null, $"The kernel's output for one cell is longer than {MostOfACell >> 20} MiB.");

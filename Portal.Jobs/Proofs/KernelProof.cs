@@ -92,8 +92,8 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     {
         var answer = await Kernel.EvaluateAsync(visit, "6*7", clock, cancel);
         if (answer == "42") return new ProofOutcome.Proven();
-        var says = answer.Length == 0 ? "returned no result for 6*7" : $"computed 6*7 as {ForeignText.Clean(answer, LongestAnswer)}";
-        return new ProofOutcome.Broken($"The kernel {says}.", OwnSettings);
+        var claim = answer.Length == 0 ? "returned no result for 6*7" : $"computed 6*7 as {ForeignText.Clean(answer, LongestAnswer)}";
+        return new ProofOutcome.Broken($"The kernel {claim}.", OwnSettings);
     }
 
     private static async Task<ProofOutcome> LookAsync(AppVisit visit, string path, CancellationToken cancel)

@@ -18,7 +18,7 @@ public sealed class NotebookStates(EngineCounts http, TimeProvider clock)
     private static readonly TimeSpan StartsWithin = TimeSpan.FromMinutes(2);
 
     /// <summary>Null while there is no readable answer.</summary>
-    public async Task<NotebookState?> AskAsync(IReadOnlyList<NodeStatus> nodes, AppOnNode app, string token, CancellationToken cancel)
+    public async Task<NotebookState?> ReadAsync(IReadOnlyList<NodeStatus> nodes, AppOnNode app, string token, CancellationToken cancel)
     {
         var kernels = http.ReadAsync(nodes, app.Node, app.Spec.Port, "/api/kernels?no_track_activity=1", token, Each, cancel);
         var terminals = http.ReadAsync(nodes, app.Node, app.Spec.Port, "/api/terminals?no_track_activity=1", token, Each, cancel);

@@ -75,7 +75,7 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
     }
 
     /// <summary>Waits while images are being built and says for what; returns the templates to check.</summary>
-    private async Task<IReadOnlyList<string>> WaitForTemplatesAsync(string[] asked, CancellationToken cancel)
+    private async Task<IReadOnlyList<string>> WaitForTemplatesAsync(string[] requested, CancellationToken cancel)
     {
         Begin();
         var (told, still) = (new HashSet<string>(StringComparer.Ordinal), clock.GetTimestamp());
@@ -87,16 +87,16 @@ public sealed class Smoke(PortalVisit portal, TimeProvider clock, TextWriter say
                     .EnumerateArray()
                     .Select(t => new SmokeOffer(Text(t, "id")!, Text(t, "notAvailable"),
                         t.TryGetProperty("building", out var percent) && percent.ValueKind == JsonValueKind.Number))];
-            if (offers.Any(o => o.Building && (asked.Length == 0 || asked.Contains(o.Template, StringComparer.Ordinal)))) still = clock.GetTimestamp();
-            next = SmokePlan.Decide(offers, asked, clock.GetElapsedTime(still));
+            if (offers.Any(o => o.Building && (requested.Length == 0 || requested.Contains(o.Template, StringComparer.Ordinal)))) still = clock.GetTimestamp();
+            next = SmokePlan.Decide(offers, requested, clock.GetElapsedTime(still));
             if (next is SmokeNext.Wait)
-                foreach (var words in offers.Where(o => o.NotAvailable is not null).Select(o => $"        {o.Template}: {o.NotAvailable}").Where(told.Add))
-                    await say.WriteLineAsync(words);
+                foreach (var line in offers.Where(o => o.NotAvailable is not null).Select(o => $"        {o.Template}: {o.NotAvailable}").Where(told.Add))
+                    await say.WriteLineAsync(line);
             return next is not SmokeNext.Wait;
         }, cancel);
         if (next is not SmokeNext.Prove { Templates: var templates, LeftOut: var leftOut }) throw new SmokeException(((SmokeNext.Refuse)next).Why);
         Done($"available: {string.Join(", ", templates)}");
-        foreach (var off in leftOut) await say.WriteLineAsync($"        skipped: {SmokePlan.Words(off)}");
+        foreach (var off in leftOut) await say.WriteLineAsync($"        skipped: {SmokePlan.Describe(off)}");
         return templates;
     }
 

@@ -27,22 +27,22 @@ public static class SmokePlan
     /// every ten seconds, and for the first time once an image exists.</summary>
     public static readonly TimeSpan Settling = TimeSpan.FromSeconds(30);
 
-    /// <param name="asked">Templates by name: each must pass. None: all that can be launched.</param>
+    /// <param name="requested">Templates by name: each must pass. None: all that can be launched.</param>
     /// <param name="still">How long no wanted image has been building.</param>
-    public static SmokeNext Decide(IReadOnlyList<SmokeOffer> offers, IReadOnlyCollection<string> asked, TimeSpan still)
+    public static SmokeNext Decide(IReadOnlyList<SmokeOffer> offers, IReadOnlyCollection<string> requested, TimeSpan still)
     {
         if (offers.Count == 0) return new SmokeNext.Refuse("The catalogue is empty: no template was published.");
-        if (asked.FirstOrDefault(a => offers.All(o => o.Template != a)) is { } unknown)
+        if (requested.FirstOrDefault(a => offers.All(o => o.Template != a)) is { } unknown)
             return new SmokeNext.Refuse($"There is no template {unknown}; the templates are: {string.Join(", ", offers.Select(o => o.Template))}.");
-        List<SmokeOffer> wanted = [.. offers.Where(o => asked.Count == 0 || asked.Contains(o.Template, StringComparer.Ordinal))];
+        List<SmokeOffer> wanted = [.. offers.Where(o => requested.Count == 0 || requested.Contains(o.Template, StringComparer.Ordinal))];
         List<SmokeOffer> off = [.. wanted.Where(o => o.NotAvailable is not null)];
         if (off.Count == 0) return new SmokeNext.Prove([.. wanted.Select(o => o.Template)], []);
         if (wanted.Any(o => o.Building) || still < Settling) return new SmokeNext.Wait();
-        return asked.Count > 0 || off.Count == wanted.Count
-            ? new SmokeNext.Refuse(string.Join(" ", off.Select(Words)))
+        return requested.Count > 0 || off.Count == wanted.Count
+            ? new SmokeNext.Refuse(string.Join(" ", off.Select(Describe)))
             : new SmokeNext.Prove([.. wanted.Except(off).Select(o => o.Template)], off);
     }
 
     /// <summary>Why it cannot be launched.</summary>
-    public static string Words(SmokeOffer off) => $"{off.Template} cannot be launched: {off.NotAvailable}";
+    public static string Describe(SmokeOffer off) => $"{off.Template} cannot be launched: {off.NotAvailable}";
 }

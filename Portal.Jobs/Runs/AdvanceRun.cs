@@ -151,15 +151,15 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
     }
 
     /// <summary>The dispatcher sleeps until the next due time it knows of, so it must learn that this one may be earlier.</summary>
-    private async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string said, CancellationToken cancel)
+    private async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string message, CancellationToken cancel)
     {
-        await runs.WaitAsync(run, dueIn, attempts, said, cancel);
+        await runs.WaitAsync(run, dueIn, attempts, message, cancel);
         signal.Wake();
     }
 
-    private async Task LetGoAsync(HeldRun run, TimeSpan dueIn, int attempts, string said)
+    private async Task LetGoAsync(HeldRun run, TimeSpan dueIn, int attempts, string message)
     {
-        await WaitAsync(run, dueIn, attempts, said, CancellationToken.None);
+        await WaitAsync(run, dueIn, attempts, message, CancellationToken.None);
         if (dueIn == TimeSpan.Zero) await runs.WakeDispatcherAsync(CancellationToken.None);
     }
 }

@@ -61,17 +61,18 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
 
     /// <summary>Saves a finished step and keeps the lease. Returns the current row, including the requested run.</summary>
     public async Task<HeldRun> SaveStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
-        with r as (update portal.runs set step = step + 1, attempts = 0, said = null, lease_until = clock_timestamp() + $1
+        with r as (update portal.runs set step = step + 1, attempts = 0, message = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
              told as (insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, 'Info', $5 from r),
              begun as ({Begin})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
-        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), StepWords.Done(run.Next!.Value)) ?? throw new LeaseLostException(run.Id);
+        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), StepMessages.Done(run.Next!.Value))
+            ?? throw new LeaseLostException(run.Id);
 
     /// <summary>The step had nothing to do: saved like a finished one, but without a log line, and pages omit it.</summary>
     public async Task<HeldRun> PassStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
-        with r as (update portal.runs set step = step + 1, attempts = 0, said = null, lease_until = clock_timestamp() + $1
+        with r as (update portal.runs set step = step + 1, attempts = 0, message = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = s.began_at from r where s.run_id = r.id and s.key = $4),
              begun as ({Begin})
@@ -80,7 +81,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
 
     /// <summary>A person wants the previous state back: what the run has made is released next, which fulfils the requested run.</summary>
     public async Task<HeldRun> BeginTakeBackAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
-        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null, lease_until = clock_timestamp() + $1
+        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, message = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              requested as (update portal.workspaces w set requested_run = null, requested_by = null
                from r where w.id = r.workspace_id and w.requested_run = 'Resize'),
@@ -92,24 +93,24 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
 
     /// <summary>The forward steps failed: the same run now releases what was made.</summary>
     public async Task<HeldRun> BeginReleaseAsync(HeldRun run, string cause, string? remedy, CancellationToken cancel) => await OneAsync($"""
-        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, said = null,
+        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, message = null,
                    failed_step = $4, cause = $5, remedy = $6, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
              told as (insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, 'Fail', $5 from r),
              begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
-        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), ForeignText.Clean(cause), Words(remedy))
+        """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), ForeignText.Clean(cause), TextOrNull(remedy))
         ?? throw new LeaseLostException(run.Id);
 
     /// <summary>Releases the lease until a due time: waiting is a row, not a thread.</summary>
-    public async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string? said, CancellationToken cancel)
+    public async Task WaitAsync(HeldRun run, TimeSpan dueIn, int attempts, string? message, CancellationToken cancel)
     {
         _ = await OneAsync($"""
-            with r as (update portal.runs set phase = 'Waiting', due_at = clock_timestamp() + $1, attempts = $2, said = $3, owner = null, lease_until = null
+            with r as (update portal.runs set phase = 'Waiting', due_at = clock_timestamp() + $1, attempts = $2, message = $3, owner = null, lease_until = null
                        where id = $4 and version = $5 and phase in ({In(RunTrigger.Wait)}) returning *)
             select {Back} from r join portal.workspaces w on w.id = r.workspace_id
-            """, cancel, dueIn, attempts, Words(said), run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
+            """, cancel, dueIn, attempts, TextOrNull(message), run.Id, run.Version) ?? throw new LeaseLostException(run.Id);
     }
 
     /// <summary>
@@ -123,7 +124,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await ExecuteAsync(connection, Locks.TakeWorkspace, cancel, run.WorkspaceId);
         var ended = await ExecuteAsync(connection, """
-            update portal.runs set phase = $1, said = null, ended_at = clock_timestamp(), owner = null, lease_until = null
+            update portal.runs set phase = $1, message = null, ended_at = clock_timestamp(), owner = null, lease_until = null
             where id = $2 and version = $3 and phase = 'Active'
             """, cancel, phase.ToString(), run.Id, run.Version);
         if (ended == 0) throw new LeaseLostException(run.Id);
@@ -236,7 +237,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     }
 
     /// <summary>Cleans text from a workspace or cloud, so that the row accepts it.</summary>
-    private static object Words(string? text) => text is null ? DBNull.Value : ForeignText.Clean(text);
+    private static object TextOrNull(string? text) => text is null ? DBNull.Value : ForeignText.Clean(text);
 
     private static NpgsqlParameter P(object value) => new() { Value = value };
 }

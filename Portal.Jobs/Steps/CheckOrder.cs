@@ -70,7 +70,7 @@ public sealed class OrderChecks(IShareCloud shares)
             return new("Its quota was never reserved.", "Delete this workspace and launch again.");
         foreach (var level in await db.QuotasAsync(tenant, @class, person.Id, cancel))
             if (level.Promised.FirstAbove(level.Limit) is { } above)
-                return new($"{Words(level.Level)} would exceed the limit for {Words(above)}.", "Stop another workspace, then try again.");
+                return new($"{Name(level.Level)} would exceed the limit for {Name(above)}.", "Stop another workspace, then try again.");
         return null;
     }
 
@@ -80,7 +80,7 @@ public sealed class OrderChecks(IShareCloud shares)
         var storage = await shares.PrepareAsync(cancel);
         var site = await db.Site.AsNoTracking().SingleAsync(cancel);
         if (site.LargestNode is { } largest && facts.Spec.LargestNode(facts.SizeId, facts.Workers).FirstAbove(largest) is { } never)
-            return new($"No machine here has enough {Words(never)} for a single node.", "Start it with a smaller size.");
+            return new($"No machine here has enough {Name(never)} for a single node.", "Start it with a smaller size.");
         // What is reserved but not yet written is known once both were measured.
         var promised = !site.StorageIsKnown ? 0
             : await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
@@ -90,8 +90,8 @@ public sealed class OrderChecks(IShareCloud shares)
                 "Ask the operator to free up space, then try again.") : null;
     }
 
-    private static string Words(QuotaLevel level) => level switch { QuotaLevel.Tenant => "The department", QuotaLevel.Class => "The class", _ => "You" };
+    private static string Name(QuotaLevel level) => level switch { QuotaLevel.Tenant => "The department", QuotaLevel.Class => "The class", _ => "You" };
 
-    private static string Words(Resource resource) =>
+    private static string Name(Resource resource) =>
         resource switch { Resource.Vcpu => "processors", Resource.Memory => "memory", Resource.Storage => "storage", _ => "workspaces" };
 }

@@ -14,7 +14,7 @@ namespace Portal.Jobs.Steps;
 /// </summary>
 public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingWorkers, RunStore runs, NpgsqlDataSource data, TimeProvider clock) : IStep
 {
-    private const int LongestWords = 200, Left = 0, NotYet = 75; // EX_TEMPFAIL of sysexits.h
+    private const int LongestLine = 200, Left = 0, NotYet = 75; // EX_TEMPFAIL of sysexits.h
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(2), OneCommand = TimeSpan.FromSeconds(20);
 
     public StepKey Key => StepKey.DrainWorkers;
@@ -51,7 +51,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingW
             {
                 Left => null,
                 NotYet => "it is finishing its work and handing over its data.",
-                var code => $"it could not be asked to leave (exit code {code}): {LastLine(result.Said)}",
+                var code => $"it could not be asked to leave (exit code {code}): {LastLine(result.Output)}",
             };
         }
         catch (CloudException e) when (e.Fault is CloudFault.Refused or CloudFault.TimedOut) { return $"it could not be asked to leave: {e.Message}"; }
@@ -59,5 +59,5 @@ public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingW
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return $"{where} is not responding."; }
     }
 
-    private static string LastLine(string said) => ForeignText.Lines(said, 1) is [var last] ? ForeignText.Clean(last, LongestWords) : "no output";
+    private static string LastLine(string output) => ForeignText.Lines(output, 1) is [var last] ? ForeignText.Clean(last, LongestLine) : "no output";
 }

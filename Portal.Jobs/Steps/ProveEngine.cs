@@ -70,7 +70,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
 /// <summary>A node that exits while coming up fails the step, with its last log lines.</summary>
 internal static class DeadNodes
 {
-    private const int LastLines = 15, LongestWords = 300;
+    private const int LastLines = 15, LongestLine = 300;
 
     /// <summary>Null while every wanted node exists and none has exited.</summary>
     public static async Task<StepAnswer.Fail?> FirstAsync(IClusterCloud clusters, RunFacts facts, Core.Workspaces.Workspace now,
@@ -88,8 +88,8 @@ internal static class DeadNodes
     private static async Task<StepAnswer.Fail> DiedAsync(IClusterCloud clusters, Guid id, NodeStatus node, bool files, CancellationToken cancel)
     {
         var last = (await LastLinesAsync(clusters, id, node.Name, cancel)).LastOrDefault(l => l.Trim().Length > 0);
-        var words = node.OutOfMemory ? "It ran out of memory." : last is null ? "" : $"Last output: {ForeignText.Clean(last, LongestWords)}";
-        return new($"The node {node.Name} exited while starting (exit code {node.ExitCode}). {words}".TrimEnd(),
+        var detail = node.OutOfMemory ? "It ran out of memory." : last is null ? "" : $"Last output: {ForeignText.Clean(last, LongestLine)}";
+        return new($"The node {node.Name} exited while starting (exit code {node.ExitCode}). {detail}".TrimEnd(),
             node.OutOfMemory ? "Choose a larger size and try again." : TryAgain(files));
     }
 

@@ -35,25 +35,25 @@ public sealed class CloudHealth(
     /// <summary>True if all respond.</summary>
     public async Task<bool> LookAsync(CancellationToken cancel)
     {
-        var (containerEngine, containerEngineFault) = await AskAsync(clusters.PrepareAsync, cancel);
-        var (storage, storageFault) = await AskAsync(shares.PrepareAsync, cancel);
+        var (containerEngine, containerEngineFault) = await TryAsync(clusters.PrepareAsync, cancel);
+        var (storage, storageFault) = await TryAsync(shares.PrepareAsync, cancel);
         await SayAsync("engine", containerEngine?.Summary, containerEngineFault, cancel);
         await SayAsync("storage", storage?.Summary, storageFault, cancel);
         await MeasureAsync(containerEngine, storage, cancel);
         return containerEngineFault is null && storageFault is null;
     }
 
-    private static async Task<(T? Report, CloudException? Fault)> AskAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancel) where T : class
+    private static async Task<(T? Report, CloudException? Fault)> TryAsync<T>(Func<CancellationToken, Task<T>> read, CancellationToken cancel) where T : class
     {
-        try { return (await ask(cancel), null); }
+        try { return (await read(cancel), null); }
         catch (CloudException e) { return (null, e); }
     }
 
     private async Task SayAsync(string name, string? summary, CloudException? fault, CancellationToken cancel)
     {
         await using var write = data.CreateCommand("""
-            insert into portal.cloud_states (name, ok, says, remedy, seen_at) values ($1, $2, $3, $4, clock_timestamp())
-            on conflict (name) do update set ok = excluded.ok, says = excluded.says, remedy = excluded.remedy, seen_at = excluded.seen_at
+            insert into portal.cloud_states (name, ok, message, remedy, seen_at) values ($1, $2, $3, $4, clock_timestamp())
+            on conflict (name) do update set ok = excluded.ok, message = excluded.message, remedy = excluded.remedy, seen_at = excluded.seen_at
             """);
         object[] values = [name, fault is null, ForeignText.Clean(fault?.Message ?? summary), (object?)fault?.WhatToDo ?? DBNull.Value];
         foreach (var value in values) write.Parameters.Add(new() { Value = value });
@@ -75,7 +75,7 @@ public sealed class CloudHealth(
         // Free space without the bytes already written would look like reserved space, so the first time both are stored together.
         if (storage is not null && !site.StorageIsKnown)
         {
-            if ((await AskAsync(filesets.UsageAsync, cancel)).Report is { } seen) site.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);
+            if ((await TryAsync(filesets.UsageAsync, cancel)).Report is { } seen) site.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);
             else storage = null;
         }
         if (storage is not null)

@@ -74,7 +74,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
     }
 
     /// <summary>The last lines, or none if they do not arrive in time.</summary>
-    private async Task<IReadOnlyList<string>> LastWordsAsync(Guid id, string node, CancellationToken cancel)
+    private async Task<IReadOnlyList<string>> LastLinesAsync(Guid id, string node, CancellationToken cancel)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         late.CancelAfter(LogWithin);
@@ -95,7 +95,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
             Text = $"The node {node} stopped unexpectedly "
                 + $"(exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})."
         });
-        foreach (var line in await LastWordsAsync(id, node, cancel))
+        foreach (var line in await LastLinesAsync(id, node, cancel))
             db.LogLines.Add(new() { WorkspaceId = id, Severity = LogLineSeverity.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });
         await db.SaveChangesAsync(cancel);
     }

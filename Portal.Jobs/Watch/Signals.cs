@@ -42,7 +42,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         var answers = new Answer[watched.Count];
         await Parallel.ForEachAsync(watched.OrderBy(w => _silent.Contains(w.Id)).Select((w, i) => (w, i)),
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
-            async (one, token) => answers[one.i] = await AskOrSilentAsync(one.w, token));
+            async (one, token) => answers[one.i] = await ReadOrSilentAsync(one.w, token));
         _silent = [.. answers.Where(a => a.Signals.Any(s => !s.Answered)).Select(a => a.Of.Id)];
         var now = clock.GetUtcNow();
         await rows.WriteAsync([.. answers.SelectMany(a => a.Counts.Select(c => Count(a.Of.Id, c.Name, c.Value, now)))], cancel);
@@ -94,9 +94,9 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
     }
 
     /// <summary>Whatever one workspace answers, the others are still queried.</summary>
-    private async Task<Answer> AskOrSilentAsync(Watched of, CancellationToken cancel)
+    private async Task<Answer> ReadOrSilentAsync(Watched of, CancellationToken cancel)
     {
-        try { return await AskAsync(of, cancel); }
+        try { return await ReadAsync(of, cancel); }
         catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
         {
             log.LogWarning("The activity reported by workspace {Workspace} could not be read: {Error}", of.Id, e.Message);
@@ -104,12 +104,12 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         }
     }
 
-    private async Task<Answer> AskAsync(Watched of, CancellationToken cancel)
+    private async Task<Answer> ReadAsync(Watched of, CancellationToken cancel)
     {
         var apps = Task.WhenAll(
             of.Spec.AppsOnNodes(of.Workers)
                 .Where(a => a.Spec.Kernels)
-                .Select(a => notebooks.AskAsync(of.Nodes, a, tokens.Of(of.Id, of.Generation, a.Id), cancel)));
+                .Select(a => notebooks.ReadAsync(of.Nodes, a, tokens.Of(of.Id, of.Generation, a.Id), cancel)));
         var counted = Task.WhenAll(of.Spec.Counts.Select(async c => (Spec: c, Value: await engines.CountAsync(of.Nodes, c, cancel))));
         List<Signal> signals = [];
         List<(string, double)> counts = [];

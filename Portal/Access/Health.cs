@@ -15,27 +15,27 @@ public static class Health
         var passed = false;
         app.Use(async (http, next) =>
         {
-            var asked = http.Request.Path == "/health" && !http.Request.Headers.ContainsKey("Origin");
-            if (passed && !asked)
+            var isCheck = http.Request.Path == "/health" && !http.Request.Headers.ContainsKey("Origin");
+            if (passed && !isCheck)
             {
                 await next(http);
                 return;
             }
             var reason = await gate.ReasonAsync(http.RequestAborted);
             passed |= reason is null;
-            if (reason is null && !asked)
+            if (reason is null && !isCheck)
             {
                 await next(http);
                 return;
             }
-            if (!asked)
+            if (!isCheck)
             {
                 await unavailable.SayAsync(http, reason!.StartsWith(SchemaGate.Unavailable, StringComparison.Ordinal) ? null : reason);
                 return;
             }
             http.Response.StatusCode = reason is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
             http.Response.Headers.CacheControl = "no-store";
-            if (reason is not null) http.Response.Headers.RetryAfter = DatabaseUnavailable.AskAgain.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+            if (reason is not null) http.Response.Headers.RetryAfter = DatabaseUnavailable.RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
             await http.Response.WriteAsync(reason ?? "ok", http.RequestAborted);
         });
     }

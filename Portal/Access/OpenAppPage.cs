@@ -75,18 +75,18 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
         var where = kept is null ? "" : $"<p><code>{E(kept)}</code></p>";
         if (state == "Ready")
             return Page(http, texts["Offer.Title", app.Title], $"""
-                <p>{E(texts["Offer.Says", app.Title, app.WorkspaceName])}</p>{where}
+                <p>{E(texts["Offer.Text", app.Title, app.WorkspaceName])}</p>{where}
                 {Button(http, $"/workspaces/{app.Workspace}/apps/{app.App}/open", kept, texts["Open.Button", app.Title])}
                 """, formAction: "'self'", state: state);
         var waits = state is not ("Stopped" or "Failed");
-        var says = refused switch
+        var message = refused switch
         {
-            null => texts[$"Gone.{state}.Says", app.WorkspaceName, app.Title],
+            null => texts[$"Gone.{state}.Text", app.WorkspaceName, app.Title],
             ChangeRefusal.OverQuota => texts["Gone.Refused.OverQuota"],
             _ => texts["Gone.Refused.Other"],
         };
         return Page(http, texts[$"Gone.{state}.Title"], $"""
-            <p>{E(says)}</p>{where}
+            <p>{E(message)}</p>{where}
             {(state is "Starting" or "Stopping" ? "" : Button(http, Address(new(app.App, app.Slug), kept ?? ""), kept, texts[$"Gone.{state}.Button"]))}
             <p><a href="/workspaces/{E(app.Slug)}">{E(texts["Gone.Link"])}</a></p>{(waits ? $"<script src=\"{WaitScript}\"></script>" : "")}
             """, formAction: "'self'", script: waits ? "'self'" : "'none'", state: state);
@@ -103,7 +103,7 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
 
     /// <summary>404, the same for an app that does not exist and for one that belongs to someone else.</summary>
     public IResult Nothing(HttpContext http) =>
-        Page(http, texts["Nothing.Title"], $"""<p>{E(texts["Nothing.Says"])}</p><p><a href="/">{E(texts["Nothing.Link"])}</a></p>""",
+        Page(http, texts["Nothing.Title"], $"""<p>{E(texts["Nothing.Text"])}</p><p><a href="/">{E(texts["Nothing.Link"])}</a></p>""",
             formAction: "'none'", StatusCodes.Status404NotFound);
 
     /// <param name="path">Where in the app to begin; null for its start page.</param>
@@ -115,7 +115,7 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
         // The only page of the portal whose form may be posted to another host, and only to this app.
         return Page(http, texts["Open.Title", opened.Title], $"""
             <form method="post" action="{E(app)}{EnterPath}">{Hidden("ticket", opened.Ticket)}{(PathInApp(path) is { } known ? Hidden("path", known) : "")}
-            <p>{E(texts["Open.Says"])}</p><p class="people"><button type="submit">{E(texts["Open.Button", opened.Title])}</button></p></form>
+            <p>{E(texts["Open.Text"])}</p><p class="people"><button type="submit">{E(texts["Open.Button", opened.Title])}</button></p></form>
             <script src="{Script}"></script>
             """, formAction: app, script: "'self'");
     }

@@ -56,16 +56,16 @@ internal static class OwnConnections
         {
             http.Response.Body = body;
         }
-        var said = answer.ToArray();
-        if (http.Response.StatusCode == StatusCodes.Status200OK && JsonNode.Parse(said) is JsonObject connection)
+        var bytes = answer.ToArray();
+        if (http.Response.StatusCode == StatusCodes.Status200OK && JsonNode.Parse(bytes) is JsonObject connection)
         {
             // Clients of the oldest protocol get only an id, no token, and send that.
             var name = connection.ContainsKey("connectionToken") ? "connectionToken" : "connectionId";
             if ((string?)connection[name] is { } token) connection[name] = Bind(token, session);
-            said = Encoding.UTF8.GetBytes(connection.ToJsonString());
-            http.Response.ContentLength = said.Length;
+            bytes = Encoding.UTF8.GetBytes(connection.ToJsonString());
+            http.Response.ContentLength = bytes.Length;
         }
-        await http.Response.Body.WriteAsync(said, http.RequestAborted);
+        await http.Response.Body.WriteAsync(bytes, http.RequestAborted);
     }
 
     private static string Bind(string token, string session) => $"{token}.{WebEncoders.Base64UrlEncode(Code(token, session))}";

@@ -16,9 +16,9 @@ internal static class MetricsApi
 
     private static async Task<IResult> ReadAsync(Guid id, string? window, ClaimsPrincipal me, MetricsReader metrics, CancellationToken cancel)
     {
-        if (MetricsWindows.Parse(window ?? MetricsWindows.Words[0]) is not { } chosen)
+        if (MetricsWindows.Parse(window ?? MetricsWindows.Names[0]) is not { } chosen)
             return Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused",
-                $"The window must be one of {string.Join(", ", MetricsWindows.Words)}.", ("field", "window"));
+                $"The window must be one of {string.Join(", ", MetricsWindows.Names)}.", ("field", "window"));
         return await metrics.ReadAsync(me.Actor(), id, chosen, cancel) is { } view ? TypedResults.Ok(MetricsShape.Of(view)) : Problems.NotFound();
     }
 }
@@ -26,12 +26,12 @@ internal static class MetricsApi
 /// <summary>The windows, as named in URLs.</summary>
 public static class MetricsWindows
 {
-    public static readonly IReadOnlyList<string> Words = ["1h", "1d", "30d"];
+    public static readonly IReadOnlyList<string> Names = ["1h", "1d", "30d"];
 
-    public static string Word(MetricsWindow window) => Words[(int)window];
+    public static string Name(MetricsWindow window) => Names[(int)window];
 
-    /// <summary>Null for an unknown window.</summary>
-    public static MetricsWindow? Parse(string? word) => Words.ToList().IndexOf(word ?? "") is var at and >= 0 ? (MetricsWindow)at : null;
+    /// <summary>Null for an unknown name.</summary>
+    public static MetricsWindow? Parse(string? name) => Names.ToList().IndexOf(name ?? "") is var at and >= 0 ? (MetricsWindow)at : null;
 }
 
 /// <param name="StepSeconds">Duration of one point.</param>
@@ -39,5 +39,5 @@ public sealed record MetricsShape(string Window, DateTimeOffset From, DateTimeOf
     IReadOnlyList<CountMetrics> Counts)
 {
     public static MetricsShape Of(MetricsView view) =>
-        new(MetricsWindows.Word(view.Window), view.From, view.To, view.Step.TotalSeconds, view.Nodes, view.Counts);
+        new(MetricsWindows.Name(view.Window), view.From, view.To, view.Step.TotalSeconds, view.Nodes, view.Counts);
 }

@@ -28,7 +28,7 @@ internal static class Problems
             _ => StatusCodes.Status409Conflict,
         };
         if (status == StatusCodes.Status404NotFound) return NotFound();
-        return Say(status, "Refused", Words(why), ("reason", why.Reason.ToString()), ("field", why.Field), ("bindingLimit", why.BindingLimit?.ToString()),
+        return Say(status, "Refused", Describe(why), ("reason", why.Reason.ToString()), ("field", why.Field), ("bindingLimit", why.BindingLimit?.ToString()),
             ("resource", why.Resource?.ToString()), ("nearestFit", why.Fits?.SizeId),
             ("nearestWorkers", why.Fits is { Workers: > 0 } fit ? fit.Workers.ToString(System.Globalization.CultureInfo.InvariantCulture) : null),
             ("stop", why.Stop.IsEmpty ? null : string.Join(", ", why.Stop)));
@@ -36,13 +36,13 @@ internal static class Problems
 
     public static IResult Of(ChangeOutcome.Refused refused) => refused.Quota is { } quota ? Of(quota) : Say(
         refused.Why is ChangeRefusal.EndInThePast or ChangeRefusal.EndTooLate ? StatusCodes.Status422UnprocessableEntity : StatusCodes.Status409Conflict,
-        "Refused", Words(refused.Why), ("reason", refused.Why.ToString()));
+        "Refused", Describe(refused.Why), ("reason", refused.Why.ToString()));
 
     public static IResult Say(int status, string title, string detail, params (string Name, string? Value)[] more) =>
         Results.Problem(detail, statusCode: status, title: title,
             extensions: more.Where(m => m.Value is not null).Select(m => KeyValuePair.Create<string, object?>(m.Name, m.Value)));
 
-    private static string Words(Refusal why) => why.Reason switch
+    private static string Describe(Refusal why) => why.Reason switch
     {
         RefusalReason.NameInvalid => "A name has 1 to 40 letters, digits, spaces, dots, hyphens or underscores and must begin and end with a letter or digit.",
         RefusalReason.NameTaken => "You already have a workspace with this name.",
@@ -63,7 +63,7 @@ internal static class Problems
         _ => why.Detail ?? why.Reason.ToString(),
     };
 
-    private static string Words(ChangeRefusal why) => why switch
+    private static string Describe(ChangeRefusal why) => why switch
     {
         ChangeRefusal.StoppingFirst => "It is stopping; try again when it has stopped.",
         ChangeRefusal.BeingDeleted => "It is being deleted.",

@@ -86,11 +86,11 @@ public sealed record AppShape(string Id, string Title, bool Kernels);
 
 /// <param name="Status">Queued, Starting, Ready, Resizing, Attention, Stopping, Stopped, Failed, Deleting or Deleted.</param>
 /// <param name="Place">Place in the launch queue, 1 is next; null if it is not queued.</param>
-/// <param name="Said">Why it waits.</param>
+/// <param name="Message">Why it waits.</param>
 /// <param name="Cause">Why it failed; <paramref name="Remedy"/> says what to do.</param>
 public sealed record WorkspaceShape(
     Guid Id, string Slug, string Name, string Template, string Size, WorkspaceStatus Status, DateTimeOffset CreatedAt, DateTimeOffset EndAt,
-    int? Place, string? Said, string? Cause, string? Remedy, IReadOnlyList<StepShape> Steps)
+    int? Place, string? Message, string? Cause, string? Remedy, IReadOnlyList<StepShape> Steps)
 {
     /// <summary>Hours it will run once ready; until then, endAt is only an estimate. Null once endAt is fixed.</summary>
     public double? Hours { get; init; }
@@ -104,7 +104,7 @@ public sealed record WorkspaceShape(
 
     public static WorkspaceShape Of(WorkspaceView view) => new(
         view.Id, view.Slug, view.Name, view.Template.Id, view.Size.Id, view.Status, view.CreatedAt, view.EndAt,
-        view.Queue?.Place, view.Run.Said, view.Run.Cause, view.Run.Remedy,
+        view.Queue?.Place, view.Run.Message, view.Run.Cause, view.Run.Remedy,
         [.. view.Run.Steps.Select(s => new StepShape(s.Key.ToString(), s.Began, s.Ended, s.Failed))])
     {
         Hours = view.RunFor?.TotalHours,

@@ -11,9 +11,9 @@ public sealed class Announcements
     /// <summary>The newest announcement; null before the first.</summary>
     public Announcement? Newest { get; private set; }
 
-    public void Say(string words)
+    public void Say(string text)
     {
-        Newest = new((Newest?.Number ?? 0) + 1, words);
+        Newest = new((Newest?.Number ?? 0) + 1, text);
         foreach (var hear in _hearers) hear();
     }
 
@@ -30,5 +30,5 @@ public sealed class Announcements
     }
 }
 
-/// <param name="Number">Makes screen readers read the same words again.</param>
-public sealed record Announcement(long Number, string Words);
+/// <param name="Number">Makes screen readers read the same text again.</param>
+public sealed record Announcement(long Number, string Text);

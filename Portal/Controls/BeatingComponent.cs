@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Components;
 
 namespace Portal.Controls;
 
-/// <summary>A component whose text depends on the time. Renders on a tick only if <see cref="Words"/> changed.</summary>
+/// <summary>A component whose text depends on the time. Renders on a tick only if <see cref="DisplayText"/> changed.</summary>
 public abstract class BeatingComponent : ComponentBase, IDisposable
 {
     private IDisposable? _beat;
@@ -14,22 +14,22 @@ public abstract class BeatingComponent : ComponentBase, IDisposable
     protected DateTimeOffset Now => Heart.Now;
 
     /// <summary>Everything in this component that depends on the time, as one string.</summary>
-    protected abstract string Words { get; }
+    protected abstract string DisplayText { get; }
 
     /// <summary>False if time changes nothing, as in a list of finished steps.</summary>
     protected virtual bool Beats => true;
 
     protected override void OnParametersSet()
     {
-        _shown = Words;
+        _shown = DisplayText;
         if (Beats) _beat ??= Heart.Listen(() => _ = InvokeAsync(Beat));
         else Rest();
     }
 
     private void Beat()
     {
-        if (_beat is null || Words == _shown) return;
-        _shown = Words;
+        if (_beat is null || DisplayText == _shown) return;
+        _shown = DisplayText;
         StateHasChanged();
     }
 

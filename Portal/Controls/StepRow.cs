@@ -1,3 +1,5 @@
+using Portal.Core.Workspaces;
+
 namespace Portal.Controls;
 
 public enum StepState { Next, Now, Done, Failed }
@@ -8,7 +10,5 @@ public enum StepState { Next, Now, Done, Failed }
 /// <param name="Note">Why it waits or failed, in one line.</param>
 public sealed record StepRow(string Name, StepState State, DateTimeOffset? Began, DateTimeOffset? Ended, TimeSpan? Usual, string? Note = null);
 
-public enum LogSeverity { Info, Warn, Fail }
-
 /// <summary>A line of a log as a list shows it.</summary>
-public sealed record LogRow(long Number, DateTimeOffset At, LogSeverity Severity, string Text);
+public sealed record LogRow(long Number, DateTimeOffset At, LogLineSeverity Severity, string Text);

@@ -31,8 +31,8 @@ internal sealed class AppAccessCache(IDbContextFactory<PortalDb> databases, Find
     public async Task<CachedAppAccess?> FindAsync(string key, AppHost host, CancellationToken cancel)
     {
         var hash = Secret.Hash(key);
-        if (!_open.TryGetValue(hash, out var entry) || entry.AskedAt + Trusted < Clock.GetUtcNow())
-            entry = await AskAsync(hash, cancel);
+        if (!_open.TryGetValue(hash, out var entry) || entry.ReadAt + Trusted < Clock.GetUtcNow())
+            entry = await ReadAsync(hash, cancel);
         return entry is not null && entry.Access.App == host.App && entry.Access.Slug == host.Slug ? entry : null;
     }
 
@@ -41,19 +41,19 @@ internal sealed class AppAccessCache(IDbContextFactory<PortalDb> databases, Find
         Interlocked.Increment(ref _looks);
         var known = _open.ToArray();
         if (known.Length == 0) return;
-        var asked = Clock.GetUtcNow();
+        var readAt = Clock.GetUtcNow();
         try
         {
             await using var db = await databases.CreateDbContextAsync(cancel);
             var now = (await AppAccessReader.ReadAsync(db, [.. known.Select(k => k.Key)], cancel)).ToDictionary(a => a.Hash, StringComparer.Ordinal);
             foreach (var (hash, entry) in known)
             {
-                if (!now.TryGetValue(hash, out var access) || !access.IsSame(entry.Access) || entry.IsIdle(asked - Forgotten)) Close(hash, entry);
-                else entry.StillOpen(access, asked);
+                if (!now.TryGetValue(hash, out var access) || !access.IsSame(entry.Access) || entry.IsIdle(readAt - Forgotten)) Close(hash, entry);
+                else entry.StillOpen(access, readAt);
             }
             // Working in an app counts as activity in the portal.
             var behind = known.Select(k => k.Value)
-                .Where(d => d.Access.SessionHash is not null && !d.IsIdle(asked - Forgotten))
+                .Where(d => d.Access.SessionHash is not null && !d.IsIdle(readAt - Forgotten))
                 .Select(d => d.Access.SessionHash!)
                 .ToHashSet(StringComparer.Ordinal);
             if (behind.Count > 0) await sessions.StillAliveAsync(behind, cancel);
@@ -62,27 +62,27 @@ internal sealed class AppAccessCache(IDbContextFactory<PortalDb> databases, Find
         {
             // Access is not extended while the rows cannot be read.
             foreach (var (hash, entry) in known)
-                if (entry.AskedAt + Trusted < asked) Close(hash, entry);
+                if (entry.ReadAt + Trusted < readAt) Close(hash, entry);
         }
     }
 
-    private async Task<CachedAppAccess?> AskAsync(string hash, CancellationToken cancel)
+    private async Task<CachedAppAccess?> ReadAsync(string hash, CancellationToken cancel)
     {
         var before = Interlocked.Read(ref _looks);
-        var asked = Clock.GetUtcNow();
+        var readAt = Clock.GetUtcNow();
         await using var db = await databases.CreateDbContextAsync(cancel);
         var access = (await AppAccessReader.ReadAsync(db, [hash], cancel)).SingleOrDefault();
         if (_open.TryGetValue(hash, out var there))
         {
             if (access is not null && access.IsSame(there.Access))
             {
-                there.StillOpen(access, asked);
+                there.StillOpen(access, readAt);
                 return there;
             }
             Close(hash, there);
         }
         if (access is null) return null;
-        var entry = new CachedAppAccess(access, access.TokenApp is { } app ? tokens.Of(access.WorkspaceId, access.Generation, app) : null, asked);
+        var entry = new CachedAppAccess(access, access.TokenApp is { } app ? tokens.Of(access.WorkspaceId, access.Generation, app) : null, readAt);
         var kept = _open.GetOrAdd(hash, entry);
         if (kept != entry) entry.Close();
         // A change notified while the rows were read has been checked without this access.
@@ -100,13 +100,13 @@ internal sealed class AppAccessCache(IDbContextFactory<PortalDb> databases, Find
 internal sealed class CachedAppAccess : IDisposable
 {
     private readonly CancellationTokenSource _ends = new();
-    private long _asked, _used;
+    private long _readAt, _used;
     private int _inUse;
 
-    public CachedAppAccess(AppAccess access, string? token, DateTimeOffset asked)
+    public CachedAppAccess(AppAccess access, string? token, DateTimeOffset readAt)
     {
         (Access, Token, Watches, Ends) = (access, token, $"w:{access.WorkspaceId}", _ends.Token);
-        _asked = _used = asked.UtcTicks;
+        _readAt = _used = readAt.UtcTicks;
     }
 
     public AppAccess Access { get; private set; }
@@ -134,17 +134,17 @@ internal sealed class CachedAppAccess : IDisposable
     });
 
     /// <summary>When the rows were last read, by the web process's clock.</summary>
-    public DateTimeOffset AskedAt
+    public DateTimeOffset ReadAt
     {
-        get => new(Interlocked.Read(ref _asked), TimeSpan.Zero);
-        private set => Interlocked.Exchange(ref _asked, value.UtcTicks);
+        get => new(Interlocked.Read(ref _readAt), TimeSpan.Zero);
+        private set => Interlocked.Exchange(ref _readAt, value.UtcTicks);
     }
 
     /// <summary>The access is unchanged; what else runs in the workspace may have changed.</summary>
-    public void StillOpen(AppAccess access, DateTimeOffset asked)
+    public void StillOpen(AppAccess access, DateTimeOffset readAt)
     {
         Access = access;
-        AskedAt = asked;
+        ReadAt = readAt;
     }
 
     public void Enter(DateTimeOffset now)

@@ -52,7 +52,7 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
         return http.Response.WriteAsync(NoWorker, http.RequestAborted);
     }
 
-    public static bool AsksForWorker(HttpRequest request) =>
+    public static bool RequestsServiceWorker(HttpRequest request) =>
         request.Headers.ContainsKey("Service-Worker") || request.Headers["Sec-Fetch-Dest"] == "serviceworker";
 
     /// <summary>Redirects to the portal's page that opens this app, which then returns to this path.</summary>
@@ -98,7 +98,7 @@ internal sealed class AppAnswers(Site site, IStringLocalizer<AccessTexts> texts,
             <meta name="color-scheme" content="light dark"><title>{title} – {brand}</title><style>{PlainStyle.Css}</style></head>
             <body><header><svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path fill="currentColor" d="{BrandMark.Path}"/></svg>
             {brand}</header>
-            <main><h1>{title}</h1><p>{E(texts[$"{text}.Says"])}</p><p><a href="{E(way)}" target="_top">{E(texts["App.Gone.Link"])}</a></p></main></body></html>
+            <main><h1>{title}</h1><p>{E(texts[$"{text}.Text"])}</p><p><a href="{E(way)}" target="_top">{E(texts["App.Gone.Link"])}</a></p></main></body></html>
             """, http.RequestAborted);
     }
 }

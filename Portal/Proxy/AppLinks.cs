@@ -53,7 +53,7 @@ public sealed class AppLinks(Site site, AppAccess access)
         var rest = absolute["http://".Length..];
         rest = rest.IndexOfAny(['/', '?', '#']) is var end and >= 0 ? rest[end..] : "";
         if (!rest.StartsWith('/')) rest = "/" + rest;
-        if (navigates || link.AsksForToken) return OriginOf(link) + rest;
+        if (navigates || link.HasToken) return OriginOf(link) + rest;
         return $"{OriginOf(Find(access.App)!)}{Through}/{link.App}{rest.Split('#')[0]}";
     }
 

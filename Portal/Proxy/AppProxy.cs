@@ -23,13 +23,13 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
     public async Task HandleAsync(HttpContext http)
     {
         if (!site.TryApp(http.Request.Host, out var host)) await answers.NotFoundAsync(http, null);
-        else if (AppAnswers.AsksForWorker(http.Request)) await AppAnswers.NoWorkerAsync(http);
+        else if (AppAnswers.RequestsServiceWorker(http.Request)) await AppAnswers.NoWorkerAsync(http);
         else if (AppTarget.Of(http) is not { } target) await answers.UnreadableAsync(http);
         else if (IsBelow(http, AppLinks.Through)) await ThroughAsync(http, host, target);
         else if (IsBelow(http, AppLinks.At)) await LeadAsync(http, host, target);
         else if (IsBelow(http, "/.portal")) await EnterAsync(http, host);
         else if (await FindAsync(http, host) is not { } entry) await answers.ClosedAsync(http, host, target);
-        else if (!MayAsk(http, site.AppOrigin(host))) await answers.RefusedAsync(http);
+        else if (!MayRequest(http, site.AppOrigin(host))) await answers.RefusedAsync(http);
         else await ForwardAsync(http, host, entry, entry.Access.Address, entry.Token, target);
     }
 
@@ -46,9 +46,9 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
         var app = http.Request.Path.Value!.Split('/').ElementAtOrDefault(SegmentsBefore + 1) ?? "";
         if (await FindAsync(http, host) is not { } entry)
             await answers.ClosedAsync(http, host, "/");
-        else if (new AppLinks(site, entry.Access) is not { Any: true } links || links.Find(app) is not { AsksForToken: false } link)
+        else if (new AppLinks(site, entry.Access) is not { Any: true } links || links.Find(app) is not { HasToken: false } link)
             await answers.NotFoundAsync(http, host);
-        else if (!MayAsk(http, site.AppOrigin(host)) || http.IsUpgrade()
+        else if (!MayRequest(http, site.AppOrigin(host)) || http.IsUpgrade()
             || http.Request.Headers["Sec-Fetch-Dest"] != "empty" || http.Request.Headers["Sec-Fetch-Site"] != "same-origin")
             await answers.RefusedAsync(http);
         else
@@ -76,7 +76,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
     /// Browsers treat all apps as one site and would send this app's cookie with requests from another app's page. So a request that writes, opens a
     /// WebSocket or has an Origin at all must come from a page on this same host; other pages may only link here.
     /// </summary>
-    private static bool MayAsk(HttpContext http, string own)
+    private static bool MayRequest(HttpContext http, string own)
     {
         var origin = http.Request.Headers.Origin;
         if (origin.Count > 0) return origin.Count == 1 && origin[0] == own;

@@ -20,7 +20,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
     /// From this size in bytes, an app is asked whether it accepts a body before it is sent: an app
     /// that refuses closes the connection, and its response would be lost.
     /// </summary>
-    private const long AskedFirst = 1 << 20;
+    private const long ExpectContinueFrom = 1 << 20;
 
     /// <summary>Maximum size of a response that tells a script where to go next, bytes.</summary>
     private const int LongestAnswer = 64 << 10;
@@ -50,7 +50,8 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
             headers.Remove(HeaderNames.AcceptEncoding);
             headers.TryAddWithoutValidation(HeaderNames.AcceptEncoding, "identity"); // its links are rewritten on the way back
         }
-        if (httpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true && httpContext.Request.ContentLength is null or > AskedFirst)
+        if (httpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true
+            && httpContext.Request.ContentLength is null or > ExpectContinueFrom)
             headers.ExpectContinue = true;
         headers.Host = httpContext.Request.Host.Value; // Jupyter compares Origin with Host
     }

@@ -9,7 +9,7 @@ internal sealed class JobsClient(IConfiguration configuration) : IDisposable
     public const string Address = "http://jobs";
 
     /// <summary>While Jobs is unavailable: seconds until its supervisor has restarted it, for Retry-After.</summary>
-    public const string AskAgain = "5";
+    public const string RetryAfter = "5";
 
     public HttpMessageInvoker Invoker { get; } = new(new SocketsHttpHandler
     {

@@ -34,7 +34,7 @@ internal sealed class JobsDashboard(JobsClient jobs, IHttpForwarder forwarder, I
         if (error is ForwarderError.None || http.Response.HasStarted) return;
         log.LogWarning("Portal.Jobs is not responding on its socket: {Error}", error);
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-        http.Response.Headers.RetryAfter = JobsClient.AskAgain;
+        http.Response.Headers.RetryAfter = JobsClient.RetryAfter;
         await http.Response.WriteAsync("The background worker is not responding. It may be restarting.", http.RequestAborted);
     }
 

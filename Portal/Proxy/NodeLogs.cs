@@ -21,7 +21,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
     public async IAsyncEnumerable<string> FollowAsync(Actor actor, Guid workspace, string node, [EnumeratorCancellation] CancellationToken cancel)
     {
         if (!await nodes.RunAsync(actor, workspace, node, cancel)) yield break;
-        using var answer = await AskAsync(workspace, node, string.Create(CultureInfo.InvariantCulture, $"tail={Tail}&follow=true"), cancel);
+        using var answer = await RequestAsync(workspace, node, string.Create(CultureInfo.InvariantCulture, $"tail={Tail}&follow=true"), cancel);
         await foreach (var line in LinesAsync(answer.EnsureSuccessStatusCode(), cancel)) yield return line;
     }
 
@@ -35,7 +35,7 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
         }
         try
         {
-            using var answer = await AskAsync(id, node, "follow=false", http.RequestAborted);
+            using var answer = await RequestAsync(id, node, "follow=false", http.RequestAborted);
             if (!answer.IsSuccessStatusCode)
             {
                 await UnavailableAsync(http);
@@ -76,13 +76,13 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
     {
         http.Response.Clear();
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-        http.Response.Headers.RetryAfter = JobsClient.AskAgain;
+        http.Response.Headers.RetryAfter = JobsClient.RetryAfter;
         http.Response.ContentType = "text/plain; charset=utf-8";
-        const string Says = "The log cannot be read at the moment: the background worker is not responding. It may be restarting.";
-        await http.Response.WriteAsync(Says, http.RequestAborted);
+        const string Message = "The log cannot be read at the moment: the background worker is not responding. It may be restarting.";
+        await http.Response.WriteAsync(Message, http.RequestAborted);
     }
 
-    private async Task<HttpResponseMessage> AskAsync(Guid workspace, string node, string query, CancellationToken cancel)
+    private async Task<HttpResponseMessage> RequestAsync(Guid workspace, string node, string query, CancellationToken cancel)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, $"{JobsClient.Address}/logs/{workspace:D}/{Uri.EscapeDataString(node)}?{query}");
         return await jobs.Invoker.SendAsync(request, cancel);

@@ -33,7 +33,7 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
     {
         http.Response.Clear();
         http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
-        http.Response.Headers.RetryAfter = DatabaseUnavailable.AskAgain.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+        http.Response.Headers.RetryAfter = DatabaseUnavailable.RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
         http.Response.Headers.CacheControl = "no-store";
         http.Response.Headers.XContentTypeOptions = "nosniff";
         if (http.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase))
@@ -42,15 +42,15 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
             await problem.ExecuteAsync(http);
         }
         else if (http.Request.GetTypedHeaders().Accept.Any(a => a.MediaType.Equals("text/html", StringComparison.OrdinalIgnoreCase)))
-            await PageAsync(http, why ?? texts["Unavailable.Says"].Value);
+            await PageAsync(http, why ?? texts["Unavailable.Text"].Value);
         else
         {
             http.Response.ContentType = "text/plain; charset=utf-8";
-            await http.Response.WriteAsync(why ?? texts["Unavailable.Says"].Value, http.RequestAborted);
+            await http.Response.WriteAsync(why ?? texts["Unavailable.Text"].Value, http.RequestAborted);
         }
     }
 
-    private async Task PageAsync(HttpContext http, string says)
+    private async Task PageAsync(HttpContext http, string message)
     {
         http.Response.Headers.ContentSecurityPolicy =
             $"default-src 'none'; style-src-elem {PlainStyle.Source}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -66,7 +66,7 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
             <title>{E(title)} – {E(brand)}</title><style>{PlainStyle.Css}</style></head>
             <body>
             <header><svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path fill="currentColor" d="{BrandMark.Path}"/></svg>{E(brand)}</header>
-            <main><h1>{E(title)}</h1><p>{E(says)}</p><p><a href="{E(again)}">{E(texts["Unavailable.Again"])}</a></p></main>
+            <main><h1>{E(title)}</h1><p>{E(message)}</p><p><a href="{E(again)}">{E(texts["Unavailable.Again"])}</a></p></main>
             </body></html>
             """, http.RequestAborted);
 

@@ -31,18 +31,18 @@ public static class Machine
     public static string ProcessOf(string program) => File.ReadAllText($"{Run}/{program}.process").Split(' ', '\n')[0];
 
     /// <summary>Runs a command with nothing but the uid and gid of the web account.</summary>
-    public static (int Code, string Words) AsTheWeb(params string[] command)
+    public static (int Code, string Output) AsTheWeb(params string[] command)
     {
         var status = Status("web");
         return As(status["Uid"].Split('\t')[0], status["Gid"].Split('\t')[0], command);
     }
 
     /// <summary>Runs a command under an account without any groups or privileges.</summary>
-    public static (int Code, string Words) As(string uid, string gid, params string[] command) =>
+    public static (int Code, string Output) As(string uid, string gid, params string[] command) =>
         Try("setpriv", [$"--reuid={uid}", $"--regid={gid}", "--clear-groups", .. command]);
 
     /// <summary>Runs a command as the account of the tests: root, if the machine is known.</summary>
-    public static (int Code, string Words) Try(string program, params string[] arguments)
+    public static (int Code, string Output) Try(string program, params string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments)
         {

@@ -76,11 +76,13 @@ start_container_engine() { # USER [WHY_NOT_ANOTHER]
   if ! container_engine_answers "$CONTAINER_ENGINE_SOCKET"; then
     # With systemd, the system's container engine is preferred because it also comes back after a reboot.
     if [ -z "${2:-}" ] && has_systemd && systemctl cat docker.service >/dev/null 2>&1 && systemctl enable --now docker.service >/dev/null 2>&1; then
-      wait_for 30 container_engine_answers "$SYSTEM_SOCKET" && [ -z "$(container_engine_unfit "$SYSTEM_SOCKET")" ] && CONTAINER_ENGINE=$SYSTEM_SOCKET && flock -u "$lock" && return 0
+      wait_for 30 container_engine_answers "$SYSTEM_SOCKET" && [ -z "$(container_engine_unfit "$SYSTEM_SOCKET")" ] &&
+        CONTAINER_ENGINE=$SYSTEM_SOCKET && flock -u "$lock" && return 0
     fi
     rivals=$(rival_container_engines)
     if [ -n "$rivals" ] && ! alive "$CONTAINER_ENGINE_RUN/dockerd.process"; then
-      CONTAINER_ENGINE_MISSING="${2:-another container engine is running but does not answer at $SYSTEM_SOCKET; name its socket with DOCKER_HOST=unix:///path} (process $rivals; a second container engine would fight over bridges and firewall rules)"
+      CONTAINER_ENGINE_MISSING="${2:-another container engine is running but does not answer at $SYSTEM_SOCKET; name its socket with DOCKER_HOST=unix:///path}"
+      CONTAINER_ENGINE_MISSING+=" (process $rivals; a second container engine would fight over bridges and firewall rules)"
       flock -u "$lock"
       return 0
     fi
@@ -94,7 +96,8 @@ start_container_engine() { # USER [WHY_NOT_ANOTHER]
   else
     container_engine_user "$1"
     unfit=$(container_engine_unfit "$CONTAINER_ENGINE_SOCKET")
-    if [ -n "$unfit" ]; then CONTAINER_ENGINE_MISSING="the container engine started by infra/run cannot be used: $unfit"; else CONTAINER_ENGINE=$CONTAINER_ENGINE_SOCKET; fi
+    if [ -n "$unfit" ]; then CONTAINER_ENGINE_MISSING="the container engine started by infra/run cannot be used: $unfit"
+    else CONTAINER_ENGINE=$CONTAINER_ENGINE_SOCKET; fi
   fi
   flock -u "$lock"
 }

@@ -105,7 +105,9 @@ write_trx() {
 <?xml version="1.0" encoding="utf-8"?>
 <TestRun xmlns="http://microsoft.com/schemas/VisualStudio/TeamTest/2010">
   <Results><UnitTestResult testName="$2" outcome="$outcome" duration="$(printf '%02d:%02d:%02d' $(($4 / 3600)) $(($4 / 60 % 60)) $(($4 % 60)))" /></Results>
-  <ResultSummary outcome="$outcome"><Counters total="1" executed="1" passed="$passed" failed="$failed" error="0" timeout="0" aborted="0" notExecuted="0" /></ResultSummary>
+  <ResultSummary outcome="$outcome">
+    <Counters total="1" executed="1" passed="$passed" failed="$failed" error="0" timeout="0" aborted="0" notExecuted="0" />
+  </ResultSummary>
 </TestRun>
 TRX
 }

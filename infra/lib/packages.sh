@@ -73,7 +73,8 @@ allow_services() {
 need_sdk() {
   local wanted found how
   wanted=$(sed -n 's/.*"version": *"\([^"]*\)".*/\1/p' "$ROOT/global.json" | head -1)
-  how="Get version $wanted or a later ${wanted%??}xx from https://dotnet.microsoft.com/download/dotnet/${wanted%.*} (by script: dotnet-install.sh --version $wanted), and put 'dotnet' on the PATH."
+  how="Get version $wanted or a later ${wanted%??}xx from https://dotnet.microsoft.com/download/dotnet/${wanted%.*}"
+  how+=" (by script: dotnet-install.sh --version $wanted), and put 'dotnet' on the PATH."
   have dotnet || die "the .NET SDK is missing" "$how"
   found=$(cd "$ROOT" && DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_NOLOGO=1 dotnet --version 2>/dev/null) ||
     die "the .NET SDK $wanted is missing (installed: $(dotnet --list-sdks 2>/dev/null | cut -d' ' -f1 | tr '\n' ' '))" "$how"

@@ -92,8 +92,9 @@ SET
 # Mirrors, proxies and certificates for pip and Maven, from the caller's environment and home. Kept for starts that do not set
 # them, such as after a reboot; a call that sets others replaces them.
 keep_clients_settings() {
-  local told file home=''
-  told=$(env | grep -E '^(PIP_[A-Z_]+|(https?|ftp|all|no)_proxy|(HTTPS?|FTP|ALL|NO)_PROXY|MAVEN_OPTS|MAVEN_ARGS|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC)=' | sort || true)
+  local told file home='' names='PIP_[A-Z_]+|(https?|ftp|all|no)_proxy|(HTTPS?|FTP|ALL|NO)_PROXY|MAVEN_OPTS|MAVEN_ARGS'
+  names+='|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC'
+  told=$(env | grep -E "^($names)=" | sort || true)
   for file in .config/pip/pip.conf .pip/pip.conf .netrc .m2/settings.xml; do
     if [ -n "${HOME:-}" ] && [ -e "$HOME/$file" ]; then home=Images__Fetch__Home=$HOME; break; fi
   done

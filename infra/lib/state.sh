@@ -9,7 +9,10 @@ state_names() {
   else STATE=$HOME/.local/share/portal; fi
   case $STATE in /*) ;; *) STATE=$PWD/$STATE ;; esac
   STATE=$(realpath -m "$STATE")
-  case $STATE in / | /var | /var/lib | /home | /root | /tmp | /usr | /etc) die "PORTAL_STATE=$STATE is a system folder" "Use a separate folder, such as /var/lib/portal." ;; esac
+  case $STATE in
+    / | /var | /var/lib | /home | /root | /tmp | /usr | /etc)
+      die "PORTAL_STATE=$STATE is a system folder" "Use a separate folder, such as /var/lib/portal." ;;
+  esac
   ID=
   [ ! -r "$STATE/id" ] || ID=$(cat "$STATE/id")
   [ -z "$ID" ] || names_of_id

@@ -49,7 +49,8 @@ temporary_state() {
 copy_checkout() {
   mkdir -p "$1"
   if [ ! -e "$ROOT/.git" ]; then cp -R "$ROOT/." "$1"; return; fi
-  git -c safe.directory="$ROOT" -C "$ROOT" ls-files -z --cached --others --exclude-standard | (cd "$ROOT" && tar --null -T - --ignore-failed-read -cf -) | tar -xf - -C "$1"
+  git -c safe.directory="$ROOT" -C "$ROOT" ls-files -z --cached --others --exclude-standard |
+    (cd "$ROOT" && tar --null -T - --ignore-failed-read -cf -) | tar -xf - -C "$1"
 }
 
 # start_installation SECONDS [TEMPLATE…]: from a checkout inside a private folder, such as a home; offers these templates, or all.

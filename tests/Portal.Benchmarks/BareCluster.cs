@@ -35,8 +35,8 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
         var made = await Task.WhenAll(wanted.Select(async w =>
         {
             var id = await lab.ContainerEngine.CreateAsync(w, cancel);
-            await lab.ContainerEngine.AskAsync(e => e.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
-            var now = await lab.ContainerEngine.AskAsync(e => e.Containers.InspectContainerAsync(id, cancel), cancel);
+            await lab.ContainerEngine.CallAsync(e => e.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
+            var now = await lab.ContainerEngine.CallAsync(e => e.Containers.InspectContainerAsync(id, cancel), cancel);
             return new NodeStatus(now.Config!.Hostname, "", 1, NodeState.Running, null, false, AddressOf(now), "");
         }));
         await CompleteAsync(counts, made, cancel);
@@ -56,7 +56,7 @@ internal sealed class BareCluster(CloudLab lab, TemplateSpec spec, IReadOnlyList
     public static async Task<IReadOnlyList<ContainerInspectResponse>> OfAsync(CloudLab lab, Guid workspace, CancellationToken cancel) =>
         await Task.WhenAll(
             (await lab.ContainerEngine.ListAsync(lab.Owned.Mine(workspace), cancel))
-                .Select(c => lab.ContainerEngine.AskAsync(e => e.Containers.InspectContainerAsync(c.ID, cancel), cancel)));
+                .Select(c => lab.ContainerEngine.CallAsync(e => e.Containers.InspectContainerAsync(c.ID, cancel), cancel)));
 
     public static RoleSpec NotebookOf(TemplateSpec spec) => spec.Roles.Single(r => r.Token is not null);
 

@@ -38,8 +38,8 @@ internal sealed class BareNotebook : IDisposable
         var start = TimeProvider.System.GetTimestamp();
         await _lab.Get<Networks>().CreateAsync(network, _lab.Owned.Bridge(network), plan.Subnet, egress: false, _lab.Owned.Labels(plan.Workspace, 1), cancel);
         var container = await _lab.ContainerEngine.CreateAsync(wanted, cancel);
-        await _lab.ContainerEngine.AskAsync(e => e.Containers.StartContainerAsync(container, new ContainerStartParameters(), cancel), cancel);
-        var now = await _lab.ContainerEngine.AskAsync(e => e.Containers.InspectContainerAsync(container, cancel), cancel);
+        await _lab.ContainerEngine.CallAsync(e => e.Containers.StartContainerAsync(container, new ContainerStartParameters(), cancel), cancel);
+        var now = await _lab.ContainerEngine.CallAsync(e => e.Containers.InspectContainerAsync(container, cancel), cancel);
         var address = now.NetworkSettings!.Networks!.Values.Single().IPAddress;
         await _client.AnswersAsync(address, cancel);
         var answer = TimeProvider.System.GetElapsedTime(start);

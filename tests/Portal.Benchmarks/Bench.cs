@@ -111,7 +111,7 @@ internal sealed class Bench : IAsyncDisposable
                     ? row.GetFieldValue<DateTimeOffset>(1)
                     : throw new InvalidOperationException($"A run ended as {row.GetString(0)}: {(await row.IsDBNullAsync(2, cancel) ? "" : row.GetString(2))}");
             if (TimeProvider.System.GetElapsedTime(start) > Settles)
-                throw new TimeoutException($"A run did not end within {Settles.TotalMinutes} minutes. Jobs said: {It.Jobs.LastWords}");
+                throw new TimeoutException($"A run did not end within {Settles.TotalMinutes} minutes. Jobs said: {It.Jobs.LastOutput}");
         }
     }
 

@@ -58,8 +58,8 @@ internal sealed class NotebookClient : IDisposable
             if (kind == "error")
                 throw new InvalidOperationException($"The baseline kernel failed: {content.GetProperty("ename")}: {content.GetProperty("evalue")}");
             if (kind != "execute_result") continue;
-            var said = content.GetProperty("data").GetProperty("text/plain").GetString();
-            if (said != value) throw new InvalidOperationException($"The baseline kernel returned {said} instead of {value}.");
+            var output = content.GetProperty("data").GetProperty("text/plain").GetString();
+            if (output != value) throw new InvalidOperationException($"The baseline kernel returned {output} instead of {value}.");
             using var ended = await _http.DeleteAsync(new Uri($"http://{address}:{Port}/api/kernels/{id}"), either.Token); // as the product's proof does
             return;
         }

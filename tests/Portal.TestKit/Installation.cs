@@ -186,7 +186,7 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
         catch (OperationCanceledException e)
         {
             Kill();
-            throw new TimeoutException($"{program} still ran after {deadline.TotalSeconds:F0} s: {LastWords}", e);
+            throw new TimeoutException($"{program} still ran after {deadline.TotalSeconds:F0} s: {LastOutput}", e);
         }
     }
 
@@ -210,7 +210,7 @@ public sealed class Child(string program, string log, IReadOnlyDictionary<string
         if (!Runs) throw new InvalidOperationException($"{program} ended with {_process?.ExitCode}: {string.Join('\n', _lines.TakeLast(30))}");
     }
 
-    public string LastWords => string.Join('\n', _lines.TakeLast(30));
+    public string LastOutput => string.Join('\n', _lines.TakeLast(30));
 
     private void Keep(object sender, DataReceivedEventArgs e)
     {

@@ -8,7 +8,7 @@ public sealed class AvailabilityTests
         new("notebook", "Notebook", "", "jupyter", "1", [], [new("notebook", "python", [], new Dictionary<string, string>(StringComparer.Ordinal), null)], []);
 
     private static Dictionary<string, ImageRow> Images(ImageState state) =>
-        new(StringComparer.Ordinal) { ["python"] = new() { Name = "python", State = state, Percent = 40, Says = "no space left" } };
+        new(StringComparer.Ordinal) { ["python"] = new() { Name = "python", State = state, Percent = 40, Message = "no space left" } };
 
     [Fact]
     public void Reason_ImageReady_IsNone() => Availability.Reason(Spec, [], Images(ImageState.Ready)).ShouldBeNull();
@@ -24,7 +24,7 @@ public sealed class AvailabilityTests
     public void Reason_ImageFailed_LeavesTheRemedyToTheOperators()
     {
         var images = Images(ImageState.Failed);
-        (images["python"].Says, images["python"].Remedy) =
+        (images["python"].Message, images["python"].Remedy) =
             ("Packages: spark is missing, and pip cannot fetch it: no package server responds.", "Name a mirror in /etc/pip.conf.");
 
         Availability.Reason(Spec, [], images).ShouldBe(
@@ -38,7 +38,7 @@ public sealed class AvailabilityTests
 
     [Fact]
     public void Reason_CloudThatIsUnavailable_ComesFirst() =>
-        Availability.Reason(Spec, [new() { Name = "engine", Ok = false, Says = "It does not answer.", Remedy = "Start it." }], Images(ImageState.Building))
+        Availability.Reason(Spec, [new() { Name = "engine", Ok = false, Message = "It does not answer.", Remedy = "Start it." }], Images(ImageState.Building))
             .ShouldBe("It does not answer. Start it.");
 
     /// <summary>Pages show the remedy after the cause: two sentences.</summary>

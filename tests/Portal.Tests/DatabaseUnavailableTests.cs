@@ -14,7 +14,7 @@ public sealed class DatabaseUnavailableTests
     [InlineData("57P03")]
     [InlineData("53300")]
     [InlineData("08006")]
-    public void Server_StoppingStartingOrFull_IsUnavailable(string state) => DatabaseUnavailable.Is(Said(state)).ShouldBeTrue();
+    public void Server_StoppingStartingOrFull_IsUnavailable(string state) => DatabaseUnavailable.Is(Error(state)).ShouldBeTrue();
 
     [Theory]
     [InlineData("23505")] // taken
@@ -24,15 +24,15 @@ public sealed class DatabaseUnavailableTests
     [InlineData("53100")] // its disk is full
     public void Server_ThatAnswers_IsNot(string state)
     {
-        DatabaseUnavailable.Is(Said(state)).ShouldBeFalse();
-        DatabaseUnavailable.Is(new DbUpdateException("wrapped", Said(state))).ShouldBeFalse();
+        DatabaseUnavailable.Is(Error(state)).ShouldBeFalse();
+        DatabaseUnavailable.Is(new DbUpdateException("wrapped", Error(state))).ShouldBeFalse();
     }
 
     [Fact]
     public void Connection_CutRefusedOrNotHadInTime_IsUnavailableHoweverItIsWrapped()
     {
         Exception[] causes =
-            [new SocketException((int)SocketError.ConnectionRefused), new IOException("cut"), new TimeoutException("none free"), Said("57P01")];
+            [new SocketException((int)SocketError.ConnectionRefused), new IOException("cut"), new TimeoutException("none free"), Error("57P01")];
         foreach (var cause in causes)
         {
             var connection = new NpgsqlException("failed", cause);
@@ -50,5 +50,5 @@ public sealed class DatabaseUnavailableTests
         foreach (var other in others) DatabaseUnavailable.Is(other).ShouldBeFalse();
     }
 
-    private static PostgresException Said(string state) => new("said", "FATAL", "FATAL", state);
+    private static PostgresException Error(string state) => new("error", "FATAL", "FATAL", state);
 }

@@ -93,9 +93,9 @@ public sealed class TemplateFileTests
     {
         foreach (var file in Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Catalog", "Templates"), "template.yaml", SearchOption.AllDirectories))
         {
-            var said = File.ReadLines(file).First().Split("$schema=");
-            said.Length.ShouldBe(2, file);
-            File.Exists(Path.Combine(Path.GetDirectoryName(file)!, said[1])).ShouldBeTrue(file);
+            var parts = File.ReadLines(file).First().Split("$schema=");
+            parts.Length.ShouldBe(2, file);
+            File.Exists(Path.Combine(Path.GetDirectoryName(file)!, parts[1])).ShouldBeTrue(file);
         }
     }
 
@@ -189,7 +189,7 @@ public sealed class TemplateFileTests
         engine: Engine
         version: 4.1
         sizes:
-          - {id: s, title: Small, says: Little., vcpu: 1, memoryMib: 512}
+          - {id: s, title: Small, description: Little., vcpu: 1, memoryMib: 512}
         roles:
           - {name: notebook, image: python, command: [start-notebook], token: TOKEN, environment: {A: 1, B: true, C: "x: y"}}
           - {name: keeper, image: python, command: [keep], count: 3}
@@ -205,7 +205,7 @@ public sealed class TemplateFileTests
             registered: [{id: workers, title: Workers, role: notebook, port: 8787, path: /json, value: workers}]
             drain: {role: notebook, command: [leave, "{node}", 7], minutes: 3}
         apps:
-          - {id: lab, title: Notebook, says: Lab, role: notebook, port: 8888, path: /lab, kernels: true}
+          - {id: lab, title: Notebook, description: Lab, role: notebook, port: 8888, path: /lab, kernels: true}
           - {id: node, title: Node, role: worker, port: 8042, health: /ws}
         parameters:
           - {id: cores, title: Cores, help: How many., type: number, env: CORES, default: 4, min: 1, max: 8.5}
@@ -214,7 +214,7 @@ public sealed class TemplateFileTests
              when: {parameter: deep, is: true}}
           - {id: word, title: Word, type: text, env: WORD, default: abc, longest: 5, pattern: "[a-z]+"}
         presets:
-          - {id: big, title: Big, says: Much., size: s, workers: 3, parameters: {cores: 6}}
+          - {id: big, title: Big, description: Much., size: s, workers: 3, parameters: {cores: 6}}
         counts:
           - {id: tasks, title: Tasks, role: notebook, port: 8787, path: /json, value: tasks, busy: true}
         """;

@@ -24,13 +24,14 @@ internal static class MapHelpers
     }
 
     /// <summary>Names and values as one jsonb object.</summary>
-    public static PropertyBuilder<IReadOnlyDictionary<string, string>> IsWords(this PropertyBuilder<IReadOnlyDictionary<string, string>> property)
+    public static PropertyBuilder<IReadOnlyDictionary<string, string>> IsJsonObject(this PropertyBuilder<IReadOnlyDictionary<string, string>> property)
     {
         property.HasColumnType("jsonb").HasDefaultValueSql("'{}'").Metadata.SetMaxLength(null);
         return property.HasConversion(
-            words => JsonSerializer.Serialize(words, JsonSerializerOptions.Web),
+            values => JsonSerializer.Serialize(values, JsonSerializerOptions.Web),
             text => JsonSerializer.Deserialize<Dictionary<string, string>>(text, JsonSerializerOptions.Web)!,
-            new ValueComparer<IReadOnlyDictionary<string, string>>((a, b) => a!.Count == b!.Count && !a.Except(b).Any(), words => words.Count, words => words));
+            new ValueComparer<IReadOnlyDictionary<string, string>>(
+                (a, b) => a!.Count == b!.Count && !a.Except(b).Any(), values => values.Count, values => values));
     }
 
     public const string Now = "clock_timestamp()";

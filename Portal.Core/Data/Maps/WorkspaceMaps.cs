@@ -16,7 +16,7 @@ internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
         builder.Property(w => w.Slug).HasMaxLength(10);
         builder.Property(w => w.Name).HasMaxLength(40);
         builder.Property(w => w.SizeId).HasMaxLength(20);
-        builder.Property(w => w.Parameters).IsWords();
+        builder.Property(w => w.Parameters).IsJsonObject();
         builder.Property(w => w.Workers).HasDefaultValue(0);
         builder.NotWrittenHere(w => w.ActiveAt);
         builder.NotWrittenHere(w => w.ActiveBy);
@@ -108,7 +108,7 @@ internal sealed class RunMap : IEntityTypeConfiguration<Run>
         builder.NotWrittenHere(r => r.LeaseUntil);
         builder.NotWrittenHere(r => r.Owner);
         builder.NotWrittenHere(r => r.Attempts, "0");
-        builder.NotWrittenHere(r => r.Said);
+        builder.NotWrittenHere(r => r.Message);
         builder.NotWrittenHere(r => r.Cause);
         builder.NotWrittenHere(r => r.Remedy);
         builder.NotWrittenHere(r => r.FailedStep);

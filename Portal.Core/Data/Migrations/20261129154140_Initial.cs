@@ -48,7 +48,7 @@ namespace Portal.Core.Data.Migrations
                 {
                     name = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     ok = table.Column<bool>(type: "boolean", nullable: false),
-                    says = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
+                    message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
                     remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
                 },
@@ -67,7 +67,7 @@ namespace Portal.Core.Data.Migrations
                     tag = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     image_id = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     percent = table.Column<int>(type: "integer", nullable: false),
-                    says = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
+                    message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     updated_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
                 },
@@ -141,7 +141,7 @@ namespace Portal.Core.Data.Migrations
                 {
                     template_id = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     deprecated = table.Column<bool>(type: "boolean", nullable: false),
-                    says = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
+                    reason = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     changed_by = table.Column<Guid>(type: "uuid", nullable: true),
                     changed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
                 },
@@ -617,7 +617,7 @@ namespace Portal.Core.Data.Migrations
                     lease_until = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     owner = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     attempts = table.Column<int>(type: "integer", nullable: false, defaultValueSql: "0"),
-                    said = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
+                    message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     cause = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     failed_step = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: true),

@@ -226,6 +226,11 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("character varying(4000)")
                         .HasColumnName("image_id");
 
+                    b.Property<string>("Message")
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("message");
+
                     b.Property<int>("Percent")
                         .HasColumnType("integer")
                         .HasColumnName("percent");
@@ -234,11 +239,6 @@ namespace Portal.Core.Data.Migrations
                         .HasMaxLength(4000)
                         .HasColumnType("character varying(4000)")
                         .HasColumnName("remedy");
-
-                    b.Property<string>("Says")
-                        .HasMaxLength(4000)
-                        .HasColumnType("character varying(4000)")
-                        .HasColumnName("says");
 
                     b.Property<string>("State")
                         .IsRequired()
@@ -333,10 +333,10 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("boolean")
                         .HasColumnName("deprecated");
 
-                    b.Property<string>("Says")
+                    b.Property<string>("Reason")
                         .HasMaxLength(4000)
                         .HasColumnType("character varying(4000)")
-                        .HasColumnName("says");
+                        .HasColumnName("reason");
 
                     b.HasKey("TemplateId")
                         .HasName("pk_template_offers");
@@ -662,6 +662,12 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("character varying(40)")
                         .HasColumnName("name");
 
+                    b.Property<string>("Message")
+                        .IsRequired()
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("message");
+
                     b.Property<bool>("Ok")
                         .HasColumnType("boolean")
                         .HasColumnName("ok");
@@ -670,12 +676,6 @@ namespace Portal.Core.Data.Migrations
                         .HasMaxLength(4000)
                         .HasColumnType("character varying(4000)")
                         .HasColumnName("remedy");
-
-                    b.Property<string>("Says")
-                        .IsRequired()
-                        .HasMaxLength(4000)
-                        .HasColumnType("character varying(4000)")
-                        .HasColumnName("says");
 
                     b.Property<DateTimeOffset>("SeenAt")
                         .HasColumnType("timestamp with time zone")
@@ -1124,6 +1124,12 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("lease_until");
 
+                    b.Property<string>("Message")
+                        .ValueGeneratedOnAdd()
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("message");
+
                     b.Property<int>("Number")
                         .HasColumnType("integer")
                         .HasColumnName("number");
@@ -1157,12 +1163,6 @@ namespace Portal.Core.Data.Migrations
                         .HasMaxLength(4000)
                         .HasColumnType("character varying(4000)")
                         .HasColumnName("remedy");
-
-                    b.Property<string>("Said")
-                        .ValueGeneratedOnAdd()
-                        .HasMaxLength(4000)
-                        .HasColumnType("character varying(4000)")
-                        .HasColumnName("said");
 
                     b.Property<string>("SizeId")
                         .HasMaxLength(20)

@@ -62,7 +62,7 @@ public sealed partial class ClusterLook(ContainerEngine containerEngine, Network
         if (!_outOfMemory.TryGetValue(id, out var known))
         {
             await ContainerEngineTasks.IfThereAsync(async () =>
-                known = (await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel)).State?.OOMKilled ?? false);
+                known = (await containerEngine.CallAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel)).State?.OOMKilled ?? false);
             _outOfMemory[id] = known;
         }
 

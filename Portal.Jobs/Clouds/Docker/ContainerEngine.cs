@@ -29,11 +29,11 @@ public sealed class ContainerEngine(string socket) : IDisposable
     public string Socket { get; } = socket;
 
     /// <summary>Every call goes through here, so that every fault is translated in one place.</summary>
-    public async Task<T> AskAsync<T>(Func<DockerClient, Task<T>> call, CancellationToken cancel) =>
+    public async Task<T> CallAsync<T>(Func<DockerClient, Task<T>> call, CancellationToken cancel) =>
         await TranslateAsync(async line => await call(line.Client), cancel);
 
-    /// <inheritdoc cref="AskAsync{T}"/>
-    public Task AskAsync(Func<DockerClient, Task> call, CancellationToken cancel) => AskAsync(async c => { await call(c); return true; }, cancel);
+    /// <inheritdoc cref="CallAsync{T}"/>
+    public Task CallAsync(Func<DockerClient, Task> call, CancellationToken cancel) => CallAsync(async c => { await call(c); return true; }, cancel);
 
     /// <summary>A raw call over the same connections. With <paramref name="stream"/> it returns at
     /// the response head, and the caller disposes the response.</summary>
@@ -56,14 +56,14 @@ public sealed class ContainerEngine(string socket) : IDisposable
     }, cancel);
 
     /// <summary>In parallel, but with at most four heavy calls over all clusters, and up to 64 calls that only wait.</summary>
-    public Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> act, CancellationToken cancel, bool waitsOnly = false) =>
+    public Task EachAsync<T>(IEnumerable<T> items, Func<T, Task> action, CancellationToken cancel, bool waitsOnly = false) =>
         Task.WhenAll(items.Select(async item =>
     {
         var lanes = waitsOnly ? _waits : _lanes;
         await lanes.WaitAsync(cancel);
         try
         {
-            await act(item);
+            await action(item);
         }
         finally
         {

@@ -30,23 +30,23 @@ public static class ContainerEngineFaults
     /// <summary>The status alone is ambiguous: 403 is mostly "in use", 404 on start may be the network or the image, 500 may be a full disk.</summary>
     public static CloudException FromAnswer(HttpStatusCode status, string message, Exception? cause = null)
     {
-        bool Says(string words) => message.Contains(words, StringComparison.OrdinalIgnoreCase);
+        bool Mentions(string text) => message.Contains(text, StringComparison.OrdinalIgnoreCase);
         return (int)status switch
         {
-            400 when Says("client version") =>
+            400 when Mentions("client version") =>
                 Make(CloudFault.Broken, message, "The container engine was replaced by another version: the next call will use that one.", cause),
-            _ when Says("no space left") || Says("disk quota exceeded") =>
+            _ when Mentions("no space left") || Mentions("disk quota exceeded") =>
                 Make(CloudFault.Full, message, "Free up disk space in the container engine's data folder.", cause),
-            _ when Says("non-overlapping IPv4") || Says("no available IPv4") =>
+            _ when Mentions("non-overlapping IPv4") || Mentions("no available IPv4") =>
                 Make(CloudFault.Full, message, "Give the portal a larger address pool (Clouds:Docker:Pool).", cause),
-            _ when Says("overlaps") =>
+            _ when Mentions("overlaps") =>
                 Make(CloudFault.AddressesTaken, message, "Another installation on this host took these addresses first: the portal will use others.", cause),
-            404 => Make(CloudFault.Missing, message, Says("image") ? "Build the image first." : "Check again: it no longer exists.", cause),
+            404 => Make(CloudFault.Missing, message, Mentions("image") ? "Build the image first." : "Check again: it no longer exists.", cause),
             409 => Make(CloudFault.Conflict, message, "Check again, then retry.", cause),
-            403 when Says("active endpoints") || Says("in use") || Says("bridge name") || Says("already exists")
+            403 when Mentions("active endpoints") || Mentions("in use") || Mentions("bridge name") || Mentions("already exists")
                 => Make(CloudFault.Conflict, message, "Something else is using this network, address or name: check again, or use another one.", cause),
             400 or 403 => Make(CloudFault.Refused, message, "The container engine does not allow this request: fix the template.", cause),
-            _ when Says("address already in use") => Make(CloudFault.Conflict, message, "Something else is using this address: use another one.", cause),
+            _ when Mentions("address already in use") => Make(CloudFault.Conflict, message, "Something else is using this address: use another one.", cause),
             _ => Make(CloudFault.Broken, message, "Read the log of the container engine.", cause),
         };
     }

@@ -58,7 +58,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
 
     public void Dispose() => _one.Dispose();
 
-    private Task<SystemInfoResponse> InfoAsync(CancellationToken cancel) => containerEngine.AskAsync(c => c.System.GetSystemInfoAsync(cancel), cancel);
+    private Task<SystemInfoResponse> InfoAsync(CancellationToken cancel) => containerEngine.CallAsync(c => c.System.GetSystemInfoAsync(cancel), cancel);
 
     private static string? Lacking(SystemInfoResponse info)
     {
@@ -76,7 +76,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         {
             ["reference"] = new Dictionary<string, bool>(StringComparer.Ordinal) { ["portal/*"] = true }
         };
-        var images = await containerEngine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters { Filters = filters }, cancel), cancel);
+        var images = await containerEngine.CallAsync(c => c.Images.ListImagesAsync(new ImagesListParameters { Filters = filters }, cancel), cancel);
         return images.MaxBy(i => i.Created)?.ID
             ?? throw ContainerEngineFaults.Make(CloudFault.Unavailable, "it has not been probed yet: there is no image to probe it with",
                 "The first image is being built; see the catalogue for its progress.");
@@ -113,7 +113,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
             var wanted = recipe.Describe($"portal-{owned.Id}-probe", network, owned.Labels("probe"), node, profile);
             wanted.Entrypoint = ["/usr/bin/env"];
             var id = await containerEngine.CreateAsync(wanted, cancel);
-            await containerEngine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
+            await containerEngine.CallAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
             Judge(await HearAsync(id, cancel));
         }
         finally
@@ -146,10 +146,10 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
     /// <summary>The container's answer to a connection from the web account.</summary>
     private async Task<string> HearAsync(string id, CancellationToken cancel)
     {
-        var (start, said) = (time.GetTimestamp(), "");
+        var (start, output) = (time.GetTimestamp(), "");
         while (time.GetElapsedTime(start) < Patience)
         {
-            var now = await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel);
+            var now = await containerEngine.CallAsync(c => c.Containers.InspectContainerAsync(id, cancel), cancel);
             if (now.State is { Running: false })
             {
                 var log = await NodeLogs.TailAsync(containerEngine, id, 3, time, cancel);
@@ -158,33 +158,34 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
             }
 
             if (now.NetworkSettings?.Networks?.Values.FirstOrDefault()?.IPAddress is { Length: > 0 } address
-                && (said = await ConnectAsync(address, cancel)).Contains("end of probe", StringComparison.Ordinal))
+                && (output = await ConnectAsync(address, cancel)).Contains("end of probe", StringComparison.Ordinal))
             {
-                return said;
+                return output;
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(200), time, cancel);
         }
 
-        Refuse($"the probe container cannot be reached from {(options.ProbeUser.Length > 0 ? $"the account {options.ProbeUser}" : "this process")}: {said}"
+        Refuse($"the probe container cannot be reached from {(options.ProbeUser.Length > 0 ? $"the account {options.ProbeUser}" : "this process")}: {output}"
             + "|Use a container engine on this host, and allow local processes to reach its bridges.");
-        return said;
+        return output;
     }
 
     private async Task<string> ConnectAsync(string address, CancellationToken cancel)
     {
-        const string Ask = "exec 3<>\"/dev/tcp/$0/$1\" && cat <&3";
+        const string Command = "exec 3<>\"/dev/tcp/$0/$1\" && cat <&3";
         string[] asWeb = options.ProbeUser.Length > 0 && Environment.IsPrivilegedProcess
             ? ["setpriv", $"--reuid={options.ProbeUser}", "--regid=65534", "--clear-groups"]
             : ["env"];
-        var said = await Tool.RunAsync(ContainerEngineFaults.Service, asWeb[0],
-            [.. asWeb[1..], "timeout", "5", "bash", "-c", Ask, address, Port.ToString(CultureInfo.InvariantCulture)], TimeSpan.FromSeconds(10), time, cancel);
-        return $"{said.Output} {said.Complaint}";
+        var result = await Tool.RunAsync(ContainerEngineFaults.Service, asWeb[0],
+            [.. asWeb[1..], "timeout", "5", "bash", "-c", Command, address, Port.ToString(CultureInfo.InvariantCulture)], TimeSpan.FromSeconds(10), time,
+            cancel);
+        return $"{result.Output} {result.Complaint}";
     }
 
-    private static void Judge(string said)
+    private static void Judge(string output)
     {
-        var lines = said.Split('\n', StringSplitOptions.TrimEntries);
+        var lines = output.Split('\n', StringSplitOptions.TrimEntries);
         Must("root read-only", "its root file system is writable");
         Must("namespaces refused", "it lets a container create user namespaces");
         Must("capabilities 0000000000000000", "it lets a container keep capabilities");

@@ -7,11 +7,11 @@ namespace Portal.Jobs.Clouds.Docker;
 public static class ContainerEngineTasks
 {
     /// <summary>Concurrent removals, and one that comes too late, are not faults.</summary>
-    public static async Task IfThereAsync(Func<Task> act)
+    public static async Task IfThereAsync(Func<Task> action)
     {
         try
         {
-            await act();
+            await action();
         }
         catch (CloudException e)
             when (e.Fault == CloudFault.Missing || (e.Fault == CloudFault.Conflict && e.Message.Contains("already in progress", StringComparison.Ordinal)))
@@ -27,13 +27,13 @@ public static class ContainerEngineTasks
     /// A query about one container of many. A container engine may never answer for one that hangs: what does not arrive in time, or fails, stays
     /// unknown this time (default), so that it does not delay the others.
     /// </summary>
-    public static async Task<T?> OfOneAsync<T>(TimeProvider time, Func<CancellationToken, Task<T?>> ask, CancellationToken cancel)
+    public static async Task<T?> OfOneAsync<T>(TimeProvider time, Func<CancellationToken, Task<T?>> read, CancellationToken cancel)
     {
         using var late = new CancellationTokenSource(PatienceWithOne, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, late.Token);
         try
         {
-            return await ask(either.Token);
+            return await read(either.Token);
         }
         catch (Exception e) when (e is CloudException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
         {
@@ -44,7 +44,7 @@ public static class ContainerEngineTasks
     /// <summary>Creates a container; refuses if the container engine would ignore one of its limits.</summary>
     public static async Task<string> CreateAsync(this ContainerEngine containerEngine, CreateContainerParameters wanted, CancellationToken cancel)
     {
-        var made = await containerEngine.AskAsync(c => c.Containers.CreateContainerAsync(wanted, cancel), cancel);
+        var made = await containerEngine.CallAsync(c => c.Containers.CreateContainerAsync(wanted, cancel), cancel);
         if (made.Warnings is not { Count: > 0 } warnings)
         {
             return made.ID;
@@ -57,16 +57,16 @@ public static class ContainerEngineTasks
 
     public static Task RemoveAsync(this ContainerEngine containerEngine, string container, CancellationToken cancel) =>
         IfThereAsync(() =>
-            containerEngine.AskAsync(c =>
+            containerEngine.CallAsync(c =>
                 c.Containers.RemoveContainerAsync(container, new ContainerRemoveParameters { Force = true, RemoveVolumes = true }, cancel), cancel));
 
     public static async Task<IList<ContainerListResponse>> ListAsync(this ContainerEngine containerEngine,
         IDictionary<string, IDictionary<string, bool>> filters, CancellationToken cancel) =>
-        await containerEngine.AskAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters { All = true, Filters = filters }, cancel), cancel);
+        await containerEngine.CallAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters { All = true, Filters = filters }, cancel), cancel);
 }
 
 /// <summary>Unlike Progress&lt;T&gt;, which passes reports to the thread pool and so changes their order, this one calls synchronously.</summary>
-public sealed class SynchronousProgress<T>(Action<T> act) : IProgress<T>
+public sealed class SynchronousProgress<T>(Action<T> action) : IProgress<T>
 {
-    public void Report(T value) => act(value);
+    public void Report(T value) => action(value);
 }

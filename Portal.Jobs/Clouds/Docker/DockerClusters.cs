@@ -72,7 +72,7 @@ public sealed class DockerClusters(
                 if (ClusterLook.StateOf(c) == NodeState.Running)
                 {
                     await ContainerEngineTasks.IfThereAsync(() =>
-                        containerEngine.AskAsync(e =>
+                        containerEngine.CallAsync(e =>
                             e.Containers.StopContainerAsync(c.ID, new ContainerStopParameters { WaitBeforeKillSeconds = GraceSeconds }, both.Token),
                             both.Token));
                 }
@@ -157,7 +157,7 @@ public sealed class DockerClusters(
 
     private async Task StartAsync(string id, CancellationToken cancel) =>
         // false if it is already running
-        await containerEngine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
+        await containerEngine.CallAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
 
     private async Task<string> CreateAsync(CreateContainerParameters wanted, CancellationToken cancel)
     {
@@ -171,7 +171,7 @@ public sealed class DockerClusters(
             // A name is taken before its container becomes visible: then the conflict remains, and a later check resolves it.
             ContainerInspectResponse? other = null;
             await ContainerEngineTasks.IfThereAsync(async () =>
-                other = await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
+                other = await containerEngine.CallAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
             if (other?.Config?.Labels is { } labels && labels.TryGetValue(Owned.State, out var state) && state == wanted.Labels[Owned.State]
                 && labels.TryGetValue(Owned.Installation, out var installation) && installation == owned.Id)
             {

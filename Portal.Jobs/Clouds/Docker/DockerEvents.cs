@@ -100,10 +100,10 @@ internal sealed class DockerEvents(ContainerEngine containerEngine, Owned owned,
             _seen.RemoveWhere(s => s.At < _mark - 2 * Second);
         }
 
-        var said = m.Actor.Attributes;
-        return Meaning(m.Action) is { } what && ClusterLook.WorkspaceOf(said) is var workspace && workspace != Guid.Empty
-            ? new ClusterEvent(what, workspace, ClusterLook.NodeOf(said),
-                said.TryGetValue("exitCode", out var code) ? int.Parse(code, CultureInfo.InvariantCulture) : null, ClusterLook.GenerationOf(said))
+        var attributes = m.Actor.Attributes;
+        return Meaning(m.Action) is { } what && ClusterLook.WorkspaceOf(attributes) is var workspace && workspace != Guid.Empty
+            ? new ClusterEvent(what, workspace, ClusterLook.NodeOf(attributes),
+                attributes.TryGetValue("exitCode", out var code) ? int.Parse(code, CultureInfo.InvariantCulture) : null, ClusterLook.GenerationOf(attributes))
             : null;
     }
 

@@ -68,15 +68,15 @@ public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
         Wrong(options.HomeMib is < 1 or > 65536, nameof(options.HomeMib), "must be 1 to 65536 MiB");
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
 
-        static bool IsEgressProxy(string words, IPNetwork pool) =>
-            IPEndPoint.TryParse(words, out var at) && at.Port > 0 && at.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork && at.ToString() == words
+        static bool IsEgressProxy(string value, IPNetwork pool) =>
+            IPEndPoint.TryParse(value, out var at) && at.Port > 0 && at.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork && at.ToString() == value
             && !IPAddress.IsLoopback(at.Address) && !at.Address.Equals(IPAddress.Any) && (pool.PrefixLength == 0 || !pool.Contains(at.Address));
 
-        void Wrong(bool so, string field, string words)
+        void Wrong(bool so, string field, string requirement)
         {
             if (so)
             {
-                wrong.Add($"{DockerOptions.Section}:{field} {words}.");
+                wrong.Add($"{DockerOptions.Section}:{field} {requirement}.");
             }
         }
     }

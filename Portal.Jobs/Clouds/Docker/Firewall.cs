@@ -78,7 +78,7 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         return older ? "-legacy" : throw Refused(usual.InOneLine, null);
     }
 
-    private async Task<Tool.Said> RunAsync(string tool, IEnumerable<string> arguments, CancellationToken cancel)
+    private async Task<Tool.Result> RunAsync(string tool, IEnumerable<string> arguments, CancellationToken cancel)
     {
         try
         {
@@ -90,7 +90,7 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         }
     }
 
-    private static CloudException Refused(string words, Exception? cause) =>
-        ContainerEngineFaults.Make(CloudFault.Refused, $"the host's firewall cannot be set: {words}",
+    private static CloudException Refused(string message, Exception? cause) =>
+        ContainerEngineFaults.Make(CloudFault.Refused, $"the host's firewall cannot be set: {message}",
         "Install iptables and run Portal.Jobs as root: without these rules containers could reach the host, so nothing is launched.", cause);
 }

@@ -2,9 +2,9 @@ using System.Net;
 
 namespace Portal.Jobs.Clouds.Docker;
 
-/// <param name="Words">Match and target; each rule contains the prefix of the bridges.</param>
+/// <param name="Specification">Match and target; each rule contains the prefix of the bridges.</param>
 /// <param name="Six">Whether it is for IPv6.</param>
-public sealed record FirewallRule(string Chain, string[] Words, string Table = "filter", bool Six = false)
+public sealed record FirewallRule(string Chain, string[] Specification, string Table = "filter", bool Six = false)
 {
     /// <summary>The program that manages the rule, with nftables.</summary>
     public string Tool => Six ? "ip6tables" : "iptables";
@@ -13,7 +13,7 @@ public sealed record FirewallRule(string Chain, string[] Words, string Table = "
     /// <param name="verb">Such as -C, -D, or -I with the position.</param>
     /// <param name="chain">A chain other than the rule's own.</param>
     public string[] Arguments(string verb, string? chain = null) =>
-        [.. Firewall.Waiting, "-t", Table, verb, chain ?? Chain, .. verb == "-I" ? ["1"] : (string[])[], .. Words];
+        [.. Firewall.Waiting, "-t", Table, verb, chain ?? Chain, .. verb == "-I" ? ["1"] : (string[])[], .. Specification];
 }
 
 /// <summary>The rules that an installation's bridges need. They match the prefix of bridge names,

@@ -41,11 +41,11 @@ public sealed class Networks(ContainerEngine containerEngine)
     }
 
     public async Task<IList<NetworkResponse>> ListAsync(IDictionary<string, IDictionary<string, bool>>? filters, CancellationToken cancel) =>
-        await containerEngine.AskAsync(c =>
+        await containerEngine.CallAsync(c =>
             c.Networks.ListNetworksAsync(
                 new NetworksListParameters { Filters = filters ?? new Dictionary<string, IDictionary<string, bool>>(StringComparer.Ordinal) }, cancel), cancel);
 
     /// <summary>Already gone counts as success.</summary>
     public Task RemoveAsync(string id, CancellationToken cancel) =>
-        ContainerEngineTasks.IfThereAsync(() => containerEngine.AskAsync(c => c.Networks.DeleteNetworkAsync(id, cancel), cancel));
+        ContainerEngineTasks.IfThereAsync(() => containerEngine.CallAsync(c => c.Networks.DeleteNetworkAsync(id, cancel), cancel));
 }

@@ -19,7 +19,7 @@ internal static class NodeCommand
     {
         try
         {
-            return await containerEngine.AskAsync(async c =>
+            return await containerEngine.CallAsync(async c =>
             {
                 var wanted = new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = [.. command] };
                 var made = await c.Exec.CreateContainerExecAsync(container, wanted, cancel);
@@ -32,8 +32,8 @@ internal static class NodeCommand
                 }
 
                 var ended = await c.Exec.InspectContainerExecAsync(made.ID, cancel);
-                var said = Encoding.UTF8.GetString(all.GetBuffer(), 0, (int)all.Length);
-                return new CommandResult((int)(ended.ExitCode ?? -1), string.Join('\n', ForeignText.Lines(said, LastLines)));
+                var text = Encoding.UTF8.GetString(all.GetBuffer(), 0, (int)all.Length);
+                return new CommandResult((int)(ended.ExitCode ?? -1), string.Join('\n', ForeignText.Lines(text, LastLines)));
             }, cancel);
         }
         catch (ReadLimitException e)

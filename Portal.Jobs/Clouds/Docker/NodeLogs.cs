@@ -30,7 +30,7 @@ public static class NodeLogs
             };
         try
         {
-            return await containerEngine.AskAsync(async c =>
+            return await containerEngine.CallAsync(async c =>
             {
                 using var stream = await c.Containers.GetContainerLogsAsync(container, parameters, cancel);
                 return ForeignText.Lines(await ReadAsync(stream, clock, cancel), lines);
@@ -63,18 +63,18 @@ public static class NodeLogs
             };
         MultiplexedStream? opened = null;
         await ContainerEngineTasks.IfThereAsync(async () =>
-            opened = await containerEngine.AskAsync(c => c.Containers.GetContainerLogsAsync(container, parameters, cancel), cancel));
+            opened = await containerEngine.CallAsync(c => c.Containers.GetContainerLogsAsync(container, parameters, cancel), cancel));
         if (opened is null) yield break;
         using var stream = opened;
-        var (said, complained) = (new LogLines(), new LogLines());
+        var (output, errors) = (new LogLines(), new LogLines());
         var buffer = new byte[64 * 1024];
         while (await NextAsync(stream, buffer, cancel) is { EOF: false } read)
         {
-            foreach (var line in (read.Target is MultiplexedStream.TargetStream.StandardError ? complained : said).Add(buffer.AsSpan(0, read.Count)))
+            foreach (var line in (read.Target is MultiplexedStream.TargetStream.StandardError ? errors : output).Add(buffer.AsSpan(0, read.Count)))
                 yield return line;
         }
 
-        foreach (var line in said.End().Concat(complained.End())) yield return line;
+        foreach (var line in output.End().Concat(errors.End())) yield return line;
     }
 
     private static async Task<MultiplexedStream.ReadResult> NextAsync(MultiplexedStream stream, byte[] buffer, CancellationToken cancel)

@@ -91,7 +91,7 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
         var killed = false;
         await ContainerEngineTasks.IfThereAsync(async () =>
         {
-            await containerEngine.AskAsync(c =>
+            await containerEngine.CallAsync(c =>
                 c.Containers.GetContainerStatsAsync(container.ID, new ContainerStatsParameters { Stream = false, OneShot = true },
                     new SynchronousProgress<ContainerStatsResponse>(s =>
             {
@@ -105,7 +105,7 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
                             (long)(s.MemoryStats.Limit ?? 0), 0, (int)(s.PidsStats?.Current ?? 0), NetOf(s), DiskOf(s)));
                 }
             }), cancel), cancel);
-            killed = (await containerEngine.AskAsync(c => c.Containers.InspectContainerAsync(container.ID, cancel), cancel)).State?.OOMKilled ?? false;
+            killed = (await containerEngine.CallAsync(c => c.Containers.InspectContainerAsync(container.ID, cancel), cancel)).State?.OOMKilled ?? false;
         });
         return killed && sample is not null ? sample with { OutOfMemoryKills = 1 } : sample;
     }

@@ -62,11 +62,11 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
 
         static bool Dotted(string path) => path.Split('/').Contains("..", StringComparer.Ordinal);
 
-        static void Wrong(bool so, string words)
+        static void Wrong(bool so, string message)
         {
             if (so)
             {
-                throw ContainerEngineFaults.Make(CloudFault.Refused, $"the plan is not allowed: {words}", "Fix the template.");
+                throw ContainerEngineFaults.Make(CloudFault.Refused, $"the plan is not allowed: {message}", "Fix the template.");
             }
         }
     }

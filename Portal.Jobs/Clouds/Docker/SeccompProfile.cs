@@ -121,7 +121,7 @@ public sealed record SeccompProfile(string Json, string Hash)
     private static bool MasksUserNamespaces(JsonNode? rule) => Names(rule).Contains("clone", StringComparer.Ordinal) && rule!["args"] is JsonArray args
         && args.Any(a => (string?)a?["op"] == "SCMP_CMP_MASKED_EQ" && ((long?)a["value"] & UserNamespace) != 0 && ((long?)a["valueTwo"] ?? 0) == 0);
 
-    private static CloudException Unusable(string words, Exception? cause = null) =>
-        ContainerEngineFaults.Make(CloudFault.Refused, words,
+    private static CloudException Unusable(string message, Exception? cause = null) =>
+        ContainerEngineFaults.Make(CloudFault.Refused, message,
             "Use default.json from Debian's package golang-github-docker-docker-dev (Clouds:Docker:SeccompBase).", cause);
 }

@@ -15,44 +15,45 @@ internal sealed class Btrfs(TimeProvider time)
 
     /// <summary>Every group of the file system and its current, exact usage, in one call. Waits until pending writes are on disk.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> UsedNowAsync(string folder, CancellationToken cancel) =>
-        Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", "--sync", folder], cancel));
+        Parse(await ExecuteAsync(["qgroup", "show", "--raw", "-pre", "--sync", folder], cancel));
 
     /// <summary>Every group of the file system and its limit, without waiting for writes; usage may be a few seconds old.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> GroupsAsync(string folder, CancellationToken cancel) =>
-        Parse(await AskAsync(["qgroup", "show", "--raw", "-pre", folder], cancel));
+        Parse(await ExecuteAsync(["qgroup", "show", "--raw", "-pre", folder], cancel));
 
     /// <summary>The groups that limit this subvolume: its own and those above.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> GroupsOfAsync(string subvolume, CancellationToken cancel) =>
-        Parse(await AskAsync(["qgroup", "show", "--raw", "-preF", subvolume], cancel));
+        Parse(await ExecuteAsync(["qgroup", "show", "--raw", "-preF", subvolume], cancel));
 
-    public async Task<string> IdAsync(string subvolume, CancellationToken cancel) => (await AskAsync(["inspect-internal", "rootid", subvolume], cancel)).Trim();
+    public async Task<string> IdAsync(string subvolume, CancellationToken cancel) =>
+        (await ExecuteAsync(["inspect-internal", "rootid", subvolume], cancel)).Trim();
 
     /// <param name="group">Parent group to join from the first byte: joining later would require a full rescan.</param>
     public Task CreateAsync(string subvolume, string? group, CancellationToken cancel) =>
-        AskAsync(["subvolume", "create", .. group is null ? Array.Empty<string>() : ["-i", group], subvolume], cancel);
+        ExecuteAsync(["subvolume", "create", .. group is null ? Array.Empty<string>() : ["-i", group], subvolume], cancel);
 
     /// <summary>Deletes a subvolume with its contents.</summary>
-    public Task DeleteAsync(string subvolume, CancellationToken cancel) => AskAsync(["subvolume", "delete", subvolume], cancel);
+    public Task DeleteAsync(string subvolume, CancellationToken cancel) => ExecuteAsync(["subvolume", "delete", subvolume], cancel);
 
     /// <summary>Deletes the group of a removed subvolume. The kernel may still be cleaning it up, and
     /// newer kernels delete it automatically: both count as success.</summary>
     public Task ForgetGroupAsync(string group, string folder, CancellationToken cancel) => RunAsync(["qgroup", "destroy", group, folder], cancel);
 
-    public Task CreateGroupAsync(string group, string folder, CancellationToken cancel) => AskAsync(["qgroup", "create", group, folder], cancel);
+    public Task CreateGroupAsync(string group, string folder, CancellationToken cancel) => ExecuteAsync(["qgroup", "create", group, folder], cancel);
 
     /// <param name="folder">On the file system, and not subject to the limit being set: the kernel would refuse to raise the limit of a full subvolume.</param>
     public Task LimitAsync(string group, long bytes, string folder, CancellationToken cancel) =>
-        AskAsync(["qgroup", "limit", bytes.ToString(CultureInfo.InvariantCulture), group, folder], cancel);
+        ExecuteAsync(["qgroup", "limit", bytes.ToString(CultureInfo.InvariantCulture), group, folder], cancel);
 
-    public Task EnableQuotaAsync(string folder, CancellationToken cancel) => AskAsync(["quota", "enable", folder], cancel);
+    public Task EnableQuotaAsync(string folder, CancellationToken cancel) => ExecuteAsync(["quota", "enable", folder], cancel);
 
     /// <summary>Starts a rescan; one already in progress counts as success.</summary>
     public async Task RescanAsync(string folder, CancellationToken cancel)
     {
-        var said = await RunAsync(["quota", "rescan", folder], cancel);
-        if (!said.Well && !said.InOneLine.Contains("in progress", StringComparison.OrdinalIgnoreCase))
+        var result = await RunAsync(["quota", "rescan", folder], cancel);
+        if (!result.Well && !result.InOneLine.Contains("in progress", StringComparison.OrdinalIgnoreCase))
         {
-            throw Fault(said);
+            throw Fault(result);
         }
     }
 
@@ -78,29 +79,30 @@ internal sealed class Btrfs(TimeProvider time)
         return groups;
     }
 
-    private async Task<string> AskAsync(IReadOnlyList<string> arguments, CancellationToken cancel)
+    private async Task<string> ExecuteAsync(IReadOnlyList<string> arguments, CancellationToken cancel)
     {
-        var said = await RunAsync(arguments, cancel);
-        return said.Well ? said.Output : throw Fault(said);
+        var result = await RunAsync(arguments, cancel);
+        return result.Well ? result.Output : throw Fault(result);
     }
 
-    private Task<Tool.Said> RunAsync(IReadOnlyList<string> arguments, CancellationToken cancel) =>
+    private Task<Tool.Result> RunAsync(IReadOnlyList<string> arguments, CancellationToken cancel) =>
         Tool.RunAsync(LocalShares.Service, "btrfs", arguments, Limit, time, cancel);
 
-    private static CloudException Fault(Tool.Said said)
+    private static CloudException Fault(Tool.Result result)
     {
-        var words = said.InOneLine;
-        bool Says(string text) => words.Contains(text, StringComparison.OrdinalIgnoreCase);
+        var message = result.InOneLine;
+        bool Mentions(string text) => message.Contains(text, StringComparison.OrdinalIgnoreCase);
         var (fault, help) = true switch
         {
-            _ when Says("not permitted") || Says("permission denied") => (CloudFault.Denied, "Run Portal.Jobs as root."),
-            _ when Says("no space left") || Says("quota exceeded") => (CloudFault.Full, "Enlarge the file system that holds the shares, or free up space."),
-            _ when Says("already exists") || Says("file exists") => (CloudFault.Conflict, "Check again, then retry."),
-            _ when Says("no such file") || Says("cannot find") => (CloudFault.Missing, "Check again: it no longer exists."),
-            _ when Says("not a btrfs") => (CloudFault.Refused, "Mount a btrfs file system there."),
-            _ when Says("read-only") => (CloudFault.Refused, "The file system became read-only: check the kernel log."),
+            _ when Mentions("not permitted") || Mentions("permission denied") => (CloudFault.Denied, "Run Portal.Jobs as root."),
+            _ when Mentions("no space left") || Mentions("quota exceeded") =>
+                (CloudFault.Full, "Enlarge the file system that holds the shares, or free up space."),
+            _ when Mentions("already exists") || Mentions("file exists") => (CloudFault.Conflict, "Check again, then retry."),
+            _ when Mentions("no such file") || Mentions("cannot find") => (CloudFault.Missing, "Check again: it no longer exists."),
+            _ when Mentions("not a btrfs") => (CloudFault.Refused, "Mount a btrfs file system there."),
+            _ when Mentions("read-only") => (CloudFault.Refused, "The file system became read-only: check the kernel log."),
             _ => (CloudFault.Broken, "Check the file system on the portal's host."),
         };
-        return new CloudException(LocalShares.Service, fault, words, help);
+        return new CloudException(LocalShares.Service, fault, message, help);
     }
 }

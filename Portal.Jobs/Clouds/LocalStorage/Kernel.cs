@@ -76,11 +76,11 @@ internal static partial class Kernel
         Check(Mount(null, target, null, Remount | BindMount | NoSuid | NoDevices, null), $"cannot restrict the mount {target}");
         Check(Mount(null, target, null, Private, null), $"cannot make the mount {target} private");
 
-        static void Check(int result, string words)
+        static void Check(int result, string message)
         {
             if (result != 0)
             {
-                throw Fault(words, Marshal.GetLastPInvokeError());
+                throw Fault(message, Marshal.GetLastPInvokeError());
             }
         }
     }
@@ -99,7 +99,7 @@ internal static partial class Kernel
         }
     }
 
-    public static CloudException Fault(string words, int error) => new(LocalShares.Service, error switch
+    public static CloudException Fault(string message, int error) => new(LocalShares.Service, error switch
     {
         1 or 13 => CloudFault.Denied,
         NotThere => CloudFault.Missing,
@@ -107,7 +107,7 @@ internal static partial class Kernel
         28 or 122 => CloudFault.Full,
         20 or 40 or 30 => CloudFault.Refused, // not a folder, a symbolic link, read-only
         _ => CloudFault.Broken,
-    }, $"{words}: {new Win32Exception(error).Message}", error switch
+    }, $"{message}: {new Win32Exception(error).Message}", error switch
     {
         1 or 13 => "Run Portal.Jobs as root.",
         Busy => "Something is still using it: wait until all nodes are gone, then retry.",

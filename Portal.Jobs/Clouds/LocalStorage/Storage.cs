@@ -23,12 +23,12 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
     internal string PersonFolder(Guid classId, Guid personId) => Path.Combine(ClassFolder(classId), personId.ToString("n"));
 
     /// <summary>One change at a time.</summary>
-    internal async Task<T> AloneAsync<T>(Func<Task<T>> act, CancellationToken cancel)
+    internal async Task<T> AloneAsync<T>(Func<Task<T>> action, CancellationToken cancel)
     {
         await _one.WaitAsync(cancel);
         try
         {
-            return await act();
+            return await action();
         }
         finally
         {

@@ -10,7 +10,7 @@ namespace Portal.Features.Launch;
 public sealed record LaunchLink(string? Preset, string? Size, string? Workers, string? Name, string? Hours, IReadOnlyDictionary<string, string> Parameters)
 {
     private const string Setting = "p.";
-    private const int LongestWord = 40, MostWords = 5;
+    private const int LongestPart = 40, MostParts = 5;
 
     /// <summary>Name of a parameter in the address, and of its field in a refusal.</summary>
     public static string FieldOf(string parameter) => Setting + parameter;
@@ -18,8 +18,8 @@ public sealed record LaunchLink(string? Preset, string? Size, string? Workers, s
     public static LaunchLink Read(string uri)
     {
         var query = QueryHelpers.ParseQuery(new Uri(uri, UriKind.Absolute).Query);
-        string? Word(string name) => query.TryGetValue(name, out var words) ? words[0] : null;
-        return new(Word("preset"), Word("size"), Word("workers"), Word("name"), Word("hours"),
+        string? Value(string name) => query.TryGetValue(name, out var values) ? values[0] : null;
+        return new(Value("preset"), Value("size"), Value("workers"), Value("name"), Value("hours"),
             query.Where(q => q.Key.StartsWith(Setting, StringComparison.Ordinal))
                 .ToDictionary(q => q.Key[Setting.Length..], q => q.Value[0] ?? "", StringComparer.Ordinal));
     }
@@ -27,12 +27,12 @@ public sealed record LaunchLink(string? Preset, string? Size, string? Workers, s
     /// <summary>The address of a form with these contents, from the site's root. Defaults are omitted.</summary>
     public static string To(LaunchDraft draft, TemplateSpec template, ClassView @class)
     {
-        var said = new Dictionary<string, string?>(StringComparer.Ordinal) { ["id"] = draft.Id.ToString(), ["name"] = draft.Name };
-        if (draft.SizeId != template.Sizes[0].Id) said["size"] = draft.SizeId;
-        if (draft.Workers != template.DefaultWorkers()) said["workers"] = draft.Workers.ToString(CultureInfo.InvariantCulture);
-        if (draft.Hours != LaunchDraft.UsualHours(@class)) said["hours"] = draft.Hours.ToString(CultureInfo.InvariantCulture);
-        foreach (var (id, value) in draft.Used(template)) said[FieldOf(id)] = value;
-        return QueryHelpers.AddQueryString($"launch/{template.Id}", said);
+        var query = new Dictionary<string, string?>(StringComparer.Ordinal) { ["id"] = draft.Id.ToString(), ["name"] = draft.Name };
+        if (draft.SizeId != template.Sizes[0].Id) query["size"] = draft.SizeId;
+        if (draft.Workers != template.DefaultWorkers()) query["workers"] = draft.Workers.ToString(CultureInfo.InvariantCulture);
+        if (draft.Hours != LaunchDraft.UsualHours(@class)) query["hours"] = draft.Hours.ToString(CultureInfo.InvariantCulture);
+        foreach (var (id, value) in draft.Used(template)) query[FieldOf(id)] = value;
+        return QueryHelpers.AddQueryString($"launch/{template.Id}", query);
     }
 
     public PresetSpec? PresetOf(TemplateSpec template) => template.Presets.FirstOrDefault(p => p.Id == Preset);
@@ -56,8 +56,8 @@ public sealed record LaunchLink(string? Preset, string? Size, string? Workers, s
         if (Workers is { Length: > 0 } && WorkersOf(template) is null) out1.Add(("workers", Workers));
         if (Hours is { Length: > 0 } && HoursOf(@class) is null) out1.Add(("hours", Hours));
         out1.AddRange(Parameters.Where(p => !known.Contains(p.Key)).Select(p => (FieldOf(p.Key), p.Value)));
-        return [.. out1.Take(MostWords).Select(o =>
-            $"{o.Name}={o.Value}" is var word && word.Length > LongestWord ? word[..LongestWord] + "…" : $"{o.Name}={o.Value}")];
+        return [.. out1.Take(MostParts).Select(o =>
+            $"{o.Name}={o.Value}" is var part && part.Length > LongestPart ? part[..LongestPart] + "…" : $"{o.Name}={o.Value}")];
     }
 
     private static bool CanShow(ParameterSpec spec, string value) =>

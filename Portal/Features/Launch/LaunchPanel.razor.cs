@@ -18,7 +18,7 @@ public sealed partial class LaunchPanel
     private Refusal? _refusal;
     private WorkspaceView? _launched;
     private bool _busy;
-    private int _asked;
+    private int _previews;
 
     [Inject] private WorkspaceFeed Workspaces { get; set; } = null!;
     [Inject] private LaunchPreview Preview { get; set; } = null!;
@@ -54,7 +54,7 @@ public sealed partial class LaunchPanel
             _leftOut = Link.LeftOut(Card.Spec, @class);
             _draft = LaunchDraft.Begin(Id, Card.Spec, @class, [.. current.Workspaces.Select(w => w.Name)], Link);
         }
-        await AskAsync();
+        await RefreshReceiptAsync();
     }
 
     private async Task ChangeAsync(LaunchDraft draft)
@@ -64,15 +64,15 @@ public sealed partial class LaunchPanel
         _draft = draft.Hours > lengths[^1] ? draft with { Hours = lengths[^1] } : draft;
         _refusal = null;
         Navigation.NavigateTo(LaunchLink.To(_draft, Card.Spec, payer), replace: true);
-        await AskAsync();
+        await RefreshReceiptAsync();
     }
 
-    private async Task AskAsync()
+    private async Task RefreshReceiptAsync()
     {
         if (_draft is null || _launched is not null) return;
-        var asked = ++_asked;
+        var preview = ++_previews;
         var receipt = await Preview.RunAsync(await RequestAsync(_draft), Cancellation);
-        if (asked == _asked) _receipt = receipt;
+        if (preview == _previews) _receipt = receipt;
     }
 
     // Other people's starts and stops change limits too, and no notification for this person reports that.
@@ -95,7 +95,7 @@ public sealed partial class LaunchPanel
     {
         try
         {
-            await AskAsync();
+            await RefreshReceiptAsync();
             if (_receipt?.BindingLimit is null) _refusal = null;
             StateHasChanged();
         }
@@ -122,7 +122,7 @@ public sealed partial class LaunchPanel
                     break;
                 case LaunchOutcome.Refused refused:
                     _refusal = refused.Why;
-                    await AskAsync();
+                    await RefreshReceiptAsync();
                     break;
             }
         }

@@ -12,8 +12,8 @@ public sealed record ChartLine(string Name, string Css, IReadOnlyList<(DateTimeO
 /// <param name="Sentence">Text equivalent of the chart.</param>
 /// <param name="Now">The newest value, formatted for display.</param>
 /// <param name="Top">Value at the upper edge, above 0.</param>
-/// <param name="TopSays">The same, formatted for display.</param>
-public sealed record Chart(string Title, string Sentence, string Now, double Top, string TopSays, IReadOnlyList<ChartLine> Lines);
+/// <param name="TopText">The same, formatted for display.</param>
+public sealed record Chart(string Title, string Sentence, string Now, double Top, string TopText, IReadOnlyList<ChartLine> Lines);
 
 /// <summary>Turns measurements into the charts of a page.</summary>
 public static class MetricCharts

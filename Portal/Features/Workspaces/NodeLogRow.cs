@@ -1,5 +1,6 @@
 using System.Globalization;
 using Portal.Controls;
+using Portal.Core.Workspaces;
 
 namespace Portal.Features.Workspaces;
 
@@ -16,12 +17,12 @@ public static class NodeLogRow
     }
 
     /// <summary>Severity, from the word with which programs mark important lines.</summary>
-    private static LogSeverity SeverityOf(string text)
+    private static LogLineSeverity SeverityOf(string text)
     {
         var begin = text.Length > 80 ? text[..80] : text;
         return begin.Contains("ERROR", StringComparison.Ordinal)
             || begin.Contains("FATAL", StringComparison.Ordinal)
-            || begin.StartsWith("Traceback", StringComparison.Ordinal) ? LogSeverity.Fail
-            : begin.Contains("WARN", StringComparison.Ordinal) ? LogSeverity.Warn : LogSeverity.Info;
+            || begin.StartsWith("Traceback", StringComparison.Ordinal) ? LogLineSeverity.Fail
+            : begin.Contains("WARN", StringComparison.Ordinal) ? LogLineSeverity.Warn : LogLineSeverity.Info;
     }
 }

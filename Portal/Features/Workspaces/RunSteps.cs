@@ -22,7 +22,7 @@ public static class RunSteps
     private static string? NoteOf(StepView step, RunView run) => StateOf(step, run) switch
     {
         StepState.Failed => run.Cause,
-        StepState.Now => run.Said,
+        StepState.Now => run.Message,
         _ => null,
     };
 }

@@ -11,58 +11,60 @@ public sealed class WorkspaceActionHandler(
     StopWorkspace stop, StartWorkspace start, StartPreview preview, ExtendWorkspace extend, KeepWorkspace keep, ResizeWorkspace resize, DeleteWorkspace delete,
     IDialogService dialogs, Messages messages, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
 {
-    public async Task DoAsync(Actor actor, WorkspaceView workspace, WorkspaceAsk ask)
+    public async Task DoAsync(Actor actor, WorkspaceView workspace, WorkspaceActionRequest request)
     {
-        if (!await SureAsync(workspace, ask.Act)) return;
-        var changes = ask.Act switch
+        if (!await SureAsync(workspace, request.Action)) return;
+        var changes = request.Action switch
         {
-            WorkspaceAct.StartOtherwise => await StartDialog.AskAsync(dialogs, workspace,
+            WorkspaceAction.StartOtherwise => await StartDialog.ShowAsync(dialogs, workspace,
                 (size, newest) => preview.RunAsync(actor, workspace.Id, size, newest, CancellationToken.None)),
-            WorkspaceAct.StartNewest => new(NewestVersion: true),
-            WorkspaceAct.StartWithoutSettings => new(WithoutSettings: true),
-            _ => new StartChanges(ask.EndAt),
+            WorkspaceAction.StartNewest => new(NewestVersion: true),
+            WorkspaceAction.StartWithoutSettings => new(WithoutSettings: true),
+            _ => new StartChanges(request.EndAt),
         };
         if (changes is null) return;
-        var workers = ask.Act is WorkspaceAct.Resize
-            ? ask.Workers ?? await ResizeDialog.AskAsync(dialogs, text["Resize.Title", workspace.Name], actor, workspace)
+        var workers = request.Action is WorkspaceAction.Resize
+            ? request.Workers ?? await ResizeDialog.ShowAsync(dialogs, text["Resize.Title", workspace.Name], actor, workspace)
             : workspace.Workers;
         if (workers is not { } number) return;
         // The person may leave the page while the order is being placed, which must not withdraw it.
-        var outcome = ask.Act switch
+        var outcome = request.Action switch
         {
-            WorkspaceAct.Start or WorkspaceAct.TryAgain or WorkspaceAct.StartNewest or WorkspaceAct.StartOtherwise or WorkspaceAct.StartWithoutSettings =>
+            WorkspaceAction.Start or WorkspaceAction.TryAgain or WorkspaceAction.StartNewest or WorkspaceAction.StartOtherwise
+                or WorkspaceAction.StartWithoutSettings =>
                 await start.RunAsync(actor, workspace.Id, changes, CancellationToken.None),
-            WorkspaceAct.Stop or WorkspaceAct.Cancel => await stop.RunAsync(actor, workspace.Id, CancellationToken.None),
-            WorkspaceAct.Extend when ask.EndAt is { } end => await extend.RunAsync(actor, workspace.Id, end, CancellationToken.None),
-            WorkspaceAct.Keep => await keep.RunAsync(actor, workspace.Id, ask.Hours, CancellationToken.None),
-            WorkspaceAct.Resize or WorkspaceAct.TakeBack => await resize.RunAsync(actor, workspace.Id, number, CancellationToken.None),
-            WorkspaceAct.Delete => await delete.RunAsync(actor, workspace.Id, CancellationToken.None),
-            _ => throw new ArgumentOutOfRangeException(nameof(ask)),
+            WorkspaceAction.Stop or WorkspaceAction.Cancel => await stop.RunAsync(actor, workspace.Id, CancellationToken.None),
+            WorkspaceAction.Extend when request.EndAt is { } end => await extend.RunAsync(actor, workspace.Id, end, CancellationToken.None),
+            WorkspaceAction.Keep => await keep.RunAsync(actor, workspace.Id, request.Hours, CancellationToken.None),
+            WorkspaceAction.Resize or WorkspaceAction.TakeBack => await resize.RunAsync(actor, workspace.Id, number, CancellationToken.None),
+            WorkspaceAction.Delete => await delete.RunAsync(actor, workspace.Id, CancellationToken.None),
+            _ => throw new ArgumentOutOfRangeException(nameof(request)),
         };
-        messages.Say(Says(outcome, workspace, ask.Act), warns: outcome is ChangeOutcome.Refused or ChangeOutcome.NotFound);
+        messages.Say(OutcomeText(outcome, workspace, request.Action), warns: outcome is ChangeOutcome.Refused or ChangeOutcome.NotFound);
     }
 
-    private Task<bool> SureAsync(WorkspaceView w, WorkspaceAct act) => act switch
+    private Task<bool> SureAsync(WorkspaceView w, WorkspaceAction action) => action switch
     {
-        WorkspaceAct.Stop => AskAsync("Stop", w, destructive: false),
+        WorkspaceAction.Stop => ConfirmAsync("Stop", w, destructive: false),
         // All nodes are recreated, including the healthy ones.
-        WorkspaceAct.TryAgain or WorkspaceAct.StartWithoutSettings when w.Status is WorkspaceStatus.Attention => AskAsync("TryAgain", w, destructive: false),
-        WorkspaceAct.Delete => AskAsync("Delete", w, destructive: true),
+        WorkspaceAction.TryAgain or WorkspaceAction.StartWithoutSettings when w.Status is WorkspaceStatus.Attention =>
+            ConfirmAsync("TryAgain", w, destructive: false),
+        WorkspaceAction.Delete => ConfirmAsync("Delete", w, destructive: true),
         _ => Task.FromResult(true),
     };
 
-    private Task<bool> AskAsync(string what, WorkspaceView w, bool destructive) => Confirm.AskAsync(
+    private Task<bool> ConfirmAsync(string what, WorkspaceView w, bool destructive) => Confirm.ShowAsync(
         dialogs, text[$"{what}.Title", w.Name], text[$"{what}.Lost"],
         text[$"{what}.Kept", w.ClassTitle, w.Folder.UsedBytes >= 1 << 20 ? $" ({Length.Bytes(w.Folder.UsedBytes)})" : ""],
-        text[$"{what}.Act", w.Name], destructive);
+        text[$"{what}.Action", w.Name], destructive);
 
-    private string Says(ChangeOutcome outcome, WorkspaceView w, WorkspaceAct act) => outcome switch
+    private string OutcomeText(ChangeOutcome outcome, WorkspaceView w, WorkspaceAction action) => outcome switch
     {
-        ChangeOutcome.Accepted => text[$"Done.{act}", w.Name],
+        ChangeOutcome.Accepted => text[$"Done.{action}", w.Name],
         ChangeOutcome.Already => text["Done.Already", w.Name],
         ChangeOutcome.NotFound => text["Refused.NotFound", w.Name],
         ChangeOutcome.Refused { Why: ChangeRefusal.OverQuota, Quota: { } quota } =>
-            act is WorkspaceAct.Resize or WorkspaceAct.TakeBack ? RefusalText.OfResize(quota, text) : RefusalText.OfStart(quota, w, text, common),
+            action is WorkspaceAction.Resize or WorkspaceAction.TakeBack ? RefusalText.OfResize(quota, text) : RefusalText.OfStart(quota, w, text, common),
         ChangeOutcome.Refused refused => text[$"Refused.{refused.Why}", w.Name],
         _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
     };

@@ -85,20 +85,20 @@ public sealed class Accessibility(Site site)
         await PageChecks.CheckEverywhereAsync(opening, "open-app");
         await other.CloseAsync();
 
-        await PressAsync(visit, page.Act("Stop"));
+        await PressAsync(visit, page.Action("Stop"));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
         await PageChecks.CheckAsync(visit, "dialog-stop-1280-light", "region");
         await PressAsync(visit, visit.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Stop by-ear, keep files" }));
         await HearsAsync(visit, "by-ear is stopped.");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
 
-        await PressAsync(visit, page.Act("Start with changes…"));
+        await PressAsync(visit, page.Action("Start with changes…"));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
         await PageChecks.CheckAsync(visit, "dialog-start-1280-light", "region");
         await visit.Page.Keyboard.PressAsync("Escape");
-        await Expect(page.Act("Start with changes…")).ToBeFocusedAsync();
+        await Expect(page.Action("Start with changes…")).ToBeFocusedAsync();
 
-        await PressAsync(visit, page.Act("Start"));
+        await PressAsync(visit, page.Action("Start"));
         await page.WaitForStatusAsync("Ready");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
 
@@ -167,8 +167,8 @@ public sealed class Accessibility(Site site)
     /// <summary>Dialogs that need no workspace.</summary>
     [Theory, Trait("Lane", "long")]
     [InlineData("idle-rule", "/", "Edsger Dijkstra", ".idle-rule button")]
-    [InlineData("deprecate", "/templates", "Ken Thompson", ".template-acts button")]
-    [InlineData("restrict", "/templates", "Ken Thompson", ".template-acts button + button")]
+    [InlineData("deprecate", "/templates", "Ken Thompson", ".template-actions button")]
+    [InlineData("restrict", "/templates", "Ken Thompson", ".template-actions button + button")]
     public async Task Dialog_Open_IsCleanAndGivesTheFocusBack(string name, string path, string person, string opener)
     {
         await using var visit = await site.LookAsync(person);

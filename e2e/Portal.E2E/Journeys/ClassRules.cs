@@ -14,7 +14,7 @@ public sealed class ClassRules(Site site)
         await edsger.ShowAsync("/");
         await Expect(Rule(edsger)).ToContainTextAsync(On);
 
-        await AskAsync(edsger);
+        await OpenDialogAsync(edsger);
         await PageChecks.CheckEverywhereAsync(edsger, "idle-rule", "region");
         await SwitchAsync(edsger);
         await Expect(Rule(edsger)).ToContainTextAsync(Off);
@@ -25,7 +25,7 @@ public sealed class ClassRules(Site site)
             ada.Complaints.ShouldBeEmpty();
         }
 
-        await AskAsync(edsger);
+        await OpenDialogAsync(edsger);
         await SwitchAsync(edsger);
         await Expect(Rule(edsger)).ToContainTextAsync(On);
         edsger.Complaints.ShouldBeEmpty();
@@ -33,7 +33,7 @@ public sealed class ClassRules(Site site)
 
     private static ILocator Rule(Visit visit) => visit.Page.Locator(".idle-rule");
 
-    private static async Task AskAsync(Visit visit)
+    private static async Task OpenDialogAsync(Visit visit)
     {
         await Rule(visit).GetByRole(AriaRole.Button, new() { Name = "Change" }).ClickAsync();
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();

@@ -11,10 +11,10 @@ public sealed class EngineJourneys(Site site)
     private const string Passed = "All checks passed";
 
     /// <param name="Code">What is computed after a stop and a start, on data that was kept.</param>
-    /// <param name="Says">Its result.</param>
+    /// <param name="Result">Its result.</param>
     /// <param name="Size">Size for the start after the stop; null for the same.</param>
     /// <param name="Set">Template settings to choose in the form.</param>
-    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Says,
+    private sealed record Engine(string Title, string Student, string Preset, string Main, string Example, string Code, string Result,
         string? Size = null, Func<Visit, LaunchPage, Task>? Set = null)
     {
         public string Id => Title.ToLowerInvariant();
@@ -160,9 +160,9 @@ public sealed class EngineJourneys(Site site)
         var lab = await page.OpenLabAsync();
         await lab.ForgetLayoutAsync();
         await lab.OpenFileAsync("examples", engine.Id, engine.Example);
-        var said = await lab.RunAllAsync(Passed, 300_000);
-        said.ShouldContain(Passed);
-        said.ShouldContain(engine.Title switch { "Slurm" => "on 2 nodes", "Dask" => "in parquet, 265 zones, 2 workers", _ => "2 workers" });
+        var output = await lab.RunAllAsync(Passed, 300_000);
+        output.ShouldContain(Passed);
+        output.ShouldContain(engine.Title switch { "Slurm" => "on 2 nodes", "Dask" => "in parquet, 265 zones, 2 workers", _ => "2 workers" });
         await lab.Tab.CloseAsync();
     }
 
@@ -172,12 +172,12 @@ public sealed class EngineJourneys(Site site)
         await page.StopAsync(engine.Name);
         await page.WaitForStatusAsync("Stopped");
         if (engine.Size is { } size) await page.StartInAsync(engine.Name, size, workers: 2);
-        else await page.Act("Start").ClickAsync();
+        else await page.Action("Start").ClickAsync();
         await page.WaitForStatusAsync("Ready");
         var lab = await page.OpenLabAsync();
         await lab.ForgetLayoutAsync();
         await lab.NewNotebookAsync();
-        await lab.ComputeAsync(engine.Code, engine.Says);
+        await lab.ComputeAsync(engine.Code, engine.Result);
         if (again is not null) await again(visit, page);
         await lab.Tab.CloseAsync();
     }
@@ -186,7 +186,7 @@ public sealed class EngineJourneys(Site site)
     {
         await Expect(page.Count("Workers")).ToHaveTextAsync("2");
         await PageChecks.CheckEverywhereAsync(visit, "workspace-cluster");
-        var dialog = await page.AskForResizeAsync();
+        var dialog = await page.OpenResizeDialogAsync();
         await dialog.GetByRole(AriaRole.Spinbutton, new() { Name = "Workers" }).FillAsync("3");
         await Expect(dialog).ToContainTextAsync("It uses");
         await PageChecks.CheckEverywhereAsync(visit, "resize", "region");

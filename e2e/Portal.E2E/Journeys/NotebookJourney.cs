@@ -92,7 +92,7 @@ public sealed class NotebookJourney(Site site)
 
     private static async Task StopAsync(Visit ada, WorkspacePage page)
     {
-        await page.Act("Stop").ClickAsync();
+        await page.Action("Stop").ClickAsync();
         await Expect(ada.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
         await PageChecks.CheckAsync(ada, "confirm-1280-light", "region");
         await ada.Page.Keyboard.PressAsync("Escape");
@@ -103,7 +103,7 @@ public sealed class NotebookJourney(Site site)
 
     private static async Task StartAgainAsync(WorkspacePage page, string[] files)
     {
-        await page.Act("Start").ClickAsync();
+        await page.Action("Start").ClickAsync();
         await page.WaitForStatusAsync("Ready");
         var lab = await page.OpenLabAsync();
         foreach (var file in files) await Expect(lab.File(file)).ToBeVisibleAsync();

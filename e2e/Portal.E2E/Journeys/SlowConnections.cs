@@ -18,7 +18,7 @@ public sealed class SlowConnections(Site site)
         ("Ada Lovelace", "/launch/dask?name=look", null),
         ("Ada Lovelace", "/launch/slurm?name=look", null),
         ("Edsger Dijkstra", "/", OpenIdleRuleAsync),
-        ("Ken Thompson", "/templates", page => page.Locator(".template-acts button").First.ClickAsync()),
+        ("Ken Thompson", "/templates", page => page.Locator(".template-actions button").First.ClickAsync()),
     ];
 
     /// <summary>Their forms are there only where their images are built, in lane long.</summary>
@@ -68,7 +68,7 @@ public sealed class SlowConnections(Site site)
         List<string> lost = [];
         await visit.Page.Locator(".log-head").Last.ClickAsync();
         (await TypeAsync(visit.Page, "the log", lost)).ShouldBeGreaterThan(0);
-        await workspace.AskForResizeAsync();
+        await workspace.OpenResizeDialogAsync();
         (await TypeAsync(visit.Page.GetByRole(AriaRole.Dialog), visit.Page, "resize", lost)).ShouldBe(1);
 
         lost.ShouldBeEmpty();

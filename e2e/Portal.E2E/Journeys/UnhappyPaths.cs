@@ -97,11 +97,11 @@ public sealed class UnhappyPaths(Site site)
         await new HomePage(alan).ClearAsync();
         var page = await LaunchAsync(alan, "s", "second thoughts");
 
-        await page.Act("Cancel the start").ClickAsync();
+        await page.Action("Cancel the start").ClickAsync();
 
         await page.WaitForStatusAsync("Stopped");
-        await Expect(page.Act("Open Notebook")).ToHaveCountAsync(0);
-        await page.Act("Start").ClickAsync();
+        await Expect(page.Action("Open Notebook")).ToHaveCountAsync(0);
+        await page.Action("Start").ClickAsync();
         await page.WaitForStatusAsync("Ready");
         await page.DeleteAsync("second thoughts");
         await page.WaitForStatusAsync("Deleted");

@@ -36,14 +36,14 @@ public sealed class WebAccount
         // A file of a student's: see NotebookJourney.
         var shares = $"{Machine.State}/shares";
         Machine.Try("ls", shares).Code.ShouldBe(0, "the folders of students are there");
-        Machine.AsTheWeb("ls", shares).Words.ShouldContain("Permission denied");
+        Machine.AsTheWeb("ls", shares).Output.ShouldContain("Permission denied");
     }
 
     [Fact]
     public void Account_SocketOfTheEngine_IsClosed()
     {
         string[] ask = ["curl", "-sS", "--max-time", "10", "--unix-socket", Machine.Setting("jobs", "Clouds__Docker__Socket"), "http://engine/_ping"];
-        Machine.Try(ask[0], ask[1..]).Words.ShouldBe("OK", "the engine that Jobs uses answers there");
+        Machine.Try(ask[0], ask[1..]).Output.ShouldBe("OK", "the engine that Jobs uses answers there");
 
         var (code, words) = Machine.AsTheWeb(ask);
 
@@ -56,10 +56,10 @@ public sealed class WebAccount
         string[] ask = ["curl", "-sS", "--max-time", "10", "--unix-socket", Machine.Setting("web", "Jobs__Socket"), "http://jobs/health"];
 
         // Jobs starts listening a little later than the web process, which is what infra/run waits for.
-        Machine.AsTheWeb([.. ask, "--retry", "30", "--retry-delay", "1", "--retry-all-errors", "--silent", "--no-show-error"]).Words.ShouldBe("ok");
+        Machine.AsTheWeb([.. ask, "--retry", "30", "--retry-delay", "1", "--retry-all-errors", "--silent", "--no-show-error"]).Output.ShouldBe("ok");
         Machine.As("65534", "65534", ask).Code.ShouldBe(7);
     }
 
-    private static (int Code, string Words) LogIn(string role) =>
+    private static (int Code, string Output) LogIn(string role) =>
         Machine.AsTheWeb("psql", "-X", "-h", $"{Machine.Run}/pg", "-U", role, "-d", "portal", "-c", "select 1");
 }

@@ -52,11 +52,11 @@ public sealed class WorkspacePage(Visit visit)
         if (shown != word) shown.ShouldBe(word, await visit.Page.Locator("main").InnerTextAsync());
     }
 
-    public ILocator Act(string name) => Header.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
+    public ILocator Action(string name) => Header.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 
     public async Task StopAsync(string name)
     {
-        await Act("Stop").ClickAsync();
+        await Action("Stop").ClickAsync();
         await ConfirmAsync($"Stop {name}, keep files");
     }
 
@@ -69,7 +69,7 @@ public sealed class WorkspacePage(Visit visit)
     /// <summary>Opens the app in its own tab, as a person does.</summary>
     public async Task<LabPage> OpenLabAsync()
     {
-        var tab = await visit.Context.RunAndWaitForPageAsync(() => Act("Open Notebook").ClickAsync());
+        var tab = await visit.Context.RunAndWaitForPageAsync(() => Action("Open Notebook").ClickAsync());
         return await LabPage.ArriveAsync(tab);
     }
 
@@ -87,16 +87,16 @@ public sealed class WorkspacePage(Visit visit)
             pages.GetByRole(AriaRole.Button, new() { NameRegex = new($"Open {title}.*{worker}", RegexOptions.None, TimeSpan.FromSeconds(1)) }));
     }
 
-    public async Task<ILocator> AskForResizeAsync()
+    public async Task<ILocator> OpenResizeDialogAsync()
     {
-        await Act("Resize").ClickAsync();
+        await Action("Resize").ClickAsync();
         return visit.Page.GetByRole(AriaRole.Dialog);
     }
 
     /// <summary>Changes the number of workers while it is running.</summary>
     public async Task ResizeAsync(int workers)
     {
-        var dialog = await AskForResizeAsync();
+        var dialog = await OpenResizeDialogAsync();
         await dialog.GetByRole(AriaRole.Spinbutton, new() { Name = "Workers" }).FillAsync(workers.ToString(System.Globalization.CultureInfo.InvariantCulture));
         await dialog.GetByRole(AriaRole.Button, new() { Name = workers == 1 ? "Change to 1 worker" : $"Change to {workers} workers", Exact = true })
             .ClickAsync();
@@ -106,7 +106,7 @@ public sealed class WorkspacePage(Visit visit)
     /// <summary>Starts a stopped workspace again in another size, with this many workers.</summary>
     public async Task StartInAsync(string name, string size, int workers)
     {
-        await Act("Start with changes…").ClickAsync();
+        await Action("Start with changes…").ClickAsync();
         var dialog = visit.Page.GetByRole(AriaRole.Dialog);
         await dialog.Locator($"input[name=size][value={size}]").CheckAsync(new() { Force = true });
         await dialog.GetByRole(AriaRole.Slider, new() { Name = "Workers" }).FillAsync(workers.ToString(System.Globalization.CultureInfo.InvariantCulture));

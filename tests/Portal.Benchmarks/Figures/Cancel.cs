@@ -36,7 +36,7 @@ internal sealed class Cancel() : Figure("cancel")
         var ids = orders.Select(o => o.Id).ToArray();
         await bench.It.Database.ExecuteAsync($"""
             update portal.runs set phase = 'Waiting', due_at = clock_timestamp() + interval '1 hour', admitted_at = clock_timestamp(),
-              attempts = 1, said = 'The engine is away.'
+              attempts = 1, message = 'The engine is away.'
             where workspace_id = any({ids})
             """, cancel);
         bench.It.Jobs.Start();

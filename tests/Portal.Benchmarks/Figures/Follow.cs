@@ -21,7 +21,7 @@ internal sealed class Follow() : Figure("follow")
         engine: Sleepers
         version: "1"
         sizes:
-          - { id: s, title: Small, says: Nothing., vcpu: 1, memoryMib: 256 }
+          - { id: s, title: Small, description: Nothing., vcpu: 1, memoryMib: 256 }
         roles:
           - { name: first, image: python, command: [sleep, infinity] }
           - name: worker
@@ -87,7 +87,7 @@ internal sealed class Follow() : Figure("follow")
             var container = (await bench.It.Lab.ContainerEngine.ListAsync(bench.It.Lab.Owned.Mine(id), cancel))
                 .Single(c => c.Names!.Any(n => n.EndsWith("first", StringComparison.Ordinal)));
             var start = TimeProvider.System.GetTimestamp();
-            await bench.It.Lab.ContainerEngine.AskAsync(e => e.Containers.KillContainerAsync(container.ID, new() { Signal = "KILL" }, cancel), cancel);
+            await bench.It.Lab.ContainerEngine.CallAsync(e => e.Containers.KillContainerAsync(container.ID, new() { Signal = "KILL" }, cancel), cancel);
             while (await bench.ScalarAsync<bool>("select running from portal.nodes where workspace_id = $1 and name = 'first'", cancel, id))
                 await Task.Delay(5, cancel);
             took.Add(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds);

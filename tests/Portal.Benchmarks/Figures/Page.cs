@@ -40,10 +40,10 @@ internal sealed class Page() : Figure("page")
         for (var i = bench.Times(50, 4); i > 0; i--)
         {
             took.Add(await OnceAsync(page, containerEngine, node, "die", "Needs attention",
-                () => containerEngine.AskAsync(e => e.Containers.KillContainerAsync(node, new ContainerKillParameters(), cancel), cancel), cancel));
+                () => containerEngine.CallAsync(e => e.Containers.KillContainerAsync(node, new ContainerKillParameters(), cancel), cancel), cancel));
             await Task.Delay(pauses.Next(500, 3000), cancel);
             took.Add(await OnceAsync(page, containerEngine, node, "start", "Ready",
-                () => containerEngine.AskAsync(e => e.Containers.StartContainerAsync(node, new ContainerStartParameters(), cancel), cancel), cancel));
+                () => containerEngine.CallAsync(e => e.Containers.StartContainerAsync(node, new ContainerStartParameters(), cancel), cancel), cancel));
             await Task.Delay(pauses.Next(500, 3000), cancel);
         }
         await bench.DeleteAsync(workspace, cancel);

@@ -27,7 +27,7 @@ public sealed class CutWeb : WebFixture
 /// <summary>While the database is unavailable everything says so, with 503 and when to retry, and works again when it is back.</summary>
 public sealed class DatabaseUnavailableTests(CutWeb web) : IClassFixture<CutWeb>
 {
-    private const string Says = "The portal cannot reach its database at the moment";
+    private const string Message = "The portal cannot reach its database at the moment";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -65,7 +65,7 @@ public sealed class DatabaseUnavailableTests(CutWeb web) : IClassFixture<CutWeb>
                 using var answer = await ada.SendAsync(method, path, body, web.Origin, h => h.Add("X-Portal-Csrf", "1"));
                 await MustBeUnavailableAsync(answer, $"{method} {path}", "application/problem+json");
                 var problem = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Cancel)).RootElement;
-                problem.GetProperty("detail").GetString()!.ShouldStartWith(Says);
+                problem.GetProperty("detail").GetString()!.ShouldStartWith(Message);
                 problem.GetProperty("status").GetInt32().ShouldBe(503);
             }
         }
@@ -125,17 +125,17 @@ public sealed class DatabaseUnavailableTests(CutWeb web) : IClassFixture<CutWeb>
         try
         {
             await late.StartAsync(Cancel);
-            await MustBePageAsync(await AskAsync("/catalog"), "/catalog", "/catalog");
-            await MustBeUnavailableAsync(await AskAsync("/api/v1/me"), "/api/v1/me", "application/problem+json");
+            await MustBePageAsync(await RequestAsync("/catalog"), "/catalog", "/catalog");
+            await MustBeUnavailableAsync(await RequestAsync("/api/v1/me"), "/api/v1/me", "application/problem+json");
         }
         finally
         {
             web.Relay.Restore();
         }
-        (await AskAsync("/api/v1/me")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized, "it is back");
+        (await RequestAsync("/api/v1/me")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized, "it is back");
         await late.StopAsync(Cancel);
 
-        async Task<HttpResponseMessage> AskAsync(string path)
+        async Task<HttpResponseMessage> RequestAsync(string path)
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{port}{path}");
             request.Headers.Host = web.Url.Authority;
@@ -150,18 +150,18 @@ public sealed class DatabaseUnavailableTests(CutWeb web) : IClassFixture<CutWeb>
     {
         await MustBeUnavailableAsync(answer, what, "text/html");
         var html = await answer.Content.ReadAsStringAsync(Cancel);
-        html.ShouldContain($"<p>{Says}");
+        html.ShouldContain($"<p>{Message}");
         html.ShouldContain($"<a href=\"{again}\">Try again</a>");
         answer.Dispose();
     }
 
     private static async Task MustBeUnavailableAsync(HttpResponseMessage answer, string what, string type)
     {
-        var said = await answer.Content.ReadAsStringAsync(Cancel);
-        answer.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable, $"{what}: {said}");
+        var body = await answer.Content.ReadAsStringAsync(Cancel);
+        answer.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable, $"{what}: {body}");
         answer.Headers.RetryAfter!.Delta.ShouldBe(TimeSpan.FromSeconds(5), what);
         answer.Content.Headers.ContentType!.MediaType.ShouldBe(type, what);
-        foreach (var inner in (string[])["Npgsql", "Exception", "/run/", ".s.PGSQL", "   at "]) said.ShouldNotContain(inner, Case.Sensitive, what);
+        foreach (var inner in (string[])["Npgsql", "Exception", "/run/", ".s.PGSQL", "   at "]) body.ShouldNotContain(inner, Case.Sensitive, what);
     }
 
     private static string PathOf(RouteEndpoint endpoint, Guid id) =>

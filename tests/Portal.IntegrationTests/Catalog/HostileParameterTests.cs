@@ -58,7 +58,7 @@ public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<La
         await Eventually.HoldsAsync(async () =>
             (await lab.InsideAsync(plan, "notebook", "python3", "-c",
                 "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8888/api')")).Code == 0, "the notebook answers", 60);
-        var (said, code) = await lab.PythonInsideAsync(plan, "notebook", """
+        var (output, code) = await lab.PythonInsideAsync(plan, "notebook", """
             import glob, os
             for f in glob.glob('/proc/[0-9]*/environ'):
                 if f.split('/')[2] == str(os.getpid()): continue
@@ -66,9 +66,9 @@ public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<La
                     if line.startswith(b'P_'): print(f.split('/')[2], line.hex())
             print('made', os.path.exists('/tmp/x'))
             """);
-        code.ShouldBe(0, said);
-        said.ShouldContain("made False");
-        var processes = said.Split('\n')
+        code.ShouldBe(0, output);
+        output.ShouldContain("made False");
+        var processes = output.Split('\n')
             .Where(l => !l.StartsWith("made", StringComparison.Ordinal))
             .Select(l => l.Split(' '))
             .GroupBy(l => l[0], l => Encoding.UTF8.GetString(Convert.FromHexString(l[1])))

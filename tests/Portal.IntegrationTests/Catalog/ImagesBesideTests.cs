@@ -39,7 +39,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
             await using (var db = it.Database.Open())
                 foreach (var tag in await db.Images.Where(i => i.Name == "slow" && i.Tag != null).Select(i => i.Tag!).ToListAsync(CancellationToken.None))
                     await ContainerEngineTasks.IfThereAsync(() =>
-                        it.Lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }),
+                        it.Lab.ContainerEngine.CallAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }),
                             CancellationToken.None));
             await it.DisposeAsync();
         }
@@ -50,7 +50,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
     public async Task SlowBuild_TellsHowFarItIs_AndBlocksNoOtherTemplate()
     {
         TestCatalog.Write($"{It.Folder}/templates", "slow", TestCatalog.Yaml("slow").Replace("image: python", "image: slow", StringComparison.Ordinal));
-        var began = await SaysAsync("slow", "step ");
+        var began = await MessageAsync("slow", "step ");
 
         // What is launched from another image becomes Ready.
         var order = It.Site.Order(It.Site.Students[0]);
@@ -63,7 +63,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         await Until.TrueAsync("the new template's image is seen", async () => (await RowAsync("base"))?.State == ImageState.Ready, Cancel,
             TimeSpan.FromMinutes(2));
 
-        (await SaysAsync("slow", "step ")).ShouldNotBe(began);
+        (await MessageAsync("slow", "step ")).ShouldNotBe(began);
         (await RowAsync("slow"))!.State.ShouldBe(ImageState.Building);
         await LetGoAsync();
         await Until.TrueAsync("the slow image exists", async () => (await RowAsync("slow"))!.State == ImageState.Ready, Cancel, TimeSpan.FromMinutes(2));
@@ -75,21 +75,21 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         return await db.Images.AsNoTracking().SingleOrDefaultAsync(i => i.Name == image, Cancel);
     }
 
-    private async Task<string> SaysAsync(string image, string what)
+    private async Task<string> MessageAsync(string image, string what)
     {
-        await Until.TrueAsync($"'{image}' says {what}", async () => (await RowAsync(image))?.Says?.Contains(what, StringComparison.Ordinal) == true,
+        await Until.TrueAsync($"'{image}' says {what}", async () => (await RowAsync(image))?.Message?.Contains(what, StringComparison.Ordinal) == true,
             Cancel, TimeSpan.FromMinutes(2));
-        return (await RowAsync(image))!.Says!;
+        return (await RowAsync(image))!.Message!;
     }
 
     /// <summary>Creates the file for which the build waits, in the container in which it waits.</summary>
     private async Task LetGoAsync()
     {
         var containerEngine = It.Lab.ContainerEngine;
-        var builds = await containerEngine.AskAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters()), Cancel);
+        var builds = await containerEngine.CallAsync(c => c.Containers.ListContainersAsync(new ContainersListParameters()), Cancel);
         var waiting = builds.Where(b => b.Command.Contains("until [ -e /go ]", StringComparison.Ordinal)).ShouldHaveSingleItem();
-        var exec = await containerEngine.AskAsync(c =>
+        var exec = await containerEngine.CallAsync(c =>
             c.Exec.CreateContainerExecAsync(waiting.ID, new ContainerExecCreateParameters { Cmd = ["touch", "/go"] }), Cancel);
-        await containerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters { Detach = true }), Cancel);
+        await containerEngine.CallAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters { Detach = true }), Cancel);
     }
 }

@@ -59,7 +59,7 @@ public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<
         TestContext.Current.SendDiagnosticMessage($"entries of the workspace: 0 with the rule, {without} without");
 
         async Task FloodAsync() =>
-            (await Lab.PythonInsideAsync(plan, "notebook", Flood(peer, all, "255.255.255.255", "239.1.2.3"))).Said.ShouldBe($"heard {Connects}");
+            (await Lab.PythonInsideAsync(plan, "notebook", Flood(peer, all, "255.255.255.255", "239.1.2.3"))).Output.ShouldBe($"heard {Connects}");
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<
             links = [socket.socket() for _ in range({{Connects}})]
             for l in links: l.setblocking(False); l.connect_ex(("{{gateway}}", 22))
             print("sent")
-            """)).Said.ShouldBe("sent");
+            """)).Output.ShouldBe("sent");
 
         ConnectionTable.Count(plan.Subnet).ShouldBe(0, "dropped before they are stored");
         await Eventually.HoldsAsync(async () =>

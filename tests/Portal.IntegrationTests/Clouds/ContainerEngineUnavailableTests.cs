@@ -34,7 +34,7 @@ public sealed class ContainerEngineUnavailableTests
         var unavailable = await Should.ThrowAsync<CloudException>(() => lab.Clusters.LookAsync(Cancel));
         using (var direct = new ContainerEngine(CloudLab.Variable("PORTAL_TEST_CONTAINER_ENGINE")))
         {
-            await direct.AskAsync(c =>
+            await direct.CallAsync(c =>
                 c.Containers.KillContainerAsync(lab.Owned.Container(plan.Workspace, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" },
                     Cancel), Cancel);
         }

@@ -119,7 +119,7 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
         lines.Count.ShouldBeLessThanOrEqualTo(200);
         lines.ShouldAllBe(l => l.Length <= 2002);
         lines[^1].ShouldBe("last");
-        var folder = (await Lab.ContainerEngine.AskAsync(c =>
+        var folder = (await Lab.ContainerEngine.CallAsync(c =>
             c.Containers.InspectContainerAsync(Lab.Owned.Container(plan.Workspace, 1, "notebook"), Cancel), Cancel)).LogPath;
         Directory.GetFiles(Path.GetDirectoryName(folder)!, "*-json.log*").Sum(f => new FileInfo(f).Length).ShouldBeLessThan(11_000_000);
     }

@@ -45,15 +45,15 @@ public sealed class EgressProxyTests : IAsyncLifetime
             ("course_helper-1.0.dist-info/RECORD", "")));
         var plan = await NotebookAsync();
 
-        var (said, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c",
+        var (output, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c",
             $". /usr/local/lib/portal/node && pip install --quiet --index-url http://{Index}/simple --trusted-host {Index} course-helper "
             + "&& cd / && python3 -c 'import course_helper; print(course_helper.says())'");
 
-        (said, code).ShouldBe(("from the index", 0L));
+        (output, code).ShouldBe(("from the index", 0L));
         // For https the same proxy is asked to CONNECT.
-        (said, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c",
+        (output, code) = await Lab.InsideAsync(plan, "notebook", "bash", "-c",
             $"curl --silent --show-error --max-time 10 https://{Index}/; curl --silent --proxytunnel http://{Index}/simple/course-helper/");
-        said.ShouldContain("course_helper-1.0");
+        output.ShouldContain("course_helper-1.0");
         (await File.ReadAllLinesAsync(Path.Combine(_world.FullName, "asked"), Cancel))
             .Count(l => l.StartsWith($"CONNECT {Index}:443 ", StringComparison.Ordinal))
             .ShouldBe(1);
@@ -78,9 +78,9 @@ public sealed class EgressProxyTests : IAsyncLifetime
 
         (await http.GetStringAsync($"git-pull?repo=http://{Forge}/course.git&branch=main", Cancel)).ShouldNotContain("cannot be fetched from here");
         // A plain file server cannot truncate history, so the whole repository is fetched.
-        var said = await http.GetStringAsync($"git-pull/api?repo=http://{Forge}/course.git&branch=main&targetpath=course&depth=0", Cancel);
+        var output = await http.GetStringAsync($"git-pull/api?repo=http://{Forge}/course.git&branch=main&targetpath=course&depth=0", Cancel);
 
-        said.ShouldContain("finished");
+        output.ShouldContain("finished");
         (await Lab.InsideAsync(plan, "notebook", "cat", "/home/student/work/course/lesson.txt")).ShouldBe(("the lesson", 0L));
     }
 
@@ -103,11 +103,11 @@ public sealed class EgressProxyTests : IAsyncLifetime
         (await Lab.ReachesAsync(plan, Proxy.Host, ExternalHost.ProxyPort)).ShouldBeFalse("this host");
         (await Lab.ReachesAsync(plan, Index, 80)).ShouldBeFalse("a name, without the proxy");
         (await closed.ReachesAsync(theirs, Proxy.Address, ExternalHost.ProxyPort)).ShouldBeFalse("from an installation that opens none");
-        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook",
+        var (output, _) = await Lab.PythonInsideAsync(plan, "notebook",
             "import os; print(os.environ['PORTAL_EGRESS_PROXY'] == os.environ['https_proxy'], os.environ['no_proxy'].split(',')[0])");
-        said.ShouldBe("True notebook");
+        output.ShouldBe("True notebook");
         (await closed.PythonInsideAsync(theirs, "notebook",
-            "import os; print([k for k in os.environ if 'proxy' in k.lower() or 'WAY_OUT' in k])")).Said.ShouldBe("[]");
+            "import os; print([k for k in os.environ if 'proxy' in k.lower() or 'WAY_OUT' in k])")).Output.ShouldBe("[]");
     }
 
     [Fact]

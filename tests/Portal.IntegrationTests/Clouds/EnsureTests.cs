@@ -55,7 +55,7 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
         await Lab.Clusters.EnsureAsync(plan with { Nodes = [node with { Secrets = new Dictionary<string, string> { ["TOKEN"] = "two" } }] }, Cancel);
 
         (await IdsAsync(plan)).ShouldBe(before);
-        (await Lab.InsideAsync(plan, "notebook", "printenv", "TOKEN")).Said.ShouldBe("one");
+        (await Lab.InsideAsync(plan, "notebook", "printenv", "TOKEN")).Output.ShouldBe("one");
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public sealed class HostileNodeTests(LabFixture fixture) : IClassFixture<LabFixt
 
         var result = await Lab.Clusters.ExecuteAsync(plan.Workspace, "notebook", ["printf", @"a\0b\377c\n\355\240\200d"], Cancel);
 
-        (result.ExitCode, result.Said).ShouldBe((0, "a\uFFFDb\uFFFDc\n\uFFFD\uFFFD\uFFFDd"));
+        (result.ExitCode, result.Output).ShouldBe((0, "a\uFFFDb\uFFFDc\n\uFFFD\uFFFD\uFFFDd"));
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
     }
 

@@ -34,7 +34,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
         foreach (var tag in _made)
         {
             await ContainerEngineTasks.IfThereAsync(() =>
-                Lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+                Lab.ContainerEngine.CallAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
 
         if (_lab is { } lab)
@@ -71,7 +71,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
 
         percents.ShouldBe(percents.Order());
         percents[^1].ShouldBe(100);
-        var made = await Lab.ContainerEngine.AskAsync(c => c.Images.InspectImageAsync(image.Id), Cancel);
+        var made = await Lab.ContainerEngine.CallAsync(c => c.Images.InspectImageAsync(image.Id), Cancel);
         made.Config!.Labels!["portal.image"].ShouldBe("mine");
         (await Builder.EnsureAsync("mine", Quiet(), Cancel)).ShouldBe(image);
         (await Lab.Get<Networks>().ListAsync(Lab.Owned.Mine("build"), Cancel)).ShouldBeEmpty();
@@ -86,7 +86,7 @@ public sealed class ImageBuilderTests : IAsyncLifetime
         var image = await Builder.EnsureAsync("mine", Quiet(), Cancel);
         _made.Add(image.Tag);
 
-        var made = await Lab.ContainerEngine.AskAsync(c => c.Images.GetImageHistoryAsync(image.Id, Cancel), Cancel);
+        var made = await Lab.ContainerEngine.CallAsync(c => c.Images.GetImageHistoryAsync(image.Id, Cancel), Cancel);
         made.ShouldContain(h => h.CreatedBy != null && h.CreatedBy.Contains("of-debian-alone", StringComparison.Ordinal));
     }
 

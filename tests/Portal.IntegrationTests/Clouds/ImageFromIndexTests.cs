@@ -82,7 +82,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         foreach (var tag in _made)
         {
             await ContainerEngineTasks.IfThereAsync(() =>
-                lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+                lab.ContainerEngine.CallAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
 
         if (_index is not null)
@@ -193,8 +193,8 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
 
         await EnsureAsync(again);
 
-        Index.Asked["packages/thing/thing-1.0.tar.gz"].ShouldBe(1);
-        Index.Asked["maven/org/example/some/other/3.1/other-3.1.jar"].ShouldBe(1);
+        Index.Requests["packages/thing/thing-1.0.tar.gz"].ShouldBe(1);
+        Index.Requests["maven/org/example/some/other/3.1/other-3.1.jar"].ShouldBe(1);
         LeftOver().ShouldBeEmpty();
     }
 
@@ -206,7 +206,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         await using (var lab = Open())
         {
             var failing = FailAsync(lab);
-            await Index.HeldAsked.WaitAsync(TimeSpan.FromMinutes(3), TimeProvider.System, Cancel);
+            await Index.HeldRequested.WaitAsync(TimeSpan.FromMinutes(3), TimeProvider.System, Cancel);
             Process.GetProcesses().Single(p => IsPip(p.Id)).Kill(); // SIGKILL
             (await failing).Message.ShouldContain("pip cannot fetch it");
         }
@@ -224,7 +224,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         await using var lab = Open();
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var building = lab.Get<ImageBuilder>().EnsureAsync("mine", Quiet(), cancel.Token);
-        await Index.HeldAsked.WaitAsync(TimeSpan.FromMinutes(3), TimeProvider.System, Cancel);
+        await Index.HeldRequested.WaitAsync(TimeSpan.FromMinutes(3), TimeProvider.System, Cancel);
 
         await cancel.CancelAsync();
 
@@ -239,7 +239,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         Home("http://127.0.0.1:1/simple", "http://127.0.0.1:1/maven");
         await using var lab = Open();
 
-        ((await lab.Get<ImageBuilder>().LookAsync("mine", Cancel)).Asking is null).ShouldBeFalse("a look waited for a server");
+        ((await lab.Get<ImageBuilder>().LookAsync("mine", Cancel)).PackageCheck is null).ShouldBeFalse("a look waited for a server");
         var fault = await FailAsync(lab);
 
         fault.Fault.ShouldBe(CloudFault.Unavailable);
@@ -336,9 +336,9 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
     private static async Task<ImageLook> LookAsync(CloudLab lab)
     {
         var look = await lab.Get<ImageBuilder>().LookAsync("mine", Cancel);
-        while (look.Asking is { } asking)
+        while (look.PackageCheck is { } check)
         {
-            await asking.WaitAsync(Cancel);
+            await check.WaitAsync(Cancel);
             look = await lab.Get<ImageBuilder>().LookAsync("mine", Cancel);
         }
 

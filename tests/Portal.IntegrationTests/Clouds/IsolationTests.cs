@@ -18,9 +18,9 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         def attempt(title, what):
             r, w = os.pipe(); child = os.fork()
             if child == 0:
-                try: said = what() or "works"
-                except OSError as e: said = errno.errorcode[e.errno]
-                os.write(w, said.encode()); os._exit(0)
+                try: result = what() or "works"
+                except OSError as e: result = errno.errorcode[e.errno]
+                os.write(w, result.encode()); os._exit(0)
             os.close(w); print(title, os.read(r, 64).decode()); os.close(r); os.waitpid(child, 0)
         def call(*arguments, forks=False):
             def run():
@@ -94,7 +94,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         var log = await Eventually.SeesAsync(() => Lab.Clusters.LogTailAsync(plan.Workspace, "notebook", 20, Cancel), l => l.Contains("end"),
             "the first process's words");
 
-        var later = (await Lab.InsideAsync(plan, "notebook", "sh", "-c", Status)).Said.Split('\n');
+        var later = (await Lab.InsideAsync(plan, "notebook", "sh", "-c", Status)).Output.Split('\n');
 
         foreach (var lines in new[] { log.SkipLast(1).ToArray(), later })
         {
@@ -117,13 +117,13 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
 
         var open = await UnconfinedContainer.StartAsync(Lab, "files", uid: 0, capable: true);
 
-        (await Lab.PythonInsideAsync(plan, "notebook", Writes)).Said.Split('\n').ShouldBe(
+        (await Lab.PythonInsideAsync(plan, "notebook", Writes)).Output.Split('\n').ShouldBe(
             ["/x EROFS", "/etc/passwd EACCES", "/etc/group EACCES", "/usr/x EROFS", "/var/tmp/x EROFS",
                 "/proc/sys/kernel/core_pattern EACCES", "/dev/x EACCES", "cgroup EROFS"]);
         (await open.PythonAsync(Writes))[..^1].ShouldAllBe(l => l.EndsWith(" works"));
 
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
-            "echo x > /tmp/x && echo x > /home/student/x && echo mine > /home/student/work/x && id -un")).Said.ShouldBe("student");
+            "echo x > /tmp/x && echo x > /home/student/x && echo mine > /home/student/work/x && id -un")).Output.ShouldBe("student");
         (await File.ReadAllTextAsync(Path.Combine(folder, "x"), Cancel)).ShouldBe("mine\n");
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c", "cp /bin/true /tmp/t && /tmp/t")).Code.ShouldBe(0, "engines run what they unpack on /tmp");
     }
@@ -136,9 +136,9 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
 
         string[] allowed = ["unix works", "inet works", "inet6 works", "netlink works", "pair works"];
 
-        (await Lab.PythonInsideAsync(plan, "notebook", KernelInterfaces)).Said.Split('\n').ShouldBe(
+        (await Lab.PythonInsideAsync(plan, "notebook", KernelInterfaces)).Output.Split('\n').ShouldBe(
             ["user-namespace EPERM", "clone EPERM", "clone3 ENOSYS", "keyring EPERM", "io_uring EPERM", "vsock EPERM", "vsock-high EPERM", .. allowed]);
-        (await Lab.PythonInsideAsync(plan, "notebook", RootInterfaces)).Said.Split('\n').ShouldBe(
+        (await Lab.PythonInsideAsync(plan, "notebook", RootInterfaces)).Output.Split('\n').ShouldBe(
             ["net-namespace EPERM", "mount-namespace EPERM", "mount EPERM", "chroot EPERM", "kernel-log EPERM",
                 "bpf EPERM", "handle-of-file EPERM", "file-by-handle EPERM", "root EPERM", "kernel-keys hidden", "firmware hidden"]);
 
@@ -156,9 +156,9 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var said = (await Lab.PythonInsideAsync(plan, "notebook", Ioctls)).Said.Split('\n');
+        var result = (await Lab.PythonInsideAsync(plan, "notebook", Ioctls)).Output.Split('\n');
 
-        said.ShouldBe(["create EPERM", "create-high EPERM", "create2 EPERM", "snapshot EPERM", "snapshot2 EPERM",
+        result.ShouldBe(["create EPERM", "create-high EPERM", "create2 EPERM", "snapshot EPERM", "snapshot2 EPERM",
             "snapshot2-high EPERM", "qgroup-limit EPERM", "delete EPERM", "reflink works", "terminal works"]);
         Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).ShouldBe(["f0", "g0"], ignoreOrder: true);
     }
@@ -194,7 +194,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
 
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
             "find / -xdev -name 'secret-of-another' 2>/dev/null; "
-            + "find /home /tmp /proc/1/root/home -name 'secret-of-another' 2>/dev/null")).Said.ShouldBeEmpty();
+            + "find /home /tmp /proc/1/root/home -name 'secret-of-another' 2>/dev/null")).Output.ShouldBeEmpty();
         foreach (var place in new[] { theirs, Path.GetDirectoryName(theirs)!, Lab.Mounts })
         {
             Directory.Exists(place).ShouldBeTrue("it exists on the host");
@@ -202,7 +202,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         }
 
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
-            "ls /home/student/work/.. /home/student/work/../..; cat /home/student/work/../../secret-of-another")).Said.ShouldNotContain("secret\n");
+            "ls /home/student/work/.. /home/student/work/../..; cat /home/student/work/../../secret-of-another")).Output.ShouldNotContain("secret\n");
     }
 
     [Fact]
@@ -218,7 +218,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
                 b"\xff\xfe", b"'; drop table", b" ", b"\x1b[31mred", b"a" * 255, "\u202egnp.exe".encode(), b"|"]:
                 os.mkdir(name); open(os.path.join(name, name), "w").write("x")
             print("made")
-            """)).Said.ShouldBe("made");
+            """)).Output.ShouldBe("made");
 
         (await Lab.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).LimitBytes.ShouldBe(64 << 20);
         (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
@@ -238,7 +238,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         (await Lab.InsideAsync(plan, "notebook", "sh", "-c",
             $"cd /home/student/work && ln -s / root && ln -s {victim} v && ln -s /etc/shadow .notebook && ln -s ../.. up "
-            + $"&& ln -s {Lab.Folder} shares && chmod 777 . && (cat .notebook; ls v) 2>&1; true")).Said.ShouldNotContain("kept");
+            + $"&& ln -s {Lab.Folder} shares && chmod 777 . && (cat .notebook; ls v) 2>&1; true")).Output.ShouldNotContain("kept");
 
         // Everything that root does with this folder, again.
         await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 48 << 20, Cancel);
@@ -257,7 +257,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         File.GetUnixFileMode(victim).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         (await File.ReadAllTextAsync($"{victim}/kept", Cancel)).ShouldBe("kept");
         File.GetUnixFileMode(folder).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        (await Lab.InsideAsync(again, "notebook", "readlink", "/home/student/work/v")).Said.ShouldBe(victim);
+        (await Lab.InsideAsync(again, "notebook", "readlink", "/home/student/work/v")).Output.ShouldBe(victim);
         (await Lab.InsideAsync(again, "notebook", "ls", "/home/student/work/v/")).ShouldBe(
             ("ls: cannot access '/home/student/work/v/': No such file or directory", 2L));
         Directory.Delete(victim, recursive: true);

@@ -18,7 +18,7 @@ public sealed class LocalIndex : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly bool _html;
-    private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _heldRequested = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private LocalIndex(bool html)
     {
@@ -36,13 +36,13 @@ public sealed class LocalIndex : IAsyncDisposable
     public ConcurrentDictionary<string, byte[]> Files { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Paths of requested files, and how often.</summary>
-    public ConcurrentDictionary<string, int> Asked { get; } = new(StringComparer.Ordinal);
+    public ConcurrentDictionary<string, int> Requests { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Path of a file of which only the first half is ever sent.</summary>
     public string? Held { get; set; }
 
     /// <summary>Ends when <see cref="Held"/> has been asked for.</summary>
-    public Task HeldAsked => _asked.Task;
+    public Task HeldRequested => _heldRequested.Task;
 
     /// <summary>Credentials as name:password; null: everyone may read.</summary>
     public string? Credentials { get; set; }
@@ -137,12 +137,12 @@ public sealed class LocalIndex : IAsyncDisposable
 
     private IResult File(string path, HttpContext context)
     {
-        Asked.AddOrUpdate(path, 1, (_, times) => times + 1);
+        Requests.AddOrUpdate(path, 1, (_, times) => times + 1);
         return path == Held ? Results.Stream(async to =>
         {
             await to.WriteAsync(Files[path].AsMemory(0, Files[path].Length / 2));
             await to.FlushAsync();
-            _asked.TrySetResult();
+            _heldRequested.TrySetResult();
             await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
         }) : Answer(path) is { } bytes ? Results.Bytes(bytes) : Results.NotFound();
     }
@@ -167,7 +167,7 @@ public sealed class LocalIndex : IAsyncDisposable
 
     private IResult Project(string project)
     {
-        Asked.AddOrUpdate($"simple/{project}/", 1, (_, times) => times + 1);
+        Requests.AddOrUpdate($"simple/{project}/", 1, (_, times) => times + 1);
         var files = Files.Keys.Where(k => k.StartsWith($"packages/{project}/", StringComparison.Ordinal))
             .Select(k => (Name: Path.GetFileName(k), Url: $"../../{k}", Sum: Convert.ToHexStringLower(SHA256.HashData(Files[k])))).ToList();
         return files.Count == 0 ? Results.NotFound()

@@ -27,7 +27,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         (await ReachesAsync(plan, address, 9000)).ShouldBeTrue();
         using var host = new TcpClient();
         await host.ConnectAsync(address, 9000, Cancel);
-        (await Lab.InsideAsync(plan, "notebook", "getent", "hosts", "any")).Said.ShouldStartWith("0.0.0.0");
+        (await Lab.InsideAsync(plan, "notebook", "getent", "hosts", "any")).Output.ShouldStartWith("0.0.0.0");
     }
 
     [Fact]
@@ -105,12 +105,12 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             (await ReachesAsync(plan, Gateway(plan), port)).ShouldBeFalse($"{port}");
         }
 
-        var (said, _) = await Lab.InsideAsync(plan, "notebook", "sh", "-c",
+        var (output, _) = await Lab.InsideAsync(plan, "notebook", "sh", "-c",
             "find / -xdev -type s 2>/dev/null; find /run /var/run /tmp -type s 2>/dev/null; "
             + "ls /run/docker.sock /var/run/docker.sock /run/containerd 2>/dev/null");
-        said.ShouldBeEmpty();
+        output.ShouldBeEmpty();
         (await Lab.PythonInsideAsync(plan, "notebook",
-            "import os; print([p for p in os.listdir('/proc') if p.isdigit() and 'dockerd' in open(f'/proc/{p}/comm').read()])")).Said.ShouldBe("[]");
+            "import os; print([p for p in os.listdir('/proc') if p.isdigit() and 'dockerd' in open(f'/proc/{p}/comm').read()])")).Output.ShouldBe("[]");
     }
 
     [Fact]
@@ -143,13 +143,13 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
         }
 
-        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", """
+        var (output, _) = await Lab.PythonInsideAsync(plan, "notebook", """
             import socket, time
             t = time.time()
             try: print("resolved", socket.getaddrinfo("deb.debian.org", 80))
             except socket.gaierror as e: print("no name", time.time() - t < 3)
             """);
-        said.ShouldBe("no name True");
+        output.ShouldBe("no name True");
         // Every name server that this host knows, queried directly.
         foreach (var server in (await File.ReadAllLinesAsync("/etc/resolv.conf", Cancel))
             .Where(l => l.StartsWith("nameserver ", StringComparison.Ordinal))
@@ -161,7 +161,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
                 try:
                     s.sendto(b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\3deb\6debian\3org\0\0\1\0\1", ("{{server}}", 53)); print("answered", len(s.recv(512)))
                 except OSError as e: print("none")
-                """)).Said.ShouldBe("none", server);
+                """)).Output.ShouldBe("none", server);
         }
     }
 
@@ -179,7 +179,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         var open = await UnconfinedContainer.StartAsync(Lab, "raw", uid: 0, capable: true);
 
-        (await Lab.PythonInsideAsync(plan, "notebook", Attempts)).Said.Split('\n').ShouldBe(["raw EPERM", "packet EPERM", "six []"]);
+        (await Lab.PythonInsideAsync(plan, "notebook", Attempts)).Output.Split('\n').ShouldBe(["raw EPERM", "packet EPERM", "six []"]);
         (await open.PythonAsync(Attempts)).Take(2).ShouldBe(["raw works", "packet works"]);
     }
 
@@ -198,7 +198,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         {
             // As a container engine with other settings than Debian's might do, from outside: a student cannot.
             var container = Lab.Owned.Container(plan.Workspace, plan.Generation, node);
-            var inspected = await Lab.ContainerEngine.AskAsync(c => c.Containers.InspectContainerAsync(container, Cancel), Cancel);
+            var inspected = await Lab.ContainerEngine.CallAsync(c => c.Containers.InspectContainerAsync(container, Cancel), Cancel);
             (await OwnDisk.RunAsync("nsenter", "--target", $"{inspected.State!.Pid}", "--net", "sh", "-c",
                 $"echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6 && ip -6 addr add fe80::{number}/64 dev eth0 nodad")).ShouldBe(0);
         }

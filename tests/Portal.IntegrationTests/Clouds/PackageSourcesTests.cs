@@ -17,7 +17,7 @@ public sealed class PackageSourcesTests : IAsyncLifetime
     private string? _home;
 
     private LocalIndex Index => _index!;
-    private int Asked => Index.Asked.GetValueOrDefault(Page);
+    private int Requests => Index.Requests.GetValueOrDefault(Page);
 
     public async ValueTask InitializeAsync()
     {
@@ -40,20 +40,20 @@ public sealed class PackageSourcesTests : IAsyncLifetime
         var sources = Open();
         await LookAsync<FetchState.Impossible>(sources);
         for (var i = 0; i < 10; i++) await LookAsync<FetchState.Impossible>(sources);
-        Asked.ShouldBe(1);
+        Requests.ShouldBe(1);
 
         _clock.Advance(PackageSources.First);
         await AgainAsync(sources, 2);
         _clock.Advance(PackageSources.First);
         await LookAsync<FetchState.Impossible>(sources);
-        Asked.ShouldBe(2, "the second wait is longer than the first");
+        Requests.ShouldBe(2, "the second wait is longer than the first");
         _clock.Advance(PackageSources.First);
         await AgainAsync(sources, 3);
 
         Index.Files["packages/thing/thing-1.0.tar.gz"] = [1];
         File.SetLastWriteTimeUtc($"{_home}/.config/pip/pip.conf", DateTime.UnixEpoch);
         await Until.TrueAsync("it is possible now", () => Look(sources) is FetchState.Possible, TestContext.Current.CancellationToken, TimeSpan.FromMinutes(3));
-        Asked.ShouldBe(4);
+        Requests.ShouldBe(4);
     }
 
     [Theory]
@@ -78,14 +78,14 @@ public sealed class PackageSourcesTests : IAsyncLifetime
         await Until.TrueAsync("pip is tried again", () =>
         {
             Look(sources).ShouldBeOfType<FetchState.Impossible>();
-            return Asked == asked && !Directory.EnumerateDirectories(_folder).Any();
+            return Requests == asked && !Directory.EnumerateDirectories(_folder).Any();
         }, TestContext.Current.CancellationToken, TimeSpan.FromMinutes(3));
         Look(sources).ShouldBeOfType<FetchState.Impossible>();
     }
 
     private static async Task LookAsync<T>(PackageSources sources)
     {
-        while (Look(sources) is FetchState.Asking asking) await asking.Answer.WaitAsync(TestContext.Current.CancellationToken);
+        while (Look(sources) is FetchState.Checking check) await check.Answer.WaitAsync(TestContext.Current.CancellationToken);
         Look(sources).ShouldBeOfType<T>();
     }
 }

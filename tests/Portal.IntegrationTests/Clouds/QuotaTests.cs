@@ -18,10 +18,10 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var (said, code) = await WriteAsync(plan, "a", 100);
+        var (output, code) = await WriteAsync(plan, "a", 100);
 
         code.ShouldNotBe(0);
-        said.ShouldContain("Disk quota exceeded");
+        output.ShouldContain("Disk quota exceeded");
         (await UsedAsync(access)).ShouldBeInRange(15 * Mib, 20 * Mib);
         (await Lab.InsideAsync(plan, "notebook", "rm", "/home/student/work/a")).Code.ShouldBe(0);
         (await WriteAsync(plan, "b", 10)).Code.ShouldBe(0);
@@ -39,10 +39,10 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         (await WriteAsync(plan, "a", 40, "one")).Code.ShouldBe(0);
 
-        var (said, code) = await WriteAsync(plan, "a", 40, "two");
+        var (output, code) = await WriteAsync(plan, "a", 40, "two");
 
         code.ShouldNotBe(0);
-        said.ShouldContain("Disk quota exceeded");
+        output.ShouldContain("Disk quota exceeded");
         (await UsedAsync(second)).ShouldBeLessThan(21 * Mib);
         var usage = await Lab.UsageAsync(Cancel);
         usage.Single(u => u.ClassId == classId && u.IsShare).UsedBytes.ShouldBeInRange(50 * Mib, 60 * Mib);
@@ -64,10 +64,10 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         var plan = await Lab.PlanAsync(access.Workspace, nodes: [await WorkerAsync("worker0", 20 * Mib), await WorkerAsync("worker1", 40 * Mib)]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var (said, code) = await WriteAsync(plan, "a", 100, "worker0", "/scratch");
+        var (output, code) = await WriteAsync(plan, "a", 100, "worker0", "/scratch");
 
         code.ShouldNotBe(0);
-        said.ShouldContain("Disk quota exceeded");
+        output.ShouldContain("Disk quota exceeded");
         (await WriteAsync(plan, "b", 10, "worker0")).Code.ShouldBe(0, "its work folder accepts more data");
         (await WriteAsync(plan, "a", 30, "worker1", "/scratch")).Code.ShouldBe(0, "and so does the other node's scratch folder");
         (await ScratchAsync("worker0")).ShouldBeInRange(15 * Mib, 20 * Mib);
@@ -89,15 +89,15 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
             .Describe(plan, plan.Nodes[0],
                 new Jobs.Clouds.Docker.SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak"));
         var id = await Jobs.Clouds.Docker.ContainerEngineTasks.CreateAsync(Lab.ContainerEngine, weak, Cancel);
-        await Lab.ContainerEngine.AskAsync(c => c.Containers.StartContainerAsync(id, new Docker.DotNet.Models.ContainerStartParameters(), Cancel), Cancel);
+        await Lab.ContainerEngine.CallAsync(c => c.Containers.StartContainerAsync(id, new Docker.DotNet.Models.ContainerStartParameters(), Cancel), Cancel);
 
-        var (said, _) = await Lab.PythonInsideAsync(plan, "notebook", """
+        var (output, _) = await Lab.PythonInsideAsync(plan, "notebook", """
             import ctypes, os, struct
             here = os.open("/home/student/work", os.O_RDONLY)
             print(ctypes.CDLL(None).ioctl(here, ctypes.c_ulong(0x5000940E), ctypes.create_string_buffer(struct.pack("<q4088s", 0, b"escape"), 4096)))
             """);
 
-        said.ShouldBe("0");
+        output.ShouldBe("0");
         (await WriteAsync(plan, "escape/a", 60)).Code.ShouldBe(0);
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
         (await OwnDisk.RunAsync("btrfs", "subvolume", "delete", Path.Combine(folder, "escape"))).ShouldBe(0);
@@ -105,6 +105,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
 
     private async Task<long> UsedAsync(ShareAccess access) => (await Lab.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes;
 
-    private Task<(string Said, long Code)> WriteAsync(ClusterPlan plan, string file, int mib, string node = "notebook", string folder = "/home/student/work") =>
+    private Task<(string Output, long Code)> WriteAsync(ClusterPlan plan, string file, int mib, string node = "notebook",
+        string folder = "/home/student/work") =>
         Lab.InsideAsync(plan, node, "dd", "if=/dev/zero", $"of={folder}/{file}", "bs=1M", $"count={mib}", "conv=fsync");
 }

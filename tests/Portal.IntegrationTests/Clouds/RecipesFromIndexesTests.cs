@@ -46,7 +46,7 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
         foreach (var tag in Enumerable.Reverse(_made))
         {
             await ContainerEngineTasks.IfThereAsync(() =>
-                lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+                lab.ContainerEngine.CallAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
 
         await Index.DisposeAsync();
@@ -67,14 +67,14 @@ public sealed class RecipesFromIndexesTests : IAsyncLifetime
 
         Directory.EnumerateFileSystemEntries(_folder).Select(Path.GetFileName).ShouldBe([".lock"], "what was fetched was kept");
 
-        Index.Asked.Keys.Where(Index.Files.ContainsKey).ShouldBe(Index.Files.Keys, ignoreOrder: true, "a distribution of a lock was not taken");
+        Index.Requests.Keys.Where(Index.Files.ContainsKey).ShouldBe(Index.Files.Keys, ignoreOrder: true, "a distribution of a lock was not taken");
         var hadoop = (await lab.Get<ImageBuilder>().FindAsync("hadoop", Cancel))!.Id;
         var plan = await lab.PlanAsync(nodes: await lab.NodeAsync(image: hadoop, memoryMib: 2048));
         await lab.Clusters.EnsureAsync(plan, Cancel);
         (await lab.PythonInsideAsync(plan, "notebook",
-            "import dask.dataframe, distributed, pyarrow, nbgitpuller, jupyterlab; print(jupyterlab.__version__)")).Said.ShouldStartWith("4.6");
-        (await lab.PythonInsideAsync(plan, "notebook", CountsWithSpark)).Said.ShouldContain("counted 4.1.4 499500");
-        (await lab.InsideAsync(plan, "notebook", "hadoop", "version")).Said.ShouldContain("Hadoop 3.4.2");
+            "import dask.dataframe, distributed, pyarrow, nbgitpuller, jupyterlab; print(jupyterlab.__version__)")).Output.ShouldStartWith("4.6");
+        (await lab.PythonInsideAsync(plan, "notebook", CountsWithSpark)).Output.ShouldContain("counted 4.1.4 499500");
+        (await lab.InsideAsync(plan, "notebook", "hadoop", "version")).Output.ShouldContain("Hadoop 3.4.2");
     }
 
     private CloudLab Open() =>

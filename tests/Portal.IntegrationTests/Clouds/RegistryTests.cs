@@ -85,7 +85,7 @@ public sealed class RegistryTests : IAsyncLifetime
         _made.Add(image.Tag);
 
         image.Id.ShouldBe(id);
-        (await lab.ContainerEngine.AskAsync(c => c.Images.ListImagesAsync(new ImagesListParameters(), Cancel), Cancel))
+        (await lab.ContainerEngine.CallAsync(c => c.Images.ListImagesAsync(new ImagesListParameters(), Cancel), Cancel))
             .SelectMany(i => i.RepoTags ?? [])
             .ShouldNotContain($"{Repository}:old");
     }
@@ -138,7 +138,7 @@ public sealed class RegistryTests : IAsyncLifetime
     public async Task Notebook_OfTheRegistrysImage_AnswersAndComputes()
     {
         var python = await _lab.PythonAsync();
-        await _lab.ContainerEngine.AskAsync(c =>
+        await _lab.ContainerEngine.CallAsync(c =>
             c.Images.TagImageAsync(python, new ImageTagParameters { RepositoryName = Repository, Tag = "real" }, Cancel), Cancel);
         await PushOnlyAsync("real");
         await using var lab = Named($"{Repository}:real");
@@ -157,7 +157,7 @@ public sealed class RegistryTests : IAsyncLifetime
             manager, kernel = start_new_kernel()
             kernel.execute_interactive("print(6 * 7)")
             manager.shutdown_kernel(now=True)
-            """)).Said.ShouldContain("42");
+            """)).Output.ShouldContain("42");
     }
 
     private static CloudLab Named(string reference) => CloudLab.Open(("Images:Named:python", reference));
@@ -174,12 +174,12 @@ public sealed class RegistryTests : IAsyncLifetime
                     DataStream = new MemoryStream(Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(0, 200).Select(_ => CloudLab.NewId()))))
                 }, Cancel);
         root.Position = 0;
-        var said = new List<JSONMessage>();
-        await _lab.ContainerEngine.AskAsync(c =>
+        var messages = new List<JSONMessage>();
+        await _lab.ContainerEngine.CallAsync(c =>
             c.Images.CreateImageAsync(new ImagesCreateParameters { FromSrc = "-", Repo = Repository, Tag = tag }, root, null,
-                new SynchronousProgress<JSONMessage>(said.Add), Cancel), Cancel);
-        var id = (await _lab.ContainerEngine.AskAsync(c => c.Images.InspectImageAsync(name, Cancel), Cancel)).ID;
-        said.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
+                new SynchronousProgress<JSONMessage>(messages.Add), Cancel), Cancel);
+        var id = (await _lab.ContainerEngine.CallAsync(c => c.Images.InspectImageAsync(name, Cancel), Cancel)).ID;
+        messages.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
         await PushOnlyAsync(tag);
         return id;
     }
@@ -187,17 +187,17 @@ public sealed class RegistryTests : IAsyncLifetime
     /// <summary>Pushes it to the registry and removes its local name.</summary>
     private async Task PushOnlyAsync(string tag)
     {
-        var said = new List<JSONMessage>();
-        await _lab.ContainerEngine.AskAsync(c =>
+        var messages = new List<JSONMessage>();
+        await _lab.ContainerEngine.CallAsync(c =>
             c.Images.PushImageAsync(Repository, new ImagePushParameters { Tag = tag }, new AuthConfig(),
-                new SynchronousProgress<JSONMessage>(said.Add), Cancel), Cancel);
-        said.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
+                new SynchronousProgress<JSONMessage>(messages.Add), Cancel), Cancel);
+        messages.Select(s => s.Error?.Message).ShouldAllBe(e => e == null);
         await RemoveAsync($"{Repository}:{tag}");
     }
 
     private Task RemoveAsync(string tag) =>
         ContainerEngineTasks.IfThereAsync(() =>
-            _lab.ContainerEngine.AskAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+            _lab.ContainerEngine.CallAsync(c => c.Images.DeleteImageAsync(tag, new ImageDeleteParameters { Force = true }), CancellationToken.None));
 
     private static int FreePort()
     {

@@ -56,10 +56,10 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         }, Cancel, Settles);
         await Until.TrueAsync("worker0 computes", async () => await CountAsync(id, busy) == 1, Cancel, Settles);
 
-        await it.Lab.ContainerEngine.AskAsync(c =>
+        await it.Lab.ContainerEngine.CallAsync(c =>
             c.Containers.KillContainerAsync(it.Lab.Owned.Container(id, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" }, Cancel), Cancel);
 
-        await SaysAsync(id, answer);
+        await PrintsAsync(id, answer);
         await Until.TrueAsync("the lost worker is back, exactly once", async () =>
         {
             await using var db = it.Database.Open();
@@ -82,13 +82,13 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
     {
         var (owner, id) = await ReadyAsync(workers: 2);
         await BeginAsync(id, make);
-        await SaysAsync(id, "made");
+        await PrintsAsync(id, "made");
         await Until.TrueAsync("worker1 holds some of it", async () => await CountAsync(id, holds) == 1, Cancel, Settles);
         if (files is not null)
         {
             var found = await it.Lab.Clusters.ExecuteAsync(id, "worker1",
                 ["sh", "-c", "find / -path /proc -prune -o -path /sys -prune -o -type f -name \"$0\" -print 2> /dev/null; true", files], Cancel);
-            var paths = found.Said.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            var paths = found.Output.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
             paths.ShouldNotBeEmpty(files);
             paths.ShouldAllBe(p => p.StartsWith("/scratch/", StringComparison.Ordinal));
         }
@@ -98,7 +98,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
 
         if (ask is null) await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["touch", "/tmp/left"], Cancel);
         else await BeginAsync(id, ask);
-        await SaysAsync(id, answer);
+        await PrintsAsync(id, answer);
         await DeleteAsync(owner, id);
     }
 
@@ -119,7 +119,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
 
         await IsAsync(id, 2);
         await BeginAsync(id, ask);
-        await SaysAsync(id, answer);
+        await PrintsAsync(id, answer);
         await DeleteAsync(owner, id);
     }
 
@@ -136,18 +136,18 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         (await it.Lab.Clusters.ExecuteAsync(id, "notebook",
             ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);
 
-    private async Task SaysAsync(Guid id, string answer)
+    private async Task PrintsAsync(Guid id, string answer)
     {
-        var said = "";
+        var output = "";
         try
         {
             await Until.TrueAsync($"the program says {answer}", async () =>
             {
-                said = (await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["cat", "/tmp/said"], Cancel)).Said;
-                return said.Split('\n', StringSplitOptions.TrimEntries).Contains(answer, StringComparer.Ordinal);
+                output = (await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["cat", "/tmp/said"], Cancel)).Output;
+                return output.Split('\n', StringSplitOptions.TrimEntries).Contains(answer, StringComparer.Ordinal);
             }, Cancel, Computes);
         }
-        catch (TimeoutException e) { throw new TimeoutException($"{e.Message} It said: {said}", e); }
+        catch (TimeoutException e) { throw new TimeoutException($"{e.Message} It said: {output}", e); }
     }
 
     public async Task<(Guid Owner, Guid Id)> ReadyAsync(int workers)
@@ -209,8 +209,8 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
     /// <summary>The number that a program of the notebook prints; -1 if it prints none.</summary>
     public async Task<int> CountAsync(Guid id, string program)
     {
-        var said = await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["python3", "-c", program], Cancel);
-        return int.TryParse(said.Said.Trim().Split('\n')[^1], System.Globalization.CultureInfo.InvariantCulture, out var count) ? count : -1;
+        var output = await it.Lab.Clusters.ExecuteAsync(id, "notebook", ["python3", "-c", program], Cancel);
+        return int.TryParse(output.Output.Trim().Split('\n')[^1], System.Globalization.CultureInfo.InvariantCulture, out var count) ? count : -1;
     }
 
     public async Task DeleteAsync(Guid owner, Guid id)

@@ -237,8 +237,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
             throw new TimeoutException(
                 $"{e.Message}\n"
                 + string.Join('\n', open.Select(r =>
-                    $"{r.Kind} {r.Phase} step {r.Step} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Said}"))
-                + $"\nJobs {It.Jobs.Id} {It.Jobs.Runs}: {It.Jobs.LastWords}\nWeb {It.Web.Id} {It.Web.Runs}: {It.Web.LastWords}", e);
+                    $"{r.Kind} {r.Phase} step {r.Step} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Message}"))
+                + $"\nJobs {It.Jobs.Id} {It.Jobs.Runs}: {It.Jobs.LastOutput}\nWeb {It.Web.Id} {It.Web.Runs}: {It.Web.LastOutput}", e);
         }
     }
 

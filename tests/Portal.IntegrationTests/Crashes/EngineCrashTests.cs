@@ -105,9 +105,9 @@ public sealed class EngineCrashTests(EngineSite site) : IClassFixture<EngineSite
             ''')
             number = ask("sbatch", "--parsable", "--requeue", "--nodes=2", "--ntasks-per-node=1", "--output=lost.txt", "--wrap=srun --mpi=none python3 part.py")
             while (now := job(number))["JobState"] in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED"): time.sleep(.5)
-            with open("lost.txt") as f: said = f.read()
-            print(now["JobState"], said)
-            print("sum", sum(int(part) for part in said.split()), "of", now["NumNodes"], "nodes after", now["Restarts"], "restart")
+            with open("lost.txt") as f: result = f.read()
+            print(now["JobState"], result)
+            print("sum", sum(int(part) for part in result.split()), "of", now["NumNodes"], "nodes after", now["Restarts"], "restart")
             """, SlurmCommands + "print(int('allocated worker0' in ask('sinfo', '-h', '-N', '-o', '%T %N').splitlines()))", "running",
             "sum 1352560 of 2 nodes after 1 restart");
 

@@ -33,7 +33,7 @@ public sealed class MemoryCeilingTests
 
         await Until.TrueAsync("the greedy run was attempted", async () => (await RunAsync(it, greedy.Id)).Attempts > 0, Cancel, Patience);
         await Until.TrueAsync("the other run continued", async () => (await RunAsync(it, other.Id)).Step > 1, Cancel, Patience);
-        (await RunAsync(it, greedy.Id)).Said!.ShouldStartWith("The background worker ran out of memory in this step.");
+        (await RunAsync(it, greedy.Id)).Message!.ShouldStartWith("The background worker ran out of memory in this step.");
         it.Jobs.MustRun();
         it.Jobs.Id.ShouldBe(jobs);
         it.Jobs.ResidentMost.ShouldBeLessThan(600L << 20);

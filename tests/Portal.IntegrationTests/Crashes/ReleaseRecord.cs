@@ -67,12 +67,12 @@ internal sealed class ReleaseRecord : IAsyncDisposable
             {
                 using var json = JsonDocument.Parse(line);
                 var (kind, at) = (json.RootElement.GetProperty("Type").GetString(), json.RootElement.GetProperty("timeNano").GetInt64());
-                var said = json.RootElement.GetProperty("Actor").GetProperty("Attributes");
+                var attributes = json.RootElement.GetProperty("Actor").GetProperty("Attributes");
                 // An event of a network carries its name and no labels; the name is computed from the workspace.
-                if (kind == "container" && said.TryGetProperty(Owned.Workspace, out var of) && Guid.Parse(of.GetString()!).ToString("n") == _workspace)
+                if (kind == "container" && attributes.TryGetProperty(Owned.Workspace, out var of) && Guid.Parse(of.GetString()!).ToString("n") == _workspace)
                     Interlocked.Exchange(ref _nodesGone, at);
                 else if (kind == "network"
-                    && Enumerable.Range(1, 5).Any(g => said.GetProperty("name").GetString() == _lab.Owned.Network(Guid.Parse(_workspace), g)))
+                    && Enumerable.Range(1, 5).Any(g => attributes.GetProperty("name").GetString() == _lab.Owned.Network(Guid.Parse(_workspace), g)))
                     Interlocked.Exchange(ref _networkGone, at);
             }
         }

@@ -56,9 +56,9 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
             while not os.path.exists("/tmp/enough"): say("computes", compute(), hosts())
             say("ended")
             """);
-        foreach (var name in names) await SaysAsync(id, name, "computes 28 ['worker0']");
+        foreach (var name in names) await PrintsAsync(id, name, "computes 28 ['worker0']");
         await TouchAsync(id, "enough");
-        foreach (var name in names) await SaysAsync(id, name, "ended");
+        foreach (var name in names) await PrintsAsync(id, name, "ended");
         await Spark.DeleteAsync(owner, id);
     }
 
@@ -72,16 +72,16 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
             wait("b-saved")
             say("sees", spark.table("theirs").count())
             """);
-        await SaysAsync(id, "a", "saved");
+        await PrintsAsync(id, "a", "saved");
         await BeginAsync(id, "b", Session + """
             say("sees", spark.table("mine").count())
             spark.range(7).selectExpr("id", "id * 2 as twice").write.partitionBy("id").saveAsTable("theirs")
             say("saved")
             """);
-        await SaysAsync(id, "b", "sees 1000");
-        await SaysAsync(id, "b", "saved");
+        await PrintsAsync(id, "b", "sees 1000");
+        await PrintsAsync(id, "b", "saved");
         await TouchAsync(id, "b-saved");
-        await SaysAsync(id, "a", "sees 7");
+        await PrintsAsync(id, "a", "sees 7");
 
         // Another workspace of the same person, while the first one's sessions are open.
         var (_, other) = await Spark.ReadyAsync(workers: 1);
@@ -91,12 +91,12 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
             spark.sql("create view small as select * from mine where id < 10")
             say("dropped")
             """);
-        await SaysAsync(other, "c", "sees 1000 1 ['mine', 'theirs']");
-        await SaysAsync(other, "c", "dropped");
+        await PrintsAsync(other, "c", "sees 1000 1 ['mine', 'theirs']");
+        await PrintsAsync(other, "c", "dropped");
         await BeginAsync(id, "d", Session + """
             say("sees", spark.table("small").count(), tables("mine", "theirs", "small"))
             """);
-        await SaysAsync(id, "d", "sees 10 ['mine', 'small']");
+        await PrintsAsync(id, "d", "sees 10 ['mine', 'small']");
         await Spark.DeleteAsync(owner, id);
         await Spark.DeleteAsync(owner, other);
     }
@@ -109,9 +109,9 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
             spark.range(1000).write.mode("overwrite").saveAsTable("kept")
             say("saved")
             """);
-        await SaysAsync(id, "a", "saved");
+        await PrintsAsync(id, "a", "saved");
         string[] fill = ["sh", "-c", "cd /home/student/work; dd if=/dev/zero of=fill bs=1M; dd if=/dev/zero of=rest bs=4k"];
-        (await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", fill, Cancel)).Said.ShouldContain("Disk quota exceeded");
+        (await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", fill, Cancel)).Output.ShouldContain("Disk quota exceeded");
         await BeginAsync(id, "b", Session + """
             say("reads", spark.table("kept").count())
             try:
@@ -124,10 +124,10 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
             spark.range(5).write.mode("overwrite").saveAsTable("late")
             say("later", spark.table("late").count())
             """);
-        await SaysAsync(id, "b", "reads 1000");
-        await SaysAsync(id, "b", "refused");
-        await SaysAsync(id, "b", "has ['kept'] 1000");
-        await SaysAsync(id, "b", "later 5");
+        await PrintsAsync(id, "b", "reads 1000");
+        await PrintsAsync(id, "b", "refused");
+        await PrintsAsync(id, "b", "has ['kept'] 1000");
+        await PrintsAsync(id, "b", "later 5");
         await Spark.DeleteAsync(owner, id);
     }
 
@@ -140,11 +140,11 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
                 say("computes", compute(), hosts())
                 time.sleep(.5)
             """);
-        await SaysAsync(id, "a", "computes 28 ['worker0']");
+        await PrintsAsync(id, "a", "computes 28 ['worker0']");
         await Spark.ResizeAsync(owner, id, workers: 2);
-        await SaysAsync(id, "a", "computes 28 ['worker0', 'worker1']");
+        await PrintsAsync(id, "a", "computes 28 ['worker0', 'worker1']");
         await BeginAsync(id, "b", Session + "say('computes', compute(16), hosts())\nwait('enough')");
-        await SaysAsync(id, "b", "computes 120 ['worker0', 'worker1']");
+        await PrintsAsync(id, "b", "computes 120 ['worker0', 'worker1']");
         await Spark.DeleteAsync(owner, id);
     }
 
@@ -154,18 +154,18 @@ public sealed class SparkSessionsTests(SparkSite site) : IClassFixture<SparkSite
 
     private async Task TouchAsync(Guid id, string step) => await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", ["touch", $"/tmp/{step}"], Cancel);
 
-    private async Task SaysAsync(Guid id, string name, string line)
+    private async Task PrintsAsync(Guid id, string name, string line)
     {
-        var said = "";
+        var output = "";
         try
         {
             await Until.TrueAsync($"session {name} says {line}", async () =>
             {
-                said = (await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", ["tail", "-n", "40", $"/tmp/said-{name}"], Cancel)).Said;
-                if (said.Contains("Traceback", StringComparison.Ordinal)) throw new InvalidOperationException($"Session {name} ended: {said}");
-                return said.Split('\n', StringSplitOptions.TrimEntries).Contains(line, StringComparer.Ordinal);
+                output = (await site.It.Lab.Clusters.ExecuteAsync(id, "notebook", ["tail", "-n", "40", $"/tmp/said-{name}"], Cancel)).Output;
+                if (output.Contains("Traceback", StringComparison.Ordinal)) throw new InvalidOperationException($"Session {name} ended: {output}");
+                return output.Split('\n', StringSplitOptions.TrimEntries).Contains(line, StringComparer.Ordinal);
             }, Cancel, Computes);
         }
-        catch (TimeoutException e) { throw new TimeoutException($"{e.Message} It said: {said}", e); }
+        catch (TimeoutException e) { throw new TimeoutException($"{e.Message} It said: {output}", e); }
     }
 }

@@ -8,7 +8,7 @@ namespace Portal.IntegrationTests.Data;
 /// <summary>A database migrated by a newer version: neither process works on rows that it does not know.</summary>
 public sealed class SchemaGateTests(WebFixture web) : IClassFixture<WebFixture>
 {
-    private const string Newer = "99991231235959_OfANewerVersion", Words = "which this version does not know: run the newer version";
+    private const string Newer = "99991231235959_OfANewerVersion", Message = "which this version does not know: run the newer version";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -21,7 +21,7 @@ public sealed class SchemaGateTests(WebFixture web) : IClassFixture<WebFixture>
         {
             using var health = await visitor.GetAsync("/health");
             health.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
-            (await health.Content.ReadAsStringAsync(Cancel)).ShouldBe($"The database has the migration {Newer}, {Words}.");
+            (await health.Content.ReadAsStringAsync(Cancel)).ShouldBe($"The database has the migration {Newer}, {Message}.");
 
             // A process that starts now serves nothing else either.
             var port = WebFixture.FreePort();
@@ -34,7 +34,7 @@ public sealed class SchemaGateTests(WebFixture web) : IClassFixture<WebFixture>
                 request.Headers.Host = web.Url.Authority;
                 using var answer = await http.SendAsync(request, Cancel);
                 answer.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable, path);
-                (await answer.Content.ReadAsStringAsync(Cancel)).ShouldContain(Words);
+                (await answer.Content.ReadAsStringAsync(Cancel)).ShouldContain(Message);
             }
             await late.StopAsync(Cancel);
         }
@@ -64,7 +64,7 @@ public sealed class SchemaGateTests(WebFixture web) : IClassFixture<WebFixture>
 
         (await jobs.EndAsync(TimeSpan.FromMinutes(3), Cancel)).ShouldNotBe(0);
 
-        jobs.LastWords.ShouldContain(Words);
+        jobs.LastOutput.ShouldContain(Message);
         await using var db = database.Open();
         (await Microsoft.EntityFrameworkCore.EntityFrameworkQueryableExtensions.AnyAsync(db.TemplateVersions, Cancel)).ShouldBeFalse();
     }

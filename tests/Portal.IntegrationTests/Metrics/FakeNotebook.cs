@@ -14,7 +14,7 @@ public sealed class FakeNotebook : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly TaskCompletionSource _never = new();
-    private int _asked;
+    private int _requests;
 
     private FakeNotebook(WebApplication app) => _app = app;
 
@@ -24,7 +24,7 @@ public sealed class FakeNotebook : IAsyncDisposable
     public int Status { get; set; } = StatusCodes.Status200OK;
     public bool Hangs { get; set; }
     public string? Token { get; private set; }
-    public int Asked => _asked;
+    public int Requests => _requests;
     public int Port => new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()).Port;
 
     public static async Task<FakeNotebook> StartAsync()
@@ -53,7 +53,7 @@ public sealed class FakeNotebook : IAsyncDisposable
 
     private async Task SayAsync(HttpContext http, Func<string> what)
     {
-        Interlocked.Increment(ref _asked);
+        Interlocked.Increment(ref _requests);
         if (http.Request.Headers.Authorization is [{ } authorization]) Token = authorization;
         if (Hangs) await _never.Task.WaitAsync(http.RequestAborted);
         (http.Response.StatusCode, http.Response.ContentType) = (Status, "application/json");

@@ -127,7 +127,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         await LookAndSweepAsync();
 
         (await RowsAsync(id)).Newest.Kind.ShouldBe(newest);
-        server.Asked.ShouldBeGreaterThan(0);
+        server.Requests.ShouldBeGreaterThan(0);
     }
 
     [Theory]
@@ -291,12 +291,12 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         var well = await ReadyAsync();
         well.Server.Kernels = FakeNotebook.Kernel(Now, "busy");
         await _jobs.Get<Signals>().LookAsync(Cancel); // learns which server is silent, at most one deadline long
-        var asked = well.Server.Asked;
+        var asked = well.Server.Requests;
         var clock = TimeProvider.System;
         var start = clock.GetTimestamp();
 
         var look = _jobs.Get<Signals>().LookAsync(Cancel);
-        var answered = await Until.TrueAsync("the one that responds received every request", () => well.Server.Asked >= asked + 3, Cancel);
+        var answered = await Until.TrueAsync("the one that responds received every request", () => well.Server.Requests >= asked + 3, Cancel);
         await look;
 
         answered.ShouldBeLessThan(TimeSpan.FromSeconds(3));

@@ -38,7 +38,7 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         var before = await SampleAsync(plan, "notebook");
 
-        var (said, code) = await Lab.PythonInsideAsync(plan, "notebook", $"""
+        var (output, code) = await Lab.PythonInsideAsync(plan, "notebook", $"""
             import socket, time
             for i in range(600):
                 try: line = socket.create_connection(("{await Lab.AddressAsync(plan, "neighbour")}", 9000)); break
@@ -48,7 +48,7 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
             while line.recv(1 << 16): pass
             """);
 
-        code.ShouldBe(0, said);
+        code.ShouldBe(0, output);
         var after = await SampleAsync(plan, "notebook");
         (after.Net!.Value.In - before.Net!.Value.In).ShouldBeInRange(1_000_000, 1_300_000);
         (after.Net.Value.Out - before.Net.Value.Out).ShouldBeInRange(100_000, 300_000);
@@ -64,7 +64,7 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var (said, code) = await Lab.PythonInsideAsync(plan, "notebook", $"""
+        var (output, code) = await Lab.PythonInsideAsync(plan, "notebook", $"""
             import os
             path = "/home/student/work/large"
             with open(path, "wb") as f:
@@ -74,8 +74,8 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
             print(open(usage).read().strip())
             """);
 
-        code.ShouldBe(0, said);
-        long.Parse(said, System.Globalization.CultureInfo.InvariantCulture).ShouldBeGreaterThan(File);
+        code.ShouldBe(0, output);
+        long.Parse(output, System.Globalization.CultureInfo.InvariantCulture).ShouldBeGreaterThan(File);
         (await SampleAsync(plan, "notebook")).MemoryBytes.ShouldBeLessThan(File / 2);
     }
 

@@ -27,7 +27,7 @@ public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
         (await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["dd", "if=/dev/zero", "of=/scratch/dask/most", "bs=1M", "count=950"], Cancel)).ExitCode.ShouldBe(0);
         var filled = await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["dd", "if=/dev/zero", "of=/scratch/dask/fill", "bs=1M"], Cancel);
         filled.ExitCode.ShouldNotBe(0);
-        filled.Said.ShouldContain("Disk quota exceeded");
+        filled.Output.ShouldContain("Disk quota exceeded");
         await BecomesAsync(owner, id, ScratchState.Full);
         var full = await OfWorkerAsync(owner, id);
         full.LimitBytes.ShouldBe(1 << 30);

@@ -71,11 +71,11 @@ public sealed class TerminalWorkTests : IAsyncLifetime
         socket.Options.SetRequestHeader("Authorization", $"token {Token}");
         await socket.ConnectAsync(new UriBuilder(_http.BaseAddress!) { Scheme = "ws", Path = $"terminals/websocket/{name}" }.Uri, Cancel);
         await socket.SendAsync(JsonSerializer.SerializeToUtf8Bytes((string[])["stdin", $"{line}\r"]), WebSocketMessageType.Text, endOfMessage: true, Cancel);
-        var (said, buffer) = ("", new byte[64 << 10]);
-        while (!said.Contains(line[..6], StringComparison.Ordinal))
+        var (output, buffer) = ("", new byte[64 << 10]);
+        while (!output.Contains(line[..6], StringComparison.Ordinal))
         {
             var part = await socket.ReceiveAsync(buffer, Cancel);
-            said += System.Text.Encoding.UTF8.GetString(buffer, 0, part.Count);
+            output += System.Text.Encoding.UTF8.GetString(buffer, 0, part.Count);
         }
         await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, statusDescription: null, Cancel);
         return name;

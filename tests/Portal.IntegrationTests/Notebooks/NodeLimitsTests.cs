@@ -49,9 +49,9 @@ public sealed class NodeLimitsTests(NodeLimitsTests.Medium medium) : IClassFixtu
     {
         foreach (var command in (string[])["pip list", "pip freeze", "python3 -m pip list"])
         {
-            var said = await Node.TypeAsync(command);
-            said.ShouldContain("jupyterlab");
-            said.ShouldContain("pandas");
+            var output = await Node.TypeAsync(command);
+            output.ShouldContain("jupyterlab");
+            output.ShouldContain("pandas");
         }
     }
 

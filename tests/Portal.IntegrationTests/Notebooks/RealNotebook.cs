@@ -70,46 +70,46 @@ public sealed class RealNotebook : IAsyncDisposable
     }
 
     /// <summary>Sends a request to the server; returns the status and the response, null for none.</summary>
-    public async Task<(int Status, JsonNode? Said)> AskAsync(HttpMethod method, string path, JsonNode? body = null)
+    public async Task<(int Status, JsonNode? Body)> RequestAsync(HttpMethod method, string path, JsonNode? body = null)
     {
         using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : JsonContent.Create(body) };
         using var answer = await _http.SendAsync(request, Cancel);
-        var said = await answer.Content.ReadAsStringAsync(Cancel);
-        return ((int)answer.StatusCode, said.Length == 0 ? null : JsonNode.Parse(said));
+        var text = await answer.Content.ReadAsStringAsync(Cancel);
+        return ((int)answer.StatusCode, text.Length == 0 ? null : JsonNode.Parse(text));
     }
 
     /// <summary>Output of a command as in a terminal of the notebook, both streams; fails if the command does.</summary>
     public async Task<string> TypeAsync(string line)
     {
-        var (said, code) = await TryAsync(line);
-        code.ShouldBe(0, said);
-        return said;
+        var (output, code) = await TryAsync(line);
+        code.ShouldBe(0, output);
+        return output;
     }
 
-    public Task<(string Said, long Code)> TryAsync(string line) =>
+    public Task<(string Output, long Code)> TryAsync(string line) =>
         _lab.InsideAsync(_plan, "notebook", "bash", "-c", $". /usr/local/lib/portal/node && cd \"$NOTEBOOK_DIR\" && {line}");
 
     public async Task<string> PythonAsync(string program)
     {
         const string Line = ". /usr/local/lib/portal/node && cd \"$NOTEBOOK_DIR\" && exec python3 -c \"$0\"";
-        var (said, code) = await _lab.InsideAsync(_plan, "notebook", "bash", "-c", Line, program);
-        code.ShouldBe(0, said);
-        return said;
+        var (output, code) = await _lab.InsideAsync(_plan, "notebook", "bash", "-c", Line, program);
+        code.ShouldBe(0, output);
+        return output;
     }
 
     /// <summary>Starts a kernel over the server, runs code in it and shuts it down; what the code printed.</summary>
     public async Task<string> ComputeAsync(string code)
     {
-        var (status, kernel) = await AskAsync(HttpMethod.Post, "api/kernels");
+        var (status, kernel) = await RequestAsync(HttpMethod.Post, "api/kernels");
         status.ShouldBe(201, kernel?.ToJsonString());
-        var said = await PythonAsync($$"""
+        var output = await PythonAsync($$"""
             from jupyter_client import BlockingKernelClient
             client = BlockingKernelClient(connection_file="/tmp/jupyter-runtime/kernel-{{kernel!["id"]}}.json")
             client.load_connection_file(); client.start_channels(hb=False); client.wait_for_ready(timeout=120)
             client.execute_interactive({{System.Text.Json.JsonSerializer.Serialize(code)}}, store_history=True, timeout=120)
             """);
-        (await AskAsync(HttpMethod.Delete, $"api/kernels/{kernel["id"]}")).Status.ShouldBe(204);
-        return said;
+        (await RequestAsync(HttpMethod.Delete, $"api/kernels/{kernel["id"]}")).Status.ShouldBe(204);
+        return output;
     }
 
     /// <summary>Writes to the work folder until the kernel accepts not one more byte.</summary>

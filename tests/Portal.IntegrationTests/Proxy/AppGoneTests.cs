@@ -51,9 +51,9 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
                     answers.Add(await answer.Content.ReadAsStringAsync(Cancel));
                 }
         answers.Distinct(StringComparer.Ordinal).Count().ShouldBe(1);
-        var said = JsonDocument.Parse(answers[0]).RootElement;
-        said.GetProperty("reason").GetString().ShouldBe("closed");
-        said.GetProperty("message").GetString()!.ShouldNotBeEmpty();
+        var body = JsonDocument.Parse(answers[0]).RootElement;
+        body.GetProperty("reason").GetString().ShouldBe("closed");
+        body.GetProperty("message").GetString()!.ShouldNotBeEmpty();
         var own = web.AppUrl(w.Slug);
         var refused = await Should.ThrowAsync<WebSocketException>(() => visitor.SocketAsync(own + "/api/kernels/1/channels", own));
         refused.Message.ShouldContain("503");

@@ -189,24 +189,24 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs", "lab", "node-0");
         using var _ = visitor;
         var (own, lab) = (Web.AppUrl(w.Slug, "hdfs"), Web.AppUrl(w.Slug, "lab"));
-        async Task<HttpStatusCode> Ask(string url, Action<HttpRequestHeaders>? headers, string? origin = null, HttpMethod? method = null)
+        async Task<HttpStatusCode> StatusAsync(string url, Action<HttpRequestHeaders>? headers, string? origin = null, HttpMethod? method = null)
         {
             using var answer = await visitor.SendAsync(method ?? HttpMethod.Get, url, origin: origin, headers: headers);
             return answer.StatusCode;
         }
-        (await Ask($"{own}/.portal/to/node-0/where", Scripts)).ShouldBe(HttpStatusCode.OK);
+        (await StatusAsync($"{own}/.portal/to/node-0/where", Scripts)).ShouldBe(HttpStatusCode.OK);
         var (engine, notebook) = (cluster.Engine.Arrived.Count, Web.App.Arrived.Count);
-        (await Ask($"{own}/.portal/to/node-0/where", null)).ShouldBe(HttpStatusCode.Forbidden);
-        (await Ask($"{own}/.portal/to/node-0/where", Navigates)).ShouldBe(HttpStatusCode.Forbidden);
-        (await Ask($"{own}/.portal/to/node-0/where", h => Fetch(h, "no-cors", "script"))).ShouldBe(HttpStatusCode.Forbidden);
-        (await Ask($"{own}/.portal/to/node-0/where", h => Fetch(h, "cors", "empty", "same-site"))).ShouldBe(HttpStatusCode.Forbidden);
+        (await StatusAsync($"{own}/.portal/to/node-0/where", null)).ShouldBe(HttpStatusCode.Forbidden);
+        (await StatusAsync($"{own}/.portal/to/node-0/where", Navigates)).ShouldBe(HttpStatusCode.Forbidden);
+        (await StatusAsync($"{own}/.portal/to/node-0/where", h => Fetch(h, "no-cors", "script"))).ShouldBe(HttpStatusCode.Forbidden);
+        (await StatusAsync($"{own}/.portal/to/node-0/where", h => Fetch(h, "cors", "empty", "same-site"))).ShouldBe(HttpStatusCode.Forbidden);
         foreach (var origin in (string[])[Web.AppUrl(w.Slug, "node-0"), lab, Web.Origin, "null", "http://evil.example"])
-            (await Ask($"{own}/.portal/to/node-0/webhdfs/v1/f", Scripts, origin, HttpMethod.Put)).ShouldBe(HttpStatusCode.Forbidden, origin);
-        (await Ask($"{own}/.portal/to/lab/api/contents", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no connection to the notebook");
-        (await Ask($"{lab}/.portal/to/node-0/where", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no connection from the notebook");
-        (await Ask($"{own}/.portal/to/node-9/where", Scripts)).ShouldBe(HttpStatusCode.NotFound);
-        (await Ask($"{own}/.portal/to/", Scripts)).ShouldBe(HttpStatusCode.NotFound);
-        (await Ask($"{own}/.portal/to", Scripts)).ShouldBe(HttpStatusCode.NotFound);
+            (await StatusAsync($"{own}/.portal/to/node-0/webhdfs/v1/f", Scripts, origin, HttpMethod.Put)).ShouldBe(HttpStatusCode.Forbidden, origin);
+        (await StatusAsync($"{own}/.portal/to/lab/api/contents", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no connection to the notebook");
+        (await StatusAsync($"{lab}/.portal/to/node-0/where", Scripts)).ShouldBe(HttpStatusCode.NotFound, "no connection from the notebook");
+        (await StatusAsync($"{own}/.portal/to/node-9/where", Scripts)).ShouldBe(HttpStatusCode.NotFound);
+        (await StatusAsync($"{own}/.portal/to/", Scripts)).ShouldBe(HttpStatusCode.NotFound);
+        (await StatusAsync($"{own}/.portal/to", Scripts)).ShouldBe(HttpStatusCode.NotFound);
         using var stranger = Web.Visit();
         await stranger.SignInAsync("Alan");
         (await stranger.SendAsync(HttpMethod.Get, $"{own}/.portal/to/node-0/where", headers: Scripts)).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
@@ -220,20 +220,20 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         var (visitor, w, block) = await cluster.OpenAsync("Ada", "hdfs");
         using var _ = visitor;
         var own = Web.AppUrl(w.Slug, "hdfs");
-        async Task<(HttpStatusCode, string?)> AskAsync(string address, Visitor? by = null)
+        async Task<(HttpStatusCode, string?)> RequestAsync(string address, Visitor? by = null)
         {
             using var answer = await (by ?? visitor).SendAsync(HttpMethod.Get, $"{own}/.portal/at/{address}", headers: Navigates);
             return (answer.StatusCode, answer.Headers.Location?.OriginalString);
         }
-        (await AskAsync($"http://worker0:{Port}")).ShouldBe((HttpStatusCode.Found, $"{Web.AppUrl(w.Slug, "node-0")}/"));
-        (await AskAsync($"http://worker0:{Port}/logs/a%20b?x=1")).ShouldBe((HttpStatusCode.Found, $"{Web.AppUrl(w.Slug, "node-0")}/logs/a%20b?x=1"));
+        (await RequestAsync($"http://worker0:{Port}")).ShouldBe((HttpStatusCode.Found, $"{Web.AppUrl(w.Slug, "node-0")}/"));
+        (await RequestAsync($"http://worker0:{Port}/logs/a%20b?x=1")).ShouldBe((HttpStatusCode.Found, $"{Web.AppUrl(w.Slug, "node-0")}/logs/a%20b?x=1"));
         var before = cluster.Engine.Arrived.Count;
         foreach (var address in (string[])["", "http://", "http://evil.example", $"http://worker9:{Port}", $"http://worker0:{Port + 1}",
             $"http://a@worker0:{Port}", "javascript:alert(1)", $"https://worker0:{Port}", "//evil.example/"])
-            (await AskAsync(address)).ShouldBe((HttpStatusCode.NotFound, null), address);
+            (await RequestAsync(address)).ShouldBe((HttpStatusCode.NotFound, null), address);
         using var stranger = Web.Visit();
         await stranger.SignInAsync("Alan");
-        (await AskAsync($"http://worker0:{Port}", stranger)).Item1.ShouldBe(HttpStatusCode.NotFound);
+        (await RequestAsync($"http://worker0:{Port}", stranger)).Item1.ShouldBe(HttpStatusCode.NotFound);
         cluster.Engine.Arrived.Count.ShouldBe(before);
     }
 

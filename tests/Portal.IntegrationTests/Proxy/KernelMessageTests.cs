@@ -89,7 +89,7 @@ public sealed class KernelMessageTests(WebFixture web) : IClassFixture<WebFixtur
             ["buffers"] = new JsonArray(),
         };
         await socket.SendAsync(JsonSerializer.SerializeToUtf8Bytes(message), WebSocketMessageType.Text, true, Cancel);
-        var (said, buffer) = ("", new byte[64 << 10]);
+        var (output, buffer) = ("", new byte[64 << 10]);
         while (true)
         {
             using var whole = new MemoryStream();
@@ -103,9 +103,9 @@ public sealed class KernelMessageTests(WebFixture web) : IClassFixture<WebFixtur
             while (!got.EndOfMessage);
             var heard = JsonNode.Parse(whole.ToArray())!;
             if ((string?)heard["parent_header"]?["msg_id"] != id) continue;
-            if ((string?)heard["content"]?["data"]?["text/plain"] is { } value) said = value;
+            if ((string?)heard["content"]?["data"]?["text/plain"] is { } value) output = value;
             ((string?)heard["msg_type"]).ShouldNotBe("error", heard["content"]?.ToJsonString());
-            if ((string?)heard["content"]?["execution_state"] == "idle") return said;
+            if ((string?)heard["content"]?["execution_state"] == "idle") return output;
         }
     }
 }

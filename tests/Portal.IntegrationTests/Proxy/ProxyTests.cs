@@ -101,7 +101,7 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
         await visitor.SignInAsync("Ada");
         var (mine, other) = (await web.WorkspaceAsync("Ada"), await web.WorkspaceAsync("Ada"));
         await visitor.OpenAsync(mine.Id);
-        async Task<HttpStatusCode> Ask(string? origin, string site, string mode, string dest)
+        async Task<HttpStatusCode> StatusAsync(string? origin, string site, string mode, string dest)
         {
             using var answer = await visitor.SendAsync(HttpMethod.Get, web.AppUrl(mine.Slug) + "/api/contents", origin: origin, headers: h =>
             {
@@ -111,11 +111,11 @@ public sealed class ProxyTests(WebFixture web) : IClassFixture<WebFixture>
             });
             return answer.StatusCode;
         }
-        (await Ask(web.AppUrl(other.Slug), "same-site", "cors", "empty")).ShouldBe(HttpStatusCode.Forbidden);
-        (await Ask(null, "same-site", "no-cors", "script")).ShouldBe(HttpStatusCode.Forbidden);
-        (await Ask(null, "same-site", "navigate", "iframe")).ShouldBe(HttpStatusCode.Forbidden);
-        (await Ask(null, "cross-site", "navigate", "document")).ShouldBe(HttpStatusCode.OK);
-        (await Ask(null, "same-origin", "cors", "empty")).ShouldBe(HttpStatusCode.OK);
+        (await StatusAsync(web.AppUrl(other.Slug), "same-site", "cors", "empty")).ShouldBe(HttpStatusCode.Forbidden);
+        (await StatusAsync(null, "same-site", "no-cors", "script")).ShouldBe(HttpStatusCode.Forbidden);
+        (await StatusAsync(null, "same-site", "navigate", "iframe")).ShouldBe(HttpStatusCode.Forbidden);
+        (await StatusAsync(null, "cross-site", "navigate", "document")).ShouldBe(HttpStatusCode.OK);
+        (await StatusAsync(null, "same-origin", "cors", "empty")).ShouldBe(HttpStatusCode.OK);
     }
 
     [Fact]

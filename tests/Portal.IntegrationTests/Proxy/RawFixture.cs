@@ -63,7 +63,7 @@ public sealed class RawVisit(RawFixture raw, Visitor visitor, Workspace workspac
 
     /// <summary>Sent with the app's cookie and whatever headers are given, and closed after the answer.</summary>
     /// <param name="cookie">The whole header, with {own} where the app's own cookie goes; null for that alone.</param>
-    public Task<string> AskAsync(string target = "/x", string? cookie = null, string method = "GET", params string[] headers)
+    public Task<string> RequestAsync(string target = "/x", string? cookie = null, string method = "GET", params string[] headers)
     {
         var cookies = (cookie ?? "{own}").Replace("{own}", $"{raw.Web.AppCookie}={Key}", StringComparison.Ordinal);
         var head = new StringBuilder($"{method} {target} HTTP/1.1\r\nHost: {Host}\r\nCookie: {cookies}\r\n");

@@ -25,7 +25,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
     {
         using var visit = await raw.OpenAsync();
         raw.App.Answer = RawApp.Ok();
-        (await visit.AskAsync(cookie: sent)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
+        (await visit.RequestAsync(cookie: sent)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
         raw.App.Headers("Cookie").ShouldBe(arrives is null ? [] : [arrives]);
         raw.App.Heads.Last().ShouldNotContain(visit.Key);
     }
@@ -42,7 +42,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
     {
         using var visit = await raw.OpenAsync();
         raw.App.Answer = RawApp.Ok($"Set-Cookie: {cookie}", "Set-Cookie: second=2");
-        var answer = await visit.AskAsync();
+        var answer = await visit.RequestAsync();
         answer.ShouldContain($"\r\nSet-Cookie: {cookie}\r\n");
         answer.ShouldContain("\r\nSet-Cookie: second=2\r\n");
     }
@@ -62,7 +62,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
     {
         using var visit = await raw.OpenAsync();
         raw.App.Answer = RawApp.Ok($"Set-Cookie: {cookie}", "Set-Cookie: mine=1");
-        var answer = await visit.AskAsync();
+        var answer = await visit.RequestAsync();
         answer.Split("\r\n").Where(l => l.StartsWith("Set-Cookie:", StringComparison.OrdinalIgnoreCase)).ShouldBe(["Set-Cookie: mine=1"]);
     }
 
@@ -80,7 +80,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
         foreach (var header in headers)
         {
             raw.App.Answer = RawApp.Ok(header);
-            var answer = await visit.AskAsync();
+            var answer = await visit.RequestAsync();
             answer.ShouldStartWith("HTTP/1.1 200 OK\r\n", customMessage: header);
             answer.ShouldContain($"\r\n{header}\r\n");
         }
@@ -91,7 +91,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
     {
         using var visit = await raw.OpenAsync();
         raw.App.Answer = RawApp.Ok($"X-Bad: a{ControlByte}b", "X-Good: 1");
-        var answer = await visit.AskAsync();
+        var answer = await visit.RequestAsync();
         answer.ShouldStartWith("HTTP/1.1 200 OK\r\n");
         answer.ShouldContain("X-Good: 1");
         answer.ShouldNotContain("X-Bad");
@@ -109,7 +109,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
             "User-Agent: a (b; \u00e9) /c", "Range: lines=1-2", "Accept-Language: ,de",
             "X-Empty: ", "From: not an address", "Accept-Encoding: gzip;q=2, br",
         ];
-        (await visit.AskAsync(headers: headers)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
+        (await visit.RequestAsync(headers: headers)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
         var lines = raw.App.Heads.Last().Split("\r\n");
         foreach (var header in headers) lines.ShouldContain(header);
     }
@@ -129,12 +129,12 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
     {
         using var visit = await raw.OpenAsync();
         raw.App.Answer = RawApp.Ok();
-        (await visit.AskAsync(target)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
+        (await visit.RequestAsync(target)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
         raw.App.Heads.Last().ShouldStartWith($"GET {target} HTTP/1.1\r\n");
         string[] upgrade =
             ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", $"Origin: {visit.Url}"];
         raw.App.Answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-        (await visit.AskAsync(target, headers: upgrade)).ShouldStartWith("HTTP/1.1 101");
+        (await visit.RequestAsync(target, headers: upgrade)).ShouldStartWith("HTTP/1.1 101");
         raw.App.Heads.Last().ShouldStartWith($"GET {target} HTTP/1.1\r\n");
     }
 
@@ -146,7 +146,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
     {
         using var visit = await raw.OpenAsync();
         raw.App.Answer = RawApp.Ok();
-        (await visit.AskAsync(visit.Url + rest)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
+        (await visit.RequestAsync(visit.Url + rest)).ShouldStartWith("HTTP/1.1 200 OK\r\n");
         raw.App.Heads.Last().ShouldStartWith($"GET {(rest.StartsWith('/') ? "" : "/")}{rest} HTTP/1.1\r\n");
     }
 
@@ -174,7 +174,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
         raw.App.Answer = RawApp.Ok();
         var before = raw.App.Heads.Count;
         var asked = target.Replace("{host}", visit.Host, StringComparison.Ordinal);
-        (await visit.AskAsync(asked, null, method, $"Origin: {visit.Url}")).ShouldStartWith("HTTP/1.1 400 ");
+        (await visit.RequestAsync(asked, null, method, $"Origin: {visit.Url}")).ShouldStartWith("HTTP/1.1 400 ");
         raw.App.Heads.Count.ShouldBe(before);
     }
 
@@ -202,7 +202,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
             foreach (var cookie in (string[])["{own}", "none=1"])
                 foreach (var header in (string[])["Service-Worker: script", "Sec-Fetch-Dest: serviceworker"])
                 {
-                    var answer = await visit.AskAsync(path, cookie, "GET", header, "Sec-Fetch-Mode: same-origin", "Sec-Fetch-Site: same-origin");
+                    var answer = await visit.RequestAsync(path, cookie, "GET", header, "Sec-Fetch-Mode: same-origin", "Sec-Fetch-Site: same-origin");
                     answer.ShouldStartWith("HTTP/1.1 200 OK\r\n", customMessage: path);
                     answer.ShouldContain("Content-Type: text/javascript");
                     answer.ShouldContain("registration.unregister()");
@@ -210,7 +210,7 @@ public sealed class RawTests(RawFixture raw) : IClassFixture<RawFixture>
                     answer.ShouldNotContain("Service-Worker-Allowed");
                 }
         raw.App.Heads.Count.ShouldBe(before);
-        var page = await visit.AskAsync("/page");
+        var page = await visit.RequestAsync("/page");
         page.ShouldNotContain("Service-Worker-Allowed");
         page.ShouldNotContain("Clear-Site-Data", customMessage: "it would end the other open apps, which are on the same site");
     }

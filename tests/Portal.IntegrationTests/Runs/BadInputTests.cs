@@ -146,20 +146,20 @@ public sealed class BadInputTests
         await Until.TrueAsync("it waits for the engine", async () =>
         {
             await Task.WhenAll(await jobs.ClaimAsync(Cancel));
-            return (await LookAsync(site, id)).Run.Said is not null;
+            return (await LookAsync(site, id)).Run.Message is not null;
         }, Cancel);
 
         var waiting = await LookAsync(site, id);
         waiting.Status.ShouldBe(WorkspaceStatus.Starting);
         waiting.Run.Phase.ShouldBe(RunPhase.Waiting);
-        waiting.Run.Said!.ShouldContain("away");
-        waiting.Run.Said!.ShouldContain("Wait.");
+        waiting.Run.Message!.ShouldContain("away");
+        waiting.Run.Message!.ShouldContain("Wait.");
         unavailable = false;
         await jobs.UntilSettledAsync(Cancel);
 
         var ready = await LookAsync(site, id);
         ready.Run.Phase.ShouldBe(RunPhase.Succeeded);
-        ready.Run.Said.ShouldBeNull();
+        ready.Run.Message.ShouldBeNull();
         clouds.Runs(id).ShouldBeTrue();
     }
 

@@ -145,16 +145,16 @@ public sealed class HistoryTests(ITestOutputHelper output)
             var (w, spec) = (workspaces[id], specs[workspaces[id].TemplateVersionId]);
             var (ready, deleted) = (lifecycle[id].IsUp(), run is { Kind: RunKind.Delete, Phase: RunPhase.Succeeded });
             var nodes = spec.Nodes(w.SizeId, w.Workers);
-            var said = $"{id} {run.Kind} {run.Phase}, {w.Workers} workers";
+            var label = $"{id} {run.Kind} {run.Phase}, {w.Workers} workers";
             string Sorted(IEnumerable<string> names) => string.Join(' ', names.Order(StringComparer.Ordinal));
             void Same(string what, IEnumerable<string> seen, IEnumerable<string> wanted)
             {
-                if (Sorted(seen) != Sorted(wanted)) wrong.Add($"{said}: {what} is \"{Sorted(seen)}\", not \"{Sorted(wanted)}\"");
+                if (Sorted(seen) != Sorted(wanted)) wrong.Add($"{label}: {what} is \"{Sorted(seen)}\", not \"{Sorted(wanted)}\"");
             }
             var running = ready ? nodes.ToList() : [];
             var left = string.Join(' ', clouds.LeftOf(id).Split(' ').Where(l => l != "scratch" || deleted));
             // Orphans of a late call are for the sweep.
-            if (ready ? !clouds.Runs(id) : left.Length > 0) wrong.Add($"{said}: seen \"{clouds.LeftOf(id)}\"");
+            if (ready ? !clouds.Runs(id) : left.Length > 0) wrong.Add($"{label}: seen \"{clouds.LeftOf(id)}\"");
             if (swept) Same("what runs", clouds.NodesOf(id).Select(n => n.Name), running.Select(n => n.Name));
             Same("quota", open[id].Where(r => r.Kind == ReservationKind.Compute).Select(r => $"{r.Node}:{r.Vcpu}:{r.MemoryMib}"),
                 running.Select(n => $"{n.Name}:{n.Size.Vcpu}:{n.Size.MemoryMib}"));
@@ -165,9 +165,9 @@ public sealed class HistoryTests(ITestOutputHelper output)
             if (clouds.ScratchOf(id).Folders
                 .Except(open[id].Where(r => r.Kind == ReservationKind.Scratch).Select(r => r.Node))
                 .ToList() is { Count: > 0 } unpaid && swept)
-                wrong.Add($"{said}: folders without quota {Sorted(unpaid)}");
-            if (subnets.Contains(id) != ready) wrong.Add($"{said}: address {subnets.Contains(id)}");
-            if (open[id].Any(r => r.Kind == ReservationKind.Workspace) == deleted) wrong.Add($"{said}: its place in the quota is wrong");
+                wrong.Add($"{label}: folders without quota {Sorted(unpaid)}");
+            if (subnets.Contains(id) != ready) wrong.Add($"{label}: address {subnets.Contains(id)}");
+            if (open[id].Any(r => r.Kind == ReservationKind.Workspace) == deleted) wrong.Add($"{label}: its place in the quota is wrong");
         }
         output.WriteLine(string.Join(", ", newest.GroupBy(r => (r.Kind, r.Phase)).OrderBy(g => g.Key).Select(g => $"{g.Key.Kind} {g.Key.Phase}: {g.Count()}")));
         wrong.ShouldBeEmpty();

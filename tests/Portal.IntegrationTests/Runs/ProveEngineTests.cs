@@ -38,10 +38,10 @@ public sealed class ProveEngineTests
         await using var it = await Site.CreateAsync(engine, history: "/tasks", TimeSpan.FromMinutes(1));
         await it.LaunchAsync();
         var settled = it.Jobs.UntilSettledAsync(Cancel);
-        await Until.TrueAsync("the engine is asked", () => Task.FromResult(engine.Asked > 0), Cancel);
-        var (asked, looks) = (engine.Asked, it.Clouds.Looks);
+        await Until.TrueAsync("the engine is asked", () => Task.FromResult(engine.Requests > 0), Cancel);
+        var (asked, looks) = (engine.Requests, it.Clouds.Looks);
 
-        await Until.TrueAsync("the container engine is asked sixty times", () => Task.FromResult(engine.Asked >= asked + 60), Cancel);
+        await Until.TrueAsync("the container engine is asked sixty times", () => Task.FromResult(engine.Requests >= asked + 60), Cancel);
         var seen = it.Clouds.Looks - looks;
         engine.Status = 200;
         await settled;

@@ -69,7 +69,7 @@ public sealed class ResizeTests
         var id = await it.LaunchAsync(workers: 2);
         it.Clouds.Command = (_, _) => new(75, "");
         await it.ResizeAsync(id, 1);
-        await it.ClaimUntilAsync(id, r => r is { Phase: RunPhase.Waiting, Said: { } said } && said.StartsWith("worker1: ", StringComparison.Ordinal));
+        await it.ClaimUntilAsync(id, r => r is { Phase: RunPhase.Waiting, Message: { } message } && message.StartsWith("worker1: ", StringComparison.Ordinal));
 
         var view = await it.LookAsync(id);
         (view.Status, view.Workers, view.Run.Workers).ShouldBe((WorkspaceStatus.Resizing, 2, 1));
@@ -106,7 +106,7 @@ public sealed class ResizeTests
         var id = await it.LaunchAsync(workers: 2);
         it.Clouds.Command = (_, _) => new(75, "");
         await it.ResizeAsync(id, 1);
-        await it.ClaimUntilAsync(id, r => r.Said is not null);
+        await it.ClaimUntilAsync(id, r => r.Message is not null);
         it.Clouds.Kill(id, "worker1", exitCode: 0);
         await it.Jobs.UntilSettledAsync(Cancel);
         await it.HoldsAsync(id, workers: 1);
@@ -246,7 +246,7 @@ public sealed class ResizeTests
         it.Clouds.Command = (_, _) => new(75, "");
         unavailable = true;
         await it.ResizeAsync(id, target);
-        await it.ClaimUntilAsync(id, r => r.Said is not null);
+        await it.ClaimUntilAsync(id, r => r.Message is not null);
         (await it.Site.Get<StopWorkspace>().RunAsync(new(it.Owner), id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
         (await it.Site.Get<StartWorkspace>().RunAsync(new(it.Owner), id, null, Cancel)).ShouldBeOfType<ChangeOutcome.Refused>().Why.ShouldBe(
             ChangeRefusal.NotNow);
@@ -263,7 +263,7 @@ public sealed class ResizeTests
         var id = await it.LaunchAsync(workers: 2);
         it.Clouds.Command = (_, _) => new(75, "");
         await it.ResizeAsync(id, 1);
-        await it.ClaimUntilAsync(id, r => r.Said is not null);
+        await it.ClaimUntilAsync(id, r => r.Message is not null);
         await it.Site.Database.ExecuteAsync($"update portal.workspaces set end_at = clock_timestamp() where id = {id}", Cancel);
         await it.Jobs.Get<EndTimes>().RunAsync(Cancel);
         await it.Jobs.UntilSettledAsync(Cancel);

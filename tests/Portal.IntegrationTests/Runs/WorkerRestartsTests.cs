@@ -144,7 +144,7 @@ public sealed class WorkerRestartsTests
         var id = await it.LaunchAsync(workers: 3);
         it.Clouds.Command = (_, _) => new(75, "");
         await it.ResizeAsync(id, 2);
-        await it.ClaimUntilAsync(id, r => r.Said is not null);
+        await it.ClaimUntilAsync(id, r => r.Message is not null);
         it.Clouds.Kill(id, "worker0");
         var before = it.Containers(id);
         await RestartAsync(it, id);

@@ -250,7 +250,7 @@ public sealed class SweepTests
         (await db.WorkFolders.SingleAsync(Cancel)).UsedBytes.ShouldBe(7 << 20);
         var storage = await db.CloudStates.SingleAsync(c => c.Name == "storage", Cancel);
         storage.Ok.ShouldBeFalse();
-        storage.Says.ShouldContain("away");
+        storage.Message.ShouldContain("away");
         storage.Remedy.ShouldNotBeNullOrEmpty();
     }
 

@@ -37,18 +37,18 @@ public sealed class GrantsTests(GrantsDatabase database) : IClassFixture<GrantsD
         await using (var rows = await read.ExecuteReaderAsync(Cancel))
             while (await rows.ReadAsync(Cancel)) granted.Add(rows.GetString(0));
 
-        var said = new SortedSet<string>(StringComparer.Ordinal);
+        var declared = new SortedSet<string>(StringComparer.Ordinal);
         foreach (var g in Grants.Table)
         {
             var columns = await ColumnsAsync(g.Table);
             columns.ShouldNotBeEmpty(g.Table);
-            if (g.Select) said.UnionWith(columns.Select(c => $"{g.Role} select {g.Table}.{c}"));
-            said.UnionWith((g.Insert is ["*"] ? columns : g.Insert).Select(c => $"{g.Role} insert {g.Table}.{c}"));
-            said.UnionWith((g.Update is ["*"] ? columns : g.Update).Select(c => $"{g.Role} update {g.Table}.{c}"));
-            if (g.Delete) said.Add($"{g.Role} delete {g.Table}");
+            if (g.Select) declared.UnionWith(columns.Select(c => $"{g.Role} select {g.Table}.{c}"));
+            declared.UnionWith((g.Insert is ["*"] ? columns : g.Insert).Select(c => $"{g.Role} insert {g.Table}.{c}"));
+            declared.UnionWith((g.Update is ["*"] ? columns : g.Update).Select(c => $"{g.Role} update {g.Table}.{c}"));
+            if (g.Delete) declared.Add($"{g.Role} delete {g.Table}");
         }
-        granted.Except(said).ShouldBeEmpty("granted, and not in the file");
-        said.Except(granted).ShouldBeEmpty("in the file, and not granted");
+        granted.Except(declared).ShouldBeEmpty("granted, and not in the file");
+        declared.Except(granted).ShouldBeEmpty("in the file, and not granted");
     }
 
     [Theory]

@@ -79,13 +79,13 @@ public sealed class HardFolderTests(RunningSite site) : IClassFixture<RunningSit
 
     private async Task<string> PythonAsync(ClusterPlan node, string program)
     {
-        var (said, code) = await It.Lab.PythonInsideAsync(node, "notebook", program);
-        code.ShouldBe(0, said);
-        return said;
+        var (output, code) = await It.Lab.PythonInsideAsync(node, "notebook", program);
+        code.ShouldBe(0, output);
+        return output;
     }
 
     private async Task<string> WriteAsync(ClusterPlan node) =>
-        (await It.Lab.InsideAsync(node, "notebook", "dd", "if=/dev/zero", "of=/home/student/work/more", "bs=1M", "count=2", "conv=fsync")).Said;
+        (await It.Lab.InsideAsync(node, "notebook", "dd", "if=/dev/zero", "of=/home/student/work/more", "bs=1M", "count=2", "conv=fsync")).Output;
 
     private async Task<ClusterPlan> LaunchAsync(LaunchRequest order)
     {

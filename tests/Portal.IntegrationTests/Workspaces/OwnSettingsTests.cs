@@ -53,7 +53,7 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
         (await PythonAsync(nodes, $"print(open('{Settings}').read() == {Quoted(settings)})")).ShouldBe("True", "nothing is deleted");
         (await OfTheShellAsync(nodes)).ShouldBe("none");
         const string read = @"tr '\0' '\n' < /proc/$(pgrep -o -f jupyter-lab)/environ | grep -c /home/student/work/.notebook";
-        (await It.Lab.InsideAsync(nodes, "notebook", "sh", "-c", read)).Said.ShouldBe("0");
+        (await It.Lab.InsideAsync(nodes, "notebook", "sh", "-c", read)).Output.ShouldBe("0");
 
         // For that one start only.
         (await FailsAsync(order)).Run.Cause!.ShouldStartWith(cause);
@@ -74,7 +74,7 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
 
     /// <summary>What the person's own settings set in an interactive shell, which complains about its missing terminal on the lines below.</summary>
     private async Task<string> OfTheShellAsync(ClusterPlan nodes) =>
-        (await It.Lab.InsideAsync(nodes, "notebook", "bash", "-ic", "echo ${MINE:-none}")).Said.Split('\n')[0];
+        (await It.Lab.InsideAsync(nodes, "notebook", "bash", "-ic", "echo ${MINE:-none}")).Output.Split('\n')[0];
 
     private static string Quoted(string text) => System.Text.Json.JsonSerializer.Serialize(text);
 
@@ -106,9 +106,9 @@ public sealed class OwnSettingsTests(RunningSite site) : IClassFixture<RunningSi
 
     private async Task<string> PythonAsync(ClusterPlan nodes, string program)
     {
-        var (said, code) = await It.Lab.PythonInsideAsync(nodes, "notebook", program);
-        code.ShouldBe(0, said);
-        return said;
+        var (output, code) = await It.Lab.PythonInsideAsync(nodes, "notebook", program);
+        code.ShouldBe(0, output);
+        return output;
     }
 
     /// <summary>Peak memory of Jobs, bytes.</summary>

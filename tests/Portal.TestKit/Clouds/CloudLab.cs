@@ -124,7 +124,7 @@ public sealed class CloudLab : IAsyncDisposable
         {
             var subnet = $"10.214.{RandomNumberGenerator.GetInt32(0, 200)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27";
             if (!taken.Contains(subnet)
-                && (await ContainerEngine.AskAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters()), CancellationToken.None))
+                && (await ContainerEngine.CallAsync(c => c.Networks.ListNetworksAsync(new NetworksListParameters()), CancellationToken.None))
                     .All(n => n.IPAM?.Config?.All(x => x.Subnet != subnet) ?? true))
             {
                 return subnet;
@@ -164,32 +164,33 @@ public sealed class CloudLab : IAsyncDisposable
     }
 
     /// <summary>Runs a command inside a node as its person; returns its output, both streams, and its exit code.</summary>
-    public async Task<(string Said, long Code)> InsideAsync(ClusterPlan plan, string node, params string[] command)
+    public async Task<(string Output, long Code)> InsideAsync(ClusterPlan plan, string node, params string[] command)
     {
         var name = Owned.Container(plan.Workspace, plan.Generation, node);
-        var exec = await ContainerEngine.AskAsync(c =>
+        var exec = await ContainerEngine.CallAsync(c =>
             c.Exec.CreateContainerExecAsync(name, new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = command }),
             CancellationToken.None);
         using var output =
-            await ContainerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
-        var (said, complained) = await output.ReadOutputToEndAsync(CancellationToken.None);
-        var end = await ContainerEngine.AskAsync(c => c.Exec.InspectContainerExecAsync(exec.ID), CancellationToken.None);
-        return ($"{said}{complained}".Trim(), end.ExitCode ?? -1);
+            await ContainerEngine.CallAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
+        var (stdout, stderr) = await output.ReadOutputToEndAsync(CancellationToken.None);
+        var end = await ContainerEngine.CallAsync(c => c.Exec.InspectContainerExecAsync(exec.ID), CancellationToken.None);
+        return ($"{stdout}{stderr}".Trim(), end.ExitCode ?? -1);
     }
 
     /// <summary>The same with Python.</summary>
-    public Task<(string Said, long Code)> PythonInsideAsync(ClusterPlan plan, string node, string program) => InsideAsync(plan, node, "python3", "-c", program);
+    public Task<(string Output, long Code)> PythonInsideAsync(ClusterPlan plan, string node, string program) =>
+        InsideAsync(plan, node, "python3", "-c", program);
 
     /// <summary>Whether the notebook's node can open a connection.</summary>
     public async Task<bool> ReachesAsync(ClusterPlan plan, string address, int port)
     {
-        var (said, _) = await PythonInsideAsync(plan, "notebook", $$"""
+        var (result, _) = await PythonInsideAsync(plan, "notebook", $$"""
             import socket
             try: socket.create_connection(("{{address}}", {{port}}), 1.5).close(); print("reached")
             except OSError as e: print("closed", type(e).__name__)
             """);
-        return said.StartsWith("reached", StringComparison.Ordinal)
-            || (said.StartsWith("closed", StringComparison.Ordinal) ? false : throw new InvalidOperationException(said));
+        return result.StartsWith("reached", StringComparison.Ordinal)
+            || (result.StartsWith("closed", StringComparison.Ordinal) ? false : throw new InvalidOperationException(result));
     }
 
     /// <summary>Address of a node.</summary>
@@ -287,6 +288,6 @@ internal static class LabCleaner
         Directory.Delete(folder, recursive: true);
     }
 
-    private static Task<Tool.Said> RunAsync(string program, params string[] arguments) =>
+    private static Task<Tool.Result> RunAsync(string program, params string[] arguments) =>
         Tool.RunAsync("lab", program, arguments, Limit, TimeProvider.System, CancellationToken.None);
 }

@@ -42,7 +42,7 @@ public sealed class UnconfinedContainer
                 Mounts = work is null ? [] : [new Mount { Type = "bind", Source = work, Target = "/home/student/work" }],
             },
         }, CancellationToken.None);
-        await lab.ContainerEngine.AskAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters()), CancellationToken.None);
+        await lab.ContainerEngine.CallAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters()), CancellationToken.None);
         return new UnconfinedContainer(lab, id);
     }
 
@@ -50,10 +50,10 @@ public sealed class UnconfinedContainer
     public async Task<string[]> PythonAsync(string program)
     {
         var wanted = new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = ["python3", "-c", program] };
-        var exec = await _lab.ContainerEngine.AskAsync(c => c.Exec.CreateContainerExecAsync(_id, wanted), CancellationToken.None);
+        var exec = await _lab.ContainerEngine.CallAsync(c => c.Exec.CreateContainerExecAsync(_id, wanted), CancellationToken.None);
         using var output =
-            await _lab.ContainerEngine.AskAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
-        var (said, complained) = await output.ReadOutputToEndAsync(CancellationToken.None);
-        return $"{said}{complained}".Trim().Split('\n');
+            await _lab.ContainerEngine.CallAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);
+        var (stdout, stderr) = await output.ReadOutputToEndAsync(CancellationToken.None);
+        return $"{stdout}{stderr}".Trim().Split('\n');
     }
 }

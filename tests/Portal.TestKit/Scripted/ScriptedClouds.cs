@@ -159,7 +159,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         Planned = plan;
         // As with a container engine: what is removed was listed at the call. A late call makes what is missing and removes nothing newer.
         var seen = NodesOf(plan.Workspace).Select(n => n.StateHash).ToHashSet(StringComparer.Ordinal);
-        return ActAsync("ensure", plan.Workspace, s =>
+        return ChangeAsync("ensure", plan.Workspace, s =>
         {
             if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation))
                 throw Fault(CloudFault.Conflict, "a newer generation is there");
@@ -182,10 +182,10 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     }
 
     public Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel) =>
-        AskAsync<IReadOnlyList<ClusterStatus>>(() =>
+        AnswerAsync<IReadOnlyList<ClusterStatus>>(() =>
             [.. _sites.Where(s => s.Value.Network > 0 || s.Value.Nodes.Length > 0).Select(s => new ClusterStatus(s.Key, s.Value.Network > 0, s.Value.Nodes))]);
 
-    public Task<ClusterStatus?> LookAsync(Guid workspace, CancellationToken cancel) => AskAsync(() =>
+    public Task<ClusterStatus?> LookAsync(Guid workspace, CancellationToken cancel) => AnswerAsync(() =>
     {
         _looks++;
         if (!_sites.TryGetValue(workspace, out var s) || (s.Network == 0 && s.Nodes.Length == 0)) return null;
@@ -199,10 +199,10 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     });
 
     public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) =>
-        ActAsync("remove nodes", workspace, s => Go(s, n => n.Generation <= upTo), cancel);
+        ChangeAsync("remove nodes", workspace, s => Go(s, n => n.Generation <= upTo), cancel);
 
     public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) =>
-        ActAsync("remove some nodes", workspace, s => Go(s, n => nodes.Contains(n.Name, StringComparer.Ordinal)), cancel);
+        ChangeAsync("remove some nodes", workspace, s => Go(s, n => nodes.Contains(n.Name, StringComparer.Ordinal)), cancel);
 
     private static void Go(Site s, Func<NodeStatus, bool> which)
     {
@@ -215,7 +215,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     public Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
         Task.FromResult(Command(node, command));
 
-    public Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("remove network", workspace, s =>
+    public Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel) => ChangeAsync("remove network", workspace, s =>
     {
         if (s.Network == 0 || s.Network > upTo) return;
         if (s.Nodes.Length > 0) throw Fault(CloudFault.Conflict, "has active endpoints");
@@ -265,7 +265,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel)
     {
-        await ActAsync("allow", access.Workspace, s =>
+        await ChangeAsync("allow", access.Workspace, s =>
         {
             if (access.Scratch is { } node)
             {
@@ -278,7 +278,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     }
 
     public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) =>
-        AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => AccessOf(s.Key, s.Value))]);
+        AnswerAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => AccessOf(s.Key, s.Value))]);
 
     private static IEnumerable<ShareAccess> AccessOf(Guid workspace, Site s)
     {
@@ -294,7 +294,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         lock (_gate) return _sites.TryGetValue(workspace, out var s) ? [.. s.Rules.Union(s.Mounts).Order()] : [];
     }
 
-    public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("unmount", workspace, s =>
+    public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => ChangeAsync("unmount", workspace, s =>
     {
         if (s.Nodes.Any(n => n.Generation <= upTo) && (s.Mounts.Any(m => m <= upTo) || s.ScratchMounts.Count > 0))
             Break($"mount of {workspace} taken while a node uses it");
@@ -302,19 +302,19 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         s.Mounts = [.. s.Mounts.Where(m => m > upTo)];
     }, cancel);
 
-    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("unmount some", workspace, s =>
+    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ChangeAsync("unmount some", workspace, s =>
     {
         if (s.Nodes.Any(n => nodes.Contains(n.Name, StringComparer.Ordinal))) Break($"scratch mount of {workspace} taken while its node is there");
         s.ScratchMounts = s.ScratchMounts.Except(nodes);
     }, cancel);
 
-    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ActAsync("deny some", workspace, s =>
+    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ChangeAsync("deny some", workspace, s =>
     {
         if (nodes.Any(s.ScratchMounts.Contains)) throw Fault(CloudFault.Conflict, "still mounted");
         s.ScratchRules = s.ScratchRules.Except(nodes);
     }, cancel);
 
-    public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => ActAsync("deny", workspace, s =>
+    public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => ChangeAsync("deny", workspace, s =>
     {
         var all = s.Rules.All(r => r <= upTo);
         if (s.Mounts.Any(m => m <= upTo) || (all && s.ScratchMounts.Count > 0)) throw Fault(CloudFault.Conflict, "still mounted");
@@ -326,13 +326,13 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) =>
         IsUnavailable ? Task.FromException(Fault(CloudFault.Unavailable, "away")) : Task.CompletedTask;
     public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) =>
-        ActAsync("ensure scratch", folder.Workspace, s => s.Scratch = s.Scratch.Add(folder), cancel);
+        ChangeAsync("ensure scratch", folder.Workspace, s => s.Scratch = s.Scratch.Add(folder), cancel);
 
     public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel) =>
-        AskAsync<IReadOnlyList<ScratchFolder>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
+        AnswerAsync<IReadOnlyList<ScratchFolder>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
 
     public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) =>
-        ActAsync("remove scratch", workspace, s =>
+        ChangeAsync("remove scratch", workspace, s =>
     {
         var going = s.Scratch.Where(f => nodes is null || nodes.Contains(f.Node, StringComparer.Ordinal)).ToList();
         if (going.Exists(f => s.Nodes.Any(n => n.Name == f.Node))) Break($"scratch of {workspace} removed while its node is there");
@@ -340,16 +340,16 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         s.Scratch = s.Scratch.Except(going);
     }, cancel);
 
-    public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => AskAsync(() => Folders);
+    public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => AnswerAsync(() => Folders);
     public Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel) => Task.FromResult(Proof(order));
 
-    private Task<T> AskAsync<T>(Func<T> ask)
+    private Task<T> AnswerAsync<T>(Func<T> read)
     {
         if (IsUnavailable) return Task.FromException<T>(Fault(CloudFault.Unavailable, "away"));
-        lock (_gate) return Task.FromResult(ask());
+        lock (_gate) return Task.FromResult(read());
     }
 
-    private Task ActAsync(string what, Guid workspace, Action<Site> act, CancellationToken cancel)
+    private Task ChangeAsync(string what, Guid workspace, Action<Site> change, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         var now = IsUnavailable ? Mood.Unavailable : mood(what, workspace);
@@ -358,7 +358,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             lock (_gate)
             {
                 if (!_sites.TryGetValue(workspace, out var site)) _sites[workspace] = site = new();
-                act(site);
+                change(site);
             }
         }
         switch (now)
@@ -385,5 +385,5 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     private void Break(string rule) => _broken = _broken.Add(rule);
 
-    private static CloudException Fault(CloudFault fault, string says) => new("scripted", fault, says, "Wait.");
+    private static CloudException Fault(CloudFault fault, string message) => new("scripted", fault, message, "Wait.");
 }

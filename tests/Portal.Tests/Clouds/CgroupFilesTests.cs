@@ -20,18 +20,19 @@ public sealed class CgroupFilesTests
     [Fact]
     public void Read_Version2_TellsWhatTheEngineSaidAndThatAChildWasKilled()
     {
-        using var said = JsonDocument.Parse(File.ReadAllText($"{Recorded()}/docker-stats.json"));
-        long Said(string path) => path.Split('.').Aggregate(said.RootElement, (json, name) => json.GetProperty(name)).GetInt64();
+        using var stats = JsonDocument.Parse(File.ReadAllText($"{Recorded()}/docker-stats.json"));
+        long Reported(string path) => path.Split('.').Aggregate(stats.RootElement, (json, name) => json.GetProperty(name)).GetInt64();
 
         var now = Find()!.Read()!;
 
-        now.Cpu.ShouldBe(TimeSpan.FromMicroseconds(Said("cpu_stats.cpu_usage.total_usage") / 1000));
-        now.Throttled.ShouldBe(TimeSpan.FromMicroseconds(Said("cpu_stats.throttling_data.throttled_time") / 1000));
+        now.Cpu.ShouldBe(TimeSpan.FromMicroseconds(Reported("cpu_stats.cpu_usage.total_usage") / 1000));
+        now.Throttled.ShouldBe(TimeSpan.FromMicroseconds(Reported("cpu_stats.throttling_data.throttled_time") / 1000));
         now.Throttled.ShouldBeGreaterThan(TimeSpan.FromSeconds(7));
-        now.MemoryBytes.ShouldBe(Said("memory_stats.usage") - Said("memory_stats.stats.inactive_file"), "page cache that can be dropped is not memory in use");
-        now.LimitBytes.ShouldBe(Said("memory_stats.limit"));
-        now.Pids.ShouldBe((int)Said("pids_stats.current"));
-        now.Net.ShouldBe(new Traffic(Said("networks.eth0.rx_bytes"), Said("networks.eth0.tx_bytes")));
+        now.MemoryBytes.ShouldBe(Reported("memory_stats.usage") - Reported("memory_stats.stats.inactive_file"),
+            "page cache that can be dropped is not memory in use");
+        now.LimitBytes.ShouldBe(Reported("memory_stats.limit"));
+        now.Pids.ShouldBe((int)Reported("pids_stats.current"));
+        now.Net.ShouldBe(new Traffic(Reported("networks.eth0.rx_bytes"), Reported("networks.eth0.tx_bytes")));
         now.OutOfMemoryKills.ShouldBe(1, "which the container engine does not report: the container keeps running");
     }
 

@@ -16,7 +16,7 @@ public sealed class HangingContainerTests : IAsyncLifetime
     /// <summary>Well before the client itself gives up.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("portal-test-engine");
-    private readonly TaskCompletionSource _never = new(), _asked = new();
+    private readonly TaskCompletionSource _never = new(), _requested = new();
     private readonly Owned _owned = new("t123456789");
     private WebApplication? _app;
     private string _state = "running";
@@ -81,7 +81,7 @@ public sealed class HangingContainerTests : IAsyncLifetime
         using var containerEngine = new ContainerEngine(Socket);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var reading = new NodeReadings(containerEngine, _owned, TimeProvider.System).ReadAsync(stop.Token);
-        await Task.WhenAny(_asked.Task, reading);
+        await Task.WhenAny(_requested.Task, reading);
 
         await stop.CancelAsync();
 
@@ -103,7 +103,7 @@ public sealed class HangingContainerTests : IAsyncLifetime
     {
         if (id == "hangs")
         {
-            _asked.TrySetResult();
+            _requested.TrySetResult();
             await _never.Task.WaitAsync(http.RequestAborted);
         }
         return Json(answer);

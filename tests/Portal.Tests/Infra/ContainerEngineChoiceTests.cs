@@ -84,7 +84,7 @@ public sealed class ContainerEngineChoiceTests : IAsyncLifetime
     /// <summary>What use_container_engine decides; starting one is only reported.</summary>
     private async Task<string> ChooseAsync(string system, params (string, string)[] environment)
     {
-        var (code, said) = await Script.RunAsync("common processes container-engine", """
+        var (code, output) = await Script.RunAsync("common processes container-engine", """
             SYSTEM_SOCKET=$SYSTEM CONTAINER_ENGINE_RUN=$OURS CONTAINER_ENGINE_SOCKET=$OURS/docker.sock STATE=/state/of/abc
             is_root() { true; }
             have() { true; }
@@ -92,8 +92,8 @@ public sealed class ContainerEngineChoiceTests : IAsyncLifetime
             use_container_engine abc
             echo "engine=$CONTAINER_ENGINE missing=$CONTAINER_ENGINE_MISSING"
             """, [("SYSTEM", system), ("OURS", Path.Combine(_folder, "run")), .. environment]);
-        code.ShouldBe(0, said);
-        return said;
+        code.ShouldBe(0, output);
+        return output;
     }
 
     private async Task<string> EngineAsync(string socket, string version, string info)

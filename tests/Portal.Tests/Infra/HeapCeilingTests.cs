@@ -19,9 +19,9 @@ public sealed class HeapCeilingTests : IDisposable
         await File.WriteAllTextAsync($"{_folder}/max", group + "\n", TestContext.Current.CancellationToken);
 
         var measured = $"memory=$(memory_mib '{_folder}/meminfo' '{_folder}/max' '{_folder}/none')";
-        var (code, said) = await Script.RunAsync("settings", measured + "; memory_mib() { echo $memory; }; heap_ceiling 2048");
+        var (code, output) = await Script.RunAsync("settings", measured + "; memory_mib() { echo $memory; }; heap_ceiling 2048");
 
-        (code, said).ShouldBe((0, $"0x{(long)mib << 20:x}"));
+        (code, output).ShouldBe((0, $"0x{(long)mib << 20:x}"));
     }
 
     [Fact]

@@ -6,7 +6,7 @@ namespace Portal.Tests.Infra;
 public static class Script
 {
     /// <summary>Sources the parts in this order, with the shell options of the scripts, then runs the commands. Both outputs together, trimmed.</summary>
-    public static async Task<(int Code, string Said)> RunAsync(string parts, string commands, params (string Name, string Value)[] environment)
+    public static async Task<(int Code, string Output)> RunAsync(string parts, string commands, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo("bash", ["-c", $"set -euo pipefail; for part in {parts}; do . \"$LIB/$part.sh\"; done\n{commands}"])
         {
@@ -18,9 +18,9 @@ public static class Script
         start.Environment.Remove("DOCKER_HOST"); // set by the environment of the tests
         foreach (var (name, value) in environment) start.Environment[name] = value;
         using var process = Process.Start(start)!;
-        var (said, complained) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
-        return (process.ExitCode, (await said + await complained).Trim());
+        return (process.ExitCode, (await output + await errors).Trim());
     }
 
     private static string Root()

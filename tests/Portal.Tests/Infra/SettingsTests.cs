@@ -16,10 +16,10 @@ public sealed class SettingsTests : IDisposable
         await File.WriteAllTextAsync($"{_folder}/home/.config/pip/pip.conf", "", Cancel);
         await File.WriteAllTextAsync($"{_folder}/clients.env", "https_proxy=http://proxy.example:3128\nImages__Fetch__Home=/elsewhere\n", Cancel);
 
-        var (code, said) = await Script.RunAsync("settings", "env() { :; }; keep_clients_settings; cat $STATE/clients.env",
+        var (code, output) = await Script.RunAsync("settings", "env() { :; }; keep_clients_settings; cat $STATE/clients.env",
             [("STATE", _folder), ("HOME", $"{_folder}/home")]);
 
-        (code, said).ShouldBe((0, $"https_proxy=http://proxy.example:3128\nImages__Fetch__Home={_folder}/home"));
+        (code, output).ShouldBe((0, $"https_proxy=http://proxy.example:3128\nImages__Fetch__Home={_folder}/home"));
     }
 
     [Fact]
@@ -27,10 +27,10 @@ public sealed class SettingsTests : IDisposable
     {
         await File.WriteAllTextAsync($"{_folder}/clients.env", "https_proxy=http://proxy.example:3128\n", Cancel);
 
-        var (code, said) = await Script.RunAsync("settings",
+        var (code, output) = await Script.RunAsync("settings",
             "env() { echo PIP_INDEX_URL=http://index.example; }; keep_clients_settings; cat $STATE/clients.env", [("STATE", _folder), ("HOME", _folder)]);
 
-        (code, said).ShouldBe((0, "PIP_INDEX_URL=http://index.example"));
+        (code, output).ShouldBe((0, "PIP_INDEX_URL=http://index.example"));
     }
 
     [Fact]
@@ -44,10 +44,10 @@ public sealed class SettingsTests : IDisposable
     [Fact]
     public async Task Unit_AfterAReboot_HasTheEnvironmentOfTheCall()
     {
-        var (code, said) = await Script.RunAsync("unit", "unset DOCKER_HOST; unit_environment",
+        var (code, output) = await Script.RunAsync("unit", "unset DOCKER_HOST; unit_environment",
             [("PORTAL_ENGINES", "/srv/\"100 %\""), ("PORTAL_POOL", "10.9.0.0/16")]);
 
-        (code, said).ShouldBe((0, """
+        (code, output).ShouldBe((0, """
             Environment="PORTAL_ENGINES=/srv/\"100 %%\""
             Environment="PORTAL_POOL=10.9.0.0/16"
             """));

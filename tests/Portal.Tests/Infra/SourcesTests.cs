@@ -106,9 +106,9 @@ public sealed class SourcesTests : IDisposable
 
     private async Task<string> ReadAsync()
     {
-        var (code, said) = await Script.RunAsync("common sources", "debian_sources trixie \"$ROOT_OF_TEST\"", ("ROOT_OF_TEST", _root));
-        code.ShouldBe(0, said);
-        return said;
+        var (code, output) = await Script.RunAsync("common sources", "debian_sources trixie \"$ROOT_OF_TEST\"", ("ROOT_OF_TEST", _root));
+        code.ShouldBe(0, output);
+        return output;
     }
 
     private void Debian(string release) => Write("etc/os-release", $"PRETTY_NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_CODENAME={release}\n");

@@ -10,20 +10,20 @@ namespace Portal.Tests.Pages;
 /// <summary>What screen readers announce.</summary>
 public sealed class AnnouncementTests : PageTest
 {
-    private string Words(WorkspaceView workspace) => StatusWords.Of([workspace], Services.GetRequiredService<IStringLocalizer<ShellTexts>>())[workspace.Id];
+    private string Text(WorkspaceView workspace) => StatusText.Of([workspace], Services.GetRequiredService<IStringLocalizer<ShellTexts>>())[workspace.Id];
 
     [Fact]
     public void LiveRegion_Said_IsAddedToARegionThatWasThereBefore()
     {
         var region = Render<LiveRegion>();
         region.Find("[role=status]").TextContent.Trim().ShouldBeEmpty();
-        var said = Services.GetRequiredService<Announcements>();
+        var announcements = Services.GetRequiredService<Announcements>();
 
-        said.Say("It is ready.");
+        announcements.Say("It is ready.");
         region.WaitForAssertion(() => region.Find("[role=status]").TextContent.Trim().ShouldBe("It is ready."));
-        said.Say("It is ready.");
+        announcements.Say("It is ready.");
 
-        region.WaitForAssertion(() => said.Newest!.Number.ShouldBe(2));
+        region.WaitForAssertion(() => announcements.Newest!.Number.ShouldBe(2));
     }
 
     [Theory]
@@ -32,13 +32,13 @@ public sealed class AnnouncementTests : PageTest
     [InlineData(WorkspaceStatus.Stopped, "notebook-1 is stopped.")]
     [InlineData(WorkspaceStatus.Attention, "notebook-1 needs attention.")]
     [InlineData(WorkspaceStatus.Starting, "")]
-    public void StatusWords_EachStatus_SaysWhatMatters(WorkspaceStatus status, string words) => Words(Views.Workspace(status)).ShouldBe(words);
+    public void StatusText_EachStatus_SaysWhatMatters(WorkspaceStatus status, string text) => Text(Views.Workspace(status)).ShouldBe(text);
 
     [Fact]
-    public void StatusWords_Queued_SaysThePlaceAndNothingWhereItBeginsAtOnce()
+    public void StatusText_Queued_SaysThePlaceAndNothingWhereItBeginsAtOnce()
     {
-        Words(Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(2, QueueWait.Capacity, null) })
+        Text(Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(2, QueueWait.Capacity, null) })
             .ShouldBe("notebook-1 is waiting: number 2 in the queue.");
-        Words(Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(1, null, null) }).ShouldBeEmpty();
+        Text(Views.Workspace(WorkspaceStatus.Queued) with { Queue = new(1, null, null) }).ShouldBeEmpty();
     }
 }

@@ -14,7 +14,7 @@ public sealed class CatalogTests : PageTest
     {
         var card = Card(Views.Card(usual: TimeSpan.FromSeconds(9)));
 
-        card.Find("a.template-act").GetAttribute("href").ShouldBe("launch/notebook");
+        card.Find("a.template-action").GetAttribute("href").ShouldBe("launch/notebook");
         card.Markup.ShouldContain("usually ready in 9 s");
         card.Markup.ShouldContain("at least 1 vCPU · 1 GiB");
     }
@@ -25,8 +25,8 @@ public sealed class CatalogTests : PageTest
         var card = Card(Views.Card("The container engine does not answer. Start it: systemctl start docker."));
 
         card.Find(".template-reason").TextContent.ShouldContain("systemctl start docker");
-        card.Find("button.template-act").HasAttribute("disabled").ShouldBeTrue();
-        card.FindAll("a.template-act").ShouldBeEmpty();
+        card.Find("button.template-action").HasAttribute("disabled").ShouldBeTrue();
+        card.FindAll("a.template-action").ShouldBeEmpty();
     }
 
     [Fact]
@@ -69,7 +69,7 @@ public sealed class CatalogTests : PageTest
         var body = Render<GuideBody>(p => p.Add(b => b.Card, Views.Card()));
 
         body.Find(".face").TextContent.ShouldContain("There is no guide for Notebook yet.");
-        body.Find("a.template-act").GetAttribute("href").ShouldBe("launch/notebook");
+        body.Find("a.template-action").GetAttribute("href").ShouldBe("launch/notebook");
     }
 
     [Fact]

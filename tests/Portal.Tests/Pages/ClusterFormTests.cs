@@ -97,7 +97,7 @@ public sealed class ClusterFormTests : PageTest
         form.Find("button[aria-label='One more worker']").GetAttribute("aria-disabled").ShouldBe("true");
         form.Find("button[aria-label='One more worker']").Click();
         _changed.ShouldBeEmpty();
-        form.Find("#workers-says .choice-why").TextContent
+        form.Find("#workers-description .choice-why").TextContent
             .ShouldBe("At most 3 right now. You do not have enough vCPU left in Data science 101. Stop notebook-1 to make it fit.");
     }
 
@@ -218,9 +218,9 @@ public sealed class ClusterFormTests : PageTest
     [InlineData("?size=xl&hours=0", "size=xl", "hours=0")]
     [InlineData("?p.nothing=1&p.share=third&p.keep=yes", "p.nothing=1", "p.share=third", "p.keep=yes")]
     [InlineData("?p.=1&p.shuffle=7", "p.=1")]
-    public void LaunchLink_WhatHasNoPlace_IsLeftOutAndSaid(string query, params string[] said)
+    public void LaunchLink_WhatHasNoPlace_IsLeftOutAndSaid(string query, params string[] leftOut)
     {
-        Link(query).LeftOut(Views.Spark, Views.Class).ShouldBe(said);
+        Link(query).LeftOut(Views.Spark, Views.Class).ShouldBe(leftOut);
         var draft = Begin(query);
         (draft.SizeId, draft.Workers, draft.Hours).ShouldBe(("s", 2, 4));
         draft.Parameters.Keys.ShouldBe(query.Contains("shuffle", StringComparison.Ordinal) ? ["shuffle"] : []);
@@ -229,10 +229,10 @@ public sealed class ClusterFormTests : PageTest
     [Fact]
     public void LaunchLink_EndlessWords_AreSaidShortly()
     {
-        var said = Link("?" + string.Join('&', Enumerable.Range(0, 50).Select(i => $"p.a{i}={new string('x', 500)}"))).LeftOut(Views.Spark, Views.Class);
+        var leftOut = Link("?" + string.Join('&', Enumerable.Range(0, 50).Select(i => $"p.a{i}={new string('x', 500)}"))).LeftOut(Views.Spark, Views.Class);
 
-        said.Count.ShouldBe(5);
-        said.ShouldAllBe(s => s.Length <= 41);
+        leftOut.Count.ShouldBe(5);
+        leftOut.ShouldAllBe(s => s.Length <= 41);
     }
 
     [Fact]

@@ -17,13 +17,14 @@ namespace Portal.Tests.Pages;
 public sealed class ClusterWorkspaceTests : PageTest
 {
     private static readonly NodeView[] All = [Views.Node("notebook"), Views.Node("master"), Views.Node("worker0"), Views.Node("worker1")];
-    private readonly List<WorkspaceAsk> _asked = [];
+    private readonly List<WorkspaceActionRequest> _requests = [];
 
     private IRenderedComponent<WorkspaceBody> Body(WorkspaceView workspace) =>
         Render<WorkspaceBody>(p =>
-            p.Add(b => b.Workspace, workspace).Add(b => b.Owner, true).Add(b => b.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
+            p.Add(b => b.Workspace, workspace).Add(b => b.Owner, true)
+                .Add(b => b.OnAction, EventCallback.Factory.Create<WorkspaceActionRequest>(this, _requests.Add)));
 
-    private static string[] Notices(IRenderedComponent<WorkspaceBody> body) => [.. body.FindAll(".notice-says").Select(n => n.TextContent.Trim())];
+    private static string[] Notices(IRenderedComponent<WorkspaceBody> body) => [.. body.FindAll(".notice-message").Select(n => n.TextContent.Trim())];
 
     [Fact]
     public void AppTiles_Cluster_MainAppsAreTilesAndThoseOfWorkersAList()
@@ -67,12 +68,12 @@ public sealed class ClusterWorkspaceTests : PageTest
         + "Anything that needs to write there waits or fails until there is space. "
         + "Delete what you no longer need in /scratch on that node. "
         + "Stopping the workspace does not empty it; your work folder is not affected.")]
-    public void Situation_ScratchFolderFills_SaysWhichWhatFollowsAndWhatHelps(int mebibytes, string? says)
+    public void Situation_ScratchFolderFills_SaysWhichWhatFollowsAndWhatHelps(int mebibytes, string? text)
     {
         var body = Body(Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { ScratchBytes = (long)mebibytes << 20 }]));
 
-        Notices(body).ShouldBe(says is null ? [] : [says]);
-        body.FindAll(".table tbody .bad").Count.ShouldBe(says is null ? 0 : 1);
+        Notices(body).ShouldBe(text is null ? [] : [text]);
+        body.FindAll(".table tbody .bad").Count.ShouldBe(text is null ? 0 : 1);
 
         body.Render(p => p.Add(b => b.Workspace, Views.Cluster(WorkspaceStatus.Ready, All)));
         Notices(body).ShouldBeEmpty("there is space again");
@@ -91,7 +92,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         Notices(Body(full with { Folder = full.Folder with { Enforced = false } }))[0]
             .ShouldStartWith("These scratch folders are over their limit: worker0, worker1.");
         Notices(Body(full with { Status = WorkspaceStatus.Stopped, Nodes = [] })).ShouldNotContain(n => n.Contains("scratch"));
-        Render<WorkspaceCard>(p => p.Add(c => c.Workspace, full)).Find(".notice-says").TextContent.Trim()
+        Render<WorkspaceCard>(p => p.Add(c => c.Workspace, full)).Find(".notice-message").TextContent.Trim()
             .ShouldBe("The scratch folders of worker0, worker1 are full. Anything that needs to write there waits or fails until there is space.");
     }
 
@@ -149,14 +150,14 @@ public sealed class ClusterWorkspaceTests : PageTest
     }
 
     [Fact]
-    public void WorkspaceActs_AWorkerIsBeingMadeAgain_OffersNotToEndTheOthers()
+    public void WorkspaceActions_AWorkerIsBeingMadeAgain_OffersNotToEndTheOthers()
     {
         var attention = Views.Cluster(WorkspaceStatus.Attention, All[..3]);
-        WorkspaceActs.Of(attention, owner: true, mayDelete: false)
-            .ShouldBe([WorkspaceAct.TryAgain, WorkspaceAct.StartWithoutSettings, WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
-        WorkspaceActs.Of(attention with { AutomaticRestarts = RestartState.GivenUp }, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.TryAgain);
-        WorkspaceActs.Of(attention with { AutomaticRestarts = RestartState.Again }, owner: true, mayDelete: false)
-            .ShouldBe([WorkspaceAct.Stop, WorkspaceAct.Extend, WorkspaceAct.Delete]);
+        WorkspaceActions.Of(attention, owner: true, mayDelete: false)
+            .ShouldBe([WorkspaceAction.TryAgain, WorkspaceAction.StartWithoutSettings, WorkspaceAction.Stop, WorkspaceAction.Extend, WorkspaceAction.Delete]);
+        WorkspaceActions.Of(attention with { AutomaticRestarts = RestartState.GivenUp }, owner: true, mayDelete: false).ShouldContain(WorkspaceAction.TryAgain);
+        WorkspaceActions.Of(attention with { AutomaticRestarts = RestartState.Again }, owner: true, mayDelete: false)
+            .ShouldBe([WorkspaceAction.Stop, WorkspaceAction.Extend, WorkspaceAction.Delete]);
     }
 
     [Theory]
@@ -213,7 +214,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         var stopped = Body(Views.Cluster(WorkspaceStatus.Stopped) with { Newer = Views.Spark });
         stopped.FindAll(".notice button").Single().TextContent.Trim().ShouldBe("Start with the newest version");
         stopped.Find(".notice button").Click();
-        _asked.ShouldBe([new(WorkspaceAct.StartNewest)]);
+        _requests.ShouldBe([new(WorkspaceAction.StartNewest)]);
 
         var running = Body(Views.Cluster(WorkspaceStatus.Ready, All) with { Newer = Views.Spark });
         Notices(running).ShouldBe(["A newer version of Spark is available. Stop this workspace, then start it with the newest version; your files are kept."]);
@@ -224,13 +225,13 @@ public sealed class ClusterWorkspaceTests : PageTest
     private async Task<StartChanges?> DialogAsync(WorkspaceView workspace, Func<Task> act)
     {
         Task<StartChanges?> answer = null!;
-        await Dialogs.InvokeAsync(() => { answer = StartDialog.AskAsync(Services.GetRequiredService<IDialogService>(), workspace); });
+        await Dialogs.InvokeAsync(() => { answer = StartDialog.ShowAsync(Services.GetRequiredService<IDialogService>(), workspace); });
         await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll(".start-dialog").Count.ShouldBe(1));
         await act();
         return await answer;
     }
 
-    private string Act => Dialogs.FindAll(".mud-dialog-actions button")[1].TextContent.Trim();
+    private string ActionLabel => Dialogs.FindAll(".mud-dialog-actions button")[1].TextContent.Trim();
 
     private Task CloseAsync() => Dialogs.FindAll(".mud-dialog-actions button")[1].ClickAsync();
 
@@ -249,10 +250,10 @@ public sealed class ClusterWorkspaceTests : PageTest
     {
         var changes = await DialogAsync(Views.Cluster(WorkspaceStatus.Stopped), async () =>
         {
-            Act.ShouldBe("Start spark-1 with 2 workers");
+            ActionLabel.ShouldBe("Start spark-1 with 2 workers");
             await Dialogs.Find("input[name=size][value=m]").ChangeAsync("m");
             await Dialogs.Find("input[type=range]").InputAsync("5");
-            Act.ShouldBe("Start spark-1 with 5 workers");
+            ActionLabel.ShouldBe("Start spark-1 with 5 workers");
             await CloseAsync();
         });
 
@@ -265,7 +266,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         var limit = new Refusal(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu) { Stop = ["notebook-1"] };
         await Dialogs.InvokeAsync(() =>
         {
-            _ = StartDialog.AskAsync(Services.GetRequiredService<IDialogService>(), Views.Cluster(WorkspaceStatus.Stopped),
+            _ = StartDialog.ShowAsync(Services.GetRequiredService<IDialogService>(), Views.Cluster(WorkspaceStatus.Stopped),
                 (_, _) => Task.FromResult(new ChoiceLimits(new Dictionary<string, Refusal>(StringComparer.Ordinal) { ["m"] = limit }, 3, limit)));
         });
 
@@ -276,7 +277,7 @@ public sealed class ClusterWorkspaceTests : PageTest
 
     [Fact]
     public async Task StartDialog_NothingChanged_KeepsAll() =>
-        (await DialogAsync(Views.Workspace(WorkspaceStatus.Stopped), () => { Act.ShouldBe("Start notebook-1, Medium"); return CloseAsync(); }))
+        (await DialogAsync(Views.Workspace(WorkspaceStatus.Stopped), () => { ActionLabel.ShouldBe("Start notebook-1, Medium"); return CloseAsync(); }))
             .ShouldBe(new StartChanges());
 
     [Fact]
@@ -303,15 +304,15 @@ public sealed class ClusterWorkspaceTests : PageTest
     }
 
     [Fact]
-    public void WorkspaceActs_NothingElseToChoose_OffersNoOtherStart()
+    public void WorkspaceActions_NothingElseToChoose_OffersNoOtherStart()
     {
         var plain = Views.Workspace(WorkspaceStatus.Stopped);
 
-        WorkspaceActs.Of(plain, owner: true, mayDelete: false).ShouldContain(WorkspaceAct.StartOtherwise);
-        WorkspaceActs.Of(plain, owner: false, mayDelete: false).ShouldBeEmpty();
-        WorkspaceActs.Of(plain, owner: false, mayDelete: true).ShouldBe([WorkspaceAct.Delete]);
-        WorkspaceActs.Of(plain with { Template = Views.Notebook with { Sizes = [Views.Notebook.Sizes[1]] } }, owner: true, mayDelete: false)
-            .ShouldBe([WorkspaceAct.Start, WorkspaceAct.StartWithoutSettings, WorkspaceAct.Delete]);
+        WorkspaceActions.Of(plain, owner: true, mayDelete: false).ShouldContain(WorkspaceAction.StartOtherwise);
+        WorkspaceActions.Of(plain, owner: false, mayDelete: false).ShouldBeEmpty();
+        WorkspaceActions.Of(plain, owner: false, mayDelete: true).ShouldBe([WorkspaceAction.Delete]);
+        WorkspaceActions.Of(plain with { Template = Views.Notebook with { Sizes = [Views.Notebook.Sizes[1]] } }, owner: true, mayDelete: false)
+            .ShouldBe([WorkspaceAction.Start, WorkspaceAction.StartWithoutSettings, WorkspaceAction.Delete]);
     }
 
     [Fact]

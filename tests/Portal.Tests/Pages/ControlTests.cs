@@ -2,6 +2,7 @@ using AngleSharp.Dom;
 using Bunit;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Controls;
+using Portal.Core.Workspaces;
 
 namespace Portal.Tests.Pages;
 
@@ -84,7 +85,7 @@ public sealed class ControlTests : PageTest
     public void LogView_Search_ShowsTheLinesThatMatchOrSaysNone()
     {
         var log = Render<LogView>(p =>
-            p.Add(l => l.Lines, [new(1, Now, LogSeverity.Info, "Mounted the folder"), new(2, Now, LogSeverity.Fail, "<b>Broken</b>")]));
+            p.Add(l => l.Lines, [new(1, Now, LogLineSeverity.Info, "Mounted the folder"), new(2, Now, LogLineSeverity.Fail, "<b>Broken</b>")]));
         log.FindAll(".log-line").Count.ShouldBe(2);
         log.Find(".log-fail").TextContent.ShouldContain("<b>Broken</b>");
 
@@ -117,7 +118,7 @@ public sealed class ControlTests : PageTest
     [Fact]
     public void StatusBadge_Drawn_HasColourMarkAndWord()
     {
-        var badge = Render<StatusBadge>(p => p.Add(b => b.Tone, StatusTone.Failed).Add(b => b.Word, "Failed"));
+        var badge = Render<StatusBadge>(p => p.Add(b => b.Tone, StatusTone.Failed).Add(b => b.Label, "Failed"));
 
         badge.Find(".badge").ClassList.ShouldContain("failed");
         badge.Find("svg").ShouldNotBeNull();

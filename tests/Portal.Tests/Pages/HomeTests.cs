@@ -22,7 +22,7 @@ public sealed class HomeTests : PageTest
     {
         var card = Render<WorkspaceCard>(p => p.Add(c => c.Workspace, Views.Workspace(status)));
 
-        card.Find(".card-act").TextContent.Trim().ShouldBe(act);
+        card.Find(".card-action").TextContent.Trim().ShouldBe(act);
         card.Find("h3 a").GetAttribute("href").ShouldBe("workspaces/abcdefghij");
     }
 
@@ -34,15 +34,16 @@ public sealed class HomeTests : PageTest
     [Fact]
     public async Task WorkspaceCard_MenuDelete_AsksForIt()
     {
-        List<WorkspaceAsk> asked = [];
+        List<WorkspaceActionRequest> requests = [];
         var card = Render<WorkspaceCard>(p =>
-            p.Add(c => c.Workspace, Views.Workspace(WorkspaceStatus.Ready)).Add(c => c.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, asked.Add)));
+            p.Add(c => c.Workspace, Views.Workspace(WorkspaceStatus.Ready))
+                .Add(c => c.OnAction, EventCallback.Factory.Create<WorkspaceActionRequest>(this, requests.Add)));
 
         await card.Find("button[aria-haspopup]").ClickAsync();
         await Popovers.WaitForAssertionAsync(() => Popovers.FindAll("[role=menuitem]").Select(i => i.TextContent.Trim()).ShouldBe(["Stop", "Delete"]));
         await Popovers.FindAll("[role=menuitem]")[1].ClickAsync();
 
-        asked.ShouldBe([new(WorkspaceAct.Delete)]);
+        requests.ShouldBe([new(WorkspaceAction.Delete)]);
     }
 
     [Fact]
@@ -72,9 +73,9 @@ public sealed class HomeTests : PageTest
         AllowanceOf(rule).Find(".idle-rule").TextContent.Trim().ShouldBe(words);
         AllowanceOf(rule).FindAll(".idle-rule button").ShouldBeEmpty();
 
-        ClassView? asked = null;
-        AllowanceOf(rule with { MaySetIdleRule = true }, c => asked = c).Find(".idle-rule button").Click();
-        asked!.Id.ShouldBe(Views.ClassId);
+        ClassView? chosen = null;
+        AllowanceOf(rule with { MaySetIdleRule = true }, c => chosen = c).Find(".idle-rule button").Click();
+        chosen!.Id.ShouldBe(Views.ClassId);
     }
 
     private async Task<IdleRuleDialog.Choice?> RuleAsync(int? present, Func<Task> act)
@@ -82,9 +83,9 @@ public sealed class HomeTests : PageTest
         Task<IdleRuleDialog.Choice?> answer = null!;
         await Dialogs.InvokeAsync(() =>
         {
-            answer = IdleRuleDialog.AskAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = present });
+            answer = IdleRuleDialog.ShowAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = present });
         });
-        await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("#idle-rule-says").Count.ShouldBe(1));
+        await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("#idle-rule-description").Count.ShouldBe(1));
         await act();
         await Dialogs.FindAll(".mud-dialog-actions button")[1].ClickAsync();
         return await answer;
@@ -99,9 +100,9 @@ public sealed class HomeTests : PageTest
     {
         await Dialogs.InvokeAsync(() =>
         {
-            _ = IdleRuleDialog.AskAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = 120 });
+            _ = IdleRuleDialog.ShowAsync(Services.GetRequiredService<IDialogService>(), "Idle", Views.Class with { IdleMinutes = 120 });
         });
-        await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("#idle-rule-says").Count.ShouldBe(1));
+        await Dialogs.WaitForAssertionAsync(() => Dialogs.FindAll("#idle-rule-description").Count.ShouldBe(1));
 
         await Dialogs.Find("input[type=number], input[inputmode=numeric]").InputAsync("0");
 
@@ -139,8 +140,8 @@ public sealed class HomeTests : PageTest
     [Theory]
     [InlineData(true, "See what you can launch")]
     [InlineData(false, "You are not in a class yet")]
-    public void FirstVisit_Drawn_SaysWhatToDo(bool hasClass, string says) =>
-        Render<FirstVisit>(p => p.Add(f => f.HasClass, hasClass)).Markup.ShouldContain(says);
+    public void FirstVisit_Drawn_SaysWhatToDo(bool hasClass, string text) =>
+        Render<FirstVisit>(p => p.Add(f => f.HasClass, hasClass)).Markup.ShouldContain(text);
 
     [Theory]
     [InlineData(6, "Morning")]

@@ -8,7 +8,7 @@ namespace Portal.Tests.Pages;
 
 public sealed class IdleTests : PageTest
 {
-    private readonly List<WorkspaceAsk> _asked = [];
+    private readonly List<WorkspaceActionRequest> _requests = [];
 
     private static WorkspaceView With(IdleView idle, WorkspaceStatus status = WorkspaceStatus.Ready) => Views.Workspace(status) with { Idle = idle };
 
@@ -17,7 +17,7 @@ public sealed class IdleTests : PageTest
             p.Add(n => n.Workspace, workspace)
                 .Add(n => n.Owner, owner)
                 .Add(n => n.Tells, tells)
-                .Add(n => n.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
+                .Add(n => n.OnAction, EventCallback.Factory.Create<WorkspaceActionRequest>(this, _requests.Add)));
 
     [Fact]
     public void Notice_FifteenMinutesBefore_WarnsAndKeepsInOneClick()
@@ -30,7 +30,7 @@ public sealed class IdleTests : PageTest
         notice.WaitForAssertion(() => notice.Find(".notice").TextContent.ShouldContain("It is idle and stops at 10:21; your files are kept."));
         notice.Find("button").TextContent.Trim().ShouldBe("Keep it for 4 hours");
         notice.Find("button").Click();
-        notice.WaitForAssertion(() => _asked.ShouldBe([new(WorkspaceAct.Keep) { Hours = 4 }]));
+        notice.WaitForAssertion(() => _requests.ShouldBe([new(WorkspaceAction.Keep) { Hours = 4 }]));
     }
 
     [Fact]

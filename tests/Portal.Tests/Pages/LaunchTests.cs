@@ -90,14 +90,15 @@ public sealed class LaunchTests : PageTest
     public void Receipt_Changed_IsAnnouncedOnce()
     {
         var panel = Panel(Receipt());
-        var said = Services.GetRequiredService<Announcements>();
-        said.Newest.ShouldBeNull();
+        var announcements = Services.GetRequiredService<Announcements>();
+        announcements.Newest.ShouldBeNull();
 
         panel.Render(p => p.Add(r => r.Draft, Draft with { Name = "other" }));
-        said.Newest.ShouldBeNull();
+        announcements.Newest.ShouldBeNull();
         panel.Render(p => p.Add(r => r.Draft, Draft with { SizeId = "l" }).Add(r => r.Receipt, Receipt(OverQuota(null, "spark-1"))));
 
-        said.Newest.ShouldBe(new Announcement(1, "4 vCPU · 4 GiB. You do not have enough vCPU left in Data science 101. Stop spark-1 to make it fit."));
+        announcements.Newest.ShouldBe(
+            new Announcement(1, "4 vCPU · 4 GiB. You do not have enough vCPU left in Data science 101. Stop spark-1 to make it fit."));
     }
 
     private static Refusal OverQuota(Fit? fits, params string[] stop) =>

@@ -148,7 +148,7 @@ public sealed class MetricsTests : PageTest
     [Fact]
     public void Windows_Words_AreOnesOwnInverse()
     {
-        foreach (var window in Enum.GetValues<MetricsWindow>()) MetricsWindows.Parse(MetricsWindows.Word(window)).ShouldBe(window);
+        foreach (var window in Enum.GetValues<MetricsWindow>()) MetricsWindows.Parse(MetricsWindows.Name(window)).ShouldBe(window);
         MetricsWindows.Parse("2h").ShouldBeNull();
         MetricsWindows.Parse(null).ShouldBeNull();
     }

@@ -53,8 +53,8 @@ public sealed class OperationsTests : PageTest
     public void Health_SomethingBroken_SaysWhatAndTheRemedy()
     {
         var body = Body(new([], [],
-            [new() { Name = "engine", Ok = false, Says = "Docker does not answer.", Remedy = "systemctl start docker", SeenAt = Now }],
-            [new() { Name = "python", State = ImageState.Failed, Says = "pip could not reach the index.", Remedy = "Set PORTAL_ENGINES.", UpdatedAt = Now }],
+            [new() { Name = "engine", Ok = false, Message = "Docker does not answer.", Remedy = "systemctl start docker", SeenAt = Now }],
+            [new() { Name = "python", State = ImageState.Failed, Message = "pip could not reach the index.", Remedy = "Set PORTAL_ENGINES.", UpdatedAt = Now }],
             Site, Amounts.None));
 
         var engine = body.Find("[aria-label='Container engine']");
@@ -68,7 +68,7 @@ public sealed class OperationsTests : PageTest
     [InlineData(61, "Not reporting")]
     public void Health_WorkerSilent_IsSaidInsteadOfItsLastWord(int seconds, string word)
     {
-        CloudState State(string name) => new() { Name = name, Ok = true, Says = "20.10", SeenAt = Now.AddSeconds(-seconds) };
+        CloudState State(string name) => new() { Name = name, Ok = true, Message = "20.10", SeenAt = Now.AddSeconds(-seconds) };
         var body = Body(new([], [], [State("engine"), State("storage")], [], Site, Amounts.None));
 
         body.Find("[aria-label='Container engine'] .badge").TextContent.Trim().ShouldBe(word);
@@ -79,7 +79,7 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void Health_WorkerFallsSilentWhileThePageIsOpen_IsSaidWithoutAnyChange()
     {
-        var body = Body(new([], [], [new() { Name = "engine", Ok = true, Says = "20.10", SeenAt = Now }], [], Site, Amounts.None));
+        var body = Body(new([], [], [new() { Name = "engine", Ok = true, Message = "20.10", SeenAt = Now }], [], Site, Amounts.None));
         body.FindAll("[aria-label='Background worker']").ShouldBeEmpty();
 
         for (var i = 0; i < 61; i++) Clock.Advance(TimeSpan.FromSeconds(1));

@@ -14,20 +14,22 @@ public sealed class TemplatesTests : PageTest
     private static TemplateRow Row(string? deprecated = null, bool offered = true, params Guid[] classes) =>
         new("spark", "Spark", new('a', 64), Now.AddDays(-1), 3, 2, offered, deprecated, [.. classes]);
 
-    private IRenderedComponent<TemplateTable> Table(TemplateRow row, bool everywhere = true, Action<TemplateAsk>? ask = null) => Render<TemplateTable>(p => p
-        .Add(t => t.View, new TemplatesView([row], [new(Mine, "Data science 101", "Informatics")], everywhere, [])).Add(t => t.OnAsk, ask ?? (_ => { })));
+    private IRenderedComponent<TemplateTable> Table(TemplateRow row, bool everywhere = true, Action<TemplateActionRequest>? request = null) =>
+        Render<TemplateTable>(p => p
+            .Add(t => t.View, new TemplatesView([row], [new(Mine, "Data science 101", "Informatics")], everywhere, []))
+            .Add(t => t.OnAction, request ?? (_ => { })));
 
     [Fact]
     public void TemplateTable_Offered_ShowsVersionUseAndForWhom()
     {
-        var asked = new List<TemplateAsk>();
-        var table = Table(Row(), ask: asked.Add);
+        var requests = new List<TemplateActionRequest>();
+        var table = Table(Row(), request: requests.Add);
         table.Find("code").TextContent.ShouldBe("aaaaaaaaaaaa");
         table.Markup.ShouldContain("5, including 2 on older versions");
         table.Markup.ShouldContain("All classes");
         table.FindAll("button").Select(b => b.TextContent.Trim()).ShouldBe(["Withdraw Spark", "Choose classes for Spark"]);
         table.FindAll("button")[0].Click();
-        asked.Single().Act.ShouldBe(TemplateAct.Deprecate);
+        requests.Single().Action.ShouldBe(TemplateAction.Deprecate);
     }
 
     [Fact]

@@ -9,13 +9,14 @@ namespace Portal.Tests.Pages;
 
 public sealed class WorkspaceTests : PageTest
 {
-    private readonly List<WorkspaceAsk> _asked = [];
+    private readonly List<WorkspaceActionRequest> _requests = [];
 
     private IRenderedComponent<WorkspaceBody> Body(WorkspaceView workspace, bool owner = true) =>
         Render<WorkspaceBody>(p =>
-            p.Add(b => b.Workspace, workspace).Add(b => b.Owner, owner).Add(b => b.OnAsk, EventCallback.Factory.Create<WorkspaceAsk>(this, _asked.Add)));
+            p.Add(b => b.Workspace, workspace).Add(b => b.Owner, owner)
+                .Add(b => b.OnAction, EventCallback.Factory.Create<WorkspaceActionRequest>(this, _requests.Add)));
 
-    private static string[] Buttons(IRenderedComponent<WorkspaceBody> body) => [.. body.FindAll(".page-acts button").Select(b => b.TextContent.Trim())];
+    private static string[] Buttons(IRenderedComponent<WorkspaceBody> body) => [.. body.FindAll(".page-actions button").Select(b => b.TextContent.Trim())];
 
     [Theory]
     [InlineData(WorkspaceStatus.Queued, "Delete", "Cancel the start")]
@@ -65,28 +66,28 @@ public sealed class WorkspaceTests : PageTest
         body.Markup.IndexOf("role=\"alert\"", StringComparison.Ordinal).ShouldBeLessThan(body.Markup.IndexOf("role=\"log\"", StringComparison.Ordinal));
 
         failure.QuerySelector("button")!.Click();
-        _asked.ShouldBe([new(WorkspaceAct.TryAgain)]);
+        _requests.ShouldBe([new(WorkspaceAction.TryAgain)]);
     }
 
     [Theory]
-    [InlineData(WorkspaceStatus.Stopped, ".page-acts")]
-    [InlineData(WorkspaceStatus.Attention, ".page-acts")]
+    [InlineData(WorkspaceStatus.Stopped, ".page-actions")]
+    [InlineData(WorkspaceStatus.Attention, ".page-actions")]
     [InlineData(WorkspaceStatus.Failed, "[role=alert]")]
     public void WorkspaceBody_StartWithoutMySettings_IsAsked(WorkspaceStatus status, string place)
     {
         Body(Views.Workspace(status)).FindAll($"{place} button").Single(b => b.TextContent.Trim() == "Start without my settings").Click();
-        _asked.ShouldBe([new(WorkspaceAct.StartWithoutSettings)]);
+        _requests.ShouldBe([new(WorkspaceAction.StartWithoutSettings)]);
     }
 
     [Theory]
     [InlineData(WorkspaceStatus.Ready, true)]
     [InlineData(WorkspaceStatus.Starting, true)]
     [InlineData(WorkspaceStatus.Stopped, false)]
-    public void WorkspaceBody_StartedWithoutSettings_SaysThatNothingWasDeleted(WorkspaceStatus status, bool says)
+    public void WorkspaceBody_StartedWithoutSettings_SaysThatNothingWasDeleted(WorkspaceStatus status, bool shown)
     {
         var body = Body(Views.Workspace(status) with { WithoutSettings = true });
-        body.Markup.Contains("Started without your own settings", StringComparison.Ordinal).ShouldBe(says);
-        if (says) body.FindAll(".notice").ShouldContain(n => n.TextContent.Contains("Nothing was deleted"));
+        body.Markup.Contains("Started without your own settings", StringComparison.Ordinal).ShouldBe(shown);
+        if (shown) body.FindAll(".notice").ShouldContain(n => n.TextContent.Contains("Nothing was deleted"));
     }
 
     [Theory]
@@ -141,7 +142,7 @@ public sealed class WorkspaceTests : PageTest
             body.Find(".notice").TextContent.ShouldContain("It stops at 10:40. Your files are kept; anything still running is lost. 25 min left."));
         body.Find(".notice button").Click();
         // A second tick of the clock may still be rendering.
-        body.WaitForAssertion(() => _asked.ShouldBe([new(WorkspaceAct.Extend, Now.AddMinutes(100))]));
+        body.WaitForAssertion(() => _requests.ShouldBe([new(WorkspaceAction.Extend, Now.AddMinutes(100))]));
     }
 
     [Fact]

@@ -52,9 +52,9 @@ public sealed class SmokePlanTests
         Why([], [], TimeSpan.Zero).ShouldContain("empty");
     }
 
-    private static IReadOnlyList<string> Proven(SmokeOffer[] offers, string[] asked, TimeSpan still) =>
-        SmokePlan.Decide(offers, asked, still).ShouldBeOfType<SmokeNext.Prove>().Templates;
+    private static IReadOnlyList<string> Proven(SmokeOffer[] offers, string[] requested, TimeSpan still) =>
+        SmokePlan.Decide(offers, requested, still).ShouldBeOfType<SmokeNext.Prove>().Templates;
 
-    private static string Why(SmokeOffer[] offers, string[] asked, TimeSpan still) =>
-        SmokePlan.Decide(offers, asked, still).ShouldBeOfType<SmokeNext.Refuse>().Why;
+    private static string Why(SmokeOffer[] offers, string[] requested, TimeSpan still) =>
+        SmokePlan.Decide(offers, requested, still).ShouldBeOfType<SmokeNext.Refuse>().Why;
 }

@@ -78,11 +78,11 @@ public sealed partial record ArchiveLock(IReadOnlyList<Distribution> Sources, IR
         _ => null,
     };
 
-    private static bool Plain(string word) => Word().IsMatch(word);
+    private static bool Plain(string word) => Token().IsMatch(word);
 
     [GeneratedRegex(@"^file (?<sum>[0-9a-f]{64}) (?<mode>[0-7]{3}) (?<path>[^\s/]\S*)$", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex Line();
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._+-]*$", RegexOptions.NonBacktracking)]
-    private static partial Regex Word();
+    private static partial Regex Token();
 }

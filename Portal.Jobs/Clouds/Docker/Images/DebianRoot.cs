@@ -24,12 +24,12 @@ internal sealed class DebianRoot(ContainerEngine containerEngine, ImagesOptions 
         try
         {
             process.StandardInput.Close();
-            var said = ListenAsync(process, listener, cancel);
+            var messages = ListenAsync(process, listener, cancel);
             var parameters = new ImagesCreateParameters { FromSrc = "-", Changes = [.. recipe.Changes ?? [], $"LABEL portal.image={plan.Name}"] };
-            await containerEngine.AskAsync(c =>
+            await containerEngine.CallAsync(c =>
                 c.Images.CreateImageAsync(parameters, process.StandardOutput.BaseStream, null, new SynchronousProgress<JSONMessage>(listener.Hear),
                     cancel), cancel);
-            await said;
+            await messages;
             await process.WaitForExitAsync(cancel);
             if (process.ExitCode != 0)
             {
@@ -62,7 +62,7 @@ internal sealed class DebianRoot(ContainerEngine containerEngine, ImagesOptions 
         if (image is not null)
         {
             await ContainerEngineTasks.IfThereAsync(() =>
-                containerEngine.AskAsync(c => c.Images.DeleteImageAsync(image, new ImageDeleteParameters { Force = true }), CancellationToken.None));
+                containerEngine.CallAsync(c => c.Images.DeleteImageAsync(image, new ImageDeleteParameters { Force = true }), CancellationToken.None));
         }
     }
 

@@ -17,10 +17,10 @@ public sealed record BuiltImage(string Name, string Tag, string Id);
 public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
 {
     /// <summary>It is pulled, not built.</summary>
-    public bool OfRegistry => Depth == 0 && Asking is null;
+    public bool OfRegistry => Depth == 0 && PackageCheck is null;
 
     /// <summary>Set while checking whether packages can be fetched: completes when that is known; until then nothing else here is valid.</summary>
-    public Task? Asking { get; init; }
+    public Task? PackageCheck { get; init; }
 }
 
 /// <summary>
@@ -41,9 +41,9 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
         if (reference is null)
         {
             var plan = await PlanAsync(name, cancel);
-            if (plan.Asking is { } asking)
+            if (plan.PackageCheck is { } check)
             {
-                return new ImageLook("", 0, null) { Asking = asking };
+                return new ImageLook("", 0, null) { PackageCheck = check };
             }
 
             (tag, depth) = (plan.Tag, plan.Chain.Count());
@@ -62,9 +62,9 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
     public async Task<BuiltImage> EnsureAsync(string name, IProgress<ImageProgress> progress, CancellationToken cancel)
     {
         var look = await LookAsync(name, cancel);
-        while (look.Asking is { } asking)
+        while (look.PackageCheck is { } check)
         {
-            await asking.WaitAsync(cancel);
+            await check.WaitAsync(cancel);
             look = await LookAsync(name, cancel);
         }
 
@@ -82,7 +82,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
         try
         {
             var plan = await PlanAsync(name, cancel);
-            return plan.Asking is null ? await BuildAsync(plan, progress, cancel)
+            return plan.PackageCheck is null ? await BuildAsync(plan, progress, cancel)
                 : throw PackageFaults.Make(CloudFault.Unavailable, $"checking again whether the packages for image {name} can be fetched",
                     "The build will be retried automatically.");
         }
@@ -169,7 +169,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
                 ForceRemove = true,
             };
             await using var context = BuildContext.Open(Path.Combine(options.Recipes, plan.Name), archives, cancel);
-            await containerEngine.AskAsync(c =>
+            await containerEngine.CallAsync(c =>
                 c.Images.BuildImageFromDockerfileAsync(parameters, context, null, null, new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
             listener.Check(); // a later error arrives as a line of a response that began with 200
         }
@@ -195,7 +195,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
         {
             try
             {
-                await containerEngine.AskAsync(c =>
+                await containerEngine.CallAsync(c =>
                     c.Images.CreateImageAsync(new ImagesCreateParameters { FromImage = whole }, null,
                         new SynchronousProgress<JSONMessage>(listener.Hear), cancel), cancel);
             }
@@ -219,7 +219,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
     {
         try
         {
-            return (await containerEngine.AskAsync(c => c.Images.InspectImageAsync(tag, cancel), cancel)).ID;
+            return (await containerEngine.CallAsync(c => c.Images.InspectImageAsync(tag, cancel), cancel)).ID;
         }
         catch (CloudException e) when (e.Fault == CloudFault.Missing)
         {
@@ -230,7 +230,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
     private Task TagAsync(string image, string tag, CancellationToken cancel)
     {
         var colon = tag.LastIndexOf(':');
-        return containerEngine.AskAsync(c =>
+        return containerEngine.CallAsync(c =>
             c.Images.TagImageAsync(image, new ImageTagParameters { RepositoryName = tag[..colon], Tag = tag[(colon + 1)..] }, cancel), cancel);
     }
 

@@ -23,7 +23,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
     public IEnumerable<ImagePlan> Chain => (Parent?.Chain ?? []).Append(this);
 
     /// <summary>Completes when it is known whether packages can be fetched; until then this is not a plan.</summary>
-    public Task? Asking { get; init; }
+    public Task? PackageCheck { get; init; }
 
     /// <param name="there">Whether the container engine has an image of this tag: one once built from
     /// fetched packages is used even if they cannot be fetched any more.</param>
@@ -56,7 +56,7 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
             }
 
             var parent = await MakeAsync(recipe.From, depth + 1, cancel);
-            return parent.Asking is { } asking ? Undecided(name, recipe, parent, asking) : await ChooseAsync(name, recipe, parent, inputs, cancel);
+            return parent.PackageCheck is { } check ? Undecided(name, recipe, parent, check) : await ChooseAsync(name, recipe, parent, inputs, cancel);
         }
 
         /// <summary>With all archives, local or fetched, if possible; otherwise without them, if the recipe allows it.</summary>
@@ -87,9 +87,9 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
             {
                 var states = locks.ConvertAll(l => Sources.Look(l.Archive, l.Sum, l.Lock));
                 lacks = states.OfType<FetchState.Impossible>().FirstOrDefault()?.Fault;
-                if (lacks is null && states.OfType<FetchState.Asking>().FirstOrDefault() is { Answer: var asking })
+                if (lacks is null && states.OfType<FetchState.Checking>().FirstOrDefault() is { Answer: var check })
                 {
-                    return Undecided(name, recipe, parent, asking);
+                    return Undecided(name, recipe, parent, check);
                 }
             }
 
@@ -98,8 +98,8 @@ public sealed record ImagePlan(string Name, string Tag, ImageRecipe Recipe, Imag
                 : throw lacks;
         }
 
-        private static ImagePlan Undecided(string name, ImageRecipe recipe, ImagePlan parent, Task asking) =>
-            new(name, "", recipe, parent, null, []) { Asking = asking };
+        private static ImagePlan Undecided(string name, ImageRecipe recipe, ImagePlan parent, Task check) =>
+            new(name, "", recipe, parent, null, []) { PackageCheck = check };
     }
 
     private static CloudException NotHere(string name, string archive) =>

@@ -46,7 +46,7 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
 
         foreach (var line in ForeignText.Lines(message.Stream ?? message.Status ?? "", int.MaxValue))
         {
-            if (BuildWords.Of(line) is { } step)
+            if (BuildOutput.Of(line) is { } step)
             {
                 Advance((step.Now - 1.0) / step.All);
                 _doing = step.ToString();
@@ -90,18 +90,18 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
             last = string.Join(" | ", _last);
         }
 
-        bool Says(string words) => error.Contains(words, StringComparison.OrdinalIgnoreCase) || last.Contains(words, StringComparison.OrdinalIgnoreCase);
+        bool Mentions(string text) => error.Contains(text, StringComparison.OrdinalIgnoreCase) || last.Contains(text, StringComparison.OrdinalIgnoreCase);
         var (fault, help) = true switch
         {
-            _ when Says("no space left") => (CloudFault.Full,
+            _ when Mentions("no space left") => (CloudFault.Full,
                 "Free up disk space in the container engine's data folder and in /tmp; the build will then be retried."),
             _
-                when Says("temporary failure resolving")
-                    || Says("could not connect")
-                    || Says("failed to fetch")
-                    || Says("unable to connect")
-                    || Says("no such host")
-                    || Says("connection refused")
+                when Mentions("temporary failure resolving")
+                    || Mentions("could not connect")
+                    || Mentions("failed to fetch")
+                    || Mentions("unable to connect")
+                    || Mentions("no such host")
+                    || Mentions("connection refused")
                 => (CloudFault.Unavailable,
                     "The package source or registry cannot be reached from this machine: "
                     + "fix the network or the machine's apt sources; the build will then be retried."),

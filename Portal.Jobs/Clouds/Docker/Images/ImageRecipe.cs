@@ -52,8 +52,8 @@ public sealed partial record ImageRecipe(
         _ => null,
     };
 
-    private static CloudException Wrong(string name, string words) =>
-        ContainerEngineFaults.Make(CloudFault.Refused, $"image recipe '{name}': {words}", "Fix its recipe.json.");
+    private static CloudException Wrong(string name, string message) =>
+        ContainerEngineFaults.Make(CloudFault.Refused, $"image recipe '{name}': {message}", "Fix its recipe.json.");
 
     [GeneratedRegex("^[a-z][a-z0-9-]{0,30}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Name();

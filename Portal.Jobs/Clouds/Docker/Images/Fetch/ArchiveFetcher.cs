@@ -100,7 +100,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
             Tell(before);
             var begun = before;
             using var run = sources.Run(folder);
-            var said = await client.FetchAsync(batch, run, folder, () => Tell(Interlocked.Increment(ref begun)), cancel);
+            var output = await client.FetchAsync(batch, run, folder, () => Tell(Interlocked.Increment(ref begun)), cancel);
             foreach (var package in batch.Where(d => File.Exists(Path.Combine(run.Output, d.File))))
             {
                 await TakeAsync(Path.Combine(run.Output, package.File), Path.Combine(Packages(folder), package.File), cancel);
@@ -109,7 +109,7 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
             if (batch.FirstOrDefault(d => !Here(d)) is { } missing)
             {
                 throw PackageSources.Fault(archive, client,
-                    said.Well ? $"the package server has a different file in place of {missing.File}" : $"{client.Reason(said)} ({missing.File})");
+                    output.Well ? $"the package server has a different file in place of {missing.File}" : $"{client.Reason(output)} ({missing.File})");
             }
 
             before += batch.Count;

@@ -115,12 +115,12 @@ internal sealed class ClientRun : IDisposable
     {
         if (_options.Account > 0 && Environment.IsPrivilegedProcess)
         {
-            var said = await Tool.RunAsync(PackageFaults.Service, "chown", ["-R", "-h", $"{_options.Account}:{_options.Account}", .. folders], Setup,
+            var result = await Tool.RunAsync(PackageFaults.Service, "chown", ["-R", "-h", $"{_options.Account}:{_options.Account}", .. folders], Setup,
                 _time, cancel);
-            if (!said.Well)
+            if (!result.Well)
             {
                 throw PackageFaults.Make(CloudFault.Broken,
-                    $"ownership of the folder for pip and Maven cannot be given to their account: {said.InOneLine}", "Correct Images:Fetch:Folder.");
+                    $"ownership of the folder for pip and Maven cannot be given to their account: {result.InOneLine}", "Correct Images:Fetch:Folder.");
             }
         }
     }

@@ -17,13 +17,13 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
 
     public override bool Fetches(Distribution distribution) => distribution is Distribution.Maven;
 
-    public override async Task<string?> AskAsync(Distribution distribution, ClientRun run, CancellationToken cancel)
+    public override async Task<string?> CheckAsync(Distribution distribution, ClientRun run, CancellationToken cancel)
     {
         // The description is small, and where it exists so does the file.
         var wanted = (Distribution.Maven)distribution with { Classifier = null };
         await WriteAsync([wanted], "pom", run, Path.Combine(run.Folder, "repository"), cancel);
-        var said = await run.RunAsync(Program, Arguments(run, AskTimeout, retries: 0), Environment, null, AskLimit, _ => { }, cancel);
-        return said.Well ? null : Reason(said);
+        var output = await run.RunAsync(Program, Arguments(run, CheckTimeout, retries: 0), Environment, null, CheckLimit, _ => { }, cancel);
+        return output.Well ? null : Reason(output);
     }
 
     public override async Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched,

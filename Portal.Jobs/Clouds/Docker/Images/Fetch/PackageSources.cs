@@ -6,7 +6,7 @@ namespace Portal.Jobs.Clouds.Docker.Images.Fetch;
 public abstract record FetchState
 {
     /// <summary>It is being checked, which takes seconds; the task ends when that is done and never fails.</summary>
-    public sealed record Asking(Task Answer) : FetchState;
+    public sealed record Checking(Task Answer) : FetchState;
 
     public sealed record Possible : FetchState;
 
@@ -57,20 +57,22 @@ public sealed class PackageSources
 
             if (!_known.TryGetValue(sum, out var known))
             {
-                _known[sum] = known = new Known { Stamp = _settings.Stamp(), Asked = AskAsync(archive, wanted) };
+                _known[sum] = known = new Known { Stamp = _settings.Stamp(), Check = CheckAsync(archive, wanted) };
             }
 
-            if (known.Asked is { IsCompleted: true } asked)
+            if (known.Check is { IsCompleted: true } check)
             {
-                Take(known, asked.Result);
+                Take(known, check.Result);
             }
 
-            if (known is { Asked: null, No: not null } && (_time.GetUtcNow() >= known.Due || _settings.Stamp() != known.Stamp))
+            if (known is { Check: null, No: not null } && (_time.GetUtcNow() >= known.Due || _settings.Stamp() != known.Stamp))
             {
-                (known.Stamp, known.Asked) = (_settings.Stamp(), AskAsync(archive, wanted));
+                (known.Stamp, known.Check) = (_settings.Stamp(), CheckAsync(archive, wanted));
             }
 
-            return known.No is { } no ? new FetchState.Impossible(no) : known.Asked is { } open ? new FetchState.Asking(open) : new FetchState.Possible();
+            return known.No is { } no ? new FetchState.Impossible(no)
+                : known.Check is { } running ? new FetchState.Checking(running)
+                : new FetchState.Possible();
         }
     }
 
@@ -102,7 +104,7 @@ public sealed class PackageSources
 
     private void Take(Known known, CloudException? no)
     {
-        (known.Asked, known.No) = (null, no);
+        (known.Check, known.No) = (null, no);
         if (no is not null)
         {
             var wait = First * Math.Pow(2, Math.Min(known.Failures++, 10));
@@ -110,7 +112,7 @@ public sealed class PackageSources
         }
     }
 
-    private async Task<CloudException?> AskAsync(string archive, ArchiveLock wanted)
+    private async Task<CloudException?> CheckAsync(string archive, ArchiveLock wanted)
     {
         await Task.Yield();
         try
@@ -127,7 +129,7 @@ public sealed class PackageSources
                 }
 
                 using var run = Run(_options.Fetch.Folder);
-                if (await client.AskAsync(sample, run, CancellationToken.None) is { } reason)
+                if (await client.CheckAsync(sample, run, CancellationToken.None) is { } reason)
                 {
                     return Fault(archive, client, reason);
                 }
@@ -153,7 +155,7 @@ public sealed class PackageSources
 
     private sealed class Known
     {
-        public Task<CloudException?>? Asked { get; set; }
+        public Task<CloudException?>? Check { get; set; }
         public CloudException? No { get; set; }
         public int Failures { get; set; }
         public DateTimeOffset Due { get; set; }

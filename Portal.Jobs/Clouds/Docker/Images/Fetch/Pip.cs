@@ -26,16 +26,16 @@ internal sealed class Pip(ILogger<Pip> log) : PackageClient(log)
 
     public override bool Fetches(Distribution distribution) => distribution is Distribution.PyPi;
 
-    public override async Task<string?> AskAsync(Distribution distribution, ClientRun run, CancellationToken cancel)
+    public override async Task<string?> CheckAsync(Distribution distribution, ClientRun run, CancellationToken cancel)
     {
         var wanted = (Distribution.PyPi)distribution;
         string[] arguments =
         [
-            "-I", "-m", "pip", "index", "versions", "-vv", "--timeout", AskTimeout.ToString(CultureInfo.InvariantCulture), "--retries", "0",
+            "-I", "-m", "pip", "index", "versions", "-vv", "--timeout", CheckTimeout.ToString(CultureInfo.InvariantCulture), "--retries", "0",
             .. Target(wanted), "--ignore-requires-python", "--pre", wanted.Project,
         ];
-        var said = await run.RunAsync(Python, arguments, Environment, null, AskLimit, _ => { }, cancel);
-        return said.Well ? null : Reason(said);
+        var output = await run.RunAsync(Python, arguments, Environment, null, CheckLimit, _ => { }, cancel);
+        return output.Well ? null : Reason(output);
     }
 
     public override Task<ClientOutput> FetchAsync(IReadOnlyList<Distribution> distributions, ClientRun run, string kept, Action fetched,

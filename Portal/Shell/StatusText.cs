@@ -4,7 +4,7 @@ using Portal.Core.Workspaces;
 namespace Portal.Shell;
 
 /// <summary>Announcements about workspaces, wherever on the site their owner is: by workspace id, empty while there is nothing to say.</summary>
-public static class StatusWords
+public static class StatusText
 {
     public static IReadOnlyDictionary<Guid, string> Of(IEnumerable<WorkspaceView> workspaces, IStringLocalizer<ShellTexts> text) =>
         workspaces.ToDictionary(w => w.Id, w => Of(w, text));

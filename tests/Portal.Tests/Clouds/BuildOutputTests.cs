@@ -3,7 +3,7 @@ using Portal.Jobs.Clouds.Docker.Images;
 namespace Portal.Tests.Clouds;
 
 /// <summary>Lines recorded from the container engine's builder.</summary>
-public sealed class BuildWordsTests
+public sealed class BuildOutputTests
 {
     [Theory]
     [InlineData("Step 1/9 : ARG BASE", "loading the base image, 1 of 9")]
@@ -14,11 +14,11 @@ public sealed class BuildWordsTests
     [InlineData("Step 6/9 : COPY jupyter/ /etc/jupyter/", "copying files, 6 of 9")]
     [InlineData("Step 7/9 : RUN sh /usr/local/lib/portal/settle", "setting up, 7 of 9")]
     [InlineData("Step 9/9 : CMD [\"start-notebook\"]", "finishing, 9 of 9")]
-    public void Step_Announced_IsSaidInWords(string line, string words) => BuildWords.Of(line)!.ToString().ShouldBe(words);
+    public void Step_Announced_IsSaidInWords(string line, string words) => BuildOutput.Of(line)!.ToString().ShouldBe(words);
 
     [Theory]
     [InlineData(" ---> 2a3094f835cf")]
     [InlineData("Removing intermediate container 1f2e3d4c5b6a")]
     [InlineData("Successfully tagged portal/python:1b9d7a")]
-    public void OtherLines_AreNoStep(string line) => BuildWords.Of(line).ShouldBeNull();
+    public void OtherLines_AreNoStep(string line) => BuildOutput.Of(line).ShouldBeNull();
 }

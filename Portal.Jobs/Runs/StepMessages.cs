@@ -3,7 +3,7 @@ using Portal.Core.Runs;
 namespace Portal.Jobs.Runs;
 
 /// <summary>The line that a finished step leaves in the workspace's log, for its owner.</summary>
-internal static class StepWords
+internal static class StepMessages
 {
     public static string Done(StepKey step) => step switch
     {

@@ -7,7 +7,7 @@ using Portal.Core.Workspaces;
 namespace Portal.Features.Launch;
 
 /// <summary>Why a launch is refused, and the remedy, as text.</summary>
-public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLocalizer<ControlTexts> common)
+public sealed class LaunchRefusalText(IStringLocalizer<LaunchTexts> text, IStringLocalizer<ControlTexts> common)
 {
     /// <summary>What is wrong.</summary>
     public string What(Refusal refusal, ClassView @class, TemplateSpec template) => refusal.Reason switch
@@ -56,13 +56,13 @@ public sealed class RefusalWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     };
 
     /// <summary>The button that applies the nearest fit; null for none. If only the number of workers changes, it names only that.</summary>
-    /// <param name="asked">The size that was asked for.</param>
-    public string? Fit(Refusal refusal, TemplateSpec template, string asked)
+    /// <param name="requested">The size that was requested.</param>
+    public string? Fit(Refusal refusal, TemplateSpec template, string requested)
     {
         if (refusal.Fits is not { } fit || template.Size(fit.SizeId) is not { } size) return null;
-        if (fit.SizeId == asked && fit.Workers > 0)
+        if (fit.SizeId == requested && fit.Workers > 0)
             return text[fit.Workers == 1 ? "Fits.WorkerOnly" : "Fits.WorkersOnly", WorkersChoice.Say(common, fit.Workers)];
-        return text[fit.Workers == 0 ? "Fits" : "Fits.Workers", size.Title, Controls.Sizes.Words(template, size.Id, fit.Workers),
+        return text[fit.Workers == 0 ? "Fits" : "Fits.Workers", size.Title, Controls.Sizes.Describe(template, size.Id, fit.Workers),
             WorkersChoice.Say(common, fit.Workers)];
     }
 

@@ -7,10 +7,10 @@ using Portal.Core.Workspaces;
 namespace Portal.Features.Launch;
 
 /// <summary>A launch preview as text: for its panel, and as one sentence for screen readers.</summary>
-public sealed class ReceiptWords(IStringLocalizer<LaunchTexts> text, IStringLocalizer<ControlTexts> common)
+public sealed class ReceiptText(IStringLocalizer<LaunchTexts> text, IStringLocalizer<ControlTexts> common)
 {
     /// <summary>The action, as its button names it.</summary>
-    public string Act(LaunchDraft draft, TemplateSpec template) => draft.Workers > 0
+    public string ActionLabel(LaunchDraft draft, TemplateSpec template) => draft.Workers > 0
         ? text["Launch.Workers", template.Title, WorkersChoice.Say(common, draft.Workers)]
         : text["Launch", template.Title, (template.Size(draft.SizeId) ?? template.Sizes[0]).Title];
 
@@ -30,10 +30,10 @@ public sealed class ReceiptWords(IStringLocalizer<LaunchTexts> text, IStringLoca
     /// <summary>Its totals, and whether it is possible.</summary>
     public string Sentence(LaunchDraft draft, TemplateSpec template, ClassView @class, Receipt receipt, Refusal? refusal)
     {
-        var refusals = new RefusalWords(text, common);
+        var refusals = new LaunchRefusalText(text, common);
         var verdict = (refusal ?? receipt.BindingLimit) is { } limit
             ? $"{refusals.What(limit, @class, template)} {refusals.Remedy(limit)}".TrimEnd()
             : text["Heard.Starts", Starts(receipt)];
-        return text["Heard", Controls.Sizes.Words(template, (template.Size(draft.SizeId) ?? template.Sizes[0]).Id, draft.Workers), verdict];
+        return text["Heard", Controls.Sizes.Describe(template, (template.Size(draft.SizeId) ?? template.Sizes[0]).Id, draft.Workers), verdict];
     }
 }

@@ -10,8 +10,8 @@ public sealed record BuildStep(int Now, int All, string Does)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Does}, {Now} of {All}");
 }
 
-/// <summary>Translates a builder's lines: ids of layers and commands mean nothing to the person who is waiting.</summary>
-public static partial class BuildWords
+/// <summary>Translates a builder's output: ids of layers and commands mean nothing to the person who is waiting.</summary>
+public static partial class BuildOutput
 {
     /// <summary>Null for a line that begins no step.</summary>
     public static BuildStep? Of(string line) => Step().Match(line) is { Success: true } step
