@@ -78,12 +78,7 @@ public sealed class Accessibility(Site site)
         await page.WaitForStatusAsync("Ready");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
 
-        var other = await visit.Context.NewPageAsync();
-        var opening = new Visit(site.Address, visit.Context, other);
-        await opening.GoAsync($"/workspaces/{page.Slug}/open/lab");
-        await Expect(other.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
-        await PageChecks.CheckEverywhereAsync(opening, "open-app");
-        await other.CloseAsync();
+        await CheckOpenAppAsync(visit, page.Slug);
 
         await PressAsync(visit, page.Action("Stop"));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
@@ -120,6 +115,17 @@ public sealed class Accessibility(Site site)
         await page.WaitForStatusAsync("Deleted");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
         visit.Complaints.ShouldBeEmpty();
+    }
+
+    /// <summary>The page that a link to an app shows, in another tab.</summary>
+    private async Task CheckOpenAppAsync(Visit visit, string slug)
+    {
+        var tab = await visit.Context.NewPageAsync();
+        var opening = new Visit(site.Address, visit.Context, tab);
+        await opening.GoAsync($"/workspaces/{slug}/open/lab");
+        await Expect(tab.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
+        await PageChecks.CheckEverywhereAsync(opening, "open-app");
+        await tab.CloseAsync();
     }
 
     /// <summary>Selected, current and primary elements in forced colours: they differ from the others.</summary>
