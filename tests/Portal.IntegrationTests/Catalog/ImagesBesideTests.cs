@@ -75,8 +75,8 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         return await db.Images.AsNoTracking().SingleOrDefaultAsync(i => i.Name == image, Cancel);
     }
 
-    private Task IsSaidAsync(string image, string what) =>
-        Until.TrueAsync($"'{image}' says {what}", async () => (await RowAsync(image))?.Message?.Contains(what, StringComparison.Ordinal) == true,
+    private async Task IsSaidAsync(string image, string what) =>
+        await Until.TrueAsync($"'{image}' says {what}", async () => (await RowAsync(image))?.Message?.Contains(what, StringComparison.Ordinal) == true,
             Cancel, TimeSpan.FromMinutes(2));
 
     /// <summary>Creates the file for which the build waits, in the container in which it waits.</summary>
