@@ -32,6 +32,7 @@ public static class PortalJobsServices
             .AddSingleton<Generations>()
             .AddSingleton<ReleaseRows>()
             .AddSingleton<OrderChecks>()
+            .AddSingleton<Release>()
             .AddSingleton<LeavingWorkers>();
         services.AddSteps();
         services.AddSingleton<ClusterPlans>()

@@ -12,11 +12,15 @@ public interface IClusterCloud
     /// <see cref="CloudFault.Refused"/> or Unavailable with the reason.</summary>
     Task<CloudReport> PrepareAsync(CancellationToken cancel);
 
+    /// <summary>How long things may take here.</summary>
+    CloudTimes Times { get; }
+
     /// <summary>
-    /// Creates what is missing from this plan and replaces what differs; older generations of the workspace are removed.
-    /// Returns when everything has been started; later checks show whether it works. Never adopts anything half-built.
+    /// Begins to create what is missing from this plan and to replace what differs, and says how far that is; older generations of the workspace are
+    /// removed. Done means that every node was started and carries the hash of what this plan asks for, whatever its status says; later checks
+    /// show whether it works. Never adopts anything half-built, and never waits for minutes: it is asked again.
     /// </summary>
-    Task EnsureAsync(ClusterPlan plan, CancellationToken cancel);
+    Task<EnsureAnswer> EnsureAsync(ClusterPlan plan, CancellationToken cancel);
 
     /// <summary>All clusters of this installation, however many, in a bounded number of calls. Networks without nodes are clusters too.</summary>
     Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel);
@@ -59,6 +63,31 @@ public interface IClusterCloud
     Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel);
 }
 
+/// <summary>How far a cloud is with what it was asked to make. Unexpected failures are exceptions.</summary>
+public abstract record EnsureAnswer
+{
+    private EnsureAnswer() { }
+
+    /// <summary>Everything is there as asked.</summary>
+    public sealed record Done : EnsureAnswer;
+
+    /// <summary>Under way, which may take minutes.</summary>
+    /// <param name="What">For a person.</param>
+    public sealed record Working(string What, TimeSpan LookAgainIn) : EnsureAnswer;
+
+    /// <summary>The cloud could not make it.</summary>
+    public sealed record Broken(string Cause, string Remedy) : EnsureAnswer;
+
+    public static readonly EnsureAnswer IsDone = new Done();
+}
+
+/// <summary>How long things may take in a cloud: seconds on a container engine, minutes where servers boot.</summary>
+/// <param name="Call">Maximum for one call, after which it is given up by its caller.</param>
+/// <param name="Settled">How long after a release anything still seen of a workspace counts as an orphan: longer than any call may be delayed.</param>
+/// <param name="Make">Maximum for access rules to become active, and for nodes to be made.</param>
+/// <param name="Prove">Maximum from a node's start to a kernel that computes.</param>
+public sealed record CloudTimes(TimeSpan Call, TimeSpan Settled, TimeSpan Make, TimeSpan Prove);
+
 /// <summary>Description of a cloud for the Operations page.</summary>
 /// <param name="Summary">One line: kind, version, size.</param>
 /// <param name="Vcpus">Cores of the host, before over-commitment: the maximum for a single node.</param>
@@ -89,20 +118,34 @@ public sealed record NodePlan(
     public long Pids { get; init; } = 512;
 }
 
-/// <summary>A host folder mounted in a node.</summary>
-public sealed record FolderPlan(string Source, string Target, bool ReadOnly);
+/// <summary>A folder mounted in a node.</summary>
+public sealed record FolderPlan(MountSource Source, string Target, bool ReadOnly);
 
 /// <param name="HasNetwork">The workspace's network, and with it the addresses, still exists.</param>
 public sealed record ClusterStatus(Guid Workspace, bool HasNetwork, IReadOnlyList<NodeStatus> Nodes);
 
 /// <param name="StateHash">Hash of the plan it was created from; see <see cref="ClusterPlan"/>.</param>
 /// <param name="Address">Address inside the workspace's network; null unless it is running.</param>
-public sealed record NodeStatus(string Name, string Role, int Generation, NodeState State, int? ExitCode, bool OutOfMemory, string? Address, string StateHash);
+public sealed record NodeStatus(string Name, string Role, int Generation, NodeState State, int? ExitCode, bool OutOfMemory, string? Address, string StateHash)
+{
+    /// <summary>Why a <see cref="NodeState.Broken"/> node is broken, for a person.</summary>
+    public string? Reason { get; init; }
+}
 
 /// <param name="Output">The last lines of both streams.</param>
 public sealed record CommandResult(int ExitCode, string Output);
 
-public enum NodeState { Created, Running, Exited }
+public enum NodeState
+{
+    /// <summary>The cloud is creating it.</summary>
+    Building,
+    /// <summary>Created, but not started.</summary>
+    Created,
+    Running,
+    Exited,
+    /// <summary>The cloud could not create it, or lost it, and will not recover it on its own.</summary>
+    Broken,
+}
 
 /// <param name="Cpu">CPU time used since the node started.</param>
 /// <param name="MemoryBytes">Working set: without page cache that can be dropped.</param>

@@ -40,7 +40,7 @@ public static class Grants
         Reads("subnets", Web), new("subnets", Jobs, true, ["block", "workspace_id"], ["released_at"], true),
         new("runs", Web, true, ["workspace_id", "number", "kind", "ordered_by", "size_id", "workers", "template_version_id", "without_settings"], None, false),
         new("runs", Jobs, true, ["workspace_id", "number", "kind", "ordered_by"],
-            ["phase", "step", "releasing", "version", "due_at", "lease_until", "owner", "attempts", "message", "cause", "remedy", "failed_step",
+            ["phase", "done_step", "releasing", "version", "due_at", "lease_until", "owner", "attempts", "message", "cause", "remedy", "failed_step",
                 "admitted_at", "ended_at"], false),
         Reads("run_steps", Web), new("run_steps", Jobs, true, All, All, false),
         new("reservations", Web, true, ["tenant_id", "class_id", "person_id", "workspace_id", "work_folder_id", "kind", "node", "vcpu", "memory_mib",

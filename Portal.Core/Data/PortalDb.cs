@@ -3,6 +3,7 @@ using Portal.Core.Access;
 using Portal.Core.Audit;
 using Portal.Core.Catalog;
 using Portal.Core.Classes;
+using Portal.Core.Data.Maps;
 using Portal.Core.Metrics;
 using Portal.Core.Operations;
 using Portal.Core.People;
@@ -54,6 +55,7 @@ public sealed class PortalDb(DbContextOptions<PortalDb> options) : DbContext(opt
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
     {
         configurationBuilder.Properties<Enum>().HaveConversion<string>().HaveMaxLength(40);
+        configurationBuilder.Properties<StepKey>().HaveConversion<StepNames>().HaveMaxLength(40);
         configurationBuilder.Properties<string>().HaveMaxLength(4000);
     }
 }

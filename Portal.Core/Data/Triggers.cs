@@ -24,7 +24,7 @@ public static class Triggers
           execute function portal.notify_workspace('id');
         create trigger notify_new after insert on portal.runs for each row
           execute function portal.notify_workspace('workspace_id');
-        create trigger notify_moved after update of phase, step, releasing, message, cause on portal.runs for each row
+        create trigger notify_moved after update of phase, done_step, releasing, message, cause on portal.runs for each row
           execute function portal.notify_workspace('workspace_id');
         create trigger notify_queue_new after insert on portal.runs for each row when (new.kind in ('Launch', 'Start'))
           execute function portal.notify_channel('portal_changes', 'queue');

@@ -75,7 +75,7 @@ public sealed class OperationsFeed
                           join p in db.Persons on w.PersonId equals p.Id
                           select new { r, w.Slug, Workspace = w.Name, Person = p.Name }).ToListAsync(cancel);
         return rows.ConvertAll(x => new RunRow(x.r.Id, x.r.WorkspaceId, x.Slug, x.Workspace, x.Person, x.r.Kind, x.r.Phase, x.r.Releasing,
-            x.r.FailedStep ?? PlanSteps.Of(x.r.Kind, x.r.Releasing).ElementAtOrDefault(x.r.Step) switch { var s => s }, x.r.Attempts, x.r.Message,
+            x.r.FailedStep ?? PlanSteps.Next(x.r.Kind, x.r.Releasing, x.r.DoneStep), x.r.Attempts, x.r.Message,
             x.r.Cause, x.r.Remedy, x.r.CreatedAt, x.r.EndedAt, null));
     }
 }

@@ -48,8 +48,8 @@ public sealed class Run
     public bool WithoutSettings { get; init; }
     public RunPhase Phase { get; private set; }
 
-    /// <summary>Index into <see cref="PlanSteps.Of"/> of the next step.</summary>
-    public int Step { get; private set; }
+    /// <summary>The last finished step of its plan, by name, so that a version with other steps goes on at the right place; null before the first.</summary>
+    public StepKey? DoneStep { get; private set; }
 
     /// <summary>Set when the forward steps failed: the release steps follow, then the run ends as failed.</summary>
     public bool Releasing { get; private set; }

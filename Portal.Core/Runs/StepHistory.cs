@@ -35,7 +35,9 @@ internal sealed class StepHistory
               where s.ended_at is not null and r.phase = 'Succeeded' order by s.ended_at desc limit {Newest}) newest
             group by template_id, kind, key
             """).ToListAsync(cancel);
-        return new(steps.ToDictionary(s => (s.TemplateId, Enum.Parse<RunKind>(s.Kind), Enum.Parse<StepKey>(s.Key)), s => s.Took));
+        return new(steps.Select(s => (s.TemplateId, Kind: Enum.Parse<RunKind>(s.Kind), Step: PlanSteps.Parse(s.Key), s.Took))
+            .Where(s => s.Step != StepKey.Unknown)
+            .ToDictionary(s => (s.TemplateId, s.Kind, s.Step), s => s.Took));
     }
 
     private static TimeSpan? Sum(IEnumerable<KeyValuePair<(string, RunKind, StepKey), TimeSpan>> steps) =>

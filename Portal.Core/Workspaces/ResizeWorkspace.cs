@@ -34,7 +34,7 @@ public sealed class ResizeWorkspace(IDbContextFactory<PortalDb> databases)
         {
             if (newest.Workers == workers && workspace.RequestedRun is null) return new ChangeOutcome.Already();
             if (workspace.RequestedRun is not (null or RunKind.Resize) || workers != workspace.Workers) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
-            if (newest.Workers < workspace.Workers && newest.Step > 0) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
+            if (newest.Workers < workspace.Workers && newest.DoneStep is not null) return new ChangeOutcome.Refused(ChangeRefusal.NotNow);
         }
         return ChangeWorkspace.WantLocked(db, workspace, newest, new Run { WorkspaceId = workspace.Id, Kind = RunKind.Resize, Workers = workers }, actor);
     }

@@ -80,7 +80,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
                 case RequestedRunDecision.Record:
                     await runs.EndAsync(run, RunTrigger.Cancel, mine.Token);
                     return $"ended for {run.RequestedRun}";
-                case RequestedRunDecision.TakeBack when !run.Releasing && (run.Step == 0 || new StepContext(run, known).Grows):
+                case RequestedRunDecision.TakeBack when !run.Releasing && (run.DoneStep is null || new StepContext(run, known).Grows):
                     mine.Run = await runs.BeginTakeBackAsync(run, mine.Token);
                     continue;
                 case not null:

@@ -5,13 +5,11 @@ namespace Portal.Jobs.Runs;
 /// <summary>A run that this process holds, as last read from its row.</summary>
 /// <param name="RequestedRun">The requested run; read again with every save.</param>
 /// <param name="TakenBack">It releases what it made because a person asked for it, not because it failed.</param>
-public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind, int Step, bool Releasing, long Version, int Attempts,
+public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind, StepKey? DoneStep, bool Releasing, long Version, int Attempts,
     RunKind? RequestedRun, bool TakenBack)
 {
-    public IReadOnlyList<StepKey> Steps => PlanSteps.Of(Kind, Releasing);
-
     /// <summary>The next step; null if all are done.</summary>
-    public StepKey? Next => Step < Steps.Count ? Steps[Step] : null;
+    public StepKey? Next => PlanSteps.Next(Kind, Releasing, DoneStep);
 }
 
 /// <summary>Another process holds the run now: this process wrote nothing, and must not write anything.</summary>
@@ -32,12 +30,6 @@ public sealed class RunOptions
 
     /// <summary>Hangfire's workers for them: one job handles many runs.</summary>
     public int Workers { get; init; } = 5;
-
-    /// <summary>How long after a release anything still seen of the workspace counts as an orphan: longer than any call to a cloud may be delayed.</summary>
-    public TimeSpan Settled { get; init; } = TimeSpan.FromSeconds(75);
-
-    /// <summary>Maximum time from a node's start to a kernel that computes.</summary>
-    public TimeSpan ProofDeadline { get; init; } = TimeSpan.FromMinutes(3);
 
     /// <summary>Automatic restarts: how many times workers of one workspace that exited by
     /// themselves are restarted within <see cref="RestartWindow"/>.</summary>

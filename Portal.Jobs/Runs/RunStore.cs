@@ -11,7 +11,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
 {
     private static readonly bool[] Both = [false, true];
     private const string Back =
-        "r.id, r.workspace_id, r.number, r.kind, r.step, r.releasing, r.version, r.attempts, w.requested_run, r.releasing and r.cause is null";
+        "r.id, r.workspace_id, r.number, r.kind, r.done_step, r.releasing, r.version, r.attempts, w.requested_run, r.releasing and r.cause is null";
 
     /// <summary>Claims due runs, runs with a requested run, and abandoned runs, as many as this process can take, and returns when the next is due.</summary>
     public async Task<(IReadOnlyList<long> Handed, TimeSpan? NextIn)> HandOverAsync(CancellationToken cancel)
@@ -61,7 +61,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
 
     /// <summary>Saves a finished step and keeps the lease. Returns the current row, including the requested run.</summary>
     public async Task<HeldRun> SaveStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
-        with r as (update portal.runs set step = step + 1, attempts = 0, message = null, lease_until = clock_timestamp() + $1
+        with r as (update portal.runs set done_step = $4, attempts = 0, message = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
              told as (insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, 'Info', $5 from r),
@@ -72,7 +72,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
 
     /// <summary>The step had nothing to do: saved like a finished one, but without a log line, and pages omit it.</summary>
     public async Task<HeldRun> PassStepAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
-        with r as (update portal.runs set step = step + 1, attempts = 0, message = null, lease_until = clock_timestamp() + $1
+        with r as (update portal.runs set done_step = $4, attempts = 0, message = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = s.began_at from r where s.run_id = r.id and s.key = $4),
              begun as ({Begin})
@@ -81,7 +81,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
 
     /// <summary>A person wants the previous state back: what the run has made is released next, which fulfils the requested run.</summary>
     public async Task<HeldRun> BeginTakeBackAsync(HeldRun run, CancellationToken cancel) => await OneAsync($"""
-        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, message = null, lease_until = clock_timestamp() + $1
+        with r as (update portal.runs set releasing = true, done_step = null, attempts = 0, message = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              requested as (update portal.workspaces w set requested_run = null, requested_by = null
                from r where w.id = r.workspace_id and w.requested_run = 'Resize'),
@@ -93,7 +93,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
 
     /// <summary>The forward steps failed: the same run now releases what was made.</summary>
     public async Task<HeldRun> BeginReleaseAsync(HeldRun run, string cause, string? remedy, CancellationToken cancel) => await OneAsync($"""
-        with r as (update portal.runs set releasing = true, step = 0, attempts = 0, message = null,
+        with r as (update portal.runs set releasing = true, done_step = null, attempts = 0, message = null,
                    failed_step = $4, cause = $5, remedy = $6, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
@@ -199,8 +199,10 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     /// <summary>When the next step began; kept when another process takes over, so that times on the page are what the person waited.</summary>
     private static readonly string Begin = $"""
         insert into portal.run_steps (run_id, key, began_at)
-        select r.id, k.key, clock_timestamp()
-        from r join (values {StepNames()}) k(kind, releasing, step, key) on k.kind = r.kind and k.releasing = r.releasing and k.step = r.step
+        select r.id, n.next, clock_timestamp() from r cross join lateral (
+          select k.next from (values {NextSteps()}) k(kind, releasing, done, next)
+          where k.kind = r.kind and k.releasing = r.releasing and k.done in (r.done_step, '') order by k.done desc limit 1) n
+        where n.next <> ''
         on conflict do nothing
         """;
 
@@ -209,10 +211,12 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         Begin.Replace("on conflict do nothing", "on conflict (run_id, key) do update set began_at = excluded.began_at, ended_at = null",
             StringComparison.Ordinal);
 
-    private static string StepNames() => string.Join(", ", from kind in Enum.GetValues<RunKind>()
+    /// <summary><see cref="PlanSteps.Next"/> as rows: "" for no step. A step that is in none of them begins the plan again.</summary>
+    private static string NextSteps() => string.Join(", ", from kind in Enum.GetValues<RunKind>()
                                                            from releasing in Both
-                                                           from step in PlanSteps.Of(kind, releasing).Select((key, at) => (key, at))
-                                                           select $"('{kind}', {(releasing ? "true" : "false")}, {step.at}, '{step.key}')");
+                                                           from done in PlanSteps.Of(kind, releasing).Select(s => (StepKey?)s).Prepend(null)
+                                                           let next = PlanSteps.Next(kind, releasing, done)
+                                                           select $"('{kind}', {(releasing ? "true" : "false")}, '{done}', '{next}')");
 
     private static string In(RunTrigger trigger) =>
         string.Join(", ", RunPhases.From(trigger).Where(p => trigger != RunTrigger.HandOver || p != RunPhase.Waiting).Select(p => $"'{p}'"));
@@ -223,7 +227,8 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         foreach (var value in values) command.Parameters.Add(P(value));
         await using var reader = await command.ExecuteReaderAsync(cancel);
         return await reader.ReadAsync(cancel)
-            ? new(reader.GetInt64(0), reader.GetGuid(1), reader.GetInt32(2), Enum.Parse<RunKind>(reader.GetString(3)), reader.GetInt32(4),
+            ? new(reader.GetInt64(0), reader.GetGuid(1), reader.GetInt32(2), Enum.Parse<RunKind>(reader.GetString(3)),
+                await reader.IsDBNullAsync(4, cancel) ? null : PlanSteps.Parse(reader.GetString(4)),
                 reader.GetBoolean(5), reader.GetInt64(6), reader.GetInt32(7),
                 await reader.IsDBNullAsync(8, cancel) ? null : Enum.Parse<RunKind>(reader.GetString(8)), reader.GetBoolean(9))
             : null;

@@ -1,5 +1,7 @@
+using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Runs;
+using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
@@ -12,17 +14,16 @@ public sealed class EnsureWorkFolder(IShareCloud shares, IFilesetCloud filesets)
     {
         var facts = context.Facts;
         if (facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
-        var (_, @class, _, person, _, folder, _) = facts;
-        await shares.EnsureShareAsync(@class.Id, (long)@class.Limits.StorageGib << 30, cancel);
-        await filesets.EnsureAsync(@class.Id, person.Id, person.Uid, (long)folder.LimitGib << 30, cancel);
-        foreach (var node in facts.Nodes.Where(n => n.Role.ScratchGib > 0))
-            await filesets.EnsureScratchAsync(new(@class.Id, facts.Workspace.Id, node.Name), person.Uid, (long)node.Role.ScratchGib << 30, cancel);
+        await shares.EnsureShareAsync(facts.Class.Id, (long)facts.Class.Limits.StorageGib << 30, cancel);
+        await filesets.EnsureAsync(facts.WorkFolder, facts.Person.Uid, (long)facts.Folder.LimitGib << 30, cancel);
+        foreach (var node in facts.Nodes)
+            if (facts.ScratchOf(node) is { } scratch) await filesets.EnsureAsync(scratch, facts.Person.Uid, (long)node.Role.ScratchGib << 30, cancel);
         return StepAnswer.IsDone;
     }
 }
 
-/// <summary>Gives the workspace's host access to those folders and mounts them there.</summary>
-public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, ClusterPlans plans, RunFactsReader facts) : IStep
+/// <summary>Gives the workspace's host access to those folders, and waits until the rules are in force: nothing boots before.</summary>
+public sealed class EnsureAccess(IClusterCloud clusters, Release release, ClusterPlans plans, RunFactsReader facts, NpgsqlDataSource data) : IStep
 {
     public StepKey Key => StepKey.EnsureAccess;
 
@@ -30,43 +31,56 @@ public sealed class EnsureAccess(IClusterCloud clusters, IShareCloud shares, Clu
     {
         if (context.Facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
         var now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
-        if (await ClearAsync(now.Id, now.Generation - 1, cancel) is { } wait) return wait;
-        await plans.MountAsync(context.Facts, now, cancel);
-        return StepAnswer.IsDone;
-    }
-
-    /// <summary>
-    /// Revokes the access of all earlier generations. They leave something behind if a broken workspace is started without being stopped first,
-    /// or if the database came back without its last commits and the generation was begun again. Removal follows the order of a
-    /// release: the mount after its last user.
-    /// </summary>
-    private async Task<StepAnswer?> ClearAsync(Guid workspace, int upTo, CancellationToken cancel)
-    {
-        if (!await IsTrustedAsync()) return null;
-        if (await HasNodesAsync())
+        // Earlier generations leave something behind if a broken workspace is started without being stopped first, or if the database came back
+        // without its last commits and the generation was begun again.
+        var earlier = ReleaseScope.Generations(now.Id, now.Generation - 1);
+        if (await release.ThroughAsync(ReleaseStage.AccessRules, earlier, cancel) is { } left) return StepAnswer.Soon(left);
+        return (await plans.AllowAsync(context.Facts, now, cancel)).Missing switch
         {
-            await clusters.RemoveNodesAsync(workspace, upTo, cancel);
-            if (await HasNodesAsync()) return StepAnswer.Soon("The previous nodes are still shutting down.");
-        }
-        await shares.UnmountAsync(workspace, upTo, cancel);
-        await shares.DenyAsync(workspace, upTo, cancel);
-        return await IsTrustedAsync() ? StepAnswer.Soon("The previous access rule is still in place.") : null;
-
-        async Task<bool> IsTrustedAsync() => (await shares.AccessAsync(cancel)).Any(a => a.Workspace == workspace && a.Generation <= upTo);
-        async Task<bool> HasNodesAsync() => await clusters.LookAsync(workspace, cancel) is { } there && there.Nodes.Any(n => n.Generation <= upTo);
+            null => StepAnswer.IsDone,
+            AccessAnswer.Failed failed => new StepAnswer.Fail(failed.Cause, failed.Remedy),
+            var asked => await SlowCloud.WaitAsync(data, clusters.Times, context.Run, Key, SlowCloud.Why(asked), TimeSpan.FromMilliseconds(400), cancel),
+        };
     }
 }
 
 /// <summary>Creates the network and nodes of the current generation.</summary>
-public sealed class EnsureCluster(IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts) : IStep
+public sealed class EnsureCluster(IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NpgsqlDataSource data) : IStep
 {
     public StepKey Key => StepKey.EnsureCluster;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         if (context.Facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
-        var plan = await plans.MakeAsync(context.Facts, await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel), cancel);
-        await clusters.EnsureAsync(plan with { KeepsWhatIsThere = context.Run.Kind is RunKind.Resize }, cancel);
-        return StepAnswer.IsDone;
+        var now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
+        var access = await plans.AllowAsync(context.Facts, now, cancel);
+        if (access.Missing is { } missing) // withdrawn behind our back since it was seen
+            return await SlowCloud.WaitAsync(data, clusters.Times, context.Run, Key, SlowCloud.Why(missing), TimeSpan.FromMilliseconds(400), cancel);
+        var plan = plans.Make(context.Facts, now, access) with { KeepsWhatIsThere = context.Run.Kind is RunKind.Resize };
+        return await clusters.EnsureAsync(plan, cancel) switch
+        {
+            EnsureAnswer.Done => StepAnswer.IsDone,
+            EnsureAnswer.Broken broken => new StepAnswer.Fail(broken.Cause, broken.Remedy),
+            EnsureAnswer.Working working => await SlowCloud.WaitAsync(data, clusters.Times, context.Run, Key, working.What, working.LookAgainIn, cancel),
+            _ => throw new InvalidOperationException("Unknown answer."),
+        };
     }
+}
+
+/// <summary>Waiting for something that a cloud may take minutes to make: a row with a due time, up to the cloud's own limit.</summary>
+internal static class SlowCloud
+{
+    public static async Task<StepAnswer> WaitAsync(NpgsqlDataSource data, CloudTimes times, HeldRun run, StepKey key, string what, TimeSpan lookAgainIn,
+        CancellationToken cancel) =>
+        await StepAge.OfAsync(data, run, key, cancel) > times.Make
+            ? new StepAnswer.Fail($"The cloud did not finish this within {times.Make.TotalMinutes:0} minutes: {what}",
+                "Try again; if it happens again, tell the operator.")
+            : new StepAnswer.LookAgainIn(lookAgainIn, what);
+
+    public static string Why(AccessAnswer answer) => answer switch
+    {
+        AccessAnswer.Asked asked => asked.Why,
+        AccessAnswer.Failed failed => failed.Cause,
+        _ => "Access to the folders is not in force yet.",
+    };
 }

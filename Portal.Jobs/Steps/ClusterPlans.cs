@@ -8,32 +8,38 @@ using Portal.Jobs.Catalog;
 
 namespace Portal.Jobs.Steps;
 
+/// <summary>Access to the folders of a workspace's nodes.</summary>
+/// <param name="Missing">The answer for a folder that is not accessible; null if all are.</param>
+public sealed record FolderAccess(IReadOnlyDictionary<FolderRef, MountSource> Sources, AccessAnswer? Missing);
+
 /// <summary>Turns a template, a size and a number of workers into the plan for a cloud. Paths, uids, images and commands have no other source.</summary>
 public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateStore store)
 {
     public const string WorkFolder = "/home/student/work", ScratchFolder = "/scratch", ExamplesFolder = "/opt/examples";
 
-    /// <summary>Mounts what the nodes need on the workspace's host; returns the path by node, "" for the work folder.</summary>
-    public async Task<IReadOnlyDictionary<string, string>> MountAsync(RunFacts facts, Workspace now, CancellationToken cancel)
+    /// <summary>Asks for access to every folder that the nodes mount, all of them before it says that one is missing.</summary>
+    public async Task<FolderAccess> AllowAsync(RunFacts facts, Workspace now, CancellationToken cancel)
     {
-        var paths = new Dictionary<string, string>(StringComparer.Ordinal)
+        var sources = new Dictionary<FolderRef, MountSource>();
+        AccessAnswer? missing = null;
+        foreach (var folder in facts.Nodes.Select(facts.ScratchOf).OfType<FolderRef>().Prepend(facts.WorkFolder))
         {
-            [""] = await shares.AllowAsync(new(now.Id, now.Generation, now.ClassId, now.PersonId), cancel)
-        };
-        foreach (var node in facts.Nodes.Where(n => n.Role.ScratchGib > 0))
-            paths[node.Name] = await shares.AllowAsync(new(now.Id, now.Generation, now.ClassId, now.PersonId, node.Name), cancel);
-        return paths;
+            var answer = await shares.AllowAsync(new(now.Id, now.Generation, folder), cancel);
+            if (answer is AccessAnswer.Active active) sources[folder] = active.Source;
+            else if (missing is not AccessAnswer.Failed) missing = answer;
+        }
+        return new(sources, missing);
     }
 
     /// <param name="now">The workspace with its current generation and addresses.</param>
-    public async Task<ClusterPlan> MakeAsync(RunFacts facts, Workspace now, CancellationToken cancel)
+    /// <param name="access">All of it active.</param>
+    public ClusterPlan Make(RunFacts facts, Workspace now, FolderAccess access)
     {
-        var paths = await MountAsync(facts, now, cancel);
         var settings = ParameterPolicy.Environment(facts.Spec, now.Parameters);
         var worker = facts.Nodes.FirstOrDefault(n => n.Role.Workers is not null);
         return new(now.Id, now.Generation, now.Subnet!, [.. facts.Nodes.Select(node => new NodePlan(
             node.Name, node.Role.Name, facts.ImageIds[node.Role.Image], facts.Person.Uid, node.Role.Command,
-            Environment(facts.Spec, node, worker, settings, now.WithoutSettings), Changing(facts, now, node), Folders(facts, node, paths),
+            Environment(facts.Spec, node, worker, settings, now.WithoutSettings), Changing(facts, now, node), Folders(facts, node, access.Sources),
             node.Size.MemoryMib, node.Size.Vcpu)
         { Pids = node.Role.Pids })]);
     }
@@ -64,12 +70,12 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
         return changing;
     }
 
-    private List<FolderPlan> Folders(RunFacts facts, NodeShape node, IReadOnlyDictionary<string, string> paths)
+    private List<FolderPlan> Folders(RunFacts facts, NodeShape node, IReadOnlyDictionary<FolderRef, MountSource> sources)
     {
         var folders = new List<FolderPlan>();
-        if (node.Role.Files) folders.Add(new(paths[""], WorkFolder, ReadOnly: false));
-        if (node.Role.ScratchGib > 0) folders.Add(new(paths[node.Name], ScratchFolder, ReadOnly: false));
-        if (node.Role.Token is not null && store.Examples(facts.Version) is { } examples) folders.Add(new(examples, ExamplesFolder, ReadOnly: true));
+        if (node.Role.Files) folders.Add(new(sources[facts.WorkFolder], WorkFolder, ReadOnly: false));
+        if (facts.ScratchOf(node) is { } scratch) folders.Add(new(sources[scratch], ScratchFolder, ReadOnly: false));
+        if (node.Role.Token is not null && store.Examples(facts.Version) is { } examples) folders.Add(new(new MountSource.HostPath(examples), ExamplesFolder, ReadOnly: true));
         return folders;
     }
 

@@ -5,14 +5,13 @@ using Portal.Core.Clouds;
 using Portal.Core.Foreign;
 using Portal.Core.Runs;
 using Portal.Jobs.Proofs;
-using Portal.Jobs.Runs;
 using Portal.Jobs.Watch;
 
 namespace Portal.Jobs.Steps;
 
 /// <summary>Every node and app answers, and every worker has registered: the compute engine itself is asked, not the containers.</summary>
 public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, NpgsqlDataSource data,
-    RunOptions options, TimeProvider clock) : IStep
+    TimeProvider clock) : IStep
 {
     // During a launch the compute engine is asked often but the containers are rarely listed,
     // because listing costs CPU time on the machine on which they start.
@@ -30,8 +29,8 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
         if (await DeadNodes.FirstAsync(clusters, context.Facts, now, nodes, cancel) is { } dead) return dead;
         if (await MissingAsync(Questions(context.Facts, nodes), cancel) is not { } missing) return StepAnswer.IsDone;
         var age = await StepAge.OfAsync(data, context.Run, Key, cancel);
-        return age > options.ProofDeadline
-            ? new StepAnswer.Fail($"The compute engine was not ready within {options.ProofDeadline.TotalMinutes:0} minutes: {missing}",
+        return age > clusters.Times.Prove
+            ? new StepAnswer.Fail($"The compute engine was not ready within {clusters.Times.Prove.TotalMinutes:0} minutes: {missing}",
                 "Try again, or choose a larger size.")
             : StepAnswer.Waits(age, missing);
     }
@@ -80,6 +79,8 @@ internal static class DeadNodes
         {
             if (seen.FirstOrDefault(n => n.Name == wanted.Name) is not { } node)
                 return new($"The node {wanted.Name} is gone.", "Try again; if it happens again, contact the operator.");
+            if (node.State == NodeState.Broken)
+                return new($"The node {wanted.Name} could not be made: {node.Reason ?? "its cloud gives no reason."}", "Try again; if it happens again, tell the operator.");
             if (node.State == NodeState.Exited) return await DiedAsync(clusters, now.Id, node, wanted.Role.Files, cancel);
         }
         return null;

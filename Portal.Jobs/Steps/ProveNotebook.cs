@@ -2,14 +2,12 @@ using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Runs;
 using Portal.Jobs.Proofs;
-using Portal.Jobs.Runs;
 using Portal.Jobs.Watch;
 
 namespace Portal.Jobs.Steps;
 
 /// <summary>The last step, and the only one that may say Ready: a kernel computes, through the public address.</summary>
-public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebookProof proof, RunFactsReader facts, NpgsqlDataSource data,
-    RunOptions options) : IStep
+public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebookProof proof, RunFactsReader facts, NpgsqlDataSource data) : IStep
 {
     private static readonly TimeSpan WhileWebIsUnavailable = TimeSpan.FromSeconds(2);
     public StepKey Key => StepKey.ProveNotebook;
@@ -29,8 +27,8 @@ public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebo
             ProofOutcome.Proven => StepAnswer.IsDone,
             ProofOutcome.Broken broken => new StepAnswer.Fail(broken.Cause, broken.Remedy),
             ProofOutcome.NotYet { WebUnavailable: true } unavailable => new StepAnswer.LookAgainIn(WhileWebIsUnavailable, unavailable.Why),
-            ProofOutcome.NotYet starting when age > options.ProofDeadline => new StepAnswer.Fail(
-                $"The notebook did not respond within {options.ProofDeadline.TotalMinutes:0} minutes: {starting.Why}",
+            ProofOutcome.NotYet starting when age > clusters.Times.Prove => new StepAnswer.Fail(
+                $"The notebook did not respond within {clusters.Times.Prove.TotalMinutes:0} minutes: {starting.Why}",
                 "Try again, or choose a larger size. " + KernelProof.OwnSettings),
             ProofOutcome.NotYet starting => StepAnswer.Waits(age, starting.Why),
             _ => throw new InvalidOperationException("Unknown proof outcome."),

@@ -30,7 +30,7 @@ public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChec
 
 /// <summary>Removes the leaving workers and, as each is confirmed gone, ends its quota reservation and
 /// capacity claim. From here on it cannot be reverted.</summary>
-public sealed class DropWorkers(LeavingWorkers leavingWorkers, ReleaseRows rows) : IStep
+public sealed class DropWorkers(LeavingWorkers leavingWorkers, Release release, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropWorkers;
 
@@ -39,14 +39,15 @@ public sealed class DropWorkers(LeavingWorkers leavingWorkers, ReleaseRows rows)
         if (context.Grows) return StepAnswer.IsNothing;
         if (!context.Run.Releasing) await rows.KeepWorkersAsync(context.Run, context.Facts.Workers, cancel);
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
-        var left = await leavingWorkers.RemoveAsync(kept, cancel);
-        await rows.NodesGoneAsync(context.Run, [.. kept.Names, .. left.Select(n => n.Name)], cancel);
-        return left.Count > 0 ? StepAnswer.Soon($"Workers still shutting down: {left.Count}.") : StepAnswer.IsDone;
+        var left = await release.ThroughAsync(ReleaseStage.Nodes, kept.Others, cancel);
+        var seen = left is null ? [] : await leavingWorkers.SeenAsync(kept, cancel);
+        await rows.NodesGoneAsync(context.Run, [.. kept.Names, .. seen.Select(n => n.Name)], cancel);
+        return left is null ? StepAnswer.IsDone : StepAnswer.Soon(left);
     }
 }
 
 /// <summary>Removes mounts and rules of their scratch folders, after none of them exists.</summary>
-public sealed class UnmountWorkers(LeavingWorkers leavingWorkers) : IStep
+public sealed class UnmountWorkers(LeavingWorkers leavingWorkers, Release release) : IStep
 {
     public StepKey Key => StepKey.UnmountWorkers;
 
@@ -55,14 +56,12 @@ public sealed class UnmountWorkers(LeavingWorkers leavingWorkers) : IStep
         if (context.Grows) return StepAnswer.IsNothing;
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
-        // A call by a dead worker may have succeeded since they were confirmed gone.
-        if ((await leavingWorkers.RemoveAsync(kept, cancel)).Count > 0) return StepAnswer.Soon("A worker started late and is being shut down again.");
-        return await leavingWorkers.DisconnectAsync(kept, cancel) ? StepAnswer.IsDone : StepAnswer.Soon("An access rule is still in place.");
+        return await release.ThroughAsync(ReleaseStage.AccessRules, kept.Others, cancel) is { } left ? StepAnswer.Soon(left) : StepAnswer.IsDone;
     }
 }
 
 /// <summary>Removes their scratch folders, and then their reservations.</summary>
-public sealed class DropWorkerScratch(LeavingWorkers leavingWorkers, ReleaseRows rows) : IStep
+public sealed class DropWorkerScratch(LeavingWorkers leavingWorkers, Release release, ReleaseRows rows) : IStep
 {
     public StepKey Key => StepKey.DropWorkerScratch;
 
@@ -71,8 +70,7 @@ public sealed class DropWorkerScratch(LeavingWorkers leavingWorkers, ReleaseRows
         if (context.Grows) return StepAnswer.IsNothing;
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
-        if (!await leavingWorkers.DisconnectAsync(kept, cancel)) return StepAnswer.Soon("An access rule is still in place.");
-        if (!await leavingWorkers.DropFoldersAsync(kept, cancel)) return StepAnswer.Soon("Their folders are still being removed.");
+        if (await release.ThroughAsync(ReleaseStage.Scratch, kept.Others, cancel) is { } left) return StepAnswer.Soon(left);
         await rows.ScratchGoneAsync(context.Run, kept.Names, cancel);
         return StepAnswer.IsDone;
     }

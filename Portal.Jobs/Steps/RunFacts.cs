@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Classes;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Quotas;
@@ -29,6 +30,12 @@ public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, P
 
     /// <summary>A Resize to no more workers than there are: nothing has to be created.</summary>
     public bool Shrinks(HeldRun run) => run.Kind is Core.Runs.RunKind.Resize && Workers <= Workspace.Workers;
+
+    /// <summary>The owner's files in this class.</summary>
+    public FolderRef.Work WorkFolder => new(Workspace.ClassId, Workspace.PersonId);
+
+    /// <summary>The node's scratch folder; null if its role has none.</summary>
+    public FolderRef.Scratch? ScratchOf(NodeShape node) => node.Role.ScratchGib > 0 ? new(Workspace.ClassId, Workspace.Id, node.Name) : null;
 
     /// <summary>Every node that should exist.</summary>
     public IReadOnlyList<NodeShape> Nodes => Spec.Nodes(SizeId, Workers);

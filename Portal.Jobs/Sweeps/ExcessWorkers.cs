@@ -3,7 +3,6 @@ using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Jobs.Background;
-using Portal.Jobs.Runs;
 using Portal.Jobs.Steps;
 
 namespace Portal.Jobs.Sweeps;
@@ -14,7 +13,7 @@ namespace Portal.Jobs.Sweeps;
 /// </summary>
 public sealed class ExcessWorkers(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
-    LeavingWorkers leavingWorkers, RunOptions options, TimeProvider clock, ILogger<ExcessWorkers> log)
+    LeavingWorkers leavingWorkers, Release release, TimeProvider clock, ILogger<ExcessWorkers> log)
 {
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -45,7 +44,7 @@ public sealed class ExcessWorkers(
             select w.id as "Value" from portal.workspaces w
             join lateral (select phase, ended_at from portal.runs where workspace_id = w.id order by number desc limit 1) r on true
             join lateral (select max(number) as number from portal.runs where workspace_id = w.id and kind = 'Resize') z on z.number is not null
-            where w.deleted_at is null and ({one}::uuid is null or w.id = {one}) and r.ended_at < clock_timestamp() - {options.Settled}
+            where w.deleted_at is null and ({one}::uuid is null or w.id = {one}) and r.ended_at < clock_timestamp() - {clusters.Times.Settled}
               and not exists (select 1 from portal.runs s where s.workspace_id = w.id and s.number > z.number and s.kind = 'Start' and s.workers is not null)
             order by r.ended_at
             """).ToListAsync(cancel);
@@ -65,23 +64,23 @@ public sealed class ExcessWorkers(
             .Select(c => new { Workspace = c.WorkspaceId, c.Node })
             .ToListAsync(cancel);
         var nodes = (await clusters.LookAsync(cancel)).SelectMany(c => c.Nodes.Select(n => new { c.Workspace, Node = n.Name }));
-        var mounts = (await shares.AccessAsync(cancel)).Where(a => a.Scratch is not null).Select(a => new { a.Workspace, Node = a.Scratch! });
-        var folders = (await filesets.ScratchAsync(cancel)).Select(f => new { f.Workspace, f.Node });
-        return promised.Concat(claimed).Concat(nodes).Concat(mounts).Concat(folders).ToLookup(t => t.Workspace, t => t.Node);
+        var mounts = (await shares.AccessAsync(cancel)).Select(a => a.Folder).OfType<FolderRef.Scratch>();
+        var folders = mounts.Concat(await filesets.ScratchAsync(cancel)).Select(f => new { f.Workspace, f.Node });
+        return promised.Concat(claimed).Concat(nodes).Concat(folders).ToLookup(t => t.Workspace, t => t.Node);
     }
 
     private async Task RemoveLockedAsync(LongLock still, Kept kept)
     {
         var (id, keep, cancel) = (kept.Workspace.Id, kept.Names.ToArray(), still.Token);
         // What is still seen now is left to the next sweep: storage waits until no node is seen.
-        if ((await leavingWorkers.RemoveAsync(kept, cancel)).Count > 0) return;
+        if (await release.ThroughAsync(ReleaseStage.Nodes, kept.Others, cancel) is not null) return;
         await still.ExecuteAsync("""
             update portal.reservations set ended_at = clock_timestamp()
             where workspace_id = $1 and kind = 'Compute' and ended_at is null and node <> all($2)
             """, id, keep);
         await still.ExecuteAsync(
             "update portal.capacity_claims set ended_at = clock_timestamp() where workspace_id = $1 and ended_at is null and node <> all($2)", id, keep);
-        if (!await leavingWorkers.DisconnectAsync(kept, cancel) || !await leavingWorkers.DropFoldersAsync(kept, cancel)) return;
+        if (await release.ThroughAsync(ReleaseStage.Scratch, kept.Others, cancel) is not null) return;
         await still.ExecuteAsync("""
             update portal.reservations set ended_at = clock_timestamp()
             where workspace_id = $1 and kind = 'Scratch' and ended_at is null and node <> all($2)

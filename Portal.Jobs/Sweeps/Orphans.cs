@@ -3,17 +3,17 @@ using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Jobs.Background;
-using Portal.Jobs.Runs;
+using Portal.Jobs.Steps;
 
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>
-/// Removes orphans: anything that a late call has created for workspaces that are released or unknown. Same order as a release, nodes first.
+/// Removes orphans: anything that a late call has created for workspaces that are released or unknown. In the order of every release.
 /// Only if the release was some time ago, and under the workspace's lock, so that no new run begins in the meantime.
 /// </summary>
 public sealed class Orphans(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
-    ExcessWorkers excessWorkers, RunOptions options, TimeProvider clock, ILogger<Orphans> log)
+    Release release, ExcessWorkers excessWorkers, TimeProvider clock, ILogger<Orphans> log)
 {
     public async Task RunAsync(CancellationToken cancel)
     {
@@ -54,24 +54,15 @@ public sealed class Orphans(
             left join lateral (select kind, phase, ended_at from portal.runs
               where workspace_id = s.id and kind <> 'Resize' order by number desc limit 1) r on true
             where r.kind is null
-               or (r.ended_at < clock_timestamp() - {options.Settled}
+               or (r.ended_at < clock_timestamp() - {clusters.Times.Settled}
                  and ((r.kind in ('Stop', 'Delete') and r.phase = 'Succeeded') or (r.kind in ('Launch', 'Start') and r.phase = 'Failed')))
             """).ToListAsync(cancel);
     }
 
+    /// <summary>What is still there now is left to the next sweep.</summary>
     private async Task RemoveAsync(Guid id, CancellationToken cancel)
     {
-        if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 })
-        {
-            await clusters.RemoveNodesAsync(id, cancel);
-            // What is still seen now is left to the next sweep: storage waits until no node is seen.
-            if (await clusters.LookAsync(id, cancel) is { Nodes.Count: > 0 }) return;
-        }
-        await shares.UnmountAsync(id, cancel);
-        await shares.DenyAsync(id, cancel);
-        await clusters.RemoveNetworkAsync(id, cancel);
-        if (!(await DeletedWithScratchAsync(cancel)).Contains(id)) return;
-        foreach (var folder in (await filesets.ScratchAsync(cancel)).Where(f => f.Workspace == id))
-            await filesets.RemoveScratchAsync(folder.ClassId, id, [folder.Node], cancel);
+        var last = (await DeletedWithScratchAsync(cancel)).Contains(id) ? ReleaseStage.Scratch : ReleaseStage.Network;
+        await release.ThroughAsync(last, ReleaseScope.All(id), cancel);
     }
 }

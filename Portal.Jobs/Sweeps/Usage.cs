@@ -15,29 +15,29 @@ public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHe
         IReadOnlyList<FilesetUsage> seen;
         try { seen = await filesets.UsageAsync(cancel); }
         catch (CloudException) { return; } // its health row says why; the last figures stay
-        var usage = seen.Where(u => u.PersonId is not null).ToList();
+        var work = seen.Where(u => u.Folder is FolderRef.Work).Select(u => (Folder: (FolderRef.Work)u.Folder!, u.UsedBytes)).ToList();
         await using var write = data.CreateCommand("""
             update portal.work_folders f set used_bytes = u.used, seen_at = clock_timestamp()
             from unnest($1, $2, $3) as u(class_id, person_id, used) where f.class_id = u.class_id and f.person_id = u.person_id
             """);
-        write.Parameters.Add(new() { Value = usage.ConvertAll(u => u.ClassId).ToArray() });
-        write.Parameters.Add(new() { Value = usage.ConvertAll(u => u.PersonId!.Value).ToArray() });
-        write.Parameters.Add(new() { Value = usage.ConvertAll(u => u.UsedBytes).ToArray() });
+        write.Parameters.Add(new() { Value = work.ConvertAll(u => u.Folder.Class).ToArray() });
+        write.Parameters.Add(new() { Value = work.ConvertAll(u => u.Folder.Person).ToArray() });
+        write.Parameters.Add(new() { Value = work.ConvertAll(u => u.UsedBytes).ToArray() });
         await write.ExecuteNonQueryAsync(cancel);
         // A share holds the scratch folders of its class too.
         await using var all = data.CreateCommand("update portal.site set storage_written_bytes = $1");
         all.Parameters.Add(new() { Value = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes) });
         await all.ExecuteNonQueryAsync(cancel);
         // Rows locked by others are written next time: waiting for many rows at once could deadlock with a transaction that waits for these.
-        var scratch = seen.Where(u => u.Scratch is not null).ToList();
+        var scratch = seen.Where(u => u.Folder is FolderRef.Scratch).Select(u => (Folder: (FolderRef.Scratch)u.Folder!, u.UsedBytes)).ToList();
         await using var nodes = data.CreateCommand("""
             with seen as (
               select n.workspace_id, n.name, u.used from portal.nodes n join unnest($1, $2, $3) as u(workspace_id, name, used) using (workspace_id, name)
               where n.scratch_bytes <> u.used for update of n skip locked)
             update portal.nodes n set scratch_bytes = seen.used from seen where n.workspace_id = seen.workspace_id and n.name = seen.name
             """);
-        nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Scratch!.Workspace).ToArray() });
-        nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Scratch!.Node).ToArray() });
+        nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Folder.Workspace).ToArray() });
+        nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Folder.Node).ToArray() });
         nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.UsedBytes).ToArray() });
         await nodes.ExecuteNonQueryAsync(cancel);
     }

@@ -86,6 +86,11 @@ public sealed class WorkerRestarts(
         var seen = cluster?.Nodes.Where(n => n.Generation == known.Workspace.Generation).ToDictionary(n => n.Name, StringComparer.Ordinal) ?? [];
         var ended = known.Nodes.Where(n => seen.GetValueOrDefault(n.Name) is not { State: NodeState.Running }).ToList();
         if (ended.Count == 0 || ended.Exists(n => n.Role.Workers is null)) return;
+        if (ended.Exists(n => seen.GetValueOrDefault(n.Name) is { State: NodeState.Building }))
+        {
+            await GoOnAsync(known, cancel);
+            return;
+        }
         if (may) await AgainLockedAsync(known, ended, seen, cancel);
         else await GiveUpAsync(known, ended, cancel);
     }
@@ -115,7 +120,9 @@ public sealed class WorkerRestarts(
     {
         var now = known.Workspace;
         var names = ended.Select(n => n.Name).ToList();
-        var plan = await plans.MakeAsync(known, now, cancel) with { KeepsWhatIsThere = true }; // an image that is being rebuilt uses up no restart
+        var access = await plans.AllowAsync(known, now, cancel);
+        if (access.Missing is not null) return; // tried again at the next tick, and uses up no restart; nor does an image that is being rebuilt
+        var plan = plans.Make(known, now, access) with { KeepsWhatIsThere = true };
         // Recorded and counted before anything is done: a crash in between has used up one restart.
         await using (var db = await databases.CreateDbContextAsync(cancel))
         {
@@ -143,6 +150,15 @@ public sealed class WorkerRestarts(
         await rows.SeeAsync(now.Id, await clusters.LookAsync(now.Id, cancel), cancel);
     }
 
+    /// <summary>A restart that was counted before is still under way: the cloud is asked to go on, which uses up no other.</summary>
+    private async Task GoOnAsync(RunFacts known, CancellationToken cancel)
+    {
+        var access = await plans.AllowAsync(known, known.Workspace, cancel);
+        if (access.Missing is not null) return;
+        await clusters.EnsureAsync(plans.Make(known, known.Workspace, access) with { KeepsWhatIsThere = true }, cancel);
+        await rows.SeeAsync(known.Workspace.Id, await clusters.LookAsync(known.Workspace.Id, cancel), cancel);
+    }
+
     /// <summary>Recorded once; when the period is over, restarts are tried again.</summary>
     private async Task GiveUpAsync(RunFacts known, IReadOnlyList<NodeShape> ended, CancellationToken cancel)
     {
@@ -166,6 +182,7 @@ public sealed class WorkerRestarts(
         null => "it was removed from outside the portal",
         { OutOfMemory: true } => "out of memory",
         { State: NodeState.Created } => "it did not start",
+        { State: NodeState.Broken } => node.Reason ?? "its cloud lost it",
         _ => $"exit code {node.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"}",
     };
 }

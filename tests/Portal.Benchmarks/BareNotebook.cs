@@ -25,7 +25,7 @@ internal sealed class BareNotebook : IDisposable
         var (mount, _, _) = await lab.WorkAsync(Guid.CreateVersion7(Bench.Now), Uid);
         var node = new NodePlan(role.Name, role.Name, image, Uid, role.Command, role.Environment,
             new Dictionary<string, string>(StringComparer.Ordinal) { [role.Token!] = token },
-            [new(mount, Portal.Jobs.Steps.ClusterPlans.WorkFolder, ReadOnly: false)], size.MemoryMib, size.Vcpu);
+            [new(new MountSource.HostPath(mount), Portal.Jobs.Steps.ClusterPlans.WorkFolder, ReadOnly: false)], size.MemoryMib, size.Vcpu);
         return new(lab, node, await lab.Get<ContainerEngineProbe>().ProveAsync(image, cancel), token);
     }
 

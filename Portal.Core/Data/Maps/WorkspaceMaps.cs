@@ -101,7 +101,7 @@ internal sealed class RunMap : IEntityTypeConfiguration<Run>
         builder.HasIndex(r => r.LeaseUntil).HasFilter("phase in ('Handed', 'Active')").HasDatabaseName("runs_lease");
         builder.HasIndex(r => r.Id).HasFilter("phase = 'Queued'").HasDatabaseName("runs_queue");
         builder.NotWrittenHere(r => r.Phase, "'Queued'");
-        builder.NotWrittenHere(r => r.Step, "0");
+        builder.NotWrittenHere(r => r.DoneStep);
         builder.NotWrittenHere(r => r.Releasing, "false");
         builder.NotWrittenHere(r => r.Version, "0");
         builder.NotWrittenHere(r => r.DueAt, MapHelpers.Now);

@@ -610,7 +610,7 @@ namespace Portal.Core.Data.Migrations
                     template_version_id = table.Column<Guid>(type: "uuid", nullable: true),
                     without_settings = table.Column<bool>(type: "boolean", nullable: false, defaultValue: false),
                     phase = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false, defaultValueSql: "'Queued'"),
-                    step = table.Column<int>(type: "integer", nullable: false, defaultValueSql: "0"),
+                    done_step = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: true),
                     releasing = table.Column<bool>(type: "boolean", nullable: false, defaultValueSql: "false"),
                     version = table.Column<long>(type: "bigint", nullable: false, defaultValueSql: "0"),
                     due_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false, defaultValueSql: "clock_timestamp()"),

@@ -1096,6 +1096,12 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnName("created_at")
                         .HasDefaultValueSql("clock_timestamp()");
 
+                    b.Property<string>("DoneStep")
+                        .ValueGeneratedOnAdd()
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("done_step");
+
                     b.Property<DateTimeOffset>("DueAt")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("timestamp with time zone")
@@ -1168,12 +1174,6 @@ namespace Portal.Core.Data.Migrations
                         .HasMaxLength(20)
                         .HasColumnType("character varying(20)")
                         .HasColumnName("size_id");
-
-                    b.Property<int>("Step")
-                        .ValueGeneratedOnAdd()
-                        .HasColumnType("integer")
-                        .HasColumnName("step")
-                        .HasDefaultValueSql("0");
 
                     b.Property<Guid?>("TemplateVersionId")
                         .HasColumnType("uuid")

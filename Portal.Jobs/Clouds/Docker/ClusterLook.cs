@@ -43,7 +43,8 @@ public sealed partial class ClusterLook(ContainerEngine containerEngine, Network
     {
         "created" => NodeState.Created,
         "running" or "paused" or "restarting" => NodeState.Running,
-        _ => NodeState.Exited, // exited, dead, removing
+        "dead" => NodeState.Broken,
+        _ => NodeState.Exited, // exited, removing
     };
 
     private static NodeStatus See(ContainerListResponse c, bool outOfMemory)
@@ -54,7 +55,10 @@ public sealed partial class ClusterLook(ContainerEngine containerEngine, Network
         return new NodeStatus(NodeOf(c.Labels), c.Labels.TryGetValue(Owned.Role, out var role) ? role : "", GenerationOf(c.Labels), state,
             exit.Success && state == NodeState.Exited ? int.Parse(exit.Groups["code"].ValueSpan, CultureInfo.InvariantCulture) : null,
             outOfMemory, state == NodeState.Running && address is { Length: > 0 } ? address : null,
-            c.Labels.TryGetValue(Owned.State, out var hash) ? hash : "");
+            c.Labels.TryGetValue(Owned.State, out var hash) ? hash : "")
+        {
+            Reason = state is NodeState.Broken ? "the container engine could neither run nor remove it." : null,
+        };
     }
 
     private async Task<bool> RanOutAsync(string id, CancellationToken cancel)

@@ -7,13 +7,16 @@ namespace Portal.Jobs.Clouds.Docker;
 /// <summary>Clusters as containers of one container engine, distinguished from everything else there by the installation's label.</summary>
 public sealed class DockerClusters(
     ContainerEngine containerEngine, Networks networks, Owned owned, NodeRecipe recipe, ClusterLook look, ContainerEngineProbe probe,
-    NodeReadings readings, HostRanges ranges, TimeProvider time) : IClusterCloud
+    NodeReadings readings, HostRanges ranges, DockerOptions options, TimeProvider time) : IClusterCloud
 {
     private const uint GraceSeconds = 10;
+    private static readonly TimeSpan Call = TimeSpan.FromSeconds(GraceSeconds + 50);
+
+    public CloudTimes Times { get; } = new(Call, Settled: Call + TimeSpan.FromSeconds(15), Make: TimeSpan.FromMinutes(3), options.ProofDeadline);
 
     public Task<CloudReport> PrepareAsync(CancellationToken cancel) => probe.PrepareAsync(cancel);
 
-    public async Task EnsureAsync(ClusterPlan plan, CancellationToken cancel)
+    public async Task<EnsureAnswer> EnsureAsync(ClusterPlan plan, CancellationToken cancel)
     {
         NodeRecipe.Check(plan);
         var profile = await probe.ProveAsync(plan.Nodes.Count > 0 ? plan.Nodes[0].Image : null, cancel);
@@ -33,6 +36,7 @@ public sealed class DockerClusters(
             await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, egress: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
         await containerEngine.EachAsync(plan.Nodes,
             n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel), cancel);
+        return EnsureAnswer.IsDone;
     }
 
     public Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel) => look.SeeAsync(null, cancel);
@@ -63,7 +67,7 @@ public sealed class DockerClusters(
 
     private async Task RemoveNodesAsync(Guid workspace, Func<IDictionary<string, string>, bool> which, CancellationToken cancel)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(GraceSeconds + 50), time);
+        using var deadline = new CancellationTokenSource(Call, time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
         try
         {

@@ -35,6 +35,9 @@ public sealed class DockerOptions
     /// </summary>
     public string EgressProxy { get; set; } = "";
 
+    /// <summary>Maximum time from a node's start to a kernel that computes.</summary>
+    public TimeSpan ProofDeadline { get; set; } = TimeSpan.FromMinutes(3);
+
     /// <summary>The pool as a network.</summary>
     public IPNetwork PoolNetwork => IPNetwork.Parse(Pool);
 

@@ -34,7 +34,7 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
             node.Command,
             Environment = node.Environment.OrderBy(e => e.Key, StringComparer.Ordinal),
             Secrets = node.Secrets.Keys.Order(StringComparer.Ordinal),
-            node.Folders,
+            Folders = node.Folders.Select(f => new { Source = PathOf(f), f.Target, f.ReadOnly }),
             node.MemoryMib,
             node.Vcpus,
             node.Pids,
@@ -53,8 +53,9 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
             Wrong(node.MemoryMib < 16 || node.Vcpus is < 0.01 or > 1024 || node.Pids < 16, "a limit is missing");
             Wrong(node.Environment.Keys.Concat(node.Secrets.Keys).Any(k => k.Length == 0 || k.Contains('=', StringComparison.Ordinal)),
                 "an environment variable has an invalid name");
+            Wrong(node.Folders.Any(f => f.Source is not MountSource.HostPath), "a folder is not mounted on the container engine's host");
             Wrong(node.Folders.Any(f =>
-                !Path.IsPathFullyQualified(f.Source) || !Path.IsPathFullyQualified(f.Target) || Dotted(f.Source) || Dotted(f.Target)),
+                !Path.IsPathFullyQualified(PathOf(f)) || !Path.IsPathFullyQualified(f.Target) || Dotted(PathOf(f)) || Dotted(f.Target)),
                 "a folder is not given as a full path");
         }
 
@@ -132,8 +133,8 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
                     ["/tmp"] = $"size={tmpMib}m,uid={node.Uid},gid={node.Uid},mode=700,exec,nosuid,nodev", // exec: Java software unpacks native libraries there
                     ["/home/student"] = $"size={options.HomeMib}m,uid={node.Uid},gid={node.Uid},mode=700,nosuid,nodev",
                 },
-                Mounts = [Bind(new FolderPlan(passwd, "/etc/passwd", ReadOnly: true)), Bind(new FolderPlan(group, "/etc/group", ReadOnly: true)),
-                    .. node.Folders.Select(Bind)],
+                Mounts = [Bind(passwd, "/etc/passwd", readOnly: true), Bind(group, "/etc/group", readOnly: true),
+                    .. node.Folders.Select(f => Bind(PathOf(f), f.Target, f.ReadOnly))],
                 LogConfig = new LogConfig
                 {
                     Type = "json-file",
@@ -156,12 +157,15 @@ public sealed partial class NodeRecipe(Owned owned, DockerOptions options, Ident
         };
     }
 
-    private static Mount Bind(FolderPlan folder) => new()
+    /// <summary>Of a plan that was checked.</summary>
+    private static string PathOf(FolderPlan folder) => ((MountSource.HostPath)folder.Source).Path;
+
+    private static Mount Bind(string source, string target, bool readOnly) => new()
     {
         Type = "bind",
-        Source = folder.Source,
-        Target = folder.Target,
-        ReadOnly = folder.ReadOnly,
+        Source = source,
+        Target = target,
+        ReadOnly = readOnly,
         BindOptions = new BindOptions { Propagation = "rprivate" },
     };
 

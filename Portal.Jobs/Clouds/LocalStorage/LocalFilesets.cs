@@ -7,23 +7,22 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) =>
-        EnsureFolderAsync(classId, storage.PersonFolder(classId, personId), uid, limitBytes, cancel);
+    public Task EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel) =>
+        EnsureFolderAsync(Storage.ClassOf(folder), storage.PathOf(folder), uid, limitBytes, cancel);
 
-    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) =>
-        new LocalScratch(storage, this).EnsureAsync(folder, uid, limitBytes, cancel);
-
-    public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel)
+    public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        return Task.FromResult(new LocalScratch(storage, this).List());
+        return Task.FromResult(new LocalScratch(storage).List());
     }
 
-    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) =>
-        new LocalScratch(storage, this).RemoveAsync(classId, workspace, nodes, cancel);
+    public async Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(Guid workspace, CancellationToken cancel) =>
+        [.. (await ScratchAsync(cancel)).Where(f => f.Workspace == workspace)];
+
+    public Task RemoveScratchAsync(FolderRef.Scratch folder, CancellationToken cancel) => new LocalScratch(storage).RemoveAsync(folder, cancel);
 
     /// <summary>One folder directly under the class share, with its own limit within the class's.</summary>
-    internal async Task EnsureFolderAsync(Guid classId, string folder, int uid, long limitBytes, CancellationToken cancel) =>
+    private async Task EnsureFolderAsync(Guid classId, string folder, int uid, long limitBytes, CancellationToken cancel) =>
         await storage.AloneAsync(async () =>
     {
         ArgumentOutOfRangeException.ThrowIfNegative(limitBytes);
@@ -75,7 +74,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         {
             if (Scratch(top, group.Path) is { } scratch)
             {
-                usage.Add(new FilesetUsage(scratch.ClassId, null, group.Used, group.Limit ?? 0) { Scratch = scratch });
+                usage.Add(new FilesetUsage(scratch.Class, scratch, group.Used, group.Limit ?? 0));
                 continue;
             }
 
@@ -85,7 +84,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
                     usage.Add(new FilesetUsage(classId, null, share.Used, share.Limit ?? 0));
                     break;
                 case [var classId, var personId]:
-                    usage.Add(new FilesetUsage(classId, personId, group.Used, group.Limit ?? 0));
+                    usage.Add(new FilesetUsage(classId, new FolderRef.Work(classId, personId), group.Used, group.Limit ?? 0));
                     break;
             }
         }
@@ -130,7 +129,7 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
     private static string[] Parts(string top, string path) =>
         (top.Length == 0 ? path : path.StartsWith(top + "/", StringComparison.Ordinal) ? path[(top.Length + 1)..] : "").Split('/');
 
-    private static ScratchFolder? Scratch(string top, string path) =>
+    private static FolderRef.Scratch? Scratch(string top, string path) =>
         Parts(top, path) is [var share, var folder] && Guid.TryParseExact(share, "n", out var classId) ? LocalScratch.Read(classId, folder) : null;
 
     private static Guid[] Below(string top, string path)
@@ -145,15 +144,15 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
         var usage = new List<FilesetUsage>();
         foreach (var (classId, share) in Named(storage.Options.Folder))
         {
-            var people = Named(share).Select(p => new FilesetUsage(classId, p.Id, Size(p.Path, cancel), 0)).ToList();
+            var people = Named(share).Select(p => new FilesetUsage(classId, new FolderRef.Work(classId, p.Id), Size(p.Path, cancel), 0)).ToList();
             usage.Add(new FilesetUsage(classId, null, Size(share, cancel), 0));
             usage.AddRange(people);
         }
 
-        var scratch = new LocalScratch(storage, this);
+        var scratch = new LocalScratch(storage);
         foreach (var folder in scratch.List())
         {
-            usage.Add(new FilesetUsage(folder.ClassId, null, Size(scratch.PathOf(folder), cancel), 0) { Scratch = folder });
+            usage.Add(new FilesetUsage(folder.Class, folder, Size(scratch.PathOf(folder), cancel), 0));
         }
 
         return usage;

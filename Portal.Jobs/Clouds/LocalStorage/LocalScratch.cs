@@ -6,16 +6,13 @@ namespace Portal.Jobs.Clouds.LocalStorage;
 /// Scratch folders next to the work folders of a class and within its limit: subvolumes named <c>scratch-workspace-node</c>. Root creates and
 /// removes them as a whole and never follows a path inside.
 /// </summary>
-internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
+internal sealed class LocalScratch(Storage storage)
 {
     private const string Prefix = "scratch-";
 
-    public string PathOf(ScratchFolder folder) => Path.Combine(storage.ClassFolder(folder.ClassId), $"{Prefix}{folder.Workspace:n}-{folder.Node}");
+    public string PathOf(FolderRef.Scratch folder) => Path.Combine(storage.ClassFolder(folder.Class), $"{Prefix}{folder.Workspace:n}-{folder.Node}");
 
-    public Task EnsureAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) =>
-        filesets.EnsureFolderAsync(folder.ClassId, PathOf(folder), uid, limitBytes, cancel);
-
-    public IReadOnlyList<ScratchFolder> List() => !Directory.Exists(storage.Options.Folder) ? [] :
+    public IReadOnlyList<FolderRef.Scratch> List() => !Directory.Exists(storage.Options.Folder) ? [] :
     [
         .. from share in Directory.GetDirectories(storage.Options.Folder)
            let classId = Guid.TryParseExact(Path.GetFileName(share), "n", out var id) ? id : Guid.Empty
@@ -26,18 +23,11 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
            select folder,
     ];
 
-    public async Task RemoveAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel)
+    public async Task RemoveAsync(FolderRef.Scratch folder, CancellationToken cancel) => await storage.AloneAsync(async () =>
     {
-        foreach (var folder in List().Where(f =>
-            f.ClassId == classId && f.Workspace == workspace && (nodes is null || nodes.Contains(f.Node, StringComparer.Ordinal))))
-        {
-            await storage.AloneAsync(async () =>
-            {
-                await RemoveOneAsync(PathOf(folder), cancel);
-                return true;
-            }, cancel);
-        }
-    }
+        if (Kernel.Look(PathOf(folder)) is not null) await RemoveOneAsync(PathOf(folder), cancel);
+        return true;
+    }, cancel);
 
     private async Task RemoveOneAsync(string path, CancellationToken cancel)
     {
@@ -54,11 +44,11 @@ internal sealed class LocalScratch(Storage storage, LocalFilesets filesets)
     }
 
     /// <summary>Parses a folder name; null if it is not that of a scratch folder.</summary>
-    public static ScratchFolder? Read(Guid classId, string name) =>
+    public static FolderRef.Scratch? Read(Guid classId, string name) =>
         name.StartsWith(Prefix, StringComparison.Ordinal)
             && name.Length > Prefix.Length + 33
             && Guid.TryParseExact(name[Prefix.Length..(Prefix.Length + 32)], "n", out var workspace)
             && name[Prefix.Length + 32] == '-'
-            ? new ScratchFolder(classId, workspace, name[(Prefix.Length + 33)..])
+            ? new FolderRef.Scratch(classId, workspace, name[(Prefix.Length + 33)..])
             : null;
 }

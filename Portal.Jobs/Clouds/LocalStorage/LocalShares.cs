@@ -72,12 +72,10 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         return true;
     }, cancel);
 
-    public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel) => await storage.AloneAsync(() =>
+    public async Task<AccessAnswer> AllowAsync(ShareAccess access, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
         EnsureMounts();
-        var source = access.Scratch is { } node
-            ? new LocalScratch(storage, new LocalFilesets(storage)).PathOf(new(access.ClassId, access.Workspace, node))
-            : storage.PersonFolder(access.ClassId, access.PersonId);
+        var source = storage.PathOf(access.Folder);
         if (Kernel.Look(source) is not { IsFolder: true })
         {
             throw new CloudException(Service, CloudFault.Missing, "there is no work folder to mount", "Create the work folder first.");
@@ -90,7 +88,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
             Kernel.Bind(source, target);
         }
 
-        return Task.FromResult(target);
+        return Task.FromResult<AccessAnswer>(new AccessAnswer.Active(new MountSource.HostPath(target)));
     }, cancel);
 
     public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel)
@@ -100,19 +98,12 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         return Task.FromResult<IReadOnlyList<ShareAccess>>([.. Rules().Select(r => r.Access)]);
     }
 
-    public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => UnmountAsync(a => a.Workspace == workspace && a.Generation <= upTo, cancel);
+    public async Task<IReadOnlyList<ShareAccess>> AccessAsync(Guid workspace, CancellationToken cancel) =>
+        [.. (await AccessAsync(cancel)).Where(a => a.Workspace == workspace)];
 
-    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) =>
-        UnmountAsync(a => a.Workspace == workspace && a.Scratch is { } node && nodes.Contains(node, StringComparer.Ordinal), cancel);
-
-    public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => DenyAsync(a => a.Workspace == workspace && a.Generation <= upTo, cancel);
-
-    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) =>
-        DenyAsync(a => a.Workspace == workspace && a.Scratch is { } node && nodes.Contains(node, StringComparer.Ordinal), cancel);
-
-    private async Task UnmountAsync(Func<ShareAccess, bool> which, CancellationToken cancel) => await storage.AloneAsync(() =>
+    public async Task UnmountAsync(ShareAccess access, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
-        foreach (var (_, path) in Rules().Where(r => which(r.Access)))
+        foreach (var (_, path) in Rules().Where(r => r.Access == access))
         {
             Kernel.Unmount(path);
         }
@@ -120,10 +111,10 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         return Task.FromResult(true);
     }, cancel);
 
-    private async Task DenyAsync(Func<ShareAccess, bool> which, CancellationToken cancel) => await storage.AloneAsync(() =>
+    public async Task<AccessAnswer> DenyAsync(ShareAccess access, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
         var mounted = Mountinfo.Read().Select(m => m.Point).ToHashSet(StringComparer.Ordinal);
-        foreach (var (_, path) in Rules().Where(r => which(r.Access)))
+        foreach (var (_, path) in Rules().Where(r => r.Access == access))
         {
             if (mounted.Contains(path))
             {
@@ -133,7 +124,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
             Kernel.RemoveFolder(path);
         }
 
-        return Task.FromResult(true);
+        return Task.FromResult<AccessAnswer>(new AccessAnswer.Gone());
     }, cancel);
 
     internal const UnixFileMode TraverseOnly =
@@ -148,17 +139,22 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         }
     }
 
-    /// <summary>Workspace, generation, class and person, and the node of a scratch folder. The name
+    /// <summary>Workspace, generation and class; then the person of a work folder, or zeros and the node of a scratch folder. The name
     /// holds the whole rule, so a rule is never half-written.</summary>
-    private static string NameOf(ShareAccess a) =>
-        string.Create(CultureInfo.InvariantCulture, $"{a.Workspace:n}-{a.Generation}-{a.ClassId:n}-{a.PersonId:n}{(a.Scratch is null ? "" : "-")}{a.Scratch}");
+    private static string NameOf(ShareAccess a) => $"{a.Workspace:n}-{a.Generation.ToString(CultureInfo.InvariantCulture)}-" + a.Folder switch
+    {
+        FolderRef.Work work => $"{work.Class:n}-{work.Person:n}",
+        FolderRef.Scratch scratch => $"{scratch.Class:n}-{Guid.Empty:n}-{scratch.Node}",
+        _ => throw new ArgumentOutOfRangeException(nameof(a)),
+    };
 
     private static ShareAccess? Read(string name) =>
         name.Split('-', 5) is [var workspace, var generation, var classId, var personId, .. var node]
             && Guid.TryParseExact(workspace, "n", out var w)
             && Guid.TryParseExact(classId, "n", out var c)
-        && Guid.TryParseExact(personId, "n", out var p) && int.TryParse(generation, NumberStyles.None, CultureInfo.InvariantCulture, out var g)
-            ? new ShareAccess(w, g, c, p, node.Length == 0 ? null : node[0])
+            && Guid.TryParseExact(personId, "n", out var p)
+            && int.TryParse(generation, NumberStyles.None, CultureInfo.InvariantCulture, out var g)
+            ? new ShareAccess(w, g, node is [var of] ? new FolderRef.Scratch(c, w, of) : new FolderRef.Work(c, p))
             : null;
 
     private IEnumerable<(ShareAccess Access, string Path)> Rules() => Directory.Exists(Mounts)

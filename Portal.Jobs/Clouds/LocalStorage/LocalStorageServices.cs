@@ -32,27 +32,26 @@ public sealed class NoStorage : IShareCloud, IFilesetCloud
 
     public Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => Task.FromException(Missing());
 
-    public Task<string> AllowAsync(ShareAccess access, CancellationToken cancel) => Task.FromException<string>(Missing());
+    public Task<AccessAnswer> AllowAsync(ShareAccess access, CancellationToken cancel) => Task.FromException<AccessAnswer>(Missing());
+
+    public Task<IReadOnlyList<ShareAccess>> AccessAsync(Guid workspace, CancellationToken cancel) => AccessAsync(cancel);
 
     public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<ShareAccess>>(Missing());
 
-    public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => Task.FromException(Missing());
+    public Task UnmountAsync(ShareAccess access, CancellationToken cancel) => Task.FromException(Missing());
 
-    public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => Task.FromException(Missing());
+    public Task<AccessAnswer> DenyAsync(ShareAccess access, CancellationToken cancel) => Task.FromException<AccessAnswer>(Missing());
 
-    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => Task.FromException(Missing());
-
-    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => Task.FromException(Missing());
-
-    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) => Task.FromException(Missing());
+    public Task EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel) => Task.FromException(Missing());
 
     public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<FilesetUsage>>(Missing());
 
-    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) => Task.FromException(Missing());
+    public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(Guid workspace, CancellationToken cancel) => ScratchAsync(cancel);
 
-    public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<ScratchFolder>>(Missing());
+    public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(CancellationToken cancel) =>
+        Task.FromException<IReadOnlyList<FolderRef.Scratch>>(Missing());
 
-    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) => Task.FromException(Missing());
+    public Task RemoveScratchAsync(FolderRef.Scratch folder, CancellationToken cancel) => Task.FromException(Missing());
 
     private static CloudException Missing() => new(LocalShares.Service, CloudFault.Unavailable, "there is no storage for work folders on this machine",
         "Install btrfs-progs and start the portal as root, or set Clouds:LocalStorage:Folder to a folder.");

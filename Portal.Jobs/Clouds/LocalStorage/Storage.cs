@@ -20,7 +20,19 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
 
     internal string ClassFolder(Guid classId) => Path.Combine(options.Folder, classId.ToString("n"));
 
-    internal string PersonFolder(Guid classId, Guid personId) => Path.Combine(ClassFolder(classId), personId.ToString("n"));
+    internal string PathOf(FolderRef folder) => folder switch
+    {
+        FolderRef.Work work => Path.Combine(ClassFolder(work.Class), work.Person.ToString("n")),
+        FolderRef.Scratch scratch => new LocalScratch(this).PathOf(scratch),
+        _ => throw new ArgumentOutOfRangeException(nameof(folder)),
+    };
+
+    internal static Guid ClassOf(FolderRef folder) => folder switch
+    {
+        FolderRef.Work work => work.Class,
+        FolderRef.Scratch scratch => scratch.Class,
+        _ => throw new ArgumentOutOfRangeException(nameof(folder)),
+    };
 
     /// <summary>One change at a time.</summary>
     internal async Task<T> AloneAsync<T>(Func<Task<T>> action, CancellationToken cancel)

@@ -1,6 +1,7 @@
 using System.Text;
 using Portal.Core.Access;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Policy;
 using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Clouds;
@@ -32,26 +33,27 @@ public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<La
         ParameterPolicy.Fault(spec, given).ShouldBeNull();
         var (mount, _, access) = await lab.WorkAsync(Guid.CreateVersion7(), 300_017);
         mount.ShouldNotBeEmpty();
+        var work = (FolderRef.Work)access.Folder;
         var workspace = new Workspace
         {
             Id = access.Workspace,
             Slug = "abcdefghij",
             Name = "hostile",
             SizeId = "s",
-            ClassId = access.ClassId,
-            PersonId = access.PersonId,
+            ClassId = work.Class,
+            PersonId = work.Person,
             Parameters = given
         };
         typeof(Workspace).GetProperty(nameof(Workspace.Generation))!.SetValue(workspace, 1);
         typeof(Workspace).GetProperty(nameof(Workspace.Subnet))!.SetValue(workspace, await lab.SubnetAsync());
-        var person = new Core.People.Person { Id = access.PersonId, Issuer = "test", Subject = "hostile", Name = "Hostile" };
+        var person = new Core.People.Person { Id = work.Person, Issuer = "test", Subject = "hostile", Name = "Hostile" };
         typeof(Core.People.Person).GetProperty(nameof(person.Uid))!.SetValue(person, 300_017);
         var version = new TemplateVersion { TemplateId = spec.Id, Hash = new('a', 64), Spec = spec };
         var facts = new RunFacts(workspace, null!, null!, person, version, null!,
             new Dictionary<string, string>(StringComparer.Ordinal) { ["python"] = await lab.PythonAsync() })
         { SizeId = "s", Workers = 0 };
-        var plan = await new ClusterPlans(lab.Shares, new AppToken(new byte[32]), new TemplateStore(Path.Combine(lab.Mounts, "none")))
-            .MakeAsync(facts, workspace, Cancel);
+        var plans = new ClusterPlans(lab.Shares, new AppToken(new byte[32]), new TemplateStore(Path.Combine(lab.Mounts, "none")));
+        var plan = plans.Make(facts, workspace, await plans.AllowAsync(facts, workspace, Cancel));
         await lab.Clusters.EnsureAsync(plan, Cancel);
 
         // The notebook server itself, which comes after every program that starts it.

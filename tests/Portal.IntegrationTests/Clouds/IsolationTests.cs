@@ -220,12 +220,12 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
             print("made")
             """)).Output.ShouldBe("made");
 
-        (await Lab.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).LimitBytes.ShouldBe(64 << 20);
+        (await Lab.UsageAsync(Cancel)).Single(u => u.Folder == access.Folder).LimitBytes.ShouldBe(64 << 20);
         (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
-        await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 64 << 20, Cancel);
+        await Lab.Filesets.EnsureAsync(access.Folder, Uid, 64 << 20, Cancel);
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
-        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
-        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.UnmountAsync(access, Cancel);
+        await Lab.Shares.DenyAsync(access, Cancel);
     }
 
     [Fact]
@@ -241,16 +241,16 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
             + $"&& ln -s {Lab.Folder} shares && chmod 777 . && (cat .notebook; ls v) 2>&1; true")).Output.ShouldNotContain("kept");
 
         // Everything that root does with this folder, again.
-        await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 48 << 20, Cancel);
-        await Lab.Shares.EnsureShareAsync(access.ClassId, 1 << 30, Cancel);
+        await Lab.Filesets.EnsureAsync(access.Folder, Uid, 48 << 20, Cancel);
+        await Lab.Shares.EnsureShareAsync(((FolderRef.Work)access.Folder).Class, 1 << 30, Cancel);
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
-        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
-        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.UnmountAsync(access, Cancel);
+        await Lab.Shares.DenyAsync(access, Cancel);
         var again = plan with
         {
             Generation = 2,
             Nodes = [plan.Nodes[0] with { Folders = [
-                new FolderPlan(await Lab.Shares.AllowAsync(access with { Generation = 2 }, Cancel), "/home/student/work", false)] }]
+                new FolderPlan(new MountSource.HostPath(await Lab.AllowAsync(access with { Generation = 2 }, Cancel)), "/home/student/work", false)] }]
         };
         await Lab.Clusters.EnsureAsync(again, Cancel);
 

@@ -25,7 +25,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await UsedAsync(access)).ShouldBeInRange(15 * Mib, 20 * Mib);
         (await Lab.InsideAsync(plan, "notebook", "rm", "/home/student/work/a")).Code.ShouldBe(0);
         (await WriteAsync(plan, "b", 10)).Code.ShouldBe(0);
-        await Lab.Filesets.EnsureAsync(access.ClassId, access.PersonId, Uid, 60 * Mib, Cancel);
+        await Lab.Filesets.EnsureAsync(access.Folder, Uid, 60 * Mib, Cancel);
         (await WriteAsync(plan, "c", 30)).Code.ShouldBe(0);
     }
 
@@ -56,10 +56,10 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         var (work, _, access) = await Lab.WorkAsync(classId, Uid, limit: 50 * Mib, classLimit: 200 * Mib);
         async Task<NodePlan> WorkerAsync(string name, long limit)
         {
-            await Lab.Filesets.EnsureScratchAsync(new(classId, access.Workspace, name), Uid, limit, Cancel);
-            var folder = await Lab.Shares.AllowAsync(access with { Scratch = name }, Cancel);
+            await Lab.Filesets.EnsureAsync(new FolderRef.Scratch(classId, access.Workspace, name), Uid, limit, Cancel);
+            var folder = await Lab.AllowAsync(access with { Folder = new FolderRef.Scratch(classId, access.Workspace, name) }, Cancel);
             var node = await Lab.NodeAsync(name, Uid, work);
-            return node with { Folders = [.. node.Folders, new(folder, "/scratch", ReadOnly: false)] };
+            return node with { Folders = [.. node.Folders, new(new MountSource.HostPath(folder), "/scratch", ReadOnly: false)] };
         }
         var plan = await Lab.PlanAsync(access.Workspace, nodes: [await WorkerAsync("worker0", 20 * Mib), await WorkerAsync("worker1", 40 * Mib)]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
@@ -74,7 +74,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await ScratchAsync("worker1")).ShouldBeInRange(30 * Mib, 31 * Mib);
 
         async Task<long> ScratchAsync(string node) =>
-            (await Lab.UsageAsync(Cancel)).Single(u => u.Scratch == new ScratchFolder(classId, access.Workspace, node)).UsedBytes;
+            (await Lab.UsageAsync(Cancel)).Single(u => u.Folder == new FolderRef.Scratch(classId, access.Workspace, node)).UsedBytes;
     }
 
     [Fact]
@@ -103,7 +103,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await OwnDisk.RunAsync("btrfs", "subvolume", "delete", Path.Combine(folder, "escape"))).ShouldBe(0);
     }
 
-    private async Task<long> UsedAsync(ShareAccess access) => (await Lab.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes;
+    private async Task<long> UsedAsync(ShareAccess access) => (await Lab.UsageAsync(Cancel)).Single(u => u.Folder == access.Folder).UsedBytes;
 
     private Task<(string Output, long Code)> WriteAsync(ClusterPlan plan, string file, int mib, string node = "notebook",
         string folder = "/home/student/work") =>

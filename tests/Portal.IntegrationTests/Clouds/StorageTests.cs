@@ -30,14 +30,14 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var classId = CloudLab.New();
         var (mount, folder, access) = await Lab.WorkAsync(classId, Uid, limit: 20 << 20, classLimit: 60 << 20);
         await Lab.Shares.EnsureShareAsync(classId, 60 << 20, Cancel);
-        await Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid, 20 << 20, Cancel);
-        (await Lab.Shares.AllowAsync(access, Cancel)).ShouldBe(mount);
+        await Lab.Filesets.EnsureAsync(access.Folder, Uid, 20 << 20, Cancel);
+        (await Lab.AllowAsync(access, Cancel)).ShouldBe(mount);
 
         (await StatAsync(folder)).ShouldBe($"{Uid} {Uid} 700 256");
         (await StatAsync(mount)).ShouldBe($"{Uid} {Uid} 700 256");
         (await StatAsync(Path.GetDirectoryName(folder)!)).ShouldBe("0 0 711 256");
         var usage = (await Lab.UsageAsync(Cancel)).Where(u => u.ClassId == classId).ToList();
-        usage.Single(u => u.PersonId == access.PersonId).LimitBytes.ShouldBe(20 << 20);
+        usage.Single(u => u.Folder == access.Folder).LimitBytes.ShouldBe(20 << 20);
         usage.Single(u => u.IsShare).LimitBytes.ShouldBe(60 << 20);
         usage.Count.ShouldBe(2);
         File.ReadLines("/proc/self/mountinfo").Count(l => l.Contains(mount, StringComparison.Ordinal)).ShouldBe(1);
@@ -51,13 +51,13 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var (mount, _, access) = await Lab.WorkAsync(classId, Uid, limit: 20 << 20);
         (await WriteAsync(mount, "a", 15)).ShouldBe(0);
 
-        await Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid, 8 << 20, Cancel);
+        await Lab.Filesets.EnsureAsync(access.Folder, Uid, 8 << 20, Cancel);
         (await WriteAsync(mount, "b", 5)).ShouldNotBe(0);
         new FileInfo(Path.Combine(mount, "a")).Length.ShouldBe(15 << 20);
 
-        await Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid, 40 << 20, Cancel);
+        await Lab.Filesets.EnsureAsync(access.Folder, Uid, 40 << 20, Cancel);
         (await WriteAsync(mount, "b", 5)).ShouldBe(0);
-        var used = (await Lab.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId);
+        var used = (await Lab.UsageAsync(Cancel)).Single(u => u.Folder == access.Folder);
         used.UsedBytes.ShouldBeInRange(20L << 20, 21L << 20);
         used.LimitBytes.ShouldBe(40 << 20);
     }
@@ -68,18 +68,18 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var (mount, folder, access) = await Lab.WorkAsync(CloudLab.New(), Uid);
         (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
 
-        var early = await Should.ThrowAsync<CloudException>(() => Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel));
+        var early = await Should.ThrowAsync<CloudException>(() => Lab.Shares.DenyAsync(access, Cancel));
         early.Fault.ShouldBe(CloudFault.Conflict);
-        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.UnmountAsync(access, Cancel);
         (await Lab.Shares.AccessAsync(Cancel)).ShouldContain(access);
         (await StatAsync(mount)).ShouldStartWith("0 0 700");
-        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.DenyAsync(access, Cancel);
 
         (await Lab.Shares.AccessAsync(Cancel)).ShouldNotContain(access);
         Directory.Exists(mount).ShouldBeFalse();
         Directory.Exists(folder).ShouldBeTrue();
-        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
-        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.UnmountAsync(access, Cancel);
+        await Lab.Shares.DenyAsync(access, Cancel);
     }
 
     [Fact]
@@ -88,14 +88,14 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var (mount, _, access) = await Lab.WorkAsync(CloudLab.New(), Uid);
         using (var user = Process.Start(new ProcessStartInfo("sleep", "60") { WorkingDirectory = mount, UseShellExecute = false })!)
         {
-            var busy = await Should.ThrowAsync<CloudException>(() => Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel));
+            var busy = await Should.ThrowAsync<CloudException>(() => Lab.Shares.UnmountAsync(access, Cancel));
             busy.Fault.ShouldBe(CloudFault.Conflict);
             user.Kill();
             await user.WaitForExitAsync(Cancel);
         }
 
-        await Lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
-        await Lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
+        await Lab.Shares.UnmountAsync(access, Cancel);
+        await Lab.Shares.DenyAsync(access, Cancel);
     }
 
     [Fact]
@@ -120,13 +120,13 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var place = Path.Combine(Lab.Folder, classId.ToString("n"), personId.ToString("n"));
         File.CreateSymbolicLink(place, "/etc");
 
-        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(classId, personId, Uid, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
-        (await Should.ThrowAsync<CloudException>(() => Lab.Shares.AllowAsync(new ShareAccess(CloudLab.New(), 1, classId, personId), Cancel))).Fault.ShouldBe(
+        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(new FolderRef.Work(classId, personId), Uid, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        (await Should.ThrowAsync<CloudException>(() => Lab.Shares.AllowAsync(new ShareAccess(CloudLab.New(), 1, new FolderRef.Work(classId, personId)), Cancel))).Fault.ShouldBe(
             CloudFault.Missing);
         (await StatAsync("/etc")).ShouldStartWith("0 0 755");
         File.Delete(place);
         Directory.CreateDirectory(place);
-        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(classId, personId, Uid, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(new FolderRef.Work(classId, personId), Uid, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
         Directory.Delete(place);
     }
 
@@ -136,7 +136,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var classId = CloudLab.New();
         var (_, folder, access) = await Lab.WorkAsync(classId, Uid);
 
-        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(classId, access.PersonId, Uid + 1, 1 << 20, Cancel))).Fault.ShouldBe(
+        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(access.Folder, Uid + 1, 1 << 20, Cancel))).Fault.ShouldBe(
             CloudFault.Refused);
         (await StatAsync(folder)).ShouldBe($"{Uid} {Uid} 700 256");
     }
@@ -148,10 +148,10 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         await Lab.Shares.EnsureShareAsync(classId, 1 << 30, Cancel);
         var people = Enumerable.Range(0, 20).Select(i => (Id: CloudLab.New(), Uid: Uid + i, Limit: (10L + i) << 20)).ToList();
 
-        await Task.WhenAll(people.Concat(people).Select(p => Lab.Filesets.EnsureAsync(classId, p.Id, p.Uid, p.Limit, Cancel)));
+        await Task.WhenAll(people.Concat(people).Select(p => Lab.Filesets.EnsureAsync(new FolderRef.Work(classId, p.Id), p.Uid, p.Limit, Cancel)));
 
         var usage = await Lab.UsageAsync(Cancel);
-        people.ShouldAllBe(p => usage.Single(u => u.PersonId == p.Id).LimitBytes == p.Limit);
+        people.ShouldAllBe(p => usage.Single(u => u.Folder == new FolderRef.Work(classId, p.Id)).LimitBytes == p.Limit);
     }
 
     [Fact]
@@ -173,8 +173,8 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         report.Summary.ShouldContain("recounted");
         await Eventually.HoldsAsync(async () => !(await lab.Shares.PrepareAsync(Cancel)).Recounting, "the recount");
         (await WriteAsync(mount, "b", 30)).ShouldNotBe(0);
-        await lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
-        await lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
+        await lab.Shares.UnmountAsync(access, Cancel);
+        await lab.Shares.DenyAsync(access, Cancel);
     }
 
     [Fact]
@@ -185,7 +185,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         Directory.CreateDirectory(lab.Folder);
         var (mount, folder, access) = await lab.WorkAsync(CloudLab.New(), Uid, limit: 60 << 20);
         (await WriteAsync(mount, "a", 20)).ShouldBe(0);
-        (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBeGreaterThanOrEqualTo(20 << 20);
+        (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.Folder == access.Folder).UsedBytes.ShouldBeGreaterThanOrEqualTo(20 << 20);
         (await OwnDisk.RunAsync("btrfs", "subvolume", "snapshot", folder, $"{disk.Mount}/by-hand")).ShouldBe(0);
 
         var fault = await Should.ThrowAsync<CloudException>(() => lab.Filesets.UsageAsync(Cancel));
@@ -193,9 +193,9 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         fault.Fault.ShouldBe(CloudFault.Unavailable);
         fault.Message.ShouldContain("recounted");
         await Eventually.HoldsAsync(async () => !(await lab.Shares.PrepareAsync(Cancel)).Recounting, "the recount");
-        (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBeGreaterThanOrEqualTo(20 << 20);
-        await lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
-        await lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
+        (await lab.Filesets.UsageAsync(Cancel)).Single(u => u.Folder == access.Folder).UsedBytes.ShouldBeGreaterThanOrEqualTo(20 << 20);
+        await lab.Shares.UnmountAsync(access, Cancel);
+        await lab.Shares.DenyAsync(access, Cancel);
     }
 
     [Fact]
@@ -227,15 +227,15 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
             File.CreateSymbolicLink(Path.Combine(folder, "link"), "/usr");
             (await StatAsync(folder)).ShouldStartWith($"{Uid} {Uid} 700");
 
-            var scratch = new ScratchFolder(classId, access.Workspace, "worker0");
-            await lab.Filesets.EnsureScratchAsync(scratch, Uid, 1 << 30, Cancel);
+            var scratch = new FolderRef.Scratch(classId, access.Workspace, "worker0");
+            await lab.Filesets.EnsureAsync(scratch, Uid, 1 << 30, Cancel);
 
             var usage = await lab.Filesets.UsageAsync(Cancel);
-            usage.Single(u => u.PersonId == access.PersonId).UsedBytes.ShouldBe(3 << 20);
-            usage.Single(u => u.Scratch == scratch).UsedBytes.ShouldBe(0);
+            usage.Single(u => u.Folder == access.Folder).UsedBytes.ShouldBe(3 << 20);
+            usage.Single(u => u.Folder == scratch).UsedBytes.ShouldBe(0);
             usage.Count.ShouldBe(3);
-            await lab.Shares.UnmountAsync(access.Workspace, CloudLab.Every, Cancel);
-            await lab.Shares.DenyAsync(access.Workspace, CloudLab.Every, Cancel);
+            await lab.Shares.UnmountAsync(access, Cancel);
+            await lab.Shares.DenyAsync(access, Cancel);
         }
 
         Directory.Delete(plain, recursive: true);

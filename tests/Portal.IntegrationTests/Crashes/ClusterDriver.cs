@@ -1,6 +1,7 @@
 using Docker.DotNet.Models;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
@@ -193,8 +194,10 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         (await it.Lab.Clusters.LookAsync(id, Cancel))!.Nodes.Select(n => n.Name).ShouldBe(scratch, ignoreOrder: true, "containers");
         (await CountAsync(id, count)).ShouldBe(workers, "workers that the engine knows");
         (await it.Lab.Shares.AccessAsync(Cancel))
-            .Where(a => a.Workspace == id && a.Scratch is not null)
-            .Select(a => a.Scratch!)
+            .Where(a => a.Workspace == id)
+            .Select(a => a.Folder)
+            .OfType<FolderRef.Scratch>()
+            .Select(f => f.Node)
             .ShouldBe(scratch, ignoreOrder: true, "mounts of scratch folders");
         (await it.Lab.Filesets.ScratchAsync(Cancel)).Where(f => f.Workspace == id).Select(f => f.Node).ShouldBe(scratch, ignoreOrder: true, "scratch folders");
         await using var db = it.Database.Open();

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
@@ -182,7 +183,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
     private async Task<string> VersionsAsync()
     {
         await using var db = It.Database.Open();
-        return string.Join(' ', await db.Runs.OrderBy(r => r.Id).Select(r => r.Id + ":" + r.Version + ":" + r.Phase + ":" + r.Step).ToListAsync(Cancel));
+        return string.Join(' ', await db.Runs.OrderBy(r => r.Id).Select(r => r.Id + ":" + r.Version + ":" + r.Phase + ":" + r.DoneStep).ToListAsync(Cancel));
     }
 
     private async Task KillDatabaseAsync()
@@ -237,7 +238,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
             throw new TimeoutException(
                 $"{e.Message}\n"
                 + string.Join('\n', open.Select(r =>
-                    $"{r.Kind} {r.Phase} step {r.Step} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Message}"))
+                    $"{r.Kind} {r.Phase} after {r.DoneStep} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Message}"))
                 + $"\nJobs {It.Jobs.Id} {It.Jobs.Runs}: {It.Jobs.LastOutput}\nWeb {It.Web.Id} {It.Web.Runs}: {It.Web.LastOutput}", e);
         }
     }
@@ -259,8 +260,8 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
             c.Nodes.Select(n => (n.Name, n.Generation))
                 .ShouldBe([("notebook", workspaces.Single(w => w.Id == c.Workspace).Generation)], ignoreOrder: true, "one node, of this generation");
         var folders = ready.SelectMany(w => (string?[])[null, "notebook"], (w, scratch) => (w.Id, w.Generation, scratch)); // the work folder, and scratch
-        (await It.Lab.Shares.AccessAsync(Cancel)).Select(a => (a.Workspace, a.Generation, a.Scratch)).ShouldBe(folders, ignoreOrder: true, "mounts and rules");
-        (await It.Lab.UsageAsync(Cancel)).Count(u => u.PersonId is not null).ShouldBeLessThanOrEqualTo(await db.WorkFolders.CountAsync(Cancel), "subvolumes");
+        (await It.Lab.Shares.AccessAsync(Cancel)).Select(a => (a.Workspace, a.Generation, (a.Folder as FolderRef.Scratch)?.Node)).ShouldBe(folders, ignoreOrder: true, "mounts and rules");
+        (await It.Lab.UsageAsync(Cancel)).Count(u => u.Folder is FolderRef.Work).ShouldBeLessThanOrEqualTo(await db.WorkFolders.CountAsync(Cancel), "subvolumes");
         (await db.Subnets.Where(s => s.ReleasedAt == null).Select(s => s.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "addresses");
         (await db.CapacityClaims.Where(c => c.EndedAt == null).Select(c => c.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "room");
         (await db.Reservations.Where(r => r.EndedAt == null && r.Kind == ReservationKind.Compute).Select(r => r.WorkspaceId!.Value).ToListAsync(Cancel))

@@ -32,7 +32,7 @@ public sealed class MemoryCeilingTests
         it.Jobs.Resume();
 
         await Until.TrueAsync("the greedy run was attempted", async () => (await RunAsync(it, greedy.Id)).Attempts > 0, Cancel, Patience);
-        await Until.TrueAsync("the other run continued", async () => (await RunAsync(it, other.Id)).Step > 1, Cancel, Patience);
+        await Until.TrueAsync("the other run continued", async () => (await RunAsync(it, other.Id)).DoneStep > StepKey.CheckOrder, Cancel, Patience);
         (await RunAsync(it, greedy.Id)).Message!.ShouldStartWith("The background worker ran out of memory in this step.");
         it.Jobs.MustRun();
         it.Jobs.Id.ShouldBe(jobs);

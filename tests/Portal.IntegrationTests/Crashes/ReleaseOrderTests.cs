@@ -15,7 +15,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
     private Installation It => site.It;
 
-    [Fact, Trait("Lane", "long")]
+    [Fact]
     public async Task Stop_OnTheRealEngine_ReleasesInOrder()
     {
         var order = await ReadyAsync(It.Site.Students[0]);
@@ -39,7 +39,7 @@ public sealed class ReleaseOrderTests(RunningSite site, ITestOutputHelper output
         await CheckAsync(record);
     }
 
-    [Fact, Trait("Lane", "long")]
+    [Fact]
     public async Task Launch_WhoseContainerDies_FailsWithItsLastWordsAndReleasesInOrder()
     {
         await OfferAsync("doomed", ["sh", "-c", "echo the spring in the clock broke >&2; exit 3"]);

@@ -31,8 +31,8 @@ public sealed class RealNotebook : IAsyncDisposable
     public static async Task<RealNotebook> StartAsync(CloudLab lab, long limit = 64 << 20, int vcpus = 1, int memoryMib = 1024)
     {
         var (mount, folder, access) = await lab.WorkAsync(CloudLab.New(), Uid, limit, classLimit: 4L << 30);
-        var scratch = access with { Scratch = "notebook" };
-        await lab.Filesets.EnsureScratchAsync(new(access.ClassId, access.Workspace, "notebook"), Uid, 1L << 30, Cancel);
+        var scratch = access with { Folder = new FolderRef.Scratch(((FolderRef.Work)access.Folder).Class, access.Workspace, "notebook") };
+        await lab.Filesets.EnsureAsync(scratch.Folder, Uid, 1L << 30, Cancel);
         var node = await lab.NodeAsync(uid: Uid, work: mount, memoryMib: memoryMib, vcpus: vcpus, command: ["start-notebook"]);
         var it = new RealNotebook(lab, access, node with
         {
@@ -46,7 +46,7 @@ public sealed class RealNotebook : IAsyncDisposable
                 ["SCRATCH"] = "/scratch",
             },
             Secrets = new Dictionary<string, string>(StringComparer.Ordinal) { ["TOKEN"] = Token },
-            Folders = [.. node.Folders, new(await lab.Shares.AllowAsync(scratch, Cancel), "/scratch", ReadOnly: false)],
+            Folders = [.. node.Folders, new(new MountSource.HostPath(await lab.AllowAsync(scratch, Cancel)), "/scratch", ReadOnly: false)],
         }, folder);
         await it.StartAgainAsync();
         return it;

@@ -73,6 +73,11 @@ public sealed class HistoryTests(ITestOutputHelper output)
                 < 6 => Mood.Refuses,
                 < 9 => Mood.CallerDiesDone,
                 < 12 => Mood.CallerDiesLate,
+                < 16 => Mood.AllowsSlowly,
+                < 20 => Mood.DeniesSlowly,
+                < 21 => Mood.RuleInError,
+                < 25 => Mood.BuildsSlowly,
+                < 26 => Mood.BreaksNodes,
                 _ => Mood.Well
             };
     }

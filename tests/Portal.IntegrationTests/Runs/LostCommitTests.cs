@@ -34,7 +34,7 @@ public sealed class LostCommitTests
         clouds.NodesOf(order.Id).Select(n => n.Generation).ShouldBe(reached is StepKey.EnsureAccess ? [] : [1]);
         await using (var db = database.Open()) (await db.RunSteps.CountAsync(s => s.Key == StepKey.EnsureAccess && s.EndedAt != null, Cancel)).ShouldBe(1);
 
-        await database.ExecuteAsync($"update portal.runs set step = 0, due_at = clock_timestamp()", Cancel);
+        await database.ExecuteAsync($"update portal.runs set done_step = null, due_at = clock_timestamp()", Cancel);
         unavailable = false;
         await jobs.UntilSettledAsync(Cancel);
 

@@ -51,11 +51,11 @@ public sealed class ProveEngineTests
     }
 
     /// <summary>A cluster of two workers with the fake compute engine.</summary>
-    private sealed class Site(TestDatabase database, TestSite site, ScriptedClouds clouds, TimeSpan deadline) : IAsyncDisposable
+    private sealed class Site(TestDatabase database, TestSite site, ScriptedClouds clouds) : IAsyncDisposable
     {
         public ScriptedClouds Clouds => clouds;
 
-        public JobsProcess Jobs { get; } = site.Process(clouds, TimeSpan.FromMinutes(1), ("Runs:ProofDeadline", deadline.ToString()));
+        public JobsProcess Jobs { get; } = site.Process(clouds, TimeSpan.FromMinutes(1));
 
         public static async Task<Site> CreateAsync(FakeNotebook engine, string history, TimeSpan deadline)
         {
@@ -67,7 +67,9 @@ public sealed class ProveEngineTests
                 Roles = [notebook, worker with { Registered = [new("workers", "Workers registered", "notebook", engine.Port, "/tasks", "running")] }],
                 Apps = [.. TestSite.Cluster.Apps, new("history", "Job history", "", "notebook", engine.Port, "/", Kernels: false) { Health = history }],
             }, Cancel);
-            return new(database, site, new((_, _) => Mood.Well) { Address = "127.0.0.1" }, deadline);
+            var clouds = new ScriptedClouds((_, _) => Mood.Well) { Address = "127.0.0.1" };
+            clouds.Times = clouds.Times with { Prove = deadline };
+            return new(database, site, clouds);
         }
 
         public async Task LaunchAsync() =>

@@ -50,7 +50,7 @@ public sealed class ResizeTests
         (await it.ResizeAsync(id, 2)).ShouldBeOfType<ChangeOutcome.Accepted>();
         await it.Jobs.UntilSettledAsync(Cancel);
 
-        acts.Distinct().ShouldBe(["notebook: leave worker3", "notebook: leave worker2", "remove some nodes", "unmount some", "deny some", "remove scratch"]);
+        acts.Distinct().ShouldBe(["notebook: leave worker3", "notebook: leave worker2", "remove some nodes", "unmount", "deny", "remove scratch"]);
         it.Clouds.Broken.ShouldBeEmpty();
         var after = it.Containers(id);
         after.Keys.Order().ShouldBe(["notebook", "worker0", "worker1"]);

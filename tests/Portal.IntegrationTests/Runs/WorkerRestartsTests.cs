@@ -53,6 +53,26 @@ public sealed class WorkerRestartsTests
     }
 
     [Fact]
+    public async Task Worker_TheCloudBuildsItForMinutes_UsesUpOneRestartOnly()
+    {
+        var slow = false;
+        await using var it = await ResizeSite.CreateAsync(Cancel, what => slow && what is "ensure" ? Mood.BuildsSlowly : Mood.Well);
+        var id = await it.LaunchAsync(workers: 2);
+        slow = true;
+        it.Clouds.SlowLooks = 12;
+        it.Clouds.Kill(id, "worker1");
+        await RestartAsync(it, id);
+        it.Clouds.NodesOf(id).Single(n => n.Name == "worker1").State.ShouldBe(NodeState.Building);
+        (await it.LookAsync(id)).Status.ShouldBe(WorkspaceStatus.Attention);
+
+        for (var ticks = 0; ticks < 8; ticks++) await RestartAsync(it, id);
+
+        var view = await it.LookAsync(id);
+        view.Status.ShouldBe(WorkspaceStatus.Ready);
+        view.Nodes.Single(n => n.Name == "worker1").Restarts.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Worker_EndsAgainAndAgain_IsLeftAloneAndSaidSo()
     {
         await using var it = await ResizeSite.CreateAsync(Cancel);

@@ -150,18 +150,25 @@ public sealed class CloudLab : IAsyncDisposable
         var none = new Dictionary<string, string>(StringComparer.Ordinal);
         return new NodePlan(name, "notebook", image ?? await PythonAsync(), uid, command ?? ["sleep", "infinity"],
             new Dictionary<string, string>(StringComparer.Ordinal) { ["HOME"] = "/home/student" }, none,
-            work is null ? [] : [new FolderPlan(work, "/home/student/work", ReadOnly: false)], memoryMib, vcpus);
+            work is null ? [] : [new FolderPlan(new MountSource.HostPath(work), "/home/student/work", ReadOnly: false)], memoryMib, vcpus);
     }
 
     /// <summary>Work folder of a new person in a class: created, allowed and mounted for a workspace.</summary>
     public async Task<(string Mount, string Folder, ShareAccess Access)> WorkAsync(Guid classId, int uid, long limit = 64 << 20,
         long classLimit = 1 << 30, Guid? workspace = null)
     {
-        var access = new ShareAccess(workspace ?? New(), 1, classId, New());
+        var person = New();
+        var access = new ShareAccess(workspace ?? New(), 1, new FolderRef.Work(classId, person));
         await Shares.EnsureShareAsync(classId, classLimit, CancellationToken.None);
-        await Filesets.EnsureAsync(classId, access.PersonId, uid, limit, CancellationToken.None);
-        return (await Shares.AllowAsync(access, CancellationToken.None), Path.Combine(Folder, classId.ToString("n"), access.PersonId.ToString("n")), access);
+        await Filesets.EnsureAsync(access.Folder, uid, limit, CancellationToken.None);
+        return (await AllowAsync(access, CancellationToken.None), Path.Combine(Folder, classId.ToString("n"), person.ToString("n")), access);
     }
+
+    /// <summary>The path on this host where the folder is mounted now.</summary>
+    public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel) =>
+        await Shares.AllowAsync(access, cancel) is AccessAnswer.Active { Source: MountSource.HostPath host }
+            ? host.Path
+            : throw new InvalidOperationException($"{access} is not active.");
 
     /// <summary>Runs a command inside a node as its person; returns its output, both streams, and its exit code.</summary>
     public async Task<(string Output, long Code)> InsideAsync(ClusterPlan plan, string node, params string[] command)

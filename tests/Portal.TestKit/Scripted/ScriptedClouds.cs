@@ -21,6 +21,16 @@ public enum Mood
     CallerDiesDone,
     /// <summary>The caller dies here; its request is carried out only at <see cref="ScriptedClouds.LandLateCalls"/>.</summary>
     CallerDiesLate,
+    /// <summary>A new rule becomes active only after some looks.</summary>
+    AllowsSlowly,
+    /// <summary>A rule is still in force for some looks after it was denied.</summary>
+    DeniesSlowly,
+    /// <summary>A new rule ends in error instead of becoming active.</summary>
+    RuleInError,
+    /// <summary>New nodes are being built for some looks.</summary>
+    BuildsSlowly,
+    /// <summary>New nodes end broken instead of running.</summary>
+    BreaksNodes,
 }
 
 /// <summary>
@@ -31,7 +41,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<Guid, Site> _sites = [];
-    private readonly List<TaskCompletionSource> _dead = [];
+    private readonly List<Action> _dead = [];
     private readonly List<Action> _late = [];
     private ImmutableArray<string> _broken = [];
     private int _made, _looks;
@@ -45,7 +55,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>What happens to a node once it was started.</summary>
     public Func<string, NodeState> Born { get; set; } = _ => NodeState.Running;
 
-    /// <summary>Readings of every running node.</summary>
+    /// <summary>Address of every running node.</summary>
     public string Address { get; set; } = "10.0.0.2";
 
     /// <summary>The newest plan that was asked for.</summary>
@@ -74,13 +84,33 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         /// <summary>Generation that holds it; 0 for none.</summary>
         public int Network;
 
-        /// <summary>Generations whose folder is mounted, and those that are trusted.</summary>
-        public ImmutableHashSet<int> Mounts = [], Rules = [];
-        public ImmutableDictionary<string, int> Going = ImmutableDictionary<string, int>.Empty;
-        public ImmutableHashSet<string> ScratchMounts = [], ScratchRules = [];
+        public ImmutableHashSet<ShareAccess> Mounts = [];
+        public ImmutableDictionary<ShareAccess, Rule> Rules = ImmutableDictionary<ShareAccess, Rule>.Empty;
+
+        /// <summary>Nodes that are going down or being built, by <see cref="NodeStatus.StateHash"/>, with how many looks that takes.</summary>
+        public ImmutableDictionary<string, int> Going = ImmutableDictionary<string, int>.Empty, Building = ImmutableDictionary<string, int>.Empty;
         public ImmutableArray<NodeStatus> Nodes = [];
-        public ImmutableHashSet<ScratchFolder> Scratch = [];
+        public ImmutableHashSet<FolderRef.Scratch> Scratch = [];
+
+        /// <summary>Everything that still gives access.</summary>
+        public IEnumerable<ShareAccess> Access => Rules.Keys.Union(Mounts);
+
+        public bool Uses(ShareAccess access) =>
+            Nodes.Any(n => n.Generation == access.Generation && (access.Folder is not FolderRef.Scratch scratch || scratch.Node == n.Name));
     }
+
+    private enum RuleState { Allowing, Active, Error, Denying }
+
+    /// <param name="Looks">How many looks it stays in a passing state.</param>
+    private sealed record Rule(RuleState State, int Looks = 0);
+
+    /// <summary>How many looks slow things take.</summary>
+    public int SlowLooks { get; set; } = 3;
+
+    /// <summary>When a cloud that is still making nodes wants to be asked again.</summary>
+    public TimeSpan LookAgainIn { get; set; } = TimeSpan.FromMilliseconds(20);
+
+    public CloudTimes Times { get; set; } = new(TimeSpan.Zero, Settled: TimeSpan.Zero, Make: TimeSpan.FromMinutes(1), Prove: TimeSpan.FromMinutes(3));
 
     /// <summary>What is left of a workspace, as text; empty if nothing is.</summary>
     public string LeftOf(Guid workspace)
@@ -89,10 +119,15 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         {
             if (!_sites.TryGetValue(workspace, out var s)) return "";
             return string.Join(
-                ' ', new[] { s.Nodes.Length > 0
-                    ? "nodes"
-                    : "", s.Mounts.Count > 0 ? "mount" : "", s.Rules.Count > 0 ? "rule" : "", s.Network > 0 ? "network" : "",
-                    s.Scratch.Count > 0 ? "scratch" : "", s.ScratchMounts.Count + s.ScratchRules.Count > 0 ? "scratch-access" : "" }.Where(w => w.Length > 0));
+                ' ', new[]
+                {
+                    s.Nodes.Length > 0 ? "nodes" : "",
+                    s.Mounts.Any(m => m.Folder is FolderRef.Work) ? "mount" : "",
+                    s.Rules.Keys.Any(r => r.Folder is FolderRef.Work) ? "rule" : "",
+                    s.Network > 0 ? "network" : "",
+                    s.Scratch.Count > 0 ? "scratch" : "",
+                    s.Access.Any(a => a.Folder is FolderRef.Scratch) ? "scratch-access" : "",
+                }.Where(w => w.Length > 0));
         }
     }
 
@@ -106,7 +141,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     public (string[] Folders, string[] Trusted) ScratchOf(Guid workspace)
     {
         lock (_gate) return _sites.TryGetValue(workspace, out var s)
-            ? ([.. s.Scratch.Select(f => f.Node).Order(StringComparer.Ordinal)], [.. s.ScratchMounts.Union(s.ScratchRules).Order(StringComparer.Ordinal)])
+            ? ([.. s.Scratch.Select(f => f.Node).Order(StringComparer.Ordinal)], [.. s.Access.Select(a => a.Folder).OfType<FolderRef.Scratch>().Select(f => f.Node).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)])
             : ([], []);
     }
 
@@ -139,7 +174,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Ends the dead callers' tasks, so that nothing keeps running.</summary>
     public void Bury()
     {
-        foreach (var dead in _dead) dead.TrySetCanceled();
+        foreach (var dead in _dead) dead();
     }
 
     public Task<CloudReport> PrepareAsync(CancellationToken cancel) =>
@@ -154,31 +189,59 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public long FreeBytes { get; set; } = 1L << 49;
 
-    public Task EnsureAsync(ClusterPlan plan, CancellationToken cancel)
+    public Task<EnsureAnswer> EnsureAsync(ClusterPlan plan, CancellationToken cancel)
     {
         Planned = plan;
         // As with a container engine: what is removed was listed at the call. A late call makes what is missing and removes nothing newer.
         var seen = NodesOf(plan.Workspace).Select(n => n.StateHash).ToHashSet(StringComparer.Ordinal);
-        return ChangeAsync("ensure", plan.Workspace, s =>
+        return ChangeAsync("ensure", plan.Workspace, (s, now) =>
         {
             if (s.Network > plan.Generation || s.Nodes.Any(n => n.Generation > plan.Generation))
                 throw Fault(CloudFault.Conflict, "a newer generation is there");
             // Like a container engine when the bind source is missing.
-            if (!s.Mounts.Contains(plan.Generation)) throw Fault(CloudFault.Refused, "bind source path does not exist");
+            if (!s.Mounts.Any(m => m.Generation == plan.Generation && m.Folder is FolderRef.Work))
+                throw Fault(CloudFault.Refused, "bind source path does not exist");
             if (s.Network == 0 && Foreign(plan.Subnet)) throw Fault(CloudFault.AddressesTaken, "the block overlaps with another one");
             s.Network = plan.Generation;
             s.Nodes = [.. s.Nodes.Where(n => n.Generation == plan.Generation && (!seen.Contains(n.StateHash) || plan.Nodes.Any(p => p.Name == n.Name)))];
             foreach (var n in plan.Nodes.Where(p => s.Nodes.All(n => n.Name != p.Name)))
             {
-                if (n.Folders.Any(f => f.Target == "/scratch") && !s.ScratchMounts.Contains(n.Name))
+                if (n.Folders.Any(f => f.Target == "/scratch")
+                    && !s.Mounts.Any(m => m.Generation == plan.Generation && m.Folder is FolderRef.Scratch scratch && scratch.Node == n.Name))
                     throw Fault(CloudFault.Refused, "bind source path does not exist");
-                var end = Dies(plan.Workspace)
-                    ?? (Born(n.Name) is NodeState.Exited ? (ExitCode: 1, OutOfMemory: false) : ((int ExitCode, bool OutOfMemory)?)null);
-                s.Nodes = s.Nodes.Add(
-                    new(n.Name, n.Role, plan.Generation, end is null ? NodeState.Running : NodeState.Exited, end?.ExitCode,
-                        end?.OutOfMemory ?? false, end is null ? Address : null, $"made-{Interlocked.Increment(ref _made)}"));
+                Make(s, plan, n, now);
             }
+            Build(s);
+            return s.Nodes.FirstOrDefault(n => n.State is NodeState.Broken) is { } broken
+                ? new EnsureAnswer.Broken($"The server of {broken.Name} is in error: {broken.Reason}", "Tell the operator.")
+                : s.Nodes.Any(n => n.State is NodeState.Building)
+                ? new EnsureAnswer.Working("The servers are being made.", LookAgainIn)
+                : EnsureAnswer.IsDone;
         }, cancel);
+    }
+
+    private void Make(Site s, ClusterPlan plan, NodePlan n, Mood now)
+    {
+        var end = Dies(plan.Workspace) ?? (Born(n.Name) is NodeState.Exited ? (ExitCode: 1, OutOfMemory: false) : ((int ExitCode, bool OutOfMemory)?)null);
+        var node = new NodeStatus(n.Name, n.Role, plan.Generation, end is null ? NodeState.Running : NodeState.Exited, end?.ExitCode,
+            end?.OutOfMemory ?? false, end is null ? Address : null, $"made-{Interlocked.Increment(ref _made)}");
+        if (now is Mood.BreaksNodes) node = node with { State = NodeState.Broken, Address = null, Reason = "no host has room for it" };
+        if (now is Mood.BuildsSlowly)
+        {
+            node = node with { State = NodeState.Building, Address = null };
+            s.Building = s.Building.Add(node.StateHash, SlowLooks);
+        }
+        s.Nodes = s.Nodes.Add(node);
+    }
+
+    /// <summary>Building goes on with every look.</summary>
+    private void Build(Site s)
+    {
+        foreach (var (hash, looks) in s.Building)
+        {
+            s.Building = looks > 1 ? s.Building.SetItem(hash, looks - 1) : s.Building.Remove(hash);
+            if (looks <= 1) s.Nodes = [.. s.Nodes.Select(n => n.StateHash == hash ? n with { State = NodeState.Running, Address = Address } : n)];
+        }
     }
 
     public Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel) =>
@@ -189,6 +252,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     {
         _looks++;
         if (!_sites.TryGetValue(workspace, out var s) || (s.Network == 0 && s.Nodes.Length == 0)) return null;
+        Build(s);
         // Going down takes two checks.
         foreach (var (node, looks) in s.Going)
         {
@@ -219,7 +283,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     {
         if (s.Network == 0 || s.Network > upTo) return;
         if (s.Nodes.Length > 0) throw Fault(CloudFault.Conflict, "has active endpoints");
-        if (s.Rules.Any(r => r <= s.Network)) Break($"address of {workspace} freed while a rule trusts it");
+        if (s.Rules.Keys.Any(r => r.Generation <= s.Network)) Break($"address of {workspace} freed while a rule trusts it");
         s.Network = 0;
     }, cancel);
 
@@ -263,81 +327,92 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => Task.CompletedTask;
 
-    public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel)
+    public Task<AccessAnswer> AllowAsync(ShareAccess access, CancellationToken cancel) => ChangeAsync<AccessAnswer>("allow", access.Workspace, (s, now) =>
     {
-        await ChangeAsync("allow", access.Workspace, s =>
+        if (access.Folder is FolderRef.Scratch scratch && !s.Scratch.Contains(scratch)) throw Fault(CloudFault.Missing, "there is no folder to mount");
+        var rule = s.Rules.GetValueOrDefault(access) switch
         {
-            if (access.Scratch is { } node)
-            {
-                if (!s.Scratch.Any(f => f.Node == node)) throw Fault(CloudFault.Missing, "there is no folder to mount");
-                (s.ScratchRules, s.ScratchMounts) = (s.ScratchRules.Add(node), s.ScratchMounts.Add(node));
-            }
-            else (s.Rules, s.Mounts) = (s.Rules.Add(access.Generation), s.Mounts.Add(access.Generation));
-        }, cancel);
-        return $"/mounts/{access.Workspace:n}-{access.Generation}-{access.Scratch}";
-    }
+            { State: RuleState.Denying } => throw Fault(CloudFault.Conflict, "the rule is being denied"),
+            { State: RuleState.Allowing, Looks: > 1 and var looks } => new Rule(RuleState.Allowing, looks - 1),
+            { State: RuleState.Error } error => error,
+            { } => new Rule(RuleState.Active),
+            null when now is Mood.AllowsSlowly => new Rule(RuleState.Allowing, SlowLooks),
+            null when now is Mood.RuleInError => new Rule(RuleState.Error),
+            null => new Rule(RuleState.Active),
+        };
+        s.Rules = s.Rules.SetItem(access, rule);
+        if (rule.State is RuleState.Allowing) return new AccessAnswer.Asked("The storage is granting access.");
+        if (rule.State is RuleState.Error) return new AccessAnswer.Failed("The storage could not grant access.", "Try again.");
+        s.Mounts = s.Mounts.Add(access);
+        return new AccessAnswer.Active(new MountSource.HostPath($"/mounts/{access.Workspace:n}-{access.Generation}-{(access.Folder as FolderRef.Scratch)?.Node}"));
+    }, cancel);
 
-    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) =>
-        AnswerAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => AccessOf(s.Key, s.Value))]);
-
-    private static IEnumerable<ShareAccess> AccessOf(Guid workspace, Site s)
+    public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => AnswerAsync<IReadOnlyList<ShareAccess>>(() =>
     {
-        var generations = s.Rules.Union(s.Mounts);
-        foreach (var generation in generations) yield return new(workspace, generation, Guid.Empty, Guid.Empty);
-        foreach (var node in s.ScratchRules.Union(s.ScratchMounts))
-            yield return new(workspace, generations.DefaultIfEmpty(1).Max(), Guid.Empty, Guid.Empty, node);
+        foreach (var site in _sites.Values) Deny(site);
+        return [.. _sites.Values.SelectMany(s => s.Access)];
+    });
+
+    public Task<IReadOnlyList<ShareAccess>> AccessAsync(Guid workspace, CancellationToken cancel) => AnswerAsync<IReadOnlyList<ShareAccess>>(() =>
+    {
+        if (!_sites.TryGetValue(workspace, out var s)) return [];
+        Deny(s);
+        return [.. s.Access];
+    });
+
+    /// <summary>Denying goes on with every look.</summary>
+    private static void Deny(Site s)
+    {
+        foreach (var (access, rule) in s.Rules.Where(r => r.Value.State is RuleState.Denying))
+            s.Rules = rule.Looks > 1 ? s.Rules.SetItem(access, rule with { Looks = rule.Looks - 1 }) : s.Rules.Remove(access);
     }
 
     /// <summary>Generations of a workspace that are trusted or mounted.</summary>
     public int[] TrustedOf(Guid workspace)
     {
-        lock (_gate) return _sites.TryGetValue(workspace, out var s) ? [.. s.Rules.Union(s.Mounts).Order()] : [];
+        lock (_gate) return _sites.TryGetValue(workspace, out var s)
+            ? [.. s.Access.Where(a => a.Folder is FolderRef.Work).Select(a => a.Generation).Distinct().Order()]
+            : [];
     }
 
-    public Task UnmountAsync(Guid workspace, int upTo, CancellationToken cancel) => ChangeAsync("unmount", workspace, s =>
+    public Task UnmountAsync(ShareAccess access, CancellationToken cancel) => ChangeAsync("unmount", access.Workspace, s =>
     {
-        if (s.Nodes.Any(n => n.Generation <= upTo) && (s.Mounts.Any(m => m <= upTo) || s.ScratchMounts.Count > 0))
-            Break($"mount of {workspace} taken while a node uses it");
-        if (s.Mounts.All(m => m <= upTo)) s.ScratchMounts = [];
-        s.Mounts = [.. s.Mounts.Where(m => m > upTo)];
+        if (s.Mounts.Contains(access) && s.Uses(access)) Break($"mount of {access} taken while a node uses it");
+        s.Mounts = s.Mounts.Remove(access);
     }, cancel);
 
-    public Task UnmountAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ChangeAsync("unmount some", workspace, s =>
+    public Task<AccessAnswer> DenyAsync(ShareAccess access, CancellationToken cancel) => ChangeAsync<AccessAnswer>("deny", access.Workspace, (s, now) =>
     {
-        if (s.Nodes.Any(n => nodes.Contains(n.Name, StringComparer.Ordinal))) Break($"scratch mount of {workspace} taken while its node is there");
-        s.ScratchMounts = s.ScratchMounts.Except(nodes);
+        if (s.Mounts.Contains(access)) throw Fault(CloudFault.Conflict, "still mounted");
+        if (!s.Rules.TryGetValue(access, out var rule)) return new AccessAnswer.Gone();
+        if (s.Uses(access)) Break($"rule of {access} taken while a node is there");
+        if (rule.State is RuleState.Denying || now is Mood.DeniesSlowly)
+        {
+            if (rule.State is not RuleState.Denying) s.Rules = s.Rules.SetItem(access, new Rule(RuleState.Denying, SlowLooks));
+            return new AccessAnswer.Asked("The storage is revoking access.");
+        }
+        s.Rules = s.Rules.Remove(access);
+        return new AccessAnswer.Gone();
     }, cancel);
 
-    public Task DenyAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) => ChangeAsync("deny some", workspace, s =>
+    public Task EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel) => folder is FolderRef.Scratch scratch
+        ? ChangeAsync("ensure scratch", scratch.Workspace, s => s.Scratch = s.Scratch.Add(scratch), cancel)
+        : IsUnavailable
+        ? Task.FromException(Fault(CloudFault.Unavailable, "away"))
+        : Task.CompletedTask;
+
+    public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(CancellationToken cancel) =>
+        AnswerAsync<IReadOnlyList<FolderRef.Scratch>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
+
+    public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(Guid workspace, CancellationToken cancel) =>
+        AnswerAsync<IReadOnlyList<FolderRef.Scratch>>(() => _sites.TryGetValue(workspace, out var s) ? [.. s.Scratch] : []);
+
+    public Task RemoveScratchAsync(FolderRef.Scratch folder, CancellationToken cancel) => ChangeAsync("remove scratch", folder.Workspace, s =>
     {
-        if (nodes.Any(s.ScratchMounts.Contains)) throw Fault(CloudFault.Conflict, "still mounted");
-        s.ScratchRules = s.ScratchRules.Except(nodes);
-    }, cancel);
-
-    public Task DenyAsync(Guid workspace, int upTo, CancellationToken cancel) => ChangeAsync("deny", workspace, s =>
-    {
-        var all = s.Rules.All(r => r <= upTo);
-        if (s.Mounts.Any(m => m <= upTo) || (all && s.ScratchMounts.Count > 0)) throw Fault(CloudFault.Conflict, "still mounted");
-        if (s.Nodes.Any(n => n.Generation <= upTo) && s.Rules.Any(r => r <= upTo)) Break($"rule of {workspace} taken while a node is there");
-        s.Rules = [.. s.Rules.Where(r => r > upTo)];
-        if (all) s.ScratchRules = [];
-    }, cancel);
-
-    public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) =>
-        IsUnavailable ? Task.FromException(Fault(CloudFault.Unavailable, "away")) : Task.CompletedTask;
-    public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) =>
-        ChangeAsync("ensure scratch", folder.Workspace, s => s.Scratch = s.Scratch.Add(folder), cancel);
-
-    public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel) =>
-        AnswerAsync<IReadOnlyList<ScratchFolder>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
-
-    public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) =>
-        ChangeAsync("remove scratch", workspace, s =>
-    {
-        var going = s.Scratch.Where(f => nodes is null || nodes.Contains(f.Node, StringComparer.Ordinal)).ToList();
-        if (going.Exists(f => s.Nodes.Any(n => n.Name == f.Node))) Break($"scratch of {workspace} removed while its node is there");
-        if (going.Exists(f => s.ScratchMounts.Contains(f.Node))) throw Fault(CloudFault.Conflict, "device or resource busy");
-        s.Scratch = s.Scratch.Except(going);
+        if (!s.Scratch.Contains(folder)) return;
+        if (s.Nodes.Any(n => n.Name == folder.Node)) Break($"scratch of {folder} removed while its node is there");
+        if (s.Mounts.Any(m => m.Folder == folder)) throw Fault(CloudFault.Conflict, "device or resource busy");
+        s.Scratch = s.Scratch.Remove(folder);
     }, cancel);
 
     public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => AnswerAsync(() => Folders);
@@ -349,16 +424,22 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         lock (_gate) return Task.FromResult(read());
     }
 
-    private Task ChangeAsync(string what, Guid workspace, Action<Site> change, CancellationToken cancel)
+    private Task<bool> ChangeAsync(string what, Guid workspace, Action<Site> change, CancellationToken cancel) => ChangeAsync(what, workspace, (s, _) =>
+    {
+        change(s);
+        return true;
+    }, cancel);
+
+    private Task<T> ChangeAsync<T>(string what, Guid workspace, Func<Site, Mood, T> change, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
         var now = IsUnavailable ? Mood.Unavailable : mood(what, workspace);
-        void Do()
+        T Do()
         {
             lock (_gate)
             {
                 if (!_sites.TryGetValue(workspace, out var site)) _sites[workspace] = site = new();
-                change(site);
+                return change(site, now);
             }
         }
         switch (now)
@@ -369,17 +450,16 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
                 Do();
                 throw Fault(CloudFault.Unavailable, "the answer was lost");
             case Mood.CallerDiesDone or Mood.CallerDiesLate:
-                var dead = new TaskCompletionSource();
+                var dead = new TaskCompletionSource<T>();
                 lock (_gate)
                 {
-                    _dead.Add(dead);
+                    _dead.Add(() => dead.TrySetCanceled());
                     if (now is Mood.CallerDiesLate) _late.Add(() => { try { Do(); } catch (CloudException) { /* nobody hears */ } });
                 }
                 if (now is Mood.CallerDiesDone) Do();
                 return dead.Task;
             default:
-                Do();
-                return Task.CompletedTask;
+                return Task.FromResult(Do());
         }
     }
 

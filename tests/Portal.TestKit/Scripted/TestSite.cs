@@ -138,7 +138,7 @@ public sealed class JobsProcess : IAsyncDisposable
     {
         var configuration =
             TestSite.Configuration(database.Jobs,
-                [("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "20"), ("Runs:Settled", "00:00:00"), .. settings]);
+                [("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "20"), .. settings]);
         _services = new ServiceCollection()
             .AddLogging(l => l.SetMinimumLevel(LogLevel.Error))
             .AddSingleton(configuration)
