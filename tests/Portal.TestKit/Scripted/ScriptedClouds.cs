@@ -60,6 +60,9 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Clusters do not answer, storage does.</summary>
     public bool ContainerEngineIsUnavailable { get; set; }
 
+    /// <summary>Storage does not answer, clusters do.</summary>
+    public bool StorageIsUnavailable { get; set; }
+
     /// <summary>Address blocks that something else on the host uses.</summary>
     public Func<string, bool> Foreign { get; set; } = _ => false;
 
@@ -148,7 +151,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             : Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
 
     Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) =>
-        IsUnavailable
+        IsUnavailable || StorageIsUnavailable
             ? Task.FromException<StorageReport>(Fault(CloudFault.Unavailable, "away"))
             : Task.FromResult(new StorageReport("scripted", true, 1L << 50, FreeBytes));
 
@@ -249,10 +252,17 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>What nodes say.</summary>
     public IReadOnlyList<string> Log { get; set; } = ["2026-11-26T10:00:00.000000000Z its last words"];
 
+    /// <summary>What a log that is not followed waits for before it ends.</summary>
+    public Func<Task> LogEnd { get; set; } = () => Task.CompletedTask;
+
     public async IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
     {
         foreach (var line in Log.TakeLast(tail ?? int.MaxValue)) yield return line;
-        if (!follow) yield break;
+        if (!follow)
+        {
+            await LogEnd().WaitAsync(cancel);
+            yield break;
+        }
         // A node that runs on may say more.
         var never = new TaskCompletionSource();
         await using var end = cancel.Register(() => never.TrySetCanceled(cancel));
@@ -278,7 +288,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     }
 
     public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) =>
-        AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => AccessOf(s.Key, s.Value))]);
+        AskAsync<IReadOnlyList<ShareAccess>>(() => [.. _sites.SelectMany(s => AccessOf(s.Key, s.Value))], StorageIsUnavailable);
 
     private static IEnumerable<ShareAccess> AccessOf(Guid workspace, Site s)
     {
@@ -324,12 +334,12 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     }, cancel);
 
     public Task EnsureAsync(Guid classId, Guid personId, int uid, long limitBytes, CancellationToken cancel) =>
-        IsUnavailable ? Task.FromException(Fault(CloudFault.Unavailable, "away")) : Task.CompletedTask;
+        IsUnavailable || StorageIsUnavailable ? Task.FromException(Fault(CloudFault.Unavailable, "away")) : Task.CompletedTask;
     public Task EnsureScratchAsync(ScratchFolder folder, int uid, long limitBytes, CancellationToken cancel) =>
         ActAsync("ensure scratch", folder.Workspace, s => s.Scratch = s.Scratch.Add(folder), cancel);
 
     public Task<IReadOnlyList<ScratchFolder>> ScratchAsync(CancellationToken cancel) =>
-        AskAsync<IReadOnlyList<ScratchFolder>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
+        AskAsync<IReadOnlyList<ScratchFolder>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)], StorageIsUnavailable);
 
     public Task RemoveScratchAsync(Guid classId, Guid workspace, IReadOnlyCollection<string>? nodes, CancellationToken cancel) =>
         ActAsync("remove scratch", workspace, s =>
@@ -340,19 +350,20 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         s.Scratch = s.Scratch.Except(going);
     }, cancel);
 
-    public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => AskAsync(() => Folders);
+    public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => AskAsync(() => Folders, StorageIsUnavailable);
     public Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel) => Task.FromResult(Proof(order));
 
-    private Task<T> AskAsync<T>(Func<T> ask)
+    private Task<T> AskAsync<T>(Func<T> ask, bool unavailable = false)
     {
-        if (IsUnavailable) return Task.FromException<T>(Fault(CloudFault.Unavailable, "away"));
+        if (IsUnavailable || unavailable) return Task.FromException<T>(Fault(CloudFault.Unavailable, "away"));
         lock (_gate) return Task.FromResult(ask());
     }
 
     private Task ActAsync(string what, Guid workspace, Action<Site> act, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        var now = IsUnavailable ? Mood.Unavailable : mood(what, workspace);
+        var ofStorage = what is not ("ensure" or "remove nodes" or "remove some nodes" or "remove network");
+        var now = IsUnavailable || (ofStorage && StorageIsUnavailable) ? Mood.Unavailable : mood(what, workspace);
         void Do()
         {
             lock (_gate)
