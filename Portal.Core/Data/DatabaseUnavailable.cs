@@ -21,7 +21,6 @@ public static class DatabaseUnavailable
                 or PostgresErrorCodes.TooManyConnections,
         NpgsqlException { InnerException: { } cause } => cause is IOException or System.Net.Sockets.SocketException or TimeoutException || Is(cause),
         NpgsqlException connection => connection.IsTransient,
-        System.Net.Sockets.SocketException => true, // the name of its host cannot be resolved
         _ => Is(fault.InnerException), // as wrapped by EF Core
     };
 }

@@ -13,11 +13,14 @@ public static class NodeLogEndpoint
     /// <summary>Lines per second of a followed log: no one can read faster, and it bounds the cost of a node that writes endlessly.</summary>
     public const int MostLines = 500;
     private const int MostAtOnce = 64, MostDownloads = 4;
+
+    /// <summary>Downloads that have been read and are being sent: each keeps its bytes in memory for as long as its reader takes.</summary>
+    private const int MostSending = 32;
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1), Longest = TimeSpan.FromMinutes(1), LongestWrite = TimeSpan.FromMinutes(10);
 
     public static void MapNodeLogs(this IEndpointRouteBuilder routes)
     {
-        var (following, downloading) = (new SemaphoreSlim(MostAtOnce), new SemaphoreSlim(MostDownloads));
+        var (following, downloading, sending) = (new SemaphoreSlim(MostAtOnce), new SemaphoreSlim(MostDownloads), new SemaphoreSlim(MostSending));
         routes.MapGet("/logs/{workspace:guid}/{node}",
             async (Guid workspace, string node, int? tail, bool? follow, IClusterCloud clusters, TimeProvider clock, HttpContext http) =>
         {
@@ -37,8 +40,15 @@ public static class NodeLogEndpoint
             catch (CloudException) when (!http.Response.HasStarted) { http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable; }
             catch (Exception e) when (e is CloudException or OperationCanceledException) { http.Abort(); }
             finally { slots.Release(); }
+            if (end.Count == 0) return;
             // A client that reads slowly does not hold up others.
-            if (end.Count > 0) await WriteAsync(end, http, clock);
+            if (!await sending.WaitAsync(TimeSpan.Zero, cancel))
+            {
+                http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                return;
+            }
+            try { await WriteAsync(end, http, clock); }
+            finally { sending.Release(); }
         });
     }
 

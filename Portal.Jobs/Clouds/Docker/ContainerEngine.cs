@@ -1,6 +1,8 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using Docker.DotNet;
+using Docker.DotNet.Handler.Abstractions;
 using Docker.DotNet.NativeHttp;
 using Portal.Core.Clouds;
 using Version = System.Version;
@@ -13,7 +15,7 @@ namespace Portal.Jobs.Clouds.Docker;
 /// </summary>
 public sealed class ContainerEngine(string socket) : IDisposable
 {
-    /// <summary>Maximum size of a refusal, bytes; a longer one counts as a broken connection.</summary>
+    /// <summary>Maximum size of a refusal, bytes; of a longer one only the status counts.</summary>
     private const int LongestRefusal = 1 << 20;
 
     // Before 1.41 one reading takes 2 s; version 29 and later refuse below 1.44. Asking for at most 1.44 leaves few variants to test.
@@ -50,7 +52,6 @@ public sealed class ContainerEngine(string socket) : IDisposable
 
         using (answer)
         {
-            await answer.Content.LoadIntoBufferAsync(LongestRefusal, cancel);
             throw ContainerEngineFaults.FromAnswer(answer.StatusCode, ContainerEngineFaults.MessageOf(await answer.Content.ReadAsStringAsync(cancel)));
         }
     }, cancel);
@@ -139,18 +140,61 @@ public sealed class ContainerEngine(string socket) : IDisposable
                 $"version {known.Version} supports API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another version of the container engine.");
     }
 
+    /// <summary>
+    /// Reads refusals with limits of size and time; the package alone would read them to their end. What it calls an authentication
+    /// provider is its only way to put something around the connections.
+    /// </summary>
+    private sealed class Refusals : DelegatingHandler, IAuthProvider
+    {
+        public bool TlsEnabled => false;
+
+        public HttpMessageHandler ConfigureHandler(HttpMessageHandler handler)
+        {
+            InnerHandler = handler;
+            return this;
+        }
+
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var answer = await base.SendAsync(request, cancellationToken);
+            if (answer.StatusCode < HttpStatusCode.BadRequest)
+            {
+                return answer;
+            }
+
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(CallTimeout);
+            try
+            {
+                await answer.Content.LoadIntoBufferAsync(LongestRefusal, limit.Token);
+                return answer;
+            }
+            catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
+            {
+                answer.Dispose();
+                throw ContainerEngineFaults.FromAnswer(answer.StatusCode,
+                    $"it refused with status {(int)answer.StatusCode} and more than {LongestRefusal >> 20} MiB of text", e);
+            }
+            catch
+            {
+                answer.Dispose();
+                throw;
+            }
+        }
+    }
+
     /// <summary>One version over one pool of connections.</summary>
     private sealed class Line : IDisposable
     {
         public Line(string socket, Version? version)
         {
-            SocketsHttpHandler? handler = null;
+            var refusals = new Refusals();
             Version = version ?? new Version();
             // The package's own Unix transport opens a connection for every call. With the framework's handler connections are reused;
             // its default limit of 10 would let ten followed streams block every other call.
             Client = new DockerClientBuilder().WithEndpoint(new Uri("http://engine")).WithApiVersion(version).WithTimeout(CallTimeout)
-                .WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
-            Raw = new HttpClient(handler!, disposeHandler: false)
+                .WithAuthProvider(refusals).WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
+            Raw = new HttpClient(refusals, disposeHandler: false)
             {
                 BaseAddress = new Uri($"http://engine/v{version}/"),
                 Timeout = CallTimeout,
@@ -159,7 +203,6 @@ public sealed class ContainerEngine(string socket) : IDisposable
 
             void Configure(SocketsHttpHandler h)
             {
-                handler = h;
                 h.UseProxy = false;
                 h.MaxConnectionsPerServer = 256;
                 h.ConnectCallback = (_, cancel) => OpenAsync(new UnixDomainSocketEndPoint(socket), cancel);

@@ -104,6 +104,40 @@ public sealed class FeedTests
     }
 
     [Fact]
+    public async Task Watch_DatabasesNameDoesNotResolveForAWhile_GoesOnWhenItDoes()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, students: 1, new(4, 4096, 4, 4), Cancel);
+        var (changes, heard) = (site.Get<Changes>(), new ConcurrentQueue<string>());
+        using var hearing = changes.Subscribe(heard.Enqueue);
+        await changes.StartAsync(Cancel);
+        await Until.TrueAsync("it listens", () => heard.Contains(Changes.Everything), Cancel);
+        var (unavailable, inVain) = (false, 0);
+        await using var nowhere = NpgsqlDataSource.Create("Host=db.invalid;Username=portal_web;Database=portal");
+        await using var there = NpgsqlDataSource.Create(database.Web);
+        var feed = new Feed<string, string>(changes, async (key, cancel) =>
+        {
+            var data = unavailable ? nowhere : there;
+            if (data == nowhere) Interlocked.Increment(ref inVain);
+            await using var connection = await data.OpenConnectionAsync(cancel);
+            return $"of {key}";
+        }, (_, _, what) => what == "again");
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var watched = await feed.WatchAsync("a", leave.Token);
+        await using var later = watched.Later.GetAsyncEnumerator(leave.Token);
+        unavailable = true;
+        await database.ExecuteAsync($"select pg_notify({Changes.Channel}, 'again')", Cancel);
+        await Until.TrueAsync("it was read in vain", () => Volatile.Read(ref inVain) > 0, Cancel);
+        unavailable = false;
+        await database.ExecuteAsync($"select pg_notify({Changes.Channel}, 'again')", Cancel);
+
+        (await later.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(15), TimeProvider.System, Cancel)).ShouldBeTrue();
+
+        await leave.CancelAsync();
+        await changes.StopAsync(Cancel);
+    }
+
+    [Fact]
     public async Task Watch_TriedAgainWhileAnOldReadingStillFails_WaitsForItsOwn()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);

@@ -18,6 +18,10 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
 
     private readonly ScriptedClouds _clouds = new((_, _) => Mood.Well);
     private readonly WaitedClock _clock = new();
+    private int _arrived;
+
+    /// <summary>Many times what sockets keep for a reader that does not read.</summary>
+    private static readonly string[] Long = [.. Enumerable.Range(0, 8000).Select(i => $"{i:D8} {new string('x', 991)}")];
 
     private async Task<WebApplication> JobsAsync()
     {
@@ -26,6 +30,11 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
         builder.WebHost.ConfigureKestrel(k => k.ListenUnixSocket(web.JobsSocket));
         builder.Services.AddSingleton<IClusterCloud>(_clouds).AddSingleton<TimeProvider>(_clock);
         var jobs = builder.Build();
+        jobs.Use((http, next) =>
+        {
+            Interlocked.Increment(ref _arrived);
+            return next(http);
+        });
         jobs.MapNodeLogs();
         await jobs.StartAsync(Cancel);
         return jobs;
@@ -59,7 +68,7 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
     public async Task Download_MoreThanAnybodyReads_IsItsEnd()
     {
         await using var jobs = await JobsAsync();
-        _clouds.Log = [.. Enumerable.Range(0, 8000).Select(i => $"{i:D8} {new string('x', 991)}")];
+        _clouds.Log = Long;
         var workspace = await web.WorkspaceAsync("Ada");
         using var ada = web.Visit();
         await ada.SignInAsync("Ada");
@@ -69,6 +78,84 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
         var lines = (await file.Content.ReadAsStringAsync(Cancel)).TrimEnd('\n').Split('\n');
         lines.Length.ShouldBe(NodeLogEndpoint.MostBytes / 1001);
         lines[^1].ShouldStartWith("00007999 ");
+    }
+
+    [Fact]
+    public async Task Download_FourReadersThatDoNotRead_HoldUpNobody()
+    {
+        await using var jobs = await JobsAsync();
+        _clouds.Log = Long;
+        using var http = Http();
+        var slow = new List<HttpResponseMessage>();
+        for (var i = 0; i < 4; i++) slow.Add(await http.GetAsync(Log, HttpCompletionOption.ResponseHeadersRead, Cancel));
+        var workspace = await web.WorkspaceAsync("Ada");
+        using var ada = web.Visit();
+        await ada.SignInAsync("Ada");
+
+        using var file = await ada.GetAsync($"/workspaces/{workspace.Id}/nodes/notebook/log").WaitAsync(TimeSpan.FromSeconds(15), TimeProvider.System, Cancel);
+
+        file.StatusCode.ShouldBe(HttpStatusCode.OK);
+        var whole = await file.Content.ReadAsStringAsync(Cancel);
+        whole.EndsWith($"{Long[^1]}\n", StringComparison.Ordinal).ShouldBeTrue();
+        foreach (var reader in slow)
+            using (reader) (await reader.Content.ReadAsStringAsync(Cancel) == whole).ShouldBeTrue("it is kept for those who read later");
+    }
+
+    [Fact]
+    public async Task Download_ReaderThatTakesTenMinutes_IsCutOff()
+    {
+        await using var jobs = await JobsAsync();
+        _clouds.Log = Long;
+        using var http = Http();
+        using var answer = await http.GetAsync(Log, HttpCompletionOption.ResponseHeadersRead, Cancel);
+        await using var lines = await answer.Content.ReadAsStreamAsync(Cancel);
+
+        _clock.Advance(TimeSpan.FromMinutes(10));
+
+        await Should.ThrowAsync<IOException>(() => lines.CopyToAsync(Stream.Null, Cancel));
+    }
+
+    [Fact]
+    public async Task Download_ManyAtOnce_NeverReadMoreThanFourFromTheContainerEngine()
+    {
+        await using var jobs = await JobsAsync();
+        using var turn = new SemaphoreSlim(0);
+        var (reading, most) = (0, 0);
+        _clouds.LogEnd = async () =>
+        {
+            var now = Interlocked.Increment(ref reading);
+            lock (turn) most = Math.Max(most, now);
+            await turn.WaitAsync(Cancel);
+            Interlocked.Decrement(ref reading);
+        };
+        using var http = Http();
+        var all = Enumerable.Range(0, 12).Select(_ => http.GetStringAsync(Log, Cancel)).ToList();
+        await TestKit.Until.TrueAsync("all are there, and as many as may are read",
+            () => Volatile.Read(ref _arrived) == all.Count && Volatile.Read(ref reading) >= 4, Cancel);
+
+        turn.Release(all.Count);
+
+        (await Task.WhenAll(all)).ShouldAllBe(log => log.EndsWith(" its last words\n", StringComparison.Ordinal));
+        most.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task Download_MoreSlowReadersThanThereIsMemoryFor_AreTurnedAwayAndTheRoomComesBack()
+    {
+        await using var jobs = await JobsAsync();
+        _clouds.Log = Long;
+        using var http = Http();
+        var slow = new List<HttpResponseMessage>();
+        HttpResponseMessage one;
+        while ((one = await http.GetAsync(Log, HttpCompletionOption.ResponseHeadersRead, Cancel)).IsSuccessStatusCode && slow.Count < 40) slow.Add(one);
+        (slow.Count, one.StatusCode).ShouldBe((32, HttpStatusCode.ServiceUnavailable));
+
+        foreach (var reader in slow) reader.Dispose();
+        await TestKit.Until.TrueAsync("there is room again", async () =>
+        {
+            using var again = await http.GetAsync(Log, HttpCompletionOption.ResponseHeadersRead, Cancel);
+            return again.IsSuccessStatusCode;
+        }, Cancel);
     }
 
     [Fact]
@@ -119,7 +206,7 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
         }, Cancel);
     }
 
-    private static readonly Uri Logs = new($"http://jobs/logs/{Guid.Empty}/notebook?follow=true");
+    private static readonly Uri Log = new($"http://jobs/logs/{Guid.Empty}/notebook"), Logs = new($"{Log}?follow=true");
 
     /// <summary>Directly to the socket, as the web process does.</summary>
     private HttpClient Http() => new(new SocketsHttpHandler

@@ -303,6 +303,47 @@ public sealed class SweepTests
         left[^1].ShouldBeEmpty();
     }
 
+    /// <summary>Storage may be away for hours and the sweep comes every half minute: as many failed jobs would hide the others.</summary>
+    [Fact]
+    public async Task Orphans_StorageUnavailable_WaitWithoutAFault_AndGoWhenItIsBack()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var clouds = Clouds();
+        await using var jobs = site.Process(clouds, Lease);
+        var unknown = TestSite.NewId();
+        await LandAsync(clouds, site, unknown);
+        clouds.StorageIsUnavailable = true;
+
+        for (var i = 0; i < 3; i++) await jobs.Get<Jobs.Sweeps.Sweeps>().OrphansAsync(Cancel);
+
+        clouds.LeftOf(unknown).ShouldBe("nodes mount rule network", "without storage nobody knows what is in use");
+        clouds.StorageIsUnavailable = false;
+        for (var i = 0; i < 3; i++) await jobs.Get<Jobs.Sweeps.Sweeps>().OrphansAsync(Cancel);
+        clouds.LeftOf(unknown).ShouldBeEmpty();
+        clouds.Broken.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Orphans_StorageGoesAwayInTheMiddle_NodesOfEachGoAndTheRestWaits()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var away = true;
+        var clouds = new ScriptedClouds((what, _) => away && what is ("unmount" or "deny") ? Mood.Unavailable : Mood.Well);
+        await using var jobs = site.Process(clouds, Lease);
+        Guid[] unknown = [TestSite.NewId(), TestSite.NewId()];
+        foreach (var id in unknown) await LandAsync(clouds, site, id);
+
+        for (var i = 0; i < 3; i++) await jobs.Get<Jobs.Sweeps.Sweeps>().OrphansAsync(Cancel);
+
+        unknown.Select(clouds.LeftOf).ShouldBe(["mount rule network", "mount rule network"]);
+        away = false;
+        for (var i = 0; i < 3; i++) await jobs.Get<Jobs.Sweeps.Sweeps>().OrphansAsync(Cancel);
+        unknown.Select(clouds.LeftOf).ShouldBe(["", ""]);
+        clouds.Broken.ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task Schedule_AtStart_IsExactlyTheseAndForgetsOthers()
     {

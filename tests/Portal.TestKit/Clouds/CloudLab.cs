@@ -21,7 +21,7 @@ public sealed class CloudLab : IAsyncDisposable
     private readonly ServiceProvider _services;
     private readonly bool _ownsStorage;
 
-    private CloudLab(string id, IReadOnlyDictionary<string, string?> settings)
+    private CloudLab(string id, IReadOnlyDictionary<string, string?> settings, TimeProvider clock)
     {
         Id = id;
         Settings = settings;
@@ -29,7 +29,7 @@ public sealed class CloudLab : IAsyncDisposable
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
         _services = new ServiceCollection()
             .AddSingleton<IConfiguration>(configuration)
-            .AddSingleton(TimeProvider.System)
+            .AddSingleton(clock)
             .AddLogging(l => l.SetMinimumLevel(LogLevel.Warning))
             .AddDockerCloud(configuration).AddLocalStorage(configuration).AddImages(configuration).BuildServiceProvider();
     }
@@ -78,7 +78,10 @@ public sealed class CloudLab : IAsyncDisposable
 
     /// <summary>A separate installation.</summary>
     /// <param name="change">Settings that differ.</param>
-    public static CloudLab Open(params (string Key, string? Value)[] change)
+    public static CloudLab Open(params (string Key, string? Value)[] change) => OpenAt(TimeProvider.System, change);
+
+    /// <summary>The same by another clock.</summary>
+    public static CloudLab OpenAt(TimeProvider clock, params (string Key, string? Value)[] change)
     {
         var id = NewId();
         var run = $"/run/portal-test-{id}";
@@ -100,7 +103,7 @@ public sealed class CloudLab : IAsyncDisposable
             settings[key] = value;
         }
 
-        var lab = new CloudLab(id, settings);
+        var lab = new CloudLab(id, settings, clock);
         Directory.CreateDirectory(run);
         if (lab._ownsStorage)
         {

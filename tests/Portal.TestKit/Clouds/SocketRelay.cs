@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Sockets;
 
 namespace Portal.TestKit.Clouds;
 
-/// <summary>A Unix socket that relays everything to another, until it is cut: a container engine
+/// <summary>A Unix socket or TCP address that relays everything to a Unix socket, until it is cut: a container engine
 /// or database becomes unavailable for one installation only.</summary>
 public sealed class SocketRelay : IAsyncDisposable
 {
@@ -11,6 +12,7 @@ public sealed class SocketRelay : IAsyncDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("portal-test-relay").FullName;
     private readonly ConcurrentDictionary<Socket, byte> _open = new();
     private readonly CancellationTokenSource _end = new();
+    private IPEndPoint? _tcp;
     private Socket? _listener;
     private long _budget = long.MaxValue, _calls;
 
@@ -21,10 +23,21 @@ public sealed class SocketRelay : IAsyncDisposable
 
     public string Path { get; }
 
+    /// <summary>Of a relay under a TCP address.</summary>
+    public int Port => _tcp?.Port ?? throw new InvalidOperationException("This relay has no TCP address.");
+
     /// <param name="name">Name of the socket's file: clients of a database know only the folder and compute the name.</param>
     public static SocketRelay Start(string target, string name = "engine.sock")
     {
         var relay = new SocketRelay(target, name);
+        relay.Restore();
+        return relay;
+    }
+
+    /// <summary>The same on a free port of 127.0.0.1, which stays the same over cuts.</summary>
+    public static SocketRelay StartTcp(string target)
+    {
+        var relay = new SocketRelay(target, "none") { _tcp = new(IPAddress.Loopback, 0) };
         relay.Restore();
         return relay;
     }
@@ -55,8 +68,20 @@ public sealed class SocketRelay : IAsyncDisposable
         }
 
         File.Delete(Path);
-        var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        listener.Bind(new UnixDomainSocketEndPoint(Path));
+        Socket listener;
+        if (_tcp is null)
+        {
+            listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            listener.Bind(new UnixDomainSocketEndPoint(Path));
+        }
+        else
+        {
+            listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            listener.Bind(_tcp);
+            _tcp = (IPEndPoint)listener.LocalEndPoint!;
+        }
+
         listener.Listen(64);
         _listener = listener;
         _ = AcceptAsync(listener);

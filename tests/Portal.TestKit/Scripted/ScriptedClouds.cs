@@ -70,6 +70,9 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Clusters do not respond, storage does.</summary>
     public bool ContainerEngineIsUnavailable { get; set; }
 
+    /// <summary>Storage does not respond, clusters do.</summary>
+    public bool StorageIsUnavailable { get; set; }
+
     /// <summary>Address blocks that something else on the host uses.</summary>
     public Func<string, bool> Foreign { get; set; } = _ => false;
 
@@ -183,7 +186,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             : Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
 
     Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) =>
-        IsUnavailable
+        IsUnavailable || StorageIsUnavailable
             ? Task.FromException<StorageReport>(Fault(CloudFault.Unavailable, "away"))
             : Task.FromResult(new StorageReport("scripted", true, 1L << 50, FreeBytes));
 
@@ -313,10 +316,17 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>Output of nodes.</summary>
     public IReadOnlyList<string> Log { get; set; } = ["2026-11-26T10:00:00.000000000Z its last words"];
 
+    /// <summary>What a log that is not followed waits for before it ends.</summary>
+    public Func<Task> LogEnd { get; set; } = () => Task.CompletedTask;
+
     public async IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
     {
         foreach (var line in Log.TakeLast(tail ?? int.MaxValue)) yield return line;
-        if (!follow) yield break;
+        if (!follow)
+        {
+            await LogEnd().WaitAsync(cancel);
+            yield break;
+        }
         // A node that keeps running may write more.
         var never = new TaskCompletionSource();
         await using var end = cancel.Register(() => never.TrySetCanceled(cancel));
@@ -351,14 +361,14 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     {
         foreach (var site in _sites.Values) Deny(site);
         return [.. _sites.Values.SelectMany(s => s.Access)];
-    });
+    }, StorageIsUnavailable);
 
     public Task<IReadOnlyList<ShareAccess>> AccessAsync(Guid workspace, CancellationToken cancel) => AnswerAsync<IReadOnlyList<ShareAccess>>(() =>
     {
         if (!_sites.TryGetValue(workspace, out var s)) return [];
         Deny(s);
         return [.. s.Access];
-    });
+    }, StorageIsUnavailable);
 
     /// <summary>Denying goes on with every look.</summary>
     private static void Deny(Site s)
@@ -397,15 +407,15 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
 
     public Task EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel) => folder is FolderRef.Scratch scratch
         ? ChangeAsync("ensure scratch", scratch.Workspace, s => s.Scratch = s.Scratch.Add(scratch), cancel)
-        : IsUnavailable
+        : IsUnavailable || StorageIsUnavailable
         ? Task.FromException(Fault(CloudFault.Unavailable, "away"))
         : Task.CompletedTask;
 
     public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(CancellationToken cancel) =>
-        AnswerAsync<IReadOnlyList<FolderRef.Scratch>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)]);
+        AnswerAsync<IReadOnlyList<FolderRef.Scratch>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)], StorageIsUnavailable);
 
     public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(Guid workspace, CancellationToken cancel) =>
-        AnswerAsync<IReadOnlyList<FolderRef.Scratch>>(() => _sites.TryGetValue(workspace, out var s) ? [.. s.Scratch] : []);
+        AnswerAsync<IReadOnlyList<FolderRef.Scratch>>(() => _sites.TryGetValue(workspace, out var s) ? [.. s.Scratch] : [], StorageIsUnavailable);
 
     public Task RemoveScratchAsync(FolderRef.Scratch folder, CancellationToken cancel) => ChangeAsync("remove scratch", folder.Workspace, s =>
     {
@@ -415,12 +425,12 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         s.Scratch = s.Scratch.Remove(folder);
     }, cancel);
 
-    public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => AnswerAsync(() => Folders);
+    public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => AnswerAsync(() => Folders, StorageIsUnavailable);
     public Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel) => Task.FromResult(Proof(order));
 
-    private Task<T> AnswerAsync<T>(Func<T> read)
+    private Task<T> AnswerAsync<T>(Func<T> read, bool unavailable = false)
     {
-        if (IsUnavailable) return Task.FromException<T>(Fault(CloudFault.Unavailable, "away"));
+        if (IsUnavailable || unavailable) return Task.FromException<T>(Fault(CloudFault.Unavailable, "away"));
         lock (_gate) return Task.FromResult(read());
     }
 
@@ -433,7 +443,8 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     private Task<T> ChangeAsync<T>(string what, Guid workspace, Func<Site, Mood, T> change, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        var now = IsUnavailable ? Mood.Unavailable : mood(what, workspace);
+        var ofStorage = what is not ("ensure" or "remove nodes" or "remove some nodes" or "remove network");
+        var now = IsUnavailable || (ofStorage && StorageIsUnavailable) ? Mood.Unavailable : mood(what, workspace);
         T Do()
         {
             lock (_gate)

@@ -198,8 +198,9 @@ public sealed class ArchiveFetcher(ImagesOptions options, PackageSources sources
                 }
             }
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
+            File.Delete(path); // the next try fetches it again
             throw PackageFaults.Make(CloudFault.Refused, $"{Path.GetFileName(path)} from a package index cannot be unpacked: {e.Message}",
                 "Check what the server named in pip.conf or settings.xml returns for it.");
         }
