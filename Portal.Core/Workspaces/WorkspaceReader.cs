@@ -30,7 +30,9 @@ internal static class WorkspaceReader
         var resized = runs.Values.Where(r => r.Kind is RunKind.Resize && r.Phase.IsFinished()).Select(r => r.WorkspaceId).ToList();
         var lifecycle = resized.Count == 0 ? new Dictionary<Guid, Run>() : await db.LifecycleRunsAsync(resized, cancel);
         var runIds = runs.Values.Select(r => r.Id).ToList();
-        var steps = (await db.RunSteps.AsNoTracking().Where(s => runIds.Contains(s.RunId)).ToListAsync(cancel)).Where(s => s.Key != StepKey.Unknown).ToLookup(s => s.RunId);
+        var steps = (await db.RunSteps.AsNoTracking().Where(s => runIds.Contains(s.RunId)).ToListAsync(cancel))
+            .Where(s => s.Key != StepKey.Unknown)
+            .ToLookup(s => s.RunId);
         var nodes = (await db.Nodes.AsNoTracking().Where(n => ids.Contains(n.WorkspaceId)).OrderBy(n => n.Name).ToListAsync(cancel))
             .ToLookup(n => n.WorkspaceId);
         var log = withLog ? await LogAsync(db, ids, cancel) : null;

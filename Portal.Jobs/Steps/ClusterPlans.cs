@@ -75,7 +75,8 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
         var folders = new List<FolderPlan>();
         if (node.Role.Files) folders.Add(new(sources[facts.WorkFolder], WorkFolder, ReadOnly: false));
         if (facts.ScratchOf(node) is { } scratch) folders.Add(new(sources[scratch], ScratchFolder, ReadOnly: false));
-        if (node.Role.Token is not null && store.Examples(facts.Version) is { } examples) folders.Add(new(new MountSource.HostPath(examples), ExamplesFolder, ReadOnly: true));
+        if (node.Role.Token is not null && store.Examples(facts.Version) is { } examples)
+            folders.Add(new(new MountSource.HostPath(examples), ExamplesFolder, ReadOnly: true));
         return folders;
     }
 

@@ -80,7 +80,8 @@ internal static class DeadNodes
             if (seen.FirstOrDefault(n => n.Name == wanted.Name) is not { } node)
                 return new($"The node {wanted.Name} is gone.", "Try again; if it happens again, contact the operator.");
             if (node.State == NodeState.Broken)
-                return new($"The node {wanted.Name} could not be made: {node.Reason ?? "its cloud gives no reason."}", "Try again; if it happens again, tell the operator.");
+                return new($"The node {wanted.Name} could not be created: {node.Reason ?? "its cloud gives no reason."}",
+                    "Try again; if it happens again, tell the operator.");
             if (node.State == NodeState.Exited) return await DiedAsync(clusters, now.Id, node, wanted.Role.Files, cancel);
         }
         return null;

@@ -37,6 +37,7 @@ public sealed class ReadingTests
         ["Portal.Jobs.Clouds.Docker.NodeLogs"] = "hands the engine's stream to it, or follows a log line by line, each bounded",
         ["Portal.Jobs.Clouds.Docker.NodeCommand"] = "hands the engine's stream to it",
         ["Portal.Jobs.Clouds.Docker.ContainerEngine"] = "the engine's own answers, 4 MiB at most",
+        ["Portal.Jobs.Clouds.Docker.ContainerEngine/Refusals"] = "the engine's refusals, 1 MiB at most",
         ["Portal.Jobs.Clouds.Docker.DockerEvents"] = "the engine's own events",
         ["Portal.Jobs.Clouds.Docker.Images.Fetch.ArchiveFetcher"] = "files that pip and Maven fetched, within their limit of disk",
         ["Portal.Jobs.Clouds.Docker.Images.Fetch.ClientRun"] = "what pip and Maven write, piece by piece, cut into bounded lines",

@@ -204,9 +204,9 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
             Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Uid = 0 }] }, Cancel))).Fault.ShouldBe(CloudFault.Refused);
         (await Should.ThrowAsync<CloudException>(() =>
             Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Image = "portal/python:dev" }] }, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        var dotted = new FolderPlan(new MountSource.HostPath("/tmp/../etc"), "/mnt", false);
         (await Should.ThrowAsync<CloudException>(() =>
-            Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Folders = [new FolderPlan(new MountSource.HostPath("/tmp/../etc"), "/mnt", false)] }] },
-                Cancel))).Fault.ShouldBe(CloudFault.Refused);
+            Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Folders = [dotted] }] }, Cancel))).Fault.ShouldBe(CloudFault.Refused);
         var export = new FolderPlan(new MountSource.Export("10.0.0.9:/share", "folder"), "/mnt", false);
         (await Should.ThrowAsync<CloudException>(() =>
             Lab.Clusters.EnsureAsync(plan with { Nodes = [plan.Nodes[0] with { Folders = [export] }] }, Cancel))).Fault.ShouldBe(CloudFault.Refused);

@@ -91,7 +91,7 @@ public sealed class InterruptedFetchTests : IAsyncLifetime
             await Until.TrueAsync("half of a file has been sent", () =>
             {
                 jobs.MustRun();
-                return Index.HeldAsked.IsCompleted;
+                return Index.HeldRequested.IsCompleted;
             }, Cancel, TimeSpan.FromMinutes(1));
         }
         finally
@@ -112,8 +112,8 @@ public sealed class InterruptedFetchTests : IAsyncLifetime
         });
 
         stays.ShouldBe(false, "what the killed process had begun is removed before anything else is fetched");
-        Index.Asked.Keys.ShouldNotContain($"packages/my-wheel/{Wheel}", "what was complete before is not fetched again");
-        Index.Asked[$"packages/thing/{Source}"].ShouldBe(2);
+        Index.Requests.Keys.ShouldNotContain($"packages/my-wheel/{Wheel}", "what was complete before is not fetched again");
+        Index.Requests[$"packages/thing/{Source}"].ShouldBe(2);
         LeftOver().ShouldBeEmpty();
     }
 
@@ -164,7 +164,7 @@ public sealed class InterruptedFetchTests : IAsyncLifetime
         clock.Advance(PackageSources.First);
         await Until.TrueAsync("it can be tried again", () => MayBeMadeAsync(lab), Cancel, TimeSpan.FromMinutes(1));
         await EnsureAsync(lab);
-        Index.Asked.Keys.ShouldNotContain(k => k.StartsWith("packages/", StringComparison.Ordinal), "what was fetched before serves");
+        Index.Requests.Keys.ShouldNotContain(k => k.StartsWith("packages/", StringComparison.Ordinal), "what was fetched before serves");
         LeftOver().ShouldBeEmpty();
     }
 
@@ -202,7 +202,7 @@ public sealed class InterruptedFetchTests : IAsyncLifetime
     {
         try
         {
-            return (await lab.Get<ImageBuilder>().LookAsync("mine", Cancel)).Asking is null;
+            return (await lab.Get<ImageBuilder>().LookAsync("mine", Cancel)).PackageCheck is null;
         }
         catch (CloudException)
         {

@@ -120,13 +120,15 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         var place = Path.Combine(Lab.Folder, classId.ToString("n"), personId.ToString("n"));
         File.CreateSymbolicLink(place, "/etc");
 
-        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(new FolderRef.Work(classId, personId), Uid, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
-        (await Should.ThrowAsync<CloudException>(() => Lab.Shares.AllowAsync(new ShareAccess(CloudLab.New(), 1, new FolderRef.Work(classId, personId)), Cancel))).Fault.ShouldBe(
-            CloudFault.Missing);
+        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(new FolderRef.Work(classId, personId), Uid, 1 << 20, Cancel)))
+            .Fault.ShouldBe(CloudFault.Refused);
+        var access = new ShareAccess(CloudLab.New(), 1, new FolderRef.Work(classId, personId));
+        (await Should.ThrowAsync<CloudException>(() => Lab.Shares.AllowAsync(access, Cancel))).Fault.ShouldBe(CloudFault.Missing);
         (await StatAsync("/etc")).ShouldStartWith("0 0 755");
         File.Delete(place);
         Directory.CreateDirectory(place);
-        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(new FolderRef.Work(classId, personId), Uid, 1 << 20, Cancel))).Fault.ShouldBe(CloudFault.Refused);
+        (await Should.ThrowAsync<CloudException>(() => Lab.Filesets.EnsureAsync(new FolderRef.Work(classId, personId), Uid, 1 << 20, Cancel)))
+            .Fault.ShouldBe(CloudFault.Refused);
         Directory.Delete(place);
     }
 

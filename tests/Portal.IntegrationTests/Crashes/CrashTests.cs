@@ -260,8 +260,10 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
             c.Nodes.Select(n => (n.Name, n.Generation))
                 .ShouldBe([("notebook", workspaces.Single(w => w.Id == c.Workspace).Generation)], ignoreOrder: true, "one node, of this generation");
         var folders = ready.SelectMany(w => (string?[])[null, "notebook"], (w, scratch) => (w.Id, w.Generation, scratch)); // the work folder, and scratch
-        (await It.Lab.Shares.AccessAsync(Cancel)).Select(a => (a.Workspace, a.Generation, (a.Folder as FolderRef.Scratch)?.Node)).ShouldBe(folders, ignoreOrder: true, "mounts and rules");
-        (await It.Lab.UsageAsync(Cancel)).Count(u => u.Folder is FolderRef.Work).ShouldBeLessThanOrEqualTo(await db.WorkFolders.CountAsync(Cancel), "subvolumes");
+        (await It.Lab.Shares.AccessAsync(Cancel)).Select(a => (a.Workspace, a.Generation, (a.Folder as FolderRef.Scratch)?.Node))
+            .ShouldBe(folders, ignoreOrder: true, "mounts and rules");
+        (await It.Lab.UsageAsync(Cancel)).Count(u => u.Folder is FolderRef.Work)
+            .ShouldBeLessThanOrEqualTo(await db.WorkFolders.CountAsync(Cancel), "subvolumes");
         (await db.Subnets.Where(s => s.ReleasedAt == null).Select(s => s.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "addresses");
         (await db.CapacityClaims.Where(c => c.EndedAt == null).Select(c => c.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "room");
         (await db.Reservations.Where(r => r.EndedAt == null && r.Kind == ReservationKind.Compute).Select(r => r.WorkspaceId!.Value).ToListAsync(Cancel))

@@ -144,9 +144,12 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     public (string[] Folders, string[] Trusted) ScratchOf(Guid workspace)
     {
         lock (_gate) return _sites.TryGetValue(workspace, out var s)
-            ? ([.. s.Scratch.Select(f => f.Node).Order(StringComparer.Ordinal)], [.. s.Access.Select(a => a.Folder).OfType<FolderRef.Scratch>().Select(f => f.Node).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)])
+            ? (Names(s.Scratch), Names(s.Access.Select(a => a.Folder).OfType<FolderRef.Scratch>()))
             : ([], []);
     }
+
+    private static string[] Names(IEnumerable<FolderRef.Scratch> folders) =>
+        [.. folders.Select(f => f.Node).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
 
     /// <summary>A node exits on its own, or is removed from outside.</summary>
     public void Kill(Guid workspace, string node, int? exitCode = 137, bool outOfMemory = false)
@@ -354,7 +357,8 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
         if (rule.State is RuleState.Allowing) return new AccessAnswer.Asked("The storage is granting access.");
         if (rule.State is RuleState.Error) return new AccessAnswer.Failed("The storage could not grant access.", "Try again.");
         s.Mounts = s.Mounts.Add(access);
-        return new AccessAnswer.Active(new MountSource.HostPath($"/mounts/{access.Workspace:n}-{access.Generation}-{(access.Folder as FolderRef.Scratch)?.Node}"));
+        var node = (access.Folder as FolderRef.Scratch)?.Node;
+        return new AccessAnswer.Active(new MountSource.HostPath($"/mounts/{access.Workspace:n}-{access.Generation}-{node}"));
     }, cancel);
 
     public Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel) => AnswerAsync<IReadOnlyList<ShareAccess>>(() =>

@@ -100,7 +100,8 @@ public sealed class CloudTextTests
         Hash(node with { Environment = new Dictionary<string, string> { ["B"] = "2", ["A"] = "1" } }).ShouldBe(Hash(node));
         NodePlan[] others = [node with { MemoryMib = 513 }, node with { Vcpus = 2 }, node with { Pids = 99 }, node with { Uid = 300_001 },
             node with { Command = ["ru", "n"] }, node with { Image = "sha256:" + new string('b', 64) },
-            node with { Folders = [new FolderPlan(new MountSource.HostPath("/a"), "/b", true)] }, node with { Environment = new Dictionary<string, string> { ["A"] = "1" } },
+            node with { Folders = [new FolderPlan(new MountSource.HostPath("/a"), "/b", true)] },
+            node with { Environment = new Dictionary<string, string> { ["A"] = "1" } },
             node with { Secrets = new Dictionary<string, string>() }, node with { Role = "worker" }];
         others.Select(n => Hash(n))
             .Append(Hash(node, plan with { Generation = 2 }))
