@@ -78,7 +78,7 @@ public sealed class Accessibility(Site site)
         await page.WaitForStatusAsync("Ready");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
 
-        await CheckOpenAppAsync(visit, page.Slug);
+        await CheckAppPageAsync(visit, $"/workspaces/{page.Slug}/open/lab", "open-app");
 
         await PressAsync(visit, page.Action("Stop"));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
@@ -86,6 +86,7 @@ public sealed class Accessibility(Site site)
         await PressAsync(visit, visit.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Stop by-ear, keep files" }));
         await HearsAsync(visit, "by-ear is stopped.");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
+        await CheckAppPageAsync(visit, $"http://lab--{page.Slug}.apps.localhost:{site.Address.Port}/lab", "app-stopped");
 
         await PressAsync(visit, page.Action("Start with changes…"));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
@@ -117,14 +118,14 @@ public sealed class Accessibility(Site site)
         visit.Complaints.ShouldBeEmpty();
     }
 
-    /// <summary>The page that a link to an app shows, in another tab.</summary>
-    private async Task CheckOpenAppAsync(Visit visit, string slug)
+    /// <summary>A page outside of the site, in another tab.</summary>
+    private async Task CheckAppPageAsync(Visit visit, string address, string picture)
     {
         var tab = await visit.Context.NewPageAsync();
-        var opening = new Visit(site.Address, visit.Context, tab);
-        await opening.GoAsync($"/workspaces/{slug}/open/lab");
+        var other = new Visit(site.Address, visit.Context, tab);
+        await other.GoAsync(address);
         await Expect(tab.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
-        await PageChecks.CheckEverywhereAsync(opening, "open-app");
+        await PageChecks.CheckEverywhereAsync(other, picture);
         await tab.CloseAsync();
     }
 
