@@ -64,6 +64,30 @@ public static class Machine
         code.ShouldBe(0, words);
     }
 
+    /// <summary>Takes the database away until the returned value is disposed of: its socket has another name, and every connection is ended.</summary>
+    public static IDisposable WithoutDatabase()
+    {
+        var away = new AwayDatabase($"{Run}/pg/.s.PGSQL.5432", $"{Run}/pg/.s.PGSQL.5499");
+        var (code, words) = Try("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", $"{Run}/pg", "-p", "5499", "-U", "postgres", "-d", "postgres",
+            "-c", "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'portal'");
+        if (code == 0) return away;
+        away.Dispose();
+        throw new InvalidOperationException(words);
+    }
+
+    private sealed class AwayDatabase : IDisposable
+    {
+        private readonly string _socket, _elsewhere;
+
+        public AwayDatabase(string socket, string elsewhere)
+        {
+            (_socket, _elsewhere) = (socket, elsewhere);
+            File.Move(_socket, _elsewhere);
+        }
+
+        public void Dispose() => File.Move(_elsewhere, _socket);
+    }
+
     /// <summary>The file exists and root can read it; the web account cannot.</summary>
     public static void ShouldBeClosedToTheWeb(string file)
     {

@@ -8,9 +8,9 @@ left() {
   echo $((have < 60 ? 60 : have < $1 ? have : $1))
 }
 
-prepare_build() { # 160
+prepare_build() { # 300
   step "restoring and building"
-  timeout 40 dotnet restore --locked-mode -v quiet && timeout 120 dotnet build --no-restore -warnaserror -v quiet -nologo
+  timeout 60 dotnet restore --locked-mode -v quiet && timeout 240 dotnet build --no-restore -warnaserror -v quiet -nologo
 }
 
 lane_format() {
