@@ -15,12 +15,12 @@ prepare_build() { # 300
 
 lane_format() {
   local began=$SECONDS code=0
-  timeout 110 dotnet format --no-restore --verify-no-changes >&2 || code=$?
+  timeout 200 dotnet format --no-restore --verify-no-changes >&2 || code=$?
   write_trx format "dotnet format" "$code" $((SECONDS - began))
   return $code
 }
 
-lane_unit() { run_project unit 30 tests/Portal.Tests --filter-not-trait Lane=long; }
+lane_unit() { run_project unit 90 tests/Portal.Tests --filter-not-trait Lane=long; }
 
 lane_integration() {
   get_packages tests fetch browser || true
