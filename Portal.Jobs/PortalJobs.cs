@@ -32,6 +32,7 @@ public static class PortalJobsServices
             .AddSingleton<Generations>()
             .AddSingleton<ReleaseRows>()
             .AddSingleton<OrderChecks>()
+            .AddSingleton<StepClock>()
             .AddSingleton<Release>()
             .AddSingleton<LeavingWorkers>();
         services.AddSteps();

@@ -82,11 +82,10 @@ public abstract record EnsureAnswer
 }
 
 /// <summary>How long things may take in a cloud: seconds on a container engine, minutes where servers boot.</summary>
-/// <param name="Call">Maximum for one call, after which it is given up by its caller.</param>
 /// <param name="Settled">How long after a release anything still seen of a workspace counts as an orphan: longer than any call may be delayed.</param>
 /// <param name="Make">Maximum for access rules to become active, and for nodes to be made.</param>
 /// <param name="Prove">Maximum from a node's start to a kernel that computes.</param>
-public sealed record CloudTimes(TimeSpan Call, TimeSpan Settled, TimeSpan Make, TimeSpan Prove);
+public sealed record CloudTimes(TimeSpan Settled, TimeSpan Make, TimeSpan Prove);
 
 /// <summary>Description of a cloud for the Operations page.</summary>
 /// <param name="Summary">One line: kind, version, size.</param>

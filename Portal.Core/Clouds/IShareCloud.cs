@@ -18,7 +18,10 @@ public interface IShareCloud
     /// </summary>
     Task<AccessAnswer> AllowAsync(ShareAccess access, CancellationToken cancel);
 
-    /// <summary>Everything that still gives this workspace access, rules that are being denied and mounts included.</summary>
+    /// <summary>
+    /// Every rule that exists for this workspace, whatever its state: asked, active, in error or being denied. A mount exists only together with
+    /// its rule. All releases depend on this list: what it leaves out is never revoked.
+    /// </summary>
     Task<IReadOnlyList<ShareAccess>> AccessAsync(Guid workspace, CancellationToken cancel);
 
     /// <summary>The same for all workspaces of this installation; for sweeps.</summary>

@@ -4,8 +4,8 @@ using Portal.Jobs.Steps;
 namespace Portal.Jobs.Plans;
 
 /// <summary>
-/// The steps that <see cref="PlanSteps"/> names. Which steps a Launch, Start, Stop or Delete has, and in which order storage is
-/// released, is defined in that one table; this maps each name to its code.
+/// The steps that <see cref="PlanSteps"/> names. Which steps each kind of run has is defined in that one table; this maps each name to its code.
+/// <see cref="Release"/> knows in which order storage is released.
 /// </summary>
 public sealed class Plan(IEnumerable<IStep> steps)
 {

@@ -80,7 +80,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
                 case RequestedRunDecision.Record:
                     await runs.EndAsync(run, RunTrigger.Cancel, mine.Token);
                     return $"ended for {run.RequestedRun}";
-                case RequestedRunDecision.TakeBack when !run.Releasing && (run.DoneStep is null || new StepContext(run, known).Grows):
+                case RequestedRunDecision.TakeBack when !run.Releasing && CanBeTakenBack(run, known):
                     mine.Run = await runs.BeginTakeBackAsync(run, mine.Token);
                     continue;
                 case not null:
@@ -98,10 +98,10 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
                     break;
                 case StepAnswer.LookAgainIn wait when wait.Time <= InHand:
                     await Task.Delay(wait.Time, clock, mine.Token);
-                    mine.Run = await runs.LookAsync(run, mine.Token);
+                    mine.Run = await runs.LookAsync(run, mine.Token) with { Attempts = 0 };
                     break;
                 case StepAnswer.LookAgainIn wait:
-                    await WaitAsync(run, wait.Time, run.Attempts, wait.Why, mine.Token);
+                    await WaitAsync(run, wait.Time, 0, wait.Why, mine.Token); // a fault counts only against those right before it
                     return $"checks again in {wait.Time.TotalSeconds:0.##} s";
                 case StepAnswer.Fail fail:
                     mine.Run = await runs.BeginReleaseAsync(run, fail.Cause, fail.Remedy, mine.Token);
@@ -110,6 +110,10 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
             }
         }
     }
+
+    /// <summary>Before it began, or while it adds workers and the larger number is not stored yet.</summary>
+    private static bool CanBeTakenBack(HeldRun run, RunFacts known) =>
+        run.DoneStep is null || (run.DoneStep is not StepKey.KeepWorkers && new StepContext(run, known).Grows);
 
     private async Task<string> EndAsync(HeldRuns.Held mine)
     {

@@ -65,7 +65,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = clock_timestamp() from r where s.run_id = r.id and s.key = $4),
              told as (insert into portal.log_lines (workspace_id, run_id, severity, text) select workspace_id, id, 'Info', $5 from r),
-             begun as ({Begin})
+             begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString(), StepMessages.Done(run.Next!.Value))
             ?? throw new LeaseLostException(run.Id);
@@ -75,7 +75,7 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         with r as (update portal.runs set done_step = $4, attempts = 0, message = null, lease_until = clock_timestamp() + $1
                    where id = $2 and version = $3 and phase = 'Active' returning *),
              ended as (update portal.run_steps s set ended_at = s.began_at from r where s.run_id = r.id and s.key = $4),
-             begun as ({Begin})
+             begun as ({BeginAgain})
         select {Back} from r join portal.workspaces w on w.id = r.workspace_id
         """, cancel, options.Lease, run.Id, run.Version, run.Next!.Value.ToString()) ?? throw new LeaseLostException(run.Id);
 
@@ -206,7 +206,10 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
         on conflict do nothing
         """;
 
-    /// <summary>The same for the first release step: the forward part may have had the same step, and its time does not count.</summary>
+    /// <summary>
+    /// The same where a step begins for certain: the plan may have had it before, in its forward part or before it began again, and that time
+    /// does not count.
+    /// </summary>
     private static readonly string BeginAgain =
         Begin.Replace("on conflict do nothing", "on conflict (run_id, key) do update set began_at = excluded.began_at, ended_at = null",
             StringComparison.Ordinal);

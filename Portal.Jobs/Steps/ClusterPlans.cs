@@ -5,12 +5,23 @@ using Portal.Core.Clouds;
 using Portal.Core.Policy;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Catalog;
+using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
 /// <summary>Access to the folders of a workspace's nodes.</summary>
 /// <param name="Missing">The answer for a folder that is not accessible; null if all are.</param>
-public sealed record FolderAccess(IReadOnlyDictionary<FolderRef, MountSource> Sources, AccessAnswer? Missing);
+public sealed record FolderAccess(IReadOnlyDictionary<FolderRef, MountSource> Sources, AccessAnswer? Missing)
+{
+    /// <summary>What a step does while a folder is not accessible; null if all are.</summary>
+    public async Task<StepAnswer?> WaitAsync(HeldRun run, StepClock clock, CloudTimes times, CancellationToken cancel) => Missing switch
+    {
+        null => null,
+        AccessAnswer.Failed failed => new StepAnswer.Fail(failed.Cause, failed.Remedy),
+        AccessAnswer.Asked asked => await clock.WaitAtMostAsync(run, asked.Why, lookAgainIn: null, times.Make, cancel),
+        _ => throw new InvalidOperationException("A folder that is not accessible must say why."),
+    };
+}
 
 /// <summary>Turns a template, a size and a number of workers into the plan for a cloud. Paths, uids, images and commands have no other source.</summary>
 public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateStore store)

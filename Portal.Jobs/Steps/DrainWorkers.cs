@@ -1,4 +1,3 @@
-using Npgsql;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Core.Foreign;
@@ -12,7 +11,7 @@ namespace Portal.Jobs.Steps;
 /// Asks the leaving workers to leave their compute engine, so that nothing they hold is lost, and waits as long as the template says.
 /// Nothing is removed here.
 /// </summary>
-public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingWorkers, RunStore runs, NpgsqlDataSource data, TimeProvider clock) : IStep
+public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingWorkers, RunStore runs, StepClock stepClock, TimeProvider clock) : IStep
 {
     private const int LongestLine = 200, Left = 0, NotYet = 75; // EX_TEMPFAIL of sysexits.h
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(2), OneCommand = TimeSpan.FromSeconds(20);
@@ -31,7 +30,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingW
             if (await WhyNotLeftAsync(kept, role, drain, node.Name, cancel) is { } why) stay.Add((node.Name, why));
         if (stay.Count == 0) return StepAnswer.IsDone;
         var names = string.Join(", ", stay.Select(s => s.Node));
-        if (await StepAge.OfAsync(data, context.Run, Key, cancel) < TimeSpan.FromMinutes(drain.Minutes))
+        if (await stepClock.AgeAsync(context.Run, cancel) < TimeSpan.FromMinutes(drain.Minutes))
             return new StepAnswer.LookAgainIn(Between, $"{names}: {stay[0].Why}");
         await runs.TellAsync(context.Run, LogLineSeverity.Warn,
             $"{names} did not leave within {drain.Minutes} minutes and will be stopped anyway: {stay[0].Why}", cancel);

@@ -35,7 +35,7 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
 
     /// <summary>
     /// Gives the current generation another block after something else on the host took the one it had: two installations choose from
-    /// one pool, and neither sees the other's choice before its network exists. Nothing was created in the block that is given up.
+    /// one pool, and neither sees the other's choice before its network exists. On a container engine nothing was created in the block that is given up.
     /// </summary>
     public async Task TakeOtherAddressesAsync(HeldRun run, CancellationToken cancel)
     {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Npgsql;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Core.Foreign;
@@ -10,7 +9,7 @@ using Portal.Jobs.Watch;
 namespace Portal.Jobs.Steps;
 
 /// <summary>Every node and app answers, and every worker has registered: the compute engine itself is asked, not the containers.</summary>
-public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, NpgsqlDataSource data,
+public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, StepClock stepClock,
     TimeProvider clock) : IStep
 {
     // During a launch the compute engine is asked often but the containers are rarely listed,
@@ -28,7 +27,7 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
         var nodes = cluster?.Nodes.Where(n => n.Generation == now.Generation).ToList() ?? [];
         if (await DeadNodes.FirstAsync(clusters, context.Facts, now, nodes, cancel) is { } dead) return dead;
         if (await MissingAsync(Questions(context.Facts, nodes), cancel) is not { } missing) return StepAnswer.IsDone;
-        var age = await StepAge.OfAsync(data, context.Run, Key, cancel);
+        var age = await stepClock.AgeAsync(context.Run, cancel);
         return age > clusters.Times.Prove
             ? new StepAnswer.Fail($"The compute engine was not ready within {clusters.Times.Prove.TotalMinutes:0} minutes: {missing}",
                 "Try again, or choose a larger size.")
@@ -81,7 +80,7 @@ internal static class DeadNodes
                 return new($"The node {wanted.Name} is gone.", "Try again; if it happens again, contact the operator.");
             if (node.State == NodeState.Broken)
                 return new($"The node {wanted.Name} could not be created: {node.Reason ?? "its cloud gives no reason."}",
-                    "Try again; if it happens again, tell the operator.");
+                    "Try again; if it happens again, contact the operator.");
             if (node.State == NodeState.Exited) return await DiedAsync(clusters, now.Id, node, wanted.Role.Files, cancel);
         }
         return null;

@@ -1,4 +1,3 @@
-using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Runs;
 using Portal.Jobs.Proofs;
@@ -7,7 +6,7 @@ using Portal.Jobs.Watch;
 namespace Portal.Jobs.Steps;
 
 /// <summary>The last step, and the only one that may say Ready: a kernel computes, through the public address.</summary>
-public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebookProof proof, RunFactsReader facts, NpgsqlDataSource data) : IStep
+public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebookProof proof, RunFactsReader facts, StepClock stepClock) : IStep
 {
     private static readonly TimeSpan WhileWebIsUnavailable = TimeSpan.FromSeconds(2);
     public StepKey Key => StepKey.ProveNotebook;
@@ -21,7 +20,7 @@ public sealed class ProveNotebook(IClusterCloud clusters, NodeRows rows, INotebo
         if (await DeadNodes.FirstAsync(clusters, context.Facts, now, nodes, cancel) is { } dead) return dead;
         if (context.Facts.Spec.Apps.FirstOrDefault(a => a.Kernels) is not { } app) return StepAnswer.IsDone;
         var outcome = await proof.ProveAsync(new(now.Id, now.Slug, now.PersonId, app, nodes.First(n => n.Name == app.Role).Address), cancel);
-        var age = await StepAge.OfAsync(data, context.Run, Key, cancel);
+        var age = await stepClock.AgeAsync(context.Run, cancel);
         return outcome switch
         {
             ProofOutcome.Proven => StepAnswer.IsDone,

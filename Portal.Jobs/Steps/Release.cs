@@ -48,7 +48,7 @@ public sealed class Release(IClusterCloud clusters, IShareCloud shares, IFileset
     private async Task<string?> MountsAsync(ReleaseScope scope, CancellationToken cancel)
     {
         foreach (var access in await AccessAsync(scope, cancel)) await shares.UnmountAsync(access, cancel);
-        return null; // a mount without its rule does not exist, and a rule is only denied after its mount is gone
+        return null; // a rule is denied only after its mount is gone, so what is left is seen there
     }
 
     private async Task<string?> AccessRulesAsync(ReleaseScope scope, CancellationToken cancel)

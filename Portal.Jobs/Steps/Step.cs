@@ -22,9 +22,6 @@ public abstract record StepAnswer
 
     public static readonly StepAnswer IsDone = new Done(), IsNothing = new Nothing();
 
-    /// <summary>Check again soon: something is in progress.</summary>
-    public static StepAnswer Soon(string why) => new LookAgainIn(TimeSpan.FromMilliseconds(400), why);
-
     /// <summary>Check again after a thirtieth of the time elapsed so far (50 ms to 2 s), so a start is
     /// noticed with at most that delay, however long it takes.</summary>
     /// <param name="age">Age of the step.</param>

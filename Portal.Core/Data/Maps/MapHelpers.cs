@@ -4,13 +4,8 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
-using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
-using Portal.Core.Runs;
 
 namespace Portal.Core.Data.Maps;
-
-/// <summary>Step names: one that only another version of the portal has reads as <see cref="StepKey.Unknown"/>, so that its rows can still be shown.</summary>
-internal sealed class StepNames() : ValueConverter<StepKey, string>(step => step.ToString(), name => PlanSteps.Parse(name));
 
 internal static class MapHelpers
 {

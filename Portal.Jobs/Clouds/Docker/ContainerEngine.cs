@@ -22,7 +22,7 @@ public sealed class ContainerEngine(string socket) : IDisposable
     private static readonly Version Oldest = new(1, 41), Newest = new(1, 44);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
 
-    /// <summary>Time limit of a raw call whose response is buffered.</summary>
+    /// <summary>Maximum size of the buffered response to a raw call, bytes.</summary>
     private const int LongestAnswer = 4 << 20;
     private readonly SemaphoreSlim _lanes = new(4), _waits = new(64), _connecting = new(1);
     private Line? _line;

@@ -10,9 +10,10 @@ public sealed class DockerClusters(
     NodeReadings readings, HostRanges ranges, DockerOptions options, TimeProvider time) : IClusterCloud
 {
     private const uint GraceSeconds = 10;
+    /// <summary>Maximum for one call that stops nodes.</summary>
     private static readonly TimeSpan Call = TimeSpan.FromSeconds(GraceSeconds + 50);
 
-    public CloudTimes Times { get; } = new(Call, Settled: Call + TimeSpan.FromSeconds(15), Make: TimeSpan.FromMinutes(3), options.ProofDeadline);
+    public CloudTimes Times { get; } = new(Settled: Call + TimeSpan.FromSeconds(15), Make: TimeSpan.FromMinutes(3), options.ProofDeadline);
 
     public Task<CloudReport> PrepareAsync(CancellationToken cancel) => probe.PrepareAsync(cancel);
 

@@ -60,6 +60,7 @@ public sealed class DockerOptionsCheck : IValidateOptions<DockerOptions>
         Wrong(options.SeccompBase.Length > 0 && !Path.IsPathFullyQualified(options.SeccompBase), nameof(options.SeccompBase), "must be a full path");
         Wrong(!Path.IsPathFullyQualified(options.Identities), nameof(options.Identities),
             "must be a full path (by default it is next to Clouds:LocalStorage:Mounts)");
+        Wrong(options.ProofDeadline <= TimeSpan.Zero, nameof(options.ProofDeadline), "must be longer than nothing (by default 00:03:00)");
         Wrong(!IPNetwork.TryParse(options.Pool, out var pool)
             || pool.PrefixLength is < 8 or > 24
             || pool.BaseAddress.AddressFamily != System.Net.Sockets.AddressFamily.InterNetwork,

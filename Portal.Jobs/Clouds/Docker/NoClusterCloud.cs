@@ -7,7 +7,7 @@ public sealed class NoClusterCloud : IClusterCloud
 {
     public Task<CloudReport> PrepareAsync(CancellationToken cancel) => Task.FromException<CloudReport>(Missing());
 
-    public CloudTimes Times { get; } = new(TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero);
+    public CloudTimes Times { get; } = new(TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero);
 
     public Task<EnsureAnswer> EnsureAsync(ClusterPlan plan, CancellationToken cancel) => Task.FromException<EnsureAnswer>(Missing());
 

@@ -170,7 +170,7 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
         return (owner, order.Id);
     }
 
-    /// <summary>State of the newest run.</summary>
+    /// <summary>Waits until the newest run has finished this step.</summary>
     private Task<TimeSpan> SavedAsync(Guid id, StepKey step) => Until.TrueAsync($"{step} is saved", async () =>
     {
         await using var db = it.Database.Open();

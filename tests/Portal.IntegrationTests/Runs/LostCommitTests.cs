@@ -43,4 +43,30 @@ public sealed class LostCommitTests
         clouds.NodesOf(order.Id).Select(n => n.Generation).ShouldBe([2]);
         (await site.Get<WorkspaceFeed>().LookAsync(order.Actor, order.Id, Cancel))!.Status.ShouldBe(WorkspaceStatus.Ready);
     }
+
+    /// <summary>It waited long for the web before; that is not time in which the notebook did not respond.</summary>
+    [Fact]
+    public async Task Launch_AStepIsBegunAgain_ItsTimeCountsFromThen()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var (unavailable, starting) = (true, 3);
+        var clouds = new ScriptedClouds((_, _) => Mood.Well)
+        {
+            Proof = _ => unavailable || starting-- > 0
+                ? new Jobs.Proofs.ProofOutcome.NotYet("It starts.", WebUnavailable: unavailable)
+                : new Jobs.Proofs.ProofOutcome.Proven(),
+        };
+        await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(10));
+        var order = site.Order(site.Students[0]);
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await Task.WhenAll(await jobs.ClaimAsync(Cancel));
+
+        await database.ExecuteAsync($"update portal.run_steps set began_at = began_at - interval '1 hour', ended_at = ended_at - interval '1 hour'", Cancel);
+        await database.ExecuteAsync($"update portal.runs set done_step = null, due_at = clock_timestamp()", Cancel);
+        unavailable = false;
+        await jobs.UntilSettledAsync(Cancel);
+
+        (await site.Get<WorkspaceFeed>().LookAsync(order.Actor, order.Id, Cancel))!.Status.ShouldBe(WorkspaceStatus.Ready);
+    }
 }

@@ -113,7 +113,7 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
     /// <summary>When a cloud that is still making nodes wants to be asked again.</summary>
     public TimeSpan LookAgainIn { get; set; } = TimeSpan.FromMilliseconds(20);
 
-    public CloudTimes Times { get; set; } = new(TimeSpan.Zero, Settled: TimeSpan.Zero, Make: TimeSpan.FromMinutes(1), Prove: TimeSpan.FromMinutes(3));
+    public CloudTimes Times { get; set; } = new(Settled: TimeSpan.Zero, Make: TimeSpan.FromMinutes(1), Prove: TimeSpan.FromMinutes(3));
 
     /// <summary>What is left of a workspace, as text; empty if nothing is.</summary>
     public string LeftOf(Guid workspace)
@@ -208,6 +208,8 @@ public sealed class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterClou
             if (!s.Mounts.Any(m => m.Generation == plan.Generation && m.Folder is FolderRef.Work))
                 throw Fault(CloudFault.Refused, "bind source path does not exist");
             if (s.Network == 0 && Foreign(plan.Subnet)) throw Fault(CloudFault.AddressesTaken, "the block overlaps with another one");
+            if (s.Network > 0 && s.Network < plan.Generation && s.Rules.Keys.Any(r => r.Generation <= s.Network))
+                Break($"address of {plan.Workspace} freed for its next generation while a rule trusts it");
             s.Network = plan.Generation;
             s.Nodes = [.. s.Nodes.Where(n => n.Generation == plan.Generation && (!seen.Contains(n.StateHash) || plan.Nodes.Any(p => p.Name == n.Name)))];
             foreach (var n in plan.Nodes.Where(p => s.Nodes.All(n => n.Name != p.Name)))
