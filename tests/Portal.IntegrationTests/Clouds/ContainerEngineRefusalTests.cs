@@ -1,8 +1,5 @@
-using System.Net;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
+using System.Net.Sockets;
+using System.Text;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds.Docker;
 
@@ -11,30 +8,35 @@ namespace Portal.IntegrationTests.Clouds;
 /// <summary>A container engine whose refusals do not end, on a Unix socket.</summary>
 public sealed class ContainerEngineRefusalTests : IAsyncLifetime
 {
+    private const string Version = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 63\r\n\r\n"
+        + """{"Version":"29.0.0","ApiVersion":"1.44","MinAPIVersion":"1.24"}""";
+
     /// <summary>Far more than anybody should read; not endless only so that a failing test does not use up the memory.</summary>
     private const long Most = 64 << 20;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("portal-test-refusal").FullName;
-    private WebApplication? _fake;
+    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly CancellationTokenSource _over = new();
+    private Task _serving = Task.CompletedTask;
     private long _sent;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-    private string Socket => Path.Combine(_folder, "engine.sock");
+    private string SocketPath => Path.Combine(_folder, "engine.sock");
 
-    public async ValueTask InitializeAsync()
+    public ValueTask InitializeAsync()
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.ConfigureKestrel(k => k.ListenUnixSocket(Socket));
-        builder.Logging.ClearProviders();
-        _fake = builder.Build();
-        _fake.MapGet("/version", () => Results.Text("""{"Version":"29.0","ApiVersion":"1.44","MinAPIVersion":"1.24"}""", "application/json"));
-        _fake.MapFallback(RefuseAsync);
-        await _fake.StartAsync(Cancel);
+        _listener.Bind(new UnixDomainSocketEndPoint(SocketPath));
+        _listener.Listen();
+        _serving = ServeAsync();
+        return ValueTask.CompletedTask;
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _fake!.DisposeAsync();
+        await _over.CancelAsync();
+        await _serving;
+        _listener.Dispose();
+        _over.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 
@@ -45,7 +47,7 @@ public sealed class ContainerEngineRefusalTests : IAsyncLifetime
     [InlineData("package, followed")]
     public async Task Refusal_LongerThanAMebibyte_IsToldByItsStatusAndNotReadOn(string call)
     {
-        using var engine = new ContainerEngine(Socket);
+        using var engine = new ContainerEngine(SocketPath);
         Func<Task> ask = call switch
         {
             "raw, read to its end" => () => engine.SendAsync(HttpMethod.Post, "networks/create", null, stream: false, Cancel),
@@ -59,25 +61,66 @@ public sealed class ContainerEngineRefusalTests : IAsyncLifetime
         fault.Message.ShouldBe("Container engine: it refused with status 500 and more than 1 MiB of text.");
         fault.Fault.ShouldBe(CloudFault.Broken);
         fault.WhatToDo.ShouldBe("Read the log of the container engine.");
-        Interlocked.Read(ref _sent).ShouldBeLessThan(16 << 20);
+        _sent.ShouldBeLessThan(16 << 20);
     }
 
-    private async Task RefuseAsync(HttpContext http)
+    /// <summary>Over bare sockets: a web server would count as sent what it writes to a connection that is gone.</summary>
+    private async Task ServeAsync()
     {
-        http.Response.StatusCode = StatusCodes.Status500InternalServerError;
-        var part = new byte[64 << 10];
-        part.AsSpan().Fill((byte)'x');
+        var answers = new List<Task>();
         try
         {
-            while (Interlocked.Read(ref _sent) < Most)
+            while (true) answers.Add(AnswerAsync(await _listener.AcceptAsync(_over.Token)));
+        }
+        catch (OperationCanceledException)
+        {
+            await Task.WhenAll(answers);
+        }
+    }
+
+    private async Task AnswerAsync(Socket connection)
+    {
+        using (connection)
+        {
+            try
             {
-                await http.Response.Body.WriteAsync(part, http.RequestAborted);
-                Interlocked.Add(ref _sent, part.Length);
+                for (string request; (request = await RequestAsync(connection)).Length > 0;)
+                {
+                    if (request.Split('\r')[0].Contains("/version", StringComparison.Ordinal)) await SendAsync(connection, Version);
+                    else await RefuseAsync(connection);
+                }
+            }
+            catch (Exception e) when (e is SocketException or OperationCanceledException)
+            {
+                // the client has closed the connection, or the test is over
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException)
+    }
+
+    /// <summary>One request without a long body, as these calls send; empty at the end of the connection.</summary>
+    private async Task<string> RequestAsync(Socket connection)
+    {
+        var (request, part) = ("", new byte[4096]);
+        while (!request.Contains("\r\n\r\n", StringComparison.Ordinal))
         {
-            // nobody reads on
+            var read = await connection.ReceiveAsync(part, _over.Token);
+            if (read == 0) return "";
+            request += Encoding.ASCII.GetString(part, 0, read);
         }
+        return request;
+    }
+
+    private async Task RefuseAsync(Socket connection)
+    {
+        await SendAsync(connection, "HTTP/1.1 500 Internal Server Error\r\nTransfer-Encoding: chunked\r\n\r\n");
+        var part = $"10000\r\n{new string('x', 0x10000)}\r\n";
+        while (_sent < Most) _sent += await SendAsync(connection, part);
+    }
+
+    private async Task<int> SendAsync(Socket connection, string text)
+    {
+        var bytes = Encoding.ASCII.GetBytes(text);
+        for (var sent = 0; sent < bytes.Length;) sent += await connection.SendAsync(bytes.AsMemory(sent), _over.Token);
+        return bytes.Length;
     }
 }
