@@ -97,7 +97,7 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
         var token = antiforgery.GetAndStoreTokens(http);
         return $"""
             <form method="post" action="{E(action)}">{Hidden(token.FormFieldName, token.RequestToken!)}{Hidden("path", path ?? "")}
-            <p class="people"><button type="submit">{E(text)}</button></p></form>
+            <p class="main-action"><button type="submit">{E(text)}</button></p></form>
             """;
     }
 
@@ -115,7 +115,7 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
         // The only page of the portal whose form may be posted to another host, and only to this app.
         return Page(http, texts["Open.Title", opened.Title], $"""
             <form method="post" action="{E(app)}{EnterPath}">{Hidden("ticket", opened.Ticket)}{(PathInApp(path) is { } known ? Hidden("path", known) : "")}
-            <p>{E(texts["Open.Text"])}</p><p class="people"><button type="submit">{E(texts["Open.Button", opened.Title])}</button></p></form>
+            <p>{E(texts["Open.Text"])}</p><p class="main-action"><button type="submit">{E(texts["Open.Button", opened.Title])}</button></p></form>
             <script src="{Script}"></script>
             """, formAction: app, script: "'self'");
     }
