@@ -26,7 +26,7 @@ public sealed class SlowConnections(Site site)
         [("Ada Lovelace", "/launch/spark?name=look", null), ("Ada Lovelace", "/launch/hadoop?name=look", null)];
 
     [Fact, Trait("Lane", "long")]
-    public Task EveryField_TypedInFarAway_KeepsEachLetter() => TypeEverywhereAsync(Places, least: 7);
+    public Task EveryField_TypedInFarAway_KeepsEachLetter() => TypeEverywhereAsync(Places, least: 6);
 
     [Fact, Trait("Lane", "long")]
     public Task FieldsOfOtherForms_TypedInFarAway_KeepEachLetter() => TypeEverywhereAsync(OtherForms, least: 2);
