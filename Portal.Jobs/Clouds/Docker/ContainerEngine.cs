@@ -52,6 +52,7 @@ public sealed class ContainerEngine(string socket) : IDisposable
 
         using (answer)
         {
+            // Already read by Refusals, within its limits.
             throw ContainerEngineFaults.FromAnswer(answer.StatusCode, ContainerEngineFaults.MessageOf(await answer.Content.ReadAsStringAsync(cancel)));
         }
     }, cancel);

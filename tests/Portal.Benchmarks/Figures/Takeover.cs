@@ -49,7 +49,8 @@ internal sealed class Takeover() : Figure("takeover")
     /// <summary>Who holds the run in its third step or later; null while it is waiting, on its way or at an earlier one.</summary>
     private static async Task<string?> OwnerAsync(Bench bench, Guid workspace, CancellationToken cancel)
     {
-        await using var ask = bench.Command("select owner from portal.runs where workspace_id = $1 and phase = 'Active' and done_step <> 'CheckOrder'", workspace);
+        await using var ask = bench.Command(
+            "select owner from portal.runs where workspace_id = $1 and phase = 'Active' and done_step <> 'CheckOrder'", workspace);
         return await ask.ExecuteScalarAsync(cancel) as string;
     }
 

@@ -245,7 +245,8 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         fault.Fault.ShouldBe(CloudFault.Unavailable);
         fault.Message.ShouldBe("Packages: thing-1.0.tar.xz is missing, and pip cannot fetch it: no package server responds.");
         fault.WhatToDo.ShouldBe(
-            "Configure a mirror or proxy in /etc/pip.conf (index-url, proxy), or put thing-1.0.tar.xz into the folder that PORTAL_ENGINES (Images:Engines) names; "
+            "Configure a mirror or proxy in /etc/pip.conf (index-url, proxy), or put thing-1.0.tar.xz "
+            + "into the folder that PORTAL_ENGINES (Images:Engines) names; "
             + "pip is tried again when that changes, and periodically.");
     }
 
