@@ -28,7 +28,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
             ARG BASE
             FROM ${"{BASE}"}
             RUN echo {CloudLab.NewId()}
-            RUN i=0; until [ -e /go ] || [ $i = 600 ]; do i=$((i+1)); sleep .5; done; test -e /go
+            RUN i=0; until [ -e /go ] || [ $i = 600 ]; do echo waiting; i=$((i+1)); sleep .5; done; test -e /go
             """, Cancel);
         _it = await Installation.StartAsync(students: 1, ["notebook"], Cancel, ("Images:Recipes", _recipes));
     }
@@ -75,9 +75,19 @@ public sealed class ImagesBesideTests : IAsyncLifetime
         return await db.Images.AsNoTracking().SingleOrDefaultAsync(i => i.Name == image, Cancel);
     }
 
-    private async Task IsSaidAsync(string image, string what) =>
-        await Until.TrueAsync($"'{image}' says {what}", async () => (await RowAsync(image))?.Message?.Contains(what, StringComparison.Ordinal) == true,
-            Cancel, TimeSpan.FromMinutes(2));
+    private async Task IsSaidAsync(string image, string what)
+    {
+        ImageRow? row = null;
+        try
+        {
+            await Until.TrueAsync($"'{image}' says {what}", async () =>
+            {
+                row = await RowAsync(image);
+                return row?.Message?.Contains(what, StringComparison.Ordinal) == true;
+            }, Cancel, TimeSpan.FromMinutes(2));
+        }
+        catch (TimeoutException e) { throw new TimeoutException($"{e.Message} It is {row?.State}: {row?.Message}", e); }
+    }
 
     /// <summary>Creates the file for which the build waits, in the container in which it waits.</summary>
     private async Task LetGoAsync()
