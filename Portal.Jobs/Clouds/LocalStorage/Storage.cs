@@ -9,6 +9,9 @@ namespace Portal.Jobs.Clouds.LocalStorage;
 /// </summary>
 public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILogger<Storage> log) : IDisposable
 {
+    /// <summary>A threshold that no tree reaches: btrfs trees have at most 8 levels, numbered from 0.</summary>
+    private const string HighestTree = "8";
+
     private readonly SemaphoreSlim _one = new(1);
 
     internal Btrfs Btrfs { get; } = new(time);
@@ -50,14 +53,20 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
 
     /// <summary>
     /// True while the kernel's accounting is inconsistent, and starts a rescan: a snapshot made by hand without its group stops the accounting silently,
-    /// after which no limit is enforced.
+    /// after which no limit is enforced. Newer kernels do the same when they delete a folder of some million files, unless told to count them all.
     /// </summary>
     internal async Task<bool> RecountsAsync(CancellationToken cancel)
     {
-        if (Flag() is not { } flag)
+        if (QuotaGroups(options.Folder, "inconsistent") is not { } flag)
         {
             await Btrfs.EnableQuotaAsync(options.Folder, cancel);
-            flag = Flag();
+            flag = QuotaGroups(options.Folder, "inconsistent");
+        }
+
+        if (QuotaGroups(options.Folder, "drop_subtree_threshold") is { } threshold
+            && (await File.ReadAllTextAsync(threshold, cancel)).Trim() != HighestTree)
+        {
+            await File.WriteAllTextAsync(threshold, HighestTree, cancel);
         }
 
         if (flag is null || (await File.ReadAllTextAsync(flag, cancel)).Trim() == "0")
@@ -91,10 +100,10 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
         return (total, free, where);
     }
 
-    /// <summary>The kernel's own flag; null while quotas are off.</summary>
-    private string? Flag()
+    /// <summary>A file about the quota groups of the file system that holds this folder; null while quotas are off, or where the kernel has no such file.</summary>
+    public static string? QuotaGroups(string folder, string file)
     {
-        if (Mountinfo.Of(options.Folder, Mountinfo.Read()) is not { Source: var source } || !Directory.Exists("/sys/fs/btrfs"))
+        if (Mountinfo.Of(folder, Mountinfo.Read()) is not { Source: var source } || !Directory.Exists("/sys/fs/btrfs"))
         {
             return null;
         }
@@ -102,7 +111,7 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
         var device = Path.GetFileName(File.Exists(source) ? File.ResolveLinkTarget(source, returnFinalTarget: true)?.FullName ?? source : source);
         return Directory.GetDirectories("/sys/fs/btrfs")
             .Where(d => Directory.Exists($"{d}/devices/{device}"))
-            .Select(d => $"{d}/qgroups/inconsistent")
+            .Select(d => $"{d}/qgroups/{file}")
             .FirstOrDefault(File.Exists);
     }
 

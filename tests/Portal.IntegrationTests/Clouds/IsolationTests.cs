@@ -115,7 +115,7 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var open = await UnconfinedContainer.StartAsync(Lab, "files", uid: 0, capable: true);
+        await using var open = await UnconfinedContainer.StartAsync(Lab, "files", uid: 0, capable: true);
 
         (await Lab.PythonInsideAsync(plan, "notebook", Writes)).Output.Split('\n').ShouldBe(
             ["/x EROFS", "/etc/passwd EACCES", "/etc/group EACCES", "/usr/x EROFS", "/var/tmp/x EROFS",
@@ -143,9 +143,11 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
                 "bpf EPERM", "handle-of-file EPERM", "file-by-handle EPERM", "root EPERM", "kernel-keys hidden", "firmware hidden"]);
 
         // The same calls without the guard succeed, so they are the right ones.
-        (await (await UnconfinedContainer.StartAsync(Lab, "interfaces", Uid, capable: false)).PythonAsync(KernelInterfaces))
+        await using var unconfined = await UnconfinedContainer.StartAsync(Lab, "interfaces", Uid, capable: false);
+        await using var capable = await UnconfinedContainer.StartAsync(Lab, "interfaces", uid: 0, capable: true);
+        (await unconfined.PythonAsync(KernelInterfaces))
             .ShouldAllBe(l => l.EndsWith(" works"));
-        (await (await UnconfinedContainer.StartAsync(Lab, "interfaces", uid: 0, capable: true)).PythonAsync(RootInterfaces))
+        (await capable.PythonAsync(RootInterfaces))
             .ShouldAllBe(l => l.EndsWith(" works"));
     }
 
@@ -167,17 +169,23 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
     public async Task Subvolumes_WithoutTheProfile_AreMade_WhichIsWhyThereIsOne()
     {
         string[] made = ["create works", "create-high works", "create2 works", "snapshot works", "snapshot2 works", "snapshot2-high works"];
+        await using var disk = await OwnDisk.MakeAsync(); // such a snapshot ends the accounting of its whole file system
+        await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", $"{disk.Mount}/shares"));
+        Directory.CreateDirectory(lab.Folder);
         foreach (var (uid, capable, roots) in new[] { (Uid, false, "EPERM"), (0, true, "works") })
         {
-            var (mount, folder, _) = await Lab.WorkAsync(CloudLab.New(), Uid);
-            var open = await UnconfinedContainer.StartAsync(Lab, "subvolumes", uid, capable, mount);
+            var (mount, folder, access) = await lab.WorkAsync(CloudLab.New(), Uid);
+            var open = await UnconfinedContainer.StartAsync(lab, "subvolumes", uid, capable, mount);
             try
             {
                 (await open.PythonAsync(Ioctls)).ShouldBe([.. made, $"qgroup-limit {roots}", $"delete {roots}", "reflink works", "terminal works"]);
             }
             finally
             {
+                await open.DisposeAsync();
                 foreach (var subvolume in Directory.GetDirectories(folder)) await OwnDisk.RunAsync("btrfs", "subvolume", "delete", subvolume);
+                await lab.Shares.UnmountAsync(access, Cancel);
+                await lab.Shares.DenyAsync(access, Cancel);
             }
         }
     }

@@ -17,9 +17,9 @@ public sealed class LabFixture : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        if (_lab is { } lab)
-        {
-            await lab.DisposeAsync();
-        }
+        if (_lab is not { } lab) return;
+        var recounts = (await lab.Shares.PrepareAsync(CancellationToken.None)).Recounting;
+        await lab.DisposeAsync();
+        recounts.ShouldBeFalse("a test of this class, or one beside it, ended the accounting of the disk that all tests share: it needs an OwnDisk");
     }
 }

@@ -177,7 +177,7 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             """;
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel);
-        var open = await UnconfinedContainer.StartAsync(Lab, "raw", uid: 0, capable: true);
+        await using var open = await UnconfinedContainer.StartAsync(Lab, "raw", uid: 0, capable: true);
 
         (await Lab.PythonInsideAsync(plan, "notebook", Attempts)).Output.Split('\n').ShouldBe(["raw EPERM", "packet EPERM", "six []"]);
         (await open.PythonAsync(Attempts)).Take(2).ShouldBe(["raw works", "packet works"]);

@@ -180,6 +180,51 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
     }
 
     [Fact]
+    public async Task Prepare_LeavesNoDeletionToTheKernelThatEndsTheAccounting()
+    {
+        await using var disk = await OwnDisk.MakeAsync();
+        await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", $"{disk.Mount}/shares"));
+        Directory.CreateDirectory(lab.Folder);
+        var threshold = disk.QuotaGroups("drop_subtree_threshold");
+        (await File.ReadAllTextAsync(threshold, Cancel)).Trim().ShouldBe("3", "the kernel's own choice: folders of millions of files");
+
+        await lab.Shares.PrepareAsync(Cancel);
+
+        (await File.ReadAllTextAsync(threshold, Cancel)).Trim().ShouldBe("8", "more than any tree is high");
+    }
+
+    [Fact]
+    public async Task ScratchFolders_Removed_LeaveTheAccountingConsistentAndNoGroupBehind()
+    {
+        await using var disk = await OwnDisk.MakeAsync();
+        await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", $"{disk.Mount}/shares"));
+        Directory.CreateDirectory(lab.Folder);
+        var (classId, workspace) = (CloudLab.New(), CloudLab.New());
+        await lab.Shares.EnsureShareAsync(classId, 1 << 30, Cancel);
+        var before = (await lab.Filesets.UsageAsync(Cancel)).Single().UsedBytes;
+        using var end = new CancellationTokenSource();
+        var commits = Task.Run(async () =>
+        {
+            while (!end.IsCancellationRequested) await OwnDisk.RunAsync("btrfs", "filesystem", "sync", disk.Mount); // the kernel removes what is deleted after these
+        }, Cancel);
+        for (var i = 0; i < 20; i++)
+        {
+            var scratch = new FolderRef.Scratch(classId, workspace, $"worker{i}");
+            await lab.Filesets.EnsureAsync(scratch, Uid, 20 << 20, Cancel);
+            await File.WriteAllBytesAsync(Path.Combine(lab.Folder, $"{classId:n}", $"scratch-{workspace:n}-worker{i}", "a"), new byte[i << 10], Cancel);
+            await lab.Filesets.RemoveScratchAsync(scratch, Cancel);
+        }
+
+        await end.CancelAsync();
+        await commits;
+
+        var inconsistent = disk.QuotaGroups("inconsistent");
+        (await File.ReadAllTextAsync(inconsistent, Cancel)).Trim().ShouldBe("0");
+        await Eventually.HoldsAsync(async () => (await lab.Filesets.UsageAsync(Cancel)).Single().UsedBytes == before
+            && Directory.GetDirectories(Path.GetDirectoryName(inconsistent)!, "0_*").Length <= 2, "the groups of removed folders are gone");
+    }
+
+    [Fact]
     public async Task Usage_WhileItIsCountedAgain_IsNotToldAsIfFoldersWereEmpty()
     {
         await using var disk = await OwnDisk.MakeAsync();

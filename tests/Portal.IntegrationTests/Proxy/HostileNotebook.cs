@@ -51,15 +51,6 @@ internal sealed class HostileNotebook : IAsyncDisposable
         return it;
     }
 
-    /// <summary>A body that continues as long as it is being read.</summary>
-    public async Task EndlessAsync(HttpContext http, string beginning, string more)
-    {
-        var chunk = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(more, 65536 / more.Length)));
-        await http.Response.WriteAsync(beginning);
-        // What is written once the connection is gone is discarded, which shows here before the request counts as aborted.
-        while (!(await http.Response.BodyWriter.WriteAsync(chunk, http.RequestAborted)).IsCompleted) Interlocked.Add(ref _sent, chunk.Length);
-    }
-
     public async Task SendAsync(WebSocket socket, string text, bool end, CancellationToken cancel)
     {
         var bytes = Encoding.UTF8.GetBytes(text);

@@ -1,14 +1,16 @@
+using System.Net;
 using Microsoft.AspNetCore.Http;
 using Portal.IntegrationTests.Access;
 using Portal.Jobs.Proofs;
+using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Proxy;
 
 /// <summary>Whatever a notebook answers, the kernel check reads little of it, soon says what is wrong, and names the remedy.</summary>
 public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixture>
 {
-    /// <summary>What may be buffered in between: two connections and the proxy.</summary>
-    private const long OnTheWay = 16 << 20;
+    /// <summary>What may be buffered in between: two connections, each as much as this kernel lets buffers grow, and the proxy.</summary>
+    private static readonly long OnTheWay = (16 << 20) + (2 * (BufferLimit("tcp_rmem") + BufferLimit("tcp_wmem")));
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -18,9 +20,15 @@ public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixt
     [InlineData("[", "[],")]
     public async Task Proof_StartOfAKernelWithoutEnd_IsBrokenAfterLittleOfIt(string beginning, string more)
     {
-        await using var notebook = await HostileNotebook.StartAsync((it, http) => it.EndlessAsync(http, beginning, more));
-        await BrokenAsync(notebook);
-        notebook.Sent.ShouldBeLessThan(OnTheWay);
+        var part = string.Concat(Enumerable.Repeat(more, 65536 / more.Length));
+        await using var notebook = new SocketServer(new IPEndPoint(IPAddress.Loopback, 0), async (it, connection, _) =>
+        {
+            await it.SendAsync(connection, "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+            await it.SendChunkAsync(connection, beginning);
+            while (true) await it.SendChunkAsync(connection, part);
+        });
+        await BrokenAsync(notebook.Port);
+        notebook.Sent.ShouldBeInRange(1 << 16, OnTheWay);
     }
 
     [Fact]
@@ -31,7 +39,7 @@ public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixt
             await it.SendAsync(socket, "{\"msg_type\": \"", end: false, cancel);
             while (true) await it.SendAsync(socket, new('x', 65536), end: false, cancel);
         });
-        await BrokenAsync(notebook);
+        await BrokenAsync(notebook.Port);
         notebook.Sent.ShouldBeLessThan(OnTheWay + (1 << 20));
     }
 
@@ -46,7 +54,7 @@ public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixt
         {
             while (true) await it.SendAsync(socket, HostileNotebook.Message(type, header, filled), end: true, cancel);
         });
-        await BrokenAsync(notebook);
+        await BrokenAsync(notebook.Port);
         notebook.Sent.ShouldBeLessThan(OnTheWay + (64 << 20));
     }
 
@@ -63,7 +71,7 @@ public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixt
     public async Task Proof_StartOfAKernelThatIsNone_IsBroken(string body)
     {
         await using var notebook = await HostileNotebook.StartAsync((_, http) => http.Response.WriteAsync(body));
-        await BrokenAsync(notebook);
+        await BrokenAsync(notebook.Port);
     }
 
     [Theory]
@@ -81,12 +89,16 @@ public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixt
             await it.SendAsync(socket, message.Replace("#", header.ToJsonString(), StringComparison.Ordinal), end: true, cancel);
             await it.SendAsync(socket, HostileNotebook.Message("status", header, "{\"execution_state\": \"idle\"}"), end: true, cancel);
         });
-        await BrokenAsync(notebook);
+        await BrokenAsync(notebook.Port);
     }
 
-    private async Task BrokenAsync(HostileNotebook notebook)
+    private static long BufferLimit(string setting) =>
+        long.Parse(File.ReadAllText($"/proc/sys/net/ipv4/{setting}").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[2],
+            System.Globalization.CultureInfo.InvariantCulture);
+
+    private async Task BrokenAsync(int port)
     {
-        var broken = (await ProofAttempt.RunAsync(web, notebook.Port, connectTo: null, Cancel)).ShouldBeOfType<ProofOutcome.Broken>();
+        var broken = (await ProofAttempt.RunAsync(web, port, connectTo: null, Cancel)).ShouldBeOfType<ProofOutcome.Broken>();
         broken.Cause.Length.ShouldBeLessThan(1000);
         broken.Cause.ShouldAllBe(c => !char.IsControl(c) && !char.IsSurrogate(c));
         broken.Remedy.ShouldContain("Start without my settings");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Portal.Jobs.Clouds.LocalStorage;
 
 namespace Portal.TestKit.Clouds;
 
@@ -31,6 +32,9 @@ public sealed class OwnDisk : IAsyncDisposable
         await MustAsync("btrfs", "quota", "enable", disk.Mount);
         return disk;
     }
+
+    /// <summary>A file about its quota groups in /sys.</summary>
+    public string QuotaGroups(string file) => Storage.QuotaGroups(Mount, file) ?? throw new InvalidOperationException($"{Mount} has no {file}");
 
     public async ValueTask DisposeAsync()
     {

@@ -8,7 +8,7 @@ namespace Portal.TestKit.Clouds;
 /// An ordinary container without the guards of a node: attempts that a node refuses succeed in it, which shows that the guard refuses them and
 /// that the attempts are right. The lab removes it.
 /// </summary>
-public sealed class UnconfinedContainer
+public sealed class UnconfinedContainer : IAsyncDisposable
 {
     private readonly CloudLab _lab;
     private readonly string _id;
@@ -56,4 +56,6 @@ public sealed class UnconfinedContainer
         var (stdout, stderr) = await output.ReadOutputToEndAsync(CancellationToken.None);
         return $"{stdout}{stderr}".Trim().Split('\n');
     }
+
+    public async ValueTask DisposeAsync() => await _lab.ContainerEngine.RemoveAsync(_id, CancellationToken.None);
 }
