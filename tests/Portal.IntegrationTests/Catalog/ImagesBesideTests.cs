@@ -28,7 +28,7 @@ public sealed class ImagesBesideTests : IAsyncLifetime
             ARG BASE
             FROM ${"{BASE}"}
             RUN echo {CloudLab.NewId()}
-            RUN i=0; until [ -e /go ] || [ $i = 600 ]; do echo waiting; i=$((i+1)); sleep .5; done; test -e /go
+            RUN i=0; until [ -e /go ] || [ $i = 600 ]; do i=$((i+1)); sleep .5; done; test -e /go
             """, Cancel);
         _it = await Installation.StartAsync(students: 1, ["notebook"], Cancel, ("Images:Recipes", _recipes));
     }

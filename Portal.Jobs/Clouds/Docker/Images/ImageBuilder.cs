@@ -111,7 +111,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
         for (var i = 0; i < missing.Count; i++)
         {
             var (from, to) = Share(i, missing.Count, missing[0].Recipe.IsRoot);
-            await MakeAsync(missing[i], new BuildListener(missing[i].Tag, from, to, progress, time), cancel);
+            await MakeAsync(missing[i], new BuildListener(missing[i].Tag, from, to, progress), cancel);
         }
 
         progress.Report(new ImageProgress(100, "ready"));
@@ -182,7 +182,7 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
     private async Task<BuiltImage> PullAsync(string name, string reference, IProgress<ImageProgress> progress, CancellationToken cancel)
     {
         var tag = TagOf(name, reference);
-        var listener = new BuildListener(reference, 0, 100, progress, time)
+        var listener = new BuildListener(reference, 0, 100, progress)
         {
             Beginning = "fetching it from the registry",
             WhenRefused = $"Correct Images:Named:{name}, or the image in the registry; it is fetched again when the portal starts.",

@@ -9,15 +9,14 @@ namespace Portal.Jobs.Clouds.Docker.Images;
 public sealed record ImageProgress(int? Percent, string Line);
 
 /// <summary>
-/// Follows one build: describes what is being done, at most four times a second, estimates the progress, and keeps the builder's last
-/// lines in case it fails.
+/// Follows one build: describes what is being done whenever that changes, estimates the progress, and keeps the builder's last lines in case
+/// it fails.
 /// </summary>
-internal sealed class BuildListener(string tag, int from, int to, IProgress<ImageProgress> progress, TimeProvider time)
+public sealed class BuildListener(string tag, int from, int to, IProgress<ImageProgress> progress)
 {
-    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(250);
     private readonly Queue<string> _last = new();
     private readonly Lock _one = new();
-    private long _told;
+    private ImageProgress? _told;
     private int _percent;
     private double _within;
     private string? _doing;
@@ -126,15 +125,14 @@ internal sealed class BuildListener(string tag, int from, int to, IProgress<Imag
                 _last.Dequeue();
             }
 
-            var now = time.GetTimestamp();
-            if (_told != 0 && time.GetElapsedTime(_told, now) < Pace)
+            var now = new ImageProgress(Math.Max(from, _percent), _doing ?? Beginning);
+            if (now == _told)
             {
                 return;
             }
 
             _told = now;
+            progress.Report(now); // inside the lock, so that the newest is reported last
         }
-
-        progress.Report(new ImageProgress(Math.Max(from, _percent), _doing ?? Beginning));
     }
 }
