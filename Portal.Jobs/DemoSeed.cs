@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.People;
 
@@ -19,7 +20,8 @@ public static class DemoSeed
         if (await db.Persons.AnyAsync(p => p.Issuer == "demo", cancel)) return;
         Guid New() => Guid.CreateVersion7(clock.GetUtcNow());
         var (tenant, @class) = (New(), New());
-        db.Tenants.Add(new() { Id = tenant, Slug = "informatics", Name = "Informatics", Limits = new(64, 96 * 1024, 400, 200) });
+        await LocalCloud.AddAsync(db, cancel);
+        db.Tenants.Add(new() { Id = tenant, Slug = "informatics", Name = "Informatics", PoolKey = LocalCloud.Key, Limits = new(64, 96 * 1024, 400, 200) });
         db.Classes.Add(new()
         {
             Id = @class,

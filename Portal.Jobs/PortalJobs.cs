@@ -1,7 +1,9 @@
 using System.Net;
 using Microsoft.Extensions.Options;
+using Portal.Core.Clouds;
 using Portal.Jobs.Background;
 using Portal.Jobs.Catalog;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Plans;
 using Portal.Jobs.Proofs;
@@ -25,6 +27,8 @@ public static class PortalJobsServices
         services.AddOptions<CapacityOptions>().BindConfiguration("Site:Capacity").ValidateOnStart();
         services.AddSingleton(p => new Worker($"{Environment.MachineName}:{Environment.ProcessId}:{p.GetRequiredService<TimeProvider>().GetTimestamp():x}"));
         services.AddSingleton(new AddressPool(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool)));
+        services.AddSingleton(p => new CloudKits([new(LocalCloud.Key, LocalCloud.Kind, LocalCloud.Title,
+            p.GetRequiredService<IClusterCloud>(), p.GetRequiredService<IShareCloud>(), p.GetRequiredService<IFilesetCloud>())]));
         services.AddSingleton<RunStore>()
             .AddSingleton<Admission>()
             .AddSingleton<DispatchSignal>()

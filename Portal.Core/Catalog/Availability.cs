@@ -1,23 +1,26 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 
 namespace Portal.Core.Catalog;
 
 public static class Availability
 {
-    /// <summary>Why this template cannot be launched now, with the remedy; null if it can.</summary>
-    public static async Task<string?> ReasonAsync(PortalDb db, TemplateVersion? version, CancellationToken cancel)
+    /// <summary>Why this template cannot be launched in this cloud now, with the remedy; null if it can.</summary>
+    public static async Task<string?> ReasonAsync(PortalDb db, Cloud cloud, TemplateVersion? version, CancellationToken cancel)
     {
         if (version is null) return null;
-        var bad = await db.CloudStates.AsNoTracking().Where(c => !c.Ok).OrderBy(c => c.Name).ToListAsync(cancel);
         var images = await db.Images.AsNoTracking().ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
-        return Reason(version.Spec, bad, images);
+        return Reason(cloud) ?? Reason(version.Spec, images);
     }
 
-    /// <inheritdoc cref="ReasonAsync"/>
-    public static string? Reason(TemplateSpec spec, IReadOnlyList<Operations.CloudState> bad, IReadOnlyDictionary<string, ImageRow> images)
+    /// <summary>Why nothing can be launched in this cloud now.</summary>
+    public static string? Reason(Cloud cloud) =>
+        cloud.Services.FirstOrDefault(s => !s.State.Ok) is { State: var bad } ? $"{bad.Message} {bad.Remedy}".TrimEnd() : null;
+
+    /// <summary>Why this template can be launched in no cloud now.</summary>
+    public static string? Reason(TemplateSpec spec, IReadOnlyDictionary<string, ImageRow> images)
     {
-        if (bad.Count > 0) return $"{bad[0].Message} {bad[0].Remedy}".TrimEnd();
         foreach (var role in spec.Roles)
             switch (images.GetValueOrDefault(role.Image))
             {

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Live;
-using Portal.Core.Operations;
 using Portal.Core.People;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
@@ -20,11 +20,17 @@ public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotA
 
     /// <summary>The classes that may launch it; empty for all.</summary>
     public ImmutableArray<Guid> Classes { get; init; } = [];
+
+    /// <summary>Nothing new can be launched from it.</summary>
+    internal bool Withdrawn { get; init; }
 }
 
-/// <param name="Troubles">Components that Jobs needs but cannot use now; until it can, nothing can be launched.</param>
-public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudState> Troubles)
+/// <param name="Troubles">Services of the viewer's clouds that cannot be used now; until they can, nothing can be launched there.</param>
+public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudService> Troubles)
 {
+    /// <summary>Whether troubles must say which cloud they are in.</summary>
+    public bool SeveralClouds { get; init; }
+
     /// <summary>Whether the viewer may decide what is offered.</summary>
     public bool MayDecide { get; init; }
 
@@ -69,7 +75,7 @@ public sealed class CatalogFeed
         var offers = await db.TemplateOffers.AsNoTracking().ToDictionaryAsync(o => o.TemplateId, StringComparer.Ordinal, cancel);
         var classes = (await db.TemplateClasses.AsNoTracking().ToListAsync(cancel)).ToLookup(c => c.TemplateId, c => c.ClassId, StringComparer.Ordinal);
         var images = await db.Images.AsNoTracking().ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
-        var bad = await db.CloudStates.AsNoTracking().Where(c => !c.Ok).OrderBy(c => c.Name).ToListAsync(cancel);
+        var clouds = await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel);
         var usual = await StepHistory.ReadAsync(db, cancel);
         var used = await db.Workspaces.Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (_, t) => t.TemplateId)
             .GroupBy(id => id).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
@@ -79,16 +85,18 @@ public sealed class CatalogFeed
         return new([.. ordered.Select(v =>
         {
             var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
-            var reason = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer
+            var withdrawn = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer
                 ? $"It has been withdrawn: nothing new can be launched from it. {offer.Reason}".TrimEnd()
-                : Availability.Reason(v.Spec, bad, images);
+                : null;
+            var reason = withdrawn ?? Availability.Reason(v.Spec, images);
             return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Message, usual.Launch(v.TemplateId))
             {
                 Guide = v.Guide,
-                Classes = [.. classes[v.TemplateId]]
+                Classes = [.. classes[v.TemplateId]],
+                Withdrawn = withdrawn is not null,
             };
-        })], [.. bad])
-        { HeardAt = await db.CloudStates.MaxAsync(c => (DateTimeOffset?)c.SeenAt, cancel) };
+        })], [.. clouds.SelectMany(c => c.Services).Where(s => !s.State.Ok)])
+        { HeardAt = clouds.Max(c => c.SeenAt), SeveralClouds = clouds.Count > 1 };
     }
 
     private async Task<Viewer> ViewerAsync(Actor actor, CancellationToken cancel)
@@ -97,12 +105,29 @@ public sealed class CatalogFeed
         var decider = await TemplateDecider.ReadAsync(db, actor, Verb.SeeTemplates, cancel);
         var mine = await db.Memberships.Where(m => m.PersonId == actor.PersonId && m.ClassId != null).Select(m => m.ClassId!.Value).ToListAsync(cancel);
         var managed = decider is null ? [] : await decider.Classes(db).Select(c => c.Id).ToListAsync(cancel);
-        return new([.. mine, .. managed], decider is not null);
+        ImmutableHashSet<Guid> classes = [.. mine, .. managed];
+        var clouds = await (from c in db.Classes
+                            join t in db.Tenants on c.TenantId equals t.Id
+                            join p in db.Pools on t.PoolKey equals p.Key
+                            where classes.Contains(c.Id)
+                            select p.CloudKey).Distinct().ToListAsync(cancel);
+        return new(classes, [.. clouds], decider is not null);
     }
 
-    private sealed record Viewer(ImmutableHashSet<Guid> Classes, bool MayDecide)
+    /// <param name="Clouds">In which the viewer's classes run; empty for a viewer without classes, who sees all.</param>
+    private sealed record Viewer(ImmutableHashSet<Guid> Classes, ImmutableHashSet<string> Clouds, bool MayDecide)
     {
-        public CatalogView? Of(CatalogView? all) =>
-            all is null ? null : all with { Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.Contains))], MayDecide = MayDecide };
+        public CatalogView? Of(CatalogView? all)
+        {
+            if (all is null) return null;
+            var troubles = all.Troubles.Where(t => Clouds.IsEmpty || Clouds.Contains(t.Cloud.Key)).ToImmutableArray();
+            // Whoever has another cloud that works can launch there.
+            var nowhere = troubles.Select(t => t.Cloud.Key).Distinct(StringComparer.Ordinal).Count() >= Math.Max(1, Clouds.Count)
+                ? Availability.Reason(troubles[0].Cloud)
+                : null;
+            var cards = all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.Contains));
+            if (nowhere is not null) cards = cards.Select(c => c.Withdrawn ? c : c with { NotAvailable = nowhere });
+            return all with { Cards = [.. cards], Troubles = troubles, MayDecide = MayDecide };
+        }
     }
 }

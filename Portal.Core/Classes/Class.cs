@@ -9,6 +9,9 @@ public sealed class Tenant
     public Guid Id { get; init; }
     public required string Slug { get; init; }
     public required string Name { get; set; }
+
+    /// <summary>The pool of a cloud in which its workspaces run.</summary>
+    public required string PoolKey { get; init; }
     public required Amounts Limits { get; set; }
 }
 

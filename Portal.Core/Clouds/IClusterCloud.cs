@@ -91,7 +91,11 @@ public sealed record CloudTimes(TimeSpan Settled, TimeSpan Make, TimeSpan Prove)
 /// <param name="Summary">One line: kind, version, size.</param>
 /// <param name="Vcpus">Cores of the host, before over-commitment: the maximum for a single node.</param>
 /// <param name="MemoryMib">Memory of the host, MiB.</param>
-public sealed record CloudReport(string Summary, int Vcpus, long MemoryMib);
+public sealed record CloudReport(string Summary, int Vcpus, long MemoryMib)
+{
+    /// <summary>What nodes reach outside of their workspace, in one line.</summary>
+    public string Egress { get; init; } = "";
+}
 
 /// <param name="Generation">Raised by each Launch or Start; nodes of older generations are removed.</param>
 /// <param name="Subnet">A /27 of our pool, CIDR.</param>

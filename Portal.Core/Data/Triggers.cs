@@ -44,12 +44,9 @@ public static class Triggers
           execute function portal.notify_channel('portal_changes', 'templates');
         create trigger notify after insert or update or delete on portal.template_faults for each statement
           execute function portal.notify_channel('portal_changes', 'templates');
-        create trigger notify_new after insert or delete on portal.cloud_states for each statement
+        create trigger notify after insert or update or delete on portal.clouds for each statement
           execute function portal.notify_channel('portal_changes', 'clouds');
-        create trigger notify after update on portal.cloud_states
-          for each row when ((old.ok, old.message, old.remedy) is distinct from (new.ok, new.message, new.remedy))
-          execute function portal.notify_channel('portal_changes', 'clouds');
-        create trigger notify after insert or update on portal.site for each statement
+        create trigger notify after insert or update or delete on portal.pools for each statement
           execute function portal.notify_channel('portal_changes', 'clouds');
         create trigger notify after delete on portal.sessions for each statement
           execute function portal.notify_channel('portal_changes', 'access');

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
@@ -11,10 +12,9 @@ namespace Portal.Core.Metrics;
 /// <param name="Counts">The newest count of kernels, terminals and each count of a compute engine.</param>
 /// <param name="Activities">Time of the last activity in each running workspace.</param>
 /// <param name="Runs">Unfinished ones by kind and phase.</param>
-/// <param name="Site">Null before Jobs has measured it.</param>
-/// <param name="Claimed">The part of the capacity used by what is running or starting.</param>
+/// <param name="Claimed">By pool: the part of its capacity used by what is running or starting.</param>
 public sealed record Figures(ImmutableArray<NodeFigures> Nodes, ImmutableArray<CountFigures> Counts, ImmutableArray<ActivityFigures> Activities,
-    ImmutableArray<RunFigures> Runs, Operations.SiteState? Site, Amounts Claimed);
+    ImmutableArray<RunFigures> Runs, ImmutableArray<Cloud> Clouds, ImmutableArray<Pool> Pools, IReadOnlyDictionary<string, Amounts> Claimed);
 
 /// <summary>
 /// Newest reading of a node: shares of its limits, bytes, bytes per second; network and disk are null if not measured within a minute,
@@ -68,7 +68,7 @@ public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
             """).ToListAsync(cancel);
         var runs = await db.Runs.Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled)
             .GroupBy(r => new { r.Kind, r.Phase }).Select(g => new RunFigures(g.Key.Kind, g.Key.Phase, g.Count())).ToListAsync(cancel);
-        return new([.. nodes], [.. counts], [.. activities], [.. runs], await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel),
-            await db.ClaimedAsync(cancel));
+        return new([.. nodes], [.. counts], [.. activities], [.. runs], [.. await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel)],
+            [.. await db.Pools.AsNoTracking().OrderBy(p => p.Key).ToListAsync(cancel)], await db.ClaimedAsync(cancel));
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Live;
 using Portal.Core.People;
@@ -14,12 +15,17 @@ namespace Portal.Core.Operations;
 public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string WorkspaceName, string PersonName, RunKind Kind, RunPhase Phase,
     bool Releasing, StepKey? Step, int Attempts, string? Message, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place);
 
-/// <summary>The site at a glance.</summary>
+/// <summary>A cloud with its pools.</summary>
+public sealed record CloudRow(Cloud Cloud, ImmutableArray<PoolRow> Pools);
+
+/// <param name="Claimed">Claimed capacity, and by how many workspaces.</param>
+public sealed record PoolRow(Pool Pool, Amounts Claimed);
+
+/// <summary>The whole installation at a glance.</summary>
 /// <param name="Unfinished">Oldest first.</param>
 /// <param name="Failures">Newest first.</param>
-/// <param name="Claimed">Claimed capacity, and by how many workspaces.</param>
-public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudState> Clouds,
-    ImmutableArray<ImageRow> Images, SiteState? Site, Amounts Claimed)
+public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudRow> Clouds,
+    ImmutableArray<ImageRow> Images)
 {
     /// <summary>Folders of templates that could not be published.</summary>
     public ImmutableArray<TemplateFaultRow> TemplateFaults { get; init; } = [];
@@ -57,14 +63,18 @@ public sealed class OperationsFeed
         var failed = db.Runs.AsNoTracking().Where(r => r.Phase == RunPhase.Failed).OrderByDescending(r => r.Id).Take(MostFailures);
         var open = await RowsAsync(db, unfinished, cancel);
         var queue = open.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => r.Id).ToList();
-        var running = await db.CapacityClaims.Where(c => c.EndedAt == null).Select(c => c.WorkspaceId).Distinct().CountAsync(cancel);
+        var claimed = await db.ClaimedAsync(cancel);
+        var running = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(c => c.PoolKey)
+            .Select(g => new { g.Key, Count = g.Select(c => c.WorkspaceId).Distinct().Count() })
+            .ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
+        var pools = (await db.Pools.AsNoTracking().OrderBy(p => p.Key).ToListAsync(cancel)).ToLookup(p => p.CloudKey, StringComparer.Ordinal);
+        var clouds = await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel);
         return new(
             [.. open.OrderBy(r => r.Id).Select(r => queue.IndexOf(r.Id) is var at and >= 0 ? r with { Place = at + 1 } : r)],
             [.. (await RowsAsync(db, failed, cancel)).OrderByDescending(r => r.Id)],
-            [.. await db.CloudStates.AsNoTracking().OrderBy(c => c.Name).ToListAsync(cancel)],
-            [.. await db.Images.AsNoTracking().OrderBy(i => i.Name).ToListAsync(cancel)],
-            await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel),
-            await db.ClaimedAsync(cancel) with { Workspaces = running })
+            [.. clouds.Select(c => new CloudRow(c, [.. pools[c.Key].Select(p =>
+                new PoolRow(p, claimed.GetValueOrDefault(p.Key, Amounts.None) with { Workspaces = running.GetValueOrDefault(p.Key) }))]))],
+            [.. await db.Images.AsNoTracking().OrderBy(i => i.Name).ToListAsync(cancel)])
         { TemplateFaults = [.. await db.TemplateFaults.AsNoTracking().OrderBy(f => f.File).Take(Most).ToListAsync(cancel)] };
     }
 

@@ -5,14 +5,14 @@ namespace Portal.Core.Policy;
 
 /// <param name="Total">What may run at once.</param>
 /// <param name="Claimed">What is running or starting now.</param>
-/// <param name="Starts">How many more may start now.</param>
-public sealed record SiteCapacity(Amounts Total, Amounts Claimed, int Starts);
+public sealed record PoolCapacity(Amounts Total, Amounts Claimed);
 
 /// <summary>A node that needs capacity; one that still has its claim needs none.</summary>
 public sealed record NodeOrder(string Name, Amounts Wanted);
 
+/// <param name="Pool">Key of the pool it waits for.</param>
 /// <param name="Nodes">Those without a claim on capacity yet.</param>
-public sealed record QueuedOrder(long RunId, Guid WorkspaceId, ImmutableArray<NodeOrder> Nodes)
+public sealed record QueuedOrder(long RunId, Guid WorkspaceId, string Pool, ImmutableArray<NodeOrder> Nodes)
 {
     /// <summary>Capacity that the workspace already holds, and keeps while it waits for more.</summary>
     public Amounts Held { get; init; } = Amounts.None;
@@ -24,18 +24,29 @@ public sealed record QueuedOrder(long RunId, Guid WorkspaceId, ImmutableArray<No
 public static class AdmissionPolicy
 {
     /// <summary>
-    /// The longest head of the queue that fits. No order overtakes another, so everyone gets a turn. An order that can never fit, because the site
-    /// shrank after it was placed, must not block all others forever: it is skipped until the site grows again.
+    /// The longest head of each pool's queue that fits. No order overtakes another of its pool, so everyone gets a turn; a full pool holds up nobody
+    /// else's. An order that can never fit, because the pool shrank after it was placed, must not block all others forever: it is skipped until the
+    /// pool grows again.
     /// </summary>
-    public static ImmutableArray<QueuedOrder> Admit(SiteCapacity capacity, ImmutableArray<QueuedOrder> queue)
+    /// <param name="starts">How many more may start now in this cloud.</param>
+    /// <param name="pools">The cloud's pools, by key.</param>
+    /// <param name="queue">In the order of arrival, whatever the pool.</param>
+    public static ImmutableArray<QueuedOrder> Admit(int starts, IReadOnlyDictionary<string, PoolCapacity> pools, ImmutableArray<QueuedOrder> queue)
     {
         var admitted = ImmutableArray.CreateBuilder<QueuedOrder>();
-        var claimed = capacity.Claimed;
-        foreach (var order in queue.Where(o => (o.Wanted + o.Held).FirstAbove(capacity.Total) is null))
+        var claimed = pools.ToDictionary(p => p.Key, p => p.Value.Claimed, StringComparer.Ordinal);
+        var full = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var order in queue.Where(o => (o.Wanted + o.Held).FirstAbove(pools[o.Pool].Total) is null))
         {
-            var after = claimed + order.Wanted;
-            if (admitted.Count >= capacity.Starts || (order.Nodes.Length > 0 && after.FirstAbove(capacity.Total) is not null)) break;
-            claimed = after;
+            if (admitted.Count >= starts) break;
+            if (full.Contains(order.Pool)) continue;
+            var after = claimed[order.Pool] + order.Wanted;
+            if (order.Nodes.Length > 0 && after.FirstAbove(pools[order.Pool].Total) is not null)
+            {
+                full.Add(order.Pool);
+                continue;
+            }
+            claimed[order.Pool] = after;
             admitted.Add(order);
         }
         return admitted.ToImmutable();

@@ -38,6 +38,9 @@ public sealed class Reservation
 public sealed class CapacityClaim
 {
     public long Id { get; private set; }
+
+    /// <summary>Where the node runs; stays the same whatever happens to the tenant.</summary>
+    public required string PoolKey { get; init; }
     public Guid WorkspaceId { get; init; }
     public required string Node { get; init; }
     public long RunId { get; init; }

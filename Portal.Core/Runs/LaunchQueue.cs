@@ -1,30 +1,32 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
-using Portal.Core.Operations;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Workspaces;
 
 namespace Portal.Core.Runs;
 
-/// <summary>Who waits for admission, in order, and for what. Jobs' admission decides; this explains.</summary>
+/// <summary>Who waits for admission to one pool, in order, and for what. Jobs' admission decides; this explains.</summary>
 internal sealed class LaunchQueue
 {
     private const int Longest = 1000;
 
     private readonly ImmutableArray<Waiting> _order;
     private readonly ImmutableArray<Occupant> _occupants;
-    private readonly SiteState? _site;
+    private readonly Placement _place;
+    private readonly int _others;
     private readonly DateTimeOffset _now;
     private readonly TimeSpan? _launch;
 
-    private LaunchQueue(ImmutableArray<Waiting> order, ImmutableArray<Occupant> occupants, SiteState? site, int starting, DateTimeOffset now, TimeSpan? launch)
+    private LaunchQueue(ImmutableArray<Waiting> order, ImmutableArray<Occupant> occupants, Placement place, int others, int starting, DateTimeOffset now,
+        TimeSpan? launch)
     {
-        (_order, _occupants, _site, _now, _launch) = (order, occupants, site, now, launch);
-        if (site is null) WaitsFor = QueueWait.Capacity;
-        else if (First is { } first && Beside(first.Wanted).FirstAbove(site.Capacity) is not null) WaitsFor = QueueWait.Capacity;
-        else if (starting >= site.LaunchesAtOnce) WaitsFor = QueueWait.Launches;
+        (_order, _occupants, _place, _others, _now, _launch) = (order, occupants, place, others, now, launch);
+        if (place.Pool.KnownCapacity is not { } capacity) WaitsFor = QueueWait.Capacity;
+        else if (First is { } first && Beside(first.Wanted).FirstAbove(capacity) is not null) WaitsFor = QueueWait.Capacity;
+        else if (starting >= place.Cloud.LaunchesAtOnce) WaitsFor = QueueWait.Launches;
     }
 
     /// <summary>What the next order waits for; null if nothing holds it up.</summary>
@@ -38,28 +40,35 @@ internal sealed class LaunchQueue
 
     /// <summary>What an order placed now would wait for.</summary>
     public QueueWait? WaitOf(Amounts wanted) =>
-        WaitsFor ?? (_site is { } site && Beside(wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(site.Capacity) is not null
-            ? QueueWait.Capacity : null);
+        WaitsFor ?? (Beside(wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(_place.Pool.Capacity) is not null ? QueueWait.Capacity : null);
 
     public QueueView? Of(long run)
     {
         var at = _order.ToList().FindIndex(o => o.Run == run);
         if (at < 0) return null;
-        // The number of launches before it, divided by how many may start in parallel.
+        // The number of launches before it, those of the cloud's other pools included, divided by how many may start in parallel.
         DateTimeOffset? expected = WaitsFor is QueueWait.Launches && _launch is { } launch
-            ? _now + launch * (at / Math.Max(1, _site!.LaunchesAtOnce) + 1) : null;
+            ? _now + launch * ((at + _others) / Math.Max(1, _place.Cloud.LaunchesAtOnce) + 1) : null;
         var before = _order.Take(at + 1).Where(o => o.Run == run || CanFit(o)).Aggregate(Amounts.None, (sum, o) => sum + o.Wanted);
-        var latest = WaitsFor is QueueWait.Capacity && _site is { } site ? QueueForecast.Latest(site.Capacity, _occupants, before, _now) : null;
-        return new(at + 1, WaitsFor, expected) { LatestAt = latest };
+        var latest = WaitsFor is QueueWait.Capacity && _place.Pool.KnownCapacity is { } capacity
+            ? QueueForecast.Latest(capacity, _occupants, before, _now) : null;
+        return new(at + 1, WaitsFor, expected) { LatestAt = latest, Cloud = _place.Title };
     }
 
-    public static async Task<LaunchQueue> ReadAsync(PortalDb db, StepHistory usual, CancellationToken cancel)
+    public static async Task<LaunchQueue> ReadAsync(PortalDb db, Placement place, StepHistory usual, CancellationToken cancel)
     {
-        var queued = await db.Runs.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind))
-            .OrderBy(r => r.Id).Select(r => new { r.Id, r.WorkspaceId }).Take(Longest).ToListAsync(cancel);
+        var (cloud, pool) = (place.Cloud.Key, place.Pool.Key);
+        var all = await (from r in db.Runs
+                         join w in db.Workspaces on r.WorkspaceId equals w.Id
+                         join t in db.Tenants on w.TenantId equals t.Id
+                         join p in db.Pools on t.PoolKey equals p.Key
+                         where p.CloudKey == cloud && r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)
+                         orderby r.Id
+                         select new { r.Id, r.WorkspaceId, Pool = p.Key }).Take(Longest).ToListAsync(cancel);
+        var queued = all.FindAll(r => r.Pool == pool);
         var ids = queued.ConvertAll(q => q.WorkspaceId);
         var held = await (from c in db.CapacityClaims
-                          where c.EndedAt == null
+                          where c.EndedAt == null && c.PoolKey == pool
                           join w in db.Workspaces on c.WorkspaceId equals w.Id
                           group c by new { w.Id, w.EndAt, w.RunFor } into one
                           select new { one.Key.Id, one.Key.EndAt, one.Key.RunFor, Vcpu = one.Sum(c => c.Vcpu), Memory = one.Sum(c => c.MemoryMib) })
@@ -75,10 +84,10 @@ internal sealed class LaunchQueue
                 held.TryGetValue(q.WorkspaceId, out var has) ? new(has.Vcpu, has.Memory, 0, 0) : Amounts.None))],
             // What is not ready yet has no end time.
             [.. held.Values.Select(h => new Occupant(new(h.Vcpu, h.Memory, 0, 0), h.RunFor is null ? h.EndAt : null))],
-            await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel), await db.StartingRuns().CountAsync(cancel), now, usual.AnyLaunch());
+            place, all.Count - queued.Count, await db.StartingRuns(cloud).CountAsync(cancel), now, usual.AnyLaunch());
     }
 
-    private bool CanFit(Waiting order) => _site is { } site && (order.Wanted + order.Held).FirstAbove(site.Capacity) is null;
+    private bool CanFit(Waiting order) => (order.Wanted + order.Held).FirstAbove(_place.Pool.Capacity) is null;
 
     private Amounts Beside(Amounts wanted) => _occupants.Aggregate(wanted, (sum, o) => sum + o.Holds);
 

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Classes;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
@@ -10,7 +11,8 @@ namespace Portal.Core.Workspaces;
 
 /// <summary>Needs and limits of a launch, as the rows say now; the launch preview and the verb read them the same way.</summary>
 /// <param name="Workers">The number requested, or the template's default.</param>
-public sealed record LaunchContext(LaunchFacts Facts, Tenant Tenant, Class Class, TemplateVersion? Version, WorkFolder? Folder, int Workers);
+public sealed record LaunchContext(LaunchFacts Facts, Tenant Tenant, Class Class, TemplateVersion? Version, WorkFolder? Folder, int Workers,
+    Placement Place);
 
 /// <summary>Reads the facts of a launch. The verb does so under the quota locks, the preview without.</summary>
 internal static class LaunchFactsReader
@@ -28,7 +30,7 @@ internal static class LaunchFactsReader
         var workers = request.Workers ?? version?.Spec.DefaultWorkers() ?? 0;
         var (deprecated, classes) = await TemplateDecisions.ReadAsync(db, request.TemplateId, cancel);
         var beside = new Amounts(0, 0, folder is null ? @class.WorkFolderGib : 0, 1);
-        var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
+        var place = await db.PlacementAsync(tenant.Id, cancel);
         var facts = new LaunchFacts(
             MayLaunch: Permissions.May(Verb.LaunchWorkspace, roles),
             TemplateOffered: version is not null,
@@ -36,21 +38,21 @@ internal static class LaunchFactsReader
             WorkersKnown: version?.Spec.Allows(workers) == true,
             NameFree: !taken,
             Parameter: version is null ? null : ParameterPolicy.Fault(version.Spec, request.Parameters),
-            NotAvailable: await Availability.ReasonAsync(db, version, cancel),
+            NotAvailable: await Availability.ReasonAsync(db, place.Cloud, version, cancel),
             Hours: (request.RunFor ?? request.EndAt - now).TotalHours,
             LongestHours: @class.LongestHours,
             Wanted: version is null ? Amounts.None : version.Spec.Amounts(request.SizeId, workers) + beside,
             Levels: await db.QuotasAsync(tenant, @class, request.Actor.PersonId, cancel),
-            Capacity: machines?.KnownCapacity,
-            StorageLeftGib: await StorageLeft.ReadAsync(db, cancel),
+            Capacity: place.Pool.KnownCapacity,
+            StorageLeftGib: await db.StorageLeftGibAsync(place.Cloud, cancel),
             Others: version is null ? [] : OtherChoices.Of(version.Spec, new(request.SizeId, workers), beside))
         {
             Deprecated = deprecated,
             ForThisClass = classes.Count == 0 || classes.Contains(@class.Id),
             Node = version?.Spec.LargestNode(request.SizeId, workers) ?? Amounts.None,
-            LargestNode = machines?.LargestNode,
+            LargestNode = place.Cloud.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, request.Actor.PersonId, tenant.Id, @class.Id, request.Id, cancel),
         };
-        return new(facts, tenant, @class, version, folder, workers);
+        return new(facts, tenant, @class, version, folder, workers, place);
     }
 }

@@ -17,6 +17,9 @@ public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, R
     /// <summary>What it would wait for even without orders before it; null if it would start immediately.</summary>
     public QueueWait? WaitsFor { get; init; }
 
+    /// <summary>Title of the cloud it would run in; null where there is only one.</summary>
+    public string? Cloud { get; init; }
+
     /// <summary>Which other choices would fit, and which would not.</summary>
     public ChoiceLimits Limits { get; init; } = ChoiceLimits.None;
 }
@@ -52,12 +55,13 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel) is not { } context) return null;
         var usual = await StepHistory.ReadAsync(db, cancel);
-        var queue = await LaunchQueue.ReadAsync(db, usual, cancel);
+        var queue = await LaunchQueue.ReadAsync(db, context.Place, usual, cancel);
         var facts = context.Facts;
         var limit = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(facts) : new Refusal(RefusalReason.NameInvalid, "name");
         return new(facts.Wanted, facts.Levels, limit, queue.Count, usual.Launch(request.TemplateId),
             context.Folder is null, context.Folder?.LimitGib ?? context.Class.WorkFolderGib, context.Workers)
         {
+            Cloud = context.Place.Title,
             WaitsFor = facts.Capacity is null ? null : queue.WaitOf(facts.Wanted),
             Limits = context.Version is { Spec: var spec }
                 ? ChoiceLimits.Of(spec, request.SizeId, facts.Wanted - spec.Amounts(request.SizeId, context.Workers), facts)

@@ -84,7 +84,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
 
     private string Insert(PortalDb db, LaunchRequest request, LaunchContext context)
     {
-        var (_, tenant, @class, version, folder, workers) = context;
+        var (_, tenant, @class, version, folder, workers, _) = context;
         var person = request.Actor.PersonId;
         folder ??= AddWorkFolder(db, tenant, @class, person);
         var workspace = new Workspace

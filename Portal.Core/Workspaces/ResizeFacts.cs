@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
@@ -26,19 +27,19 @@ internal static class ResizeFacts
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
         var own = Sum(held) with { StorageGib = 0 };
-        var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
+        var place = await db.PlacementAsync(tenant.Id, cancel);
         var node = spec.LargestNode(workspace.SizeId, workers);
         var facts = new LaunchFacts(
             MayLaunch: true, TemplateOffered: true, SizeKnown: true, WorkersKnown: spec.Allows(workers), NameFree: true, Parameter: null,
-            NotAvailable: await Availability.ReasonAsync(db, version, cancel), Hours: 1, LongestHours: 1,
+            NotAvailable: await Availability.ReasonAsync(db, place.Cloud, version, cancel), Hours: 1, LongestHours: 1,
             Wanted: requested, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
-            // It keeps what it has, so the site must have capacity for both.
-            Capacity: machines?.KnownCapacity is { } all ? all - own : null,
-            StorageLeftGib: requested.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel),
+            // It keeps what it has, so the pool must have capacity for both.
+            Capacity: place.Pool.KnownCapacity is { } all ? all - own : null,
+            StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Cloud, cancel),
             Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n))) { Node = node })])
         {
             Node = node,
-            LargestNode = machines?.LargestNode,
+            LargestNode = place.Cloud.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),
         };
         return new(facts, missing);

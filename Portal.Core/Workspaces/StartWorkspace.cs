@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
@@ -128,17 +129,18 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         var requested = Sum(missing);
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
-        var machines = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
+        var place = await db.PlacementAsync(tenant.Id, cancel);
         return new(
             MayLaunch: true, TemplateOffered: true,
             SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
             Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters),
-            NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, version, cancel),
+            NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, place.Cloud, version, cancel),
             Hours: 1, LongestHours: 1, Wanted: requested, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
-            Capacity: machines?.KnownCapacity, StorageLeftGib: requested.StorageGib == 0 ? null : await StorageLeft.ReadAsync(db, cancel), Others: [])
+            Capacity: place.Pool.KnownCapacity,
+            StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Cloud, cancel), Others: [])
         {
             Node = version.Spec.LargestNode(choice.SizeId, choice.Workers),
-            LargestNode = machines?.LargestNode,
+            LargestNode = place.Cloud.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),
         };
     }

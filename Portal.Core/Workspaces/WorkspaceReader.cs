@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
@@ -40,13 +41,15 @@ internal static class WorkspaceReader
         var restarts = await LastRestartsAsync(db,
             [.. nodes.SelectMany(n => n).Where(n => !n.Running || n.Restarts > 0).Select(n => n.WorkspaceId).Distinct()], cancel);
         var usual = await StepHistory.ReadAsync(db, cancel);
-        var enforced = await db.Site.Select(s => (bool?)s.BlocksEnforced).SingleOrDefaultAsync(cancel) ?? true;
-        var queue = runs.Values.Any(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind))
-            ? await LaunchQueue.ReadAsync(db, usual, cancel)
-            : null;
+        var places = new Dictionary<Guid, Placement>();
+        foreach (var tenant in rows.Select(r => r.w.TenantId).Distinct()) places[tenant] = await db.PlacementAsync(tenant, cancel);
+        var queues = new Dictionary<string, LaunchQueue>(StringComparer.Ordinal);
+        foreach (var place in rows.Where(r => runs[r.w.Id] is { Phase: RunPhase.Queued } run && RunKinds.Queued.Contains(run.Kind))
+            .Select(r => places[r.w.TenantId]).DistinctBy(p => p.Pool.Key, StringComparer.Ordinal))
+            queues[place.Pool.Key] = await LaunchQueue.ReadAsync(db, place, usual, cancel);
         return [.. rows.Select(r =>
         {
-            var run = runs[r.w.Id];
+            var (run, place) = (runs[r.w.Id], places[r.w.TenantId]);
             var decides = lifecycle.GetValueOrDefault(r.w.Id, run);
             var mine = nodes[r.w.Id].Where(n => n.Generation == r.w.Generation).ToList();
             return new WorkspaceView
@@ -66,8 +69,8 @@ internal static class WorkspaceReader
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Severity, l.Text))],
                 Nodes = [.. mine.Select(View)],
                 AutomaticRestarts = RestartStateOf(r.Spec, r.w, mine, restarts.GetValueOrDefault(r.w.Id)),
-                Folder = new(r.UsedBytes, (long)r.LimitGib << 30, enforced),
-                Queue = run.Phase == RunPhase.Queued ? queue?.Of(run.Id) : null,
+                Folder = new(r.UsedBytes, (long)r.LimitGib << 30, place.Cloud is { StorageIsKnown: false } or { BlocksEnforced: true }),
+                Queue = run.Phase == RunPhase.Queued ? queues.GetValueOrDefault(place.Pool.Key)?.Of(run.Id) : null,
             };
         })];
     }

@@ -9,7 +9,7 @@ using Portal.Core.Runs;
 namespace Portal.Jobs.Runs;
 
 /// <summary>
-/// Admits queued runs while there is capacity: the only place that claims capacity. First come, first served: an order at the head
+/// Admits queued runs while there is capacity: the only place that claims capacity. First come, first served in each pool: an order at the head
 /// that does not fit yet is not overtaken by a smaller one.
 /// </summary>
 public sealed class Admission(IDbContextFactory<PortalDb> databases)
@@ -31,11 +31,17 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
               and (r.kind in ('Stop', 'Delete') or w.requested_run in ('Stop', 'Delete') or (w.requested_run = 'Resize' and r.kind = 'Resize')
                 or (r.kind = 'Resize' and coalesce(r.workers, 0) <= w.workers))
             """, cancel);
-        var site = await db.Site.AsNoTracking().SingleOrDefaultAsync(cancel);
-        if (site is not null)
+        var claimed = await db.ClaimedAsync(cancel);
+        var pools = (await db.Pools.AsNoTracking().Where(p => p.CapacityVcpu > 0).ToListAsync(cancel)).ToLookup(p => p.CloudKey, StringComparer.Ordinal);
+        foreach (var cloud in await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel))
         {
-            var capacity = new SiteCapacity(site.Capacity, await db.ClaimedAsync(cancel), site.LaunchesAtOnce - await db.StartingRuns().CountAsync(cancel));
-            foreach (var order in AdmissionPolicy.Admit(capacity, await QueuedAsync(db, cancel)))
+            var starts = cloud.LaunchesAtOnce - await db.StartingRuns(cloud.Key).CountAsync(cancel);
+            if (starts <= 0) continue;
+            var capacity = pools[cloud.Key].ToDictionary(p => p.Key, p => new PoolCapacity(p.Capacity, claimed.GetValueOrDefault(p.Key, Amounts.None)),
+                StringComparer.Ordinal);
+            var queue = new List<QueuedOrder>();
+            foreach (var pool in capacity.Keys) queue.AddRange(await QueuedAsync(db, pool, cancel));
+            foreach (var order in AdmissionPolicy.Admit(starts, capacity, [.. queue.OrderBy(o => o.RunId)]))
             {
                 await db.Database.ExecuteSqlAsync($"""
                     update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp()
@@ -43,8 +49,8 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
                     """, cancel);
                 foreach (var node in order.Nodes)
                     await db.Database.ExecuteSqlAsync($"""
-                        insert into portal.capacity_claims (workspace_id, run_id, node, vcpu, memory_mib)
-                        values ({order.WorkspaceId}, {order.RunId}, {node.Name}, {node.Wanted.Vcpu}, {node.Wanted.MemoryMib})
+                        insert into portal.capacity_claims (pool_key, workspace_id, run_id, node, vcpu, memory_mib)
+                        values ({order.Pool}, {order.WorkspaceId}, {order.RunId}, {node.Name}, {node.Wanted.Vcpu}, {node.Wanted.MemoryMib})
                         """, cancel);
                 admitted++;
             }
@@ -53,13 +59,14 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         return admitted;
     }
 
-    /// <summary>The head of the queue. Amounts come from the published version, not from the order.</summary>
-    private static async Task<ImmutableArray<QueuedOrder>> QueuedAsync(PortalDb db, CancellationToken cancel)
+    /// <summary>The head of a pool's queue. Amounts come from the published version, not from the order.</summary>
+    private static async Task<ImmutableArray<QueuedOrder>> QueuedAsync(PortalDb db, string pool, CancellationToken cancel)
     {
         var rows = await (from r in db.Runs
                           join w in db.Workspaces on r.WorkspaceId equals w.Id
                           join t in db.TemplateVersions on r.TemplateVersionId ?? w.TemplateVersionId equals t.Id
-                          where r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)
+                          join tenant in db.Tenants on w.TenantId equals tenant.Id
+                          where tenant.PoolKey == pool && r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)
                           orderby r.Id
                           select new
                           {
@@ -75,7 +82,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
             .Select(c => new { c.WorkspaceId, c.Node, c.Vcpu, c.MemoryMib })
             .ToListAsync(cancel)).ToLookup(c => c.WorkspaceId);
         // An order for something that the version does not have is admitted with nothing: the run's first step refuses it.
-        return [.. rows.Select(r => new QueuedOrder(r.Id, r.Workspace,
+        return [.. rows.Select(r => new QueuedOrder(r.Id, r.Workspace, pool,
             [.. (r.Spec.Allows(r.Workers) ? r.Spec.Nodes(r.SizeId, r.Workers) : [])
                 .Where(n => held[r.Workspace].All(h => h.Node != n.Name))
                 .Select(n => new NodeOrder(n.Name, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0)))])

@@ -78,14 +78,13 @@ public sealed class OrderChecks(IShareCloud shares)
     {
         // Measured now, not as of the last check. What is reserved includes this order.
         var storage = await shares.PrepareAsync(cancel);
-        var site = await db.Site.AsNoTracking().SingleAsync(cancel);
-        if (site.LargestNode is { } largest && facts.Spec.LargestNode(facts.SizeId, facts.Workers).FirstAbove(largest) is { } never)
+        var cloud = (await db.PlacementAsync(facts.Workspace.TenantId, cancel)).Cloud;
+        if (cloud.LargestNode is { } largest && facts.Spec.LargestNode(facts.SizeId, facts.Workers).FirstAbove(largest) is { } never)
             return new($"No machine here has enough {Name(never)} for a single node.", "Start it with a smaller size.");
         // What is reserved but not yet written is known once both were measured.
-        var promised = !site.StorageIsKnown ? 0
-            : await db.Reservations.Where(r => r.EndedAt == null && r.StorageGib > 0).SumAsync(r => (long)r.StorageGib, cancel) << 30;
-        (site.StorageTotalBytes, site.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
-        return StorageLeft.Of(site, promised) < 0
+        var promised = !cloud.StorageIsKnown ? 0 : await db.PromisedBytesAsync(cloud.Key, cancel);
+        (cloud.StorageTotalBytes, cloud.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
+        return Placements.StorageLeft(cloud, promised) < 0
             ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more than that is already reserved.",
                 "Ask the operator to free up space, then try again.") : null;
     }

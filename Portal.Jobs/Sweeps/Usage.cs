@@ -1,19 +1,20 @@
 using Npgsql;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Watch;
 
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>Writes the health of the clouds and the usage of folders as rows.</summary>
-public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHealth health)
+public sealed class Usage(NpgsqlDataSource data, CloudKits kits, CloudHealth health)
 {
     /// <summary>In parallel: a container engine that is unavailable, or slow to respond, must not delay the folders' figures.</summary>
-    public Task RunAsync(CancellationToken cancel) => Task.WhenAll(health.LookAsync(cancel), FoldersAsync(cancel));
+    public Task RunAsync(CancellationToken cancel) => Task.WhenAll([health.LookAsync(cancel), .. kits.All.Select(k => FoldersAsync(k, cancel))]);
 
-    private async Task FoldersAsync(CancellationToken cancel)
+    private async Task FoldersAsync(CloudKit kit, CancellationToken cancel)
     {
         IReadOnlyList<FilesetUsage> seen;
-        try { seen = await filesets.UsageAsync(cancel); }
+        try { seen = await kit.Filesets.UsageAsync(cancel); }
         catch (CloudException) { return; } // its health row says why; the last figures stay
         var work = seen.Where(u => u.Folder is FolderRef.Work).Select(u => (Folder: (FolderRef.Work)u.Folder!, u.UsedBytes)).ToList();
         await using var write = data.CreateCommand("""
@@ -25,8 +26,9 @@ public sealed class Usage(NpgsqlDataSource data, IFilesetCloud filesets, CloudHe
         write.Parameters.Add(new() { Value = work.ConvertAll(u => u.UsedBytes).ToArray() });
         await write.ExecuteNonQueryAsync(cancel);
         // A share holds the scratch folders of its class too.
-        await using var all = data.CreateCommand("update portal.site set storage_written_bytes = $1");
+        await using var all = data.CreateCommand("update portal.clouds set storage_written_bytes = $1 where key = $2");
         all.Parameters.Add(new() { Value = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes) });
+        all.Parameters.Add(new() { Value = kit.Key });
         await all.ExecuteNonQueryAsync(cancel);
         // Rows locked by others are written next time: waiting for many rows at once could deadlock with a transaction that waits for these.
         var scratch = seen.Where(u => u.Folder is FolderRef.Scratch).Select(u => (Folder: (FolderRef.Scratch)u.Folder!, u.UsedBytes)).ToList();

@@ -1,10 +1,9 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
-using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Foreign;
-using Portal.Core.Operations;
+using Portal.Jobs.Clouds;
 
 namespace Portal.Jobs.Watch;
 
@@ -25,22 +24,30 @@ public sealed class CapacityOptions
 }
 
 /// <summary>Checks the health of the clouds and keeps it in rows, for pages and policy.</summary>
-public sealed class CloudHealth(
-    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets,
-    IOptions<CapacityOptions> capacity, TimeProvider clock)
+public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits kits, IOptions<CapacityOptions> capacity, TimeProvider clock)
 {
     private const int VcpusPerCore = 4, LaunchesPerCore = 2;
     private const double MemoryShare = 0.75;
 
-    /// <summary>True if all respond.</summary>
-    public async Task<bool> LookAsync(CancellationToken cancel)
+    /// <summary>True if all respond. A cloud that is slow to answer does not delay the rows of the others.</summary>
+    public async Task<bool> LookAsync(CancellationToken cancel) => (await Task.WhenAll(kits.All.Select(k => LookAsync(k, cancel)))).All(ok => ok);
+
+    private async Task<bool> LookAsync(CloudKit kit, CancellationToken cancel)
     {
-        var (containerEngine, containerEngineFault) = await TryAsync(clusters.PrepareAsync, cancel);
-        var (storage, storageFault) = await TryAsync(shares.PrepareAsync, cancel);
-        await SayAsync("engine", containerEngine?.Summary, containerEngineFault, cancel);
-        await SayAsync("storage", storage?.Summary, storageFault, cancel);
-        await MeasureAsync(containerEngine, storage, cancel);
-        return containerEngineFault is null && storageFault is null;
+        var (clusters, clustersFault) = await TryAsync(kit.Clusters.PrepareAsync, cancel);
+        var (storage, storageFault) = await TryAsync(kit.Shares.PrepareAsync, cancel);
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        var cloud = await db.Clouds.SingleOrDefaultAsync(c => c.Key == kit.Key, cancel)
+            ?? db.Clouds.Add(new() { Key = kit.Key, Kind = kit.Kind, Title = kit.Title }).Entity;
+        cloud.Title = kit.Title;
+        cloud.Clusters = State(clusters?.Summary, clustersFault);
+        cloud.Storage = State(storage?.Summary, storageFault);
+        cloud.Egress = clusters?.Egress ?? cloud.Egress;
+        cloud.SeenAt = clock.GetUtcNow();
+        Measure(cloud, await PoolAsync(db, kit, cancel), clusters);
+        await MeasureAsync(cloud, kit, storage, cancel);
+        await db.SaveChangesAsync(cancel);
+        return clustersFault is null && storageFault is null;
     }
 
     private static async Task<(T? Report, CloudException? Fault)> TryAsync<T>(Func<CancellationToken, Task<T>> read, CancellationToken cancel) where T : class
@@ -49,38 +56,31 @@ public sealed class CloudHealth(
         catch (CloudException e) { return (null, e); }
     }
 
-    private async Task SayAsync(string name, string? summary, CloudException? fault, CancellationToken cancel)
-    {
-        await using var write = data.CreateCommand("""
-            insert into portal.cloud_states (name, ok, message, remedy, seen_at) values ($1, $2, $3, $4, clock_timestamp())
-            on conflict (name) do update set ok = excluded.ok, message = excluded.message, remedy = excluded.remedy, seen_at = excluded.seen_at
-            """);
-        object[] values = [name, fault is null, ForeignText.Clean(fault?.Message ?? summary), (object?)fault?.WhatToDo ?? DBNull.Value];
-        foreach (var value in values) write.Parameters.Add(new() { Value = value });
-        await write.ExecuteNonQueryAsync(cancel);
-    }
+    private static ServiceState State(string? summary, CloudException? fault) => new(fault is null, ForeignText.Clean(fault?.Message ?? summary), fault?.WhatToDo);
+
+    private static async Task<Pool> PoolAsync(PortalDb db, CloudKit kit, CancellationToken cancel) =>
+        await db.Pools.SingleOrDefaultAsync(p => p.Key == kit.Key, cancel) ?? db.Pools.Add(new() { Key = kit.Key, CloudKey = kit.Key }).Entity;
 
     /// <summary>What cannot be measured now keeps its last figures: a restart of the container engine must not make queued orders fail.</summary>
-    private async Task MeasureAsync(CloudReport? containerEngine, StorageReport? storage, CancellationToken cancel)
+    private void Measure(Cloud cloud, Pool pool, CloudReport? report)
     {
-        await using var db = await databases.CreateDbContextAsync(cancel);
-        var site = await db.Site.SingleOrDefaultAsync(cancel);
-        if (site is null) db.Site.Add(site = new SiteState());
         var set = capacity.Value;
-        site.CapacityVcpu = set.Vcpu ?? containerEngine?.Vcpus * VcpusPerCore ?? site.CapacityVcpu;
-        site.CapacityMemoryMib = set.MemoryMib ?? (containerEngine is null ? site.CapacityMemoryMib : (int)(containerEngine.MemoryMib * MemoryShare));
-        if (containerEngine is not null) (site.NodeVcpu, site.NodeMemoryMib) = (containerEngine.Vcpus, (int)containerEngine.MemoryMib);
-        site.LaunchesAtOnce = set.LaunchesAtOnce ?? containerEngine?.Vcpus * LaunchesPerCore ?? site.LaunchesAtOnce;
-        site.StorageReserveBytes = (long)set.StorageReserveGib << 30;
+        pool.CapacityVcpu = set.Vcpu ?? report?.Vcpus * VcpusPerCore ?? pool.CapacityVcpu;
+        pool.CapacityMemoryMib = set.MemoryMib ?? (report is null ? pool.CapacityMemoryMib : (int)(report.MemoryMib * MemoryShare));
+        if (report is not null) (cloud.NodeVcpu, cloud.NodeMemoryMib) = (report.Vcpus, (int)report.MemoryMib);
+        cloud.LaunchesAtOnce = set.LaunchesAtOnce ?? report?.Vcpus * LaunchesPerCore ?? cloud.LaunchesAtOnce;
+        cloud.StorageReserveBytes = (long)set.StorageReserveGib << 30;
+    }
+
+    private static async Task MeasureAsync(Cloud cloud, CloudKit kit, StorageReport? storage, CancellationToken cancel)
+    {
         // Free space without the bytes already written would look like reserved space, so the first time both are stored together.
-        if (storage is not null && !site.StorageIsKnown)
+        if (storage is not null && !cloud.StorageIsKnown)
         {
-            if ((await TryAsync(filesets.UsageAsync, cancel)).Report is { } seen) site.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);
-            else storage = null;
+            if ((await TryAsync(kit.Filesets.UsageAsync, cancel)).Report is not { } seen) return;
+            cloud.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);
         }
         if (storage is not null)
-            (site.StorageTotalBytes, site.StorageFreeBytes, site.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);
-        site.UpdatedAt = clock.GetUtcNow();
-        await db.SaveChangesAsync(cancel);
+            (cloud.StorageTotalBytes, cloud.StorageFreeBytes, cloud.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Diagnostics.Metrics;
 using System.Security.Claims;
 using System.Security.Cryptography;
@@ -25,7 +26,7 @@ internal sealed class MetricsExport : IDisposable
     private readonly IDbContextFactory<PortalDb> _databases;
     private readonly byte[]? _token;
     private readonly Meter _meter;
-    private Figures _now = new([], [], [], [], null, Core.Quotas.Amounts.None);
+    private Figures _now = new([], [], [], [], [], [], ReadOnlyDictionary<string, Core.Quotas.Amounts>.Empty);
 
     public MetricsExport(FiguresReader reader, IDbContextFactory<PortalDb> databases, IMeterFactory meters, IConfiguration configuration)
     {
@@ -57,12 +58,12 @@ internal sealed class MetricsExport : IDisposable
             f => f.Activities.Select(a => new Measurement<double>(a.At, [new("workspace", a.Slug), new("template", a.Template)])));
         Gauge("portal_runs", "Unfinished runs.",
             f => f.Runs.Select(r => new Measurement<double>(r.Number, [new("kind", r.Kind.ToString()), new("phase", r.Phase.ToString())])));
-        Site("capacity_vcpu", "Total vCPU that workspaces can use at once.", (s, _) => s.KnownCapacity?.Vcpu);
-        Site("capacity_memory_bytes", "Total memory that workspaces can use at once.", (s, _) => s.KnownCapacity?.MemoryMib * (double)(1 << 20));
-        Site("claimed_vcpu", "vCPU of running and starting workspaces.", (_, c) => c.Vcpu);
-        Site("claimed_memory_bytes", "Memory of running and starting workspaces.", (_, c) => (double)c.MemoryMib * (1 << 20));
-        Site("storage_bytes", "Size of the disk for work folders.", (s, _) => s.StorageIsKnown ? s.StorageTotalBytes : null);
-        Site("storage_free_bytes", "Free space on the disk for work folders.", (s, _) => s.StorageIsKnown ? s.StorageFreeBytes : null);
+        Pool("capacity_vcpu", "Total vCPU that workspaces can use at once.", (p, _) => p.KnownCapacity?.Vcpu);
+        Pool("capacity_memory_bytes", "Total memory that workspaces can use at once.", (p, _) => p.KnownCapacity?.MemoryMib * (double)(1 << 20));
+        Pool("claimed_vcpu", "vCPU of running and starting workspaces.", (_, c) => c.Vcpu);
+        Pool("claimed_memory_bytes", "Memory of running and starting workspaces.", (_, c) => (double)c.MemoryMib * (1 << 20));
+        Cloud("storage_bytes", "Size of the disk for work folders.", c => c.StorageIsKnown ? c.StorageTotalBytes : null);
+        Cloud("storage_free_bytes", "Free space on the disk for work folders.", c => c.StorageIsKnown ? c.StorageFreeBytes : null);
     }
 
     /// <summary>Refuses the request, or reads what the exporter then returns.</summary>
@@ -104,8 +105,18 @@ internal sealed class MetricsExport : IDisposable
         where v is not null
         select new Measurement<double>(v.Value, [new("workspace", n.Slug), new("template", n.Template), new("node", n.Node)]));
 
-    private void Site(string name, string description, Func<Core.Operations.SiteState, Core.Quotas.Amounts, double?> value) =>
-        Gauge($"portal_site_{name}", description, f => f.Site is { } site && value(site, f.Claimed) is { } known ? [new(known)] : []);
+    private void Pool(string name, string description, Func<Core.Clouds.Pool, Core.Quotas.Amounts, double?> value) =>
+        Gauge($"portal_pool_{name}", description, f =>
+            from p in f.Pools
+            let v = value(p, f.Claimed.GetValueOrDefault(p.Key, Core.Quotas.Amounts.None))
+            where v is not null
+            select new Measurement<double>(v.Value, [new("cloud", p.CloudKey), new("pool", p.Key)]));
+
+    private void Cloud(string name, string description, Func<Core.Clouds.Cloud, double?> value) => Gauge($"portal_cloud_{name}", description, f =>
+        from c in f.Clouds
+        let v = value(c)
+        where v is not null
+        select new Measurement<double>(v.Value, [new("cloud", c.Key)]));
 }
 
 public static class MetricsExports

@@ -68,7 +68,7 @@ public sealed class Installation : IAsyncDisposable
             it.Web.MustRun();
             await using var db = database.Open();
             return await db.Images.AnyAsync(i => i.Name == "python" && i.State == ImageState.Ready && i.ImageId != "sha256:test", cancel)
-                && await db.CloudStates.CountAsync(c => c.Ok, cancel) == 2;
+                && await db.Clouds.AnyAsync(c => c.Clusters.Ok && c.Storage.Ok, cancel);
         }, cancel, TimeSpan.FromMinutes(3));
         return it;
     }

@@ -1,4 +1,5 @@
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 
 namespace Portal.Tests;
 
@@ -11,13 +12,13 @@ public sealed class AvailabilityTests
         new(StringComparer.Ordinal) { ["python"] = new() { Name = "python", State = state, Percent = 40, Message = "no space left" } };
 
     [Fact]
-    public void Reason_ImageReady_IsNone() => Availability.Reason(Spec, [], Images(ImageState.Ready)).ShouldBeNull();
+    public void Reason_ImageReady_IsNone() => Availability.Reason(Spec, Images(ImageState.Ready)).ShouldBeNull();
 
     [Theory]
     [InlineData(ImageState.Missing, "not been built yet")]
     [InlineData(ImageState.Building, "40%")]
     [InlineData(ImageState.Failed, "no space left")]
-    public void Reason_ImageNotReady_SaysHowItStands(ImageState state, string words) => Availability.Reason(Spec, [], Images(state))!.ShouldContain(words);
+    public void Reason_ImageNotReady_SaysHowItStands(ImageState state, string words) => Availability.Reason(Spec, Images(state))!.ShouldContain(words);
 
     /// <summary>Students are not shown what only an operator can do.</summary>
     [Fact]
@@ -27,19 +28,29 @@ public sealed class AvailabilityTests
         (images["python"].Message, images["python"].Remedy) =
             ("Packages: spark is missing, and pip cannot fetch it: no package server responds.", "Name a mirror in /etc/pip.conf.");
 
-        Availability.Reason(Spec, [], images).ShouldBe(
+        Availability.Reason(Spec, images).ShouldBe(
             "Its image could not be built. Packages: spark is missing, and pip cannot fetch it: no package server responds. "
             + "The Operations page says how to fix it.");
     }
 
     [Fact]
     public void Reason_ImageThatNobodySpokeOfYet_IsNotBuilt() =>
-        Availability.Reason(Spec, [], new Dictionary<string, ImageRow>(StringComparer.Ordinal))!.ShouldContain("not been built yet");
+        Availability.Reason(Spec, new Dictionary<string, ImageRow>(StringComparer.Ordinal))!.ShouldContain("not been built yet");
 
     [Fact]
-    public void Reason_CloudThatIsUnavailable_ComesFirst() =>
-        Availability.Reason(Spec, [new() { Name = "engine", Ok = false, Message = "It does not answer.", Remedy = "Start it." }], Images(ImageState.Building))
-            .ShouldBe("It does not answer. Start it.");
+    public void Reason_CloudThatIsUnavailable_SaysWhyAndTheRemedy() => Availability.Reason(new Cloud
+    {
+        Key = "local",
+        Kind = "docker",
+        Title = "This host",
+        Clusters = new(false, "It does not answer.", "Start it."),
+        Storage = new(true, "btrfs", null),
+        SeenAt = DateTimeOffset.UnixEpoch,
+    }).ShouldBe("It does not answer. Start it.");
+
+    [Fact]
+    public void Reason_CloudThatNobodyHasSeenYet_IsNone() =>
+        Availability.Reason(new Cloud { Key = "local", Kind = "docker", Title = "This host" }).ShouldBeNull();
 
     /// <summary>Pages show the remedy after the cause: two sentences.</summary>
     [Theory]
@@ -47,5 +58,5 @@ public sealed class AvailabilityTests
     [InlineData("it said: stopped.", "engine: it said: stopped.")]
     [InlineData("no route (110)", "engine: no route (110).")]
     public void Fault_OfACloud_IsASentence(string message, string sentence) =>
-        new Core.Clouds.CloudException("engine", Core.Clouds.CloudFault.Refused, message, "Put it there.").Message.ShouldBe(sentence);
+        new CloudException("engine", CloudFault.Refused, message, "Put it there.").Message.ShouldBe(sentence);
 }

@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Portal.Core.Access;
 using Portal.Core.Audit;
 using Portal.Core.Classes;
+using Portal.Core.Clouds;
 using Portal.Core.People;
 
 namespace Portal.Core.Data.Maps;
@@ -15,6 +16,9 @@ internal sealed class TenantMap : IEntityTypeConfiguration<Tenant>
         builder.Property(t => t.Name).HasMaxLength(200);
         builder.HasIndex(t => t.Slug).IsUnique();
         builder.ComplexProperty(t => t.Limits);
+        builder.Property(t => t.PoolKey).HasMaxLength(100);
+        builder.HasIndex(t => t.PoolKey);
+        builder.HasOne<Pool>().WithMany().HasForeignKey(t => t.PoolKey).OnDelete(DeleteBehavior.Restrict);
     }
 }
 

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Portal.Core.Catalog;
 using Portal.Core.Classes;
-using Portal.Core.Operations;
+using Portal.Core.Clouds;
 using Portal.Core.People;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
@@ -45,7 +45,10 @@ internal sealed class CapacityClaimMap : IEntityTypeConfiguration<CapacityClaim>
         builder.HasIndex(c => new { c.WorkspaceId, c.Node }).IsUnique().HasFilter("ended_at is null");
         builder.HasIndex(c => c.RunId);
         builder.HasOne<Workspace>().WithMany().HasForeignKey(c => c.WorkspaceId).OnDelete(DeleteBehavior.Restrict);
+        builder.Property(c => c.PoolKey).HasMaxLength(100);
+        builder.HasIndex(c => c.PoolKey).HasFilter("ended_at is null");
         builder.HasOne<Run>().WithMany().HasForeignKey(c => c.RunId).OnDelete(DeleteBehavior.Restrict);
+        builder.HasOne<Pool>().WithMany().HasForeignKey(c => c.PoolKey).OnDelete(DeleteBehavior.Restrict);
     }
 }
 
@@ -89,26 +92,5 @@ internal sealed class ImageMap : IEntityTypeConfiguration<ImageRow>
         builder.ToTable("images");
         builder.HasKey(i => i.Name);
         builder.Property(i => i.Name).HasMaxLength(40);
-    }
-}
-
-internal sealed class CloudStateMap : IEntityTypeConfiguration<CloudState>
-{
-    public void Configure(EntityTypeBuilder<CloudState> builder)
-    {
-        builder.HasKey(c => c.Name);
-        builder.Property(c => c.Name).HasMaxLength(40);
-    }
-}
-
-internal sealed class SiteStateMap : IEntityTypeConfiguration<SiteState>
-{
-    public void Configure(EntityTypeBuilder<SiteState> builder)
-    {
-        builder.ToTable("site", t => t.HasCheckConstraint("one_row", "id = 1"));
-        builder.Property(s => s.Id).ValueGeneratedNever();
-        builder.Property(s => s.NodeVcpu).HasDefaultValue(0);
-        builder.Property(s => s.NodeMemoryMib).HasDefaultValue(0);
-        builder.Property(s => s.StorageWrittenBytes).HasDefaultValue(0L);
     }
 }

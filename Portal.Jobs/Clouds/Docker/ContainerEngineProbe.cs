@@ -28,7 +28,12 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
         return new CloudReport(
             $"Docker Engine {info.ServerVersion}, API {version}, cgroup v{(info.CgroupVersion is { Length: > 0 } v ? v : "1")}, "
             + $"{info.NCPU} CPUs, {info.MemTotal >> 30} GiB, {info.ContainersRunning} containers running; isolation verified by a probe",
-            (int)info.NCPU, info.MemTotal >> 20);
+            (int)info.NCPU, info.MemTotal >> 20)
+        {
+            Egress = options.EgressProxy.Length == 0
+                ? "Nodes cannot reach anything outside of their workspace."
+                : $"Nodes reach the egress proxy at {options.EgressProxy}, and nothing else outside of their workspace.",
+        };
     }
 
     /// <summary>Throws with the reason unless limits and isolation work; returns the seccomp profile for containers.</summary>

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Core.Access;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.People;
 using Portal.Core.Workspaces;
 using Portal.TestKit;
@@ -141,7 +142,8 @@ public class WebFixture : IAsyncLifetime
     private async Task SeedAsync()
     {
         await using var db = Database.Open();
-        db.Tenants.Add(new() { Id = Tenant, Slug = "informatics", Name = "Informatics", Limits = new(1000, 1_000_000, 1000, 1000) });
+        await LocalCloud.AddAsync(db, Cancel);
+        db.Tenants.Add(new() { Id = Tenant, Slug = "informatics", Name = "Informatics", PoolKey = LocalCloud.Key, Limits = new(1000, 1_000_000, 1000, 1000) });
         db.Classes.Add(new()
         {
             Id = Class,

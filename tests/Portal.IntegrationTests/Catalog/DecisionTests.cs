@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.People;
 using Portal.IntegrationTests.Access;
 
@@ -156,7 +157,7 @@ public sealed class DecisionTests(WebFixture web) : IClassFixture<WebFixture>
     {
         await using var db = web.Database.Open();
         var id = Guid.CreateVersion7();
-        if (tenant is null) db.Tenants.Add(new() { Id = id, Slug = $"t{id:n}"[..20], Name = "Physics", Limits = new(1, 1, 1, 1) });
+        if (tenant is null) db.Tenants.Add(new() { Id = id, Slug = $"t{id:n}"[..20], Name = "Physics", PoolKey = LocalCloud.Key, Limits = new(1, 1, 1, 1) });
         db.Classes.Add(new()
         {
             Id = id,

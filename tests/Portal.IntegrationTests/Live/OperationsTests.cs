@@ -25,7 +25,8 @@ public sealed class OperationsTests
 
         var seen = (await it.Site.Get<OperationsFeed>().WatchAsync(new(it.Site.Instructor), cancellation.Token))!.Now!;
 
-        (seen.Claimed.Workspaces, seen.Claimed.Vcpu, seen.Claimed.MemoryMib).ShouldBe((2, 6, 6 * 1024));
+        var claimed = seen.Clouds.ShouldHaveSingleItem().Pools.ShouldHaveSingleItem().Claimed;
+        (claimed.Workspaces, claimed.Vcpu, claimed.MemoryMib).ShouldBe((2, 6, 6 * 1024));
         (await it.Site.Get<OperationsFeed>().WatchAsync(new(it.Owner), cancellation.Token)).ShouldBeNull();
         await cancellation.CancelAsync();
     }

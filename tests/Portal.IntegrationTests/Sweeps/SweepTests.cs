@@ -227,9 +227,10 @@ public sealed class SweepTests
         folder.UsedBytes.ShouldBe(7 << 20);
         folder.SeenAt.ShouldNotBeNull();
         (await db.Nodes.SingleAsync(Cancel)).ScratchBytes.ShouldBe(2 << 20);
-        (await db.Site.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure already includes the scratch folders");
-        var states = await db.CloudStates.ToDictionaryAsync(c => c.Name, c => c.Ok, Cancel);
-        states.ShouldBe(new Dictionary<string, bool>(StringComparer.Ordinal) { ["engine"] = !engineUnavailable, ["storage"] = true }, ignoreOrder: true);
+        (await db.Clouds.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure already includes the scratch folders");
+        var cloud = await db.Clouds.SingleAsync(Cancel);
+        cloud.Clusters.Ok.ShouldBe(!engineUnavailable);
+        cloud.Storage.Ok.ShouldBeTrue();
     }
 
     [Fact]
@@ -248,7 +249,7 @@ public sealed class SweepTests
 
         await using var db = database.Open();
         (await db.WorkFolders.SingleAsync(Cancel)).UsedBytes.ShouldBe(7 << 20);
-        var storage = await db.CloudStates.SingleAsync(c => c.Name == "storage", Cancel);
+        var storage = (await db.Clouds.SingleAsync(Cancel)).Storage;
         storage.Ok.ShouldBeFalse();
         storage.Message.ShouldContain("away");
         storage.Remedy.ShouldNotBeNullOrEmpty();

@@ -68,6 +68,9 @@ public sealed class GrantsTests(GrantsDatabase database) : IClassFixture<GrantsD
     [InlineData("update portal.nodes set address = '127.0.0.1'")]
     [InlineData("update portal.reservations set ended_at = now()")]
     [InlineData("insert into portal.capacity_claims (workspace_id, run_id, vcpu, memory_mib) values (gen_random_uuid(), 1, 0, 0)")]
+    [InlineData("update portal.tenants set pool_key = 'other'")]
+    [InlineData("update portal.pools set credential = 'other'")]
+    [InlineData("update portal.clouds set launches_at_once = 1000")]
     [InlineData("update portal.classes set limits_vcpu = 1000000")]
     [InlineData("update portal.audit set verb = 'nothing'")]
     [InlineData("delete from portal.audit")]
@@ -95,6 +98,7 @@ public sealed class GrantsTests(GrantsDatabase database) : IClassFixture<GrantsD
     [InlineData("delete from portal.audit")]
     [InlineData("update portal.audit set verb = 'nothing'")]
     [InlineData("update portal.persons set uid = 0")]
+    [InlineData("update portal.tenants set pool_key = 'other'")]
     [InlineData("update portal.classes set limits_vcpu = 1000000")]
     [InlineData("create table portal.mine (i int)")]
     public async Task Jobs_Forbidden_IsRefused(string sql)

@@ -9,6 +9,7 @@ using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Quotas;
+using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs;
 using Portal.Jobs.Proofs;
@@ -39,7 +40,7 @@ public sealed class TestSite : IAsyncDisposable
         var site = new TestSite(database) { Students = [.. Enumerable.Range(0, students).Select(_ => NewId())] };
         await using var db = database.Open();
         var wide = all ?? new(members.Vcpu * 1000, members.MemoryMib * 1000, members.StorageGib * 1000, members.Workspaces * 1000);
-        db.Tenants.Add(new() { Id = site.Tenant, Slug = "informatics", Name = "Informatics", Limits = wide });
+        db.Tenants.Add(new() { Id = site.Tenant, Slug = "informatics", Name = "Informatics", PoolKey = LocalCloud.Key, Limits = wide });
         db.Classes.Add(new()
         {
             Id = site.Class,
@@ -59,20 +60,27 @@ public sealed class TestSite : IAsyncDisposable
         db.TemplateVersions.Add(new() { Id = site.TemplateVersion, TemplateId = "notebook", Hash = "test", Spec = Spec });
         db.Images.Add(new() { Name = "python", State = ImageState.Ready, ImageId = "sha256:test", UpdatedAt = TimeProvider.System.GetUtcNow() });
         var room = capacity ?? new(100_000, 100_000_000, 0, 0);
-        db.Site.Add(new()
-        {
-            CapacityVcpu = room.Vcpu,
-            CapacityMemoryMib = room.MemoryMib,
-            LaunchesAtOnce = launchesAtOnce,
-            StorageFreeBytes = 1L << 49,
-            StorageTotalBytes = 1L << 50,
-            StorageReserveBytes = 1L << 31,
-            BlocksEnforced = true,
-            UpdatedAt = TimeProvider.System.GetUtcNow()
-        });
+        db.Clouds.Add(Cloud(LocalCloud.Key, launchesAtOnce));
+        db.Pools.Add(new() { Key = LocalCloud.Key, CloudKey = LocalCloud.Key, CapacityVcpu = room.Vcpu, CapacityMemoryMib = room.MemoryMib });
         await db.SaveChangesAsync(cancel);
         return site;
     }
+
+    /// <summary>A cloud that was measured and works, with much free space.</summary>
+    public static Cloud Cloud(string key, int launchesAtOnce = 1000) => new()
+    {
+        Key = key,
+        Kind = "scripted",
+        Title = key,
+        Clusters = new(true, "scripted", null),
+        Storage = new(true, "scripted", null),
+        SeenAt = TimeProvider.System.GetUtcNow(),
+        LaunchesAtOnce = launchesAtOnce,
+        StorageFreeBytes = 1L << 49,
+        StorageTotalBytes = 1L << 50,
+        StorageReserveBytes = 1L << 31,
+        BlocksEnforced = true,
+    };
 
     public static TemplateSpec Spec { get; } = new("notebook", "Notebook", "A notebook.", "JupyterLab", "4",
         [new("s", "Small", "", 1, 1024), new("m", "Medium", "", 2, 2048), new("l", "Large", "", 4, 4096)],
@@ -108,6 +116,34 @@ public sealed class TestSite : IAsyncDisposable
     public JobsProcess Process(ScriptedClouds clouds, TimeSpan lease, params (string Key, string Value)[] settings) => new(Database, clouds, lease, settings);
 
     public static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
+
+    /// <summary>Another tenant with one class, in a cloud of its own; returns the class.</summary>
+    public async Task<Guid> OtherCloudAsync(string key, Amounts capacity, CancellationToken cancel, params Guid[] students)
+    {
+        var (tenant, @class, wide) = (NewId(), NewId(), new Amounts(1000, 1_000_000, 1000, 1000));
+        await using var db = Database.Open();
+        db.Clouds.Add(Cloud(key));
+        db.Pools.Add(new() { Key = key, CloudKey = key, CapacityVcpu = capacity.Vcpu, CapacityMemoryMib = capacity.MemoryMib });
+        db.Tenants.Add(new() { Id = tenant, Slug = key, Name = key, PoolKey = key, Limits = wide });
+        db.Classes.Add(new()
+        {
+            Id = @class,
+            TenantId = tenant,
+            Slug = "other",
+            Title = "Other",
+            Limits = wide,
+            MemberLimits = wide,
+            WorkFolderGib = 1,
+            LongestHours = 12
+        });
+        foreach (var id in students)
+        {
+            if (!await db.Persons.AnyAsync(p => p.Id == id, cancel)) db.Persons.Add(new() { Id = id, Issuer = "test", Subject = id.ToString(), Name = "Other" });
+            db.Memberships.Add(new() { Id = NewId(), PersonId = id, TenantId = tenant, ClassId = @class, Role = MemberRole.Student });
+        }
+        await db.SaveChangesAsync(cancel);
+        return @class;
+    }
 
     public async ValueTask DisposeAsync() => await _web.DisposeAsync();
 
@@ -163,13 +199,24 @@ public sealed class JobsProcess : IAsyncDisposable
     public async Task UntilSettledAsync(CancellationToken cancel, TimeSpan? deadline = null)
     {
         var mine = new List<Task>();
-        await Until.TrueAsync("every run has ended", async () =>
+        try
         {
-            mine.AddRange(await ClaimAsync(cancel));
+            await Until.TrueAsync("every run has ended", async () =>
+            {
+                mine.AddRange(await ClaimAsync(cancel));
+                return !(await RunsAsync()).Exists(r => !r.Phase.IsFinished());
+            }, cancel, deadline);
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{e.Message} {string.Join("; ", (await RunsAsync()).Select(r => $"{r.Kind} {r.Phase} {r.DoneStep} {r.Message}"))}", e);
+        }
+
+        async Task<List<Run>> RunsAsync()
+        {
             await using var db = await Get<IDbContextFactory<PortalDb>>().CreateDbContextAsync(cancel);
-            return !await db.Runs.AnyAsync(r =>
-                r.Phase != Core.Runs.RunPhase.Succeeded && r.Phase != Core.Runs.RunPhase.Failed && r.Phase != Core.Runs.RunPhase.Cancelled, cancel);
-        }, cancel, deadline);
+            return await db.Runs.AsNoTracking().OrderBy(r => r.Id).ToListAsync(cancel);
+        }
     }
 
     public async ValueTask DisposeAsync() => await _services.DisposeAsync();

@@ -1,5 +1,6 @@
 using Bunit;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Operations;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
@@ -9,17 +10,23 @@ namespace Portal.Tests.Pages;
 
 public sealed class OperationsTests : PageTest
 {
-    private static readonly SiteState Site =
-        new()
-        {
-            CapacityVcpu = 8,
-            CapacityMemoryMib = 12288,
-            LaunchesAtOnce = 4,
-            StorageTotalBytes = 100L << 30,
-            StorageFreeBytes = 30L << 30,
-            StorageReserveBytes = 5L << 30,
-            BlocksEnforced = true
-        };
+    private static Cloud Cloud(string key = "local", int silentFor = 0) => new()
+    {
+        Key = key,
+        Kind = "docker",
+        Title = key,
+        Clusters = new(true, "20.10", null),
+        Storage = new(true, "btrfs", null),
+        SeenAt = PageTest.Now.AddSeconds(-silentFor),
+        LaunchesAtOnce = 4,
+        StorageTotalBytes = 100L << 30,
+        StorageFreeBytes = 30L << 30,
+        StorageReserveBytes = 5L << 30,
+        BlocksEnforced = true,
+    };
+
+    private static CloudRow Measured(Cloud cloud) =>
+        new(cloud, [new(new() { Key = cloud.Key, CloudKey = cloud.Key, CapacityVcpu = 8, CapacityMemoryMib = 12288 }, new(3, 3072, 0, 2))]);
 
     private static RunRow Row(RunPhase phase, int? place = null) =>
         new(1, Guid.Empty, "abcdefghij", "notebook-1", "Ada Lovelace", RunKind.Launch, phase, false, StepKey.EnsureCluster, 2, "The engine is busy.",
@@ -30,7 +37,7 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void OperationsBody_NothingUnderWay_SaysSo()
     {
-        var body = Body(new([], [], [], [], null, Amounts.None));
+        var body = Body(new([], [], [], []));
 
         body.Markup.ShouldContain("No runs are in progress or queued.");
         body.Markup.ShouldContain("No failed runs.");
@@ -40,8 +47,8 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void OperationsBody_RunsQueueAndFailures_AreListedWithWhy()
     {
-        var body = Body(new([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }], [], [], Site,
-            new(3, 3072, 0, 2)));
+        var body = Body(new([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }],
+            [Measured(Cloud())], []));
 
         body.Markup.ShouldContain("Start the nodes: The engine is busy.");
         body.Markup.ShouldContain("Number 4 in the queue");
@@ -52,10 +59,10 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void Health_SomethingBroken_SaysWhatAndTheRemedy()
     {
-        var body = Body(new([], [],
-            [new() { Name = "engine", Ok = false, Message = "Docker does not answer.", Remedy = "systemctl start docker", SeenAt = Now }],
-            [new() { Name = "python", State = ImageState.Failed, Message = "pip could not reach the index.", Remedy = "Set PORTAL_ENGINES.", UpdatedAt = Now }],
-            Site, Amounts.None));
+        var cloud = Cloud();
+        cloud.Clusters = new(false, "Docker does not answer.", "systemctl start docker");
+        var body = Body(new([], [], [Measured(cloud)],
+            [new() { Name = "python", State = ImageState.Failed, Message = "pip could not reach the index.", Remedy = "Set PORTAL_ENGINES.", UpdatedAt = Now }]));
 
         var engine = body.Find("[aria-label='Container engine']");
         engine.TextContent.ShouldContain("Not working");
@@ -68,8 +75,7 @@ public sealed class OperationsTests : PageTest
     [InlineData(61, "Not reporting")]
     public void Health_WorkerSilent_IsSaidInsteadOfItsLastWord(int seconds, string word)
     {
-        CloudState State(string name) => new() { Name = name, Ok = true, Message = "20.10", SeenAt = Now.AddSeconds(-seconds) };
-        var body = Body(new([], [], [State("engine"), State("storage")], [], Site, Amounts.None));
+        var body = Body(new([], [], [Measured(Cloud(silentFor: seconds))], []));
 
         body.Find("[aria-label='Container engine'] .badge").TextContent.Trim().ShouldBe(word);
         body.Find("[aria-label=Storage] .badge").TextContent.Trim().ShouldBe(word);
@@ -79,7 +85,7 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void Health_WorkerFallsSilentWhileThePageIsOpen_IsSaidWithoutAnyChange()
     {
-        var body = Body(new([], [], [new() { Name = "engine", Ok = true, Message = "20.10", SeenAt = Now }], [], Site, Amounts.None));
+        var body = Body(new([], [], [Measured(Cloud())], []));
         body.FindAll("[aria-label='Background worker']").ShouldBeEmpty();
 
         for (var i = 0; i < 61; i++) Clock.Advance(TimeSpan.FromSeconds(1));
@@ -94,22 +100,17 @@ public sealed class OperationsTests : PageTest
     [InlineData(2, "Full")]
     public void Health_Disk_SaysHowMuchRoomThereIs(long freeGib, string word)
     {
-        var site = new SiteState
-        {
-            CapacityVcpu = 8,
-            CapacityMemoryMib = 12288,
-            StorageTotalBytes = 100L << 30,
-            StorageFreeBytes = freeGib << 30,
-            StorageReserveBytes = 5L << 30
-        };
+        var cloud = Cloud();
+        cloud.StorageFreeBytes = freeGib << 30;
 
-        Body(new([], [], [], [], site, Amounts.None)).Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe(word);
+        Body(new([], [], [Measured(cloud)], [])).Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe(word);
     }
 
     [Fact]
     public void Health_NeverMeasured_SaysNothingOfFullOrNone()
     {
-        var body = Body(new([], [], [], [], new SiteState { StorageReserveBytes = 5L << 30 }, Amounts.None));
+        var cloud = new Cloud { Key = "local", Kind = "docker", Title = "This host", SeenAt = Now, StorageReserveBytes = 5L << 30 };
+        var body = Body(new([], [], [new(cloud, [new(new() { Key = "local", CloudKey = "local" }, Amounts.None)])], []));
 
         body.Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe("Not known yet");
         foreach (var part in (string[])["Disk", "Capacity"])
@@ -117,5 +118,18 @@ public sealed class OperationsTests : PageTest
             body.Find($"[aria-label={part}]").TextContent.ShouldContain("Not measured yet");
             body.FindAll($"[aria-label={part}] [role=meter]").ShouldBeEmpty();
         }
+    }
+
+    [Fact]
+    public void Health_SeveralClouds_EachSaysWhichItIs()
+    {
+        var sick = Cloud("physics");
+        sick.Storage = new(false, "Manila does not answer.", "Ask its operator.");
+
+        var body = Body(new([], [], [Measured(Cloud("biology")), Measured(sick)], []));
+
+        body.Find("[aria-label='Storage, physics']").TextContent.ShouldContain("Manila does not answer.");
+        body.Find("[aria-label='Storage, biology'] .badge").TextContent.Trim().ShouldBe("Working");
+        body.FindAll("[aria-label^='Capacity, '], [aria-label^='Disk, ']").Count.ShouldBe(4);
     }
 }

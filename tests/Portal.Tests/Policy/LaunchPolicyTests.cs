@@ -120,9 +120,9 @@ public sealed class AdmissionPolicyTests
     public void Admit_AnyQueue_IsTheLongestHeadThatFits() =>
         Gen.Select(Gen.Int[0, 20], Gen.Int[0, 10], Gen.Int[-2, 8], Gen.Int[1, 6].Array[0, 30]).Sample((capacity, claimed, starts, wants) =>
         {
-            var queue = wants.Select((w, i) => new QueuedOrder(i, Guid.Empty, [new("notebook", new(w, 0, 0, 0))])).ToImmutableArray();
-            var admitted = AdmissionPolicy.Admit(new(new(capacity, 0, 0, 0), new(claimed, 0, 0, 0), starts), queue);
-            // What the site could never run does not block others.
+            var queue = wants.Select((w, i) => new QueuedOrder(i, Guid.Empty, "local", [new("notebook", new(w, 0, 0, 0))])).ToImmutableArray();
+            var admitted = AdmissionPolicy.Admit(starts, Pools(capacity, claimed), queue);
+            // What the pool could never run does not block others.
             queue = [.. queue.Where(o => o.Wanted.Vcpu <= capacity)];
             admitted.ShouldBe(queue.Take(admitted.Length));
             admitted.Length.ShouldBeLessThanOrEqualTo(Math.Max(0, starts));
@@ -133,5 +133,23 @@ public sealed class AdmissionPolicyTests
 
     [Fact]
     public void Admit_HoldsItsRoomAlready_NeedsNoMore() =>
-        AdmissionPolicy.Admit(new(new(1, 0, 0, 0), new(1, 0, 0, 0), 1), [new(1, Guid.Empty, [])]).Length.ShouldBe(1);
+        AdmissionPolicy.Admit(1, Pools(1, 1), [new(1, Guid.Empty, "local", [])]).Length.ShouldBe(1);
+
+    [Fact]
+    public void Admit_OnePoolIsFull_HoldsUpNobodyElse()
+    {
+        var pools = new Dictionary<string, PoolCapacity>(StringComparer.Ordinal)
+        {
+            ["physics"] = new(new(4, 0, 0, 0), new(4, 0, 0, 0)),
+            ["biology"] = new(new(4, 0, 0, 0), Amounts.None),
+        };
+        ImmutableArray<QueuedOrder> queue = [.. Enumerable.Range(0, 6).Select(i =>
+            new QueuedOrder(i, Guid.Empty, i % 2 == 0 ? "physics" : "biology", [new("notebook", new(2, 0, 0, 0))]))];
+
+        AdmissionPolicy.Admit(10, pools, queue).Select(o => o.RunId).ShouldBe([1, 3], "the third of biology waits for the two before it");
+        AdmissionPolicy.Admit(1, pools, queue).Select(o => o.RunId).ShouldBe([1], "launches at once are the cloud's");
+    }
+
+    private static Dictionary<string, PoolCapacity> Pools(int capacity, int claimed) =>
+        new(StringComparer.Ordinal) { ["local"] = new(new(capacity, 0, 0, 0), new(claimed, 0, 0, 0)) };
 }

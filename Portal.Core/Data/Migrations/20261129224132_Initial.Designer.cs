@@ -13,7 +13,7 @@ using Portal.Core.Data;
 namespace Portal.Core.Data.Migrations
 {
     [DbContext(typeof(PortalDb))]
-    [Migration("20261129154140_Initial")]
+    [Migration("20261129224132_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -505,6 +505,12 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("character varying(200)")
                         .HasColumnName("name");
 
+                    b.Property<string>("PoolKey")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("pool_key");
+
                     b.Property<string>("Slug")
                         .IsRequired()
                         .HasMaxLength(40)
@@ -535,11 +541,159 @@ namespace Portal.Core.Data.Migrations
                     b.HasKey("Id")
                         .HasName("pk_tenants");
 
+                    b.HasIndex("PoolKey")
+                        .HasDatabaseName("ix_tenants_pool_key");
+
                     b.HasIndex("Slug")
                         .IsUnique()
                         .HasDatabaseName("ix_tenants_slug");
 
                     b.ToTable("tenants", "portal");
+                });
+
+            modelBuilder.Entity("Portal.Core.Clouds.Cloud", b =>
+                {
+                    b.Property<string>("Key")
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("key");
+
+                    b.Property<bool>("BlocksEnforced")
+                        .HasColumnType("boolean")
+                        .HasColumnName("blocks_enforced");
+
+                    b.Property<string>("Egress")
+                        .IsRequired()
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("egress");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("kind");
+
+                    b.Property<int>("LaunchesAtOnce")
+                        .HasColumnType("integer")
+                        .HasColumnName("launches_at_once");
+
+                    b.Property<int>("NodeMemoryMib")
+                        .HasColumnType("integer")
+                        .HasColumnName("node_memory_mib");
+
+                    b.Property<int>("NodeVcpu")
+                        .HasColumnType("integer")
+                        .HasColumnName("node_vcpu");
+
+                    b.Property<DateTimeOffset?>("SeenAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("seen_at");
+
+                    b.Property<long>("StorageFreeBytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("storage_free_bytes");
+
+                    b.Property<long>("StorageReserveBytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("storage_reserve_bytes");
+
+                    b.Property<long>("StorageTotalBytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("storage_total_bytes");
+
+                    b.Property<long>("StorageWrittenBytes")
+                        .HasColumnType("bigint")
+                        .HasColumnName("storage_written_bytes");
+
+                    b.Property<string>("Title")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("title");
+
+                    b.ComplexProperty(typeof(Dictionary<string, object>), "Clusters", "Portal.Core.Clouds.Cloud.Clusters#ServiceState", b1 =>
+                        {
+                            b1.IsRequired();
+
+                            b1.Property<string>("Message")
+                                .IsRequired()
+                                .HasMaxLength(4000)
+                                .HasColumnType("character varying(4000)")
+                                .HasColumnName("clusters_message");
+
+                            b1.Property<bool>("Ok")
+                                .HasColumnType("boolean")
+                                .HasColumnName("clusters_ok");
+
+                            b1.Property<string>("Remedy")
+                                .HasMaxLength(4000)
+                                .HasColumnType("character varying(4000)")
+                                .HasColumnName("clusters_remedy");
+                        });
+
+                    b.ComplexProperty(typeof(Dictionary<string, object>), "Storage", "Portal.Core.Clouds.Cloud.Storage#ServiceState", b1 =>
+                        {
+                            b1.IsRequired();
+
+                            b1.Property<string>("Message")
+                                .IsRequired()
+                                .HasMaxLength(4000)
+                                .HasColumnType("character varying(4000)")
+                                .HasColumnName("storage_message");
+
+                            b1.Property<bool>("Ok")
+                                .HasColumnType("boolean")
+                                .HasColumnName("storage_ok");
+
+                            b1.Property<string>("Remedy")
+                                .HasMaxLength(4000)
+                                .HasColumnType("character varying(4000)")
+                                .HasColumnName("storage_remedy");
+                        });
+
+                    b.HasKey("Key")
+                        .HasName("pk_clouds");
+
+                    b.ToTable("clouds", "portal");
+                });
+
+            modelBuilder.Entity("Portal.Core.Clouds.Pool", b =>
+                {
+                    b.Property<string>("Key")
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("key");
+
+                    b.Property<int>("CapacityMemoryMib")
+                        .HasColumnType("integer")
+                        .HasColumnName("capacity_memory_mib");
+
+                    b.Property<int>("CapacityVcpu")
+                        .HasColumnType("integer")
+                        .HasColumnName("capacity_vcpu");
+
+                    b.Property<string>("CloudKey")
+                        .IsRequired()
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("cloud_key");
+
+                    b.Property<string>("Credential")
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("credential");
+
+                    b.HasKey("Key")
+                        .HasName("pk_pools");
+
+                    b.HasIndex("CloudKey", "Credential")
+                        .IsUnique()
+                        .HasDatabaseName("ix_pools_cloud_key_credential");
+
+                    NpgsqlIndexBuilderExtensions.AreNullsDistinct(b.HasIndex("CloudKey", "Credential"), false);
+
+                    b.ToTable("pools", "portal");
                 });
 
             modelBuilder.Entity("Portal.Core.Metrics.Count", b =>
@@ -656,103 +810,6 @@ namespace Portal.Core.Data.Migrations
                         .HasDatabaseName("ix_samples_span_at");
 
                     b.ToTable("samples", "portal");
-                });
-
-            modelBuilder.Entity("Portal.Core.Operations.CloudState", b =>
-                {
-                    b.Property<string>("Name")
-                        .HasMaxLength(40)
-                        .HasColumnType("character varying(40)")
-                        .HasColumnName("name");
-
-                    b.Property<string>("Message")
-                        .IsRequired()
-                        .HasMaxLength(4000)
-                        .HasColumnType("character varying(4000)")
-                        .HasColumnName("message");
-
-                    b.Property<bool>("Ok")
-                        .HasColumnType("boolean")
-                        .HasColumnName("ok");
-
-                    b.Property<string>("Remedy")
-                        .HasMaxLength(4000)
-                        .HasColumnType("character varying(4000)")
-                        .HasColumnName("remedy");
-
-                    b.Property<DateTimeOffset>("SeenAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("seen_at");
-
-                    b.HasKey("Name")
-                        .HasName("pk_cloud_states");
-
-                    b.ToTable("cloud_states", "portal");
-                });
-
-            modelBuilder.Entity("Portal.Core.Operations.SiteState", b =>
-                {
-                    b.Property<int>("Id")
-                        .HasColumnType("integer")
-                        .HasColumnName("id");
-
-                    b.Property<bool>("BlocksEnforced")
-                        .HasColumnType("boolean")
-                        .HasColumnName("blocks_enforced");
-
-                    b.Property<int>("CapacityMemoryMib")
-                        .HasColumnType("integer")
-                        .HasColumnName("capacity_memory_mib");
-
-                    b.Property<int>("CapacityVcpu")
-                        .HasColumnType("integer")
-                        .HasColumnName("capacity_vcpu");
-
-                    b.Property<int>("LaunchesAtOnce")
-                        .HasColumnType("integer")
-                        .HasColumnName("launches_at_once");
-
-                    b.Property<int>("NodeMemoryMib")
-                        .ValueGeneratedOnAdd()
-                        .HasColumnType("integer")
-                        .HasDefaultValue(0)
-                        .HasColumnName("node_memory_mib");
-
-                    b.Property<int>("NodeVcpu")
-                        .ValueGeneratedOnAdd()
-                        .HasColumnType("integer")
-                        .HasDefaultValue(0)
-                        .HasColumnName("node_vcpu");
-
-                    b.Property<long>("StorageFreeBytes")
-                        .HasColumnType("bigint")
-                        .HasColumnName("storage_free_bytes");
-
-                    b.Property<long>("StorageReserveBytes")
-                        .HasColumnType("bigint")
-                        .HasColumnName("storage_reserve_bytes");
-
-                    b.Property<long>("StorageTotalBytes")
-                        .HasColumnType("bigint")
-                        .HasColumnName("storage_total_bytes");
-
-                    b.Property<long>("StorageWrittenBytes")
-                        .ValueGeneratedOnAdd()
-                        .HasColumnType("bigint")
-                        .HasDefaultValue(0L)
-                        .HasColumnName("storage_written_bytes");
-
-                    b.Property<DateTimeOffset>("UpdatedAt")
-                        .HasColumnType("timestamp with time zone")
-                        .HasColumnName("updated_at");
-
-                    b.HasKey("Id")
-                        .HasName("pk_site");
-
-                    b.ToTable("site", "portal", t =>
-                        {
-                            t.HasCheckConstraint("one_row", "id = 1");
-                        });
                 });
 
             modelBuilder.Entity("Portal.Core.People.Membership", b =>
@@ -887,6 +944,12 @@ namespace Portal.Core.Data.Migrations
                         .HasDefaultValue("")
                         .HasColumnName("node");
 
+                    b.Property<string>("PoolKey")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("pool_key");
+
                     b.Property<long>("RunId")
                         .HasColumnType("bigint")
                         .HasColumnName("run_id");
@@ -901,6 +964,10 @@ namespace Portal.Core.Data.Migrations
 
                     b.HasKey("Id")
                         .HasName("pk_capacity_claims");
+
+                    b.HasIndex("PoolKey")
+                        .HasDatabaseName("ix_capacity_claims_pool_key")
+                        .HasFilter("ended_at is null");
 
                     b.HasIndex("RunId")
                         .HasDatabaseName("ix_capacity_claims_run_id");
@@ -1645,6 +1712,26 @@ namespace Portal.Core.Data.Migrations
                         .HasConstraintName("fk_classes_tenants_tenant_id");
                 });
 
+            modelBuilder.Entity("Portal.Core.Classes.Tenant", b =>
+                {
+                    b.HasOne("Portal.Core.Clouds.Pool", null)
+                        .WithMany()
+                        .HasForeignKey("PoolKey")
+                        .OnDelete(DeleteBehavior.Restrict)
+                        .IsRequired()
+                        .HasConstraintName("fk_tenants_pools_pool_key");
+                });
+
+            modelBuilder.Entity("Portal.Core.Clouds.Pool", b =>
+                {
+                    b.HasOne("Portal.Core.Clouds.Cloud", null)
+                        .WithMany()
+                        .HasForeignKey("CloudKey")
+                        .OnDelete(DeleteBehavior.Restrict)
+                        .IsRequired()
+                        .HasConstraintName("fk_pools_clouds_cloud_key");
+                });
+
             modelBuilder.Entity("Portal.Core.Metrics.Count", b =>
                 {
                     b.HasOne("Portal.Core.Workspaces.Workspace", null)
@@ -1689,6 +1776,13 @@ namespace Portal.Core.Data.Migrations
 
             modelBuilder.Entity("Portal.Core.Quotas.CapacityClaim", b =>
                 {
+                    b.HasOne("Portal.Core.Clouds.Pool", null)
+                        .WithMany()
+                        .HasForeignKey("PoolKey")
+                        .OnDelete(DeleteBehavior.Restrict)
+                        .IsRequired()
+                        .HasConstraintName("fk_capacity_claims_pools_pool_key");
+
                     b.HasOne("Portal.Core.Runs.Run", null)
                         .WithMany()
                         .HasForeignKey("RunId")

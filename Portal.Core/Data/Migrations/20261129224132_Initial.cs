@@ -1,4 +1,4 @@
-﻿using System;
+using System;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 
@@ -42,19 +42,33 @@ namespace Portal.Core.Data.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "cloud_states",
+                name: "clouds",
                 schema: "portal",
                 columns: table => new
                 {
-                    name = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
-                    ok = table.Column<bool>(type: "boolean", nullable: false),
-                    message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
-                    remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
-                    seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
+                    key = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    kind = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    title = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: false),
+                    egress = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
+                    seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
+                    launches_at_once = table.Column<int>(type: "integer", nullable: false),
+                    node_vcpu = table.Column<int>(type: "integer", nullable: false),
+                    node_memory_mib = table.Column<int>(type: "integer", nullable: false),
+                    storage_total_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    storage_free_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    storage_written_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    blocks_enforced = table.Column<bool>(type: "boolean", nullable: false),
+                    storage_reserve_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    clusters_message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
+                    clusters_ok = table.Column<bool>(type: "boolean", nullable: false),
+                    clusters_remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
+                    storage_message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
+                    storage_ok = table.Column<bool>(type: "boolean", nullable: false),
+                    storage_remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("pk_cloud_states", x => x.name);
+                    table.PrimaryKey("pk_clouds", x => x.key);
                 });
 
             migrationBuilder.CreateTable(
@@ -92,30 +106,6 @@ namespace Portal.Core.Data.Migrations
                 {
                     table.PrimaryKey("pk_persons", x => x.id);
                     table.CheckConstraint("uid_range", "uid between 2000000 and 2999999");
-                });
-
-            migrationBuilder.CreateTable(
-                name: "site",
-                schema: "portal",
-                columns: table => new
-                {
-                    id = table.Column<int>(type: "integer", nullable: false),
-                    capacity_vcpu = table.Column<int>(type: "integer", nullable: false),
-                    capacity_memory_mib = table.Column<int>(type: "integer", nullable: false),
-                    node_vcpu = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
-                    node_memory_mib = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
-                    launches_at_once = table.Column<int>(type: "integer", nullable: false),
-                    storage_total_bytes = table.Column<long>(type: "bigint", nullable: false),
-                    storage_free_bytes = table.Column<long>(type: "bigint", nullable: false),
-                    storage_written_bytes = table.Column<long>(type: "bigint", nullable: false, defaultValue: 0L),
-                    blocks_enforced = table.Column<bool>(type: "boolean", nullable: false),
-                    storage_reserve_bytes = table.Column<long>(type: "bigint", nullable: false),
-                    updated_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("pk_site", x => x.id);
-                    table.CheckConstraint("one_row", "id = 1");
                 });
 
             migrationBuilder.CreateTable(
@@ -169,21 +159,26 @@ namespace Portal.Core.Data.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "tenants",
+                name: "pools",
                 schema: "portal",
                 columns: table => new
                 {
-                    id = table.Column<Guid>(type: "uuid", nullable: false),
-                    slug = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
-                    name = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: false),
-                    limits_memory_mib = table.Column<int>(type: "integer", nullable: false),
-                    limits_storage_gib = table.Column<int>(type: "integer", nullable: false),
-                    limits_vcpu = table.Column<int>(type: "integer", nullable: false),
-                    limits_workspaces = table.Column<int>(type: "integer", nullable: false)
+                    key = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: false),
+                    cloud_key = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    credential = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: true),
+                    capacity_vcpu = table.Column<int>(type: "integer", nullable: false),
+                    capacity_memory_mib = table.Column<int>(type: "integer", nullable: false)
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("pk_tenants", x => x.id);
+                    table.PrimaryKey("pk_pools", x => x.key);
+                    table.ForeignKey(
+                        name: "fk_pools_clouds_cloud_key",
+                        column: x => x.cloud_key,
+                        principalSchema: "portal",
+                        principalTable: "clouds",
+                        principalColumn: "key",
+                        onDelete: ReferentialAction.Restrict);
                 });
 
             migrationBuilder.CreateTable(
@@ -206,6 +201,32 @@ namespace Portal.Core.Data.Migrations
                         principalTable: "persons",
                         principalColumn: "id",
                         onDelete: ReferentialAction.Cascade);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "tenants",
+                schema: "portal",
+                columns: table => new
+                {
+                    id = table.Column<Guid>(type: "uuid", nullable: false),
+                    slug = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    name = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: false),
+                    pool_key = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: false),
+                    limits_memory_mib = table.Column<int>(type: "integer", nullable: false),
+                    limits_storage_gib = table.Column<int>(type: "integer", nullable: false),
+                    limits_vcpu = table.Column<int>(type: "integer", nullable: false),
+                    limits_workspaces = table.Column<int>(type: "integer", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_tenants", x => x.id);
+                    table.ForeignKey(
+                        name: "fk_tenants_pools_pool_key",
+                        column: x => x.pool_key,
+                        principalSchema: "portal",
+                        principalTable: "pools",
+                        principalColumn: "key",
+                        onDelete: ReferentialAction.Restrict);
                 });
 
             migrationBuilder.CreateTable(
@@ -709,6 +730,7 @@ namespace Portal.Core.Data.Migrations
                 {
                     id = table.Column<long>(type: "bigint", nullable: false)
                         .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityAlwaysColumn),
+                    pool_key = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: false),
                     workspace_id = table.Column<Guid>(type: "uuid", nullable: false),
                     node = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false, defaultValue: ""),
                     run_id = table.Column<long>(type: "bigint", nullable: false),
@@ -720,6 +742,13 @@ namespace Portal.Core.Data.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("pk_capacity_claims", x => x.id);
+                    table.ForeignKey(
+                        name: "fk_capacity_claims_pools_pool_key",
+                        column: x => x.pool_key,
+                        principalSchema: "portal",
+                        principalTable: "pools",
+                        principalColumn: "key",
+                        onDelete: ReferentialAction.Restrict);
                     table.ForeignKey(
                         name: "fk_capacity_claims_runs_run_id",
                         column: x => x.run_id,
@@ -845,6 +874,13 @@ namespace Portal.Core.Data.Migrations
                 column: "workspace_id");
 
             migrationBuilder.CreateIndex(
+                name: "ix_capacity_claims_pool_key",
+                schema: "portal",
+                table: "capacity_claims",
+                column: "pool_key",
+                filter: "ended_at is null");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_capacity_claims_run_id",
                 schema: "portal",
                 table: "capacity_claims",
@@ -916,6 +952,14 @@ namespace Portal.Core.Data.Migrations
                 table: "persons",
                 column: "uid",
                 unique: true);
+
+            migrationBuilder.CreateIndex(
+                name: "ix_pools_cloud_key_credential",
+                schema: "portal",
+                table: "pools",
+                columns: new[] { "cloud_key", "credential" },
+                unique: true)
+                .Annotation("Npgsql:NullsDistinct", false);
 
             migrationBuilder.CreateIndex(
                 name: "ix_reservations_class_id",
@@ -1056,6 +1100,12 @@ namespace Portal.Core.Data.Migrations
                 filter: "not retired");
 
             migrationBuilder.CreateIndex(
+                name: "ix_tenants_pool_key",
+                schema: "portal",
+                table: "tenants",
+                column: "pool_key");
+
+            migrationBuilder.CreateIndex(
                 name: "ix_tenants_slug",
                 schema: "portal",
                 table: "tenants",
@@ -1150,10 +1200,6 @@ namespace Portal.Core.Data.Migrations
                 schema: "portal");
 
             migrationBuilder.DropTable(
-                name: "cloud_states",
-                schema: "portal");
-
-            migrationBuilder.DropTable(
                 name: "counts",
                 schema: "portal");
 
@@ -1187,10 +1233,6 @@ namespace Portal.Core.Data.Migrations
 
             migrationBuilder.DropTable(
                 name: "sessions",
-                schema: "portal");
-
-            migrationBuilder.DropTable(
-                name: "site",
                 schema: "portal");
 
             migrationBuilder.DropTable(
@@ -1235,6 +1277,14 @@ namespace Portal.Core.Data.Migrations
 
             migrationBuilder.DropTable(
                 name: "tenants",
+                schema: "portal");
+
+            migrationBuilder.DropTable(
+                name: "pools",
+                schema: "portal");
+
+            migrationBuilder.DropTable(
+                name: "clouds",
                 schema: "portal");
 
             migrationBuilder.DropSequence(

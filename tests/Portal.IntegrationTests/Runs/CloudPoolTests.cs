@@ -1,0 +1,110 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Policy;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
+using Portal.Core.Workspaces;
+using Portal.Jobs.Runs;
+using Portal.TestKit;
+using Portal.TestKit.Scripted;
+
+namespace Portal.IntegrationTests.Runs;
+
+/// <summary>Two tenants in two clouds: neither waits for the other, and each is told about its own.</summary>
+public sealed class CloudPoolTests
+{
+    private static readonly Amounts One = new(1, 1024, 0, 0), Members = new(8, 8192, 10, 10);
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Launch_OtherPoolIsFull_StartsAtOnceAndTheQueueSaysWhichCloud()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, Members, Cancel, capacity: One);
+        var physicist = TestSite.NewId();
+        var physics = await site.OtherCloudAsync("physics", One, Cancel, physicist);
+        await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(4));
+        await LaunchAsync(site, site.Order(site.Students[0]));
+        await jobs.UntilSettledAsync(Cancel);
+
+        var waits = await LaunchAsync(site, site.Order(site.Students[1]));
+        var starts = await LaunchAsync(site, site.Order(physicist) with { ClassId = physics });
+
+        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(1);
+        await using var db = database.Open();
+        (await db.Runs.SingleAsync(r => r.WorkspaceId == waits.Id, Cancel)).Phase.ShouldBe(RunPhase.Queued);
+        (await db.Runs.SingleAsync(r => r.WorkspaceId == starts.Id, Cancel)).Phase.ShouldBe(RunPhase.Waiting);
+        (await db.CapacityClaims.SingleAsync(c => c.WorkspaceId == starts.Id, Cancel)).PoolKey.ShouldBe("physics");
+        var queue = (await site.Get<WorkspaceFeed>().LookAsync(waits.Actor, waits.Id, Cancel))!.Queue!;
+        (queue.Place, queue.WaitsFor, queue.Cloud).ShouldBe((1, QueueWait.Capacity, "local"));
+        // A second one there waits for the first, not for those here.
+        var second = (await site.Get<LaunchPreview>().RunAsync(site.Order(physicist) with { ClassId = physics }, Cancel))!;
+        (second.LaunchesBefore, second.WaitsFor, second.Cloud).ShouldBe((0, QueueWait.Capacity, "physics"));
+    }
+
+    [Fact]
+    public async Task Launch_OtherCloudHasNoLaunchLeft_StartsAtOnce()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, Members, Cancel, launchesAtOnce: 1);
+        var physicist = TestSite.NewId();
+        var physics = await site.OtherCloudAsync("physics", new(100, 100_000, 0, 0), Cancel, physicist);
+        await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(4));
+        foreach (var student in site.Students) await LaunchAsync(site, site.Order(student));
+        foreach (var _ in site.Students) await LaunchAsync(site, site.Order(physicist) with { ClassId = physics });
+
+        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(3, "one of two here, both there");
+
+        await using var db = database.Open();
+        var queued = await db.Runs.SingleAsync(r => r.Phase == RunPhase.Queued, Cancel);
+        var owner = await db.Workspaces.Where(w => w.Id == queued.WorkspaceId).Select(w => w.PersonId).SingleAsync(Cancel);
+        (await site.Get<WorkspaceFeed>().LookAsync(new(owner), queued.WorkspaceId, Cancel))!.Queue!.WaitsFor.ShouldBe(QueueWait.Launches);
+    }
+
+    [Fact]
+    public async Task Launch_OtherCloudIsSickOrItsDiskFull_IsAccepted()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel);
+        var (both, student) = (TestSite.NewId(), site.Students[0]);
+        var physics = await site.OtherCloudAsync("physics", new(100, 100_000, 0, 0), Cancel, both);
+        await database.ExecuteAsync($"""
+            insert into portal.memberships (id, person_id, tenant_id, class_id, role) values ({TestSite.NewId()}, {both}, {site.Tenant}, {site.Class}, 'Student')
+            """, Cancel);
+        var there = site.Order(both) with { ClassId = physics };
+
+        await database.ExecuteAsync($"update portal.clouds set storage_free_bytes = 0 where key = 'physics'", Cancel);
+        (await RefusedAsync(site, there)).Reason.ShouldBe(RefusalReason.DiskNearlyFull);
+        await LaunchAsync(site, site.Order(student));
+
+        await database.ExecuteAsync($"""
+            update portal.clouds set clusters_ok = false, clusters_message = 'Nova does not answer.', clusters_remedy = 'Ask its operator.' where key = 'physics'
+            """, Cancel);
+        var why = await RefusedAsync(site, there);
+        (why.Reason, why.Detail).ShouldBe((RefusalReason.NotAvailable, "Nova does not answer. Ask its operator."));
+        await LaunchAsync(site, site.Order(student));
+        await LaunchAsync(site, site.Order(both));
+
+        // Whoever has only the sick cloud sees it on every card, whoever has both only as trouble, whoever has the other not at all.
+        await database.ExecuteAsync($"delete from portal.memberships where person_id = {site.Instructor}", Cancel);
+        await database.ExecuteAsync($"""
+            insert into portal.memberships (id, person_id, tenant_id, class_id, role)
+            select {TestSite.NewId()}, {site.Instructor}, tenant_id, id, 'Instructor' from portal.classes where id = {physics}
+            """, Cancel);
+        var catalog = site.Get<CatalogFeed>();
+        var mine = await catalog.ReadAsync(new(student), Cancel);
+        (mine.Cards.Single().NotAvailable, mine.Troubles.Length, mine.SeveralClouds).ShouldBe((null, 0, true));
+        var ofBoth = await catalog.ReadAsync(new(both), Cancel);
+        (ofBoth.Cards.Single().NotAvailable, ofBoth.Troubles.Single().Cloud.Title).ShouldBe((null, "physics"));
+        (await catalog.ReadAsync(new(site.Instructor), Cancel)).Cards.Single().NotAvailable.ShouldBe("Nova does not answer. Ask its operator.");
+    }
+
+    private static async Task<Refusal> RefusedAsync(TestSite site, LaunchRequest order) =>
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why;
+
+    private static async Task<LaunchRequest> LaunchAsync(TestSite site, LaunchRequest order)
+    {
+        (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        return order;
+    }
+}
