@@ -26,9 +26,10 @@ public static class PortalJobsServices
         services.AddSingleton(p => p.GetRequiredService<IOptions<RunOptions>>().Value);
         services.AddOptions<CapacityOptions>().BindConfiguration("Site:Capacity").ValidateOnStart();
         services.AddSingleton(p => new Worker($"{Environment.MachineName}:{Environment.ProcessId}:{p.GetRequiredService<TimeProvider>().GetTimestamp():x}"));
-        services.AddSingleton(new AddressPool(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool)));
-        services.AddSingleton(p => new CloudKits([new(LocalCloud.Key, LocalCloud.Kind, LocalCloud.Title,
-            p.GetRequiredService<IClusterCloud>(), p.GetRequiredService<IShareCloud>(), p.GetRequiredService<IFilesetCloud>())]));
+        services.AddSingleton(p => new CloudKit(LocalCloud.Key, LocalCloud.Kind, LocalCloud.Title,
+            p.GetRequiredService<IClusterCloud>(), p.GetRequiredService<IShareCloud>(), p.GetRequiredService<IFilesetCloud>(),
+            new(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool))));
+        services.AddSingleton<CloudKits>();
         services.AddSingleton<RunStore>()
             .AddSingleton<Admission>()
             .AddSingleton<DispatchSignal>()
@@ -37,7 +38,6 @@ public static class PortalJobsServices
             .AddSingleton<ReleaseRows>()
             .AddSingleton<OrderChecks>()
             .AddSingleton<StepClock>()
-            .AddSingleton<Release>()
             .AddSingleton<LeavingWorkers>();
         services.AddSteps();
         services.AddSingleton<ClusterPlans>()

@@ -25,9 +25,12 @@ public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotA
     internal bool Withdrawn { get; init; }
 }
 
-/// <param name="Troubles">Services of the viewer's clouds that cannot be used now; until they can, nothing can be launched there.</param>
-public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<CloudService> Troubles)
+/// <param name="Clouds">Those in which the viewer's classes run.</param>
+public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<Cloud> Clouds)
 {
+    /// <summary>Services that cannot be used now; until they can, nothing can be launched in their cloud.</summary>
+    public IEnumerable<CloudService> Troubles => Clouds.SelectMany(c => c.Services).Where(s => !s.State.Ok);
+
     /// <summary>Whether troubles must say which cloud they are in.</summary>
     public bool SeveralClouds { get; init; }
 
@@ -95,7 +98,7 @@ public sealed class CatalogFeed
                 Classes = [.. classes[v.TemplateId]],
                 Withdrawn = withdrawn is not null,
             };
-        })], [.. clouds.SelectMany(c => c.Services).Where(s => !s.State.Ok)])
+        })], [.. clouds])
         { HeardAt = clouds.Max(c => c.SeenAt), SeveralClouds = clouds.Count > 1 };
     }
 
@@ -105,29 +108,39 @@ public sealed class CatalogFeed
         var decider = await TemplateDecider.ReadAsync(db, actor, Verb.SeeTemplates, cancel);
         var mine = await db.Memberships.Where(m => m.PersonId == actor.PersonId && m.ClassId != null).Select(m => m.ClassId!.Value).ToListAsync(cancel);
         var managed = decider is null ? [] : await decider.Classes(db).Select(c => c.Id).ToListAsync(cancel);
-        ImmutableHashSet<Guid> classes = [.. mine, .. managed];
+        var classes = mine.Union(managed).ToArray();
         var clouds = await (from c in db.Classes
                             join t in db.Tenants on c.TenantId equals t.Id
                             join p in db.Pools on t.PoolKey equals p.Key
                             where classes.Contains(c.Id)
-                            select p.CloudKey).Distinct().ToListAsync(cancel);
-        return new(classes, [.. clouds], decider is not null);
+                            select new { c.Id, p.CloudKey }).ToDictionaryAsync(c => c.Id, c => c.CloudKey, cancel);
+        return new(clouds, decider is not null);
     }
 
-    /// <param name="Clouds">In which the viewer's classes run; empty for a viewer without classes, who sees all.</param>
-    private sealed record Viewer(ImmutableHashSet<Guid> Classes, ImmutableHashSet<string> Clouds, bool MayDecide)
+    /// <param name="Classes">The viewer's, each with the key of its cloud; whoever has none is shown every cloud.</param>
+    private sealed record Viewer(IReadOnlyDictionary<Guid, string> Classes, bool MayDecide)
     {
         public CatalogView? Of(CatalogView? all)
         {
             if (all is null) return null;
-            var troubles = all.Troubles.Where(t => Clouds.IsEmpty || Clouds.Contains(t.Cloud.Key)).ToImmutableArray();
-            // Whoever has another cloud that works can launch there.
-            var nowhere = troubles.Select(t => t.Cloud.Key).Distinct(StringComparer.Ordinal).Count() >= Math.Max(1, Clouds.Count)
-                ? Availability.Reason(troubles[0].Cloud)
-                : null;
-            var cards = all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.Contains));
-            if (nowhere is not null) cards = cards.Select(c => c.Withdrawn ? c : c with { NotAvailable = nowhere });
-            return all with { Cards = [.. cards], Troubles = troubles, MayDecide = MayDecide };
+            var mine = Classes.Count == 0 ? all.Clouds : all.Clouds.Where(c => Classes.Values.Contains(c.Key, StringComparer.Ordinal)).ToImmutableArray();
+            return all with
+            {
+                Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.ContainsKey)).Select(c => Of(c, mine))],
+                Clouds = mine,
+                MayDecide = MayDecide,
+            };
+        }
+
+        /// <summary>A card is off if none of the clouds works in which the viewer could launch it.</summary>
+        private CatalogCard Of(CatalogCard card, ImmutableArray<Cloud> mine)
+        {
+            var where = card.Classes.IsEmpty || Classes.Count == 0
+                ? mine
+                : mine.Where(c => card.Classes.Any(id => Classes.GetValueOrDefault(id) == c.Key)).ToImmutableArray();
+            return card.Withdrawn || where.IsEmpty || where.Any(c => Availability.Reason(c) is null)
+                ? card
+                : card with { NotAvailable = Availability.Reason(where[0]) };
         }
     }
 }

@@ -20,7 +20,7 @@ public sealed class Cloud
     /// <summary>State of what keeps the folders.</summary>
     public ServiceState Storage { get; set; } = ServiceState.Unknown;
 
-    /// <summary>What its nodes reach outside of their workspace, in one line.</summary>
+    /// <summary>What its nodes reach outside their workspace, in one line.</summary>
     public string Egress { get; set; } = "";
 
     /// <summary>When Jobs last looked; null before the first time.</summary>

@@ -93,7 +93,7 @@ public sealed record CloudTimes(TimeSpan Settled, TimeSpan Make, TimeSpan Prove)
 /// <param name="MemoryMib">Memory of the host, MiB.</param>
 public sealed record CloudReport(string Summary, int Vcpus, long MemoryMib)
 {
-    /// <summary>What nodes reach outside of their workspace, in one line.</summary>
+    /// <summary>What nodes reach outside their workspace, in one line.</summary>
     public string Egress { get; init; } = "";
 }
 

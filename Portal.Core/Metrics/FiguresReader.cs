@@ -7,7 +7,7 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Metrics;
 
-/// <summary>What a monitoring system reads about the whole site. Workspaces appear by slug and template; people's names do not.</summary>
+/// <summary>What a monitoring system reads about the whole installation. Workspaces appear by slug and template; people's names do not.</summary>
 /// <param name="Nodes">The running ones, with their newest reading.</param>
 /// <param name="Counts">The newest count of kernels, terminals and each count of a compute engine.</param>
 /// <param name="Activities">Time of the last activity in each running workspace.</param>
@@ -32,7 +32,7 @@ public sealed record ActivityFigures(string Slug, string Template, double At);
 
 public sealed record RunFigures(RunKind Kind, RunPhase Phase, int Number);
 
-/// <summary>Reads <see cref="Figures"/> with six statements, whatever the number of workspaces. The endpoint decides who may read them.</summary>
+/// <summary>Reads <see cref="Figures"/> with seven statements, whatever the number of workspaces. The endpoint decides who may read them.</summary>
 public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
 {
     /// <summary>Limit on nodes and on counts: more than such a site ever has.</summary>

@@ -11,9 +11,13 @@ using Portal.Core.Runs;
 
 namespace Portal.Core.Operations;
 
-/// <param name="Place">Place in the launch queue; null if it is not waiting there.</param>
+/// <param name="Place">Place in its pool's launch queue; null if it is not waiting there.</param>
 public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string WorkspaceName, string PersonName, RunKind Kind, RunPhase Phase,
-    bool Releasing, StepKey? Step, int Attempts, string? Message, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place);
+    bool Releasing, StepKey? Step, int Attempts, string? Message, string? Cause, string? Remedy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, int? Place)
+{
+    /// <summary>Key of the pool it waits for or runs in.</summary>
+    public string Pool { get; init; } = "";
+}
 
 /// <summary>A cloud with its pools.</summary>
 public sealed record CloudRow(Cloud Cloud, ImmutableArray<PoolRow> Pools);
@@ -62,7 +66,8 @@ public sealed class OperationsFeed
                 .Take(Most);
         var failed = db.Runs.AsNoTracking().Where(r => r.Phase == RunPhase.Failed).OrderByDescending(r => r.Id).Take(MostFailures);
         var open = await RowsAsync(db, unfinished, cancel);
-        var queue = open.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).OrderBy(r => r.Id).Select(r => r.Id).ToList();
+        var places = open.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).GroupBy(r => r.Pool, StringComparer.Ordinal)
+            .SelectMany(pool => pool.OrderBy(r => r.Id).Select((r, at) => (r.Id, Place: at + 1))).ToDictionary(q => q.Id, q => q.Place);
         var claimed = await db.ClaimedAsync(cancel);
         var running = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(c => c.PoolKey)
             .Select(g => new { g.Key, Count = g.Select(c => c.WorkspaceId).Distinct().Count() })
@@ -70,7 +75,7 @@ public sealed class OperationsFeed
         var pools = (await db.Pools.AsNoTracking().OrderBy(p => p.Key).ToListAsync(cancel)).ToLookup(p => p.CloudKey, StringComparer.Ordinal);
         var clouds = await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel);
         return new(
-            [.. open.OrderBy(r => r.Id).Select(r => queue.IndexOf(r.Id) is var at and >= 0 ? r with { Place = at + 1 } : r)],
+            [.. open.OrderBy(r => r.Id).Select(r => places.TryGetValue(r.Id, out var place) ? r with { Place = place } : r)],
             [.. (await RowsAsync(db, failed, cancel)).OrderByDescending(r => r.Id)],
             [.. clouds.Select(c => new CloudRow(c, [.. pools[c.Key].Select(p =>
                 new PoolRow(p, claimed.GetValueOrDefault(p.Key, Amounts.None) with { Workspaces = running.GetValueOrDefault(p.Key) }))]))],
@@ -83,9 +88,11 @@ public sealed class OperationsFeed
         var rows = await (from r in runs
                           join w in db.Workspaces on r.WorkspaceId equals w.Id
                           join p in db.Persons on w.PersonId equals p.Id
-                          select new { r, w.Slug, Workspace = w.Name, Person = p.Name }).ToListAsync(cancel);
+                          join t in db.Tenants on w.TenantId equals t.Id
+                          select new { r, w.Slug, Workspace = w.Name, Person = p.Name, t.PoolKey }).ToListAsync(cancel);
         return rows.ConvertAll(x => new RunRow(x.r.Id, x.r.WorkspaceId, x.Slug, x.Workspace, x.Person, x.r.Kind, x.r.Phase, x.r.Releasing,
             x.r.FailedStep ?? PlanSteps.Next(x.r.Kind, x.r.Releasing, x.r.DoneStep), x.r.Attempts, x.r.Message,
-            x.r.Cause, x.r.Remedy, x.r.CreatedAt, x.r.EndedAt, null));
+            x.r.Cause, x.r.Remedy, x.r.CreatedAt, x.r.EndedAt, null)
+        { Pool = x.PoolKey });
     }
 }

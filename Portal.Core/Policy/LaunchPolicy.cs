@@ -23,8 +23,8 @@ public sealed record OwnWorkspace(string Name, Amounts Frees, bool SameClass);
 /// <param name="Parameter">The first value of a parameter that is not allowed; null when all are.</param>
 /// <param name="Wanted">Total of what is asked for: nodes, scratch folders, a new work folder and the workspace itself.</param>
 /// <param name="Levels">Tenant, class, member.</param>
-/// <param name="Capacity">Total capacity of the site; null while unknown.</param>
-/// <param name="StorageLeftGib">What the site's storage can still promise, GiB; null while unknown.</param>
+/// <param name="Capacity">Total capacity of the pool; null while unknown.</param>
+/// <param name="StorageLeftGib">What the cloud's storage can still promise, GiB; null while unknown.</param>
 /// <param name="Others">Other choices of the template with their needs, the nearest first.</param>
 /// <param name="Hours">Hours from now to the requested end time.</param>
 public sealed record LaunchFacts(
@@ -35,7 +35,7 @@ public sealed record LaunchFacts(
     /// <summary>The most that any one node of what is asked for needs.</summary>
     public Amounts Node { get; init; } = Amounts.None;
 
-    /// <summary>The largest single node that any machine of the site can hold; null while unknown.</summary>
+    /// <summary>The largest single node that any machine of the cloud can hold; null while unknown.</summary>
     public Amounts? LargestNode { get; init; }
 
     /// <summary>Why the template is not offered, as written by the person who decided; null while it is offered.</summary>
@@ -89,7 +89,7 @@ public static class LaunchPolicy
     };
 
     /// <summary>
-    /// The binding limit of a choice, all else unchanged: what the site can never run, a quota, or a disk that could not provide what is promised.
+    /// The binding limit of a choice, all else unchanged: what the cloud can never run, a quota, or a disk that could not provide what is promised.
     /// </summary>
     public static Refusal? BindingLimitOf(OtherChoice choice, LaunchFacts facts) => Fits(choice.Wanted, choice.Node, facts with { Others = [] });
 

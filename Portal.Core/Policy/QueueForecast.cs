@@ -2,7 +2,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Policy;
 
-/// <summary>Something that holds capacity on the site.</summary>
+/// <summary>Something that holds capacity of the pool.</summary>
 /// <param name="EndsAt">Latest time at which it is stopped unless extended; null if unknown.</param>
 public sealed record Occupant(Amounts Holds, DateTimeOffset? EndsAt);
 

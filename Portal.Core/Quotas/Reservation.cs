@@ -34,7 +34,7 @@ public sealed class Reservation
     public DateTimeOffset? EndedAt { get; private set; }
 }
 
-/// <summary>Capacity of the cloud that a node uses; claimed and released only by Jobs' admission.</summary>
+/// <summary>Capacity of a pool that a node uses; claimed and released only by Jobs' admission.</summary>
 public sealed class CapacityClaim
 {
     public long Id { get; private set; }

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Quotas;
 
@@ -24,6 +25,27 @@ public static class CapacityReader
         && (r.Kind == RunKind.Launch
             || r.Kind == RunKind.Start
             || (r.Kind == RunKind.Resize && r.Workers > db.Workspaces.First(w => w.Id == r.WorkspaceId).Workers)));
+
+    /// <summary>Orders that wait for admission to a pool, in no order.</summary>
+    public static IQueryable<Run> QueuedRuns(this PortalDb db, string pool) => db.QueuedRuns().Where(q => q.Pool.Key == pool).Select(q => q.Run);
+
+    /// <summary>Ids of the orders that wait for admission to the other pools of a cloud: they share its launches at once.</summary>
+    public static IQueryable<long> QueuedBeside(this PortalDb db, Pool pool) =>
+        db.QueuedRuns().Where(q => q.Pool.CloudKey == pool.CloudKey && q.Pool.Key != pool.Key).Select(q => q.Run.Id);
+
+    private static IQueryable<QueuedRun> QueuedRuns(this PortalDb db) =>
+        from r in db.Runs
+        join w in db.Workspaces on r.WorkspaceId equals w.Id
+        join t in db.Tenants on w.TenantId equals t.Id
+        join p in db.Pools on t.PoolKey equals p.Key
+        where r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)
+        select new QueuedRun { Run = r, Pool = p };
+
+    private sealed class QueuedRun
+    {
+        public required Run Run { get; init; }
+        public required Pool Pool { get; init; }
+    }
 
     /// <summary>Capacity claimed in each pool by what is running, coming up or going down. Pools without claims are absent.</summary>
     public static async Task<IReadOnlyDictionary<string, Amounts>> ClaimedAsync(this PortalDb db, CancellationToken cancel) =>

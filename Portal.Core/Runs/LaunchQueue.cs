@@ -16,12 +16,12 @@ internal sealed class LaunchQueue
     private readonly ImmutableArray<Waiting> _order;
     private readonly ImmutableArray<Occupant> _occupants;
     private readonly Placement _place;
-    private readonly int _others;
+    private readonly ImmutableArray<long> _others;
     private readonly DateTimeOffset _now;
     private readonly TimeSpan? _launch;
 
-    private LaunchQueue(ImmutableArray<Waiting> order, ImmutableArray<Occupant> occupants, Placement place, int others, int starting, DateTimeOffset now,
-        TimeSpan? launch)
+    private LaunchQueue(ImmutableArray<Waiting> order, ImmutableArray<Occupant> occupants, Placement place, ImmutableArray<long> others, int starting,
+        DateTimeOffset now, TimeSpan? launch)
     {
         (_order, _occupants, _place, _others, _now, _launch) = (order, occupants, place, others, now, launch);
         if (place.Pool.KnownCapacity is not { } capacity) WaitsFor = QueueWait.Capacity;
@@ -32,8 +32,8 @@ internal sealed class LaunchQueue
     /// <summary>What the next order waits for; null if nothing holds it up.</summary>
     public QueueWait? WaitsFor { get; }
 
-    /// <summary>How many are actually waiting: an order that was just placed and starts immediately is not.</summary>
-    public int Count => WaitsFor is null ? 0 : _order.Length;
+    /// <summary>How many are actually waiting before it: an order that was just placed and starts immediately is not.</summary>
+    public int Count => WaitsFor switch { null => 0, QueueWait.Launches => _order.Length + _others.Length, _ => _order.Length };
 
     /// <summary>The first that admission does not skip for never fitting.</summary>
     private Waiting? First => _order.FirstOrDefault(CanFit);
@@ -48,7 +48,7 @@ internal sealed class LaunchQueue
         if (at < 0) return null;
         // The number of launches before it, those of the cloud's other pools included, divided by how many may start in parallel.
         DateTimeOffset? expected = WaitsFor is QueueWait.Launches && _launch is { } launch
-            ? _now + launch * ((at + _others) / Math.Max(1, _place.Cloud.LaunchesAtOnce) + 1) : null;
+            ? _now + launch * ((at + _others.Count(o => o < run)) / Math.Max(1, _place.Cloud.LaunchesAtOnce) + 1) : null;
         var before = _order.Take(at + 1).Where(o => o.Run == run || CanFit(o)).Aggregate(Amounts.None, (sum, o) => sum + o.Wanted);
         var latest = WaitsFor is QueueWait.Capacity && _place.Pool.KnownCapacity is { } capacity
             ? QueueForecast.Latest(capacity, _occupants, before, _now) : null;
@@ -58,14 +58,8 @@ internal sealed class LaunchQueue
     public static async Task<LaunchQueue> ReadAsync(PortalDb db, Placement place, StepHistory usual, CancellationToken cancel)
     {
         var (cloud, pool) = (place.Cloud.Key, place.Pool.Key);
-        var all = await (from r in db.Runs
-                         join w in db.Workspaces on r.WorkspaceId equals w.Id
-                         join t in db.Tenants on w.TenantId equals t.Id
-                         join p in db.Pools on t.PoolKey equals p.Key
-                         where p.CloudKey == cloud && r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)
-                         orderby r.Id
-                         select new { r.Id, r.WorkspaceId, Pool = p.Key }).Take(Longest).ToListAsync(cancel);
-        var queued = all.FindAll(r => r.Pool == pool);
+        var queued = await db.QueuedRuns(pool).OrderBy(r => r.Id).Select(r => new { r.Id, r.WorkspaceId }).Take(Longest).ToListAsync(cancel);
+        var others = await db.QueuedBeside(place.Pool).Take(Longest).ToListAsync(cancel);
         var ids = queued.ConvertAll(q => q.WorkspaceId);
         var held = await (from c in db.CapacityClaims
                           where c.EndedAt == null && c.PoolKey == pool
@@ -84,7 +78,7 @@ internal sealed class LaunchQueue
                 held.TryGetValue(q.WorkspaceId, out var has) ? new(has.Vcpu, has.Memory, 0, 0) : Amounts.None))],
             // What is not ready yet has no end time.
             [.. held.Values.Select(h => new Occupant(new(h.Vcpu, h.Memory, 0, 0), h.RunFor is null ? h.EndAt : null))],
-            place, all.Count - queued.Count, await db.StartingRuns(cloud).CountAsync(cancel), now, usual.AnyLaunch());
+            place, [.. others], await db.StartingRuns(cloud).CountAsync(cancel), now, usual.AnyLaunch());
     }
 
     private bool CanFit(Waiting order) => (order.Wanted + order.Held).FirstAbove(_place.Pool.Capacity) is null;

@@ -77,7 +77,7 @@ public sealed class LaunchWorkspace(IDbContextFactory<PortalDb> databases, TimeP
 
         var slug = Insert(db, request, context);
         await db.SaveChangesAsync(cancel);
-        var place = await db.Runs.CountAsync(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind), cancel);
+        var place = await db.QueuedRuns(context.Place.Pool.Key).CountAsync(cancel);
         await transaction.CommitAsync(cancel);
         return new LaunchOutcome.Accepted(slug, place);
     }

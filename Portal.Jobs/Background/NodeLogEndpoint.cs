@@ -1,4 +1,7 @@
+using Microsoft.EntityFrameworkCore;
 using Portal.Core.Clouds;
+using Portal.Core.Data;
+using Portal.Jobs.Clouds;
 
 namespace Portal.Jobs.Background;
 
@@ -22,7 +25,8 @@ public static class NodeLogEndpoint
     {
         var (following, downloading, sending) = (new SemaphoreSlim(MostAtOnce), new SemaphoreSlim(MostDownloads), new SemaphoreSlim(MostSending));
         routes.MapGet("/logs/{workspace:guid}/{node}",
-            async (Guid workspace, string node, int? tail, bool? follow, IClusterCloud clusters, TimeProvider clock, HttpContext http) =>
+            async (Guid workspace, string node, int? tail, bool? follow, IDbContextFactory<PortalDb> databases, CloudKits kits,
+                TimeProvider clock, HttpContext http) =>
         {
             var (slots, cancel) = (follow == true ? following : downloading, http.RequestAborted);
             if (!await slots.WaitAsync(follow == true ? TimeSpan.Zero : TimeSpan.FromSeconds(30), cancel))
@@ -34,6 +38,7 @@ public static class NodeLogEndpoint
             try
             {
                 http.Response.ContentType = "text/plain; charset=utf-8";
+                if (await CloudAsync(databases, kits, workspace, cancel) is not { Clusters: var clusters }) return;
                 if (follow == true) await FollowAsync(clusters.LogAsync(workspace, node, tail, follow: true, cancel), http.Response, clock, cancel);
                 else end = await EndAsync(clusters, workspace, node, tail, clock, cancel);
             }
@@ -50,6 +55,12 @@ public static class NodeLogEndpoint
             try { await WriteAsync(end, http, clock); }
             finally { sending.Release(); }
         });
+    }
+
+    private static async Task<CloudKit?> CloudAsync(IDbContextFactory<PortalDb> databases, CloudKits kits, Guid workspace, CancellationToken cancel)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancel);
+        return await kits.OfAsync(db, workspace, cancel);
     }
 
     private static async Task FollowAsync(IAsyncEnumerable<string> lines, HttpResponse response, TimeProvider clock, CancellationToken cancel)

@@ -1,4 +1,6 @@
+using Microsoft.EntityFrameworkCore;
 using Portal.Core.Clouds;
+using Portal.Core.Data;
 
 namespace Portal.Jobs.Clouds;
 
@@ -6,10 +8,29 @@ namespace Portal.Jobs.Clouds;
 /// <param name="Key">Of its row; tenants name it through their pool.</param>
 /// <param name="Kind">The adapter, such as "docker".</param>
 /// <param name="Title">Name for pages.</param>
-public sealed record CloudKit(string Key, string Kind, string Title, IClusterCloud Clusters, IShareCloud Shares, IFilesetCloud Filesets);
+/// <param name="Addresses">From which workspaces get theirs.</param>
+public sealed record CloudKit(
+    string Key, string Kind, string Title, IClusterCloud Clusters, IShareCloud Shares, IFilesetCloud Filesets, AddressPool Addresses);
 
 /// <summary>Every cloud of this installation.</summary>
 public sealed class CloudKits(IEnumerable<CloudKit> kits)
 {
     public IReadOnlyList<CloudKit> All { get; } = [.. kits];
+
+    public CloudKit Of(string key) => All.FirstOrDefault(k => k.Key == key)
+        ?? throw new CloudException(key, CloudFault.Unavailable, "the background worker does not know this cloud",
+            "Configure it where the background worker runs, and restart that.");
+
+    /// <summary>The cloud in which a workspace runs; null if there is no such workspace.</summary>
+    public async Task<CloudKit?> OfAsync(PortalDb db, Guid workspace, CancellationToken cancel) =>
+        await (from w in db.Workspaces
+               join t in db.Tenants on w.TenantId equals t.Id
+               join p in db.Pools on t.PoolKey equals p.Key
+               where w.Id == workspace
+               select p.CloudKey).SingleOrDefaultAsync(cancel) is { } key ? Of(key) : null;
+
+    /// <summary>
+    /// Does something in every cloud at the same time. What fails in one is thrown after it was done in all.
+    /// </summary>
+    public Task EachAsync(Func<CloudKit, Task> work) => Task.WhenAll(All.Select(work));
 }

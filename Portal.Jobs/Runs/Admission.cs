@@ -76,6 +76,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
                               Workers = r.Workers ?? w.Workers,
                               t.Spec
                           }).AsNoTracking().Take(AtOnce).ToListAsync(cancel);
+        if (rows.Count == 0) return [];
         var workspaces = rows.ConvertAll(r => r.Workspace);
         var held = (await db.CapacityClaims
             .Where(c => c.EndedAt == null && workspaces.Contains(c.WorkspaceId))

@@ -13,8 +13,7 @@ namespace Portal.Jobs.Runs;
 /// order and back-off; Hangfire provides the worker and, after an unexpected exception, the stack trace.
 /// </summary>
 [AutomaticRetry(Attempts = 0)]
-public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, Generations generations, DispatchSignal signal,
-    TimeProvider clock)
+public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, DispatchSignal signal, TimeProvider clock)
 {
     private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
 
@@ -51,8 +50,7 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         }
         catch (CloudException e)
         {
-            var told = e.Fault is CloudFault.AddressesTaken ? await OtherAddressesAsync(mine, e) : e;
-            return await FaultAsync(mine, told.Message, told.WhatToDo, told.MayPass);
+            return await FaultAsync(mine, e.Message, e.WhatToDo, e.MayPass);
         }
         catch (Exception e)
         {
@@ -121,18 +119,6 @@ public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFacts
         await runs.EndAsync(
             run, run switch { { Releasing: false } => RunTrigger.Succeed, { TakenBack: true } => RunTrigger.Cancel, _ => RunTrigger.Fail }, mine.Token);
         return run switch { { Releasing: false } => "done", { TakenBack: true } => "taken back", _ => "failed, released" };
-    }
-
-    /// <summary>With the same addresses the cloud would refuse again. Returns the message for the person.</summary>
-    private async Task<CloudException> OtherAddressesAsync(HeldRuns.Held mine, CloudException taken)
-    {
-        try
-        {
-            await generations.TakeOtherAddressesAsync(mine.Run, CancellationToken.None);
-            return taken;
-        }
-        catch (CloudException e) { return e; }
-        catch (LeaseLostException) { return taken; } // the wait that follows discovers it too
     }
 
     /// <summary>Waits and retries; a launch gives up after the last back-off, a release never does.</summary>

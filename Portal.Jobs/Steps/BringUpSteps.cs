@@ -8,7 +8,7 @@ namespace Portal.Jobs.Steps;
 /// is released first: they leave something behind if a broken workspace is started without being stopped first, or if the database came back
 /// without its last commits and the generation was begun again.
 /// </summary>
-public sealed class EnsureWorkFolder(IShareCloud shares, IFilesetCloud filesets, Release release, RunFactsReader facts, StepClock clock) : IStep
+public sealed class EnsureWorkFolder(RunFactsReader facts, StepClock clock) : IStep
 {
     public StepKey Key => StepKey.EnsureWorkFolder;
 
@@ -17,9 +17,12 @@ public sealed class EnsureWorkFolder(IShareCloud shares, IFilesetCloud filesets,
         var ordered = context.Facts;
         if (ordered.Shrinks(context.Run)) return StepAnswer.IsNothing;
         var earlier = (await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel)).Generation - 1;
-        if (earlier > 0 && await release.ThroughAsync(ReleaseStage.AccessRules, ReleaseScope.Generations(context.Run.WorkspaceId, earlier), cancel) is { } left)
+        if (earlier > 0
+            && await new Release(ordered.Kit).ThroughAsync(ReleaseStage.AccessRules, ReleaseScope.Generations(context.Run.WorkspaceId, earlier), cancel)
+                is { } left)
             return await clock.WaitAsync(context.Run, left, cancel);
-        await shares.EnsureShareAsync(ordered.Class.Id, (long)ordered.Class.Limits.StorageGib << 30, cancel);
+        await ordered.Kit.Shares.EnsureShareAsync(ordered.Class.Id, (long)ordered.Class.Limits.StorageGib << 30, cancel);
+        var filesets = ordered.Kit.Filesets;
         await filesets.EnsureAsync(ordered.WorkFolder, ordered.Person.Uid, (long)ordered.Folder.LimitGib << 30, cancel);
         foreach (var node in ordered.Nodes)
             if (ordered.ScratchOf(node) is { } scratch) await filesets.EnsureAsync(scratch, ordered.Person.Uid, (long)node.Role.ScratchGib << 30, cancel);
@@ -28,7 +31,7 @@ public sealed class EnsureWorkFolder(IShareCloud shares, IFilesetCloud filesets,
 }
 
 /// <summary>Gives the workspace's host access to those folders, and waits until the rules are in force: nothing boots before.</summary>
-public sealed class EnsureAccess(IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, StepClock clock) : IStep
+public sealed class EnsureAccess(ClusterPlans plans, RunFactsReader facts, StepClock clock) : IStep
 {
     public StepKey Key => StepKey.EnsureAccess;
 
@@ -36,23 +39,37 @@ public sealed class EnsureAccess(IClusterCloud clusters, ClusterPlans plans, Run
     {
         if (context.Facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
         var access = await plans.AllowAsync(context.Facts, await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel), cancel);
-        return await access.WaitAsync(context.Run, clock, clusters.Times, cancel) ?? StepAnswer.IsDone;
+        return await access.WaitAsync(context.Run, clock, context.Facts.Kit.Clusters.Times, cancel) ?? StepAnswer.IsDone;
     }
 }
 
 /// <summary>Creates the network and nodes of the current generation.</summary>
-public sealed class EnsureCluster(IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, StepClock clock) : IStep
+public sealed class EnsureCluster(ClusterPlans plans, Generations generations, RunFactsReader facts, StepClock clock) : IStep
 {
     public StepKey Key => StepKey.EnsureCluster;
 
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         if (context.Facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
+        var (kit, clusters) = (context.Facts.Kit, context.Facts.Kit.Clusters);
         var now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
         var access = await plans.AllowAsync(context.Facts, now, cancel); // it may have been withdrawn since the last step
         if (await access.WaitAsync(context.Run, clock, clusters.Times, cancel) is { } wait) return wait;
         var plan = plans.Make(context.Facts, now, access) with { KeepsWhatIsThere = context.Run.Kind is RunKind.Resize };
-        return await clusters.EnsureAsync(plan, cancel) switch
+        EnsureAnswer answer;
+        try
+        {
+            answer = await clusters.EnsureAsync(plan, cancel);
+        }
+        catch (CloudException e) when (e.Fault is CloudFault.AddressesTaken)
+        {
+            // With the same addresses the cloud would refuse again. They are given up only once no rule trusts them any more.
+            var scope = ReleaseScope.Generations(now.Id, now.Generation);
+            if (await new Release(kit).ThroughAsync(ReleaseStage.AccessRules, scope, cancel) is null)
+                await generations.TakeOtherAddressesAsync(context.Run, kit, cancel);
+            throw;
+        }
+        return answer switch
         {
             EnsureAnswer.Done => StepAnswer.IsDone,
             EnsureAnswer.Broken broken => new StepAnswer.Fail(broken.Cause, broken.Remedy),

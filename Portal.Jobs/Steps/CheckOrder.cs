@@ -27,7 +27,7 @@ public sealed class CheckOrder(IDbContextFactory<PortalDb> databases, Generation
 }
 
 /// <summary>The conditions for creating anything for an order, whether a launch or a growing resize.</summary>
-public sealed class OrderChecks(IShareCloud shares)
+public sealed class OrderChecks
 {
     /// <summary>Why nothing may be created; null if all is well.</summary>
     public async Task<StepAnswer.Fail?> RefusalAsync(PortalDb db, RunFacts facts, CancellationToken cancel) =>
@@ -74,10 +74,10 @@ public sealed class OrderChecks(IShareCloud shares)
         return null;
     }
 
-    private async Task<StepAnswer.Fail?> NoCapacityAsync(PortalDb db, RunFacts facts, CancellationToken cancel)
+    private static async Task<StepAnswer.Fail?> NoCapacityAsync(PortalDb db, RunFacts facts, CancellationToken cancel)
     {
         // Measured now, not as of the last check. What is reserved includes this order.
-        var storage = await shares.PrepareAsync(cancel);
+        var storage = await facts.Kit.Shares.PrepareAsync(cancel);
         var cloud = (await db.PlacementAsync(facts.Workspace.TenantId, cancel)).Cloud;
         if (cloud.LargestNode is { } largest && facts.Spec.LargestNode(facts.SizeId, facts.Workers).FirstAbove(largest) is { } never)
             return new($"No machine here has enough {Name(never)} for a single node.", "Start it with a smaller size.");

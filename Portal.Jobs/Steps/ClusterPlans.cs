@@ -24,7 +24,7 @@ public sealed record FolderAccess(IReadOnlyDictionary<FolderRef, MountSource> So
 }
 
 /// <summary>Turns a template, a size and a number of workers into the plan for a cloud. Paths, uids, images and commands have no other source.</summary>
-public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateStore store)
+public sealed class ClusterPlans(AppToken tokens, TemplateStore store)
 {
     public const string WorkFolder = "/home/student/work", ScratchFolder = "/scratch", ExamplesFolder = "/opt/examples";
 
@@ -35,7 +35,7 @@ public sealed class ClusterPlans(IShareCloud shares, AppToken tokens, TemplateSt
         AccessAnswer? missing = null;
         foreach (var folder in facts.Nodes.Select(facts.ScratchOf).OfType<FolderRef>().Prepend(facts.WorkFolder))
         {
-            var answer = await shares.AllowAsync(new(now.Id, now.Generation, folder), cancel);
+            var answer = await facts.Kit.Shares.AllowAsync(new(now.Id, now.Generation, folder), cancel);
             if (answer is AccessAnswer.Active active) sources[folder] = active.Source;
             else if (missing is not AccessAnswer.Failed) missing = answer;
         }

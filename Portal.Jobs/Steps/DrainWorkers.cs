@@ -11,7 +11,7 @@ namespace Portal.Jobs.Steps;
 /// Asks the leaving workers to leave their compute engine, so that nothing they hold is lost, and waits as long as the template says.
 /// Nothing is removed here.
 /// </summary>
-public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingWorkers, RunStore runs, StepClock stepClock, TimeProvider clock) : IStep
+public sealed class DrainWorkers(LeavingWorkers leavingWorkers, RunStore runs, StepClock stepClock, TimeProvider clock) : IStep
 {
     private const int LongestLine = 200, Left = 0, NotYet = 75; // EX_TEMPFAIL of sysexits.h
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(2), OneCommand = TimeSpan.FromSeconds(20);
@@ -22,7 +22,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingW
     {
         if (context.Grows) return StepAnswer.IsNothing;
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, context.Run.Releasing ? null : context.Facts.Workers, cancel);
-        var there = await leavingWorkers.SeenAsync(kept, cancel);
+        var there = await LeavingWorkers.SeenAsync(kept, cancel);
         if (kept.Spec.WorkerRole() is not { Drain: { } drain } role || there.Count == 0) return StepAnswer.IsNothing;
         var stay = new List<(string Node, string Why)>();
         // One that has exited on its own has left.
@@ -45,7 +45,7 @@ public sealed class DrainWorkers(IClusterCloud clusters, LeavingWorkers leavingW
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
         try
         {
-            var result = await clusters.ExecuteAsync(kept.Workspace.Id, where, [.. drain.Command.Select(a => a == "{node}" ? node : a)], until.Token);
+            var result = await kept.Kit.Clusters.ExecuteAsync(kept.Workspace.Id, where, [.. drain.Command.Select(a => a == "{node}" ? node : a)], until.Token);
             return result.ExitCode switch
             {
                 Left => null,

@@ -1,12 +1,13 @@
 using System.Net;
 using Npgsql;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
 
 /// <summary>Begins generations of workspaces and takes an address block for each; all writes are fenced by the run's version.</summary>
-public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, AddressPool pool)
+public sealed class Generations(NpgsqlDataSource data)
 {
     private const long OneChooser = 7403;
 
@@ -15,12 +16,12 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
     /// <remarks>The same statement writes what the run ordered to the workspace.</remarks>
     public async Task BeginAsync(HeldRun run, RunFacts ordered, CancellationToken cancel)
     {
-        var foreign = await ForeignAsync(cancel);
+        var foreign = await ForeignAsync(ordered.Kit, cancel);
         await using var connection = await data.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await FenceAsync(connection, run, cancel);
         var (mine, taken) = await HeldAsync(connection, run.WorkspaceId, cancel);
-        var block = mine ?? Choose(taken, foreign);
+        var block = mine ?? Choose(ordered.Kit, taken, foreign);
         await using var hold = new NpgsqlCommand("""
             with held as (insert into portal.subnets (block, workspace_id) select $1, $2
               where not exists (select 1 from portal.subnets where workspace_id = $2 and released_at is null))
@@ -35,11 +36,11 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
 
     /// <summary>
     /// Gives the current generation another block after something else on the host took the one it had: two installations choose from
-    /// one pool, and neither sees the other's choice before its network exists. On a container engine nothing was created in the block that is given up.
+    /// one pool, and neither sees the other's choice before its network exists. Only once nothing trusts or uses the block that is given up.
     /// </summary>
-    public async Task TakeOtherAddressesAsync(HeldRun run, CancellationToken cancel)
+    public async Task TakeOtherAddressesAsync(HeldRun run, CloudKit kit, CancellationToken cancel)
     {
-        var foreign = await ForeignAsync(cancel);
+        var foreign = await ForeignAsync(kit, cancel);
         await using var connection = await data.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
         await FenceAsync(connection, run, cancel);
@@ -54,7 +55,7 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
                 },
                 new("with held as (insert into portal.subnets (block, workspace_id) values ($1, $2)) update portal.workspaces set subnet = $1 where id = $2")
                 {
-                    Parameters = { new() { Value = Choose(taken, foreign) }, new() { Value = run.WorkspaceId } }
+                    Parameters = { new() { Value = Choose(kit, taken, foreign) }, new() { Value = run.WorkspaceId } }
                 },
             },
         };
@@ -62,12 +63,12 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
         await transaction.CommitAsync(cancel);
     }
 
-    private string Choose(IReadOnlySet<string> taken, IReadOnlyList<IPNetwork> foreign) => pool.Choose(taken, foreign)
+    private static string Choose(CloudKit kit, IReadOnlySet<string> taken, IReadOnlyList<IPNetwork> foreign) => kit.Addresses.Choose(taken, foreign)
         ?? throw new CloudException("address pool", CloudFault.Full, "every address block is in use",
             "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.");
 
-    private async Task<IReadOnlyList<IPNetwork>> ForeignAsync(CancellationToken cancel) =>
-        [.. (await clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse)];
+    private static async Task<IReadOnlyList<IPNetwork>> ForeignAsync(CloudKit kit, CancellationToken cancel) =>
+        [.. (await kit.Clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse)];
 
     /// <summary>Until the transaction ends the run stays ours, and no other process chooses a block.</summary>
     private static async Task FenceAsync(NpgsqlConnection connection, HeldRun run, CancellationToken cancel)
@@ -99,38 +100,5 @@ public sealed class Generations(NpgsqlDataSource data, IClusterCloud clusters, A
             if (reader.GetGuid(1) == workspace && reader.GetBoolean(2)) mine = reader.GetString(0);
         }
         return (mine, taken);
-    }
-}
-
-/// <summary>The configured range, in blocks of 32 addresses.</summary>
-public sealed class AddressPool(IPNetwork range)
-{
-    /// <summary>How long a block is held back after it was seen free: connections and caches of its last user must have ended.</summary>
-    public static readonly TimeSpan Rest = TimeSpan.FromMinutes(2);
-
-    private const int BlockPrefix = 27;
-
-    /// <summary>The first block that is neither taken nor overlaps anything foreign; null if there is none.</summary>
-    public string? Choose(IReadOnlySet<string> taken, IReadOnlyList<IPNetwork> foreign)
-    {
-        var first = ToNumber(range.BaseAddress);
-        var blocks = 1L << Math.Max(0, BlockPrefix - range.PrefixLength);
-        for (var i = 0L; i < blocks; i++)
-        {
-            var block = new IPNetwork(ToAddress(first + (uint)(i << (32 - BlockPrefix))), BlockPrefix);
-            // The default route covers everything but uses no addresses.
-            if (!taken.Contains(block.ToString()) && !foreign.Any(f => f.PrefixLength > 0 && (f.Contains(block.BaseAddress) || block.Contains(f.BaseAddress))))
-                return block.ToString();
-        }
-        return null;
-    }
-
-    private static uint ToNumber(IPAddress address) => System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(address.GetAddressBytes());
-
-    private static IPAddress ToAddress(uint number)
-    {
-        Span<byte> bytes = stackalloc byte[4];
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(bytes, number);
-        return new(bytes);
     }
 }

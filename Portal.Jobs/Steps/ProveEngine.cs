@@ -9,7 +9,7 @@ using Portal.Jobs.Watch;
 namespace Portal.Jobs.Steps;
 
 /// <summary>Every node and app answers, and every worker has registered: the compute engine itself is asked, not the containers.</summary>
-public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCounts engine, RunFactsReader facts, StepClock stepClock,
+public sealed class ProveEngine(NodeRows rows, EngineCounts engine, RunFactsReader facts, StepClock stepClock,
     TimeProvider clock) : IStep
 {
     // During a launch the compute engine is asked often but the containers are rarely listed,
@@ -21,11 +21,12 @@ public sealed class ProveEngine(IClusterCloud clusters, NodeRows rows, EngineCou
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         if (!PlanSteps.HasWork(Key, context.Facts.Spec)) return StepAnswer.IsNothing;
+        var clusters = context.Facts.Kit.Clusters;
         var now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
         var cluster = await clusters.LookAsync(now.Id, cancel);
         await rows.SeeAsync(now.Id, cluster, cancel);
         var nodes = cluster?.Nodes.Where(n => n.Generation == now.Generation).ToList() ?? [];
-        if (await DeadNodes.FirstAsync(clusters, context.Facts, now, nodes, cancel) is { } dead) return dead;
+        if (await DeadNodes.FirstAsync(context.Facts, now, nodes, cancel) is { } dead) return dead;
         if (await MissingAsync(Questions(context.Facts, nodes), cancel) is not { } missing) return StepAnswer.IsDone;
         var age = await stepClock.AgeAsync(context.Run, cancel);
         return age > clusters.Times.Prove
@@ -71,7 +72,7 @@ internal static class DeadNodes
     private const int LastLines = 15, LongestLine = 300;
 
     /// <summary>Null while every wanted node exists and none has exited.</summary>
-    public static async Task<StepAnswer.Fail?> FirstAsync(IClusterCloud clusters, RunFacts facts, Core.Workspaces.Workspace now,
+    public static async Task<StepAnswer.Fail?> FirstAsync(RunFacts facts, Core.Workspaces.Workspace now,
         IReadOnlyList<NodeStatus> seen, CancellationToken cancel)
     {
         foreach (var wanted in facts.Nodes)
@@ -81,7 +82,7 @@ internal static class DeadNodes
             if (node.State == NodeState.Broken)
                 return new($"The node {wanted.Name} could not be created: {node.Reason ?? "its cloud gives no reason."}",
                     "Try again; if it happens again, contact the operator.");
-            if (node.State == NodeState.Exited) return await DiedAsync(clusters, now.Id, node, wanted.Role.Files, cancel);
+            if (node.State == NodeState.Exited) return await DiedAsync(facts.Kit.Clusters, now.Id, node, wanted.Role.Files, cancel);
         }
         return null;
     }

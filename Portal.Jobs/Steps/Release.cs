@@ -1,4 +1,5 @@
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds;
 
 namespace Portal.Jobs.Steps;
 
@@ -6,12 +7,16 @@ namespace Portal.Jobs.Steps;
 public enum ReleaseStage { Nodes, Mounts, AccessRules, Network, Scratch }
 
 /// <summary>
-/// The only place that knows in which order anything is released: nodes seen gone, then the mounts that they used, then the rules that trusted
+/// The only place that knows in which order anything of a cloud is released: nodes seen gone, then the mounts that they used, then the rules that trusted
 /// their host, seen gone, then the network whose addresses the rules named, then, of a deleted workspace or a leaving worker, scratch folders.
 /// Plan steps, the clean-up before a new generation, leaving workers and sweeps all call it. Work folders are never removed here.
 /// </summary>
-public sealed class Release(IClusterCloud clusters, IShareCloud shares, IFilesetCloud filesets)
+public sealed class Release(CloudKit kit)
 {
+    private readonly IClusterCloud _clusters = kit.Clusters;
+    private readonly IShareCloud _shares = kit.Shares;
+    private readonly IFilesetCloud _filesets = kit.Filesets;
+
     /// <summary>
     /// Releases everything up to and including a stage. Every stage before it is looked at again, because a call by a dead worker may have
     /// succeeded since it was seen gone.
@@ -37,44 +42,44 @@ public sealed class Release(IClusterCloud clusters, IShareCloud shares, IFileset
     private async Task<string?> NodesAsync(ReleaseScope scope, CancellationToken cancel)
     {
         if (await SeenAsync() is not { Count: > 0 } seen) return null;
-        if (scope.UpTo is { } generation) await clusters.RemoveNodesAsync(scope.Workspace, generation, cancel);
-        else await clusters.RemoveNodesAsync(scope.Workspace, [.. seen.Select(n => n.Name)], cancel);
+        if (scope.UpTo is { } generation) await _clusters.RemoveNodesAsync(scope.Workspace, generation, cancel);
+        else await _clusters.RemoveNodesAsync(scope.Workspace, [.. seen.Select(n => n.Name)], cancel);
         return await SeenAsync() is { Count: > 0 } left ? $"Nodes still shutting down: {left.Count}." : null;
 
         async Task<List<NodeStatus>> SeenAsync() =>
-            [.. ((await clusters.LookAsync(scope.Workspace, cancel))?.Nodes ?? []).Where(scope.Covers)];
+            [.. ((await _clusters.LookAsync(scope.Workspace, cancel))?.Nodes ?? []).Where(scope.Covers)];
     }
 
     private async Task<string?> MountsAsync(ReleaseScope scope, CancellationToken cancel)
     {
-        foreach (var access in await AccessAsync(scope, cancel)) await shares.UnmountAsync(access, cancel);
+        foreach (var access in await AccessAsync(scope, cancel)) await _shares.UnmountAsync(access, cancel);
         return null; // a rule is denied only after its mount is gone, so what is left is seen there
     }
 
     private async Task<string?> AccessRulesAsync(ReleaseScope scope, CancellationToken cancel)
     {
-        foreach (var access in await AccessAsync(scope, cancel)) await shares.DenyAsync(access, cancel);
+        foreach (var access in await AccessAsync(scope, cancel)) await _shares.DenyAsync(access, cancel);
         return await AccessAsync(scope, cancel) is { Count: > 0 } left ? $"Access rules still in force: {left.Count}." : null;
     }
 
     private async Task<string?> NetworkAsync(ReleaseScope scope, CancellationToken cancel)
     {
         // Nodes that leave share their workspace's network with those that stay.
-        if (scope.UpTo is not { } generation || await clusters.LookAsync(scope.Workspace, cancel) is null) return null;
-        await clusters.RemoveNetworkAsync(scope.Workspace, generation, cancel);
-        return await clusters.LookAsync(scope.Workspace, cancel) is null ? null : "The network still exists.";
+        if (scope.UpTo is not { } generation || await _clusters.LookAsync(scope.Workspace, cancel) is null) return null;
+        await _clusters.RemoveNetworkAsync(scope.Workspace, generation, cancel);
+        return await _clusters.LookAsync(scope.Workspace, cancel) is null ? null : "The network still exists.";
     }
 
     private async Task<string?> ScratchAsync(ReleaseScope scope, CancellationToken cancel)
     {
-        foreach (var folder in await SeenAsync()) await filesets.RemoveScratchAsync(folder, cancel);
+        foreach (var folder in await SeenAsync()) await _filesets.RemoveScratchAsync(folder, cancel);
         return await SeenAsync() is { Count: > 0 } left ? $"Scratch folders still being removed: {left.Count}." : null;
 
-        async Task<List<FolderRef.Scratch>> SeenAsync() => [.. (await filesets.ScratchAsync(scope.Workspace, cancel)).Where(scope.Covers)];
+        async Task<List<FolderRef.Scratch>> SeenAsync() => [.. (await _filesets.ScratchAsync(scope.Workspace, cancel)).Where(scope.Covers)];
     }
 
     private async Task<List<ShareAccess>> AccessAsync(ReleaseScope scope, CancellationToken cancel) =>
-        [.. (await shares.AccessAsync(scope.Workspace, cancel)).Where(scope.Covers)];
+        [.. (await _shares.AccessAsync(scope.Workspace, cancel)).Where(scope.Covers)];
 }
 
 /// <summary>What of a workspace is released: all of it up to a generation, or the nodes beyond those that it keeps.</summary>

@@ -30,7 +30,7 @@ public sealed class CheckResize(IDbContextFactory<PortalDb> databases, OrderChec
 
 /// <summary>Removes the leaving workers and, as each is confirmed gone, ends its quota reservation and
 /// capacity claim. From here on it cannot be reverted.</summary>
-public sealed class DropWorkers(LeavingWorkers leavingWorkers, Release release, ReleaseRows rows, StepClock clock) : IStep
+public sealed class DropWorkers(LeavingWorkers leavingWorkers, ReleaseRows rows, StepClock clock) : IStep
 {
     public StepKey Key => StepKey.DropWorkers;
 
@@ -39,15 +39,15 @@ public sealed class DropWorkers(LeavingWorkers leavingWorkers, Release release, 
         if (context.Grows) return StepAnswer.IsNothing;
         if (!context.Run.Releasing) await rows.KeepWorkersAsync(context.Run, context.Facts.Workers, cancel);
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
-        var left = await release.ThroughAsync(ReleaseStage.Nodes, kept.Others, cancel);
-        var seen = left is null ? [] : await leavingWorkers.SeenAsync(kept, cancel);
+        var left = await new Release(kept.Kit).ThroughAsync(ReleaseStage.Nodes, kept.Others, cancel);
+        var seen = left is null ? [] : await LeavingWorkers.SeenAsync(kept, cancel);
         await rows.NodesGoneAsync(context.Run, [.. kept.Names, .. seen.Select(n => n.Name)], cancel);
         return left is null ? StepAnswer.IsDone : await clock.WaitAsync(context.Run, left, cancel);
     }
 }
 
 /// <summary>Removes mounts and rules of their scratch folders, after none of them exists.</summary>
-public sealed class UnmountWorkers(LeavingWorkers leavingWorkers, Release release, StepClock clock) : IStep
+public sealed class UnmountWorkers(LeavingWorkers leavingWorkers, StepClock clock) : IStep
 {
     public StepKey Key => StepKey.UnmountWorkers;
 
@@ -56,14 +56,14 @@ public sealed class UnmountWorkers(LeavingWorkers leavingWorkers, Release releas
         if (context.Grows) return StepAnswer.IsNothing;
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
-        return await release.ThroughAsync(ReleaseStage.AccessRules, kept.Others, cancel) is { } left
+        return await new Release(kept.Kit).ThroughAsync(ReleaseStage.AccessRules, kept.Others, cancel) is { } left
             ? await clock.WaitAsync(context.Run, left, cancel)
             : StepAnswer.IsDone;
     }
 }
 
 /// <summary>Removes their scratch folders, and then their reservations.</summary>
-public sealed class DropWorkerScratch(LeavingWorkers leavingWorkers, Release release, ReleaseRows rows, StepClock clock) : IStep
+public sealed class DropWorkerScratch(LeavingWorkers leavingWorkers, ReleaseRows rows, StepClock clock) : IStep
 {
     public StepKey Key => StepKey.DropWorkerScratch;
 
@@ -72,7 +72,7 @@ public sealed class DropWorkerScratch(LeavingWorkers leavingWorkers, Release rel
         if (context.Grows) return StepAnswer.IsNothing;
         var kept = await leavingWorkers.KeptAsync(context.Run.WorkspaceId, null, cancel);
         if (!kept.HasScratch) return StepAnswer.IsNothing;
-        if (await release.ThroughAsync(ReleaseStage.Scratch, kept.Others, cancel) is { } left)
+        if (await new Release(kept.Kit).ThroughAsync(ReleaseStage.Scratch, kept.Others, cancel) is { } left)
             return await clock.WaitAsync(context.Run, left, cancel);
         await rows.ScratchGoneAsync(context.Run, kept.Names, cancel);
         return StepAnswer.IsDone;

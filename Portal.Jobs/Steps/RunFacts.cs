@@ -6,6 +6,7 @@ using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Quotas;
 using Portal.Core.Workspaces;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Steps;
@@ -16,6 +17,9 @@ namespace Portal.Jobs.Steps;
 public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateVersion Version, WorkFolder Folder,
     IReadOnlyDictionary<string, string> ImageIds)
 {
+    /// <summary>The cloud in which it runs.</summary>
+    public required CloudKit Kit { get; init; }
+
     public TemplateSpec Spec => Version.Spec;
 
     /// <summary>What the run orders, or else the workspace's current value.</summary>
@@ -41,7 +45,7 @@ public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, P
     public IReadOnlyList<NodeShape> Nodes => Spec.Nodes(SizeId, Workers);
 }
 
-public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
+public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases, CloudKits kits)
 {
     public async Task<RunFacts> ReadAsync(HeldRun run, CancellationToken cancel)
     {
@@ -57,7 +61,7 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
         return await ReadAsync(db, workspace, null, cancel);
     }
 
-    private static async Task<RunFacts> ReadAsync(PortalDb db, Guid workspace, Core.Runs.Run? order, CancellationToken cancel)
+    private async Task<RunFacts> ReadAsync(PortalDb db, Guid workspace, Core.Runs.Run? order, CancellationToken cancel)
     {
         var orderedVersion = order?.TemplateVersionId;
         var row = await (from w in db.Workspaces
@@ -66,13 +70,15 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases)
                          join p in db.Persons on w.PersonId equals p.Id
                          join v in db.TemplateVersions on orderedVersion ?? w.TemplateVersionId equals v.Id
                          join f in db.WorkFolders on w.WorkFolderId equals f.Id
+                         join pool in db.Pools on t.PoolKey equals pool.Key
                          where w.Id == workspace
-                         select new { w, c, t, p, v, f }).AsNoTracking().SingleAsync(cancel);
+                         select new { w, c, t, p, v, f, pool.CloudKey }).AsNoTracking().SingleAsync(cancel);
         var images = await db.Images.AsNoTracking()
             .Where(i => i.State == ImageState.Ready && i.ImageId != null)
             .ToDictionaryAsync(i => i.Name, i => i.ImageId!, StringComparer.Ordinal, cancel);
         return new(row.w, row.c, row.t, row.p, row.v, row.f, images)
         {
+            Kit = kits.Of(row.CloudKey),
             SizeId = order?.SizeId ?? row.w.SizeId,
             Workers = order?.Workers ?? row.w.Workers,
             WithoutSettings = order?.WithoutSettings ?? row.w.WithoutSettings,

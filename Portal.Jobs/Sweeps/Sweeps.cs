@@ -1,22 +1,25 @@
+using System.Security.Cryptography;
+using System.Text;
 using Hangfire;
 using Npgsql;
 using Portal.Jobs.Background;
+using Portal.Jobs.Clouds;
 
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>Scheduled work. Hangfire creates one job per tick for the whole installation and retries it; each sweep may run twice.</summary>
 [Queue(HangfireSetup.SweepsQueue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
 public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans, Usage usage, Retention retention, Rollup rollup, Idle idle,
-    TimeProvider clock)
+    CloudKits kits, TimeProvider clock)
 {
     [JobDisplayName("sweep: workspaces at their end time")]
     public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
 
     [JobDisplayName("sweep: orphans")]
-    public Task OrphansAsync(CancellationToken cancel) => AloneAsync(7412, orphans.RunAsync, cancel);
+    public Task OrphansAsync(CancellationToken cancel) => InEachCloudAsync(7412, orphans.RunAsync, cancel);
 
     [JobDisplayName("sweep: health of the clouds, usage of folders")]
-    public Task UsageAsync(CancellationToken cancel) => AloneAsync(7413, usage.RunAsync, cancel);
+    public Task UsageAsync(CancellationToken cancel) => InEachCloudAsync(7413, usage.RunAsync, cancel);
 
     [JobDisplayName("sweep: expired rows")]
     public Task RetentionAsync(CancellationToken cancel) => AloneAsync(7414, retention.RunAsync, cancel);
@@ -26,6 +29,13 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
 
     [JobDisplayName("sweep: idle workspaces")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
+
+    /// <summary>Under a lock for each cloud: while one is slow, the next tick still sweeps the others.</summary>
+    private Task InEachCloudAsync(int name, Func<CloudKit, CancellationToken, Task> sweep, CancellationToken cancel) =>
+        kits.EachAsync(kit => AloneAsync(((long)name << 32) | LockOf(kit), c => sweep(kit, c), cancel));
+
+    /// <summary>The same in every process; two clouds with the same number would only wait for each other.</summary>
+    private static uint LockOf(CloudKit kit) => BitConverter.ToUInt32(SHA256.HashData(Encoding.UTF8.GetBytes(kit.Key)));
 
     /// <summary>Not Hangfire's lock, whose row is never renewed. This one ends with its transaction: a session
     /// lock would live on in the pool, and others would skip their sweeps.</summary>

@@ -8,8 +8,11 @@ namespace Portal.Jobs.Sweeps;
 /// <summary>Writes the health of the clouds and the usage of folders as rows.</summary>
 public sealed class Usage(NpgsqlDataSource data, CloudKits kits, CloudHealth health)
 {
+    /// <summary>Of every cloud, each on its own.</summary>
+    public Task RunAsync(CancellationToken cancel) => kits.EachAsync(kit => RunAsync(kit, cancel));
+
     /// <summary>In parallel: a container engine that is unavailable, or slow to respond, must not delay the folders' figures.</summary>
-    public Task RunAsync(CancellationToken cancel) => Task.WhenAll([health.LookAsync(cancel), .. kits.All.Select(k => FoldersAsync(k, cancel))]);
+    public Task RunAsync(CloudKit kit, CancellationToken cancel) => Task.WhenAll(health.LookAsync(kit, cancel), FoldersAsync(kit, cancel));
 
     private async Task FoldersAsync(CloudKit kit, CancellationToken cancel)
     {

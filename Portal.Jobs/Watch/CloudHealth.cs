@@ -32,7 +32,8 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
     /// <summary>True if all respond. A cloud that is slow to answer does not delay the rows of the others.</summary>
     public async Task<bool> LookAsync(CancellationToken cancel) => (await Task.WhenAll(kits.All.Select(k => LookAsync(k, cancel)))).All(ok => ok);
 
-    private async Task<bool> LookAsync(CloudKit kit, CancellationToken cancel)
+    /// <summary>The same for one cloud.</summary>
+    public async Task<bool> LookAsync(CloudKit kit, CancellationToken cancel)
     {
         var (clusters, clustersFault) = await TryAsync(kit.Clusters.PrepareAsync, cancel);
         var (storage, storageFault) = await TryAsync(kit.Shares.PrepareAsync, cancel);
@@ -56,7 +57,8 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
         catch (CloudException e) { return (null, e); }
     }
 
-    private static ServiceState State(string? summary, CloudException? fault) => new(fault is null, ForeignText.Clean(fault?.Message ?? summary), fault?.WhatToDo);
+    private static ServiceState State(string? summary, CloudException? fault) =>
+        new(fault is null, ForeignText.Clean(fault?.Message ?? summary), fault?.WhatToDo);
 
     private static async Task<Pool> PoolAsync(PortalDb db, CloudKit kit, CancellationToken cancel) =>
         await db.Pools.SingleOrDefaultAsync(p => p.Key == kit.Key, cancel) ?? db.Pools.Add(new() { Key = kit.Key, CloudKey = kit.Key }).Entity;

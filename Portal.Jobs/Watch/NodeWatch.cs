@@ -5,19 +5,29 @@ using Portal.Core.Data;
 using Portal.Core.Foreign;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
+using Portal.Jobs.Clouds;
 
 namespace Portal.Jobs.Watch;
 
-/// <summary>Follows the cloud's events, so that a dead node is on the page within moments, and reads all nodes every few seconds.</summary>
-public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases,
+/// <summary>Watches every cloud on its own, so that none waits for another.</summary>
+public sealed class NodeWatch(CloudKits kits, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases,
     TimeProvider clock, ILogger<NodeWatch> log) : BackgroundService
+{
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        kits.EachAsync(kit => new CloudWatch(kit, rows, readings, samples, databases, clock, log).RunAsync(stoppingToken));
+}
+
+/// <summary>Follows a cloud's events, so that a dead node is on the page within moments, and reads all its nodes every few seconds.</summary>
+internal sealed class CloudWatch(CloudKit kit, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases,
+    TimeProvider clock, ILogger<NodeWatch> log)
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(4), AfterFault = TimeSpan.FromSeconds(3), LogWithin = TimeSpan.FromSeconds(5);
     private const int LastLines = 15, LongestLine = 500;
     private readonly RawSpans _spans = new();
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(AgainAsync(FollowAsync, stoppingToken), AgainAsync(MeasureAsync, stoppingToken));
+    private readonly IClusterCloud _clusters = kit.Clusters;
+
+    public Task RunAsync(CancellationToken stopping) => Task.WhenAll(AgainAsync(FollowAsync, stopping), AgainAsync(MeasureAsync, stopping));
 
     private async Task AgainAsync(Func<CancellationToken, Task> work, CancellationToken stopping)
     {
@@ -25,7 +35,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         {
             try { await work(stopping); }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested) { return; }
-            catch (Exception e) { log.LogWarning("Watching nodes failed, retrying in {Wait}: {Error}", AfterFault, e.Message); }
+            catch (Exception e) { log.LogWarning("Watching the nodes of {Cloud} failed, retrying in {Wait}: {Error}", kit.Key, AfterFault, e.Message); }
             await Task.Delay(AfterFault, clock, stopping)
                 .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         }
@@ -33,14 +43,14 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
 
     private async Task FollowAsync(CancellationToken cancel)
     {
-        await foreach (var happened in clusters.EventsAsync(cancel))
+        await foreach (var happened in _clusters.EventsAsync(cancel))
         {
             switch (happened)
             {
                 case { What: ClusterHappening.LookAgain }: await SeeAllAsync(cancel); break;
                 case { What: ClusterHappening.Unavailable }: break;
                 case { Workspace: { } id }:
-                    await rows.SeeAsync(id, After(happened, await clusters.LookAsync(id, cancel)), cancel);
+                    await rows.SeeAsync(id, After(happened, await _clusters.LookAsync(id, cancel)), cancel);
                     if (happened is { What: ClusterHappening.Died, Node: not null }) _ = TellBesideAsync(id, happened, cancel);
                     break;
             }
@@ -58,9 +68,14 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
 
     private async Task SeeAllAsync(CancellationToken cancel)
     {
-        var seen = (await clusters.LookAsync(cancel)).ToDictionary(c => c.Workspace);
+        var seen = (await _clusters.LookAsync(cancel)).ToDictionary(c => c.Workspace);
         await using var db = await databases.CreateDbContextAsync(cancel);
-        var known = await db.Nodes.Select(n => n.WorkspaceId).Distinct().ToListAsync(cancel);
+        var known = await (from n in db.Nodes
+                           join w in db.Workspaces on n.WorkspaceId equals w.Id
+                           join t in db.Tenants on w.TenantId equals t.Id
+                           join p in db.Pools on t.PoolKey equals p.Key
+                           where p.CloudKey == kit.Key
+                           select n.WorkspaceId).Distinct().ToListAsync(cancel);
         var workspaces = await db.Workspaces.Where(w => seen.Keys.Contains(w.Id)).Select(w => w.Id).ToListAsync(cancel);
         foreach (var id in known.Union(workspaces)) await rows.SeeAsync(id, seen.GetValueOrDefault(id), cancel);
     }
@@ -78,7 +93,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         late.CancelAfter(LogWithin);
-        try { return await clusters.LogTailAsync(id, node, LastLines, late.Token); }
+        try { return await _clusters.LogTailAsync(id, node, LastLines, late.Token); }
         catch (Exception e) when (e is CloudException or OperationCanceledException && !cancel.IsCancellationRequested) { return []; }
     }
 
@@ -120,7 +135,7 @@ public sealed class NodeWatch(IClusterCloud clusters, NodeRows rows, Readings re
         using var tick = new PeriodicTimer(Every, clock);
         do
         {
-            var now = readings.Take(await clusters.SamplesAsync(cancel));
+            var now = readings.Take(kit.Key, await _clusters.SamplesAsync(cancel));
             await rows.MeasureAsync(now, cancel);
             await samples.WriteAsync(_spans.Add(now, clock.GetUtcNow()), cancel);
         }

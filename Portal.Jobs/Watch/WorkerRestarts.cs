@@ -16,7 +16,7 @@ namespace Portal.Jobs.Watch;
 /// while no run is unfinished, so that it never races one. Other nodes are left to the owner: a restarted notebook has lost its results.
 /// </summary>
 public sealed class WorkerRestarts(
-    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, IClusterCloud clusters, ClusterPlans plans, RunFactsReader facts, NodeRows rows,
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, ClusterPlans plans, RunFactsReader facts, NodeRows rows,
     RunOptions options, TimeProvider clock, ILogger<WorkerRestarts> log) : BackgroundService
 {
     private const int Most = 100, AtOnce = 8, Looks = 20;
@@ -81,7 +81,7 @@ public sealed class WorkerRestarts(
         var may = await MayAsync(id, cancel);
         if (!may && await LastAsync(id, cancel) == AutomaticRestarts.GivenUp) return;
         var known = await facts.ReadAsync(id, cancel);
-        var cluster = await clusters.LookAsync(id, cancel);
+        var cluster = await known.Kit.Clusters.LookAsync(id, cancel);
         await rows.SeeAsync(id, cluster, cancel);
         var seen = cluster?.Nodes.Where(n => n.Generation == known.Workspace.Generation).ToDictionary(n => n.Name, StringComparer.Ordinal) ?? [];
         var ended = known.Nodes.Where(n => seen.GetValueOrDefault(n.Name) is not { State: NodeState.Running }).ToList();
@@ -140,14 +140,14 @@ public sealed class WorkerRestarts(
             db.Audit.Add(new() { TenantId = now.TenantId, Verb = AutomaticRestarts.Verb, WorkspaceId = now.Id, Outcome = AutomaticRestarts.Again });
             await db.SaveChangesAsync(cancel);
         }
-        await clusters.RemoveNodesAsync(now.Id, names, cancel);
-        for (var looks = Looks; (await clusters.LookAsync(now.Id, cancel))?.Nodes.Any(n => names.Contains(n.Name)) == true; looks--)
+        await known.Kit.Clusters.RemoveNodesAsync(now.Id, names, cancel);
+        for (var looks = Looks; (await known.Kit.Clusters.LookAsync(now.Id, cancel))?.Nodes.Any(n => names.Contains(n.Name)) == true; looks--)
         {
             if (looks == 0) return; // still stopping: seen again at the next tick
             await Task.Delay(BetweenLooks, clock, cancel);
         }
-        await clusters.EnsureAsync(plan, cancel);
-        await rows.SeeAsync(now.Id, await clusters.LookAsync(now.Id, cancel), cancel);
+        await known.Kit.Clusters.EnsureAsync(plan, cancel);
+        await rows.SeeAsync(now.Id, await known.Kit.Clusters.LookAsync(now.Id, cancel), cancel);
     }
 
     /// <summary>A restart that was counted before is still under way: the cloud is asked to go on, which uses up no other.</summary>
@@ -155,8 +155,8 @@ public sealed class WorkerRestarts(
     {
         var access = await plans.AllowAsync(known, known.Workspace, cancel);
         if (access.Missing is not null) return;
-        await clusters.EnsureAsync(plans.Make(known, known.Workspace, access) with { KeepsWhatIsThere = true }, cancel);
-        await rows.SeeAsync(known.Workspace.Id, await clusters.LookAsync(known.Workspace.Id, cancel), cancel);
+        await known.Kit.Clusters.EnsureAsync(plans.Make(known, known.Workspace, access) with { KeepsWhatIsThere = true }, cancel);
+        await rows.SeeAsync(known.Workspace.Id, await known.Kit.Clusters.LookAsync(known.Workspace.Id, cancel), cancel);
     }
 
     /// <summary>Recorded once; when the period is over, restarts are tried again.</summary>

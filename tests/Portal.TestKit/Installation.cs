@@ -6,6 +6,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Quotas;
 using Portal.TestKit.Clouds;
 using Portal.TestKit.Scripted;
@@ -68,7 +69,7 @@ public sealed class Installation : IAsyncDisposable
             it.Web.MustRun();
             await using var db = database.Open();
             return await db.Images.AnyAsync(i => i.Name == "python" && i.State == ImageState.Ready && i.ImageId != "sha256:test", cancel)
-                && await db.Clouds.AnyAsync(c => c.Clusters.Ok && c.Storage.Ok, cancel);
+                && await db.Clouds.AnyAsync(c => c.Title == LocalCloud.Title && c.Clusters.Ok && c.Storage.Ok, cancel);
         }, cancel, TimeSpan.FromMinutes(3));
         return it;
     }

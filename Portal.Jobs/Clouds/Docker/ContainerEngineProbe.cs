@@ -31,8 +31,8 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
             (int)info.NCPU, info.MemTotal >> 20)
         {
             Egress = options.EgressProxy.Length == 0
-                ? "Nodes cannot reach anything outside of their workspace."
-                : $"Nodes reach the egress proxy at {options.EgressProxy}, and nothing else outside of their workspace.",
+                ? "Nodes cannot reach anything outside their workspace."
+                : $"Nodes reach the egress proxy at {options.EgressProxy}, and nothing else outside their workspace.",
         };
     }
 

@@ -49,6 +49,12 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
             jobs.CreateCommand($"update portal.workspaces set active_at = '2026-11-26T10:00:00Z', active_by = 'kernels' where id = '{workspace.Id}'"))
             await active.ExecuteNonQueryAsync(Cancel);
 
+        await using (var measured = jobs.CreateCommand("""
+            with pool as (update portal.pools set capacity_vcpu = 48, capacity_memory_mib = 1024)
+            update portal.clouds set storage_total_bytes = 2147483648, storage_free_bytes = 1073741824
+            """))
+            await measured.ExecuteNonQueryAsync(Cancel);
+
         var text = await ScrapeAsync();
 
         string[] labels = [$"workspace=\"{workspace.Slug}\"", "node=\"notebook\"", "template=\"notebook\""];
@@ -66,6 +72,9 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
         Value(text, "portal_workspace_count", labels[0], "what=\"kernels\"").ShouldBe(2);
         Value(text, "portal_workspace_last_activity_timestamp_seconds", labels[0])
             .ShouldBe(new DateTimeOffset(2026, 11, 26, 10, 0, 0, TimeSpan.Zero).ToUnixTimeSeconds());
+        Value(text, "portal_pool_capacity_vcpu", "cloud=\"local\"", "pool=\"local\"").ShouldBe(48);
+        Value(text, "portal_pool_claimed_vcpu", "pool=\"local\"").ShouldBe(0);
+        Value(text, "portal_cloud_storage_free_bytes", "cloud=\"local\"").ShouldBe(1 << 30);
         text.ShouldContain("# TYPE portal_node_cpu_ratio gauge");
         text.ShouldNotContain("\"Ada");
 

@@ -112,7 +112,7 @@ public sealed class NodeMetricsTests(LabFixture fixture) : IClassFixture<LabFixt
         var (readings, spans, rows) = (new Readings(), new RawSpans(), new SampleRows(jobs));
         async Task TickAsync(TimeSpan later = default) =>
             await rows.WriteAsync(
-                spans.Add(readings.Take([.. (await Lab.Clusters.SamplesAsync(Cancel)).Where(s => s.Workspace == workspace)]),
+                spans.Add(readings.Take("local", [.. (await Lab.Clusters.SamplesAsync(Cancel)).Where(s => s.Workspace == workspace)]),
                     TimeProvider.System.GetUtcNow() + later), Cancel);
         await TickAsync();
 

@@ -69,7 +69,8 @@ public sealed class CloudPoolTests
         var (both, student) = (TestSite.NewId(), site.Students[0]);
         var physics = await site.OtherCloudAsync("physics", new(100, 100_000, 0, 0), Cancel, both);
         await database.ExecuteAsync($"""
-            insert into portal.memberships (id, person_id, tenant_id, class_id, role) values ({TestSite.NewId()}, {both}, {site.Tenant}, {site.Class}, 'Student')
+            insert into portal.memberships (id, person_id, tenant_id, class_id, role)
+            values ({TestSite.NewId()}, {both}, {site.Tenant}, {site.Class}, 'Student')
             """, Cancel);
         var there = site.Order(both) with { ClassId = physics };
 
@@ -78,7 +79,8 @@ public sealed class CloudPoolTests
         await LaunchAsync(site, site.Order(student));
 
         await database.ExecuteAsync($"""
-            update portal.clouds set clusters_ok = false, clusters_message = 'Nova does not answer.', clusters_remedy = 'Ask its operator.' where key = 'physics'
+            update portal.clouds set clusters_ok = false, clusters_message = 'Nova does not answer.', clusters_remedy = 'Ask its operator.'
+            where key = 'physics'
             """, Cancel);
         var why = await RefusedAsync(site, there);
         (why.Reason, why.Detail).ShouldBe((RefusalReason.NotAvailable, "Nova does not answer. Ask its operator."));
@@ -93,10 +95,37 @@ public sealed class CloudPoolTests
             """, Cancel);
         var catalog = site.Get<CatalogFeed>();
         var mine = await catalog.ReadAsync(new(student), Cancel);
-        (mine.Cards.Single().NotAvailable, mine.Troubles.Length, mine.SeveralClouds).ShouldBe((null, 0, true));
+        (mine.Cards.Single().NotAvailable, mine.Troubles.Count(), mine.SeveralClouds).ShouldBe((null, 0, true));
         var ofBoth = await catalog.ReadAsync(new(both), Cancel);
         (ofBoth.Cards.Single().NotAvailable, ofBoth.Troubles.Single().Cloud.Title).ShouldBe((null, "physics"));
         (await catalog.ReadAsync(new(site.Instructor), Cancel)).Cards.Single().NotAvailable.ShouldBe("Nova does not answer. Ask its operator.");
+    }
+
+    /// <summary>Two projects in one cloud share its launches at once, and neither waits for the other's capacity.</summary>
+    [Fact]
+    public async Task Queues_OfTwoPoolsInOneCloud_CountTheirOwnAndTheLaunchesBefore()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, Members, Cancel, launchesAtOnce: 1);
+        var physicist = TestSite.NewId();
+        var physics = await site.OtherCloudAsync("physics", new(100, 100_000, 0, 0), Cancel, physicist);
+        await database.ExecuteAsync($"update portal.pools set cloud_key = 'local', credential = 'physics' where key = 'physics'", Cancel);
+        await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(4));
+        await LaunchAsync(site, site.Order(site.Students[0]));
+        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(1);
+
+        var here = await LaunchAsync(site, site.Order(site.Students[1]));
+        var accepted = (await site.Get<LaunchWorkspace>().RunAsync(site.Order(physicist) with { ClassId = physics }, Cancel))
+            .ShouldBeOfType<LaunchOutcome.Accepted>();
+
+        accepted.Place.ShouldBe(1, "the first of its own queue");
+        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(0, "the cloud's one launch is taken");
+        (await site.Get<LaunchPreview>().RunAsync(site.Order(physicist) with { ClassId = physics }, Cancel))!.LaunchesBefore.ShouldBe(2);
+        await database.ExecuteAsync($"update portal.clouds set launches_at_once = 3", Cancel);
+        await database.ExecuteAsync($"update portal.pools set capacity_vcpu = 1 where key = 'local'", Cancel);
+        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(1, "its own pool is full, the other's is not");
+        await using var db = database.Open();
+        (await db.Runs.SingleAsync(r => r.WorkspaceId == here.Id, Cancel)).Phase.ShouldBe(RunPhase.Queued);
     }
 
     private static async Task<Refusal> RefusedAsync(TestSite site, LaunchRequest order) =>

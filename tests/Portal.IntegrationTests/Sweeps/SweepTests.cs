@@ -229,6 +229,7 @@ public sealed class SweepTests
         (await db.Nodes.SingleAsync(Cancel)).ScratchBytes.ShouldBe(2 << 20);
         (await db.Clouds.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure already includes the scratch folders");
         var cloud = await db.Clouds.SingleAsync(Cancel);
+        cloud.Title.ShouldBe(LocalCloud.Title, "it was written");
         cloud.Clusters.Ok.ShouldBe(!engineUnavailable);
         cloud.Storage.Ok.ShouldBeTrue();
     }

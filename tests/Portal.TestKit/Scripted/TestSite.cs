@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Portal.Core;
 using Portal.Core.Access;
@@ -12,6 +13,7 @@ using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Proofs;
 using Portal.Jobs.Runs;
 
@@ -113,7 +115,11 @@ public sealed class TestSite : IAsyncDisposable
         new(id ?? NewId(), new(student), Class, "notebook", size, name ?? $"w {NewId().ToString()[^12..]}", TimeProvider.System.GetUtcNow().AddHours(2));
 
     /// <summary>One process of Jobs without its loops, driven by the test: see <see cref="JobsProcess"/>.</summary>
-    public JobsProcess Process(ScriptedClouds clouds, TimeSpan lease, params (string Key, string Value)[] settings) => new(Database, clouds, lease, settings);
+    public JobsProcess Process(ScriptedClouds clouds, TimeSpan lease, params (string Key, string Value)[] settings) =>
+        new(Database, clouds, [], lease, settings);
+
+    /// <summary>The same with more clouds; their keys are those of <see cref="OtherCloudAsync"/>.</summary>
+    public JobsProcess Process(ScriptedClouds clouds, IReadOnlyList<CloudKit> others, TimeSpan lease) => new(Database, clouds, others, lease, []);
 
     public static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
 
@@ -138,7 +144,8 @@ public sealed class TestSite : IAsyncDisposable
         });
         foreach (var id in students)
         {
-            if (!await db.Persons.AnyAsync(p => p.Id == id, cancel)) db.Persons.Add(new() { Id = id, Issuer = "test", Subject = id.ToString(), Name = "Other" });
+            if (!await db.Persons.AnyAsync(p => p.Id == id, cancel))
+                db.Persons.Add(new() { Id = id, Issuer = "test", Subject = id.ToString(), Name = "Other" });
             db.Memberships.Add(new() { Id = NewId(), PersonId = id, TenantId = tenant, ClassId = @class, Role = MemberRole.Student });
         }
         await db.SaveChangesAsync(cancel);
@@ -170,22 +177,27 @@ public sealed class JobsProcess : IAsyncDisposable
 {
     private readonly ServiceProvider _services;
 
-    internal JobsProcess(TestDatabase database, ScriptedClouds clouds, TimeSpan lease, (string Key, string Value)[] settings)
+    internal JobsProcess(TestDatabase database, ScriptedClouds clouds, IReadOnlyList<CloudKit> others, TimeSpan lease, (string Key, string Value)[] settings)
     {
         var configuration =
             TestSite.Configuration(database.Jobs,
                 [("Runs:Lease", lease.ToString()), ("Runs:Heartbeat", "00:00:00.1"), ("Runs:Most", "20"), .. settings]);
-        _services = new ServiceCollection()
+        var services = new ServiceCollection()
             .AddLogging(l => l.SetMinimumLevel(LogLevel.Error))
             .AddSingleton(configuration)
             .AddSingleton(TimeProvider.System)
             .AddPortalData(configuration).AddPortalCore()
             .AddSingleton(new AppToken(new byte[32]))
             .AddSingleton<IClusterCloud>(clouds).AddSingleton<IShareCloud>(clouds).AddSingleton<IFilesetCloud>(clouds).AddSingleton<INotebookProof>(clouds)
-            .AddPortalJobs(configuration).BuildServiceProvider();
+            .AddPortalJobs(configuration);
+        foreach (var kit in others) services.AddSingleton(kit);
+        _services = services.BuildServiceProvider();
     }
 
     public T Get<T>() where T : notnull => _services.GetRequiredService<T>();
+
+    /// <summary>One of its loops, which the test starts.</summary>
+    public T Loop<T>() where T : BackgroundService => ActivatorUtilities.CreateInstance<T>(_services);
 
     /// <summary>Admits and claims once, and begins what was claimed; returns the tasks of those runs.</summary>
     public async Task<IReadOnlyList<Task>> ClaimAsync(CancellationToken cancel)

@@ -16,7 +16,7 @@ public sealed class ReadingTests
             kills, 5, 2)
         { Net = net, Disk = disk };
 
-    private Reading Take(NodeSample sample) => _readings.Take([sample]).Single();
+    private Reading Take(NodeSample sample) => _readings.Take("local", [sample]).Single();
 
     [Fact]
     public void Take_First_ComparesWithNothing()
@@ -59,7 +59,7 @@ public sealed class ReadingTests
     public void RawSpans_Readings_BecomeOneSpanWhenTheNextBegins()
     {
         var spans = new RawSpans();
-        IReadOnlyList<Core.Metrics.Sample> Add(NodeSample s) => spans.Add(_readings.Take([s]), s.At);
+        IReadOnlyList<Core.Metrics.Sample> Add(NodeSample s) => spans.Add(_readings.Take("local", [s]), s.At);
         Add(At(-2, cpu: 0)).ShouldBeEmpty();
         Add(At(2, cpu: 8, memory: 300, kills: 1, net: new(10, 20))).ShouldBeEmpty("the previous span saw only the node's start");
         Add(At(6, cpu: 8, memory: 100, kills: 2, net: new(10, 20))).ShouldBeEmpty();

@@ -62,7 +62,16 @@ public sealed class OperationsTests : PageTest
         var cloud = Cloud();
         cloud.Clusters = new(false, "Docker does not answer.", "systemctl start docker");
         var body = Body(new([], [], [Measured(cloud)],
-            [new() { Name = "python", State = ImageState.Failed, Message = "pip could not reach the index.", Remedy = "Set PORTAL_ENGINES.", UpdatedAt = Now }]));
+            [
+                new()
+                {
+                    Name = "python",
+                    State = ImageState.Failed,
+                    Message = "pip could not reach the index.",
+                    Remedy = "Set PORTAL_ENGINES.",
+                    UpdatedAt = Now
+                },
+            ]));
 
         var engine = body.Find("[aria-label='Container engine']");
         engine.TextContent.ShouldContain("Not working");

@@ -1,5 +1,5 @@
 using System.Net;
-using Portal.Jobs.Steps;
+using Portal.Jobs.Clouds;
 
 namespace Portal.Tests.Runs;
 
