@@ -33,7 +33,7 @@ internal sealed class LaunchQueue
     public QueueWait? WaitsFor { get; }
 
     /// <summary>How many are actually waiting before it: an order that was just placed and starts immediately is not.</summary>
-    public int Count => WaitsFor switch { null => 0, QueueWait.Launches => _order.Length + _others.Length, _ => _order.Length };
+    public int Count => WaitsFor is null ? 0 : _order.Length;
 
     /// <summary>The first that admission does not skip for never fitting.</summary>
     private Waiting? First => _order.FirstOrDefault(CanFit);
@@ -46,7 +46,7 @@ internal sealed class LaunchQueue
     {
         var at = _order.ToList().FindIndex(o => o.Run == run);
         if (at < 0) return null;
-        // The number of launches before it, those of the cloud's other pools included, divided by how many may start in parallel.
+        // The launches before it, at most those of the cloud's other pools too, divided by how many may start in parallel.
         DateTimeOffset? expected = WaitsFor is QueueWait.Launches && _launch is { } launch
             ? _now + launch * ((at + _others.Count(o => o < run)) / Math.Max(1, _place.Cloud.LaunchesAtOnce) + 1) : null;
         var before = _order.Take(at + 1).Where(o => o.Run == run || CanFit(o)).Aggregate(Amounts.None, (sum, o) => sum + o.Wanted);
@@ -59,7 +59,7 @@ internal sealed class LaunchQueue
     {
         var (cloud, pool) = (place.Cloud.Key, place.Pool.Key);
         var queued = await db.QueuedRuns(pool).OrderBy(r => r.Id).Select(r => new { r.Id, r.WorkspaceId }).Take(Longest).ToListAsync(cancel);
-        var others = await db.QueuedBeside(place.Pool).Take(Longest).ToListAsync(cancel);
+        var others = await db.QueuedBeside(place.Pool).OrderBy(id => id).Take(Longest).ToListAsync(cancel);
         var ids = queued.ConvertAll(q => q.WorkspaceId);
         var held = await (from c in db.CapacityClaims
                           where c.EndedAt == null && c.PoolKey == pool

@@ -16,7 +16,7 @@ namespace Portal.Jobs.Background;
 public static class HangfireSetup
 {
     public const string RunsQueue = "runs", SweepsQueue = "sweeps", Schema = "hangfire";
-    private const int SweepWorkers = 2;
+    private const int SweepWorkers = 4;
 
     /// <summary>The complete list of job types. A row that names anything else does not load and never runs.</summary>
     private static readonly FrozenDictionary<string, Type> Allowed = new (string Name, Type Type)[]

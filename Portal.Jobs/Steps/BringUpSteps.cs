@@ -43,7 +43,10 @@ public sealed class EnsureAccess(ClusterPlans plans, RunFactsReader facts, StepC
     }
 }
 
-/// <summary>Creates the network and nodes of the current generation.</summary>
+/// <summary>
+/// Creates the network and nodes of the current generation. With addresses that something else on the host has taken the cloud would refuse again:
+/// they are given up, and others are taken once no rule trusts them any more. A workspace that grows has its network, and keeps it.
+/// </summary>
 public sealed class EnsureCluster(ClusterPlans plans, Generations generations, RunFactsReader facts, StepClock clock) : IStep
 {
     public StepKey Key => StepKey.EnsureCluster;
@@ -51,8 +54,16 @@ public sealed class EnsureCluster(ClusterPlans plans, Generations generations, R
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         if (context.Facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
-        var (kit, clusters) = (context.Facts.Kit, context.Facts.Kit.Clusters);
+        var clusters = context.Facts.Kit.Clusters;
         var now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
+        if (now.Subnet is null)
+        {
+            var scope = ReleaseScope.Generations(now.Id, now.Generation);
+            if (await new Release(context.Facts.Kit).ThroughAsync(ReleaseStage.AccessRules, scope, cancel) is { } left)
+                return await clock.WaitAsync(context.Run, left, cancel);
+            await generations.TakeOtherAddressesAsync(context.Run, context.Facts.Kit, cancel);
+            now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
+        }
         var access = await plans.AllowAsync(context.Facts, now, cancel); // it may have been withdrawn since the last step
         if (await access.WaitAsync(context.Run, clock, clusters.Times, cancel) is { } wait) return wait;
         var plan = plans.Make(context.Facts, now, access) with { KeepsWhatIsThere = context.Run.Kind is RunKind.Resize };
@@ -61,12 +72,9 @@ public sealed class EnsureCluster(ClusterPlans plans, Generations generations, R
         {
             answer = await clusters.EnsureAsync(plan, cancel);
         }
-        catch (CloudException e) when (e.Fault is CloudFault.AddressesTaken)
+        catch (CloudException e) when (e.Fault is CloudFault.AddressesTaken && context.Run.Kind is not RunKind.Resize)
         {
-            // With the same addresses the cloud would refuse again. They are given up only once no rule trusts them any more.
-            var scope = ReleaseScope.Generations(now.Id, now.Generation);
-            if (await new Release(kit).ThroughAsync(ReleaseStage.AccessRules, scope, cancel) is null)
-                await generations.TakeOtherAddressesAsync(context.Run, kit, cancel);
+            await generations.GiveUpAddressesAsync(context.Run, cancel);
             throw;
         }
         return answer switch

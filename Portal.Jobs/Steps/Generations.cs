@@ -63,6 +63,18 @@ public sealed class Generations(NpgsqlDataSource data)
         await transaction.CommitAsync(cancel);
     }
 
+    /// <summary>The workspace is without addresses until it takes others; the block it had stays held until then.</summary>
+    public async Task GiveUpAddressesAsync(HeldRun run, CancellationToken cancel)
+    {
+        await using var connection = await data.OpenConnectionAsync(cancel);
+        await using var transaction = await connection.BeginTransactionAsync(cancel);
+        await FenceAsync(connection, run, cancel);
+        await using var change = new NpgsqlCommand("update portal.workspaces set subnet = null where id = $1", connection)
+        { Parameters = { new() { Value = run.WorkspaceId } } };
+        await change.ExecuteNonQueryAsync(cancel);
+        await transaction.CommitAsync(cancel);
+    }
+
     private static string Choose(CloudKit kit, IReadOnlySet<string> taken, IReadOnlyList<IPNetwork> foreign) => kit.Addresses.Choose(taken, foreign)
         ?? throw new CloudException("address pool", CloudFault.Full, "every address block is in use",
             "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.");

@@ -7,7 +7,7 @@ namespace Portal.Jobs.Steps;
 public enum ReleaseStage { Nodes, Mounts, AccessRules, Network, Scratch }
 
 /// <summary>
-/// The only place that knows in which order anything of a cloud is released: nodes seen gone, then the mounts that they used, then the rules that trusted
+/// The only place that knows the order in which a cloud's resources are released: nodes seen gone, then the mounts that they used, then the rules that trusted
 /// their host, seen gone, then the network whose addresses the rules named, then, of a deleted workspace or a leaving worker, scratch folders.
 /// Plan steps, the clean-up before a new generation, leaving workers and sweeps all call it. Work folders are never removed here.
 /// </summary>

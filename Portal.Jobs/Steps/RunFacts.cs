@@ -17,8 +17,11 @@ namespace Portal.Jobs.Steps;
 public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateVersion Version, WorkFolder Folder,
     IReadOnlyDictionary<string, string> ImageIds)
 {
-    /// <summary>The cloud in which it runs.</summary>
-    public required CloudKit Kit { get; init; }
+    public required CloudKits Kits { get; init; }
+    public required string CloudKey { get; init; }
+
+    /// <summary>The cloud in which it runs. Throws where it is needed if this process does not know it: what needs no cloud goes on.</summary>
+    public CloudKit Kit => Kits.Of(CloudKey);
 
     public TemplateSpec Spec => Version.Spec;
 
@@ -78,7 +81,8 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases, CloudK
             .ToDictionaryAsync(i => i.Name, i => i.ImageId!, StringComparer.Ordinal, cancel);
         return new(row.w, row.c, row.t, row.p, row.v, row.f, images)
         {
-            Kit = kits.Of(row.CloudKey),
+            Kits = kits,
+            CloudKey = row.CloudKey,
             SizeId = order?.SizeId ?? row.w.SizeId,
             Workers = order?.Workers ?? row.w.Workers,
             WithoutSettings = order?.WithoutSettings ?? row.w.WithoutSettings,

@@ -30,7 +30,7 @@ public sealed class Orphans(
                 .. await DeletedWithScratchAsync(kit, cancel),
             ];
         }
-        catch (CloudException e) when (e.Fault == CloudFault.Unavailable) { return; } // the health row of that cloud says so
+        catch (CloudException e) when (e.Fault is CloudFault.Unavailable or CloudFault.TimedOut) { return; } // the health row of that cloud says so
         foreach (var id in await ReleasedAsync(kit, seen, cancel))
         {
             await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);

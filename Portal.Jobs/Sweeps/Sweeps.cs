@@ -30,12 +30,12 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
     [JobDisplayName("sweep: idle workspaces")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
 
-    /// <summary>Under a lock for each cloud: while one is slow, the next tick still sweeps the others.</summary>
+    /// <summary>Under a lock for each cloud: while one is slow, which may be as long as its calls may take, the next ticks still sweep the others.</summary>
     private Task InEachCloudAsync(int name, Func<CloudKit, CancellationToken, Task> sweep, CancellationToken cancel) =>
-        kits.EachAsync(kit => AloneAsync(((long)name << 32) | LockOf(kit), c => sweep(kit, c), cancel));
+        kits.EachAsync(kit => AloneAsync(LockOf(name, kit), c => sweep(kit, c), cancel));
 
-    /// <summary>The same in every process; two clouds with the same number would only wait for each other.</summary>
-    private static uint LockOf(CloudKit kit) => BitConverter.ToUInt32(SHA256.HashData(Encoding.UTF8.GetBytes(kit.Key)));
+    /// <summary>The same in every process.</summary>
+    private static long LockOf(int name, CloudKit kit) => BitConverter.ToInt64(SHA256.HashData(Encoding.UTF8.GetBytes($"{name} {kit.Key}")));
 
     /// <summary>Not Hangfire's lock, whose row is never renewed. This one ends with its transaction: a session
     /// lock would live on in the pool, and others would skip their sweeps.</summary>

@@ -55,7 +55,7 @@ internal static class Problems
         RefusalReason.NotForClass => "The template is not offered to this class.",
         RefusalReason.EndInThePast => "The end time has passed.",
         RefusalReason.EndTooLate => "The end time is later than the class allows.",
-        RefusalReason.NeverPossible => $"No machine is large enough to run this: there is not enough {why.Resource}.",
+        RefusalReason.NeverPossible => $"This can never run here: there is not enough {why.Resource}.",
         RefusalReason.OverQuota => $"The quota for {why.Resource} is exhausted at level {why.BindingLimit}.",
         RefusalReason.DiskNearlyFull => "The disk is nearly full. An operator must free up space.",
         RefusalReason.IdTaken => "This id has already been used.",

@@ -145,6 +145,12 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
             {
                 // another installation is probing with it, or a workspace has it
             }
+            catch (CloudException e) when (e.Fault is CloudFault.AddressesTaken)
+            {
+                // Not those of a plan: nobody must give up a workspace's addresses because of this.
+                throw new CloudException(e.Service, CloudFault.Full, "no block of addresses is free to probe isolation with",
+                    "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.", e);
+            }
         }
     }
 

@@ -162,14 +162,16 @@ public sealed class BadInputTests
         clouds.Runs(id).ShouldBeTrue();
     }
 
-    [Fact]
-    public async Task Launch_AnotherInstallationTookTheAddresses_TakesOthersAndIsReady()
+    [Theory]
+    [InlineData(Mood.Well)]
+    [InlineData(Mood.DeniesSlowly)]
+    public async Task Launch_AnotherInstallationTookTheAddresses_TakesOthersAndIsReady(Mood denying)
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
         // Two installations on one container engine choose from the same pool: the first three blocks were free when they checked.
         var taken = new HashSet<string>(StringComparer.Ordinal);
-        var clouds = new ScriptedClouds((_, _) => Mood.Well);
+        var clouds = new ScriptedClouds((what, _) => what == "deny" ? denying : Mood.Well);
         clouds.Foreign = block => taken.Count < 3 ? taken.Add(block) || true : taken.Contains(block);
         await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(4));
         var id = await LaunchAsync(site);
@@ -183,6 +185,7 @@ public sealed class BadInputTests
         taken.ShouldNotContain(held.Block);
         (await db.Workspaces.SingleAsync(Cancel)).Subnet.ShouldBe(held.Block);
         (await db.Workspaces.SingleAsync(Cancel)).Generation.ShouldBe(1);
+        clouds.Broken.ShouldBeEmpty();
     }
 
     private static async Task<Guid> LaunchAsync(TestSite site)

@@ -34,7 +34,7 @@ public sealed class CloudKitsTests
         (here.NodesOf(mine).Count, here.LeftOf(other)).ShouldBe((1, ""));
         (there.NodesOf(other).Count, there.LeftOf(mine)).ShouldBe((1, ""));
         await using (var db = database.Open())
-            (await db.Workspaces.Where(w => w.Id == other).Select(w => w.Subnet).SingleAsync(Cancel))!.ShouldStartWith("10.211.", customMessage: "its cloud's range");
+            (await db.Workspaces.SingleAsync(w => w.Id == other, Cancel)).Subnet!.ShouldStartWith("10.211.", customMessage: "its cloud's range");
         await site.Get<DeleteWorkspace>().RunAsync(new(physicist), other, Cancel);
         await jobs.UntilSettledAsync(Cancel);
         (here.NodesOf(mine).Count, there.LeftOf(other)).ShouldBe((1, ""));
@@ -76,6 +76,28 @@ public sealed class CloudKitsTests
         there.IsUnavailable = false;
         await jobs.UntilSettledAsync(Cancel);
         there.NodesOf(waits).Count.ShouldBe(1, "it went on once its cloud answered");
+    }
+
+    [Fact]
+    public async Task Launch_InACloudThatThisProcessDoesNotKnow_WaitsAndSaysSo()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel);
+        var physicist = TestSite.NewId();
+        var physics = await site.OtherCloudAsync("physics", Much, Cancel, physicist);
+        var there = Well();
+        await using (var jobs = site.Process(Well(), Lease))
+        {
+            var id = await LaunchAsync(site, site.Order(physicist) with { ClassId = physics });
+            await Task.WhenAll(await jobs.ClaimAsync(Cancel));
+            var run = (await site.Get<WorkspaceFeed>().LookAsync(new(physicist), id, Cancel))!.Run;
+            (run.Phase, run.Message).ShouldBe((RunPhase.Waiting,
+                "physics: the background worker does not know this cloud. Configure it for the background worker, and restart the background worker."));
+        }
+
+        await using var restarted = site.Process(Well(), [there.Kit("physics")], Lease);
+        await restarted.UntilSettledAsync(Cancel);
+        (await site.Get<WorkspaceFeed>().LookHomeAsync(new(physicist), Cancel))!.Workspaces.Single().Status.ShouldBe(WorkspaceStatus.Ready);
     }
 
     /// <summary>Its first pass over a cloud sees nothing of the workspaces in the other.</summary>

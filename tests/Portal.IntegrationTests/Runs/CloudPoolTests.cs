@@ -120,7 +120,8 @@ public sealed class CloudPoolTests
 
         accepted.Place.ShouldBe(1, "the first of its own queue");
         (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(0, "the cloud's one launch is taken");
-        (await site.Get<LaunchPreview>().RunAsync(site.Order(physicist) with { ClassId = physics }, Cancel))!.LaunchesBefore.ShouldBe(2);
+        var next = (await site.Get<LaunchPreview>().RunAsync(site.Order(physicist) with { ClassId = physics }, Cancel))!;
+        (next.LaunchesBefore, next.WaitsFor).ShouldBe((1, QueueWait.Launches));
         await database.ExecuteAsync($"update portal.clouds set launches_at_once = 3", Cancel);
         await database.ExecuteAsync($"update portal.pools set capacity_vcpu = 1 where key = 'local'", Cancel);
         (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(1, "its own pool is full, the other's is not");

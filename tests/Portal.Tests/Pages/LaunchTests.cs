@@ -125,7 +125,7 @@ public sealed class LaunchTests : PageTest
     public void Receipt_OthersWaitBefore_SaysSo() => Panel(Receipt(before: 3)).Find(".facts").TextContent.ShouldContain("after the 3 launches ahead of it");
 
     [Theory]
-    [InlineData(RefusalReason.DiskNearlyFull, "The portal’s disk is nearly full")]
+    [InlineData(RefusalReason.DiskNearlyFull, "The disk is nearly full")]
     [InlineData(RefusalReason.NotAMember, "Ask your instructor to add you.")]
     [InlineData(RefusalReason.NotAvailable, "The engine does not answer.")]
     public void Receipt_RefusedByTheVerb_SaysWhatHelps(RefusalReason reason, string words) =>
