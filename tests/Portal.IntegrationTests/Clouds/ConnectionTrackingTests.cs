@@ -42,7 +42,7 @@ public sealed class ConnectionTrackingTests(LabFixture fixture) : IClassFixture<
         var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(), await Lab.NodeAsync("worker0", command: ["python3", "-c", Serve])]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         var (peer, all) = (await Lab.AddressAsync(plan, "worker0"), Last(plan.Subnet));
-        await Eventually.HoldsAsync(() => Lab.ReachesAsync(plan, peer, 9000), "the other node answers");
+        await Eventually.HoldsAsync(async () => await Lab.ReachAsync(plan, peer, 9000) == "reached", "the other node answers");
         var rule = Lab.Get<FirewallRules>().IsolationRules.Single(r => r.Table == "raw" && !r.Six);
 
         await FloodAsync();

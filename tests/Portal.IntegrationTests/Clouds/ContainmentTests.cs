@@ -83,9 +83,15 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
         var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(memoryMib: 96));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
 
-        var (_, code) = await Lab.InsideAsync(plan, "notebook", "dd", "if=/dev/zero", "of=/tmp/big", "bs=1M", "count=400");
+        var (output, code) = await Lab.PythonInsideAsync(plan, "notebook", """
+            import errno
+            with open("/tmp/big", "wb") as big:
+                try:
+                    for _ in range(400): big.write(bytes(1 << 20)); big.flush()
+                except OSError as e: print(errno.errorcode[e.errno])
+            """);
 
-        code.ShouldNotBe(0);
+        (output, code).ShouldBe(("ENOSPC", 0L));
         (await SampleAsync(plan, "notebook"))!.MemoryBytes.ShouldBeLessThanOrEqualTo(96L << 20);
     }
 

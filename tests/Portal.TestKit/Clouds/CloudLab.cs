@@ -193,17 +193,25 @@ public sealed class CloudLab : IAsyncDisposable
     public Task<(string Output, long Code)> PythonInsideAsync(ClusterPlan plan, string node, string program) =>
         InsideAsync(plan, node, "python3", "-c", program);
 
-    /// <summary>Whether the notebook's node can open a connection.</summary>
-    public async Task<bool> ReachesAsync(ClusterPlan plan, string address, int port)
+    /// <summary>"reached", or the error with which the notebook's node could not open a connection.</summary>
+    public async Task<string> ReachAsync(ClusterPlan plan, string address, int port) => (await PythonInsideAsync(plan, "notebook", $$"""
+        import errno, socket
+        try: socket.create_connection(("{{address}}", {{port}}), 1.5).close(); print("reached")
+        except socket.gaierror as e: print("no name")
+        except TimeoutError as e: print("ETIMEDOUT")
+        except OSError as e: print(errno.errorcode[e.errno])
+        """)).Output;
+
+    /// <summary>
+    /// True if the notebook's node can open a connection; false if nothing answers, as when a rule drops its packets. A refused connection is neither:
+    /// it got through.
+    /// </summary>
+    public async Task<bool> ReachesAsync(ClusterPlan plan, string address, int port) => await ReachAsync(plan, address, port) switch
     {
-        var (result, _) = await PythonInsideAsync(plan, "notebook", $$"""
-            import socket
-            try: socket.create_connection(("{{address}}", {{port}}), 1.5).close(); print("reached")
-            except OSError as e: print("closed", type(e).__name__)
-            """);
-        return result.StartsWith("reached", StringComparison.Ordinal)
-            || (result.StartsWith("closed", StringComparison.Ordinal) ? false : throw new InvalidOperationException(result));
-    }
+        "reached" => true,
+        "ETIMEDOUT" => false,
+        var other => throw new InvalidOperationException($"{address}:{port} answered {other}"),
+    };
 
     /// <summary>Address of a node.</summary>
     public async Task<string> AddressAsync(ClusterPlan plan, string node) =>

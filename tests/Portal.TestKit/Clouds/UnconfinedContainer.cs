@@ -39,7 +39,11 @@ public sealed class UnconfinedContainer : IAsyncDisposable
                 {
                     ["/home/student"] = string.Create(CultureInfo.InvariantCulture, $"uid={uid},mode=700"),
                 },
-                Mounts = work is null ? [] : [new Mount { Type = "bind", Source = work, Target = "/home/student/work" }],
+                Mounts =
+                [
+                    .. work is null ? Array.Empty<Mount>() : [new Mount { Type = "bind", Source = work, Target = "/home/student/work" }],
+                    .. capable ? [new Mount { Type = "bind", Source = "/sys/fs/cgroup", Target = "/sys/fs/cgroup" }] : Array.Empty<Mount>(),
+                ],
             },
         }, CancellationToken.None);
         await lab.ContainerEngine.CallAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters()), CancellationToken.None);
