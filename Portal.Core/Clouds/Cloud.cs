@@ -56,7 +56,7 @@ public sealed class Cloud
     /// <summary>Its services with their state; none before Jobs has looked.</summary>
     public ImmutableArray<CloudService> Services => SeenAt is not { } at
         ? []
-        : [new(this, "engine", Clusters, at), new(this, "storage", Storage, at)];
+        : [new(this, "clusters", Clusters, at), new(this, "storage", Storage, at)];
 }
 
 /// <param name="Message">What it is, or what is wrong.</param>
@@ -66,7 +66,7 @@ public sealed record ServiceState(bool Ok, string Message, string? Remedy)
 }
 
 /// <summary>One service of a cloud, for pages.</summary>
-/// <param name="Name">"engine" or "storage".</param>
+/// <param name="Name">"clusters" or "storage".</param>
 public sealed record CloudService(Cloud Cloud, string Name, ServiceState State, DateTimeOffset SeenAt);
 
 /// <summary>
