@@ -3,7 +3,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Clouds;
 
-/// <summary>A place where clusters run and folders are stored, as Jobs last saw it. Written by Jobs alone.</summary>
+/// <summary>A place where clusters run and folders are stored, as Jobs last saw it. Jobs keeps it up to date.</summary>
 public sealed class Cloud
 {
     public required string Key { get; init; }
@@ -71,7 +71,7 @@ public sealed record CloudService(Cloud Cloud, string Name, ServiceState State, 
 
 /// <summary>
 /// What a cloud lets one project use: capacity, the claims on it and the queue for it. The tenants of a project share its pool; a cloud without
-/// projects has a single pool. Written by Jobs alone.
+/// projects has a single pool. Jobs keeps it up to date.
 /// </summary>
 public sealed class Pool
 {

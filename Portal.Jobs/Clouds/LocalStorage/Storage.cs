@@ -100,7 +100,10 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
         return (total, free, where);
     }
 
-    /// <summary>A file about the quota groups of the file system that holds this folder; null while quotas are off, or where the kernel has no such file.</summary>
+    /// <summary>
+    /// The path in /sys of a file about the quota groups of the file system that holds this folder; null while quotas are off, or where the kernel
+    /// has no such file.
+    /// </summary>
     public static string? QuotaGroups(string folder, string file)
     {
         if (Mountinfo.Of(folder, Mountinfo.Read()) is not { Source: var source } || !Directory.Exists("/sys/fs/btrfs"))

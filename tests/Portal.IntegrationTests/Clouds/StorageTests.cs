@@ -186,7 +186,7 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", $"{disk.Mount}/shares"));
         Directory.CreateDirectory(lab.Folder);
         var threshold = disk.QuotaGroups("drop_subtree_threshold");
-        (await File.ReadAllTextAsync(threshold, Cancel)).Trim().ShouldBe("3", "the kernel's own choice: folders of millions of files");
+        await File.WriteAllTextAsync(threshold, "3", Cancel); // what newer kernels begin with: folders of millions of files
 
         await lab.Shares.PrepareAsync(Cancel);
 
@@ -205,7 +205,8 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
         using var end = new CancellationTokenSource();
         var commits = Task.Run(async () =>
         {
-            while (!end.IsCancellationRequested) await OwnDisk.RunAsync("btrfs", "filesystem", "sync", disk.Mount); // the kernel removes what is deleted after these
+            // The kernel removes what is deleted after these.
+            while (!end.IsCancellationRequested) await OwnDisk.RunAsync("btrfs", "filesystem", "sync", disk.Mount);
         }, Cancel);
         for (var i = 0; i < 20; i++)
         {
