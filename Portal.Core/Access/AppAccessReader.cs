@@ -33,7 +33,11 @@ public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int G
 /// <param name="Address">Null while the node is not running.</param>
 /// <param name="App">Its id in host names.</param>
 /// <param name="HasToken">Its node was given a token, as notebooks are.</param>
-public sealed record AppLink(string Node, IPAddress? Address, int Port, string App, bool HasToken);
+public sealed record AppLink(string Node, string? Address, int Port, string App, bool HasToken)
+{
+    /// <summary>Where the portal reaches it; null while the node is not running.</summary>
+    public IPEndPoint? EndPoint { get; init; }
+}
 
 /// <summary>
 /// Who may use which app right now: the portal session is valid, the person is still a member, and the workspace is ready and
@@ -81,13 +85,16 @@ public static class AppAccessReader
                   && Permissions.May(Verb.OpenApp, Permissions.RolesOf(r.s.PersonId, memberships[r.s.PersonId], r.w.TenantId, r.w.ClassId, r.w.PersonId));
             if (!may) continue;
             found.Add(new(r.s.Hash, r.w.Id, r.w.Slug, r.w.Generation, app.Id, r.s.SessionHash, app.Spec.Path,
-                AddressOf(nodes[r.w.Id], r.w.Generation, app.Node) is { } address ? new(address, app.Spec.Port) : null)
+                NodeOf(nodes[r.w.Id], r.w.Generation, app.Node)?.EndPointOf(app.Spec.Port))
             {
                 TokenApp = r.Spec.TokenApp(app.Spec),
                 Kernels = app.Spec.Kernels,
                 Links = [.. r.Spec.AppsOnNodes(r.w.Workers)
-                    .Select(a => new AppLink(a.Node, AddressOf(nodes[r.w.Id], r.w.Generation, a.Node), a.Spec.Port, a.Id,
-                        r.Spec.TokenApp(a.Spec) is not null))],
+                    .Select(a => (App: a, Node: NodeOf(nodes[r.w.Id], r.w.Generation, a.Node)))
+                    .Select(a => new AppLink(a.App.Node, a.Node?.Address, a.App.Spec.Port, a.App.Id, r.Spec.TokenApp(a.App.Spec) is not null)
+                    {
+                        EndPoint = a.Node?.EndPointOf(a.App.Spec.Port),
+                    })],
             });
         }
         return found;
@@ -97,8 +104,6 @@ public static class AppAccessReader
     private static bool IsBeingProved(Run run) =>
         run is { Kind: RunKind.Launch or RunKind.Start, Releasing: false, Phase: not (RunPhase.Failed or RunPhase.Cancelled) };
 
-    private static IPAddress? AddressOf(IEnumerable<NodeRow> nodes, int generation, string name) =>
-        nodes.FirstOrDefault(n => n.Generation == generation && n.Name == name) is { } node && IPAddress.TryParse(node.Address, out var address)
-            ? address
-            : null;
+    private static NodeRow? NodeOf(IEnumerable<NodeRow> nodes, int generation, string name) =>
+        nodes.FirstOrDefault(n => n.Generation == generation && n.Name == name);
 }

@@ -10,19 +10,19 @@ public static class Availability
     public static async Task<string?> ReasonAsync(PortalDb db, Cloud cloud, TemplateVersion? version, CancellationToken cancel)
     {
         if (version is null) return null;
-        var images = await db.Images.AsNoTracking().ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
-        return Reason(cloud) ?? Reason(version.Spec, images);
+        return Reason(cloud) ?? Reason(version.Spec, await db.Images.AsNoTracking().Where(i => i.CloudKey == cloud.Key).ToListAsync(cancel));
     }
 
     /// <summary>Why nothing can be launched in this cloud now.</summary>
     public static string? Reason(Cloud cloud) =>
         cloud.Services.FirstOrDefault(s => !s.State.Ok) is { State: var bad } ? $"{bad.Message} {bad.Remedy}".TrimEnd() : null;
 
-    /// <summary>Why this template can be launched in no cloud now.</summary>
-    public static string? Reason(TemplateSpec spec, IReadOnlyDictionary<string, ImageRow> images)
+    /// <summary>Why this template cannot be launched now in the cloud that has these images.</summary>
+    public static string? Reason(TemplateSpec spec, IEnumerable<ImageRow> images)
     {
+        var named = images.ToDictionary(i => i.Name, StringComparer.Ordinal);
         foreach (var role in spec.Roles)
-            switch (images.GetValueOrDefault(role.Image))
+            switch (named.GetValueOrDefault(role.Image))
             {
                 case { State: ImageState.Ready }: break;
                 case { State: ImageState.Failed } image: return $"Its image could not be built. {image.Message} The Operations page says how to fix it.";

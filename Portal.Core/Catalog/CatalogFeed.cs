@@ -23,6 +23,22 @@ public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotA
 
     /// <summary>Nothing new can be launched from it.</summary>
     internal bool Withdrawn { get; init; }
+
+    /// <summary>This card as it is where a viewer could launch it: available if any of these clouds works and has its images.</summary>
+    internal CatalogCard In(IReadOnlyCollection<Cloud> clouds, ILookup<string, ImageRow> images)
+    {
+        if (Withdrawn) return this;
+        var (cloud, reason) = clouds.Select(c => (Cloud: c, Reason: Availability.Reason(c) ?? Availability.Reason(Spec, images[c.Key])))
+            .OrderBy(c => c.Reason is not null).FirstOrDefault();
+        var building = cloud is null ? null : Spec.Roles.Select(r => images[cloud.Key].FirstOrDefault(i => i.Name == r.Image))
+            .FirstOrDefault(i => i?.State == ImageState.Building);
+        return this with
+        {
+            NotAvailable = cloud is null ? Availability.Reason(Spec, []) : reason,
+            Building = building?.Percent,
+            BuildLine = building?.Message,
+        };
+    }
 }
 
 /// <param name="Clouds">Those in which the viewer's classes run.</param>
@@ -30,6 +46,9 @@ public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArr
 {
     /// <summary>Services that cannot be used now; until they can, nothing can be launched in their cloud.</summary>
     public IEnumerable<CloudService> Troubles => Clouds.SelectMany(c => c.Services).Where(s => !s.State.Ok);
+
+    /// <summary>By the key of their cloud.</summary>
+    internal ILookup<string, ImageRow> Images { get; init; } = Array.Empty<ImageRow>().ToLookup(i => i.CloudKey, StringComparer.Ordinal);
 
     /// <summary>Whether troubles must say which cloud they are in.</summary>
     public bool SeveralClouds { get; init; }
@@ -77,7 +96,7 @@ public sealed class CatalogFeed
         var versions = await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired).OrderBy(t => t.TemplateId).Take(200).ToListAsync(cancel);
         var offers = await db.TemplateOffers.AsNoTracking().ToDictionaryAsync(o => o.TemplateId, StringComparer.Ordinal, cancel);
         var classes = (await db.TemplateClasses.AsNoTracking().ToListAsync(cancel)).ToLookup(c => c.TemplateId, c => c.ClassId, StringComparer.Ordinal);
-        var images = await db.Images.AsNoTracking().ToDictionaryAsync(i => i.Name, StringComparer.Ordinal, cancel);
+        var images = (await db.Images.AsNoTracking().ToListAsync(cancel)).ToLookup(i => i.CloudKey, StringComparer.Ordinal);
         var clouds = await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel);
         var usual = await StepHistory.ReadAsync(db, cancel);
         var used = await db.Workspaces.Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (_, t) => t.TemplateId)
@@ -87,19 +106,17 @@ public sealed class CatalogFeed
             .ThenByDescending(v => used.GetValueOrDefault(v.TemplateId)).ThenBy(v => v.Spec.Title, StringComparer.Ordinal);
         return new([.. ordered.Select(v =>
         {
-            var building = v.Spec.Roles.Select(r => images.GetValueOrDefault(r.Image)).FirstOrDefault(i => i?.State == ImageState.Building);
             var withdrawn = offers.GetValueOrDefault(v.TemplateId) is { Deprecated: true } offer
                 ? $"It has been withdrawn: nothing new can be launched from it. {offer.Reason}".TrimEnd()
                 : null;
-            var reason = withdrawn ?? Availability.Reason(v.Spec, images);
-            return new CatalogCard(v.Id, v.Spec, reason, building?.Percent, building?.Message, usual.Launch(v.TemplateId))
+            return new CatalogCard(v.Id, v.Spec, withdrawn, Building: null, BuildLine: null, usual.Launch(v.TemplateId))
             {
                 Guide = v.Guide,
                 Classes = [.. classes[v.TemplateId]],
                 Withdrawn = withdrawn is not null,
             };
         })], [.. clouds])
-        { HeardAt = clouds.Max(c => c.SeenAt), SeveralClouds = clouds.Count > 1 };
+        { Images = images, HeardAt = clouds.Max(c => c.SeenAt), SeveralClouds = clouds.Count > 1 };
     }
 
     private async Task<Viewer> ViewerAsync(Actor actor, CancellationToken cancel)
@@ -126,21 +143,15 @@ public sealed class CatalogFeed
             var mine = Classes.Count == 0 ? all.Clouds : all.Clouds.Where(c => Classes.Values.Contains(c.Key, StringComparer.Ordinal)).ToImmutableArray();
             return all with
             {
-                Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.ContainsKey)).Select(c => Of(c, mine))],
+                Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.ContainsKey)).Select(c => c.In(Where(c, mine), all.Images))],
                 Clouds = mine,
                 MayDecide = MayDecide,
             };
         }
 
-        /// <summary>A card is off if none of the clouds works in which the viewer could launch it.</summary>
-        private CatalogCard Of(CatalogCard card, ImmutableArray<Cloud> mine)
-        {
-            var where = card.Classes.IsEmpty || Classes.Count == 0
-                ? mine
-                : mine.Where(c => card.Classes.Any(id => Classes.GetValueOrDefault(id) == c.Key)).ToImmutableArray();
-            return card.Withdrawn || where.IsEmpty || where.Any(c => Availability.Reason(c) is null)
-                ? card
-                : card with { NotAvailable = Availability.Reason(where[0]) };
-        }
+        /// <summary>The clouds in which the viewer could launch it.</summary>
+        private ImmutableArray<Cloud> Where(CatalogCard card, ImmutableArray<Cloud> mine) => card.Classes.IsEmpty || Classes.Count == 0
+            ? mine
+            : [.. mine.Where(c => card.Classes.Any(id => Classes.GetValueOrDefault(id) == c.Key))];
     }
 }

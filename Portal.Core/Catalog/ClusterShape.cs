@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Portal.Core.Quotas;
 
@@ -8,6 +9,9 @@ public sealed record NodeShape(string Name, RoleSpec Role, NodeSize Size)
 {
     /// <summary>What it takes from quotas, including its scratch folder.</summary>
     public Amounts Amounts => new(Size.Vcpu, Size.MemoryMib, Role.ScratchGib, 0);
+
+    /// <summary>Its vCPU and memory.</summary>
+    public Amounts Limits => new(Size.Vcpu, Size.MemoryMib, 0, 0);
 }
 
 /// <summary>An app of one node, with its name in the host name; if a role has several nodes, each has its own app.</summary>
@@ -39,10 +43,8 @@ public static class ClusterShape
     public static Amounts Amounts(this TemplateSpec spec, string size, int workers) =>
         spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None, (sum, n) => sum + n.Amounts);
 
-    /// <summary>The highest vCPU and the highest memory that any one node of a choice needs.</summary>
-    public static Amounts LargestNode(this TemplateSpec spec, string size, int workers) =>
-        spec.Nodes(size, workers).Aggregate(Quotas.Amounts.None,
-            (most, n) => new(Math.Max(most.Vcpu, n.Size.Vcpu), Math.Max(most.MemoryMib, n.Size.MemoryMib), 0, 0));
+    /// <summary>vCPU and memory of each node of a choice.</summary>
+    public static ImmutableArray<Amounts> NodeLimits(this TemplateSpec spec, string size, int workers) => [.. spec.Nodes(size, workers).Select(n => n.Limits)];
 
     /// <summary>Every app; if a role has several nodes, its apps once for each of them.</summary>
     public static IReadOnlyList<AppOnNode> AppsOnNodes(this TemplateSpec spec, int workers) =>

@@ -35,6 +35,9 @@ public sealed class Cloud
     /// <summary>Memory in MiB of the largest node that any machine can hold; 0 while unknown.</summary>
     public int NodeMemoryMib { get; set; }
 
+    /// <summary>What nodes occupy in it.</summary>
+    public Machines Machines { get; set; } = Machines.Exact;
+
     /// <summary>0 while the storage was never measured; its other figures are then meaningless.</summary>
     public long StorageTotalBytes { get; set; }
     public long StorageFreeBytes { get; set; }

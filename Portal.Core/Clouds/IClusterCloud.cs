@@ -1,4 +1,6 @@
+using System.Net;
 using System.Runtime.InteropServices;
+using Portal.Core.Quotas;
 
 namespace Portal.Core.Clouds;
 
@@ -95,6 +97,9 @@ public sealed record CloudReport(string Summary, int Vcpus, long MemoryMib)
 {
     /// <summary>What nodes reach outside their workspace, in one line.</summary>
     public string Egress { get; init; } = "";
+
+    /// <summary>What nodes occupy.</summary>
+    public Machines Machines { get; init; } = Machines.Exact;
 }
 
 /// <param name="Generation">Raised by each Launch or Start; nodes of older generations are removed.</param>
@@ -106,7 +111,7 @@ public sealed record ClusterPlan(Guid Workspace, int Generation, string Subnet, 
 }
 
 /// <param name="Name">Host name and alias inside the workspace's network: notebook, worker0 …</param>
-/// <param name="Image">Image id (sha256:…), never a tag.</param>
+/// <param name="Image">The image's reference in this cloud, never a tag.</param>
 /// <param name="Uid">The owner's uid; also the gid.</param>
 /// <param name="MemoryMib">Hard limit, MiB; no swap.</param>
 /// <param name="Vcpus">CPU limit in cores.</param>
@@ -128,9 +133,15 @@ public sealed record FolderPlan(MountSource Source, string Target, bool ReadOnly
 public sealed record ClusterStatus(Guid Workspace, bool HasNetwork, IReadOnlyList<NodeStatus> Nodes);
 
 /// <param name="StateHash">Hash of the plan it was created from; see <see cref="ClusterPlan"/>.</param>
-/// <param name="Address">Address inside the workspace's network; null unless it is running.</param>
+/// <param name="Address">Address inside the workspace's network; null unless it is running. To connect, use <see cref="EndPointOf"/>.</param>
 public sealed record NodeStatus(string Name, string Role, int Generation, NodeState State, int? ExitCode, bool OutOfMemory, string? Address, string StateHash)
 {
+    /// <summary>Ports that the portal reaches elsewhere than at <see cref="Address"/>.</summary>
+    public IReadOnlyList<MappedPort> MappedPorts { get; init; } = [];
+
+    /// <summary>Where the portal reaches one of its ports; null unless it is running.</summary>
+    public IPEndPoint? EndPointOf(int port) => MappedPort.EndPointOf(port, Address, MappedPorts);
+
     /// <summary>Why a <see cref="NodeState.Broken"/> node is broken, for a person.</summary>
     public string? Reason { get; init; }
 }

@@ -79,7 +79,7 @@ public sealed class OperationsFeed
             [.. (await RowsAsync(db, failed, cancel)).OrderByDescending(r => r.Id)],
             [.. clouds.Select(c => new CloudRow(c, [.. pools[c.Key].Select(p =>
                 new PoolRow(p, claimed.GetValueOrDefault(p.Key, Amounts.None) with { Workspaces = running.GetValueOrDefault(p.Key) }))]))],
-            [.. await db.Images.AsNoTracking().OrderBy(i => i.Name).ToListAsync(cancel)])
+            [.. await db.Images.AsNoTracking().OrderBy(i => i.CloudKey).ThenBy(i => i.Name).ToListAsync(cancel)])
         { TemplateFaults = [.. await db.TemplateFaults.AsNoTracking().OrderBy(f => f.File).Take(Most).ToListAsync(cancel)] };
     }
 

@@ -9,8 +9,8 @@ public sealed record Fit(string SizeId, int Workers);
 /// <summary>Another choice of the template, and its total needs.</summary>
 public sealed record OtherChoice(Fit Choice, Amounts Wanted)
 {
-    /// <summary>The most that any one of its nodes needs.</summary>
-    public Amounts Node { get; init; } = Amounts.None;
+    /// <summary>Limits of each node that does not exist yet.</summary>
+    public ImmutableArray<Amounts> Nodes { get; init; } = [];
 }
 
 /// <summary>Another workspace of the same person in the same department that holds CPU and memory.</summary>
@@ -32,8 +32,14 @@ public sealed record LaunchFacts(
     double Hours, int LongestHours, Amounts Wanted, ImmutableArray<QuotaState> Levels, Amounts? Capacity, long? StorageLeftGib,
     ImmutableArray<OtherChoice> Others)
 {
-    /// <summary>The most that any one node of what is asked for needs.</summary>
-    public Amounts Node { get; init; } = Amounts.None;
+    /// <summary>Limits of each node that is asked for.</summary>
+    public ImmutableArray<Amounts> Nodes { get; init; } = [];
+
+    /// <summary>What nodes occupy in the cloud.</summary>
+    public Machines Machines { get; init; } = Machines.Exact;
+
+    /// <summary>What is asked for takes this from the pool, which may be more than the quotas count.</summary>
+    public Amounts Occupied => Machines.Occupied(Nodes);
 
     /// <summary>The largest single node that any machine of the cloud can hold; null while unknown.</summary>
     public Amounts? LargestNode { get; init; }
@@ -85,32 +91,33 @@ public static class LaunchPolicy
         { Hours: <= 0 } => new(RefusalReason.EndInThePast, "end"),
         _ when facts.Hours > facts.LongestHours => new(RefusalReason.EndTooLate, "end"),
         { NotAvailable: { } why } => new(RefusalReason.NotAvailable, "template", Detail: why),
-        _ => Fits(facts.Wanted, facts.Node, facts),
+        _ => Fits(facts.Wanted, facts.Nodes, facts),
     };
 
     /// <summary>
     /// The binding limit of a choice, all else unchanged: what the cloud can never run, a quota, or a disk that could not provide what is promised.
     /// </summary>
-    public static Refusal? BindingLimitOf(OtherChoice choice, LaunchFacts facts) => Fits(choice.Wanted, choice.Node, facts with { Others = [] });
+    public static Refusal? BindingLimitOf(OtherChoice choice, LaunchFacts facts) => Fits(choice.Wanted, choice.Nodes, facts with { Others = [] });
 
-    private static Refusal? Fits(Amounts wanted, Amounts node, LaunchFacts facts)
+    private static Refusal? Fits(Amounts wanted, ImmutableArray<Amounts> nodes, LaunchFacts facts)
     {
-        if ((Above(wanted, facts.Capacity) ?? Above(node, facts.LargestNode)) is { } never)
+        if ((Above(facts.Machines.Occupied(nodes), facts.Capacity) ?? nodes.Select(n => Above(n, facts.LargestNode)).FirstOrDefault(r => r is not null))
+            is { } never)
             return new(RefusalReason.NeverPossible, "size", Resource: never, Fits: NearestFit(facts));
         // The limit closest to the person is named first, because that is the one they can do something about.
         foreach (var level in facts.Levels.OrderByDescending(l => l.Level))
             if (wanted.FirstAbove(level.Free) is { } above)
-                return new(RefusalReason.OverQuota, "size", level.Level, above, NearestFit(facts)) { Stop = ToStop(wanted, node, facts) };
+                return new(RefusalReason.OverQuota, "size", level.Level, above, NearestFit(facts)) { Stop = ToStop(wanted, nodes, facts) };
         return wanted.StorageGib > facts.StorageLeftGib ? new(RefusalReason.DiskNearlyFull, null, Fits: NearestFit(facts)) : null;
     }
 
-    private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o.Wanted, o.Node, facts with { Others = [] }) is null)?.Choice;
+    private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o.Wanted, o.Nodes, facts with { Others = [] }) is null)?.Choice;
 
     /// <summary>The person's smallest workspace that frees enough when stopped; if there is none, as few as possible together.</summary>
-    private static ImmutableArray<string> ToStop(Amounts wanted, Amounts node, LaunchFacts facts)
+    private static ImmutableArray<string> ToStop(Amounts wanted, ImmutableArray<Amounts> nodes, LaunchFacts facts)
     {
         bool Enough(IEnumerable<OwnWorkspace> stopped) =>
-            Fits(wanted, node, facts with { Own = [], Others = [], Levels = Without(facts.Levels, stopped) }) is null;
+            Fits(wanted, nodes, facts with { Own = [], Others = [], Levels = Without(facts.Levels, stopped) }) is null;
         var largest = facts.Own.OrderByDescending(o => o.Frees.MemoryMib).ThenByDescending(o => o.Frees.Vcpu).ToArray();
         if (largest.LastOrDefault(o => Enough([o])) is { } one) return [one.Name];
         for (var n = 2; n <= largest.Length; n++)

@@ -10,7 +10,7 @@ public static class OtherChoices
     /// <summary>One choice and its total needs.</summary>
     /// <param name="beside">What is needed besides nodes, whatever the choice.</param>
     public static OtherChoice One(TemplateSpec spec, Fit choice, Amounts beside) =>
-        new(choice, spec.Amounts(choice.SizeId, choice.Workers) + beside) { Node = spec.LargestNode(choice.SizeId, choice.Workers) };
+        new(choice, spec.Amounts(choice.SizeId, choice.Workers) + beside) { Nodes = spec.NodeLimits(choice.SizeId, choice.Workers) };
 
     /// <summary>Every other choice, the nearest first: fewer workers of the same size, then smaller nodes with as many workers as possible.</summary>
     /// <param name="beside">What is needed besides nodes, whatever the choice.</param>

@@ -68,10 +68,11 @@ internal sealed class LaunchQueue
                           select new { one.Key.Id, one.Key.EndAt, one.Key.RunFor, Vcpu = one.Sum(c => c.Vcpu), Memory = one.Sum(c => c.MemoryMib) })
             .ToDictionaryAsync(h => h.Id, cancel);
         // What is reserved, less what is already held: a Resize keeps what it has while it waits for more.
-        var wanted = await db.Reservations.Where(r => ids.Contains(r.WorkspaceId!.Value) && r.Kind == ReservationKind.Compute && r.EndedAt == null)
+        var wanted = (await db.Reservations.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId!.Value) && r.Kind == ReservationKind.Compute && r.EndedAt == null)
             .Where(r => !db.CapacityClaims.Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
-            .GroupBy(r => r.WorkspaceId!.Value).Select(g => new { g.Key, Vcpu = g.Sum(r => r.Vcpu), Memory = g.Sum(r => r.MemoryMib) })
-            .ToDictionaryAsync(g => g.Key, g => new Amounts(g.Vcpu, g.Memory, 0, 0), cancel);
+            .Select(r => new { Workspace = r.WorkspaceId!.Value, r.Vcpu, r.MemoryMib }).ToListAsync(cancel))
+            .GroupBy(r => r.Workspace)
+            .ToDictionary(g => g.Key, g => place.Cloud.Machines.Occupied(g.Select(r => new Amounts(r.Vcpu, r.MemoryMib, 0, 0))));
         var now = await db.Database.SqlQuery<DateTimeOffset>($"select clock_timestamp() as \"Value\"").SingleAsync(cancel);
         return new(
             [.. queued.Select(q => new Waiting(q.Id, wanted.GetValueOrDefault(q.WorkspaceId, Amounts.None),

@@ -49,7 +49,8 @@ internal static class LaunchFactsReader
         {
             Deprecated = deprecated,
             ForThisClass = classes.Count == 0 || classes.Contains(@class.Id),
-            Node = version?.Spec.LargestNode(request.SizeId, workers) ?? Amounts.None,
+            Nodes = version?.Spec.NodeLimits(request.SizeId, workers) ?? [],
+            Machines = place.Cloud.Machines,
             LargestNode = place.Cloud.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, request.Actor.PersonId, tenant.Id, @class.Id, request.Id, cancel),
         };

@@ -62,7 +62,7 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimePro
             context.Folder is null, context.Folder?.LimitGib ?? context.Class.WorkFolderGib, context.Workers)
         {
             Cloud = context.Place.Title,
-            WaitsFor = facts.Capacity is null ? null : queue.WaitOf(facts.Wanted),
+            WaitsFor = facts.Capacity is null ? null : queue.WaitOf(facts.Occupied),
             Limits = context.Version is { Spec: var spec }
                 ? ChoiceLimits.Of(spec, request.SizeId, facts.Wanted - spec.Amounts(request.SizeId, context.Workers), facts)
                 : ChoiceLimits.None,

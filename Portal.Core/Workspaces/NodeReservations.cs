@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Portal.Core.Catalog;
 using Portal.Core.Quotas;
 
@@ -11,6 +12,10 @@ public static class NodeReservations
         yield return New(workspace, node, ReservationKind.Compute, node.Size.Vcpu, node.Size.MemoryMib, 0);
         if (node.Role.ScratchGib > 0) yield return New(workspace, node, ReservationKind.Scratch, 0, 0, node.Role.ScratchGib);
     }
+
+    /// <summary>vCPU and memory of each node that these reservations are for.</summary>
+    public static ImmutableArray<Amounts> Limits(IEnumerable<Reservation> reservations) =>
+        [.. reservations.Where(r => r.Kind is ReservationKind.Compute).Select(r => new Amounts(r.Vcpu, r.MemoryMib, 0, 0))];
 
     private static Reservation New(Workspace workspace, NodeShape node, ReservationKind kind, int vcpu, int memoryMib, int storageGib) => new()
     {

@@ -26,9 +26,8 @@ internal static class ResizeFacts
         var requested = Sum(missing);
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
-        var own = Sum(held) with { StorageGib = 0 };
         var place = await db.PlacementAsync(tenant.Id, cancel);
-        var node = spec.LargestNode(workspace.SizeId, workers);
+        var own = place.Cloud.Machines.Occupied(NodeReservations.Limits(held));
         var facts = new LaunchFacts(
             MayLaunch: true, TemplateOffered: true, SizeKnown: true, WorkersKnown: spec.Allows(workers), NameFree: true, Parameter: null,
             NotAvailable: await Availability.ReasonAsync(db, place.Cloud, version, cancel), Hours: 1, LongestHours: 1,
@@ -36,9 +35,13 @@ internal static class ResizeFacts
             // It keeps what it has, so the pool must have capacity for both.
             Capacity: place.Pool.KnownCapacity is { } all ? all - own : null,
             StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Cloud, cancel),
-            Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n))) { Node = node })])
+            Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n)))
+            {
+                Nodes = NodeReservations.Limits(Missing(n)),
+            })])
         {
-            Node = node,
+            Nodes = NodeReservations.Limits(missing),
+            Machines = place.Cloud.Machines,
             LargestNode = place.Cloud.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),
         };

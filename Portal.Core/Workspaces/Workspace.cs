@@ -1,3 +1,5 @@
+using System.Net;
+using Portal.Core.Clouds;
 using Portal.Core.Foreign;
 using Portal.Core.Runs;
 
@@ -73,8 +75,11 @@ public sealed class NodeRow
     /// <summary>Running or not; a node that no longer exists has no row.</summary>
     public bool Running { get; set; }
 
-    /// <summary>Inside the workspace's network, of this generation only.</summary>
+    /// <summary>Inside the workspace's network, of this generation only. To connect, use <see cref="EndPointOf"/>.</summary>
     public string? Address { get; set; }
+
+    /// <summary>Each a <see cref="MappedPort"/>.</summary>
+    public string[] MappedPorts { get; set; } = [];
     public int? ExitCode { get; set; }
     public long OutOfMemoryKills { get; set; }
 
@@ -93,6 +98,9 @@ public sealed class NodeRow
     /// <summary>Bytes used in its scratch folder.</summary>
     public long ScratchBytes { get; set; }
     public DateTimeOffset SeenAt { get; set; }
+
+    /// <summary>Where the portal reaches one of its ports; null unless it is running.</summary>
+    public IPEndPoint? EndPointOf(int port) => MappedPort.EndPointOf(port, Address, MappedPorts.Select(MappedPort.Parse));
 }
 
 /// <summary>Events, for the people who can see the workspace; kept when it fails.</summary>

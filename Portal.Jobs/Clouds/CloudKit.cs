@@ -10,7 +10,8 @@ namespace Portal.Jobs.Clouds;
 /// <param name="Title">Name for pages.</param>
 /// <param name="Addresses">The range from which its workspaces get their addresses.</param>
 public sealed record CloudKit(
-    string Key, string Kind, string Title, IClusterCloud Clusters, IShareCloud Shares, IFilesetCloud Filesets, AddressPool Addresses);
+    string Key, string Kind, string Title, IClusterCloud Clusters, IShareCloud Shares, IFilesetCloud Filesets, IImageCloud Images,
+    AddressPool Addresses);
 
 /// <summary>Every cloud of this installation.</summary>
 public sealed class CloudKits(IEnumerable<CloudKit> kits)

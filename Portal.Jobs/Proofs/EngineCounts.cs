@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using System.Text.Json;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
@@ -79,12 +78,12 @@ public sealed class EngineCounts(TimeProvider clock) : IDisposable
         IReadOnlyList<NodeStatus> nodes, string node, int port, string path, string? token,
         Func<HttpContent, CancellationToken, Task> read, CancellationToken cancel)
     {
-        if (nodes.FirstOrDefault(n => n.Name == node)?.Address is not { } text || !IPAddress.TryParse(text, out var address)) return false;
+        if (nodes.FirstOrDefault(n => n.Name == node)?.EndPointOf(port) is not { } endpoint) return false;
         using var own = new CancellationTokenSource(Patience, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://{new IPEndPoint(address, port)}{path}"));
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://{endpoint}{path}"));
             if (token is not null) request.Headers.TryAddWithoutValidation("Authorization", $"token {token}");
             using var answer = await _http.SendAsync(request, until.Token);
             if ((int)answer.StatusCode >= 400) return false;

@@ -1,3 +1,4 @@
+using System.Net;
 using Portal.Core.Catalog;
 
 namespace Portal.Jobs.Proofs;
@@ -24,5 +25,5 @@ public interface INotebookProof
     Task<ProofOutcome> ProveAsync(ProofOrder order, CancellationToken cancel);
 }
 
-/// <param name="Address">Address of the app's node; null while it has none.</param>
-public sealed record ProofOrder(Guid Workspace, string Slug, Guid Person, AppSpec App, string? Address);
+/// <param name="EndPoint">Where the app is reached without the portal's proxy; null while its node is not running.</param>
+public sealed record ProofOrder(Guid Workspace, string Slug, Guid Person, AppSpec App, IPEndPoint? EndPoint);

@@ -66,12 +66,12 @@ public sealed class KernelProof(PublicSite site, ProofTickets tickets, TimeProvi
     /// <summary>Tries to connect for a while, in case it is about to start listening.</summary>
     private async Task<bool> ListensAsync(ProofOrder order, CancellationToken cancel)
     {
-        if (!IPAddress.TryParse(order.Address, out var address)) return false;
+        if (order.EndPoint is not { } endpoint) return false;
         using var own = new CancellationTokenSource(ConnectWithin, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
         try
         {
-            while (!await AcceptsConnectionAsync(new(address, order.App.Port), until.Token)) await Task.Delay(BetweenAttempts, clock, until.Token);
+            while (!await AcceptsConnectionAsync(endpoint, until.Token)) await Task.Delay(BetweenAttempts, clock, until.Token);
             return true;
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested) { return false; }

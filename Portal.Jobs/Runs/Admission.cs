@@ -40,7 +40,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
             var capacity = pools[cloud.Key].ToDictionary(p => p.Key, p => new PoolCapacity(p.Capacity, claimed.GetValueOrDefault(p.Key, Amounts.None)),
                 StringComparer.Ordinal);
             var queue = new List<QueuedOrder>();
-            foreach (var pool in capacity.Keys) queue.AddRange(await QueuedAsync(db, pool, cancel));
+            foreach (var pool in capacity.Keys) queue.AddRange(await QueuedAsync(db, pool, cloud.Machines, cancel));
             foreach (var order in AdmissionPolicy.Admit(starts, capacity, [.. queue.OrderBy(o => o.RunId)]))
             {
                 await db.Database.ExecuteSqlAsync($"""
@@ -59,8 +59,8 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         return admitted;
     }
 
-    /// <summary>The head of a pool's queue. Amounts come from the published version, not from the order.</summary>
-    private static async Task<ImmutableArray<QueuedOrder>> QueuedAsync(PortalDb db, string pool, CancellationToken cancel)
+    /// <summary>The head of a pool's queue. Amounts come from the published version, not from the order, and are what its nodes occupy.</summary>
+    private static async Task<ImmutableArray<QueuedOrder>> QueuedAsync(PortalDb db, string pool, Machines machines, CancellationToken cancel)
     {
         var rows = await (from r in db.Runs
                           join w in db.Workspaces on r.WorkspaceId equals w.Id
@@ -86,7 +86,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
         return [.. rows.Select(r => new QueuedOrder(r.Id, r.Workspace, pool,
             [.. (r.Spec.Allows(r.Workers) ? r.Spec.Nodes(r.SizeId, r.Workers) : [])
                 .Where(n => held[r.Workspace].All(h => h.Node != n.Name))
-                .Select(n => new NodeOrder(n.Name, new(n.Size.Vcpu, n.Size.MemoryMib, 0, 0)))])
+                .Select(n => new NodeOrder(n.Name, machines.Occupied(n.Limits)))])
         { Held = held[r.Workspace].Aggregate(Amounts.None, (sum, h) => sum + new Amounts(h.Vcpu, h.MemoryMib, 0, 0)) })];
     }
 }

@@ -49,7 +49,7 @@ public sealed class ClusterPlans(AppToken tokens, TemplateStore store)
         var settings = ParameterPolicy.Environment(facts.Spec, now.Parameters);
         var worker = facts.Nodes.FirstOrDefault(n => n.Role.Workers is not null);
         return new(now.Id, now.Generation, now.Subnet!, [.. facts.Nodes.Select(node => new NodePlan(
-            node.Name, node.Role.Name, facts.ImageIds[node.Role.Image], facts.Person.Uid, node.Role.Command,
+            node.Name, node.Role.Name, facts.Images[node.Role.Image], facts.Person.Uid, node.Role.Command,
             Environment(facts.Spec, node, worker, settings, now.WithoutSettings), Changing(facts, now, node), Folders(facts, node, access.Sources),
             node.Size.MemoryMib, node.Size.Vcpu)
         { Pids = node.Role.Pids })]);

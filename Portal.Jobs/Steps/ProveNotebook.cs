@@ -19,7 +19,7 @@ public sealed class ProveNotebook(NodeRows rows, INotebookProof proof, RunFactsR
         var nodes = cluster?.Nodes.Where(n => n.Generation == now.Generation).ToList() ?? [];
         if (await DeadNodes.FirstAsync(context.Facts, now, nodes, cancel) is { } dead) return dead;
         if (context.Facts.Spec.Apps.FirstOrDefault(a => a.Kernels) is not { } app) return StepAnswer.IsDone;
-        var outcome = await proof.ProveAsync(new(now.Id, now.Slug, now.PersonId, app, nodes.First(n => n.Name == app.Role).Address), cancel);
+        var outcome = await proof.ProveAsync(new(now.Id, now.Slug, now.PersonId, app, nodes.First(n => n.Name == app.Role).EndPointOf(app.Port)), cancel);
         var age = await stepClock.AgeAsync(context.Run, cancel);
         return outcome switch
         {

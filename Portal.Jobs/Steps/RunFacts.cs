@@ -13,9 +13,10 @@ namespace Portal.Jobs.Steps;
 
 /// <summary>All input to steps: ids, and rows that Jobs or the migrator wrote. Nothing that the web
 /// process could have invented names a path, an image or a command.</summary>
+/// <param name="Images">References of the images that are ready in its cloud, by name.</param>
 /// <param name="Version">The version that the run orders, or else the workspace's own.</param>
 public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateVersion Version, WorkFolder Folder,
-    IReadOnlyDictionary<string, string> ImageIds)
+    IReadOnlyDictionary<string, string> Images)
 {
     public required CloudKits Kits { get; init; }
     public required string CloudKey { get; init; }
@@ -77,8 +78,8 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases, CloudK
                          where w.Id == workspace
                          select new { w, c, t, p, v, f, pool.CloudKey }).AsNoTracking().SingleAsync(cancel);
         var images = await db.Images.AsNoTracking()
-            .Where(i => i.State == ImageState.Ready && i.ImageId != null)
-            .ToDictionaryAsync(i => i.Name, i => i.ImageId!, StringComparer.Ordinal, cancel);
+            .Where(i => i.CloudKey == row.CloudKey && i.State == ImageState.Ready && i.Reference != null)
+            .ToDictionaryAsync(i => i.Name, i => i.Reference!, StringComparer.Ordinal, cancel);
         return new(row.w, row.c, row.t, row.p, row.v, row.f, images)
         {
             Kits = kits,

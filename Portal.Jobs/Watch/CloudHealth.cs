@@ -69,7 +69,7 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
         var set = capacity.Value;
         pool.CapacityVcpu = set.Vcpu ?? report?.Vcpus * VcpusPerCore ?? pool.CapacityVcpu;
         pool.CapacityMemoryMib = set.MemoryMib ?? (report is null ? pool.CapacityMemoryMib : (int)(report.MemoryMib * MemoryShare));
-        if (report is not null) (cloud.NodeVcpu, cloud.NodeMemoryMib) = (report.Vcpus, (int)report.MemoryMib);
+        if (report is not null) (cloud.NodeVcpu, cloud.NodeMemoryMib, cloud.Machines) = (report.Vcpus, (int)report.MemoryMib, report.Machines);
         cloud.LaunchesAtOnce = set.LaunchesAtOnce ?? report?.Vcpus * LaunchesPerCore ?? cloud.LaunchesAtOnce;
         cloud.StorageReserveBytes = (long)set.StorageReserveGib << 30;
     }

@@ -26,28 +26,30 @@ public sealed class NodeRows(NpgsqlDataSource data)
             Parameters = { P(workspace), P(names) }
         });
         batch.BatchCommands.Add(
-            new("update portal.nodes set running = false, address = null where workspace_id = $1 and name <> all($2) and running")
+            new("update portal.nodes set running = false, address = null, mapped_ports = '{}' where workspace_id = $1 and name <> all($2) and running")
             {
                 Parameters = { P(workspace), P(names) }
             });
         foreach (var n in nodes)
             batch.BatchCommands.Add(new("""
-                insert into portal.nodes as n (workspace_id, name, role, generation, running, address, exit_code,
+                insert into portal.nodes as n (workspace_id, name, role, generation, running, address, mapped_ports, exit_code,
                   out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, seen_at)
-                select $1, $2, $3, $4, $5, $6, $7, $8, '{}', 0, 0, 0, 0, clock_timestamp() from portal.workspaces w where w.id = $1
+                select $1, $2, $3, $4, $5, $6, $9, $7, $8, '{}', 0, 0, 0, 0, clock_timestamp() from portal.workspaces w where w.id = $1
                 on conflict (workspace_id, name) do update set
-                  role = excluded.role, running = excluded.running, address = excluded.address, exit_code = excluded.exit_code, seen_at = excluded.seen_at,
+                  role = excluded.role, running = excluded.running, address = excluded.address, mapped_ports = excluded.mapped_ports,
+                  exit_code = excluded.exit_code, seen_at = excluded.seen_at,
                   out_of_memory_kills = case when n.generation = excluded.generation
                     then greatest(n.out_of_memory_kills, excluded.out_of_memory_kills) else excluded.out_of_memory_kills end,
                   restarts = case when n.generation = excluded.generation then n.restarts else 0 end,
                   cpu_history = case when n.generation = excluded.generation then n.cpu_history else '{}' end, generation = excluded.generation
-                where (n.role, n.running, n.address, n.exit_code, n.generation)
-                      is distinct from (excluded.role, excluded.running, excluded.address, excluded.exit_code, excluded.generation)
+                where (n.role, n.running, n.address, n.mapped_ports, n.exit_code, n.generation) is distinct from
+                      (excluded.role, excluded.running, excluded.address, excluded.mapped_ports, excluded.exit_code, excluded.generation)
                    or excluded.out_of_memory_kills > n.out_of_memory_kills
                 """)
             {
                 Parameters = { P(workspace), P(n.Name), P(n.Role), P(n.Generation), P(n.State == NodeState.Running),
-                    P(n.State == NodeState.Running ? n.Address : null, NpgsqlDbType.Text), P(n.ExitCode, NpgsqlDbType.Integer), P(n.OutOfMemory ? 1L : 0L) },
+                    P(n.State == NodeState.Running ? n.Address : null, NpgsqlDbType.Text), P(n.ExitCode, NpgsqlDbType.Integer), P(n.OutOfMemory ? 1L : 0L),
+                    P(n.MappedPorts.Select(p => p.ToString()).ToArray()) },
             });
         await batch.ExecuteNonQueryAsync(cancel);
     }
@@ -56,11 +58,11 @@ public sealed class NodeRows(NpgsqlDataSource data)
     public async Task<int> BeginAgainAsync(Guid workspace, string node, string role, int generation, CancellationToken cancel)
     {
         await using var write = data.CreateCommand("""
-            insert into portal.nodes as n (workspace_id, name, role, generation, running,
+            insert into portal.nodes as n (workspace_id, name, role, generation, running, mapped_ports,
               out_of_memory_kills, cpu_history, memory_bytes, memory_limit_bytes, throttled, pids, restarts, seen_at)
-            values ($1, $2, $3, $4, false, 0, '{}', 0, 0, 0, 0, 1, clock_timestamp())
+            values ($1, $2, $3, $4, false, '{}', 0, '{}', 0, 0, 0, 0, 1, clock_timestamp())
             on conflict (workspace_id, name) do update set
-              running = false, address = null,
+              running = false, address = null, mapped_ports = '{}',
               restarts = case when n.generation = excluded.generation then n.restarts + 1 else 1 end, generation = excluded.generation
             returning restarts
             """);

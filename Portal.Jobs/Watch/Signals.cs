@@ -89,7 +89,8 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         {
             Nodes = [.. nodes[f.w.Id]
                 .Where(n => n.Generation == f.w.Generation)
-                .Select(n => new NodeStatus(n.Name, n.Role, n.Generation, NodeState.Running, null, false, n.Address, ""))],
+                .Select(n => new NodeStatus(n.Name, n.Role, n.Generation, NodeState.Running, null, false, n.Address, "")
+                { MappedPorts = [.. n.MappedPorts.Select(MappedPort.Parse)] })],
         })];
     }
 

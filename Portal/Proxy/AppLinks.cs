@@ -29,8 +29,8 @@ public sealed class AppLinks(Site site, AppAccess access)
     public AppLink? Find(string host, int port)
     {
         if (!access.Links.Any(l => l.Port == port)) return null;
-        var address = IPAddress.TryParse(host, out var parsed) ? parsed : null;
-        bool Has(AppLink link) => string.Equals(link.Node, host, StringComparison.OrdinalIgnoreCase) || (address is not null && address.Equals(link.Address));
+        var address = IPAddress.TryParse(host, out var parsed) ? parsed.ToString() : null;
+        bool Has(AppLink link) => string.Equals(link.Node, host, StringComparison.OrdinalIgnoreCase) || (address is not null && address == link.Address);
         return access.Links.FirstOrDefault(l => l.Port == port && Has(l));
     }
 

@@ -53,8 +53,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
             await answers.RefusedAsync(http);
         else
         {
-            var node = link.Address is { } address ? new IPEndPoint(address, link.Port) : null;
-            await ForwardAsync(http, host, entry, node, token: null, AppTarget.After(target, SegmentsBefore + 1), through: true);
+            await ForwardAsync(http, host, entry, link.EndPoint, token: null, AppTarget.After(target, SegmentsBefore + 1), through: true);
         }
     }
 

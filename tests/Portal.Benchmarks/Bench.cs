@@ -157,7 +157,7 @@ internal sealed class Bench : IAsyncDisposable
     {
         await using var db = It.Database.Open();
         var spec = await SpecAsync("notebook", cancel);
-        return (spec, (await db.Images.AsNoTracking().SingleAsync(i => i.Name == spec.Roles[0].Image, cancel)).ImageId!);
+        return (spec, (await db.Images.AsNoTracking().SingleAsync(i => i.Name == spec.Roles[0].Image, cancel)).Reference!);
     }
 
     /// <summary>A published template.</summary>

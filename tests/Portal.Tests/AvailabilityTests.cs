@@ -8,8 +8,8 @@ public sealed class AvailabilityTests
     private static readonly TemplateSpec Spec =
         new("notebook", "Notebook", "", "jupyter", "1", [], [new("notebook", "python", [], new Dictionary<string, string>(StringComparer.Ordinal), null)], []);
 
-    private static Dictionary<string, ImageRow> Images(ImageState state) =>
-        new(StringComparer.Ordinal) { ["python"] = new() { Name = "python", State = state, Percent = 40, Message = "no space left" } };
+    private static ImageRow[] Images(ImageState state) =>
+        [new() { CloudKey = "local", Name = "python", State = state, Percent = 40, Message = "no space left" }];
 
     [Fact]
     public void Reason_ImageReady_IsNone() => Availability.Reason(Spec, Images(ImageState.Ready)).ShouldBeNull();
@@ -25,7 +25,7 @@ public sealed class AvailabilityTests
     public void Reason_ImageFailed_LeavesTheRemedyToTheOperators()
     {
         var images = Images(ImageState.Failed);
-        (images["python"].Message, images["python"].Remedy) =
+        (images[0].Message, images[0].Remedy) =
             ("Packages: spark is missing, and pip cannot fetch it: no package server responds.", "Name a mirror in /etc/pip.conf.");
 
         Availability.Reason(Spec, images).ShouldBe(
@@ -35,7 +35,7 @@ public sealed class AvailabilityTests
 
     [Fact]
     public void Reason_ImageThatNobodySpokeOfYet_IsNotBuilt() =>
-        Availability.Reason(Spec, new Dictionary<string, ImageRow>(StringComparer.Ordinal))!.ShouldContain("not been built yet");
+        Availability.Reason(Spec, [])!.ShouldContain("not been built yet");
 
     [Fact]
     public void Reason_CloudThatIsUnavailable_SaysWhyAndTheRemedy() => Availability.Reason(new Cloud

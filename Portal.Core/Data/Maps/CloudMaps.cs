@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Portal.Core.Clouds;
+using Portal.Core.Quotas;
 
 namespace Portal.Core.Data.Maps;
 
@@ -15,6 +16,7 @@ internal sealed class CloudMap : IEntityTypeConfiguration<Cloud>
         builder.ComplexProperty(c => c.Clusters);
         builder.ComplexProperty(c => c.Storage);
         builder.Ignore(c => c.Services);
+        builder.Property(c => c.Machines).IsJson(Machines.Exact);
     }
 }
 

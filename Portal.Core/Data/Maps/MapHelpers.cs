@@ -34,5 +34,17 @@ internal static class MapHelpers
                 (a, b) => a!.Count == b!.Count && !a.Except(b).Any(), values => values.Count, values => values));
     }
 
+    /// <summary>A value as jsonb; equal text is the same value.</summary>
+    public static PropertyBuilder<T> IsJson<T>(this PropertyBuilder<T> property, T first) where T : class
+    {
+        property.HasColumnType("jsonb").HasDefaultValueSql($"'{JsonSerializer.Serialize(first, JsonSerializerOptions.Web)}'").Metadata.SetMaxLength(null);
+        return property.HasConversion(
+            value => JsonSerializer.Serialize(value, JsonSerializerOptions.Web),
+            text => JsonSerializer.Deserialize<T>(text, JsonSerializerOptions.Web)!,
+            new ValueComparer<T>(
+                (a, b) => JsonSerializer.Serialize(a, JsonSerializerOptions.Web) == JsonSerializer.Serialize(b, JsonSerializerOptions.Web),
+                value => JsonSerializer.Serialize(value, JsonSerializerOptions.Web).GetHashCode(StringComparison.Ordinal), value => value));
+    }
+
     public const string Now = "clock_timestamp()";
 }

@@ -90,7 +90,8 @@ internal sealed class ImageMap : IEntityTypeConfiguration<ImageRow>
     public void Configure(EntityTypeBuilder<ImageRow> builder)
     {
         builder.ToTable("images");
-        builder.HasKey(i => i.Name);
+        builder.HasKey(i => new { i.CloudKey, i.Name });
+        builder.Property(i => i.CloudKey).HasMaxLength(40);
         builder.Property(i => i.Name).HasMaxLength(40);
     }
 }

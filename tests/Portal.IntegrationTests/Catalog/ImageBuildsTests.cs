@@ -3,9 +3,10 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Jobs.Catalog;
-using Portal.Jobs.Clouds.Docker.Images;
+using Portal.Jobs.Clouds;
 using Portal.TestKit;
 using Portal.TestKit.Clouds;
 
@@ -24,16 +25,13 @@ public sealed class ImageBuildsTests
         await using var lab = CloudLab.Open(("Clouds:Docker:Socket", relay.Path));
         await lab.PythonAsync();
         await using var database = await TestDatabase.CreateAsync(Cancel);
-        await using var services = new ServiceCollection()
-            .AddSingleton(NpgsqlDataSource.Create(database.Jobs))
-            .AddDbContextFactory<PortalDb>((all, db) => PortalData.Configure(db, all.GetRequiredService<NpgsqlDataSource>()))
-            .BuildServiceProvider();
+        await using var services = Services(database);
         await OfferAsync(database, "python");
 
-        await RoundAsync(services, lab, () => RowIsAsync(database, "python", ImageState.Ready));
+        await RoundAsync(services, [lab.Kit(LocalCloud.Key)], () => RowIsAsync(database, "python", ImageState.Ready));
         await relay.CutAsync();
         await OfferAsync(database, "slurm"); // checked after python
-        await RoundAsync(services, lab, () => RowIsAsync(database, "slurm", ImageState.Failed));
+        await RoundAsync(services, [lab.Kit(LocalCloud.Key)], () => RowIsAsync(database, "slurm", ImageState.Failed));
         relay.Restore();
 
         await using var rows = database.Open();
@@ -41,10 +39,39 @@ public sealed class ImageBuildsTests
         (await rows.Images.SingleAsync(i => i.Name == "slurm", Cancel)).Remedy.ShouldNotBeNullOrEmpty();
     }
 
-    /// <summary>A process that checks the images once, until this holds.</summary>
-    private static async Task RoundAsync(ServiceProvider services, CloudLab lab, Func<Task<bool>> until)
+    [Fact]
+    public async Task Clouds_OneOfThemUnavailable_TheOtherHasItsImages()
     {
-        using var builds = new ImageBuilds(services.GetRequiredService<IDbContextFactory<PortalDb>>(), lab.Get<ImageBuilder>(), TimeProvider.System,
+        await using var relay = SocketRelay.Start(CloudLab.Variable("PORTAL_TEST_CONTAINER_ENGINE"));
+        await using var cut = CloudLab.Open(("Clouds:Docker:Socket", relay.Path));
+        await using var works = CloudLab.Open();
+        var image = await works.PythonAsync();
+        await relay.CutAsync();
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var services = Services(database);
+        await OfferAsync(database, "python");
+
+        await RoundAsync(services, [cut.Kit("away"), works.Kit("works")], async () =>
+        {
+            await using var db = database.Open();
+            return await db.Images.CountAsync(i => i.State == ImageState.Ready || i.State == ImageState.Failed, Cancel) == 2;
+        });
+        relay.Restore();
+
+        await using var rows = database.Open();
+        var of = await rows.Images.AsNoTracking().ToDictionaryAsync(i => i.CloudKey, Cancel);
+        (of["away"].State, of["works"].State, of["works"].Reference).ShouldBe((ImageState.Failed, ImageState.Ready, image));
+    }
+
+    private static ServiceProvider Services(TestDatabase database) => new ServiceCollection()
+        .AddSingleton(NpgsqlDataSource.Create(database.Jobs))
+        .AddDbContextFactory<PortalDb>((all, db) => PortalData.Configure(db, all.GetRequiredService<NpgsqlDataSource>()))
+        .BuildServiceProvider();
+
+    /// <summary>A process that checks the images once, until this holds.</summary>
+    private static async Task RoundAsync(ServiceProvider services, CloudKit[] kits, Func<Task<bool>> until)
+    {
+        using var builds = new ImageBuilds(services.GetRequiredService<IDbContextFactory<PortalDb>>(), new CloudKits(kits), TimeProvider.System,
             NullLogger<ImageBuilds>.Instance);
         await builds.StartAsync(Cancel);
         await Until.TrueAsync("the images were checked", until, Cancel, TimeSpan.FromMinutes(1));

@@ -5,6 +5,7 @@ using Docker.DotNet.Models;
 using Microsoft.Extensions.Time.Testing;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds.Docker;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.Docker.Images.Fetch;
 using Portal.TestKit;

@@ -24,7 +24,7 @@ public sealed class TwoKitsTests
         var (ada, alan, much) = (TestSite.NewId(), TestSite.NewId(), new Amounts(100, 100_000, 0, 0));
         var inBiology = await site.OtherCloudAsync("biology", much, Cancel, ada);
         var inChemistry = await site.OtherCloudAsync("chemistry", much, Cancel, alan);
-        await database.ExecuteAsync($"update portal.images set image_id = {await biology.PythonAsync()} where name = 'python'", Cancel);
+        await database.ExecuteAsync($"update portal.images set reference = {await biology.PythonAsync()} where name = 'python'", Cancel);
         await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), [biology.Kit("biology"), chemistry.Kit("chemistry")],
             TimeSpan.FromSeconds(10));
         var first = await LaunchAsync(site, ada, inBiology);

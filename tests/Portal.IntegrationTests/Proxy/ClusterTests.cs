@@ -268,6 +268,23 @@ public sealed partial class ClusterTests(ClusterFixture cluster) : IClassFixture
         (await socket.ReceiveAsync(new byte[9], Cancel)).Count.ShouldBe(1);
     }
 
+    [Fact]
+    public async Task Apps_OfANodeWithMappedPorts_AreReachedThereAndLinksKeepItsOwnAddress()
+    {
+        var (visitor, w, block) = await cluster.OpenAsync("Ada");
+        using var _ = visitor;
+        await Web.Database.ExecuteAsync($"""
+            update portal.nodes set mapped_ports = array[{$"{Port}=127.1.{block}.77:{Port}"}] where workspace_id = {w.Id} and name = 'worker0'
+            """, Cancel);
+        await visitor.OpenAsync(w.Id, "node-0");
+        await visitor.OpenAsync(w.Id, "hdfs");
+
+        (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "node-0") + "/where"))).ShouldBe($"127.1.{block}.77");
+        (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/where"))).ShouldBe($"127.1.{block}.2");
+        cluster.Html = $"\"http://127.1.{block}.3:{Port}/\"";
+        (await TextAsync(await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/page"))).ShouldContain("node-0");
+    }
+
     private static void Navigates(HttpRequestHeaders headers) => Fetch(headers, "navigate", "document", "same-site");
 
     private static void Scripts(HttpRequestHeaders headers) => Fetch(headers, "cors", "empty");

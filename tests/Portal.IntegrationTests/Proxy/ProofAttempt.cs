@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -29,7 +30,7 @@ internal static class ProofAttempt
         services.AddPortalData(settings).AddPortalProofs(settings);
         await using var provider = services.BuildServiceProvider();
         var proof = provider.GetRequiredService<INotebookProof>();
-        return await proof.ProveAsync(new(w.Id, w.Slug, w.PersonId, Notebook with { Port = appPort }, "127.0.0.1"), cancel);
+        return await proof.ProveAsync(new(w.Id, w.Slug, w.PersonId, Notebook with { Port = appPort }, new(IPAddress.Loopback, appPort)), cancel);
     }
 
     /// <summary>A workspace in the middle of its launch, of a template of its own whose app listens on this port.</summary>

@@ -129,6 +129,59 @@ public sealed class CloudPoolTests
         (await db.Runs.SingleAsync(r => r.WorkspaceId == here.Id, Cancel)).Phase.ShouldBe(RunPhase.Queued);
     }
 
+    /// <summary>A node that gets a machine of its own takes the machine from the pool; quotas count what was asked for.</summary>
+    [Fact]
+    public async Task Claims_WhereNodesGetMachines_CountTheMachine()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 2, Members, Cancel, capacity: new(4, 8192, 0, 0));
+        await using (var db = database.Open())
+        {
+            (await db.Clouds.SingleAsync(Cancel)).Machines = new([new("m", 2, 4096), new("xl", 8, 16_384)], OverheadMib: 512);
+            await db.SaveChangesAsync(Cancel);
+        }
+        await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(4));
+        var (first, second) = (await LaunchAsync(site, site.Order(site.Students[0])), await LaunchAsync(site, site.Order(site.Students[1])));
+        var third = await LaunchAsync(site, site.Order(site.Students[0]));
+
+        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(2, "1 vCPU each, but in machines with 2 of 4");
+
+        await using var rows = database.Open();
+        (await rows.CapacityClaims.Select(c => new { c.WorkspaceId, c.Vcpu, c.MemoryMib }).ToListAsync(Cancel)).ShouldBe(
+            [new { WorkspaceId = first.Id, Vcpu = 2, MemoryMib = 4096 }, new { WorkspaceId = second.Id, Vcpu = 2, MemoryMib = 4096 }], ignoreOrder: true);
+        (await rows.Reservations.Where(r => r.WorkspaceId == first.Id).SumAsync(r => r.Vcpu, Cancel)).ShouldBe(1);
+        (await site.Get<WorkspaceFeed>().LookAsync(third.Actor, third.Id, Cancel))!.Queue!.WaitsFor.ShouldBe(QueueWait.Capacity);
+        var large = await RefusedAsync(site, site.Order(site.Students[0], size: "l"));
+        (large.Reason, large.Fits).ShouldBe((RefusalReason.NeverPossible, new Fit("m", 0)), "4 vCPU need the machine with 8");
+    }
+
+    /// <summary>Each cloud has its own images, and its own name for them.</summary>
+    [Fact]
+    public async Task Images_OfOneCloud_SayNothingAboutAnother()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel);
+        var physicist = TestSite.NewId();
+        var physics = await site.OtherCloudAsync("physics", new(100, 100_000, 0, 0), Cancel, physicist);
+        var there = site.Order(physicist) with { ClassId = physics };
+        await database.ExecuteAsync(
+            $"update portal.images set state = 'Building', percent = 40, message = 'fetching', reference = 'server-7' where cloud_key = 'physics'", Cancel);
+
+        (await RefusedAsync(site, there)).Detail!.ShouldContain("being built (40%)");
+        var catalog = site.Get<CatalogFeed>();
+        (await catalog.ReadAsync(new(physicist), Cancel)).Cards.Single().Building.ShouldBe(40);
+        var here = (await catalog.ReadAsync(new(site.Students[0]), Cancel)).Cards.Single();
+        (here.NotAvailable, here.Building).ShouldBe((null, null));
+        await LaunchAsync(site, site.Order(site.Students[0]));
+
+        await database.ExecuteAsync($"update portal.images set state = 'Ready' where cloud_key = 'physics'", Cancel);
+        await LaunchAsync(site, there);
+        var (local, other) = (new ScriptedClouds((_, _) => Mood.Well), new ScriptedClouds((_, _) => Mood.Well));
+        await using var jobs = site.Process(local, [other.Kit("physics")], TimeSpan.FromSeconds(4));
+        await jobs.UntilSettledAsync(Cancel);
+        (local.Planned!.Nodes[0].Image, other.Planned!.Nodes[0].Image).ShouldBe(("sha256:test", "server-7"));
+    }
+
     private static async Task<Refusal> RefusedAsync(TestSite site, LaunchRequest order) =>
         (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why;
 

@@ -63,7 +63,7 @@ public sealed class GrantsTests(GrantsDatabase database) : IClassFixture<GrantsD
     [InlineData("insert into portal.memberships (id, person_id, role) select gen_random_uuid(), id, 'Operator' from portal.persons")]
     [InlineData("insert into portal.template_versions (id, template_id, hash, spec) values (gen_random_uuid(), 'evil', 'x', '{}')")]
     [InlineData("update portal.template_versions set spec = '{}'")]
-    [InlineData("update portal.images set image_id = 'sha256:evil'")]
+    [InlineData("update portal.images set reference = 'sha256:evil'")]
     [InlineData("insert into portal.nodes (workspace_id, name) select id, 'x' from portal.workspaces")]
     [InlineData("update portal.nodes set address = '127.0.0.1'")]
     [InlineData("update portal.reservations set ended_at = now()")]

@@ -38,7 +38,7 @@ public enum Mood
 /// Cluster, shares, filesets and kernel check in memory, with moods. Keeps the state of the whole site and checks after every action that storage
 /// is never touched while a node that uses it exists, and no address is free while a rule trusts it.
 /// </summary>
-public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterCloud, IShareCloud, IFilesetCloud, INotebookProof
+public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClusterCloud, IShareCloud, IFilesetCloud, IImageCloud, INotebookProof
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<Guid, Site> _sites = [];
@@ -54,13 +54,16 @@ public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClu
     public Func<ProofOrder, ProofOutcome> Proof { get; set; } = _ => new ProofOutcome.Proven();
 
     /// <summary>A cloud of its own.</summary>
-    public CloudKit Kit(string key) => new(key, "scripted", key, this, this, this, new(System.Net.IPNetwork.Parse("10.211.0.0/16")));
+    public CloudKit Kit(string key) => new(key, "scripted", key, this, this, this, this, new(System.Net.IPNetwork.Parse("10.211.0.0/16")));
 
     /// <summary>What happens to a node once it was started.</summary>
     public Func<string, NodeState> Born { get; set; } = _ => NodeState.Running;
 
     /// <summary>Address of every running node.</summary>
     public string Address { get; set; } = "10.0.0.2";
+
+    /// <summary>Where its host publishes its ports.</summary>
+    public IReadOnlyList<MappedPort> MappedPorts { get; set; } = [];
 
     /// <summary>The newest plan that was asked for.</summary>
     public ClusterPlan? Planned { get; private set; }
@@ -236,7 +239,8 @@ public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClu
     {
         var end = Dies(plan.Workspace) ?? (Born(n.Name) is NodeState.Exited ? (ExitCode: 1, OutOfMemory: false) : ((int ExitCode, bool OutOfMemory)?)null);
         var node = new NodeStatus(n.Name, n.Role, plan.Generation, end is null ? NodeState.Running : NodeState.Exited, end?.ExitCode,
-            end?.OutOfMemory ?? false, end is null ? Address : null, $"made-{Interlocked.Increment(ref _made)}");
+            end?.OutOfMemory ?? false, end is null ? Address : null, $"made-{Interlocked.Increment(ref _made)}")
+        { MappedPorts = MappedPorts };
         if (now is Mood.BreaksNodes) node = node with { State = NodeState.Broken, Address = null, Reason = "no host has room for it" };
         if (now is Mood.BuildsSlowly)
         {

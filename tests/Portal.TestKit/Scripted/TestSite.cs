@@ -60,9 +60,9 @@ public sealed class TestSite : IAsyncDisposable
             db.Memberships.Add(new() { Id = NewId(), PersonId = id, TenantId = site.Tenant, ClassId = site.Class, Role = role });
         }
         db.TemplateVersions.Add(new() { Id = site.TemplateVersion, TemplateId = "notebook", Hash = "test", Spec = Spec });
-        db.Images.Add(new() { Name = "python", State = ImageState.Ready, ImageId = "sha256:test", UpdatedAt = TimeProvider.System.GetUtcNow() });
         var room = capacity ?? new(100_000, 100_000_000, 0, 0);
         db.Clouds.Add(Cloud(LocalCloud.Key, launchesAtOnce));
+        db.Images.Add(Image(LocalCloud.Key));
         db.Pools.Add(new() { Key = LocalCloud.Key, CloudKey = LocalCloud.Key, CapacityVcpu = room.Vcpu, CapacityMemoryMib = room.MemoryMib });
         await db.SaveChangesAsync(cancel);
         return site;
@@ -83,6 +83,9 @@ public sealed class TestSite : IAsyncDisposable
         StorageReserveBytes = 1L << 31,
         BlocksEnforced = true,
     };
+
+    private static ImageRow Image(string cloud) =>
+        new() { CloudKey = cloud, Name = "python", State = ImageState.Ready, Reference = "sha256:test", UpdatedAt = TimeProvider.System.GetUtcNow() };
 
     public static TemplateSpec Spec { get; } = new("notebook", "Notebook", "A notebook.", "JupyterLab", "4",
         [new("s", "Small", "", 1, 1024), new("m", "Medium", "", 2, 2048), new("l", "Large", "", 4, 4096)],
@@ -129,6 +132,7 @@ public sealed class TestSite : IAsyncDisposable
         var (tenant, @class, wide) = (NewId(), NewId(), new Amounts(1000, 1_000_000, 1000, 1000));
         await using var db = Database.Open();
         db.Clouds.Add(Cloud(key));
+        db.Images.Add(Image(key));
         db.Pools.Add(new() { Key = key, CloudKey = key, CapacityVcpu = capacity.Vcpu, CapacityMemoryMib = capacity.MemoryMib });
         db.Tenants.Add(new() { Id = tenant, Slug = key, Name = key, PoolKey = key, Limits = wide });
         db.Classes.Add(new()
@@ -188,7 +192,8 @@ public sealed class JobsProcess : IAsyncDisposable
             .AddSingleton(TimeProvider.System)
             .AddPortalData(configuration).AddPortalCore()
             .AddSingleton(new AppToken(new byte[32]))
-            .AddSingleton<IClusterCloud>(clouds).AddSingleton<IShareCloud>(clouds).AddSingleton<IFilesetCloud>(clouds).AddSingleton<INotebookProof>(clouds)
+            .AddSingleton<IClusterCloud>(clouds).AddSingleton<IShareCloud>(clouds).AddSingleton<IFilesetCloud>(clouds).AddSingleton<IImageCloud>(clouds)
+            .AddSingleton<INotebookProof>(clouds)
             .AddPortalJobs(configuration);
         foreach (var kit in others) services.AddSingleton(kit);
         _services = services.BuildServiceProvider();

@@ -65,6 +65,7 @@ public sealed class OperationsTests : PageTest
             [
                 new()
                 {
+                    CloudKey = "local",
                     Name = "python",
                     State = ImageState.Failed,
                     Message = "pip could not reach the index.",

@@ -11,7 +11,10 @@ public sealed class LaunchPolicyTests
 
     private static readonly LaunchFacts Fits = new(true, true, true, true, true, null, null, 2, 12, Medium,
         [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)], new(64, 65536, 0, 0), StorageLeftGib: 50,
-        [new(new("l", 0), Large) { Node = Large }, new(new("s", 0), Small) { Node = Small }]);
+        [new(new("l", 0), Large) { Nodes = [Large] }, new(new("s", 0), Small) { Nodes = [Small] }])
+    {
+        Nodes = [Medium],
+    };
 
     [Fact]
     public void Decide_EverythingFits_Allows() => LaunchPolicy.Decide(Fits).ShouldBeNull();
@@ -35,9 +38,9 @@ public sealed class LaunchPolicyTests
     [Fact]
     public void Decide_NodeLargerThanAnyMachine_IsRefusedThoughTheSiteHasRoom()
     {
-        var refusal = LaunchPolicy.Decide(Fits with { Node = new(4, 1024, 0, 0), LargestNode = new(2, 8192, 0, 0) })!;
+        var refusal = LaunchPolicy.Decide(Fits with { Nodes = [new(4, 1024, 0, 0)], LargestNode = new(2, 8192, 0, 0) })!;
         (refusal.Reason, refusal.Field, refusal.Resource, refusal.Fits).ShouldBe((RefusalReason.NeverPossible, "size", Resource.Vcpu, new Fit("s", 0)));
-        LaunchPolicy.Decide(Fits with { Node = new(2, 8192, 0, 0), LargestNode = new(2, 8192, 0, 0) }).ShouldBeNull();
+        LaunchPolicy.Decide(Fits with { Nodes = [new(2, 8192, 0, 0)], LargestNode = new(2, 8192, 0, 0) }).ShouldBeNull();
     }
 
     [Fact]

@@ -13,8 +13,8 @@ public sealed class LinkStreamTests
 
     private static readonly AppAccess Access = new("hash", Guid.Empty, "slug123456", 1, "hdfs", null, "/", new(IPAddress.Parse("10.213.0.2"), 9870))
     {
-        Links = [new("master", IPAddress.Parse("10.213.0.2"), 9870, "hdfs", false),
-            new("worker0", IPAddress.Parse("10.213.0.3"), 9864, "node-0", false), new("notebook", null, 8888, "lab", true)],
+        Links = [new("master", "10.213.0.2", 9870, "hdfs", false),
+            new("worker0", "10.213.0.3", 9864, "node-0", false), new("notebook", null, 8888, "lab", true)],
     };
 
     private const string Page = """

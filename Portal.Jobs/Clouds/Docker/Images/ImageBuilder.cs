@@ -6,35 +6,16 @@ using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <param name="Name">Name of the recipe.</param>
-/// <param name="Tag">portal/name:hash of the recipe and its inputs.</param>
-/// <param name="Id">The container engine's sha256:… id; what workspaces are made from.</param>
-public sealed record BuiltImage(string Name, string Tag, string Id);
-
-/// <param name="Tag">The tag it has or will have.</param>
-/// <param name="Depth">Number of images in its chain, including itself; 0 for a registry image.</param>
-/// <param name="There">The image; null if it must still be built or pulled.</param>
-public sealed record ImageLook(string Tag, int Depth, BuiltImage? There)
-{
-    /// <summary>It is pulled, not built.</summary>
-    public bool OfRegistry => Depth == 0 && PackageCheck is null;
-
-    /// <summary>Set while checking whether packages can be fetched: completes when that is known; until then nothing else here is valid.</summary>
-    public Task? PackageCheck { get; init; }
-}
-
 /// <summary>
 /// Builds images without needing a registry: roots by mmdebstrap, the others by Dockerfiles, on a bridge of its own. One build at a time in
 /// this process, while registry images are pulled in parallel; if another installation builds the same image at the same time, both succeed and
 /// either image can be used.
 /// </summary>
 public sealed class ImageBuilder(ContainerEngine containerEngine, Networks networks, Firewall firewall, Owned owned, ImagesOptions options,
-    PackageSources sources, ArchiveFetcher fetcher, TimeProvider time) : IDisposable
+    PackageSources sources, ArchiveFetcher fetcher, TimeProvider time) : IImageCloud, IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
 
-    /// <summary>What exists of an image and what is missing: quick, creates nothing. Throws like
-    /// <see cref="EnsureAsync"/> for a recipe that is wrong or incomplete.</summary>
     public async Task<ImageLook> LookAsync(string name, CancellationToken cancel)
     {
         var (tag, depth) = (options.Named.TryGetValue(name, out var reference) ? TagOf(name, reference) : "", 0);
@@ -55,10 +36,6 @@ public sealed class ImageBuilder(ContainerEngine containerEngine, Networks netwo
     /// <summary>The image, if it already exists. Throws like <see cref="LookAsync"/>.</summary>
     public async Task<BuiltImage?> FindAsync(string name, CancellationToken cancel) => (await LookAsync(name, cancel)).There;
 
-    /// <summary>
-    /// The image; what is missing is built or pulled, which takes minutes. Faults: Refused for a wrong recipe, archive or build (retry only after
-    /// something changed), Unavailable for a container engine, package source or registry that cannot be reached, Full for a disk.
-    /// </summary>
     public async Task<BuiltImage> EnsureAsync(string name, IProgress<ImageProgress> progress, CancellationToken cancel)
     {
         var look = await LookAsync(name, cancel);

@@ -12,6 +12,7 @@ public static class ImageServices
         services.AddSingleton<IValidateOptions<ImagesOptions>, ImagesOptionsCheck>().AddSingleton<IValidateOptions<ImagesOptions>, FetchOptionsCheck>();
         services.AddOptions<ImagesOptions>().Bind(configuration.GetSection(ImagesOptions.Section)).ValidateOnStart();
         services.AddSingleton(p => p.GetRequiredService<IOptions<ImagesOptions>>().Value);
-        return services.AddSingleton<PackageSources>().AddSingleton<ArchiveFetcher>().AddSingleton<ImageBuilder>();
+        return services.AddSingleton<PackageSources>().AddSingleton<ArchiveFetcher>().AddSingleton<ImageBuilder>()
+            .AddSingleton<IImageCloud>(p => p.GetRequiredService<ImageBuilder>());
     }
 }

@@ -13,7 +13,7 @@ using Portal.Core.Data;
 namespace Portal.Core.Data.Migrations
 {
     [DbContext(typeof(PortalDb))]
-    [Migration("20261129224132_Initial")]
+    [Migration("20261130022349_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -219,15 +219,15 @@ namespace Portal.Core.Data.Migrations
 
             modelBuilder.Entity("Portal.Core.Catalog.ImageRow", b =>
                 {
+                    b.Property<string>("CloudKey")
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("cloud_key");
+
                     b.Property<string>("Name")
                         .HasMaxLength(40)
                         .HasColumnType("character varying(40)")
                         .HasColumnName("name");
-
-                    b.Property<string>("ImageId")
-                        .HasMaxLength(4000)
-                        .HasColumnType("character varying(4000)")
-                        .HasColumnName("image_id");
 
                     b.Property<string>("Message")
                         .HasMaxLength(4000)
@@ -237,6 +237,11 @@ namespace Portal.Core.Data.Migrations
                     b.Property<int>("Percent")
                         .HasColumnType("integer")
                         .HasColumnName("percent");
+
+                    b.Property<string>("Reference")
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("reference");
 
                     b.Property<string>("Remedy")
                         .HasMaxLength(4000)
@@ -258,7 +263,7 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("updated_at");
 
-                    b.HasKey("Name")
+                    b.HasKey("CloudKey", "Name")
                         .HasName("pk_images");
 
                     b.ToTable("images", "portal");
@@ -577,6 +582,13 @@ namespace Portal.Core.Data.Migrations
                     b.Property<int>("LaunchesAtOnce")
                         .HasColumnType("integer")
                         .HasColumnName("launches_at_once");
+
+                    b.Property<string>("Machines")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("jsonb")
+                        .HasColumnName("machines")
+                        .HasDefaultValueSql("'{\"flavors\":[],\"overheadMib\":0}'");
 
                     b.Property<int>("NodeMemoryMib")
                         .HasColumnType("integer")
@@ -1402,6 +1414,11 @@ namespace Portal.Core.Data.Migrations
                     b.Property<int>("Generation")
                         .HasColumnType("integer")
                         .HasColumnName("generation");
+
+                    b.PrimitiveCollection<string[]>("MappedPorts")
+                        .IsRequired()
+                        .HasColumnType("text[]")
+                        .HasColumnName("mapped_ports");
 
                     b.Property<long>("MemoryBytes")
                         .HasColumnType("bigint")

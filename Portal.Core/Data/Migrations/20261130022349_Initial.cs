@@ -1,4 +1,4 @@
-using System;
+﻿using System;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 
@@ -54,6 +54,7 @@ namespace Portal.Core.Data.Migrations
                     launches_at_once = table.Column<int>(type: "integer", nullable: false),
                     node_vcpu = table.Column<int>(type: "integer", nullable: false),
                     node_memory_mib = table.Column<int>(type: "integer", nullable: false),
+                    machines = table.Column<string>(type: "jsonb", nullable: false, defaultValueSql: "'{\"flavors\":[],\"overheadMib\":0}'"),
                     storage_total_bytes = table.Column<long>(type: "bigint", nullable: false),
                     storage_free_bytes = table.Column<long>(type: "bigint", nullable: false),
                     storage_written_bytes = table.Column<long>(type: "bigint", nullable: false),
@@ -76,10 +77,11 @@ namespace Portal.Core.Data.Migrations
                 schema: "portal",
                 columns: table => new
                 {
+                    cloud_key = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     name = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     state = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     tag = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
-                    image_id = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
+                    reference = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     percent = table.Column<int>(type: "integer", nullable: false),
                     message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
                     remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
@@ -87,7 +89,7 @@ namespace Portal.Core.Data.Migrations
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("pk_images", x => x.name);
+                    table.PrimaryKey("pk_images", x => new { x.cloud_key, x.name });
                 });
 
             migrationBuilder.CreateTable(
@@ -530,6 +532,7 @@ namespace Portal.Core.Data.Migrations
                     generation = table.Column<int>(type: "integer", nullable: false),
                     running = table.Column<bool>(type: "boolean", nullable: false),
                     address = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
+                    mapped_ports = table.Column<string[]>(type: "text[]", nullable: false),
                     exit_code = table.Column<int>(type: "integer", nullable: true),
                     out_of_memory_kills = table.Column<long>(type: "bigint", nullable: false),
                     cpu_history = table.Column<double[]>(type: "double precision[]", nullable: false),

@@ -4,10 +4,6 @@ using Portal.Core.Foreign;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 
-/// <param name="Percent">0 to 100 of everything to be made for the requested image, never decreasing; null if unknown.</param>
-/// <param name="Line">What is being done, in plain language.</param>
-public sealed record ImageProgress(int? Percent, string Line);
-
 /// <summary>
 /// Follows one build: describes what is being done whenever that changes, estimates the progress, and keeps the builder's last lines in case
 /// it fails.
