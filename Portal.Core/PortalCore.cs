@@ -12,6 +12,7 @@ public static class PortalCoreServices
     public static IServiceCollection AddPortalCore(this IServiceCollection services) => services
         .AddSingleton<Data.SchemaGate>()
         .AddSingleton<Changes>().AddHostedService(p => p.GetRequiredService<Changes>())
+        .AddSingleton<Runs.StepHistories>()
         .AddSingleton<LaunchWorkspace>().AddSingleton<LaunchPreview>()
         .AddSingleton<StartPreview>()
         .AddSingleton<StopWorkspace>()

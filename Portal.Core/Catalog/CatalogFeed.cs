@@ -66,11 +66,12 @@ public sealed class CatalogFeed
     private const string First = "notebook";
 
     private readonly IDbContextFactory<PortalDb> _databases;
+    private readonly StepHistories _history;
     private readonly Feed<string, CatalogView> _feed;
 
-    public CatalogFeed(IDbContextFactory<PortalDb> databases, Changes changes)
+    public CatalogFeed(IDbContextFactory<PortalDb> databases, StepHistories history, Changes changes)
     {
-        _databases = databases;
+        (_databases, _history) = (databases, history);
         _feed = new(changes, (_, cancel) => ReadAsync(cancel)!, (_, _, what) => what is "images" or "clouds" or "templates");
     }
 
@@ -98,7 +99,7 @@ public sealed class CatalogFeed
         var classes = (await db.TemplateClasses.AsNoTracking().ToListAsync(cancel)).ToLookup(c => c.TemplateId, c => c.ClassId, StringComparer.Ordinal);
         var images = (await db.Images.AsNoTracking().ToListAsync(cancel)).ToLookup(i => i.CloudKey, StringComparer.Ordinal);
         var clouds = await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel);
-        var usual = await StepHistory.ReadAsync(db, cancel);
+        var usual = await _history.ReadAsync(db, cancel);
         var used = await db.Workspaces.Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (_, t) => t.TemplateId)
             .GroupBy(id => id).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
         // The notebook comes first because everyone starts with it; then the most used.

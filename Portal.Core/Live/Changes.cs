@@ -6,12 +6,16 @@ namespace Portal.Core.Live;
 
 /// <summary>
 /// The one LISTEN connection of a process. Database triggers say what changed:
-/// "w:workspace:person", "images", "clouds", "templates", "classes", "queue", "access".
+/// "w:workspace:person", "m:workspace:person" if it was only measured, "c:class", "images", "clouds", "templates", "queue", "access".
 /// Notified at commit, so anyone who then reads again sees the change. After a lost connection subscribers receive <see cref="Everything"/>.
 /// </summary>
 public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<Changes> log) : BackgroundService
 {
     public const string Channel = "portal_changes", Everything = "*";
+
+    /// <summary>Whether this says that a workspace was measured, and nothing else.</summary>
+    public static bool IsMeasurement(string what) => what.StartsWith("m:", StringComparison.Ordinal);
+
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(250);
     private readonly Lock _gate = new();
     private Action<string>[] _hearers = [];

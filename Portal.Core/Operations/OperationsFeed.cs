@@ -45,7 +45,7 @@ public sealed class OperationsFeed
     public OperationsFeed(IDbContextFactory<PortalDb> databases, Changes changes)
     {
         _databases = databases;
-        _feed = new(changes, (_, cancel) => ReadAsync(cancel)!, (_, _, _) => true);
+        _feed = new(changes, (_, cancel) => ReadAsync(cancel)!, (_, _, what) => !Changes.IsMeasurement(what));
     }
 
     /// <summary>Null for everyone but operators.</summary>

@@ -47,14 +47,14 @@ public sealed record ChoiceLimits(IReadOnlyDictionary<string, Refusal> Sizes, in
 }
 
 /// <summary>Returns what <see cref="LaunchWorkspace"/> would return, without ordering anything.</summary>
-public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, TimeProvider clock)
+public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, StepHistories history, TimeProvider clock)
 {
     /// <summary>Null if the class does not exist.</summary>
     public async Task<Receipt?> RunAsync(LaunchRequest request, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         if (await LaunchFactsReader.ReadAsync(db, request, clock.GetUtcNow(), cancel) is not { } context) return null;
-        var usual = await StepHistory.ReadAsync(db, cancel);
+        var usual = await history.ReadAsync(db, cancel);
         var queue = await LaunchQueue.ReadAsync(db, context.Place, usual, cancel);
         var facts = context.Facts;
         var limit = WorkspaceName.IsValid(request.Name) ? LaunchPolicy.Decide(facts) : new Refusal(RefusalReason.NameInvalid, "name");

@@ -3,6 +3,7 @@ using Portal.Core.Data;
 using Portal.Core.Live;
 using Portal.Core.People;
 using Portal.Core.Policy;
+using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
 
@@ -10,19 +11,21 @@ namespace Portal.Core.Workspaces;
 public sealed class WorkspaceFeed
 {
     private readonly IDbContextFactory<PortalDb> _databases;
+    private readonly StepHistories _history;
     private readonly Feed<Guid, WorkspaceView> _one;
     private readonly Feed<Guid, HomeView> _home;
 
-    public WorkspaceFeed(IDbContextFactory<PortalDb> databases, Changes changes)
+    public WorkspaceFeed(IDbContextFactory<PortalDb> databases, StepHistories history, Changes changes)
     {
-        _databases = databases;
+        (_databases, _history) = (databases, history);
         _one = new(changes, ReadOneAsync,
             (id, now, what) =>
-                what.StartsWith($"w:{id}", StringComparison.Ordinal) || what is "templates" or "classes" || (what is "queue" && now?.Queue is not null));
+                what.StartsWith($"w:{id}", StringComparison.Ordinal) || what.StartsWith($"m:{id}", StringComparison.Ordinal) || what is "templates"
+                    || (what is "queue" && now?.Queue is not null) || what == $"c:{now?.ClassId}");
         _home = new(changes, ReadHomeAsync,
             (person, now, what) =>
                 what.EndsWith($":{person}", StringComparison.Ordinal)
-                    || what is "classes"
+                    || now?.Classes.Any(c => what == $"c:{c.Id}") == true
                     || (what is "queue" && now?.Workspaces.Any(w => w.Queue is not null) == true));
     }
 
@@ -63,7 +66,7 @@ public sealed class WorkspaceFeed
     private async Task<WorkspaceView?> ReadOneAsync(Guid id, CancellationToken cancel)
     {
         await using var db = await _databases.CreateDbContextAsync(cancel);
-        return (await WorkspaceReader.ReadAsync(db, db.Workspaces.Where(w => w.Id == id), withLog: true, cancel)).SingleOrDefault();
+        return (await WorkspaceReader.ReadAsync(db, _history, db.Workspaces.Where(w => w.Id == id), withLog: true, cancel)).SingleOrDefault();
     }
 
     private async Task<HomeView?> ReadHomeAsync(Guid person, CancellationToken cancel)
@@ -71,7 +74,8 @@ public sealed class WorkspaceFeed
         await using var db = await _databases.CreateDbContextAsync(cancel);
         var name = await db.Persons.Where(p => p.Id == person).Select(p => p.Name).SingleOrDefaultAsync(cancel);
         if (name is null) return null;
-        var mine = await WorkspaceReader.ReadAsync(db, db.Workspaces.Where(w => w.PersonId == person && w.DeletedAt == null), withLog: false, cancel);
+        var mine = await WorkspaceReader.ReadAsync(db, _history, db.Workspaces.Where(w => w.PersonId == person && w.DeletedAt == null), withLog: false,
+            cancel);
         var operates = Permissions.May(Verb.SeeOperations, await db.RolesAsync(new(person), null, null, null, cancel));
         return new(person, name, await MyClasses.ReadAsync(db, person, cancel), mine, operates);
     }

@@ -13,7 +13,8 @@ internal static class WorkspaceReader
 {
     private const int LogLines = 200;
 
-    public static async Task<ImmutableArray<WorkspaceView>> ReadAsync(PortalDb db, IQueryable<Workspace> which, bool withLog, CancellationToken cancel)
+    public static async Task<ImmutableArray<WorkspaceView>> ReadAsync(PortalDb db, StepHistories history, IQueryable<Workspace> which, bool withLog,
+        CancellationToken cancel)
     {
         var rows = await (from w in which
                           join c in db.Classes on w.ClassId equals c.Id
@@ -40,7 +41,7 @@ internal static class WorkspaceReader
         var offered = await OfferedAsync(db, [.. rows.Select(r => r.TemplateId).Distinct(StringComparer.Ordinal)], cancel);
         var restarts = await LastRestartsAsync(db,
             [.. nodes.SelectMany(n => n).Where(n => !n.Running || n.Restarts > 0).Select(n => n.WorkspaceId).Distinct()], cancel);
-        var usual = await StepHistory.ReadAsync(db, cancel);
+        var usual = await history.ReadAsync(db, cancel);
         var places = new Dictionary<Guid, Placement>();
         foreach (var tenant in rows.Select(r => r.w.TenantId).Distinct()) places[tenant] = await db.PlacementAsync(tenant, cancel);
         var queues = new Dictionary<string, LaunchQueue>(StringComparer.Ordinal);

@@ -1185,7 +1185,7 @@ namespace Portal.Core.Data.Migrations
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.Sql("drop function portal.notify_workspace() cascade; drop function portal.notify_channel() cascade;");
+            migrationBuilder.Sql("drop function portal.notify_workspace() cascade; drop function portal.notify_class() cascade; drop function portal.notify_channel() cascade;");
             migrationBuilder.DropTable(
                 name: "app_sessions",
                 schema: "portal");
