@@ -50,6 +50,24 @@ public sealed class WorkspaceFeed
     /// <summary>Reads the person's view once; null if there is no such person.</summary>
     public Task<HomeView?> LookHomeAsync(Actor actor, CancellationToken cancel) => ReadHomeAsync(actor.PersonId, cancel);
 
+    /// <summary>
+    /// The person's workspaces, newest first, after this one of them; whatever is launched or deleted meanwhile, nothing is repeated or left out.
+    /// Null if it names none of them, deleted ones included.
+    /// </summary>
+    public async Task<Page<WorkspaceView>?> PageAsync(Actor actor, Guid? after, int limit, CancellationToken cancel)
+    {
+        await using var db = await _databases.CreateDbContextAsync(cancel);
+        var mine = db.Workspaces.Where(w => w.PersonId == actor.PersonId);
+        var which = mine.Where(w => w.DeletedAt == null);
+        if (after is { } id)
+        {
+            if (await mine.AsNoTracking().SingleOrDefaultAsync(w => w.Id == id, cancel) is not { } last) return null;
+            which = which.Where(w => EF.Functions.LessThan(ValueTuple.Create(w.CreatedAt, w.Id), ValueTuple.Create(last.CreatedAt, last.Id)));
+        }
+        which = which.OrderByDescending(w => w.CreatedAt).ThenByDescending(w => w.Id).Take(limit + 1);
+        return Page.Of(await WorkspaceReader.ReadAsync(db, _history, which, withLog: false, cancel), limit, w => w.Id.ToString());
+    }
+
     /// <summary>Whether the page may offer this; the verb decides for itself.</summary>
     public async Task<bool> MayAsync(Verb verb, Actor actor, string slug, CancellationToken cancel) => await FindAsync(verb, actor, slug, cancel) is not null;
 

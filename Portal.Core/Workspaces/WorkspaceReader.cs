@@ -21,7 +21,7 @@ internal static class WorkspaceReader
                           join p in db.Persons on w.PersonId equals p.Id
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                           join f in db.WorkFolders on w.WorkFolderId equals f.Id
-                          orderby w.CreatedAt descending
+                          orderby w.CreatedAt descending, w.Id descending
                           select new { w, c.Title, c.LongestHours, c.IdleMinutes, p.Name, t.TemplateId, t.Spec, f.UsedBytes, f.LimitGib })
             .AsNoTracking()
             .ToListAsync(cancel);

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Security.Claims;
 using Portal.Access;
+using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Workspaces;
 
@@ -17,7 +19,10 @@ internal static class WorkspacesApi
             .ProducesProblem(409)
             .ProducesProblem(422)
             .ProducesValidationProblem();
-        workspaces.MapGet("/", ListAsync).WithSummary("My workspaces, newest first").Produces<IReadOnlyList<WorkspaceShape>>();
+        workspaces.MapGet("/", ListAsync)
+            .WithSummary("My workspaces, newest first: up to limit of them, after the one that next of the page before named")
+            .Produces<Page<WorkspaceShape>>()
+            .ProducesProblem(422);
         workspaces.MapGet("/{id:guid}", LookAsync)
             .WithSummary("One workspace, with the steps of its latest run")
             .Produces<WorkspaceShape>()
@@ -66,8 +71,17 @@ internal static class WorkspacesApi
         };
     }
 
-    private static async Task<IResult> ListAsync(ClaimsPrincipal me, WorkspaceFeed feed, CancellationToken cancel) =>
-        TypedResults.Ok<IReadOnlyList<WorkspaceShape>>([.. ((await feed.LookHomeAsync(me.Actor(), cancel))?.Workspaces ?? []).Select(WorkspaceShape.Of)]);
+    private static async Task<IResult> ListAsync(string? after, string? limit, ClaimsPrincipal me, WorkspaceFeed feed, CancellationToken cancel)
+    {
+        if (!int.TryParse(limit ?? "50", NumberStyles.None, CultureInfo.InvariantCulture, out var most) || most is < 1 or > Page.Longest)
+            return Refuse("limit", $"The limit must be a whole number from 1 to {Page.Longest}.");
+        Guid? last = Guid.TryParse(after, out var id) ? id : null;
+        return after is { Length: > 0 } && last is null || await feed.PageAsync(me.Actor(), last, most, cancel) is not { } page
+            ? Refuse("after", "It must be the id of one of your workspaces: take it from next of the page before.")
+            : TypedResults.Ok(page.Select(WorkspaceShape.Of));
+
+        static IResult Refuse(string field, string why) => Problems.Say(StatusCodes.Status422UnprocessableEntity, "Refused", why, ("field", field));
+    }
 
     private static async Task<IResult> LookAsync(Guid id, ClaimsPrincipal me, WorkspaceFeed feed, CancellationToken cancel) =>
         await feed.LookAsync(me.Actor(), id, cancel) is { } view ? TypedResults.Ok(WorkspaceShape.Of(view)) : Problems.NotFound();

@@ -41,7 +41,7 @@ public sealed class ApiTests(WebFixture web) : IClassFixture<WebFixture>
         var seen = await JsonAsync(await ada.GetAsync($"/api/v1/workspaces/{id}"));
         seen.GetProperty("status").GetString().ShouldBe("Queued");
         var list = await JsonAsync(await ada.GetAsync("/api/v1/workspaces"));
-        list.EnumerateArray().Count(w => w.GetProperty("id").GetGuid() == id).ShouldBe(1);
+        list.GetProperty("items").EnumerateArray().Count(w => w.GetProperty("id").GetGuid() == id).ShouldBe(1);
         await web.ReadyAsync(id, 1);
         var ticket = await JsonAsync(await ada.PostJsonAsync($"/api/v1/workspaces/{id}/apps/notebook/ticket", new { }));
         using (var entered =
