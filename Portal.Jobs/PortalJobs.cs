@@ -27,7 +27,8 @@ public static class PortalJobsServices
         services.AddOptions<CapacityOptions>().BindConfiguration("Site:Capacity").ValidateOnStart();
         services.AddSingleton(p => new Worker($"{Environment.MachineName}:{Environment.ProcessId}:{p.GetRequiredService<TimeProvider>().GetTimestamp():x}"));
         services.AddSingleton(p => new CloudKit(LocalCloud.Key, LocalCloud.Kind, LocalCloud.Title,
-            p.GetRequiredService<IClusterCloud>(), p.GetRequiredService<IShareCloud>(), p.GetRequiredService<IFilesetCloud>(), p.GetRequiredService<IImageCloud>(),
+            p.GetRequiredService<IClusterCloud>(), p.GetRequiredService<IShareCloud>(), p.GetRequiredService<IFilesetCloud>(),
+            p.GetRequiredService<IImageCloud>(),
             new(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool))));
         services.AddSingleton<CloudKits>();
         services.AddSingleton<RunStore>()

@@ -11,8 +11,8 @@ namespace Portal.Core.Access;
 /// <summary>A browser's access to one app, as the rows currently say.</summary>
 /// <param name="SessionHash">The portal session behind it; null for Jobs' own kernel check.</param>
 /// <param name="Path">The app's start page.</param>
-/// <param name="Address">Address of its node in the current generation; null while that node is not running.</param>
-public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int Generation, string App, string? SessionHash, string Path, IPEndPoint? Address)
+/// <param name="EndPoint">Where the portal reaches it in the current generation; null while that node is not running.</param>
+public sealed record AppAccess(string Hash, Guid WorkspaceId, string Slug, int Generation, string App, string? SessionHash, string Path, IPEndPoint? EndPoint)
 {
     /// <summary>The app whose token this app's node was given; null if it requires none.</summary>
     public string? TokenApp { get; init; }

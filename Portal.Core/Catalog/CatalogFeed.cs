@@ -24,8 +24,8 @@ public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotA
     /// <summary>Nothing new can be launched from it.</summary>
     internal bool Withdrawn { get; init; }
 
-    /// <summary>This card as it is where a viewer could launch it: available if any of these clouds works and has its images.</summary>
-    internal CatalogCard In(IReadOnlyCollection<Cloud> clouds, ILookup<string, ImageRow> images)
+    /// <summary>This card for someone who can launch only in these clouds: available if any of them works and has its images.</summary>
+    internal CatalogCard For(IReadOnlyCollection<Cloud> clouds, ILookup<string, ImageRow> images)
     {
         if (Withdrawn) return this;
         var (cloud, reason) = clouds.Select(c => (Cloud: c, Reason: Availability.Reason(c) ?? Availability.Reason(Spec, images[c.Key])))
@@ -144,14 +144,14 @@ public sealed class CatalogFeed
             var mine = Classes.Count == 0 ? all.Clouds : all.Clouds.Where(c => Classes.Values.Contains(c.Key, StringComparer.Ordinal)).ToImmutableArray();
             return all with
             {
-                Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.ContainsKey)).Select(c => c.In(Where(c, mine), all.Images))],
+                Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.ContainsKey)).Select(c => c.For(CloudsFor(c, mine), all.Images))],
                 Clouds = mine,
                 MayDecide = MayDecide,
             };
         }
 
         /// <summary>The clouds in which the viewer could launch it.</summary>
-        private ImmutableArray<Cloud> Where(CatalogCard card, ImmutableArray<Cloud> mine) => card.Classes.IsEmpty || Classes.Count == 0
+        private ImmutableArray<Cloud> CloudsFor(CatalogCard card, ImmutableArray<Cloud> mine) => card.Classes.IsEmpty || Classes.Count == 0
             ? mine
             : [.. mine.Where(c => card.Classes.Any(id => Classes.GetValueOrDefault(id) == c.Key))];
     }

@@ -11,7 +11,7 @@ public sealed record MappedPort(int Port, IPEndPoint At)
     /// <summary>As rows keep it: 8888=192.0.2.7:31234.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Port}={At}");
 
-    /// <summary>The opposite of <see cref="ToString"/>.</summary>
+    /// <summary>The inverse of <see cref="ToString"/>.</summary>
     public static MappedPort Parse(string text)
     {
         var at = text.IndexOf('=', StringComparison.Ordinal);

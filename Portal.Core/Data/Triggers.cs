@@ -2,8 +2,8 @@ namespace Portal.Core.Data;
 
 /// <summary>
 /// Notifications at commit. They are triggers, so that no statement of either process can forget them.
-/// Channel portal_changes feeds pages; channel portal_runs wakes the dispatcher. Renewing a lease sends no notification. What is only measured is told
-/// apart from what changes a state, so that it wakes nobody but the pages that show it.
+/// Channel portal_changes feeds pages; channel portal_runs wakes the dispatcher. Renewing a lease sends no notification. A measurement is notified
+/// separately from a change of a state, so that it wakes only the pages that show it.
 /// </summary>
 public static class Triggers
 {

@@ -13,8 +13,24 @@ public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<C
 {
     public const string Channel = "portal_changes", Everything = "*";
 
-    /// <summary>Whether this says that a workspace was measured, and nothing else.</summary>
+    /// <summary>Whether this notification is only about a measurement.</summary>
     public static bool IsMeasurement(string what) => what.StartsWith("m:", StringComparison.Ordinal);
+
+    /// <summary>Whether it is about a workspace, or a measurement of it.</summary>
+    public static bool IsOfWorkspace(string what, Guid workspace) => what[0] is 'w' or 'm' && Names(what, 2, workspace);
+
+    /// <summary>Whether it is about a workspace of this person, or a measurement of one.</summary>
+    public static bool IsOfPerson(string what, Guid person) => what[0] is 'w' or 'm' && Names(what, 2 + IdLength + 1, person);
+
+    /// <summary>Whether it is about a class, and about which of them only this decides.</summary>
+    public static bool IsOfClass(string what, Func<Guid, bool> which) =>
+        what.StartsWith("c:", StringComparison.Ordinal) && Guid.TryParseExact(what.AsSpan(2), "D", out var id) && which(id);
+
+    // Without allocations: everybody who watches something looks at every notification.
+    private static bool Names(string what, int at, Guid id) =>
+        what.Length >= at + IdLength && Guid.TryParseExact(what.AsSpan(at, IdLength), "D", out var named) && named == id;
+
+    private const int IdLength = 36;
 
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(250);
     private readonly Lock _gate = new();

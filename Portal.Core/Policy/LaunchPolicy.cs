@@ -9,8 +9,11 @@ public sealed record Fit(string SizeId, int Workers);
 /// <summary>Another choice of the template, and its total needs.</summary>
 public sealed record OtherChoice(Fit Choice, Amounts Wanted)
 {
-    /// <summary>Limits of each node that does not exist yet.</summary>
+    /// <summary>Limits of each of its nodes.</summary>
     public ImmutableArray<Amounts> Nodes { get; init; } = [];
+
+    /// <summary>Limits of those nodes that take more from the pool, because they do not exist yet: all of them unless said otherwise.</summary>
+    public ImmutableArray<Amounts> Missing { get => field.IsDefault ? Nodes : field; init; }
 }
 
 /// <summary>Another workspace of the same person in the same department that holds CPU and memory.</summary>
@@ -32,14 +35,17 @@ public sealed record LaunchFacts(
     double Hours, int LongestHours, Amounts Wanted, ImmutableArray<QuotaState> Levels, Amounts? Capacity, long? StorageLeftGib,
     ImmutableArray<OtherChoice> Others)
 {
-    /// <summary>Limits of each node that is asked for.</summary>
+    /// <summary>Limits of each node that is asked for, existing or not.</summary>
     public ImmutableArray<Amounts> Nodes { get; init; } = [];
+
+    /// <summary>Limits of those that take more from the pool, because they do not exist yet: all of them unless said otherwise.</summary>
+    public ImmutableArray<Amounts> Missing { get => field.IsDefault ? Nodes : field; init; }
 
     /// <summary>What nodes occupy in the cloud.</summary>
     public Machines Machines { get; init; } = Machines.Exact;
 
     /// <summary>What is asked for takes this from the pool, which may be more than the quotas count.</summary>
-    public Amounts Occupied => Machines.Occupied(Nodes);
+    public Amounts Occupied => Machines.Occupied(Missing);
 
     /// <summary>The largest single node that any machine of the cloud can hold; null while unknown.</summary>
     public Amounts? LargestNode { get; init; }
@@ -91,33 +97,38 @@ public static class LaunchPolicy
         { Hours: <= 0 } => new(RefusalReason.EndInThePast, "end"),
         _ when facts.Hours > facts.LongestHours => new(RefusalReason.EndTooLate, "end"),
         { NotAvailable: { } why } => new(RefusalReason.NotAvailable, "template", Detail: why),
-        _ => Fits(facts.Wanted, facts.Nodes, facts),
+        _ => Fits(new(new("", 0), facts.Wanted) { Nodes = facts.Nodes, Missing = facts.Missing }, facts),
     };
 
     /// <summary>
     /// The binding limit of a choice, all else unchanged: what the cloud can never run, a quota, or a disk that could not provide what is promised.
     /// </summary>
-    public static Refusal? BindingLimitOf(OtherChoice choice, LaunchFacts facts) => Fits(choice.Wanted, choice.Nodes, facts with { Others = [] });
+    public static Refusal? BindingLimitOf(OtherChoice choice, LaunchFacts facts) => Fits(choice, facts with { Others = [] });
 
-    private static Refusal? Fits(Amounts wanted, ImmutableArray<Amounts> nodes, LaunchFacts facts)
+    /// <summary>The first resource for which no machine of the cloud can hold one of these nodes; null if each has one.</summary>
+    /// <param name="largest">The largest single node that any machine can hold; null while unknown.</param>
+    public static Resource? NeverHeld(IEnumerable<Amounts> nodes, Amounts? largest, Machines machines) =>
+        nodes.Select(n => Above(n, largest) ?? machines.Lacks(n)).FirstOrDefault(r => r is not null);
+
+    private static Refusal? Fits(OtherChoice choice, LaunchFacts facts)
     {
-        if ((Above(facts.Machines.Occupied(nodes), facts.Capacity) ?? nodes.Select(n => Above(n, facts.LargestNode)).FirstOrDefault(r => r is not null))
-            is { } never)
+        var wanted = choice.Wanted;
+        if ((Above(facts.Machines.Occupied(choice.Missing), facts.Capacity) ?? NeverHeld(choice.Nodes, facts.LargestNode, facts.Machines)) is { } never)
             return new(RefusalReason.NeverPossible, "size", Resource: never, Fits: NearestFit(facts));
         // The limit closest to the person is named first, because that is the one they can do something about.
         foreach (var level in facts.Levels.OrderByDescending(l => l.Level))
             if (wanted.FirstAbove(level.Free) is { } above)
-                return new(RefusalReason.OverQuota, "size", level.Level, above, NearestFit(facts)) { Stop = ToStop(wanted, nodes, facts) };
+                return new(RefusalReason.OverQuota, "size", level.Level, above, NearestFit(facts)) { Stop = ToStop(choice, facts) };
         return wanted.StorageGib > facts.StorageLeftGib ? new(RefusalReason.DiskNearlyFull, null, Fits: NearestFit(facts)) : null;
     }
 
-    private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o.Wanted, o.Nodes, facts with { Others = [] }) is null)?.Choice;
+    private static Fit? NearestFit(LaunchFacts facts) => facts.Others.FirstOrDefault(o => Fits(o, facts with { Others = [] }) is null)?.Choice;
 
     /// <summary>The person's smallest workspace that frees enough when stopped; if there is none, as few as possible together.</summary>
-    private static ImmutableArray<string> ToStop(Amounts wanted, ImmutableArray<Amounts> nodes, LaunchFacts facts)
+    private static ImmutableArray<string> ToStop(OtherChoice choice, LaunchFacts facts)
     {
         bool Enough(IEnumerable<OwnWorkspace> stopped) =>
-            Fits(wanted, nodes, facts with { Own = [], Others = [], Levels = Without(facts.Levels, stopped) }) is null;
+            Fits(choice, facts with { Own = [], Others = [], Levels = Without(facts.Levels, stopped) }) is null;
         var largest = facts.Own.OrderByDescending(o => o.Frees.MemoryMib).ThenByDescending(o => o.Frees.Vcpu).ToArray();
         if (largest.LastOrDefault(o => Enough([o])) is { } one) return [one.Name];
         for (var n = 2; n <= largest.Length; n++)
@@ -131,7 +142,5 @@ public static class LaunchPolicy
             Promised = stopped.Where(o => o.SameClass || l.Level is QuotaLevel.Tenant).Aggregate(l.Promised, (sum, o) => sum - o.Frees),
         })];
 
-    /// <summary>Machine resources only; storage and the number of workspaces are counted elsewhere.</summary>
-    private static Resource? Above(Amounts wanted, Amounts? machines) =>
-        machines is null ? null : (wanted with { StorageGib = 0, Workspaces = 0 }).FirstAbove(machines);
+    private static Resource? Above(Amounts occupied, Amounts? limit) => limit is null ? null : occupied.FirstAbove(limit);
 }

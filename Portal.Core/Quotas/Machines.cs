@@ -20,6 +20,10 @@ public sealed record Machines(ImmutableArray<Flavor> Flavors, int OverheadMib)
         .OrderBy(f => f.Vcpu).ThenBy(f => f.MemoryMib).ThenBy(f => f.Name, StringComparer.Ordinal)
         .FirstOrDefault();
 
+    /// <summary>What no flavor has enough of for a node with these limits; null if one holds it, or if there are none.</summary>
+    public Resource? Lacks(Amounts node) =>
+        Flavors.IsEmpty || For(node) is not null ? null : Flavors.Any(f => f.Vcpu >= node.Vcpu) ? Resource.Memory : Resource.Vcpu;
+
     /// <summary>vCPU and memory that a node with these limits takes from its pool.</summary>
     public Amounts Occupied(Amounts node) => For(node) is { } flavor ? new(flavor.Vcpu, flavor.MemoryMib, 0, 0) : new(node.Vcpu, node.MemoryMib, 0, 0);
 

@@ -68,7 +68,7 @@ internal sealed class LaunchQueue
                           select new { one.Key.Id, one.Key.EndAt, one.Key.RunFor, Vcpu = one.Sum(c => c.Vcpu), Memory = one.Sum(c => c.MemoryMib) })
             .ToDictionaryAsync(h => h.Id, cancel);
         // What is reserved, less what is already held: a Resize keeps what it has while it waits for more.
-        var wanted = (await db.Reservations.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId!.Value) && r.Kind == ReservationKind.Compute && r.EndedAt == null)
+        var wanted = (await db.Reservations.Where(r => ids.Contains(r.WorkspaceId!.Value) && r.Kind == ReservationKind.Compute && r.EndedAt == null)
             .Where(r => !db.CapacityClaims.Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
             .Select(r => new { Workspace = r.WorkspaceId!.Value, r.Vcpu, r.MemoryMib }).ToListAsync(cancel))
             .GroupBy(r => r.Workspace)

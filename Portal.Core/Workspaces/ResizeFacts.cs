@@ -27,7 +27,8 @@ internal static class ResizeFacts
         var @class = await db.Classes.AsNoTracking().SingleAsync(c => c.Id == workspace.ClassId, cancel);
         var tenant = await db.Tenants.AsNoTracking().SingleAsync(t => t.Id == workspace.TenantId, cancel);
         var place = await db.PlacementAsync(tenant.Id, cancel);
-        var own = place.Cloud.Machines.Occupied(NodeReservations.Limits(held));
+        var claims = await db.CapacityClaims.Where(c => c.WorkspaceId == workspace.Id && c.EndedAt == null).ToListAsync(cancel);
+        var own = claims.Aggregate(Amounts.None, (sum, c) => sum + new Amounts(c.Vcpu, c.MemoryMib, 0, 0));
         var facts = new LaunchFacts(
             MayLaunch: true, TemplateOffered: true, SizeKnown: true, WorkersKnown: spec.Allows(workers), NameFree: true, Parameter: null,
             NotAvailable: await Availability.ReasonAsync(db, place.Cloud, version, cancel), Hours: 1, LongestHours: 1,
@@ -35,12 +36,14 @@ internal static class ResizeFacts
             // It keeps what it has, so the pool must have capacity for both.
             Capacity: place.Pool.KnownCapacity is { } all ? all - own : null,
             StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Cloud, cancel),
-            Others: [.. Fewer(workspace.Workers, workers).Select(n => new OtherChoice(new(workspace.SizeId, n), Sum(Missing(n)))
+            Others: [.. Fewer(workspace.Workers, workers).Select(n => (Workers: n, More: Missing(n))).Select(n => new OtherChoice(new(workspace.SizeId, n.Workers), Sum(n.More))
             {
-                Nodes = NodeReservations.Limits(Missing(n)),
+                Nodes = spec.NodeLimits(workspace.SizeId, n.Workers),
+                Missing = NodeReservations.Limits(n.More),
             })])
         {
-            Nodes = NodeReservations.Limits(missing),
+            Nodes = spec.NodeLimits(workspace.SizeId, workers),
+            Missing = NodeReservations.Limits(missing),
             Machines = place.Cloud.Machines,
             LargestNode = place.Cloud.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),

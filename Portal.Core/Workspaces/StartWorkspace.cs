@@ -103,7 +103,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
                 .. from other in OtherChoices.Of(version.Spec, choice, Amounts.None)
                    let more = Missing(other.Choice)
                    where more is not null
-                   select other with { Wanted = Sum(more), Nodes = NodeReservations.Limits(more) },
+                   select other with { Wanted = Sum(more), Missing = NodeReservations.Limits(more) },
             ],
         };
         if (LaunchPolicy.Decide(facts) is { } refusal) return new(ChangeRefusal.OverQuota, refusal);
@@ -139,7 +139,8 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
             Capacity: place.Pool.KnownCapacity,
             StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Cloud, cancel), Others: [])
         {
-            Nodes = NodeReservations.Limits(missing),
+            Nodes = version.Spec.NodeLimits(choice.SizeId, choice.Workers),
+            Missing = NodeReservations.Limits(missing),
             Machines = place.Cloud.Machines,
             LargestNode = place.Cloud.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),

@@ -13,20 +13,23 @@ public sealed class WorkspaceFeed
     private readonly IDbContextFactory<PortalDb> _databases;
     private readonly StepHistories _history;
     private readonly Feed<Guid, WorkspaceView> _one;
-    private readonly Feed<Guid, HomeView> _home;
+    private readonly Feed<Guid, HomeView> _home, _states;
 
     public WorkspaceFeed(IDbContextFactory<PortalDb> databases, StepHistories history, Changes changes)
     {
         (_databases, _history) = (databases, history);
         _one = new(changes, ReadOneAsync,
             (id, now, what) =>
-                what.StartsWith($"w:{id}", StringComparison.Ordinal) || what.StartsWith($"m:{id}", StringComparison.Ordinal) || what is "templates"
-                    || (what is "queue" && now?.Queue is not null) || what == $"c:{now?.ClassId}");
-        _home = new(changes, ReadHomeAsync,
-            (person, now, what) =>
-                what.EndsWith($":{person}", StringComparison.Ordinal)
-                    || now?.Classes.Any(c => what == $"c:{c.Id}") == true
-                    || (what is "queue" && now?.Workspaces.Any(w => w.Queue is not null) == true));
+                Changes.IsOfWorkspace(what, id) || what is "templates" || (what is "queue" && now?.Queue is not null)
+                    || Changes.IsOfClass(what, c => now is null || now.ClassId == c));
+        _home = new(changes, ReadHomeAsync, Concerns);
+        _states = new(changes, ReadHomeAsync, (person, now, what) => !Changes.IsMeasurement(what) && Concerns(person, now, what));
+
+        static bool Concerns(Guid person, HomeView? now, string what) =>
+            Changes.IsOfPerson(what, person)
+            || (what is "queue" && now?.Workspaces.Any(w => w.Queue is not null) == true)
+            // A workspace may belong to a class that its owner has left.
+            || Changes.IsOfClass(what, id => now is null || now.Classes.Any(c => c.Id == id) || now.Workspaces.Any(w => w.ClassId == id));
     }
 
     /// <summary>Null if there is no such workspace, or none that this actor may see.</summary>
@@ -46,6 +49,9 @@ public sealed class WorkspaceFeed
     }
 
     public Task<Live<HomeView?>> WatchHomeAsync(Actor actor, CancellationToken cancel) => _home.WatchAsync(actor.PersonId, cancel);
+
+    /// <summary>The same for pages that show no measurements: theirs may be old.</summary>
+    public Task<Live<HomeView?>> WatchStatesAsync(Actor actor, CancellationToken cancel) => _states.WatchAsync(actor.PersonId, cancel);
 
     /// <summary>Reads the person's view once; null if there is no such person.</summary>
     public Task<HomeView?> LookHomeAsync(Actor actor, CancellationToken cancel) => ReadHomeAsync(actor.PersonId, cancel);

@@ -123,7 +123,8 @@ internal sealed class CloudImages(IDbContextFactory<PortalDb> databases, CloudKi
     /// <param name="keepReady">An image that was available is assumed to be still available.</param>
     private Task FailedAsync(string name, CloudException e, CancellationToken cancel, bool keepReady = false)
     {
-        if (_loggedErrors.GetValueOrDefault(name) != e.Message) log.LogWarning("Image {Image} is not available in cloud {Cloud}: {Error} {Remedy}", name, kit.Key, e.Message, e.WhatToDo);
+        if (_loggedErrors.GetValueOrDefault(name) != e.Message)
+            log.LogWarning("Image {Image} is not available in cloud {Cloud}: {Error} {Remedy}", name, kit.Key, e.Message, e.WhatToDo);
         _loggedErrors[name] = e.Message;
         return SaveAsync(name, i =>
         {

@@ -11,7 +11,7 @@ namespace Portal.Jobs.Proofs;
 /// for none. The image's terminal_work.py detects silent computing.</param>
 public sealed record NotebookState(int Kernels, int Busy, DateTimeOffset? KernelsAt, int Terminals, DateTimeOffset? TerminalsAt);
 
-/// <summary>Queries notebook servers at their nodes' own addresses, with the app's token, in a way that does not count as activity.</summary>
+/// <summary>Queries notebook servers without the portal's proxy, with the app's token, in a way that does not count as activity.</summary>
 public sealed class NotebookStates(EngineCounts http, TimeProvider clock)
 {
     /// <summary>A kernel that no client joins stays "starting" forever: JupyterLab reopens what was open, and its owner may never come back to it.</summary>

@@ -79,8 +79,7 @@ public sealed class OrderChecks
         // Measured now, not as of the last check. What is reserved includes this order.
         var storage = await facts.Kit.Shares.PrepareAsync(cancel);
         var cloud = (await db.PlacementAsync(facts.Workspace.TenantId, cancel)).Cloud;
-        if (cloud.LargestNode is { } largest && facts.Spec.NodeLimits(facts.SizeId, facts.Workers)
-            .Select(n => n.FirstAbove(largest)).FirstOrDefault(r => r is not null) is { } never)
+        if (LaunchPolicy.NeverHeld(facts.Spec.NodeLimits(facts.SizeId, facts.Workers), cloud.LargestNode, cloud.Machines) is { } never)
             return new($"No machine here has enough {Name(never)} for a single node.", "Start it with a smaller size.");
         // What is reserved but not yet written is known once both were measured.
         var promised = !cloud.StorageIsKnown ? 0 : await db.PromisedBytesAsync(cloud.Key, cancel);

@@ -49,7 +49,7 @@ public sealed class NodeRows(NpgsqlDataSource data)
             {
                 Parameters = { P(workspace), P(n.Name), P(n.Role), P(n.Generation), P(n.State == NodeState.Running),
                     P(n.State == NodeState.Running ? n.Address : null, NpgsqlDbType.Text), P(n.ExitCode, NpgsqlDbType.Integer), P(n.OutOfMemory ? 1L : 0L),
-                    P(n.MappedPorts.Select(p => p.ToString()).ToArray()) },
+                    P(n.State == NodeState.Running ? n.MappedPorts.Select(p => p.ToString()).ToArray() : []) },
             });
         await batch.ExecuteNonQueryAsync(cancel);
     }

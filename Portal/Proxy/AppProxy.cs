@@ -30,7 +30,7 @@ internal sealed class AppProxy(IHttpForwarder forwarder, AppAccessCache cache, E
         else if (IsBelow(http, "/.portal")) await EnterAsync(http, host);
         else if (await FindAsync(http, host) is not { } entry) await answers.ClosedAsync(http, host, target);
         else if (!MayRequest(http, site.AppOrigin(host))) await answers.RefusedAsync(http);
-        else await ForwardAsync(http, host, entry, entry.Access.Address, entry.Token, target);
+        else await ForwardAsync(http, host, entry, entry.Access.EndPoint, entry.Token, target);
     }
 
     /// <summary>Judged by the decoded path, which has the target's segments: dot segments were refused, and an encoded slash is not decoded.</summary>

@@ -43,7 +43,7 @@ public sealed partial class LaunchPanel
         (_draft, _receipt, _refusal, _busy) = (null, null, null, false);
         _launched = await Workspaces.LookAsync(actor, Id, cancel);
         _ = LookAgainAsync(cancel);
-        return await Workspaces.WatchHomeAsync(actor, cancel);
+        return await Workspaces.WatchStatesAsync(actor, cancel);
     }
 
     // Any change for this person, such as a workspace that ended, changes the preview.

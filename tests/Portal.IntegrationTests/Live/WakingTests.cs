@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using Portal.Core.Clouds;
 using Portal.Core.Live;
+using Portal.Core.Operations;
+using Portal.Core.People;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Watch;
 using Portal.TestKit;
@@ -8,7 +10,7 @@ using Portal.TestKit.Scripted;
 
 namespace Portal.IntegrationTests.Live;
 
-/// <summary>Who is told about what: measurements are told apart from changes of a state, and a class only to those who show it.</summary>
+/// <summary>Who is told about what: measurements separately from changes of a state, and a class only to those who show it.</summary>
 public sealed class WakingTests : IAsyncLifetime
 {
     private readonly ConcurrentQueue<string> _heard = new();
@@ -66,28 +68,67 @@ public sealed class WakingTests : IAsyncLifetime
         (await HeardAsync(() => _database.ExecuteAsync(System.Runtime.CompilerServices.FormattableStringFactory.Create(change), Cancel)))
             .ShouldBe([$"w:{_workspace}:{_site.Students[0]}"]);
 
-    /// <summary>The page of the workspace shows readings, and of a class's own rules.</summary>
+    /// <summary>The home page and the page of the workspace show readings; both show rules of the workspace's class.</summary>
     [Fact]
-    public async Task Pages_OfTheWorkspace_ShowMeasurementsAndTheirOwnClass()
+    public async Task Pages_OfAWorkspace_ShowMeasurementsAndTheRulesOfItsClass()
     {
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        var page = (await _site.Get<WorkspaceFeed>().WatchHomeAsync(new(_site.Students[0]), leave.Token))!;
-        await using var later = page.Later.GetAsyncEnumerator(leave.Token);
+        await using var home = (await Feed.WatchHomeAsync(Student, leave.Token)).Later.GetAsyncEnumerator(leave.Token);
+        await using var page = (await Feed.WatchAsync(Student, await SlugAsync(), leave.Token))!.Later.GetAsyncEnumerator(leave.Token);
 
         await _database.ExecuteAsync($"update portal.nodes set memory_bytes = 77", Cancel);
-        await NextAsync(later, home => home!.Workspaces.Single().Nodes.Single().MemoryBytes == 77);
+        await NextAsync(home, h => h!.Workspaces.Single().Nodes.Single().MemoryBytes == 77);
+        await NextAsync(page, w => w!.Nodes.Single().MemoryBytes == 77);
         await _database.ExecuteAsync($"update portal.classes set longest_hours = 7", Cancel);
-        await NextAsync(later, home => home!.Classes.Single().LongestHours == 7);
+        await NextAsync(home, h => h!.Classes.Single().LongestHours == 7);
+        await NextAsync(page, w => w!.LongestHours == 7);
         await leave.CancelAsync();
     }
 
     [Fact]
-    public async Task Class_OfOthers_WakesNobodyElse()
+    public async Task Measurement_OfANode_ReadsNothingForPagesThatDoNotShowIt()
+    {
+        await _database.ExecuteAsync($"""
+            insert into portal.memberships (id, person_id, role) values ({TestSite.NewId()}, {_site.Instructor}, 'Operator')
+            """, Cancel);
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        await using var home = (await Feed.WatchHomeAsync(Student, leave.Token)).Later.GetAsyncEnumerator(leave.Token);
+        await using var states = (await Feed.WatchStatesAsync(Student, leave.Token)).Later.GetAsyncEnumerator(leave.Token);
+        var operations = await _site.Get<OperationsFeed>().WatchAsync(new(_site.Instructor), leave.Token);
+        await using var rows = operations!.Later.GetAsyncEnumerator(leave.Token);
+
+        await _database.ExecuteAsync($"update portal.nodes set memory_bytes = 77", Cancel);
+        await NextAsync(home, h => h!.Workspaces.Single().Nodes.Single().MemoryBytes == 77); // whoever shows it was told
+        await _database.ExecuteAsync($"update portal.workspaces set name = 'renamed'", Cancel);
+
+        (await FirstAsync(states))!.Workspaces.Single().Name.ShouldBe("renamed");
+        await _database.ExecuteAsync($"update portal.runs set phase = 'Failed', cause = 'for the test'", Cancel);
+        (await FirstAsync(rows))!.Failures.Select(r => r.Workspace).ShouldBe(["renamed"]);
+        await leave.CancelAsync();
+    }
+
+    [Fact]
+    public async Task Class_OfOthers_IsNotReadHere()
     {
         var other = await _site.OtherCloudAsync("physics", new(10, 10_000, 0, 0), Cancel);
-        _heard.Clear();
+        using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        await using var home = (await Feed.WatchHomeAsync(Student, leave.Token)).Later.GetAsyncEnumerator(leave.Token);
+        await UntilMarkAsync("settled");
 
         (await HeardAsync(() => _database.ExecuteAsync($"update portal.classes set longest_hours = 7 where id = {other}", Cancel))).ShouldBe([$"c:{other}"]);
+        await _database.ExecuteAsync($"update portal.workspaces set name = 'renamed'", Cancel);
+        (await FirstAsync(home))!.Workspaces.Single().Name.ShouldBe("renamed");
+        await leave.CancelAsync();
+    }
+
+    private WorkspaceFeed Feed => _site.Get<WorkspaceFeed>();
+
+    private Actor Student => new(_site.Students[0]);
+
+    private async Task<string> SlugAsync()
+    {
+        await using var db = _database.Open();
+        return (await db.Workspaces.FindAsync([_workspace], Cancel))!.Slug;
     }
 
     /// <summary>What is heard up to a mark that is notified afterwards.</summary>
@@ -107,10 +148,14 @@ public sealed class WakingTests : IAsyncLifetime
         return heard;
     }
 
-    private static async Task NextAsync(IAsyncEnumerator<HomeView?> later, Func<HomeView?, bool> holds)
+    private static async Task<T?> FirstAsync<T>(IAsyncEnumerator<T?> later) where T : class
     {
-        while (await later.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(15), TimeProvider.System, Cancel))
-            if (holds(later.Current)) return;
-        throw new InvalidOperationException("The feed ended.");
+        (await later.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(15), TimeProvider.System, Cancel)).ShouldBeTrue("the feed goes on");
+        return later.Current;
+    }
+
+    private static async Task NextAsync<T>(IAsyncEnumerator<T?> later, Func<T?, bool> holds) where T : class
+    {
+        while (!holds(await FirstAsync(later))) { }
     }
 }

@@ -69,7 +69,7 @@ public sealed class AccessEndsTests(WebFixture web) : IClassFixture<WebFixture>
         var buffer = new byte[100];
         for (var i = 0; i < 20; i++)
         {
-            await web.Database.ExecuteAsync($"update portal.nodes set memory_bytes = {i} where workspace_id = {w.Id}", Cancel);
+            await web.Database.ExecuteAsync($"update portal.nodes set out_of_memory_kills = {i} where workspace_id = {w.Id}", Cancel);
             await web.Database.ExecuteAsync($"delete from portal.sessions where hash = 'nobody'", Cancel);
             await socket.SendAsync("x"u8.ToArray(), WebSocketMessageType.Text, true, Cancel);
             (await socket.ReceiveAsync(buffer, Cancel)).Count.ShouldBe(1);

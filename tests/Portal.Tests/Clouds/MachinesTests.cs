@@ -19,7 +19,14 @@ public sealed class MachinesTests
     [InlineData(5, 1024, null)]
     [InlineData(1, 8192, null)]
     public void For_Node_IsTheSmallestFlavorThatHoldsItAndTheMachinesOwnNeeds(int vcpu, int memoryMib, string? name) =>
-        Flavors.For(new(vcpu, memoryMib, 0, 0))?.Name.ShouldBe(name);
+        (Flavors.For(new(vcpu, memoryMib, 0, 0))?.Name).ShouldBe(name);
+
+    [Theory]
+    [InlineData(4, 7680, null)]
+    [InlineData(5, 1024, Resource.Vcpu)]
+    [InlineData(4, 8192, Resource.Memory)] // the machine needs some of it for itself
+    public void Lacks_NodeThatNoFlavorHolds_SaysOfWhat(int vcpu, int memoryMib, Resource? resource) =>
+        Flavors.Lacks(new(vcpu, memoryMib, 0, 0)).ShouldBe(resource);
 
     [Fact]
     public void Occupied_Nodes_CountsTheirMachines() =>

@@ -43,6 +43,26 @@ public sealed class LaunchPolicyTests
         LaunchPolicy.Decide(Fits with { Nodes = [new(2, 8192, 0, 0)], LargestNode = new(2, 8192, 0, 0) }).ShouldBeNull();
     }
 
+    /// <summary>Nodes that exist take nothing more from the pool, but all of them must have a machine.</summary>
+    [Fact]
+    public void Decide_SomeNodesExist_CapacityCountsTheMissingOnesAndMachinesAll()
+    {
+        var growing = Fits with { Nodes = [new(4, 4096, 0, 0), new(1, 1024, 0, 0)], Missing = [new(1, 1024, 0, 0)], Capacity = new(1, 1024, 0, 0) };
+
+        LaunchPolicy.Decide(growing).ShouldBeNull();
+        LaunchPolicy.Decide(growing with { LargestNode = new(2, 8192, 0, 0) })!.Reason.ShouldBe(RefusalReason.NeverPossible);
+    }
+
+    [Fact]
+    public void Decide_NoFlavorHoldsANode_IsNeverPossible()
+    {
+        var facts = Fits with { Machines = new([new("many", 16, 2048), new("much", 1, 65_536)], OverheadMib: 0), Nodes = [new(2, 4096, 0, 0)] };
+
+        var refusal = LaunchPolicy.Decide(facts)!;
+
+        (refusal.Reason, refusal.Resource).ShouldBe((RefusalReason.NeverPossible, Resource.Memory));
+    }
+
     [Fact]
     public void Decide_SeveralLimits_NamesTheInnermostAndWhatFits()
     {
