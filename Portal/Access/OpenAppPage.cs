@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.Extensions.Localization;
 using Portal.Core.Access;
 using Portal.Core.Workspaces;
+using Portal.Shell;
 using Portal.Theme;
 
 namespace Portal.Access;
@@ -12,7 +13,8 @@ namespace Portal.Access;
 /// The small page that makes the browser post its ticket to the app's host. Only a POST from the portal's origin is accepted there:
 /// a link from someone else carries no ticket, and another site's page has another origin.
 /// </summary>
-public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery antiforgery, IStringLocalizer<AccessTexts> texts)
+public sealed class OpenAppPage(
+    Site site, ThemeStylesheet sheet, IAntiforgery antiforgery, IStringLocalizer<AccessTexts> texts, IStringLocalizer<ShellTexts> shell)
 {
     private const int LongestPath = 2000;
 
@@ -138,7 +140,10 @@ public sealed class OpenAppPage(Site site, ThemeStylesheet sheet, IAntiforgery a
               <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
               <title>{E(title)}</title><link rel="stylesheet" href="/{sheet.Href}">
             </head>
-            <body data-state="{E(state)}"><div class="plain"><main><h1>{E(title)}</h1>
+            <body data-state="{E(state)}"><div class="plain">
+            <header class="topbar"><a class="brand" href="/"><svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path fill="currentColor"
+            d="{BrandMark.Path}"/></svg><span>{E(shell["Brand"])}</span></a></header>
+            <main><h1>{E(title)}</h1>
             {content}
             </main></div></body>
             </html>

@@ -17,10 +17,10 @@ namespace Portal.Proxy;
 internal sealed class AppTransformer(Site site, string target, string? token, AppLinks links, TimeProvider clock, bool through = false) : HttpTransformer
 {
     /// <summary>
-    /// From this size in bytes, an app is asked whether it accepts a body before it is sent: an app
-    /// that refuses closes the connection, and its response would be lost.
+    /// Above this size in bytes, an app is asked whether it accepts a body before it is sent: an app that refuses closes the connection, and its
+    /// response would be lost if more was still being sent. Smaller bodies are sent at once.
     /// </summary>
-    private const long ExpectContinueFrom = 1 << 20;
+    private const long ExpectContinueAbove = 16 << 10;
 
     /// <summary>Maximum size of a response that tells a script where to go next, bytes.</summary>
     private const int LongestAnswer = 64 << 10;
@@ -51,7 +51,7 @@ internal sealed class AppTransformer(Site site, string target, string? token, Ap
             headers.TryAddWithoutValidation(HeaderNames.AcceptEncoding, "identity"); // its links are rewritten on the way back
         }
         if (httpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true
-            && httpContext.Request.ContentLength is null or > ExpectContinueFrom)
+            && httpContext.Request.ContentLength is null or > ExpectContinueAbove)
             headers.ExpectContinue = true;
         headers.Host = httpContext.Request.Host.Value; // Jupyter compares Origin with Host
     }

@@ -57,11 +57,22 @@ public static class Machine
         return (process.ExitCode, words);
     }
 
-    /// <summary>Runs SQL as the administrator of the installation's database.</summary>
-    public static void Sql(string statement)
+    /// <summary>Ends the container of a workspace's notebook, which nobody ordered.</summary>
+    public static void KillNotebook(string slug)
     {
-        var (code, words) = Try("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", $"{Run}/pg", "-U", "postgres", "-d", "portal", "-c", statement);
+        var name = Sql($"select 'portal-{File.ReadAllText(Path.Combine(State, "id")).Trim()}-' || replace(id::text, '-', '') || '-' || generation "
+            + $"from portal.workspaces where slug = '{slug}'");
+        var (code, words) = Try("curl", "-sS", "--fail", "--max-time", "20", "-X", "POST", "--unix-socket", Setting("jobs", "Clouds__Docker__Socket"),
+            $"http://engine/containers/{name}-notebook/kill");
         code.ShouldBe(0, words);
+    }
+
+    /// <summary>Runs SQL as the administrator of the installation's database; what it answers.</summary>
+    public static string Sql(string statement)
+    {
+        var (code, words) = Try("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", $"{Run}/pg", "-U", "postgres", "-d", "portal", "-c", statement);
+        code.ShouldBe(0, words);
+        return words.Trim();
     }
 
     /// <summary>Takes the database away until the returned value is disposed of: its socket has another name, and every connection is ended.</summary>

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -91,6 +92,11 @@ public sealed class LabPage(IPage tab)
         await last.First.WaitForAsync(new() { Timeout = milliseconds });
         return await last.First.InnerTextAsync();
     }
+
+    /// <summary>Presses the file browser's own button, which requests the folder again, and awaits the response.</summary>
+    public async Task RefreshFilesAsync(string folder, int status) => (await Tab.RunAndWaitForResponseAsync(
+        () => Tab.GetByRole(AriaRole.Button, new() { NameRegex = new("^Refresh the file browser", RegexOptions.None, TimeSpan.FromSeconds(1)) }).ClickAsync(),
+        r => new Uri(r.Url).AbsolutePath == folder)).Status.ShouldBe(status);
 
     private async Task ChooseAsync(string menu, string entry)
     {

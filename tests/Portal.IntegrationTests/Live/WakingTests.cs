@@ -103,7 +103,7 @@ public sealed class WakingTests : IAsyncLifetime
 
         (await FirstAsync(states))!.Workspaces.Single().Name.ShouldBe("renamed");
         await _database.ExecuteAsync($"update portal.runs set phase = 'Failed', cause = 'for the test'", Cancel);
-        (await FirstAsync(rows))!.Failures.Select(r => r.Workspace).ShouldBe(["renamed"]);
+        (await FirstAsync(rows))!.Failures.Select(r => r.WorkspaceName).ShouldBe(["renamed"]);
         await leave.CancelAsync();
     }
 

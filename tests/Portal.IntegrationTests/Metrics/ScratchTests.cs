@@ -1,4 +1,5 @@
 using Portal.Api;
+using Portal.Core.Clouds;
 using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Crashes;
 using Portal.TestKit;
@@ -6,7 +7,7 @@ using Portal.TestKit;
 namespace Portal.IntegrationTests.Metrics;
 
 /// <summary>A node of a real cluster fills its scratch folder and frees space again: its owner soon sees what the compute engine does not report.</summary>
-public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
+public sealed class ScratchTests(ScratchTests.Clusters site) : IClassFixture<ScratchTests.Clusters>
 {
     /// <summary>Usage is read every ten seconds; a busy machine needs some more.</summary>
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
@@ -24,23 +25,55 @@ public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
             s => s.State.ShouldBe(ScratchState.Normal), s => s.Cause.ShouldBeNull(), s => s.Remedy.ShouldBeNull());
 
         // Two files: in a full folder btrfs allows deleting one but not truncating it.
-        (await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["dd", "if=/dev/zero", "of=/scratch/dask/most", "bs=1M", "count=950"], Cancel)).ExitCode.ShouldBe(0);
-        var filled = await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["dd", "if=/dev/zero", "of=/scratch/dask/fill", "bs=1M"], Cancel);
-        filled.ExitCode.ShouldNotBe(0);
-        filled.Output.ShouldContain("Disk quota exceeded");
+        (await WorkerAsync(id, "dd", "if=/dev/zero", "of=/scratch/dask/most", "bs=1M", "count=950")).ExitCode.ShouldBe(0);
+        await FillAsync(id, "/scratch/dask/fill");
         await BecomesAsync(owner, id, ScratchState.Full);
-        var full = await OfWorkerAsync(owner, id);
-        full.LimitBytes.ShouldBe(1 << 30);
-        full.Cause.ShouldBe("The scratch folder of worker0 is full: anything that needs to write there waits or fails until there is space.");
-        full.Remedy.ShouldNotBeNull().ShouldContain("client.restart()");
+        (await ToldAsync(owner, id)).ShouldContain("client.restart()");
 
-        (await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["rm", "/scratch/dask/fill"], Cancel)).ExitCode.ShouldBe(0);
+        (await WorkerAsync(id, "rm", "/scratch/dask/fill")).ExitCode.ShouldBe(0);
         await BecomesAsync(owner, id, ScratchState.NearlyFull);
 
-        (await It.Lab.Clusters.ExecuteAsync(id, "worker0", ["rm", "/scratch/dask/most"], Cancel)).ExitCode.ShouldBe(0);
+        (await WorkerAsync(id, "rm", "/scratch/dask/most")).ExitCode.ShouldBe(0);
         await BecomesAsync(owner, id, ScratchState.Normal);
         await dask.DeleteAsync(owner, id);
     }
+
+    /// <summary>A student has no other way onto the node than a job, so one must start there although nothing more can be written.</summary>
+    [Fact]
+    public async Task ScratchFolderOfSlurm_FilledByAJob_IsToldAndEmptiedByAJobAsAdvised()
+    {
+        const string Nodes = "import subprocess; print(len(subprocess.run(['sinfo', '-h', '-N', '-t', 'idle'], capture_output=True).stdout.splitlines()))";
+        var slurm = new ClusterDriver(It, "slurm", ["controller", "notebook"], Nodes, Nodes);
+        var (owner, id) = await slurm.ReadyAsync(workers: 1);
+
+        var job = await It.Lab.Clusters.ExecuteAsync(id, "notebook", ["srun", "-w", "worker0", "dd", "if=/dev/zero", "of=/scratch/results", "bs=1M"], Cancel);
+        job.Output.ShouldContain("Disk quota exceeded");
+        await FillAsync(id, "/scratch/last", "bs=4k");
+        await BecomesAsync(owner, id, ScratchState.Full);
+        (await ToldAsync(owner, id)).ShouldContain("srun -w NODE rm -r");
+
+        var emptied = await It.Lab.Clusters.ExecuteAsync(id, "notebook", ["srun", "-w", "worker0", "rm", "-rf", "/scratch/results", "/scratch/last"], Cancel);
+        emptied.ExitCode.ShouldBe(0, emptied.Output);
+        await BecomesAsync(owner, id, ScratchState.Normal);
+        await slurm.DeleteAsync(owner, id);
+    }
+
+    private async Task<string> ToldAsync(Guid owner, Guid id)
+    {
+        var full = await OfWorkerAsync(owner, id);
+        full.LimitBytes.ShouldBe(1 << 30);
+        full.Cause.ShouldBe("The scratch folder of worker0 is full: anything that needs to write there waits or fails until there is space.");
+        return full.Remedy.ShouldNotBeNull();
+    }
+
+    private async Task FillAsync(Guid id, string file, string piece = "bs=1M")
+    {
+        var filled = await WorkerAsync(id, "dd", "if=/dev/zero", $"of={file}", piece);
+        filled.ExitCode.ShouldNotBe(0);
+        filled.Output.ShouldContain("Disk quota exceeded");
+    }
+
+    private Task<CommandResult> WorkerAsync(Guid id, params string[] command) => It.Lab.Clusters.ExecuteAsync(id, "worker0", command, Cancel);
 
     private Task<TimeSpan> BecomesAsync(Guid owner, Guid id, ScratchState state) => Until.TrueAsync(
         $"worker0's folder is said to be {state}", async () => (await OfWorkerAsync(owner, id)).State == state, Cancel, Soon);
@@ -51,4 +84,17 @@ public sealed class ScratchTests(RunningSite site) : IClassFixture<RunningSite>
 
     private static string Client(string expression) =>
         $"from dask.distributed import Client\nwith Client('tcp://scheduler:8786', timeout=5) as c: print({expression})";
+
+    /// <summary>Dask and Slurm: Spark's and Hadoop's images take long.</summary>
+    public sealed class Clusters : IAsyncLifetime
+    {
+        public Installation It { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync() => It = await Installation.StartAsync(students: 1, ["dask", "slurm"], Cancel);
+
+        public async ValueTask DisposeAsync()
+        {
+            if (It is not null) await It.DisposeAsync();
+        }
+    }
 }

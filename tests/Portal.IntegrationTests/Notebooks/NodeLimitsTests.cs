@@ -1,11 +1,16 @@
+using System.Net.WebSockets;
+using System.Text;
 using Portal.IntegrationTests.Clouds;
+using Portal.IntegrationTests.Proxy;
 
 namespace Portal.IntegrationTests.Notebooks;
 
 /// <summary>A notebook's node uses what it was given, and its programs report that instead of what the host has.</summary>
-public sealed class NodeLimitsTests(NodeLimitsTests.Medium medium) : IClassFixture<NodeLimitsTests.Medium>
+public sealed class NodeLimitsTests(NodeLimitsTests.TwoSizes sizes) : IClassFixture<NodeLimitsTests.TwoSizes>
 {
-    private RealNotebook Node => medium.Node;
+    private RealNotebook Node => sizes.Medium;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task SharedMemory_IsAsLargeAsHalfOfTheNode()
@@ -16,8 +21,72 @@ public sealed class NodeLimitsTests(NodeLimitsTests.Medium medium) : IClassFixtu
             for at in range(600): block.buf[at << 20 : (at + 1) << 20] = bytes(1 << 20)
             print(block.size >> 20); block.close(); block.unlink()
             """)).ShouldBe("600");
-        (await Node.TypeAsync("/usr/bin/df --output=size -BM /tmp /dev/shm | tail -n 2 | tr -d ' '")).ShouldBe("1024M\n1024M");
+        const string Sizes = "/usr/bin/df --output=size -BM /tmp /dev/shm | tail -n 2 | tr -d ' '";
+        (await Node.TypeAsync(Sizes)).ShouldBe("1024M\n1024M");
+        (await sizes.Small.TypeAsync(Sizes)).ShouldBe("512M\n512M");
     }
+
+    /// <summary>A small node accepts the last byte of its limit; a medium one accepts what was too much for the small one, and has twice the limit.</summary>
+    [Fact]
+    public async Task KernelMessage_MayBeASixteenthOfTheNodesMemory()
+    {
+        const int Small = 64 << 20, Medium = 128 << 20;
+        foreach (var (node, accepted, refused) in ((RealNotebook, int, int)[])[(sizes.Small, Small, Small + 1), (Node, Small + 1, Medium + 1)])
+        {
+            var kernel = (string)(await node.RequestAsync(HttpMethod.Post, "api/kernels")).Body!["id"]!;
+            using var socket = await node.SocketAsync($"api/kernels/{kernel}/channels");
+            await socket.SendAsync(Message(accepted), WebSocketMessageType.Text, true, Cancel);
+            (await socket.SayAsync("execute_request", KernelSocket.Cell("6 * 7"))).ShouldBe("42");
+
+            // The server closes without reading on, so this side may learn of that by an error.
+            var sent = socket.SendAsync(Message(refused), WebSocketMessageType.Text, true, Cancel);
+            await ClosedAsync(socket);
+            await sent.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            (await node.RequestAsync(HttpMethod.Delete, $"api/kernels/{kernel}")).Status.ShouldBe(204);
+        }
+
+        static async Task ClosedAsync(ClientWebSocket socket)
+        {
+            try
+            {
+                while (await socket.ReceiveAsync(new byte[4096], Cancel) is { MessageType: not WebSocketMessageType.Close }) { }
+                socket.CloseStatus.ShouldBe(WebSocketCloseStatus.MessageTooBig);
+            }
+            catch (WebSocketException e) { e.WebSocketErrorCode.ShouldBe(WebSocketError.ConnectionClosedPrematurely); }
+        }
+
+        // The server reads all of it before it finds that there is no such channel.
+        static byte[] Message(int length)
+        {
+            const string Begin = "{\"channel\": \"none\", \"x\": \"", End = "\"}";
+            return Encoding.ASCII.GetBytes(Begin + new string('x', length - Begin.Length - End.Length) + End);
+        }
+    }
+
+    /// <summary>A package that needs 600 MiB while it is built, on a node whose /tmp has 512 MiB.</summary>
+    [Fact]
+    public async Task Pip_BuildsPackagesWhereThereIsRoom() => (await sizes.Small.PythonAsync("""
+        import io, os, subprocess, sys, tarfile, tempfile
+        project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        backend = '''
+        import os, zipfile
+        def build_wheel(folder, settings=None, metadata=None):
+            with open("needed", "wb") as file: os.posix_fallocate(file.fileno(), 0, 600 << 20)
+            about = {"METADATA": "Metadata-Version: 2.1\\nName: probe\\nVersion: 1\\n", "WHEEL": "Wheel-Version: 1.0\\nTag: py3-none-any\\n", "RECORD": ""}
+            with zipfile.ZipFile(folder + "/probe-1-py3-none-any.whl", "w") as wheel:
+                for name, text in about.items(): wheel.writestr("probe-1.dist-info/" + name, text)
+                wheel.writestr("probe_was_built.py", "folder = " + repr(os.getcwd()))
+            return "probe-1-py3-none-any.whl"
+        '''
+        where = tempfile.mkdtemp()
+        with tarfile.open(where + "/probe-1.tar.gz", "w:gz") as archive:
+            for name, text in (("pyproject.toml", project), ("backend.py", backend)):
+                part = tarfile.TarInfo("probe-1/" + name); part.size = len(text); archive.addfile(part, io.BytesIO(text.encode()))
+        done = subprocess.run(["pip", "install", "--no-index", "--target", where, where + "/probe-1.tar.gz"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        sys.path.append(where); import probe_was_built
+        print(os.path.commonpath([probe_was_built.folder, "/scratch/temporary"]), [f for f in os.listdir("/scratch/temporary") if f.startswith("pip-")])
+        """)).ShouldBe("/scratch/temporary []");
 
     [Fact]
     public async Task Joblib_HandsALargeTableToTwoProcesses() => (await Node.PythonAsync("""
@@ -101,36 +170,37 @@ public sealed class NodeLimitsTests(NodeLimitsTests.Medium medium) : IClassFixtu
     [Fact]
     public async Task Processors_AreThoseOfTheNode()
     {
-        await using var small = await RealNotebook.StartAsync(medium.Lab, vcpus: 1);
         const string Count = """
             import os, multiprocessing, joblib, psutil
             print(os.cpu_count(), os.process_cpu_count(), multiprocessing.cpu_count(), joblib.cpu_count(), psutil.cpu_count())
             """;
         const string Threads = "import numpy; from threadpoolctl import threadpool_info; print({i['num_threads'] for i in threadpool_info()})";
-        (await small.PythonAsync(Count)).ShouldBe("1 1 1 1 1");
-        (await small.TypeAsync("nproc && nproc --all && env -u OMP_NUM_THREADS nproc")).ShouldBe("1\n1\n1");
-        (await small.PythonAsync(Threads)).ShouldBe("{1}");
+        (await sizes.Small.PythonAsync(Count)).ShouldBe("1 1 1 1 1");
+        (await sizes.Small.TypeAsync("nproc && nproc --all && env -u OMP_NUM_THREADS nproc")).ShouldBe("1\n1\n1");
+        (await sizes.Small.PythonAsync(Threads)).ShouldBe("{1}");
         (await Node.TypeAsync("nproc")).ShouldBe("2");
     }
 
-    /// <summary>A notebook of two processors and 2 GiB.</summary>
-    public sealed class Medium : IAsyncLifetime
+    /// <summary>A notebook of one processor and 1 GiB, and one of two and 2 GiB.</summary>
+    public sealed class TwoSizes : IAsyncLifetime
     {
         private readonly LabFixture _lab = new();
-        private RealNotebook? _node;
+        private RealNotebook? _small, _medium;
 
-        public TestKit.Clouds.CloudLab Lab => _lab.Lab;
-        public RealNotebook Node => _node!;
+        public RealNotebook Small => _small!;
+        public RealNotebook Medium => _medium!;
 
         public async ValueTask InitializeAsync()
         {
             await _lab.InitializeAsync();
-            _node = await RealNotebook.StartAsync(Lab, vcpus: 2, memoryMib: 2048);
+            _small = await RealNotebook.StartAsync(_lab.Lab, vcpus: 1, memoryMib: 1024);
+            _medium = await RealNotebook.StartAsync(_lab.Lab, vcpus: 2, memoryMib: 2048);
         }
 
         public async ValueTask DisposeAsync()
         {
-            if (_node is not null) await _node.DisposeAsync();
+            if (_small is not null) await _small.DisposeAsync();
+            if (_medium is not null) await _medium.DisposeAsync();
             await _lab.DisposeAsync();
         }
     }

@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using System.Net.WebSockets;
 using System.Text.Json.Nodes;
 using Portal.Core.Clouds;
 using Portal.TestKit.Clouds;
@@ -9,26 +10,29 @@ namespace Portal.IntegrationTests.Notebooks;
 public sealed class RealNotebook : IAsyncDisposable
 {
     private const int Uid = 300_401;
-    private const string Token = "a-token";
     private readonly CloudLab _lab;
     private readonly ShareAccess _access;
     private readonly NodePlan _node;
+    private readonly string _token;
     private ClusterPlan _plan;
     private HttpClient _http = new();
 
-    private RealNotebook(CloudLab lab, ShareAccess access, NodePlan node, string folder)
+    private RealNotebook(CloudLab lab, ShareAccess access, NodePlan node, string folder, string token)
     {
-        (_lab, _access, _node, Folder) = (lab, access, node, folder);
+        (_lab, _access, _node, Folder, _token) = (lab, access, node, folder, token);
         _plan = new(access.Workspace, 0, "", []);
     }
 
     /// <summary>The work folder as the host sees it.</summary>
     public string Folder { get; }
 
+    /// <summary>Of its node.</summary>
+    public string Address => _http.BaseAddress!.Host;
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <param name="limit">Of the work folder, bytes; the scratch folder has 1 GiB.</param>
-    public static async Task<RealNotebook> StartAsync(CloudLab lab, long limit = 64 << 20, int vcpus = 1, int memoryMib = 1024)
+    public static async Task<RealNotebook> StartAsync(CloudLab lab, long limit = 64 << 20, int vcpus = 1, int memoryMib = 1024, string token = "a-token")
     {
         var (mount, folder, access) = await lab.WorkAsync(CloudLab.New(), Uid, limit, classLimit: 4L << 30);
         var scratch = access with { Folder = new FolderRef.Scratch(((FolderRef.Work)access.Folder).Class, access.Workspace, "notebook") };
@@ -45,9 +49,9 @@ public sealed class RealNotebook : IAsyncDisposable
                 ["PORTAL_MEMORY_MIB"] = $"{memoryMib}",
                 ["SCRATCH"] = "/scratch",
             },
-            Secrets = new Dictionary<string, string>(StringComparer.Ordinal) { ["TOKEN"] = Token },
+            Secrets = new Dictionary<string, string>(StringComparer.Ordinal) { ["TOKEN"] = token },
             Folders = [.. node.Folders, new(new MountSource.HostPath(await lab.AllowAsync(scratch, Cancel)), "/scratch", ReadOnly: false)],
-        }, folder);
+        }, folder, token);
         await it.StartAgainAsync();
         return it;
     }
@@ -60,13 +64,22 @@ public sealed class RealNotebook : IAsyncDisposable
         _plan = await _lab.PlanAsync(_access.Workspace, _plan.Generation + 1, nodes: _node);
         await _lab.Clusters.EnsureAsync(_plan, Cancel);
         _http.Dispose();
-        _http = new() { Timeout = TimeSpan.FromSeconds(120), DefaultRequestHeaders = { Authorization = new("token", Token) } };
+        _http = new() { Timeout = TimeSpan.FromSeconds(120), DefaultRequestHeaders = { Authorization = new("token", _token) } };
         _http.BaseAddress = new($"http://{await _lab.AddressAsync(_plan, "notebook")}:8888/");
         await Eventually.HoldsAsync(async () =>
         {
             try { return (await _http.GetAsync("api/status", Cancel)).IsSuccessStatusCode; }
             catch (HttpRequestException) { return false; }
         }, "the notebook answers", 240);
+    }
+
+    /// <summary>A WebSocket of the server, without a proxy in between.</summary>
+    public async Task<ClientWebSocket> SocketAsync(string path)
+    {
+        var socket = new ClientWebSocket();
+        socket.Options.SetRequestHeader("Authorization", $"token {_token}");
+        await socket.ConnectAsync(new UriBuilder(_http.BaseAddress!) { Scheme = "ws", Path = path }.Uri, Cancel);
+        return socket;
     }
 
     /// <summary>Sends a request to the server; returns the status and the response, null for none.</summary>

@@ -60,6 +60,35 @@ public sealed partial class AppGoneTests(WebFixture web) : IClassFixture<WebFixt
         web.App.Arrived.Count.ShouldBe(arrived);
     }
 
+    /// <summary>Scripts of a page learn only that their socket did not open; every other client reads why.</summary>
+    [Theory]
+    [InlineData("delete from portal.app_sessions where workspace_id = {0}", "closed")]
+    [InlineData("update portal.nodes set running = false where workspace_id = {0}", "unavailable")]
+    public async Task Socket_OfAnAppThatIsGone_IsRefusedWithTheReason(string sql, string reason)
+    {
+        using var visitor = web.Visit();
+        await visitor.SignInAsync("Ada");
+        var w = await web.WorkspaceAsync("Ada");
+        await visitor.OpenAsync(w.Id);
+        var url = new Uri(web.AppUrl(w.Slug));
+        using (var open = await visitor.SocketAsync($"{url}ws", url.GetLeftPart(UriPartial.Authority))) open.State.ShouldBe(WebSocketState.Open);
+        await web.Database.ExecuteAsync(System.Runtime.CompilerServices.FormattableStringFactory.Create(sql, w.Id), Cancel);
+        await Until.TrueAsync("the app is gone", async () =>
+            (await visitor.GetAsync($"{url}api/contents", Scripts)).StatusCode == HttpStatusCode.ServiceUnavailable, Cancel);
+        var key = visitor.Cookies[(url.Authority, web.AppCookie)];
+
+        var answer = await RawCall.SendAsync(web.Port, $"GET /ws HTTP/1.1\r\nHost: {url.Authority}\r\nCookie: {web.AppCookie}={key}\r\n"
+            + $"Origin: {url.GetLeftPart(UriPartial.Authority)}\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-Fetch-Mode: websocket\r\nSec-Fetch-Dest: empty\r\n\r\n", Cancel);
+
+        answer.ShouldStartWith("HTTP/1.1 503 Service Unavailable\r\n");
+        answer.ShouldContain("\r\nContent-Type: application/json; charset=utf-8\r\n");
+        answer.ShouldContain("\r\nCache-Control: no-store\r\n");
+        var body = JsonDocument.Parse(answer[answer.IndexOf('{', StringComparison.Ordinal)..(answer.LastIndexOf('}') + 1)]).RootElement;
+        body.GetProperty("reason").GetString().ShouldBe(reason);
+        body.GetProperty("message").GetString()!.ShouldNotBeEmpty();
+    }
+
     [Fact]
     public async Task Script_OfAnAppWhoseNodeIsDown_Gets503WithAnotherReason()
     {

@@ -9,6 +9,10 @@ namespace Portal.IntegrationTests.Proxy;
 /// <summary>A page of the real browser, with its own profile, over the DevTools protocol, for what no client of ours could imitate.</summary>
 internal sealed partial class Chromium : IAsyncDisposable
 {
+    /// <summary>Modifier of the keyboard.</summary>
+    public const int Control = 2;
+
+    private static readonly Dictionary<string, int> Codes = new(StringComparer.Ordinal) { ["Delete"] = 46 };
     private readonly Process _process;
     private readonly string _profile;
     private readonly ClientWebSocket _socket = new();
@@ -69,6 +73,48 @@ internal sealed partial class Chromium : IAsyncDisposable
         var answer = await CallAsync("Runtime.evaluate", new() { ["expression"] = script, ["awaitPromise"] = true, ["returnByValue"] = true });
         if (answer["exceptionDetails"] is { } thrown) throw new InvalidOperationException(thrown.ToJsonString());
         return answer["result"]!["value"]?.ToString() ?? "";
+    }
+
+    /// <summary>Clicks the middle of the first element that is drawn and has this selector, as a mouse does; waits for it for a while.</summary>
+    public async Task ClickAsync(string selector, int times = 1)
+    {
+        var at = JsonNode.Parse(await EvaluateAsync($$"""
+            new Promise((done, fail) => {
+              const look = left => {
+                const box = [...document.querySelectorAll({{JsonSerializer.Serialize(selector)}})].map(e => e.getBoundingClientRect()).find(b => b.width > 0);
+                if (box) done(JSON.stringify({ x: box.x + box.width / 2, y: box.y + box.height / 2 }));
+                else if (left === 0) fail(new Error("nothing to click"));
+                else setTimeout(look, 50, left - 1);
+              };
+              look(200);
+            })
+            """))!;
+        for (var i = 1; i <= times; i++)
+            foreach (var type in (string[])["mousePressed", "mouseReleased"])
+                await CallAsync("Input.dispatchMouseEvent", new()
+                {
+                    ["type"] = type,
+                    ["x"] = at["x"]!.DeepClone(),
+                    ["y"] = at["y"]!.DeepClone(),
+                    ["button"] = "left",
+                    ["clickCount"] = i,
+                });
+    }
+
+    public Task TypeAsync(string text) => CallAsync("Input.insertText", new() { ["text"] = text });
+
+    /// <param name="key">A letter, or the name of a key whose code is in <see cref="Codes"/>.</param>
+    public async Task PressAsync(string key, int modifiers = 0)
+    {
+        foreach (var type in (string[])["rawKeyDown", "keyUp"])
+            await CallAsync("Input.dispatchKeyEvent", new()
+            {
+                ["type"] = type,
+                ["key"] = key,
+                ["code"] = key.Length == 1 ? $"Key{char.ToUpperInvariant(key[0])}" : key,
+                ["windowsVirtualKeyCode"] = key.Length == 1 ? char.ToUpperInvariant(key[0]) : Codes[key],
+                ["modifiers"] = modifiers,
+            });
     }
 
     public async ValueTask DisposeAsync()

@@ -11,9 +11,10 @@ public sealed class LaunchPolicyTests
 
     private static readonly LaunchFacts Fits = new(true, true, true, true, true, null, null, 2, 12, Medium,
         [Level(QuotaLevel.Tenant, 100), Level(QuotaLevel.Class, 50), Level(QuotaLevel.Member, 8)], new(64, 65536, 0, 0), StorageLeftGib: 50,
-        [new(new("l", 0), Large) { Nodes = [Large] }, new(new("s", 0), Small) { Nodes = [Small] }])
+        [new(new("l", 0), Large) { Nodes = [Large with { Workspaces = 0 }] },
+            new(new("s", 0), Small) { Nodes = [Small with { Workspaces = 0 }] }])
     {
-        Nodes = [Medium],
+        Nodes = [Medium with { Workspaces = 0 }],
     };
 
     [Fact]
