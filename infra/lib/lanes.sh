@@ -66,6 +66,7 @@ lane_long() {
   export PORTAL_STATE=$TESTBED
   run_script long 1800 "$LIB/long-bare-root" || code=1
   run_script long 1800 "$LIB/long-bare-clone" || code=1
+  run_script long 1800 "$LIB/long-clone-indexes" || code=1
   return $code
 }
 
