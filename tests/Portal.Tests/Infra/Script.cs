@@ -23,7 +23,7 @@ public static class Script
         return (process.ExitCode, (await output + await errors).Trim());
     }
 
-    private static string Root()
+    public static string Root()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
             if (File.Exists(Path.Combine(folder.FullName, "infra", "lib", "common.sh"))) return folder.FullName;
