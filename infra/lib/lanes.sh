@@ -51,7 +51,7 @@ check_installation() {
   return $code
 }
 
-# May take hours: the long tests of container engine, disk and processes, the slow compute engines, and two nearly empty
+# May take hours: the long tests of container engine, disk and processes, the slow compute engines, and nearly empty
 # machines.
 lane_long() {
   local code=0
