@@ -51,7 +51,7 @@ check_installation() {
   return $code
 }
 
-# May take hours: the long tests of container engine, disk and processes, the slow compute engines, and two nearly empty
+# May take hours: the long tests of container engine, disk and processes, the slow compute engines, and nearly empty
 # machines.
 lane_long() {
   local code=0
@@ -66,6 +66,7 @@ lane_long() {
   export PORTAL_STATE=$TESTBED
   run_script long 1800 "$LIB/long-bare-root" || code=1
   run_script long 1800 "$LIB/long-bare-clone" || code=1
+  run_script long 1800 "$LIB/long-clone-indexes" || code=1
   return $code
 }
 

@@ -113,6 +113,9 @@ archives_at_hand() {
   done < "$ROOT/infra/images/SHA256SUMS"
 }
 
+# get_clients: installs pip and Maven, if anything must be fetched.
+get_clients() { archives_at_hand || get_packages fetch; }
+
 # Settings that the site adds (images from its registry, say); they come last and so take precedence. Comments are skipped.
 site_settings() {
   if [ -r "$STATE/settings.env" ]; then grep -E '^[A-Za-z_][A-Za-z0-9_.-]*=' "$STATE/settings.env" || true; fi

@@ -33,6 +33,31 @@ public sealed class SettingsTests : IDisposable
         (code, output).ShouldBe((0, "PIP_INDEX_URL=http://index.example"));
     }
 
+    /// <summary>What <c>infra/run</c> does about pip and Maven, with a list of packages that names a client which no machine has.</summary>
+    [Theory]
+    [InlineData("spark.tar.xz hadoop.tar.xz", "")]
+    [InlineData("spark.tar.xz", "installing a-client")]
+    [InlineData("", "installing a-client")]
+    public async Task Clients_AreInstalled_OnlyIfAnArchiveIsMissing(string atHand, string says)
+    {
+        Directory.CreateDirectory($"{_folder}/infra/images");
+        await File.WriteAllTextAsync($"{_folder}/infra/images/SHA256SUMS", "00  spark.tar.xz\n11  hadoop.tar.xz\n", Cancel);
+        var engines = Directory.CreateDirectory($"{_folder}/engines").FullName;
+        foreach (var archive in atHand.Split(' ', StringSplitOptions.RemoveEmptyEntries)) await File.WriteAllTextAsync($"{engines}/{archive}", "", Cancel);
+
+        var (code, output) = await Script.RunAsync("common packages settings", """
+            package_list() { echo "fetch a-client /no/client"; }
+            step() { echo "$*"; }
+            is_root() { true; }
+            have() { true; }
+            for name in hinder_services allow_services apt_get; do eval "$name() { true; }"; done
+            get_clients
+            """, [("ROOT", _folder), ("PORTAL_ENGINES", engines)]);
+
+        (code, output).ShouldBe((0, says));
+        (await File.ReadAllTextAsync(Path.Combine(Script.Root(), "infra", "run"), Cancel)).ShouldContain("  get_clients || true\n");
+    }
+
     [Fact]
     public async Task Site_ImageWithAHyphen_IsASetting()
     {

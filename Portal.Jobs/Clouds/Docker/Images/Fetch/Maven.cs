@@ -41,7 +41,7 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
     public override IEnumerable<IReadOnlyList<Distribution>> Batches(IReadOnlyList<Distribution> distributions) =>
         distributions.Count > 0 ? [distributions] : [];
 
-    private static readonly Dictionary<string, string> Environment = new(StringComparer.Ordinal)
+    private static Dictionary<string, string> Environment => new(StringComparer.Ordinal)
     {
         ["MAVEN_OPTS"] = $"{System.Environment.GetEnvironmentVariable("MAVEN_OPTS")} -Xmx512m".Trim(),
     };
@@ -54,7 +54,8 @@ internal sealed class Maven(ILogger<Maven> log) : PackageClient(log)
             "-B", "-U", .. File.Exists(settings) ? (string[])["-s", settings] : [], "-f", Path.Combine(run.Folder, "pom.xml"),
             $"-Dmaven.repo.local={DebianFiles}", $"-Duser.home={run.Home}",
             $"-Dsettings.security={Path.Combine(run.Home, ".m2", "settings-security.xml")}", "-Dstyle.color=never",
-            $"-Daether.connector.connectTimeout={timeout}000", $"-Daether.connector.requestTimeout={timeout}000",
+            // Its wagon takes the larger of the first two for connecting, and neither for reading.
+            $"-Daether.connector.connectTimeout={timeout}000", $"-Daether.connector.requestTimeout={timeout}000", $"-Dmaven.wagon.rto={timeout}000",
             $"-Dmaven.wagon.http.retryHandler.count={retries}",
             $"org.apache.maven.plugins:maven-dependency-plugin:{Plugin()}:copy",
         ];
