@@ -43,7 +43,7 @@ public sealed class ForeignReaderTests
         reading.IsCompleted.ShouldBeFalse();
         _clock.Advance(TimeSpan.FromTicks(1));
 
-        (await Should.ThrowAsync<ReadLimitException>(() => reading)).TooLong.ShouldBeFalse();
+        (await Should.ThrowAsync<ReadLimitException>(() => reading.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancel))).TooLong.ShouldBeFalse();
     }
 
     [Theory]
