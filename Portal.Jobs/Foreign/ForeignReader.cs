@@ -43,6 +43,7 @@ public sealed class ForeignReader(TimeProvider clock)
             var left = limit.Bytes;
             while (await read(buffer, until.Token) is var got and > 0)
             {
+                until.Token.ThrowIfCancellationRequested(); // a source that always has something may never look at it
                 if ((left -= got) < 0) throw new ReadLimitException(limit, tooLong: true);
                 take(buffer.AsMemory(0, got));
             }
@@ -94,6 +95,7 @@ public sealed class ForeignReader(TimeProvider clock)
         {
             while (!ended)
             {
+                until.ThrowIfCancellationRequested();
                 var got = await socket.ReceiveAsync(buffer.AsMemory(), until);
                 if (got.MessageType == WebSocketMessageType.Close)
                 {

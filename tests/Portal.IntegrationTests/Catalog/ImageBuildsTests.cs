@@ -39,6 +39,37 @@ public sealed class ImageBuildsTests
         (await rows.Images.SingleAsync(i => i.Name == "slurm", Cancel)).Remedy.ShouldNotBeNullOrEmpty();
     }
 
+    /// <summary>A build step runs what the packages of others bring: its output is foreign, and the container engine passes on even its zero bytes.</summary>
+    [Fact]
+    public async Task Build_ThatFailsWithHostileLines_IsToldCleanedAndCut()
+    {
+        var recipes = Directory.CreateTempSubdirectory("portal-test-recipes").FullName;
+        Directory.CreateDirectory($"{recipes}/base");
+        Directory.CreateDirectory($"{recipes}/mine");
+        File.Copy(Path.Combine(CloudLab.Variable("PORTAL_TEST_RECIPES"), "base", "recipe.json"), $"{recipes}/base/recipe.json");
+        await File.WriteAllTextAsync($"{recipes}/mine/recipe.json", """{"from":"base","dockerfile":"Dockerfile","archives":[]}""", Cancel);
+        await File.WriteAllTextAsync($"{recipes}/mine/Dockerfile", $$"""
+            ARG BASE
+            FROM ${BASE}
+            RUN head -c 1000000 /dev/zero | tr '\0' y; for i in 1 2; do printf '\nbad\0text\355\240\200 {{CloudLab.NewId()}}\033[31m\342\200\256'; done; exit 3
+            """, Cancel);
+        await using var lab = CloudLab.Open(("Images:Recipes", recipes));
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var services = Services(database);
+        await OfferAsync(database, "mine");
+
+        await RoundAsync(services, [lab.Kit(LocalCloud.Key)], () => RowIsAsync(database, "mine", ImageState.Failed));
+
+        await using var rows = database.Open();
+        var message = (await rows.Images.SingleAsync(i => i.Name == "mine", Cancel)).Message!;
+        message.ShouldContain("returned a non-zero code: 3");
+        message.ShouldContain(new string('y', 300) + " …");
+        message.ShouldContain(" | bad\uFFFDtext\uFFFD\uFFFD\uFFFD t");
+        message.Length.ShouldBeLessThanOrEqualTo(1002);
+        message.ShouldAllBe(c => !char.IsControl(c) && !char.IsSurrogate(c) && c != '\u202e');
+        Directory.Delete(recipes, recursive: true);
+    }
+
     [Fact]
     public async Task Clouds_OneOfThemUnavailable_TheOtherHasItsImages()
     {

@@ -7,6 +7,7 @@ namespace Portal.IntegrationTests.Clouds;
 /// <summary>A node that takes everything it can takes it only from itself: the host and its neighbour keep working.</summary>
 public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixture>
 {
+    private const int Uid = 300_001;
     private CloudLab Lab => fixture.Lab;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -15,7 +16,7 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
 
     /// <summary>Keeps forking although it is refused; a shell would give up at the first refusal.</summary>
     private const string ForkBomb = """
-        import os, time
+        import errno, os, time
         if os.fork() == 0:
             os.setsid()
             nowhere = os.open('/dev/null', os.O_RDWR)
@@ -25,21 +26,42 @@ public sealed class ContainmentTests(LabFixture fixture) : IClassFixture<LabFixt
                     if os.fork() == 0:
                         time.sleep(60)
                         os._exit(0)
-                except OSError:
+                except OSError as e:
+                    with open('/home/student/work/refused', 'w') as refused: refused.write(errno.errorcode[e.errno])
                     time.sleep(0.05)
+        """;
+
+    /// <summary>As many as the limit would not allow, which end with it.</summary>
+    private const string Forks = """
+        import errno, os, signal
+        made, result = [], "works"
+        try:
+            for _ in range(100):
+                child = os.fork()
+                if child == 0: signal.pause()
+                made.append(child)
+        except OSError as e: result = errno.errorcode[e.errno]
+        for child in made: os.kill(child, signal.SIGKILL); os.waitpid(child, 0)
+        print(result)
         """;
 
     [Fact]
     public async Task ForkBomb_StaysWithinItsLimitAndTheNeighbourAnswers()
     {
-        var plan = await Lab.PlanAsync(
-            nodes: [await Lab.NodeAsync(vcpus: 0.3) with { Pids = 64 }, await Lab.NodeAsync("neighbour", command: ["python3", "-c", Serve])]);
+        var (mount, folder, _) = await Lab.WorkAsync(CloudLab.New(), Uid);
+        var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(uid: Uid, work: mount, vcpus: 0.3) with { Pids = 64 },
+            await Lab.NodeAsync("neighbour", command: ["python3", "-c", Serve])]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
+        await using var open = await UnconfinedContainer.StartAsync(Lab, "forks", Uid, capable: false);
+        (await Lab.PythonInsideAsync(plan, "notebook", Forks)).ShouldBe(("EAGAIN", 0L));
+        (await open.PythonAsync(Forks)).ShouldBe(["works"], "without the limit");
         await Lab.PythonInsideAsync(plan, "notebook", ForkBomb);
 
         var sample = await Eventually.SeesAsync(() => SampleAsync(plan, "notebook"), s => s?.Pids >= 60, "the limit reached");
 
         sample!.Pids.ShouldBeLessThanOrEqualTo(64);
+        await Eventually.HoldsAsync(async () => File.Exists($"{folder}/refused") && await File.ReadAllTextAsync($"{folder}/refused", Cancel) == "EAGAIN",
+            "the bomb is refused");
         (await AnswersAsync(plan)).ShouldBeTrue();
         (await SampleAsync(plan, "neighbour"))!.Pids.ShouldBeLessThan(10);
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);

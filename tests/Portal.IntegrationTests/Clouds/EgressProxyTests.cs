@@ -98,11 +98,20 @@ public sealed class EgressProxyTests : IAsyncLifetime
         here.Start();
 
         (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.ProxyPort)).ShouldBeTrue("the proxy itself");
-        (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.Port)).ShouldBeFalse("another port of the proxy");
-        (await Lab.ReachesAsync(plan, other.Address, ExternalHost.ProxyPort)).ShouldBeFalse("another machine");
-        (await Lab.ReachesAsync(plan, Proxy.Host, ExternalHost.ProxyPort)).ShouldBeFalse("this host");
         (await Lab.ReachAsync(plan, Index, 80)).ShouldBe("no name", "without the proxy");
-        (await closed.ReachesAsync(theirs, Proxy.Address, ExternalHost.ProxyPort)).ShouldBeFalse("from an installation that opens none");
+        (string What, CloudLab From, ClusterPlan Plan, string Address, int Port)[] others =
+        [
+            ("another port of the proxy", Lab, plan, Proxy.Address, ExternalHost.Port),
+            ("another machine", Lab, plan, other.Address, ExternalHost.ProxyPort),
+            ("this host", Lab, plan, Proxy.Host, ExternalHost.ProxyPort),
+            ("from an installation that opens none", closed, theirs, Proxy.Address, ExternalHost.ProxyPort),
+        ];
+        foreach (var (what, from, of, address, port) in others) (await from.ReachesAsync(of, address, port)).ShouldBeFalse(what);
+        foreach (var rule in Lab.Get<FirewallRules>().IsolationRules.Concat(closed.Get<FirewallRules>().IsolationRules)) await RemoveAsync(rule);
+        foreach (var (what, from, of, address, port) in others) (await from.ReachesAsync(of, address, port)).ShouldBeTrue($"{what}, without the rules");
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // restores them
+        await closed.Clusters.EnsureAsync(theirs, Cancel);
+        foreach (var (what, from, of, address, port) in others) (await from.ReachesAsync(of, address, port)).ShouldBeFalse(what);
         var (output, _) = await Lab.PythonInsideAsync(plan, "notebook",
             "import os; print(os.environ['PORTAL_EGRESS_PROXY'] == os.environ['https_proxy'], os.environ['no_proxy'].split(',')[0])");
         output.ShouldBe("True notebook");

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Portal.Core.Clouds;
 using Portal.TestKit.Clouds;
 
@@ -19,6 +20,28 @@ public sealed class HostileNodeTests(LabFixture fixture) : IClassFixture<LabFixt
         var fault = await Should.ThrowAsync<CloudException>(() => asked.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancel));
 
         (fault.Fault, fault.Message).ShouldBe((CloudFault.Refused, "Container engine: the command on notebook wrote more than 1 MiB."));
+        await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
+    }
+
+    /// <summary>The limit counts from the command's start, whatever it writes meanwhile.</summary>
+    [Theory]
+    [InlineData("sleep infinity")]
+    [InlineData("while echo .; do sleep 0.1; done")]
+    public async Task Command_ThatNeverEnds_IsGivenUpOnAtTheLimit(string command)
+    {
+        var plan = await Lab.PlanAsync();
+        await Lab.Clusters.EnsureAsync(plan, Cancel);
+        var clock = new WaitedClock();
+        await using var services = Lab.ByClock(clock);
+
+        var asked = services.GetRequiredService<IClusterCloud>().ExecuteAsync(plan.Workspace, "notebook", ["sh", "-c", command], Cancel);
+        (await clock.Waited.Task.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancel)).ShouldBe(TimeSpan.FromMinutes(1));
+        clock.Advance(TimeSpan.FromMinutes(1) - TimeSpan.FromTicks(1));
+        asked.IsCompleted.ShouldBeFalse();
+        clock.Advance(TimeSpan.FromTicks(1));
+        var fault = await Should.ThrowAsync<CloudException>(() => asked.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancel));
+
+        (fault.Fault, fault.Message).ShouldBe((CloudFault.TimedOut, "Container engine: the command on notebook did not finish within 60 s."));
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
     }
 

@@ -58,18 +58,27 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
                             ("pair", call(53, 1, 1, 0, ctypes.create_string_buffer(8)))]: attempt(title, what)
         """;
 
+    /// <summary>Prints a handle of the work folder.</summary>
+    private const string Handle = """
+        import ctypes, struct
+        h = ctypes.create_string_buffer(struct.pack("<Ii128s", 128, 0, b""), 136); mount = ctypes.c_int()
+        assert ctypes.CDLL(None).syscall(303, ctypes.c_ulong(-100), b"/home/student/work", h, ctypes.byref(mount), 0) == 0
+        print(h.raw.hex())
+        """;
+
     /// <summary>What requires a capability, and is refused by the profile as well.</summary>
-    private const string RootInterfaces = Attempts + """
-        h = ctypes.create_string_buffer(struct.pack("<Ii128s", 128, 0, b""), 136); mount = ctypes.c_int(); at = os.open("/home/student", os.O_RDONLY)
-        name = call(303, ctypes.c_ulong(-100), b"/home/student", h, ctypes.byref(mount), 0)
-        def handle(): name(); return call(304, at, h, os.O_RDONLY | os.O_DIRECTORY)()
+    /// <param name="handle">A valid one of the work folder, which a node cannot get by itself.</param>
+    private static string RootInterfaces(string handle) => Attempts + $"handle = bytes.fromhex('{handle}')\n" + """
+        h = ctypes.create_string_buffer(struct.pack("<Ii128s", 128, 0, b""), 136); mount = ctypes.c_int(); at = os.open("/home/student/work", os.O_RDONLY)
+        name = call(303, ctypes.c_ulong(-100), b"/home/student/work", h, ctypes.byref(mount), 0)
         def mounts(): return "works" if libc.mount(b"x", b"/tmp", b"tmpfs", 0, None) == 0 else errno.errorcode[ctypes.get_errno()]
         bpf = ctypes.create_string_buffer(struct.pack("<4I56s", 2, 4, 4, 1, b""), 72)
         for title, what in [("net-namespace", call(272, 0x40000000)), ("mount-namespace", call(272, 0x20000)), ("mount", mounts),
                             ("chroot", lambda: os.chroot("/")),
                             ("kernel-log", call(103, 3, ctypes.create_string_buffer(4096), 4096)), ("bpf", call(321, 0, bpf, 72)),
-                            ("handle-of-file", name), ("file-by-handle", handle),
-                            ("root", lambda: os.setresuid(0, 0, 0)), ("kernel-keys", lambda: None if open("/proc/keys").read() else "hidden"),
+                            ("handle-of-file", name),
+                            ("file-by-handle", call(304, at, ctypes.create_string_buffer(handle, 136), os.O_RDONLY | os.O_DIRECTORY)),
+                            ("another-uid", lambda: os.setresuid(1, 1, 1)), ("kernel-keys", lambda: None if open("/proc/keys").read() else "hidden"),
                             ("firmware", lambda: None if os.listdir("/sys/firmware") else "hidden")]: attempt(title, what)
         """;
 
@@ -132,24 +141,59 @@ public sealed class IsolationTests(LabFixture fixture) : IClassFixture<LabFixtur
     [Fact]
     public async Task Namespaces_Mounts_KernelInterfaces_AreRefused()
     {
-        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid));
+        var (mount, _, _) = await Lab.WorkAsync(CloudLab.New(), Uid);
+        var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: mount));
         await Lab.Clusters.EnsureAsync(plan, Cancel);
+        await using var unconfined = await UnconfinedContainer.StartAsync(Lab, "interfaces", Uid, capable: false, mount);
+        await using var capable = await UnconfinedContainer.StartAsync(Lab, "interfaces", uid: 0, capable: true, mount);
+        var root = RootInterfaces((await capable.PythonAsync(Handle)).Single());
 
         string[] allowed = ["unix works", "inet works", "inet6 works", "netlink works", "pair works"];
 
         (await Lab.PythonInsideAsync(plan, "notebook", KernelInterfaces)).Output.Split('\n').ShouldBe(
             ["user-namespace EPERM", "clone EPERM", "clone3 ENOSYS", "keyring EPERM", "io_uring EPERM", "vsock EPERM", "vsock-high EPERM", .. allowed]);
-        (await Lab.PythonInsideAsync(plan, "notebook", RootInterfaces)).Output.Split('\n').ShouldBe(
+        (await Lab.PythonInsideAsync(plan, "notebook", root)).Output.Split('\n').ShouldBe(
             ["net-namespace EPERM", "mount-namespace EPERM", "mount EPERM", "chroot EPERM", "kernel-log EPERM",
-                "bpf EPERM", "handle-of-file EPERM", "file-by-handle EPERM", "root EPERM", "kernel-keys hidden", "firmware hidden"]);
+                "bpf EPERM", "handle-of-file EPERM", "file-by-handle EPERM", "another-uid EPERM", "kernel-keys hidden", "firmware hidden"]);
+
+        // Without the profile, the missing capability alone refuses what no setting of the host opens to everyone.
+        var alone = await unconfined.PythonAsync(root);
+        string[] closed = ["net-namespace", "mount-namespace", "mount", "chroot", "file-by-handle", "another-uid"];
+        alone.Where(l => closed.Contains(l.Split(' ')[0], StringComparer.Ordinal)).ShouldBe(closed.Select(c => $"{c} EPERM"));
+        alone.ShouldContain("handle-of-file works", "which needs no capability");
 
         // The same calls without the guard succeed, so they are the right ones.
-        await using var unconfined = await UnconfinedContainer.StartAsync(Lab, "interfaces", Uid, capable: false);
-        await using var capable = await UnconfinedContainer.StartAsync(Lab, "interfaces", uid: 0, capable: true);
         (await unconfined.PythonAsync(KernelInterfaces))
             .ShouldAllBe(l => l.EndsWith(" works"));
-        (await capable.PythonAsync(RootInterfaces))
+        (await capable.PythonAsync(root))
             .ShouldAllBe(l => l.EndsWith(" works"));
+    }
+
+    /// <summary>A program that belongs to root and has the set-uid bit, on a file system that honours it.</summary>
+    [Fact]
+    public async Task SetUidProgram_Run_GainsNothing()
+    {
+        var folder = Directory.CreateTempSubdirectory("portal-test-setuid").FullName;
+        File.SetUnixFileMode(folder, (UnixFileMode)0x1FF); // 0777
+        try
+        {
+            var plan = await Lab.PlanAsync(nodes: await Lab.NodeAsync(uid: Uid, work: folder));
+            await Lab.Clusters.EnsureAsync(plan, Cancel);
+            (await Lab.InsideAsync(plan, "notebook", "cp", "/usr/bin/id", "/home/student/work/id")).ShouldBe(("", 0L));
+            (await OwnDisk.RunAsync("chown", "root:root", $"{folder}/id")).ShouldBe(0);
+            (await OwnDisk.RunAsync("chmod", "4755", $"{folder}/id")).ShouldBe(0);
+
+            (await Lab.InsideAsync(plan, "notebook", "stat", "-c", "%u %a", "/home/student/work/id")).ShouldBe(("0 4755", 0L));
+            (await Lab.InsideAsync(plan, "notebook", "/home/student/work/id", "-u")).ShouldBe(($"{Uid}", 0L));
+            // Where new privileges may be gained, the same program runs as root, without any capability.
+            await using var open = await UnconfinedContainer.StartAsync(Lab, "setuid", Uid, capable: false, folder,
+                c => c.SecurityOpt = ["seccomp=unconfined"]);
+            (await open.RunAsync("/home/student/work/id", "-u")).ShouldBe(["0"]);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]

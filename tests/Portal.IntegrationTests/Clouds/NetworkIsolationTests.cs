@@ -16,6 +16,8 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
     private const string Serve =
         "import socket, time\ns = socket.socket(); s.bind(('0.0.0.0', 9000)); s.listen(50)\nwhile True:\n    c, _ = s.accept(); c.sendall(b'hello'); c.close()";
 
+    private const string ServeSix = "import socket\ns = socket.create_server(('::', 9000), family=socket.AF_INET6)\nwhile True: s.accept()[0].close()";
+
     [Fact]
     public async Task OwnNodes_ByNameAndAddress_AreReachedAndFromTheHostToo()
     {
@@ -92,6 +94,25 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
             await Eventually.HoldsAsync(() => ConnectsAsync(address, 9000), "it responds to the host");
             (await ReachesAsync(mine, address, 9000)).ShouldBeFalse(address);
         }
+
+        // The container engine's own rules keep its bridges apart as well. Passed over by another program's rule, only ours are left.
+        var own = Bridge(mine);
+        (CloudLab Lab, ClusterPlan Plan)[] others = [(Lab, neighbour), (other, foreign)];
+        foreach (var (lab, plan) in others)
+        {
+            var address = await lab.AddressAsync(plan, "notebook");
+            var there = lab.Owned.Bridge(lab.Owned.Network(plan.Workspace, plan.Generation));
+            foreach (var (from, to) in new[] { (own, there), (there, own) })
+                (await OwnDisk.RunAsync("iptables", "-w", "10", "-I", FirewallRules.Forwarded, "1", "-i", from, "-o", to, "-j", "ACCEPT")).ShouldBe(0);
+            (await ReachesAsync(mine, address, 9000)).ShouldBeTrue($"{address} before any rule");
+
+            foreach (var rule in lab.Get<FirewallRules>().IsolationRules.Where(r => r.Chain == FirewallRules.Forwarded))
+            {
+                (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
+                (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-I"))).ShouldBe(0); // before it again
+            }
+            (await ReachesAsync(mine, address, 9000)).ShouldBeFalse($"{address} by our rules alone");
+        }
     }
 
     [Fact]
@@ -149,34 +170,57 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
     [Fact]
     public async Task Internet_ByAddressOrName_IsNotReachedAndNamesFailAtOnce()
     {
+        const string Resolve = """
+            import socket, time
+            t = time.time()
+            try: print("resolved", socket.getaddrinfo("mirror.portal.test", 80, type=socket.SOCK_STREAM)[0][4][0])
+            except socket.gaierror as e: print([n for n in dir(socket) if n.startswith("EAI_") and getattr(socket, n) == e.errno], time.time() - t < 3)
+            """;
         var plan = await Lab.PlanAsync();
         await Lab.Clusters.EnsureAsync(plan, Cancel);
+        await using var externalHost = await ExternalHost.MakeAsync(Cancel);
+        await externalHost.ResolveAsync(Cancel);
+        // On the same network, and with a name server that a node does not have.
+        await using var open = await UnconfinedContainer.StartAsync(Lab, "names", uid: 300_001, capable: false, change: c =>
+            (c.NetworkMode, c.DNS, c.DNSOptions) = (Lab.Owned.Network(plan.Workspace, plan.Generation), [externalHost.Address], ["timeout:1", "attempts:1"]));
 
         foreach (var (address, port) in new[] { ("1.1.1.1", 443), ("8.8.8.8", 53), ("192.0.2.1", 80) })
         {
             (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
         }
 
-        var (output, _) = await Lab.PythonInsideAsync(plan, "notebook", """
-            import socket, time
-            t = time.time()
-            try: print("resolved", socket.getaddrinfo("mirror.portal.test", 80))
-            except socket.gaierror as e: print([n for n in dir(socket) if n.startswith("EAI_") and getattr(socket, n) == e.errno], time.time() - t < 3)
-            """);
-        output.ShouldBe("['EAI_AGAIN'] True");
+        await NoNamesAsync();
         // Every name server that this host knows, queried directly.
         foreach (var server in (await File.ReadAllLinesAsync("/etc/resolv.conf", Cancel))
             .Where(l => l.StartsWith("nameserver ", StringComparison.Ordinal))
             .Select(l => l.Split(' ')[1]))
         {
-            (await Lab.PythonInsideAsync(plan, "notebook", $$"""
-                import socket, struct
-                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2)
-                try:
-                    s.sendto(b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\6portal\4test\0\0\1\0\1", ("{{server}}", 53)); print("answered", len(s.recv(512)))
-                except OSError as e: print(type(e).__name__)
-                """)).Output.ShouldBe("TimeoutError", server);
+            (await AskAsync(server)).ShouldBe("TimeoutError", server);
         }
+        (await AskAsync(externalHost.Address)).ShouldBe("TimeoutError");
+
+        // Without the rules every question is answered, but a node's own resolver still has nobody to ask.
+        foreach (var rule in Lab.Get<FirewallRules>().IsolationRules.Where(r => r.Chain == FirewallRules.Forwarded || r is { Table: "raw", Six: false }))
+            (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
+        (await AskAsync(externalHost.Address)).ShouldBe("answered 45");
+        (await open.PythonAsync(Resolve)).ShouldBe(["resolved 192.0.2.1"]);
+        (await Lab.PythonInsideAsync(plan, "notebook", Resolve)).Output.ShouldBe("['EAI_AGAIN'] True");
+        await Lab.Clusters.EnsureAsync(plan, Cancel); // restores them
+        await NoNamesAsync();
+
+        async Task NoNamesAsync()
+        {
+            (await Lab.PythonInsideAsync(plan, "notebook", Resolve)).Output.ShouldBe("['EAI_AGAIN'] True");
+            (await open.PythonAsync(Resolve)).Single().ShouldStartWith("['EAI_AGAIN']");
+        }
+
+        async Task<string> AskAsync(string server) => (await Lab.PythonInsideAsync(plan, "notebook", $$"""
+            import socket, struct
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2)
+            try:
+                s.sendto(b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\6portal\4test\0\0\1\0\1", ("{{server}}", 53)); print("answered", len(s.recv(512)))
+            except OSError as e: print(type(e).__name__)
+            """)).Output;
     }
 
     [Fact]
@@ -200,24 +244,18 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
     [Fact]
     public async Task IPv6_TurnedOnInAContainer_ReachesNobodyAndOnlyTheRulesKeepItSo()
     {
-        const string ServeSix = "import socket\ns = socket.create_server(('::', 9000), family=socket.AF_INET6)\nwhile True: s.accept()[0].close()";
         var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(), await Lab.NodeAsync("worker0", command: ["python3", "-c", ServeSix])]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         using var listener = new TcpListener(IPAddress.IPv6Any, 0);
         listener.Start();
-        var bridge = Lab.Owned.Bridge(Lab.Owned.Network(plan.Workspace, plan.Generation));
-        var host = NetworkInterface.GetAllNetworkInterfaces().Single(i => i.Name == bridge).GetIPProperties().UnicastAddresses
-            .Select(a => a.Address).Single(a => a.IsIPv6LinkLocal);
         foreach (var (node, number) in new[] { ("notebook", 1), ("worker0", 2) })
         {
-            // As a container engine with other settings than Debian's might do, from outside: a student cannot.
             var container = Lab.Owned.Container(plan.Workspace, plan.Generation, node);
             var inspected = await Lab.ContainerEngine.CallAsync(c => c.Containers.InspectContainerAsync(container, Cancel), Cancel);
-            (await OwnDisk.RunAsync("nsenter", "--target", $"{inspected.State!.Pid}", "--net", "sh", "-c",
-                $"echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6 && ip -6 addr add fe80::{number}/64 dev eth0 nodad")).ShouldBe(0);
+            await EnableSixAsync(inspected.State!.Pid, number);
         }
 
-        (string Address, int Port)[] targets = [($"{host.ToString().Split('%')[0]}%eth0", ((IPEndPoint)listener.LocalEndpoint).Port), ("fe80::2%eth0", 9000)];
+        (string Address, int Port)[] targets = [($"{AddressSix(Bridge(plan))}%eth0", ((IPEndPoint)listener.LocalEndpoint).Port), ("fe80::2%eth0", 9000)];
         foreach (var (address, port) in targets) (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
 
         foreach (var rule in Lab.Get<FirewallRules>().IsolationRules.Where(r => r.Six)) (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
@@ -226,6 +264,43 @@ public sealed class NetworkIsolationTests(LabFixture fixture) : IClassFixture<La
         await Lab.Clusters.EnsureAsync(plan, Cancel); // restores them
         foreach (var (address, port) in targets) (await ReachesAsync(plan, address, port)).ShouldBeFalse(address);
     }
+
+    /// <summary>Image builds run what packages bring, on a bridge of their own.</summary>
+    [Fact]
+    public async Task IPv6_OnTheBridgeOfImageBuilds_ReachesNobodyAndOnlyTheRulesKeepItSo()
+    {
+        var firewall = Lab.Get<Firewall>();
+        await firewall.EnsureAsync(Cancel);
+        await Lab.Get<Networks>().CreateAsync(Lab.Owned.BuildNetwork, Lab.Owned.BuildBridge, subnet: null, egress: true, Lab.Owned.Labels("build"), Cancel);
+        void OnThatBridge(Docker.DotNet.Models.HostConfig c) => c.NetworkMode = Lab.Owned.BuildNetwork;
+        await using var build = await UnconfinedContainer.StartAsync(Lab, "build", 300_001, capable: false, change: OnThatBridge);
+        await using var other = await UnconfinedContainer.StartAsync(Lab, "other", 300_001, capable: false, change: OnThatBridge);
+        await EnableSixAsync(await build.ProcessAsync(), 1);
+        await EnableSixAsync(await other.ProcessAsync(), 2);
+        using var listener = new TcpListener(IPAddress.IPv6Any, 0);
+        listener.Start();
+        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        await other.PythonAsync($"import os\nif os.fork(): os._exit(0)\nfor f in (0, 1, 2): os.dup2(os.open('/dev/null', os.O_RDWR), f)\n{ServeSix}");
+        string[] targets = [CloudLab.Reach($"{AddressSix(Lab.Owned.BuildBridge)}%eth0", port), CloudLab.Reach("fe80::2%eth0", 9000)];
+
+        foreach (var target in targets) (await build.PythonAsync(target)).ShouldBe(["ETIMEDOUT"]);
+        var rules = Lab.Get<FirewallRules>().IsolationRules.Where(r => r.Six && r.Specification.Contains(Lab.Owned.BuildBridge, StringComparer.Ordinal));
+        foreach (var rule in rules) (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-D"))).ShouldBe(0);
+        foreach (var target in targets)
+            await Eventually.HoldsAsync(async () => (await build.PythonAsync(target)) is ["reached"], $"{target} without the rules");
+        await firewall.EnsureAsync(Cancel); // restores them
+        foreach (var target in targets) (await build.PythonAsync(target)).ShouldBe(["ETIMEDOUT"]);
+    }
+
+    private string Bridge(ClusterPlan plan) => Lab.Owned.Bridge(Lab.Owned.Network(plan.Workspace, plan.Generation));
+
+    /// <summary>The host's own address on a bridge.</summary>
+    private static string AddressSix(string bridge) => NetworkInterface.GetAllNetworkInterfaces().Single(i => i.Name == bridge).GetIPProperties()
+        .UnicastAddresses.Select(a => a.Address).Single(a => a.IsIPv6LinkLocal).ToString().Split('%')[0];
+
+    /// <summary>As a container engine with other settings than Debian's might do, from outside: a student cannot.</summary>
+    private static async Task EnableSixAsync(long process, int number) => (await OwnDisk.RunAsync("nsenter", "--target", $"{process}", "--net", "sh", "-c",
+        $"echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6 && ip -6 addr add fe80::{number}/64 dev eth0 nodad")).ShouldBe(0);
 
     private static string Gateway(ClusterPlan plan)
     {

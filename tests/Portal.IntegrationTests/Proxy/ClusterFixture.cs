@@ -26,6 +26,9 @@ public sealed class ClusterFixture : IAsyncLifetime
     /// <summary>Released to send the rest of a long page.</summary>
     public TaskCompletionSource Rest { get; set; } = new();
 
+    /// <summary>Each release lets one more byte of a dripping page go.</summary>
+    public SemaphoreSlim Drops { get; } = new(0);
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
@@ -47,6 +50,7 @@ public sealed class ClusterFixture : IAsyncLifetime
     {
         if (Engine is not null) await Engine.DisposeAsync();
         await Web.DisposeAsync();
+        Drops.Dispose();
     }
 
     /// <summary>A cluster of this person, who is signed in and has opened these apps.</summary>
@@ -119,6 +123,7 @@ public sealed class ClusterFixture : IAsyncLifetime
                 await http.Response.Body.FlushAsync(http.RequestAborted);
             }
         });
+        app.MapGet("/drip", DripAsync);
         foreach (var (path, pack) in ((string, Func<Stream, Stream>)[])[("gzip", s => new GZipStream(s, CompressionLevel.Fastest)),
             ("br", s => new BrotliStream(s, CompressionLevel.Fastest)), ("deflate", s => new ZLibStream(s, CompressionLevel.Fastest))])
             app.MapGet($"/{path}", async (HttpContext http) =>
@@ -153,5 +158,18 @@ public sealed class ClusterFixture : IAsyncLifetime
             http.Response.StatusCode = 302;
             http.Response.Headers.Location = Location; // Latin-1
         });
+    }
+
+    private async Task DripAsync(HttpContext http)
+    {
+        http.Response.ContentType = "text/html";
+        await http.Response.StartAsync(http.RequestAborted);
+        await http.Response.Body.FlushAsync(http.RequestAborted);
+        foreach (var b in Encoding.UTF8.GetBytes(Html))
+        {
+            await Drops.WaitAsync(http.RequestAborted);
+            await http.Response.Body.WriteAsync(new[] { b }, http.RequestAborted);
+            await http.Response.Body.FlushAsync(http.RequestAborted);
+        }
     }
 }

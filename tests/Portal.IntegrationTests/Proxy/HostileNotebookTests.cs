@@ -92,6 +92,41 @@ public sealed class HostileNotebookTests(WebFixture web) : IClassFixture<WebFixt
         await BrokenAsync(notebook.Port);
     }
 
+    /// <summary>More endless notebooks than responses are parsed at once, some of which never come to an end: another person's launch comes up.</summary>
+    [Fact]
+    public async Task Proof_BesideEndlessNotebooks_IsProven()
+    {
+        const int each = 20;
+        const string begins = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        await using var dripping = new DrippingApp(begins, "1\r\n \r\n");
+        await using var flooding = new SocketServer(new IPEndPoint(IPAddress.Loopback, 0), async (it, connection, _) =>
+        {
+            await it.SendAsync(connection, begins);
+            while (true) await it.SendChunkAsync(connection, new('[', 65536));
+        });
+        await using var good = await HostileNotebook.StartAsync(compute: async (it, socket, header, cancel) =>
+        {
+            await it.SendAsync(socket, HostileNotebook.Message("execute_result", header, "{\"data\": {\"text/plain\": \"42\"}}"), end: true, cancel);
+            await it.SendAsync(socket, HostileNotebook.Message("status", header, "{\"execution_state\": \"idle\"}"), end: true, cancel);
+        });
+        // Its clock stands still: what drips would be read for ever.
+        await using var jobs = ProofAttempt.Jobs(web, new Microsoft.Extensions.Time.Testing.FakeTimeProvider(TimeProvider.System.GetUtcNow()));
+        var (drips, floods, other) = (await ProofAttempt.OrderAsync(web, dripping.Port, "Ada", Cancel),
+            await ProofAttempt.OrderAsync(web, flooding.Port, "Ada", Cancel), await ProofAttempt.OrderAsync(web, good.Port, "Alan", Cancel));
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+
+        var endless = Enumerable.Range(0, each).Select(_ => ProofAttempt.RunAsync(jobs, drips, over.Token)).ToList();
+        await dripping.Asked.WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Cancel);
+        var broken = Enumerable.Range(0, each).Select(_ => ProofAttempt.RunAsync(jobs, floods, over.Token)).ToList();
+        (await ProofAttempt.RunAsync(jobs, other, Cancel).WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Cancel))
+            .ShouldBeOfType<ProofOutcome.Proven>();
+
+        endless.ShouldAllBe(e => !e.IsCompleted);
+        (await Task.WhenAll(broken)).ShouldAllBe(o => o is ProofOutcome.Broken);
+        await over.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(() => Task.WhenAll(endless));
+    }
+
     private static long BufferLimit(string setting) =>
         long.Parse(File.ReadAllText($"/proc/sys/net/ipv4/{setting}").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[2],
             System.Globalization.CultureInfo.InvariantCulture);

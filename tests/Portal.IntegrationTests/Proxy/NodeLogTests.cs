@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Time.Testing;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.IntegrationTests.Access;
@@ -237,17 +236,4 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
             return new NetworkStream(socket, ownsSocket: true);
         },
     });
-
-    /// <summary>A clock that reports the duration of the first wait on it.</summary>
-    private sealed class WaitedClock : FakeTimeProvider
-    {
-        public TaskCompletionSource<TimeSpan> Waited { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            var timer = base.CreateTimer(callback, state, dueTime, period);
-            Waited.TrySetResult(dueTime);
-            return timer;
-        }
-    }
 }

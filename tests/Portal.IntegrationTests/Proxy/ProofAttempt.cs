@@ -17,9 +17,19 @@ internal static class ProofAttempt
 
     public static async Task<ProofOutcome> RunAsync(WebFixture web, int appPort, string? connectTo, CancellationToken cancel)
     {
-        var w = await LaunchingAsync(web, appPort, cancel);
+        await using var jobs = Jobs(web, TimeProvider.System, connectTo);
+        return await RunAsync(jobs, await OrderAsync(web, appPort, "Ada", cancel), cancel);
+    }
+
+    /// <summary>One of several attempts by the same Jobs.</summary>
+    public static Task<ProofOutcome> RunAsync(ServiceProvider jobs, ProofOrder order, CancellationToken cancel) =>
+        jobs.GetRequiredService<INotebookProof>().ProveAsync(order, cancel);
+
+    /// <summary>As much of Jobs as checks kernels.</summary>
+    public static ServiceProvider Jobs(WebFixture web, TimeProvider clock, string? connectTo = null)
+    {
         var services = new ServiceCollection();
-        services.AddLogging().AddSingleton(TimeProvider.System).AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
+        services.AddLogging().AddSingleton(clock).AddSingleton<IConfiguration>(new ConfigurationBuilder().Build());
         var settings = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["ConnectionStrings:portal"] = web.Database.Jobs,
@@ -28,15 +38,20 @@ internal static class ProofAttempt
             ["Site:ConnectTo"] = connectTo ?? $"127.0.0.1:{web.Port}",
         }).Build();
         services.AddPortalData(settings).AddPortalProofs(settings);
-        await using var provider = services.BuildServiceProvider();
-        var proof = provider.GetRequiredService<INotebookProof>();
-        return await proof.ProveAsync(new(w.Id, w.Slug, w.PersonId, Notebook with { Port = appPort }, new(IPAddress.Loopback, appPort)), cancel);
+        return services.BuildServiceProvider();
+    }
+
+    /// <summary>Of a workspace that is being launched for this person.</summary>
+    public static async Task<ProofOrder> OrderAsync(WebFixture web, int appPort, string owner, CancellationToken cancel)
+    {
+        var w = await LaunchingAsync(web, appPort, owner, cancel);
+        return new(w.Id, w.Slug, w.PersonId, Notebook with { Port = appPort }, new(IPAddress.Loopback, appPort));
     }
 
     /// <summary>A workspace in the middle of its launch, of a template of its own whose app listens on this port.</summary>
-    private static async Task<Workspace> LaunchingAsync(WebFixture web, int appPort, CancellationToken cancel)
+    private static async Task<Workspace> LaunchingAsync(WebFixture web, int appPort, string owner, CancellationToken cancel)
     {
-        var w = await web.WorkspaceAsync("Ada");
+        var w = await web.WorkspaceAsync(owner);
         await using var db = web.Database.Open();
         var spec = (await db.TemplateVersions.AsNoTracking().FirstAsync(t => t.Id == w.TemplateVersionId, cancel)).Spec;
         var version = new TemplateVersion

@@ -138,6 +138,61 @@ public sealed class RewritingTests(ClusterFixture cluster) : IClassFixture<Clust
         seen.ShouldNotContain(theirs.Slug);
     }
 
+    /// <summary>A page that says how long it is: at the limit it is rewritten, above it passes with the length it has.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task Html_LongerThanIsScanned_PassesByteForByte(int over)
+    {
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        var link = $"\"http://worker0:{Port}/\"";
+        cluster.Html = link + new string(' ', (16 << 20) + over - (2 * link.Length)) + link;
+        using var answer = await visitor.GetAsync(Web.AppUrl(w.Slug, "hdfs") + "/page");
+        var led = over > 0 ? cluster.Html : cluster.Html.Replace($"http://worker0:{Port}/", $"{Web.AppUrl(w.Slug, "node-0")}/", StringComparison.Ordinal);
+        answer.Content.Headers.NonValidated.Contains("Content-Length").ShouldBe(over > 0);
+        (await answer.Content.ReadAsByteArrayAsync(Cancel)).AsSpan().SequenceEqual(Encoding.UTF8.GetBytes(led)).ShouldBeTrue();
+    }
+
+    /// <summary>Nothing waits for the end: each byte that begins no link is at the browser before the app sends the next one.</summary>
+    [Fact]
+    public async Task Html_ThatDrips_FlowsThroughAsItComes()
+    {
+        var (visitor, w, _) = await cluster.OpenAsync("Ada", "hdfs");
+        using var _ = visitor;
+        const string before = "<p>dripü ", after = " drop";
+        var link = $"\"http://worker0:{Port}/\"";
+        cluster.Html = before + link + after;
+        cluster.Drops.Release(); // the head of a response leaves with its first byte
+        using var answer = await visitor.SendAsync(HttpMethod.Get, Web.AppUrl(w.Slug, "hdfs") + "/drip", until: HttpCompletionOption.ResponseHeadersRead);
+        await using var body = await answer.Content.ReadAsStreamAsync(Cancel);
+
+        await ComesAsync(before[..1]);
+        await EachAsync(before[1..]);
+        cluster.Drops.Release(link.Length);
+        await ComesAsync($"\"{Web.AppUrl(w.Slug, "node-0")}/\"");
+        await EachAsync(after);
+        (await body.ReadAsync(new byte[1], Cancel)).ShouldBe(0);
+
+        async Task EachAsync(string text)
+        {
+            foreach (var b in Encoding.UTF8.GetBytes(text))
+            {
+                cluster.Drops.Release();
+                await BytesAsync([b]);
+            }
+        }
+
+        Task ComesAsync(string text) => BytesAsync(Encoding.UTF8.GetBytes(text));
+
+        async Task BytesAsync(byte[] expected)
+        {
+            var got = new byte[expected.Length];
+            await body.ReadExactlyAsync(got, Cancel).AsTask().WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancel);
+            got.ShouldBe(expected);
+        }
+    }
+
     [Fact]
     public async Task Html_Long_FlowsThroughAndIsNotKept()
     {

@@ -26,8 +26,14 @@ public sealed class CloudLab : IAsyncDisposable
         Id = id;
         Settings = settings;
         _ownsStorage = settings["Clouds:LocalStorage:Folder"]!.EndsWith(id, StringComparison.Ordinal);
-        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
-        _services = new ServiceCollection()
+        _services = ByClock(clock);
+    }
+
+    /// <summary>The same installation by another clock; the caller disposes it.</summary>
+    public ServiceProvider ByClock(TimeProvider clock)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(Settings).Build();
+        return new ServiceCollection()
             .AddSingleton<IConfiguration>(configuration)
             .AddSingleton(clock)
             .AddLogging(l => l.SetMinimumLevel(LogLevel.Warning))
@@ -195,13 +201,17 @@ public sealed class CloudLab : IAsyncDisposable
         InsideAsync(plan, node, "python3", "-c", program);
 
     /// <summary>"reached", or the error with which the notebook's node could not open a connection.</summary>
-    public async Task<string> ReachAsync(ClusterPlan plan, string address, int port) => (await PythonInsideAsync(plan, "notebook", $$"""
+    public async Task<string> ReachAsync(ClusterPlan plan, string address, int port) =>
+        (await PythonInsideAsync(plan, "notebook", Reach(address, port))).Output;
+
+    /// <summary>The same as a Python program.</summary>
+    public static string Reach(string address, int port) => $$"""
         import errno, socket
         try: socket.create_connection(("{{address}}", {{port}}), 1.5).close(); print("reached")
         except socket.gaierror as e: print("no name")
         except TimeoutError as e: print("ETIMEDOUT")
         except OSError as e: print(errno.errorcode[e.errno])
-        """)).Output;
+        """;
 
     /// <summary>
     /// True if the notebook's node can open a connection; false if nothing answers, as when a rule drops its packets. A refused connection is neither:

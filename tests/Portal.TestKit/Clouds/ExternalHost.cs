@@ -16,6 +16,16 @@ public sealed class ExternalHost : IAsyncDisposable
         "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => shift, Listen => 50, ReuseAddr => 1) or die; "
         + "print qq(listens\\n); close STDOUT; while (my $c = $s->accept) { close $c }";
 
+    // The question comes back with 192.0.2.1 if it asks for an address, and without an answer otherwise.
+    private const string Names = """
+        use strict; use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 53, Proto => 'udp') or die; print "listens\n"; close STDOUT;
+        while (my $from = $s->recv(my $q, 512)) {
+            my $end = index($q, "\0", 12) + 5; my $known = unpack('n', substr($q, $end - 4, 2)) == 1;
+            $s->send(pack('n6', unpack('n', $q), 0x8180, 1, $known ? 1 : 0, 0, 0) . substr($q, 12, $end - 12)
+                . ($known ? pack('n3 N n C4', 0xc00c, 1, 1, 60, 4, 192, 0, 2, 1) : ''), 0, $from);
+        }
+        """;
+
     // GET of a full address: the file FOLDER/host/path; the line is logged in FOLDER/asked. A
     // CONNECT is connected to itself, so what follows is answered the same way.
     private const string Proxy = """
@@ -77,6 +87,9 @@ public sealed class ExternalHost : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>It is also a name server, which knows the address of every name.</summary>
+    public Task ResolveAsync(CancellationToken cancel) => RunAsync(Names, [], cancel);
 
     /// <summary>It answers as an HTTP proxy on <see cref="ProxyPort"/>: for each host from the subfolder of its name.</summary>
     public Task ProxyAsync(string folder, CancellationToken cancel) => RunAsync(Proxy, [$"{ProxyPort}", folder], cancel);

@@ -17,9 +17,11 @@ public sealed class UnconfinedContainer : IAsyncDisposable
 
     /// <param name="capable">With root's capabilities and the kernel's files as the host sees them; else it lacks the seccomp profile alone.</param>
     /// <param name="work">Host folder that is mounted at /home/student/work.</param>
-    public static async Task<UnconfinedContainer> StartAsync(CloudLab lab, string name, int uid, bool capable, string? work = null)
+    /// <param name="change">What else differs.</param>
+    public static async Task<UnconfinedContainer> StartAsync(
+        CloudLab lab, string name, int uid, bool capable, string? work = null, Action<HostConfig>? change = null)
     {
-        var id = await lab.ContainerEngine.CreateAsync(new CreateContainerParameters
+        var parameters = new CreateContainerParameters
         {
             Name = $"portal-{lab.Id}-{name}-{(capable ? "capable" : "unconfined")}",
             Image = await lab.PythonAsync(),
@@ -45,15 +47,24 @@ public sealed class UnconfinedContainer : IAsyncDisposable
                     .. capable ? [new Mount { Type = "bind", Source = "/sys/fs/cgroup", Target = "/sys/fs/cgroup" }] : Array.Empty<Mount>(),
                 ],
             },
-        }, CancellationToken.None);
+        };
+        change?.Invoke(parameters.HostConfig);
+        var id = await lab.ContainerEngine.CreateAsync(parameters, CancellationToken.None);
         await lab.ContainerEngine.CallAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters()), CancellationToken.None);
         return new UnconfinedContainer(lab, id);
     }
 
-    /// <summary>A program's output lines, both streams.</summary>
-    public async Task<string[]> PythonAsync(string program)
+    /// <summary>Its first process, as the host numbers it.</summary>
+    public async Task<long> ProcessAsync() =>
+        (await _lab.ContainerEngine.CallAsync(c => c.Containers.InspectContainerAsync(_id, CancellationToken.None), CancellationToken.None)).State!.Pid;
+
+    /// <summary>A Python program's output lines, both streams.</summary>
+    public Task<string[]> PythonAsync(string program) => RunAsync("python3", "-c", program);
+
+    /// <summary>The same of any command.</summary>
+    public async Task<string[]> RunAsync(params string[] command)
     {
-        var wanted = new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = ["python3", "-c", program] };
+        var wanted = new ContainerExecCreateParameters { AttachStdout = true, AttachStderr = true, Cmd = command };
         var exec = await _lab.ContainerEngine.CallAsync(c => c.Exec.CreateContainerExecAsync(_id, wanted), CancellationToken.None);
         using var output =
             await _lab.ContainerEngine.CallAsync(c => c.Exec.StartContainerExecAsync(exec.ID, new ContainerExecStartParameters()), CancellationToken.None);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using Microsoft.Extensions.Time.Testing;
 using Portal.Access;
 using Portal.Core.Access;
 using Portal.Proxy;
@@ -64,6 +65,25 @@ public sealed class LinkStreamTests
         through.ShouldEndWith(" \"http://worker0:9864/\"");
     }
 
+    /// <summary>A page that costs a tenth of a second for each piece: what follows after a second passes unchanged, byte for byte.</summary>
+    [Fact]
+    public async Task Read_PageThatCostsTooMuch_PassesUnchangedFromThereOn()
+    {
+        const string piece = "\"http://worker0:9864/\" ü ";
+        var through = await TimedAsync(new Costly(TimeSpan.FromMilliseconds(100)), [.. Enumerable.Repeat(Encoding.UTF8.GetBytes(piece), 30)]);
+
+        var led = piece.Replace("http://worker0:9864/", "http://node-0--slug123456.apps.localhost:8080/", StringComparison.Ordinal);
+        through.ShouldBe(string.Concat(Enumerable.Repeat(led, 10).Concat(Enumerable.Repeat(piece, 20))));
+    }
+
+    /// <summary>Whatever an app takes from one piece to the next is no work: a page that drips for hours is treated like any other.</summary>
+    [Fact]
+    public async Task Read_PageThatDrips_LeadsTheSameLinks()
+    {
+        var clock = new FakeTimeProvider();
+        (await TimedAsync(clock, [.. Encoding.UTF8.GetBytes(Page).Select(b => new[] { b })], () => clock.Advance(TimeSpan.FromHours(1)))).ShouldBe(Led);
+    }
+
     // Each of these is work: a name, a port, a search.
     [Theory]
     [InlineData("//a:9864\"")]
@@ -84,25 +104,39 @@ public sealed class LinkStreamTests
         spent.ShouldBeLessThan(TimeSpan.FromSeconds(5));
     }
 
-    private static async Task<string> ThroughAsync(byte[][] pieces)
+    private static Task<string> ThroughAsync(byte[][] pieces) => TimedAsync(TimeProvider.System, pieces);
+
+    /// <param name="before">Called before each piece.</param>
+    private static async Task<string> TimedAsync(TimeProvider clock, byte[][] pieces, Action? before = null)
     {
-        await using var rewriter = new LinkStream(new Pieces(pieces), new AppLinks(Site, Access), TimeProvider.System);
+        await using var rewriter = new LinkStream(new Pieces(pieces, before), new AppLinks(Site, Access), clock);
         using var all = new MemoryStream();
         await rewriter.CopyToAsync(all, TestContext.Current.CancellationToken);
         return Encoding.UTF8.GetString(all.ToArray());
     }
 
     /// <summary>A page that arrives in these pieces, one per read.</summary>
-    private sealed class Pieces(byte[][] pieces) : MemoryStream
+    private sealed class Pieces(byte[][] pieces, Action? before) : MemoryStream
     {
         private int _next;
 
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
+            before?.Invoke();
             while (_next < pieces.Length && pieces[_next].Length == 0) _next++;
             if (_next == pieces.Length) return ValueTask.FromResult(0);
             pieces[_next].CopyTo(buffer);
             return ValueTask.FromResult(pieces[_next++].Length);
         }
+    }
+
+    /// <summary>Every piece of work takes this long.</summary>
+    private sealed class Costly(TimeSpan each) : TimeProvider
+    {
+        private long _now;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _now += each.Ticks;
     }
 }
