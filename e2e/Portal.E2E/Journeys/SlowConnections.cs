@@ -55,11 +55,11 @@ public sealed class SlowConnections(Site site)
         while (ahead.TryDequeue(out var path))
         {
             await visit.ShowAsync(path);
-            if (await HasNewAsync(visit.Page.Locator(".shell"), path)) places.Add(new(person, path, null));
+            if (await HasNewAsync(visit.Page.Locator(".shell"), path, path)) places.Add(new(person, path, null));
             for (var n = 0; n < await visit.Page.Locator(Opens).CountAsync(); n++)
             {
                 var dialog = await OpenAsync(visit.Page, n);
-                if (await HasNewAsync(dialog, "")) places.Add(new(person, path, n));
+                if (await HasNewAsync(dialog, path, "")) places.Add(new(person, path, n));
                 await visit.Page.Keyboard.PressAsync("Escape");
                 await Expect(dialog).ToHaveCountAsync(0);
             }
@@ -72,11 +72,11 @@ public sealed class SlowConnections(Site site)
         seen.Count.ShouldBeGreaterThanOrEqualTo(begin is ["/"] ? 3 : 1, $"pages that {person} reaches");
         return places;
 
-        async Task<bool> HasNewAsync(ILocator part, string where)
+        async Task<bool> HasNewAsync(ILocator part, string page, string where)
         {
             await ShowAllAsync(part);
             var inputs = await Inputs.FindAsync(part);
-            inputs.Where(i => i.Kind == "unknown").ShouldBeEmpty($"inputs of {path} that no one knows how to try");
+            inputs.Where(i => i.Kind == "unknown").ShouldBeEmpty($"inputs of {page} that no one knows how to try");
             return inputs.Select(i => known.Add($"{where} {i.Kind} {i.Name}")).ToList().Contains(true);
         }
     }

@@ -58,8 +58,8 @@ public sealed partial class InputTests : PageTest
         input.HasAttribute("checked").ShouldBeTrue();
         toggle.Find("label").TextContent.Trim().ShouldBe("Follow");
 
-        input.Change(false);
-        input.Change(true);
+        toggle.Find("input").Change(false);
+        toggle.Find("input").Change(true);
         _told.ShouldBe(["off", "on"]);
         toggle.Render(p => p.Add(t => t.Value, false));
         toggle.Find("input").HasAttribute("checked").ShouldBeFalse();
