@@ -41,6 +41,15 @@ public sealed class Site : IAsyncLifetime
         await new CatalogPage(visit).WaitForAsync(template, TimeSpan.FromMinutes(12));
     }
 
+    /// <summary>Waits until no image is being built any more, so that every template is offered that can be.</summary>
+    public async Task WaitForImagesAsync()
+    {
+        await using var visit = await VisitAsync("Grace Hopper");
+        await visit.ShowAsync("/catalog");
+        await Assertions.Expect(visit.Page.GetByRole(AriaRole.Article)).Not.ToHaveCountAsync(0);
+        await Assertions.Expect(visit.Page.GetByRole(AriaRole.Progressbar)).ToHaveCountAsync(0, new() { Timeout = 12 * 60_000 });
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_browser is not null) await _browser.DisposeAsync();
@@ -69,6 +78,16 @@ public sealed class Site : IAsyncLifetime
         return await OpenAsync(cookies: cookies, by: by);
     }
 
+    /// <summary>Everyone who can sign in.</summary>
+    public async Task<IReadOnlyList<string>> PeopleAsync()
+    {
+        await using var visit = await OpenAsync();
+        await visit.GoAsync("/");
+        var names = visit.Page.Locator(".people-name");
+        await names.First.WaitForAsync();
+        return [.. (await names.AllInnerTextsAsync()).Select(name => name.Trim())];
+    }
+
     public Task ChooseThemeAsync(IBrowserContext context, string theme) =>
         context.AddCookiesAsync([new() { Name = "theme", Value = theme, Url = Address.AbsoluteUri }]);
 
@@ -90,6 +109,7 @@ public sealed class Site : IAsyncLifetime
                 });
         context.SetDefaultTimeout(30_000);
         await ChooseThemeAsync(context, theme);
+        await context.AddInitScriptAsync(Visit.WatchDialogs);
         return new Visit(Address, context, await context.NewPageAsync());
     }
 

@@ -14,6 +14,7 @@ public sealed class SlowConnection : IAsyncDisposable
     private readonly int _port;
     private readonly Task _accepting;
     private int _taken;
+    private long _moved = TimeProvider.System.GetTimestamp();
 
     private SlowConnection(int port, TimeSpan oneWay)
     {
@@ -29,6 +30,13 @@ public sealed class SlowConnection : IAsyncDisposable
 
     /// <param name="port">Port of the portal, on loopback.</param>
     public static SlowConnection To(int port, TimeSpan roundTrip) => new(port, roundTrip / 2);
+
+    /// <summary>Completes when nothing has been carried for four round trips: what was sent has been answered, and there is no more to come.</summary>
+    public async Task RestAsync()
+    {
+        while (8 * _oneWay - TimeProvider.System.GetElapsedTime(Volatile.Read(ref _moved)) is var rest && rest > TimeSpan.Zero)
+            await Task.Delay(rest, TimeProvider.System, _end.Token);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -84,6 +92,7 @@ public sealed class SlowConnection : IAsyncDisposable
             var rest = _oneWay - clock.GetElapsedTime(at);
             if (rest > TimeSpan.Zero) await Task.Delay(rest, clock, _end.Token);
             await to.WriteAsync(bytes, _end.Token);
+            Volatile.Write(ref _moved, clock.GetTimestamp());
         }
         await reading;
     }
@@ -93,7 +102,11 @@ public sealed class SlowConnection : IAsyncDisposable
         var buffer = new byte[64 * 1024];
         try
         {
-            while (await from.ReadAsync(buffer, _end.Token) is var read and > 0) under.TryWrite((clock.GetTimestamp(), buffer[..read]));
+            while (await from.ReadAsync(buffer, _end.Token) is var read and > 0)
+            {
+                Volatile.Write(ref _moved, clock.GetTimestamp());
+                under.TryWrite((clock.GetTimestamp(), buffer[..read]));
+            }
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
         {

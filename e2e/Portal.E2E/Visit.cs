@@ -6,6 +6,36 @@ namespace Portal.E2E;
 /// <summary>One person's browser on the portal. Records what a page should never do: log console errors, or request another origin.</summary>
 public sealed class Visit : IAsyncDisposable
 {
+    /// <summary>Records what the live regions of the page announce, as a screen reader would: what is added to a region that already existed.</summary>
+    private const string Listen = """
+        () => {
+          window.heard = [];
+          const region = node => (node.nodeType === 1 ? node : node.parentElement)
+            ?.closest("[role=status], [role=alert], [aria-live=polite], [aria-live=assertive]");
+          new MutationObserver(all => {
+            for (const m of all)
+              for (const node of m.type === "characterData" ? [m.target] : m.addedNodes) {
+                const live = region(node);
+                const is = live && (live.getAttribute("aria-live") !== "off");
+                if (is && (live !== node || live.getAttribute("role") === "alert")) window.heard.push((node.textContent ?? "").replace(/\s+/g, " ").trim());
+              }
+          }).observe(document.body, { childList: true, characterData: true, subtree: true });
+        }
+        """;
+
+    /// <summary>A dialog with inputs whose button does not announce it: <see cref="Journeys.SlowConnections"/> would not find them.</summary>
+    public const string WatchDialogs = """
+        let opener = null;
+        addEventListener("click", e => { opener = e.target.closest?.("button, a, [role=menuitem]") ?? opener; }, true);
+        new MutationObserver(() => {
+          const dialog = document.querySelector("[role=dialog]:has(input, textarea, select):not([data-judged])");
+          if (!dialog || !document.querySelector(".shell")) return;
+          dialog.dataset.judged = "";
+          if (opener && opener.ariaHasPopup !== "dialog" && !dialog.contains(opener))
+            console.error(`opens a dialog without aria-haspopup: ${opener.outerHTML}`);
+        }).observe(document, { childList: true, subtree: true });
+        """;
+
     private readonly List<string> _complaints = [];
     private readonly Uri _site;
 
@@ -55,6 +85,13 @@ public sealed class Visit : IAsyncDisposable
         await Expect(Page.Locator("main h1")).ToBeVisibleAsync();
         await Expect(Page.Locator("main .fetching")).ToHaveCountAsync(0);
     }
+
+    /// <summary>Hears from now on what the page announces.</summary>
+    public Task ListenAsync() => Page.EvaluateAsync(Listen);
+
+    /// <summary>Waits until these words have been announced since <see cref="ListenAsync"/>.</summary>
+    public Task HearsAsync(string words) =>
+        Page.WaitForFunctionAsync("words => (window.heard ?? []).some(h => h.includes(words))", words, new() { Timeout = 60_000 });
 
     public async ValueTask DisposeAsync() => await Context.DisposeAsync();
 

@@ -8,10 +8,14 @@ namespace Portal.Features.Workspaces;
 /// <summary>The binding limit of a change to a workspace, as text, and what would fit.</summary>
 public static class RefusalText
 {
-    public static string OfResize(Refusal why, IStringLocalizer<WorkspaceTexts> text) =>
-        why is { Reason: RefusalReason.OverQuota, Fits: { Workers: > 0 and var fit } }
-        ? text["Refused.Fits", text[$"Level.{why.BindingLimit}"].Value, text[$"Resource.{why.Resource}"].Value, fit]
-        : Of(why, text);
+    /// <summary>The binding limit, which of the person's workspaces to stop if that helps, and how many workers would fit without that.</summary>
+    public static string OfResize(Refusal why, IStringLocalizer<WorkspaceTexts> text)
+    {
+        if (why is not { Reason: RefusalReason.OverQuota or RefusalReason.NeverPossible, Fits: { Workers: > 0 and var fit } }) return Of(why, text);
+        var limit = why is { Reason: RefusalReason.OverQuota, Stop.IsEmpty: true }
+            ? text["Refused.Short", text[$"Level.{why.BindingLimit}"].Value, text[$"Resource.{why.Resource}"].Value].Value : Of(why, text);
+        return $"{limit} {text[fit == 1 ? "Refused.Fits.One" : "Refused.Fits", fit]}";
+    }
 
     public static string OfStart(Refusal why, WorkspaceView workspace, IStringLocalizer<WorkspaceTexts> text, IStringLocalizer<ControlTexts> common)
     {

@@ -40,6 +40,11 @@ public static class WorkspaceActions
         return owner ? all : [.. all.Where(a => a is WorkspaceAction.Stop or WorkspaceAction.Cancel || (a is WorkspaceAction.Delete && mayDelete))];
     }
 
+    /// <summary>It opens a dialog first.</summary>
+    public static bool Asks(this WorkspaceAction action, WorkspaceStatus status) =>
+        action is WorkspaceAction.Stop or WorkspaceAction.Delete or WorkspaceAction.StartOtherwise or WorkspaceAction.Resize
+        || (status is WorkspaceStatus.Attention && action is (WorkspaceAction.TryAgain or WorkspaceAction.StartWithoutSettings));
+
     private static IReadOnlyList<WorkspaceAction> Again(WorkspaceView workspace) =>
         workspace.AutomaticRestarts is RestartState.Again ? [] : [WorkspaceAction.TryAgain, WorkspaceAction.StartWithoutSettings];
 

@@ -7,23 +7,6 @@ namespace Portal.E2E.Journeys;
 /// <summary>Without sight, or without colours: what is announced, where the focus is, what stays visible.</summary>
 public sealed class Accessibility(Site site)
 {
-    /// <summary>Records what the live regions of the page announce, as a screen reader would: what is added to a region that already existed.</summary>
-    private const string Listen = """
-        () => {
-          window.heard = [];
-          const region = node => (node.nodeType === 1 ? node : node.parentElement)
-            ?.closest("[role=status], [role=alert], [aria-live=polite], [aria-live=assertive]");
-          new MutationObserver(all => {
-            for (const m of all)
-              for (const node of m.type === "characterData" ? [m.target] : m.addedNodes) {
-                const live = region(node);
-                const is = live && (live.getAttribute("aria-live") !== "off");
-                if (is && (live !== node || live.getAttribute("role") === "alert")) window.heard.push((node.textContent ?? "").replace(/\s+/g, " ").trim());
-              }
-          }).observe(document.body, { childList: true, characterData: true, subtree: true });
-        }
-        """;
-
     [Fact]
     public async Task Tab_OnAFreshPage_ReachesTheSkipLinkFirstAndLeadsToThePage()
     {
@@ -56,12 +39,12 @@ public sealed class Accessibility(Site site)
         await using var visit = await site.LookAsync("Grace Hopper");
         await LaunchPage.OpenAsync(visit, "?size=s&name=heard");
         await Expect(visit.Page.Locator("[data-live]")).ToHaveCountAsync(1);
-        await visit.Page.EvaluateAsync(Listen);
+        await visit.ListenAsync();
 
         await visit.Page.GetByRole(AriaRole.Radio, new() { Name = "Medium" }).CheckAsync(new() { Force = true });
-        await HearsAsync(visit, "2 vCPU · 2 GiB. It fits. It starts");
+        await visit.HearsAsync("2 vCPU · 2 GiB. It fits. It starts");
         await visit.Page.GetByLabel("Name", new() { Exact = true }).FillAsync("-");
-        await HearsAsync(visit, "begin and end with a letter or digit");
+        await visit.HearsAsync("begin and end with a letter or digit");
     }
 
     /// <summary>A whole lifecycle with screen reader and keyboard: ready, stopped and started are announced, and the focus is never lost.</summary>
@@ -72,21 +55,21 @@ public sealed class Accessibility(Site site)
         await using var visit = await site.VisitAsync("Barbara Liskov");
         await new HomePage(visit).ClearAsync();
         var form = await LaunchPage.OpenAsync(visit, "?size=s&name=by-ear");
-        await visit.Page.EvaluateAsync(Listen);
+        await visit.ListenAsync();
         var page = await form.LaunchAsync();
-        await HearsAsync(visit, "by-ear is ready.");
+        await visit.HearsAsync("by-ear is ready.");
         await page.WaitForStatusAsync("Ready");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
 
-        await CheckAppPageAsync(visit, $"/workspaces/{page.Slug}/open/lab", "open-app");
+        await CheckAppPageAsync(visit, $"/workspaces/{page.Slug}/open/lab", "Open Notebook?", "open-app");
 
         await PressAsync(visit, page.Action("Stop"));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
         await PageChecks.CheckAsync(visit, "dialog-stop-1280-light", "region");
         await PressAsync(visit, visit.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Stop by-ear, keep files" }));
-        await HearsAsync(visit, "by-ear is stopped.");
+        await visit.HearsAsync("by-ear is stopped.");
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
-        await CheckAppPageAsync(visit, $"http://lab--{page.Slug}.apps.localhost:{site.Address.Port}/lab", "app-stopped");
+        await CheckAppPageAsync(visit, $"http://lab--{page.Slug}.apps.localhost:{site.Address.Port}/lab", "Stopped", "app-stopped");
 
         await PressAsync(visit, page.Action("Start with changes…"));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
@@ -105,8 +88,10 @@ public sealed class Accessibility(Site site)
             where workspace_id = (select id from portal.workspaces where slug = '{page.Slug}') and kind = 'Start'
             """);
         await page.WaitForStatusAsync("Failed");
-        await HearsAsync(visit, "by-ear failed. Its page says why.");
+        await visit.HearsAsync("by-ear failed. Its page says why.");
         await PageChecks.CheckEverywhereAsync(visit, "workspace-failed");
+        await CheckAppPageAsync(visit, $"/workspaces/{page.Slug}/open/lab", "It did not start", "app-failed");
+        await CheckAppPageAsync(visit, "/", null, "home-failed");
 
         await PressAsync(visit, visit.Page.GetByRole(AriaRole.Button, new() { Name = "Delete by-ear, keep files" }));
         await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
@@ -118,13 +103,54 @@ public sealed class Accessibility(Site site)
         visit.Complaints.ShouldBeEmpty();
     }
 
-    /// <summary>A page outside of the site, in another tab.</summary>
-    private async Task CheckAppPageAsync(Visit visit, string address, string picture)
+    /// <summary>By keyboard from the menu of its card: the focus stays in the card, and goes to the page's title when the card is gone.</summary>
+    [Fact]
+    public async Task Card_StoppedAndDeletedFromItsMenu_KeepsTheFocus()
+    {
+        await site.WaitForNotebooksAsync();
+        await using var visit = await site.VisitAsync("Barbara Liskov");
+        var home = new HomePage(visit);
+        await home.ClearAsync();
+        var page = await (await LaunchPage.OpenAsync(visit, "?size=s&name=carded")).LaunchAsync();
+        await page.WaitForStatusAsync("Ready");
+        await visit.ShowAsync("/");
+        var card = home.Card("carded");
+        await visit.ListenAsync();
+
+        await ChooseAsync("Stop");
+        await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToHaveCountAsync(0);
+        await FocusStaysInAsync(card);
+        await visit.HearsAsync("carded is stopped.");
+        await FocusStaysInAsync(card);
+
+        await ChooseAsync("Delete");
+        await Expect(visit.Page.GetByRole(AriaRole.Dialog)).ToHaveCountAsync(0);
+        await Expect(card).ToHaveCountAsync(0, new() { Timeout = 60_000 });
+        await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeFocusedAsync();
+        visit.Complaints.ShouldBeEmpty();
+
+        async Task ChooseAsync(string what)
+        {
+            await PressAsync(visit, card.GetByRole(AriaRole.Button, new() { Name = "More actions for carded" }));
+            var item = visit.Page.GetByRole(AriaRole.Menuitem, new() { Name = what, Exact = true });
+            await Expect(item).ToBeVisibleAsync();
+            await PressAsync(visit, item);
+            var act = visit.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = $"{what} carded, keep files" });
+            await Expect(act).ToBeVisibleAsync();
+            await PressAsync(visit, act);
+        }
+
+        Task FocusStaysInAsync(ILocator part) => Expect(part.Locator(":focus")).ToHaveCountAsync(1);
+    }
+
+    /// <summary>A page in another tab.</summary>
+    /// <param name="title">Its heading; null for any.</param>
+    private async Task CheckAppPageAsync(Visit visit, string address, string? title, string picture)
     {
         var tab = await visit.Context.NewPageAsync();
         var other = new Visit(site.Address, visit.Context, tab);
         await other.GoAsync(address);
-        await Expect(tab.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToBeVisibleAsync();
+        await Expect(tab.GetByRole(AriaRole.Heading, new() { Level = 1, Name = title })).ToBeVisibleAsync();
         await PageChecks.CheckEverywhereAsync(other, picture);
         await tab.CloseAsync();
     }
@@ -195,11 +221,6 @@ public sealed class Accessibility(Site site)
     {
         await button.FocusAsync();
         await visit.Page.Keyboard.PressAsync("Enter");
-    }
-
-    private static async Task HearsAsync(Visit visit, string words)
-    {
-        await visit.Page.WaitForFunctionAsync("words => (window.heard ?? []).some(h => h.includes(words))", words, new() { Timeout = 60_000 });
     }
 
     private static Task<string> FocusedAsync(Visit visit) =>

@@ -32,6 +32,35 @@ public sealed class DatabaseAway(Site site)
         await page.WaitForStatusAsync("Deleted");
     }
 
+    /// <summary>An action on a page that is open and live: nothing is ordered, the workspace runs on, and the action succeeds later.</summary>
+    [Fact, Trait("Lane", "long")]
+    public async Task Stop_WhileTheDatabaseIsAway_SaysSoAndLosesNothing()
+    {
+        await site.WaitForNotebooksAsync();
+        await using var visit = await site.VisitAsync("Barbara Liskov");
+        await new HomePage(visit).ClearAsync();
+        var page = await (await LaunchPage.OpenAsync(visit, "?size=s&name=no-stop")).LaunchAsync();
+        await page.WaitForStatusAsync("Ready");
+        await page.Action("Stop").ClickAsync();
+        using (Machine.WithoutDatabase())
+        {
+            await visit.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Stop no-stop, keep files" }).ClickAsync();
+            await Expect(visit.Page.GetByRole(AriaRole.Main)).ToContainTextAsync(Sentence);
+            await PageChecks.CheckAsync(visit, "database-away-stop-1280-light");
+        }
+
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Reload this section" }).ClickAsync();
+        await page.WaitForStatusAsync("Ready");
+        Machine.Sql($"""
+            do $$ begin if (select count(*) from portal.runs where workspace_id = (select id from portal.workspaces where slug = '{page.Slug}')) <> 1
+              then raise 'something was ordered'; end if; end $$
+            """);
+        await page.StopAsync("no-stop");
+        await page.WaitForStatusAsync("Stopped");
+        await page.DeleteAsync("no-stop");
+        await page.WaitForStatusAsync("Deleted");
+    }
+
     [Fact, Trait("Lane", "long")]
     public async Task Dialog_SavedWhileTheDatabaseIsAway_SaysSoAndThePageStays()
     {

@@ -30,12 +30,14 @@ public sealed class UnhappyPaths(Site site)
         await Expect(form.LaunchButton).ToBeDisabledAsync();
         await PageChecks.CheckEverywhereAsync(grace, "launch-limit");
 
-        var waits = await LaunchAsync(alan, "s", "waits");
+        var order = await LaunchPage.OpenAsync(alan, "?size=s&name=waits");
+        await alan.ListenAsync();
+        var waits = await order.LaunchAsync();
         await waits.WaitForStatusAsync("Waiting");
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("next");
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("at the latest, unless someone extends theirs");
         await Expect(alan.Page.GetByRole(AriaRole.Main)).ToContainTextAsync("once it is ready");
-        await Expect(alan.Page.Locator("[data-live]")).ToHaveTextAsync("waits is waiting: number 1 in the queue.");
+        await alan.HearsAsync("waits is waiting: number 1 in the queue.");
         await PageChecks.CheckEverywhereAsync(alan, "workspace-queued");
         await using (var ken = await site.VisitAsync("Ken Thompson"))
         {

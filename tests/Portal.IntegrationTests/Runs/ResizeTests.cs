@@ -165,6 +165,26 @@ public sealed class ResizeTests
         await it.HoldsAsync(id, workers: 2);
     }
 
+    /// <summary>The dialog says which of one's own workspaces to stop, or that no stop helps.</summary>
+    [Fact]
+    public async Task Preview_DoesNotFit_NamesTheWorkspaceToStopOrSaysThatItNeverFits()
+    {
+        await using var it = await ResizeSite.CreateAsync(Cancel, members: new(5, 100_000, 100, 10), capacity: new(6, 100_000, 0, 0));
+        var id = await it.LaunchAsync(workers: 1);
+        var order = it.Site.Order(it.Owner, "mine");
+        (await it.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
+        await it.Jobs.UntilSettledAsync(Cancel);
+
+        var quota = await LimitAsync(4);
+        (quota.Reason, quota.Resource, quota.Fits).ShouldBe((RefusalReason.OverQuota, Resource.Vcpu, new Fit("s", 3)));
+        quota.Stop.ShouldBe(["mine"]);
+        var never = await LimitAsync(6);
+        (never.Reason, never.Resource, never.Fits).ShouldBe((RefusalReason.NeverPossible, Resource.Vcpu, new Fit("s", 3)));
+        never.Stop.ShouldBeEmpty();
+
+        async Task<Refusal> LimitAsync(int workers) => (await it.Site.Get<ResizePreview>().RunAsync(new(it.Owner), id, workers, Cancel))!.BindingLimit!;
+    }
+
     [Fact]
     public async Task Resize_MoreThanTheSiteHoldsWithWhatItHas_IsRefusedAndNeverBlocksTheQueue()
     {

@@ -84,10 +84,15 @@ public sealed class ClusterFormTests : PageTest
         _changed.ShouldBeEmpty();
     }
 
-    [Fact]
-    public void WorkersChoice_MoreThanFit_CannotBeChosenAndSaysWhy()
+    [Theory]
+    [InlineData(RefusalReason.OverQuota, "At most 3 right now. You do not have enough vCPU left in Data science 101. Stop notebook-1 to make it fit.")]
+    [InlineData(RefusalReason.NeverPossible, "At most 3 here. The machines here do not have this much vCPU.")]
+    public void WorkersChoice_MoreThanFit_CannotBeChosenAndSaysWhy(RefusalReason reason, string why)
     {
-        var more = new Refusal(RefusalReason.OverQuota, "size", QuotaLevel.Member, Resource.Vcpu) { Stop = ["notebook-1"] };
+        var more = new Refusal(reason, "size", QuotaLevel.Member, Resource.Vcpu)
+        {
+            Stop = reason is RefusalReason.OverQuota ? ["notebook-1"] : [],
+        };
         var limits = new ChoiceLimits(new Dictionary<string, Refusal>(StringComparer.Ordinal), 3, more);
         var form = Render<LaunchForm>(p => p.Add(f => f.Draft, Draft with { Workers = 3 }).Add(f => f.Template, Views.Spark).Add(f => f.Class, Views.Class)
             .Add(f => f.Receipt, Receipt() with { Limits = limits })
@@ -97,8 +102,7 @@ public sealed class ClusterFormTests : PageTest
         form.Find("button[aria-label='One more worker']").GetAttribute("aria-disabled").ShouldBe("true");
         form.Find("button[aria-label='One more worker']").Click();
         _changed.ShouldBeEmpty();
-        form.Find("#workers-description .choice-why").TextContent
-            .ShouldBe("At most 3 right now. You do not have enough vCPU left in Data science 101. Stop notebook-1 to make it fit.");
+        form.Find("#workers-description .choice-why").TextContent.ShouldBe(why);
     }
 
     [Fact]
