@@ -144,7 +144,7 @@ public sealed class SlowConnections(Site site)
             await log.First.ClickAsync();
             await Expect(log.First).ToHaveAttributeAsync("aria-pressed", "true");
         }
-        await part.Locator("details").EvaluateAllAsync("all => all.forEach(d => { d.open = true; })");
+        await part.Locator("details").EvaluateAllAsync<object?>("all => all.forEach(d => { d.open = true; })");
     }
 
     /// <summary>The entry selected by the first letters is the one shown: Enter goes where the whole word leads.</summary>

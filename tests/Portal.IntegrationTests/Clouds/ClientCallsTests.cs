@@ -9,8 +9,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Jobs.Catalog;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.Docker.Images.Fetch;
 using Portal.TestKit;
@@ -64,7 +66,7 @@ public sealed partial class ClientCallsTests : IAsyncLifetime
 
         var (spec, row) = await RoundAsync(lab, database);
 
-        Availability.Reason(spec, new Dictionary<string, ImageRow>(StringComparer.Ordinal) { ["mine"] = row }).ShouldBe(
+        Availability.Reason(spec, [row]).ShouldBe(
             $"Its image could not be built. Packages: {Archive} is missing, and {client} cannot fetch it: no package server responds. "
             + "The Operations page says how to fix it.");
         row.Remedy.ShouldBe($"Configure a mirror or proxy in {where}, or put {Archive} into the folder that PORTAL_ENGINES (Images:Engines) names; "
@@ -193,7 +195,7 @@ public sealed partial class ClientCallsTests : IAsyncLifetime
 
         await using var services = new ServiceCollection().AddSingleton(NpgsqlDataSource.Create(database.Jobs))
             .AddDbContextFactory<PortalDb>((all, db) => PortalData.Configure(db, all.GetRequiredService<NpgsqlDataSource>())).BuildServiceProvider();
-        using var builds = new ImageBuilds(services.GetRequiredService<IDbContextFactory<PortalDb>>(), lab.Get<ImageBuilder>(), TimeProvider.System,
+        using var builds = new ImageBuilds(services.GetRequiredService<IDbContextFactory<PortalDb>>(), new CloudKits([lab.Kit(LocalCloud.Key)]), TimeProvider.System,
             NullLogger<ImageBuilds>.Instance);
         await builds.StartAsync(Cancel);
         ImageRow? row = null;

@@ -295,7 +295,7 @@ public sealed class ClusterWorkspaceTests : PageTest
 
         var changes = await DialogAsync(Views.Cluster(WorkspaceStatus.Stopped) with { Newer = newer }, async () =>
         {
-            await Dialogs.Find(".mud-switch input").ChangeAsync(true);
+            await Dialogs.Find("input[role=switch]").ChangeAsync(true);
             Dialogs.FindAll("input[name=size]").Select(i => i.GetAttribute("value")).ShouldBe(["xl"]);
             await CloseAsync();
         });
