@@ -33,11 +33,10 @@ public sealed class OpenLabTests(OpenLab lab) : IClassFixture<OpenLab>
         }
     }
 
-    [Theory]
-    [InlineData(12)]
-    [InlineData(40)]
-    public async Task KernelMessage_LongerThanJupytersOwnLimit_ArrivesEitherWay(int mib)
+    [Fact]
+    public async Task KernelMessage_LongerThanJupytersOwnLimit_ArrivesEitherWay()
     {
+        const int Length = 12 << 20;
         using var made = await lab.Visitor.SendAsync(HttpMethod.Post, lab.Url + "/api/kernels", JsonContent.Create(new { name = "python3" }), lab.Url);
         var kernel = (string)JsonNode.Parse(await made.Content.ReadAsStringAsync(Cancel))!["id"]!;
         using var socket = await lab.Visitor.SocketAsync($"{lab.Url}/api/kernels/{kernel}/channels", lab.Url);
@@ -46,13 +45,13 @@ public sealed class OpenLabTests(OpenLab lab) : IClassFixture<OpenLab>
             get_ipython().kernel.comm_manager.register_target('t', lambda comm, m: setattr(builtins, 'got', len(m['content']['data']['x'])))
             """;
         await socket.SayAsync("execute_request", KernelSocket.Cell(listen));
-        var data = new JsonObject { ["x"] = new string('a', mib << 20) };
+        var data = new JsonObject { ["x"] = new string('a', Length) };
         await socket.SayAsync("comm_open", new() { ["comm_id"] = "c", ["target_name"] = "t", ["data"] = data });
-        (await socket.SayAsync("execute_request", KernelSocket.Cell("got"))).ShouldBe($"{mib << 20}");
+        (await socket.SayAsync("execute_request", KernelSocket.Cell("got"))).ShouldBe($"{Length}");
 
-        var shown = await socket.SayAsync("execute_request", KernelSocket.Cell($"display({{'text/plain': 'b' * ({mib} << 20)}}, raw=True)"));
+        var shown = await socket.SayAsync("execute_request", KernelSocket.Cell($"display({{'text/plain': 'b' * {Length}}}, raw=True)"));
 
-        shown.Length.ShouldBe(mib << 20);
+        shown.Length.ShouldBe(Length);
         shown.Trim('b').ShouldBeEmpty();
         using var ended = await lab.Visitor.SendAsync(HttpMethod.Delete, $"{lab.Url}/api/kernels/{kernel}", origin: lab.Url);
         ended.StatusCode.ShouldBe(HttpStatusCode.NoContent);
