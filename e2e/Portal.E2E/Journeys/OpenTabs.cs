@@ -10,7 +10,7 @@ public sealed class OpenTabs(Site site)
 {
     private const string Where = "/lab/tree/examples/notebook/first-steps.ipynb", Folder = "/api/contents/examples/notebook";
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Lab_LeftOpenOverAStopAndALostNode_SaysWhatIsSoAndReturnsToWhereItWas()
     {
         await site.WaitForNotebooksAsync();

@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
-using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.TestKit.Clouds;
 

@@ -3,8 +3,8 @@ using System.Formats.Tar;
 using System.IO.Compression;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
-using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.TestKit.Clouds;
 

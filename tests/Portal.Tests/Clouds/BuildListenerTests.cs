@@ -1,6 +1,6 @@
 using Docker.DotNet.Models;
-using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 
 namespace Portal.Tests.Clouds;
