@@ -36,11 +36,7 @@ internal static class ResizeFacts
             // It keeps what it has, so the pool must have capacity for both.
             Capacity: place.Pool.KnownCapacity is { } all ? all - own : null,
             StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Cloud, cancel),
-            Others: [.. Fewer(workspace.Workers, workers).Select(n => (Workers: n, More: Missing(n))).Select(n => new OtherChoice(new(workspace.SizeId, n.Workers), Sum(n.More))
-            {
-                Nodes = spec.NodeLimits(workspace.SizeId, n.Workers),
-                Missing = NodeReservations.Limits(n.More),
-            })])
+            Others: [.. Fewer(workspace.Workers, workers).Select(Other)])
         {
             Nodes = spec.NodeLimits(workspace.SizeId, workers),
             Missing = NodeReservations.Limits(missing),
@@ -49,6 +45,16 @@ internal static class ResizeFacts
             Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),
         };
         return new(facts, missing);
+
+        OtherChoice Other(int count)
+        {
+            var more = Missing(count);
+            return new(new(workspace.SizeId, count), Sum(more))
+            {
+                Nodes = spec.NodeLimits(workspace.SizeId, count),
+                Missing = NodeReservations.Limits(more),
+            };
+        }
     }
 
     /// <summary>Numbers between the current and the requested one, the nearest to the requested one first.</summary>

@@ -177,8 +177,14 @@ public class WebFixture : IAsyncLifetime
             [new("notebook", "python", ["start-notebook"], new Dictionary<string, string>(StringComparer.Ordinal), "TOKEN")],
             [new("notebook", "JupyterLab", "", "notebook", App.Port, "/lab", true), new("files", "Files", "", "notebook", App.Port, "/files", false)]);
         db.TemplateVersions.Add(new() { Id = Guid.CreateVersion7(), TemplateId = "notebook", Hash = new('a', 64), Spec = spec });
-        db.Images.Add(
-            new() { CloudKey = LocalCloud.Key, Name = "python", State = ImageState.Ready, Reference = "sha256:test", UpdatedAt = TimeProvider.System.GetUtcNow() });
+        db.Images.Add(new()
+        {
+            CloudKey = LocalCloud.Key,
+            Name = "python",
+            State = ImageState.Ready,
+            Reference = "sha256:test",
+            UpdatedAt = TimeProvider.System.GetUtcNow(),
+        });
         await db.SaveChangesAsync(Cancel);
     }
 }

@@ -195,8 +195,8 @@ public sealed partial class ClientCallsTests : IAsyncLifetime
 
         await using var services = new ServiceCollection().AddSingleton(NpgsqlDataSource.Create(database.Jobs))
             .AddDbContextFactory<PortalDb>((all, db) => PortalData.Configure(db, all.GetRequiredService<NpgsqlDataSource>())).BuildServiceProvider();
-        using var builds = new ImageBuilds(services.GetRequiredService<IDbContextFactory<PortalDb>>(), new CloudKits([lab.Kit(LocalCloud.Key)]), TimeProvider.System,
-            NullLogger<ImageBuilds>.Instance);
+        using var builds = new ImageBuilds(services.GetRequiredService<IDbContextFactory<PortalDb>>(), new CloudKits([lab.Kit(LocalCloud.Key)]),
+            TimeProvider.System, NullLogger<ImageBuilds>.Instance);
         await builds.StartAsync(Cancel);
         ImageRow? row = null;
         await Until.TrueAsync("the packages were asked for", async () =>

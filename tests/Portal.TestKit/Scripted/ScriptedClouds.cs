@@ -53,9 +53,6 @@ public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClu
     /// <summary>Result of the kernel check; success unless the test says otherwise.</summary>
     public Func<ProofOrder, ProofOutcome> Proof { get; set; } = _ => new ProofOutcome.Proven();
 
-    /// <summary>A cloud of its own.</summary>
-    public CloudKit Kit(string key) => new(key, "scripted", key, this, this, this, this, new(System.Net.IPNetwork.Parse("10.211.0.0/16")));
-
     /// <summary>What happens to a node once it was started.</summary>
     public Func<string, NodeState> Born { get; set; } = _ => NodeState.Running;
 
