@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
@@ -37,13 +36,14 @@ public sealed class ForeignReader(TimeProvider clock)
     {
         using var own = new CancellationTokenSource(limit.Time, clock);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
-        var buffer = ArrayPool<byte>.Shared.Rent(Chunk);
+        var buffer = new byte[Chunk]; // not from a pool: a read that is given up may still write to it
         try
         {
             var left = limit.Bytes;
-            while (await read(buffer, until.Token) is var got and > 0)
+            // Not every source looks at the token: neither one that always has something, nor the container engine's streams while they wait.
+            while (await read(buffer, until.Token).AsTask().WaitAsync(until.Token) is var got and > 0)
             {
-                until.Token.ThrowIfCancellationRequested(); // a source that always has something may never look at it
+                until.Token.ThrowIfCancellationRequested();
                 if ((left -= got) < 0) throw new ReadLimitException(limit, tooLong: true);
                 take(buffer.AsMemory(0, got));
             }
@@ -51,10 +51,6 @@ public sealed class ForeignReader(TimeProvider clock)
         catch (OperationCanceledException) when (own.IsCancellationRequested && !cancel.IsCancellationRequested)
         {
             throw new ReadLimitException(limit, tooLong: false);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 

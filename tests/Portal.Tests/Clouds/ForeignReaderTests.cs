@@ -31,12 +31,14 @@ public sealed class ForeignReaderTests
         (fault.TooLong, fault.Message, reads).ShouldBe((false, "the response was not complete within 10 s", 10));
     }
 
-    [Fact]
-    public async Task ToEnd_SilentForEver_EndsAtTheLimitOfTime()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ToEnd_SilentForEver_EndsAtTheLimitOfTime(bool looksAtTheToken)
     {
         var reading = new ForeignReader(_clock).ToEndAsync(Limit, async (_, until) =>
         {
-            await Task.Delay(Timeout.InfiniteTimeSpan, _clock, until);
+            await Task.Delay(Timeout.InfiniteTimeSpan, _clock, looksAtTheToken ? until : Cancel);
             return 1;
         }, _ => { }, Cancel);
         _clock.Advance(Limit.Time - TimeSpan.FromTicks(1));
