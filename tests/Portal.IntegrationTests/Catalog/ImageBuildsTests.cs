@@ -40,7 +40,7 @@ public sealed class ImageBuildsTests
     }
 
     /// <summary>A build step runs what the packages of others bring: its output is foreign, and the container engine passes on even its zero bytes.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Build_ThatFailsWithHostileLines_IsToldCleanedAndCut()
     {
         var recipes = Directory.CreateTempSubdirectory("portal-test-recipes").FullName;

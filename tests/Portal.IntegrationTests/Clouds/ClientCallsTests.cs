@@ -21,6 +21,7 @@ using Portal.TestKit.Clouds;
 namespace Portal.IntegrationTests.Clouds;
 
 /// <summary>How pip and Maven are called: what a running client was given, and whom it asks, as a server that never answers sees it.</summary>
+[Trait("Lane", "long")]
 public sealed partial class ClientCallsTests : IAsyncLifetime
 {
     /// <summary>A uid that no account on the machine has.</summary>

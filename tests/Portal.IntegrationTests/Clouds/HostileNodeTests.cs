@@ -24,7 +24,7 @@ public sealed class HostileNodeTests(LabFixture fixture) : IClassFixture<LabFixt
     }
 
     /// <summary>The limit counts from the command's start, whatever it writes meanwhile.</summary>
-    [Theory]
+    [Theory, Trait("Lane", "long")]
     [InlineData("sleep infinity")]
     [InlineData("while echo .; do sleep 0.1; done")]
     public async Task Command_ThatNeverEnds_IsGivenUpOnAtTheLimit(string command)

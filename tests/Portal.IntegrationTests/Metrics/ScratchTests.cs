@@ -39,7 +39,7 @@ public sealed class ScratchTests(ScratchTests.Clusters site) : IClassFixture<Scr
     }
 
     /// <summary>A student has no other way onto the node than a job, so one must start there although nothing more can be written.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task ScratchFolderOfSlurm_FilledByAJob_IsToldAndEmptiedByAJobAsAdvised()
     {
         const string Nodes = "import subprocess; print(len(subprocess.run(['sinfo', '-h', '-N', '-t', 'idle'], capture_output=True).stdout.splitlines()))";

@@ -27,7 +27,7 @@ public sealed class NodeLimitsTests(NodeLimitsTests.TwoSizes sizes) : IClassFixt
     }
 
     /// <summary>A small node accepts the last byte of its limit; a medium one accepts what was too much for the small one, and has twice the limit.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task KernelMessage_MayBeASixteenthOfTheNodesMemory()
     {
         const int Small = 64 << 20, Medium = 128 << 20;
@@ -64,7 +64,7 @@ public sealed class NodeLimitsTests(NodeLimitsTests.TwoSizes sizes) : IClassFixt
     }
 
     /// <summary>A package that needs 600 MiB while it is built, on a node whose /tmp has 512 MiB.</summary>
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Pip_BuildsPackagesWhereThereIsRoom() => (await sizes.Small.PythonAsync("""
         import io, os, subprocess, sys, tarfile, tempfile
         project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'

@@ -8,6 +8,7 @@ using Portal.TestKit;
 namespace Portal.IntegrationTests.Proxy;
 
 /// <summary>What a person does in a real JupyterLab, through the real proxy.</summary>
+[Trait("Lane", "long")]
 public sealed class OpenLabTests(OpenLab lab) : IClassFixture<OpenLab>
 {
     private const string Dialog = "document.querySelector('.jp-Dialog')?.innerText ?? ''", Answer = ".jp-Dialog-footer button:last-child";
