@@ -30,6 +30,8 @@ public sealed class TwoKitsTests
         var first = await LaunchAsync(site, ada, inBiology);
         var second = await LaunchAsync(site, alan, inChemistry);
         await jobs.UntilSettledAsync(Cancel, TimeSpan.FromMinutes(2));
+        await using (var db = database.Open())
+            (await db.Runs.AsNoTracking().Where(r => r.Cause != null).Select(r => r.Cause).ToListAsync(Cancel)).ShouldBeEmpty();
         (await StatusAsync(site, ada, first), await StatusAsync(site, alan, second)).ShouldBe((WorkspaceStatus.Ready, WorkspaceStatus.Ready));
         (await biology.Clusters.LookAsync(second, Cancel)).ShouldBeNull("each kit sees only what is its own");
 
