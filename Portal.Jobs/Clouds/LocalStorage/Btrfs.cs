@@ -5,7 +5,14 @@ namespace Portal.Jobs.Clouds.LocalStorage;
 
 /// <summary>A quota group as the kernel keeps it. Bytes; null for no limit.</summary>
 /// <param name="Path">Path of the subvolume, from the top of the file system; empty for a group above subvolumes.</param>
-internal sealed record QuotaGroup(string Id, long Used, long? Limit, IReadOnlyList<string> Parents, string Path);
+internal sealed record QuotaGroup(string Id, long Used, long? Limit, IReadOnlyList<string> Parents, string Path)
+{
+    /// <summary>
+    /// Whether it belongs to a removed subvolume and counts nothing any more. Until then it must stay: deleting a group that still counts
+    /// something makes the accounting inconsistent (Linux 6.18), and no limit is enforced before a rescan.
+    /// </summary>
+    public bool IsLeftOver => Id.StartsWith("0/", StringComparison.Ordinal) && Id != "0/5" && Path.Length == 0 && Used == 0;
+}
 
 /// <summary>The btrfs program, with its errors translated.</summary>
 internal sealed class Btrfs(TimeProvider time)
@@ -35,9 +42,9 @@ internal sealed class Btrfs(TimeProvider time)
     /// <summary>Deletes a subvolume with its contents.</summary>
     public Task DeleteAsync(string subvolume, CancellationToken cancel) => ExecuteAsync(["subvolume", "delete", subvolume], cancel);
 
-    /// <summary>Deletes the group of a removed subvolume. The kernel may still be cleaning it up, and
-    /// newer kernels delete it automatically: both count as success.</summary>
-    public Task ForgetGroupAsync(string group, string folder, CancellationToken cancel) => RunAsync(["qgroup", "destroy", group, folder], cancel);
+    /// <summary>Deletes the group of a removed subvolume (see <see cref="QuotaGroup.IsLeftOver"/>). Newer kernels delete it themselves; that it
+    /// is gone or still busy counts as success.</summary>
+    public Task DeleteGroupAsync(string group, string folder, CancellationToken cancel) => RunAsync(["qgroup", "destroy", group, folder], cancel);
 
     public Task CreateGroupAsync(string group, string folder, CancellationToken cancel) => ExecuteAsync(["qgroup", "create", group, folder], cancel);
 

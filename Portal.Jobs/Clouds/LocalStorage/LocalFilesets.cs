@@ -65,6 +65,11 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
             throw new CloudException(LocalShares.Service, CloudFault.Unavailable, "folder usage is being recounted",
                 "Wait until that is done; the previous readings remain valid.");
         var groups = await storage.Btrfs.UsedNowAsync(storage.Options.Folder, cancel);
+        if (groups.Any(g => g.IsLeftOver))
+        {
+            await storage.DeleteLeftOverGroupsAsync(cancel);
+        }
+
         var above = groups.Where(g => g.Path.Length == 0).ToDictionary(g => g.Id, StringComparer.Ordinal);
         var top = Mountinfo.Of(storage.Options.Folder, Mountinfo.Read()) is { } mount
             ? (mount.Root.TrimEnd('/') + storage.Options.Folder[mount.Point.TrimEnd('/').Length..]).Trim('/')

@@ -38,9 +38,7 @@ internal sealed class LocalScratch(Storage storage)
         }
 
         LocalShares.MustBeSubvolume(path);
-        var group = $"0/{await storage.Btrfs.IdAsync(path, cancel)}";
-        await storage.Btrfs.DeleteAsync(path, cancel);
-        await storage.Btrfs.ForgetGroupAsync(group, storage.Options.Folder, cancel);
+        await storage.Btrfs.DeleteAsync(path, cancel); // its group goes later: see QuotaGroup.IsLeftOver
     }
 
     /// <summary>Parses a folder name; null if it is not that of a scratch folder.</summary>

@@ -80,6 +80,20 @@ public sealed class Storage(LocalStorageOptions options, TimeProvider time, ILog
         return true;
     }
 
+    /// <summary>
+    /// Deletes the groups of removed subvolumes, which older kernels leave behind. Looks again while nobody creates a subvolume: for a moment
+    /// a new one has a group but no path.
+    /// </summary>
+    internal async Task DeleteLeftOverGroupsAsync(CancellationToken cancel) => await AloneAsync(async () =>
+    {
+        foreach (var group in (await Btrfs.GroupsAsync(options.Folder, cancel)).Where(g => g.IsLeftOver))
+        {
+            await Btrfs.DeleteGroupAsync(group.Id, options.Folder, cancel);
+        }
+
+        return true;
+    }, cancel);
+
     /// <summary>Total and free bytes; for a sparse file on a loop device never more than what the file system holding the file can still provide.</summary>
     internal (long Total, long Free, string Where) Capacity()
     {
