@@ -131,7 +131,7 @@ public sealed class SlowConnections(Site site)
     {
         await page.Locator(Opens).Nth(n).ClickAsync();
         // A dialog takes the focus a round trip after it is seen; nobody is faster than that.
-        await Expect(page.Locator("[role=dialog]:focus-within")).ToHaveCountAsync(1);
+        await Expect(page.Locator("[role=dialog]:focus-within")).ToHaveCountAsync(1, new() { Timeout = 20_000 });
         return page.GetByRole(AriaRole.Dialog);
     }
 

@@ -98,6 +98,10 @@ public sealed class LabPage(IPage tab)
         () => Tab.GetByRole(AriaRole.Button, new() { NameRegex = new("^Refresh the file browser", RegexOptions.None, TimeSpan.FromSeconds(1)) }).ClickAsync(),
         r => new Uri(r.Url).AbsolutePath == folder)).Status.ShouldBe(status);
 
+    /// <summary>From now on, closes each dialog of JupyterLab that is in the way.</summary>
+    public Task CloseDialogsAsync() =>
+        Tab.AddLocatorHandlerAsync(Tab.Locator(".jp-Dialog"), dialog => dialog.First.PressAsync("Escape"), new() { NoWaitAfter = true });
+
     private async Task ChooseAsync(string menu, string entry)
     {
         await Tab.GetByRole(AriaRole.Menuitem, new() { Name = menu, Exact = true }).ClickAsync();
