@@ -24,6 +24,7 @@ public static class PortalData
             source.ConnectionStringBuilder.Options ??= EndsSilentTransactions;
             source.ConnectionStringBuilder.KeepAlive = 30; // a LISTEN connection is silent for hours
         });
+        services.AddHostedService<OutOfMemory>();
         return services.AddDbContextFactory<PortalDb>((provider, db) => Configure(db, provider.GetRequiredService<NpgsqlDataSource>()));
     }
 

@@ -56,9 +56,11 @@ public sealed class Changes(NpgsqlDataSource data, TimeProvider clock, ILogger<C
                 while (true) await connection.WaitAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
-            catch (Exception e) when (e is NpgsqlException or System.Net.Sockets.SocketException or IOException or TimeoutException)
+            catch (Exception e)
+                when (e is NpgsqlException or System.Net.Sockets.SocketException or IOException or TimeoutException or OutOfMemoryException)
             {
-                // The server restarted or became unreachable: drop all pooled connections, because they are dead too and their next users would get errors.
+                // Usually the server restarted or became unreachable: drop all pooled connections, because they are dead too and their next users would get
+                // errors.
                 data.Clear();
                 log.LogWarning("Listening for changes failed, retrying in {Again}: {Error}", Again, e.Message);
                 await Task.Delay(Again, clock, stoppingToken)

@@ -54,7 +54,9 @@ public static class HangfireSetup
                 ApplicationName = "hangfire",
                 Options = "-c synchronous_commit=off " + PortalData.EndsSilentTransactions
             };
-        return new(new DataSourceConnections(NpgsqlDataSource.Create(connections)), new PostgreSqlStorageOptions
+        var data = NpgsqlDataSource.Create(connections);
+        OutOfMemory.WatchForever(data);
+        return new(new DataSourceConnections(data), new PostgreSqlStorageOptions
         {
             SchemaName = Schema,
             PrepareSchemaIfNecessary = true,

@@ -39,7 +39,8 @@ internal abstract class RowWatch(Changes changes, TimeProvider clock, ILogger lo
                     await Task.Delay(Pause, clock, stoppingToken);
                 }
                 catch (Exception e)
-                    when (e is Npgsql.NpgsqlException or System.Net.Sockets.SocketException or IOException or TimeoutException or InvalidOperationException)
+                    when (e is Npgsql.NpgsqlException or System.Net.Sockets.SocketException or IOException or TimeoutException or InvalidOperationException
+                        or OutOfMemoryException)
                 {
                     log.LogWarning("Access could not be checked, retrying in {Again}: {Error}", AfterFault, e.Message);
                     await Task.Delay(AfterFault, clock, stoppingToken);

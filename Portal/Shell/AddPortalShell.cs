@@ -52,7 +52,7 @@ public static class PortalShell
         app.UseRouting();
     }
 
-    /// <summary>Gives people and programs a proper response to requests that fail because the database is unavailable.</summary>
+    /// <summary>Gives people and programs a proper response to requests that fail because the database is unavailable or memory ran out.</summary>
     public static void UseUnavailable(this IApplicationBuilder app) => app.Use(app.ApplicationServices.GetRequiredService<Unavailable>().CatchAsync);
 
     /// <summary>Files, the stylesheet and the pages. Pages require a signed-in person; files and css do not.</summary>

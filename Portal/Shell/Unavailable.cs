@@ -8,12 +8,12 @@ using Portal.Theme;
 namespace Portal.Shell;
 
 /// <summary>
-/// While the database is unavailable: 503 with Retry-After and a sentence, as a problem document for programs that call the API, as a page for
-/// people, as a line of text for anything else. The page needs nothing that could also be unavailable: no database, circuit or file.
+/// While the database is unavailable, or when memory runs out: 503 with Retry-After and a sentence, as a problem document for programs that call the API,
+/// as a page for people, as a line of text for anything else. The page needs nothing that could also be unavailable: no database, circuit or file.
 /// </summary>
 public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, ILogger<Unavailable> log)
 {
-    /// <summary>Gives this response to every request that fails for this reason later in the pipeline.</summary>
+    /// <summary>Gives this response to every request that fails for one of these reasons later in the pipeline.</summary>
     public async Task CatchAsync(HttpContext http, RequestDelegate next)
     {
         try
@@ -24,6 +24,11 @@ public sealed class Unavailable(Site site, IStringLocalizer<ShellTexts> texts, I
         {
             log.LogWarning("{Method} {Path} could not be answered: {Error}", http.Request.Method, http.Request.Path, fault.GetBaseException().Message);
             await SayAsync(http);
+        }
+        catch (Exception fault) when (OutOfMemory.Is(fault) && !http.Response.HasStarted)
+        {
+            log.LogError(fault, "{Method} {Path} needed more memory than there was", http.Request.Method, http.Request.Path);
+            await SayAsync(http, texts["Unavailable.Memory"]);
         }
     }
 
