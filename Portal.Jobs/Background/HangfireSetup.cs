@@ -7,6 +7,7 @@ using Hangfire.Storage;
 using Newtonsoft.Json;
 using Npgsql;
 using Portal.Core.Data;
+using Portal.Jobs.Leases;
 using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Background;
@@ -15,7 +16,7 @@ namespace Portal.Jobs.Background;
 /// traces. The settings are measured; see decision record 001.</summary>
 public static class HangfireSetup
 {
-    public const string RunsQueue = "runs", SweepsQueue = "sweeps", Schema = "hangfire";
+    public const string Schema = "hangfire";
     private const int SweepWorkers = 4;
 
     /// <summary>The complete list of job types. A row that names anything else does not load and never runs.</summary>
@@ -38,8 +39,8 @@ public static class HangfireSetup
         foreach (var filter in GlobalJobFilters.Filters.Where(f => f.Instance is CaptureCultureAttribute or ContinuationsSupportAttribute).ToList())
             GlobalJobFilters.Filters.Remove(filter.Instance);
         // Two servers that share nothing, so that a burst of launches does not delay sweeps.
-        services.AddHangfireServer(o => Server(o, "runs", RunsQueue, options.Workers, lightweight: true));
-        services.AddHangfireServer(o => Server(o, "sweeps", SweepsQueue, SweepWorkers, lightweight: false));
+        services.AddHangfireServer(o => Server(o, "runs", AdvanceRun.Queue, options.Workers, lightweight: true));
+        services.AddHangfireServer(o => Server(o, "sweeps", Sweeps.Sweeps.Queue, SweepWorkers, lightweight: false));
         return services;
     }
 

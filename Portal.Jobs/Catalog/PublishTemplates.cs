@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Portal.Core.Catalog;
 using Portal.Core.Data;
-using Portal.Jobs.Background;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Catalog;
 

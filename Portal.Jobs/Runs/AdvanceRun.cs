@@ -3,6 +3,7 @@ using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
+using Portal.Jobs.Leases;
 using Portal.Jobs.Plans;
 using Portal.Jobs.Steps;
 
@@ -15,6 +16,8 @@ namespace Portal.Jobs.Runs;
 [AutomaticRetry(Attempts = 0)]
 public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, DispatchSignal signal, TimeProvider clock)
 {
+    public const string Queue = "runs";
+
     private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
 
     /// <summary>A run that checks again within this time stays with its worker: a row for each of those checks would cost more than the checks.</summary>

@@ -1,7 +1,7 @@
 using Hangfire;
 using Hangfire.States;
 using Npgsql;
-using Portal.Jobs.Background;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Runs;
 
@@ -49,7 +49,7 @@ public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJo
                 await admission.RunAsync(stop.Token);
                 var (handed, nextIn) = await runs.HandOverAsync(stop.Token);
                 foreach (var ids in handed.Chunk(Together))
-                    hangfire.Create<AdvanceRun>(a => a.AdvanceAsync(ids, CancellationToken.None), new EnqueuedState(HangfireSetup.RunsQueue));
+                    hangfire.Create<AdvanceRun>(a => a.AdvanceAsync(ids, CancellationToken.None), new EnqueuedState(AdvanceRun.Queue));
                 signal.LeftUnclaimed = nextIn <= TimeSpan.Zero;
                 await signal.WaitAsync(Clamp(nextIn ?? options.BackupPoll), stop.Token);
             }

@@ -5,7 +5,7 @@ using Portal.Core.Clouds;
 using Portal.Core.Policy;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Catalog;
-using Portal.Jobs.Runs;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Steps;
 

@@ -3,7 +3,7 @@ using Portal.Core.Clouds;
 using Portal.Core.Foreign;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
-using Portal.Jobs.Runs;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Steps;
 

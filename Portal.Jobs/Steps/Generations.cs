@@ -2,7 +2,7 @@ using System.Net;
 using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
-using Portal.Jobs.Runs;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Steps;
 

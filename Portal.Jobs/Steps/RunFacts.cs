@@ -7,7 +7,7 @@ using Portal.Core.People;
 using Portal.Core.Quotas;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Clouds;
-using Portal.Jobs.Runs;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Steps;
 

@@ -1,5 +1,5 @@
 using Portal.Core.Runs;
-using Portal.Jobs.Runs;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Steps;
 

@@ -1,6 +1,6 @@
 using Npgsql;
 using Portal.Core.Data;
-using Portal.Jobs.Runs;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Sweeps;
 

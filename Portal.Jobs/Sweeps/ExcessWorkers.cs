@@ -2,8 +2,8 @@ using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
-using Portal.Jobs.Background;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Leases;
 using Portal.Jobs.Steps;
 
 namespace Portal.Jobs.Sweeps;

@@ -4,7 +4,7 @@ using Portal.Core.Data;
 using Portal.Core.Metrics;
 using Portal.Core.Policy;
 using Portal.Core.Workspaces;
-using Portal.Jobs.Runs;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Sweeps;
 

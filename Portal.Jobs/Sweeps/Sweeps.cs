@@ -2,16 +2,18 @@ using System.Security.Cryptography;
 using System.Text;
 using Hangfire;
 using Npgsql;
-using Portal.Jobs.Background;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>Scheduled work. Hangfire creates one job per tick for the whole installation and retries it; each sweep may run twice.</summary>
-[Queue(HangfireSetup.SweepsQueue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
+[Queue(Sweeps.Queue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
 public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans, Usage usage, Retention retention, Rollup rollup, Idle idle,
     CloudKits kits, TimeProvider clock)
 {
+    public const string Queue = "sweeps";
+
     [JobDisplayName("sweep: workspaces at their end time")]
     public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
 
@@ -79,12 +81,12 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
     private void Declare()
     {
         var options = new RecurringJobOptions { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
-        recurring.AddOrUpdate<Sweeps>("end-times", HangfireSetup.SweepsQueue, s => s.EndTimesAsync(CancellationToken.None), "*/10 * * * * *", options);
-        recurring.AddOrUpdate<Sweeps>("orphans", HangfireSetup.SweepsQueue, s => s.OrphansAsync(CancellationToken.None), "*/30 * * * * *", options);
-        recurring.AddOrUpdate<Sweeps>("usage", HangfireSetup.SweepsQueue, s => s.UsageAsync(CancellationToken.None), "*/10 * * * * *", options);
-        recurring.AddOrUpdate<Sweeps>("retention", HangfireSetup.SweepsQueue, s => s.RetentionAsync(CancellationToken.None), "0 */10 * * * *", options);
-        recurring.AddOrUpdate<Sweeps>("metrics", HangfireSetup.SweepsQueue, s => s.MetricsAsync(CancellationToken.None), "40 * * * * *", options);
-        recurring.AddOrUpdate<Sweeps>("idle", HangfireSetup.SweepsQueue, s => s.IdleAsync(CancellationToken.None), "*/30 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("end-times", Sweeps.Queue, s => s.EndTimesAsync(CancellationToken.None), "*/10 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("orphans", Sweeps.Queue, s => s.OrphansAsync(CancellationToken.None), "*/30 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("usage", Sweeps.Queue, s => s.UsageAsync(CancellationToken.None), "*/10 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("retention", Sweeps.Queue, s => s.RetentionAsync(CancellationToken.None), "0 */10 * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("metrics", Sweeps.Queue, s => s.MetricsAsync(CancellationToken.None), "40 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("idle", Sweeps.Queue, s => s.IdleAsync(CancellationToken.None), "*/30 * * * * *", options);
         using var connection = storage.GetReadOnlyConnection();
         foreach (var id in connection.GetAllItemsFromSet("recurring-jobs")
             .Except(["end-times", "orphans", "usage", "retention", "metrics", "idle"], StringComparer.Ordinal))

@@ -11,7 +11,7 @@ public sealed class DirectionTests
 {
     private static readonly System.Reflection.Assembly Web = typeof(Shell.App).Assembly, Core = typeof(Portal.Core.Data.PortalDb).Assembly,
         Jobs = typeof(Portal.Jobs.PortalJobsServices).Assembly;
-    private static readonly Architecture Built = new ArchLoader().LoadAssemblies(Web, Core, Jobs).Build();
+    internal static readonly Architecture Built = new ArchLoader().LoadAssemblies(Web, Core, Jobs).Build();
 
     [Fact]
     public void Core_KnowsNeitherWebNorJobs() =>

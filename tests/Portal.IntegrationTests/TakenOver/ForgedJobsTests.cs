@@ -84,7 +84,7 @@ public sealed class ForgedJobsTests
                 new BackgroundJobServer(
                     new BackgroundJobServerOptions
                     {
-                        Queues = [Jobs.Background.HangfireSetup.SweepsQueue],
+                        Queues = [Jobs.Sweeps.Sweeps.Queue],
                         WorkerCount = 1,
                         SchedulePollingInterval = TimeSpan.FromSeconds(1)
                     }, storage);

@@ -1,5 +1,6 @@
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
+using Portal.Jobs.Leases;
 using Portal.Jobs.Runs;
 using Portal.Jobs.Sweeps;
 using Portal.TestKit;

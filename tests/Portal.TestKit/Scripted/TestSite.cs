@@ -14,6 +14,7 @@ using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Leases;
 using Portal.Jobs.Proofs;
 using Portal.Jobs.Runs;
 

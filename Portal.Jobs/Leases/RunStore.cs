@@ -4,7 +4,7 @@ using Portal.Core.Foreign;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 
-namespace Portal.Jobs.Runs;
+namespace Portal.Jobs.Leases;
 
 /// <summary>Every statement that moves a run. Each names the version it expects, so a stale process writes nothing.</summary>
 public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker worker)

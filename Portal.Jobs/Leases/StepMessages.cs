@@ -1,6 +1,6 @@
 using Portal.Core.Runs;
 
-namespace Portal.Jobs.Runs;
+namespace Portal.Jobs.Leases;
 
 /// <summary>The line that a finished step leaves in the workspace's log, for its owner.</summary>
 internal static class StepMessages

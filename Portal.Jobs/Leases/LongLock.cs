@@ -1,7 +1,7 @@
 using Npgsql;
 using Portal.Core.Data;
 
-namespace Portal.Jobs.Background;
+namespace Portal.Jobs.Leases;
 
 /// <summary>
 /// An advisory lock for long work, such as calls to clouds: held by a transaction on its own connection, which sends a statement every

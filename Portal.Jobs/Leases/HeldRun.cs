@@ -1,6 +1,6 @@
 using Portal.Core.Runs;
 
-namespace Portal.Jobs.Runs;
+namespace Portal.Jobs.Leases;
 
 /// <summary>A run that this process holds, as last read from its row.</summary>
 /// <param name="RequestedRun">The requested run; read again with every save.</param>

@@ -5,11 +5,11 @@ using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
-using Portal.Jobs.Background;
-using Portal.Jobs.Runs;
+using Portal.Jobs.Leases;
 using Portal.Jobs.Steps;
+using Portal.Jobs.Watch;
 
-namespace Portal.Jobs.Watch;
+namespace Portal.Jobs.Restarts;
 
 /// <summary>
 /// Automatic restarts: recreates workers that exited on their own, from the same plan, a bounded number of times. Under the workspace's lock and only

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Portal.Jobs.Runs;
+namespace Portal.Jobs.Leases;
 
 /// <summary>The runs this process holds, renewed together once a second; runs whose lease is lost are cancelled.</summary>
 public sealed class HeldRuns(RunStore runs, RunOptions options, TimeProvider clock, ILogger<HeldRuns> log) : BackgroundService
