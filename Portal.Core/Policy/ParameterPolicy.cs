@@ -13,7 +13,9 @@ public enum ParameterMistake { Unknown, NotANumber, NotWhole, TooSmall, TooLarge
 public static class ParameterPolicy
 {
     private const int LongestValue = 4000;
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
+
+    // Without backtracking, the time is proportional to the length: more than this means that the machine has stalled.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>The first value that is not allowed; null if all are. Parameters without a value have their default.</summary>
     public static ParameterFault? Fault(TemplateSpec spec, IReadOnlyDictionary<string, string> given)
