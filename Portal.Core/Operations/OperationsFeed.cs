@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
@@ -25,12 +26,19 @@ public sealed record CloudRow(Cloud Cloud, ImmutableArray<PoolRow> Pools);
 /// <param name="Claimed">Claimed capacity, and by how many workspaces.</param>
 public sealed record PoolRow(Pool Pool, Amounts Claimed);
 
+/// <summary>Where the lists of runs begin.</summary>
+/// <param name="After">Id of the unfinished run after which the list begins; null for the oldest.</param>
+/// <param name="Before">Id of the failed run before which the list begins; null for the newest.</param>
+public sealed record OperationsPlace(long? After = null, long? Before = null);
+
 /// <summary>The whole installation at a glance.</summary>
 /// <param name="Unfinished">Oldest first.</param>
 /// <param name="Failures">Newest first.</param>
-public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, ImmutableArray<RunRow> Failures, ImmutableArray<CloudRow> Clouds,
-    ImmutableArray<ImageRow> Images)
+public sealed record OperationsView(Page<RunRow> Unfinished, Page<RunRow> Failures, ImmutableArray<CloudRow> Clouds, ImmutableArray<ImageRow> Images)
 {
+    /// <summary>Number of unfinished runs on all pages.</summary>
+    public int UnfinishedInAll { get; init; }
+
     /// <summary>Folders of templates that could not be published.</summary>
     public ImmutableArray<TemplateFaultRow> TemplateFaults { get; init; } = [];
 }
@@ -38,36 +46,34 @@ public sealed record OperationsView(ImmutableArray<RunRow> Unfinished, Immutable
 /// <summary>Runs, queue, failures and health, for operators.</summary>
 public sealed class OperationsFeed
 {
-    private const int Most = 200, MostFailures = 50;
+    /// <summary>Runs on one page of a list.</summary>
+    public const int PageLength = 50;
+
+    private const int MostFaults = 200;
     private readonly IDbContextFactory<PortalDb> _databases;
-    private readonly Feed<string, OperationsView> _feed;
+    private readonly Feed<OperationsPlace, OperationsView> _feed;
 
     public OperationsFeed(IDbContextFactory<PortalDb> databases, Changes changes)
     {
         _databases = databases;
-        _feed = new(changes, (_, cancel) => ReadAsync(cancel)!, (_, _, what) => !Changes.IsMeasurement(what));
+        _feed = new(changes, ReadAsync!, (_, _, what) => !Changes.IsMeasurement(what));
     }
 
     /// <summary>Null for everyone but operators.</summary>
-    public async Task<Live<OperationsView?>?> WatchAsync(Actor actor, CancellationToken cancel)
+    public async Task<Live<OperationsView?>?> WatchAsync(Actor actor, OperationsPlace place, CancellationToken cancel)
     {
         await using (var db = await _databases.CreateDbContextAsync(cancel))
             if (!Permissions.May(Verb.SeeOperations, await db.RolesAsync(actor, null, null, null, cancel))) return null;
-        return await _feed.WatchAsync("all", cancel);
+        return await _feed.WatchAsync(place, cancel);
     }
 
-    private async Task<OperationsView> ReadAsync(CancellationToken cancel)
+    private async Task<OperationsView> ReadAsync(OperationsPlace place, CancellationToken cancel)
     {
         await using var db = await _databases.CreateDbContextAsync(cancel);
-        var unfinished =
-            db.Runs.AsNoTracking()
-                .Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled)
-                .OrderBy(r => r.Id)
-                .Take(Most);
-        var failed = db.Runs.AsNoTracking().Where(r => r.Phase == RunPhase.Failed).OrderByDescending(r => r.Id).Take(MostFailures);
-        var open = await RowsAsync(db, unfinished, cancel);
-        var places = open.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).GroupBy(r => r.Pool, StringComparer.Ordinal)
-            .SelectMany(pool => pool.OrderBy(r => r.Id).Select((r, at) => (r.Id, Place: at + 1))).ToDictionary(q => q.Id, q => q.Place);
+        var unfinished = db.Runs.AsNoTracking().Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled);
+        var failed = db.Runs.AsNoTracking().Where(r => r.Phase == RunPhase.Failed);
+        var open = await PageAsync(db, unfinished.Where(r => place.After == null || r.Id > place.After), newestFirst: false, cancel);
+        var failures = await PageAsync(db, failed.Where(r => place.Before == null || r.Id < place.Before), newestFirst: true, cancel);
         var claimed = await db.ClaimedAsync(cancel);
         var running = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(c => c.PoolKey)
             .Select(g => new { g.Key, Count = g.Select(c => c.WorkspaceId).Distinct().Count() })
@@ -75,12 +81,35 @@ public sealed class OperationsFeed
         var pools = (await db.Pools.AsNoTracking().OrderBy(p => p.Key).ToListAsync(cancel)).ToLookup(p => p.CloudKey, StringComparer.Ordinal);
         var clouds = await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel);
         return new(
-            [.. open.OrderBy(r => r.Id).Select(r => places.TryGetValue(r.Id, out var place) ? r with { Place = place } : r)],
-            [.. (await RowsAsync(db, failed, cancel)).OrderByDescending(r => r.Id)],
+            await PlacedAsync(db, open, cancel), failures,
             [.. clouds.Select(c => new CloudRow(c, [.. pools[c.Key].Select(p =>
                 new PoolRow(p, claimed.GetValueOrDefault(p.Key, Amounts.None) with { Workspaces = running.GetValueOrDefault(p.Key) }))]))],
             [.. await db.Images.AsNoTracking().OrderBy(i => i.CloudKey).ThenBy(i => i.Name).ToListAsync(cancel)])
-        { TemplateFaults = [.. await db.TemplateFaults.AsNoTracking().OrderBy(f => f.File).Take(Most).ToListAsync(cancel)] };
+        {
+            UnfinishedInAll = place.After is null && open.Next is null ? open.Items.Length : await unfinished.CountAsync(cancel),
+            TemplateFaults = [.. await db.TemplateFaults.AsNoTracking().OrderBy(f => f.File).Take(MostFaults).ToListAsync(cancel)],
+        };
+    }
+
+    /// <summary>With the place of those that wait in their pool's launch queue.</summary>
+    private static async Task<Page<RunRow>> PlacedAsync(PortalDb db, Page<RunRow> page, CancellationToken cancel)
+    {
+        Dictionary<long, int> places = [];
+        foreach (var pool in page.Items.Where(r => r.Phase == RunPhase.Queued && RunKinds.Queued.Contains(r.Kind)).GroupBy(r => r.Pool, StringComparer.Ordinal))
+        {
+            var first = pool.First().Id;
+            var place = await db.QueuedRuns(pool.Key).CountAsync(r => r.Id < first, cancel);
+            foreach (var row in pool) places[row.Id] = ++place;
+        }
+
+        return page.Select(r => places.TryGetValue(r.Id, out var place) ? r with { Place = place } : r);
+    }
+
+    private static async Task<Page<RunRow>> PageAsync(PortalDb db, IQueryable<Run> runs, bool newestFirst, CancellationToken cancel)
+    {
+        var rows = await RowsAsync(db, (newestFirst ? runs.OrderByDescending(r => r.Id) : runs.OrderBy(r => r.Id)).Take(PageLength + 1), cancel);
+        rows.Sort((a, b) => newestFirst ? b.Id.CompareTo(a.Id) : a.Id.CompareTo(b.Id));
+        return Page.Of(rows, PageLength, r => r.Id.ToString(CultureInfo.InvariantCulture));
     }
 
     private static async Task<List<RunRow>> RowsAsync(PortalDb db, IQueryable<Run> runs, CancellationToken cancel)

@@ -94,7 +94,7 @@ public sealed class WakingTests : IAsyncLifetime
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         await using var home = (await Feed.WatchHomeAsync(Student, leave.Token)).Later.GetAsyncEnumerator(leave.Token);
         await using var states = (await Feed.WatchStatesAsync(Student, leave.Token)).Later.GetAsyncEnumerator(leave.Token);
-        var operations = await _site.Get<OperationsFeed>().WatchAsync(new(_site.Instructor), leave.Token);
+        var operations = await _site.Get<OperationsFeed>().WatchAsync(new(_site.Instructor), new(), leave.Token);
         await using var rows = operations!.Later.GetAsyncEnumerator(leave.Token);
 
         await _database.ExecuteAsync($"update portal.nodes set memory_bytes = 77", Cancel);
@@ -102,7 +102,7 @@ public sealed class WakingTests : IAsyncLifetime
         await _database.ExecuteAsync($"update portal.runs set phase = 'Failed', cause = 'for the test'", Cancel);
 
         (await FirstAsync(states))!.Workspaces.Single().Status.ShouldBe(WorkspaceStatus.Failed);
-        (await FirstAsync(rows))!.Failures.Length.ShouldBe(1);
+        (await FirstAsync(rows))!.Failures.Items.Length.ShouldBe(1);
         await leave.CancelAsync();
     }
 

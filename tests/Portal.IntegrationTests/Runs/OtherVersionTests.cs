@@ -108,9 +108,9 @@ public sealed class OtherVersionTests
             await db.SaveChangesAsync(Cancel);
         }
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        var seen = (await site.Get<OperationsFeed>().WatchAsync(new(site.Instructor), cancellation.Token))!.Now!;
+        var seen = (await site.Get<OperationsFeed>().WatchAsync(new(site.Instructor), new(), cancellation.Token))!.Now!;
         await cancellation.CancelAsync();
-        return seen.Unfinished.Single().Step;
+        return seen.Unfinished.Items.Single().Step;
     }
 
     /// <summary>Launches, on clouds where one action does not work until <paramref name="work"/> is called.</summary>

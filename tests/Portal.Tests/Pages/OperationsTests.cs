@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Bunit;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
@@ -32,12 +33,15 @@ public sealed class OperationsTests : PageTest
         new(1, Guid.Empty, "abcdefghij", "notebook-1", "Ada Lovelace", RunKind.Launch, phase, false, StepKey.EnsureCluster, 2, "The engine is busy.",
             phase is RunPhase.Failed ? "No room." : null, null, PageTest.Now.AddMinutes(-3), null, place);
 
+    private static OperationsView View(RunRow[] unfinished, RunRow[] failures, ImmutableArray<CloudRow> clouds, ImmutableArray<ImageRow> images) =>
+        new(new([.. unfinished], null), new([.. failures], null), clouds, images) { UnfinishedInAll = unfinished.Length };
+
     private IRenderedComponent<OperationsBody> Body(OperationsView view) => Render<OperationsBody>(p => p.Add(b => b.View, view));
 
     [Fact]
     public void OperationsBody_NothingUnderWay_SaysSo()
     {
-        var body = Body(new([], [], [], []));
+        var body = Body(View([], [], [], []));
 
         body.Markup.ShouldContain("No runs are in progress or queued.");
         body.Markup.ShouldContain("No failed runs.");
@@ -47,7 +51,7 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void OperationsBody_RunsQueueAndFailures_AreListedWithWhy()
     {
-        var body = Body(new([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }],
+        var body = Body(View([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }],
             [Measured(Cloud())], []));
 
         body.Markup.ShouldContain("Start the nodes: The engine is busy.");
@@ -57,11 +61,32 @@ public sealed class OperationsTests : PageTest
     }
 
     [Fact]
+    public void OperationsBody_MoreThanOnePage_LeadsToTheOthers()
+    {
+        var view = View([], [], [], []) with
+        {
+            Unfinished = new([Row(RunPhase.Queued, 51) with { Id = 71 }], "71"),
+            UnfinishedInAll = 173,
+            Failures = new([Row(RunPhase.Failed) with { Id = 30 }], null),
+        };
+
+        var body = Render<OperationsBody>(p => p.Add(b => b.View, view).Add(b => b.Place, new(After: 70, Before: 31)));
+
+        body.Find("#running-title").TextContent.ShouldContain("173");
+        body.Find("#failures-title").TextContent.Trim().ShouldBe("Failures"); // how many there are is not counted
+        body.FindAll("nav[aria-label='Pages of Runs and queue'] a").Select(a => (a.TextContent, a.GetAttribute("href")))
+            .ShouldBe([("Oldest", "operations?before=31"), ("Next page", "operations?after=71&before=31")]);
+        body.FindAll("nav[aria-label='Pages of Failures'] a").Select(a => (a.TextContent, a.GetAttribute("href")))
+            .ShouldBe([("Newest", "operations?after=70")]);
+        Body(View([Row(RunPhase.Active)], [], [], [])).FindAll("nav").ShouldBeEmpty();
+    }
+
+    [Fact]
     public void Health_SomethingBroken_SaysWhatAndTheRemedy()
     {
         var cloud = Cloud();
         cloud.Clusters = new(false, "Docker does not answer.", "systemctl start docker");
-        var body = Body(new([], [], [Measured(cloud)],
+        var body = Body(View([], [], [Measured(cloud)],
             [
                 new()
                 {
@@ -85,7 +110,7 @@ public sealed class OperationsTests : PageTest
     [InlineData(61, "Not reporting")]
     public void Health_WorkerSilent_IsSaidInsteadOfItsLastWord(int seconds, string word)
     {
-        var body = Body(new([], [], [Measured(Cloud(silentFor: seconds))], []));
+        var body = Body(View([], [], [Measured(Cloud(silentFor: seconds))], []));
 
         body.Find("[aria-label='Container engine'] .badge").TextContent.Trim().ShouldBe(word);
         body.Find("[aria-label=Storage] .badge").TextContent.Trim().ShouldBe(word);
@@ -95,7 +120,7 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void Health_WorkerFallsSilentWhileThePageIsOpen_IsSaidWithoutAnyChange()
     {
-        var body = Body(new([], [], [Measured(Cloud())], []));
+        var body = Body(View([], [], [Measured(Cloud())], []));
         body.FindAll("[aria-label='Background worker']").ShouldBeEmpty();
 
         for (var i = 0; i < 61; i++) Clock.Advance(TimeSpan.FromSeconds(1));
@@ -113,14 +138,14 @@ public sealed class OperationsTests : PageTest
         var cloud = Cloud();
         cloud.StorageFreeBytes = freeGib << 30;
 
-        Body(new([], [], [Measured(cloud)], [])).Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe(word);
+        Body(View([], [], [Measured(cloud)], [])).Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe(word);
     }
 
     [Fact]
     public void Health_NeverMeasured_SaysNothingOfFullOrNone()
     {
         var cloud = new Cloud { Key = "local", Kind = "docker", Title = "This host", SeenAt = Now, StorageReserveBytes = 5L << 30 };
-        var body = Body(new([], [], [new(cloud, [new(new() { Key = "local", CloudKey = "local" }, Amounts.None)])], []));
+        var body = Body(View([], [], [new(cloud, [new(new() { Key = "local", CloudKey = "local" }, Amounts.None)])], []));
 
         body.Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe("Not known yet");
         foreach (var part in (string[])["Disk", "Capacity"])
@@ -136,7 +161,7 @@ public sealed class OperationsTests : PageTest
         var sick = Cloud("physics");
         sick.Storage = new(false, "Manila does not answer.", "Ask its operator.");
 
-        var body = Body(new([], [], [Measured(Cloud("biology")), Measured(sick)], []));
+        var body = Body(View([], [], [Measured(Cloud("biology")), Measured(sick)], []));
 
         body.Find("[aria-label='Storage, physics']").TextContent.ShouldContain("Manila does not answer.");
         body.Find("[aria-label='Storage, biology'] .badge").TextContent.Trim().ShouldBe("Working");

@@ -60,7 +60,7 @@ public sealed class TemplatesTests : PageTest
     [Fact]
     public void OperationsBody_FaultsOfTemplates_HaveFileLineFieldAndReason()
     {
-        var view = new OperationsView([], [], [], [])
+        var view = new OperationsView(new([], null), new([], null), [], [])
         {
             TemplateFaults = [new() { File = "mine/template.yaml", Line = 12, Field = "roles[1].image", Reason = "is <b>missing</b>", SeenAt = Now }]
         };
