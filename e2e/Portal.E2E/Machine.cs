@@ -86,6 +86,22 @@ public static class Machine
         throw new InvalidOperationException(words);
     }
 
+    /// <summary>Suspends Jobs until the returned value is disposed of, as on a machine that has stalled; its supervisor sees it running.</summary>
+    public static IDisposable WithoutJobs() => new SuspendedProcess(ProcessOf("jobs"));
+
+    private sealed class SuspendedProcess : IDisposable
+    {
+        private readonly string _process;
+
+        public SuspendedProcess(string process)
+        {
+            _process = process;
+            Try("kill", "-STOP", process).Code.ShouldBe(0);
+        }
+
+        public void Dispose() => Try("kill", "-CONT", _process).Code.ShouldBe(0);
+    }
+
     private sealed class AwayDatabase : IDisposable
     {
         private readonly string _socket, _elsewhere;
