@@ -81,6 +81,16 @@ public sealed class OperationsTests : PageTest
         Body(View([Row(RunPhase.Active)], [], [], [])).FindAll("nav").ShouldBeEmpty();
     }
 
+    /// <summary>While an operator looks at a later page, its runs end: there are others, so it must not say that there are none.</summary>
+    [Fact]
+    public void OperationsBody_LaterPageThatHasBecomeEmpty_SaysSoAndLeadsBack()
+    {
+        var body = Render<OperationsBody>(p => p.Add(b => b.View, View([], [], [], []) with { UnfinishedInAll = 12 }).Add(b => b.Place, new(70, 31)));
+
+        body.FindAll("section p.quiet").Count(p => p.TextContent == "There are no runs on this page any more.").ShouldBe(2);
+        body.FindAll("nav a").Select(a => a.TextContent).ShouldBe(["Oldest", "Newest"]);
+    }
+
     [Fact]
     public void Health_SomethingBroken_SaysWhatAndTheRemedy()
     {
