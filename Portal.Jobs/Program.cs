@@ -38,7 +38,7 @@ builder.Services
     .AddLocalStorage(builder.Configuration)
     .AddPortalProofs(builder.Configuration);
 builder.Services.AddHostedService<ImageBuilds>();
-builder.Services.AddPortalJobs(builder.Configuration);
+builder.Services.AddPortalJobs(builder.Configuration).AddNodeLogs();
 builder.WebHost.ListenOnSocket(builder.Configuration);
 
 var app = builder.Build();

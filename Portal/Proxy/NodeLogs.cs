@@ -8,7 +8,7 @@ using Portal.Core.Workspaces;
 namespace Portal.Proxy;
 
 /// <summary>Node logs, which Jobs serves; each time, the rows decide whether a person may read one.</summary>
-internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
+internal sealed class NodeLogs(FindNode nodes, JobsClient jobs, TimeProvider clock)
 {
     /// <summary>Number of earlier lines shown when following begins.</summary>
     private const int Tail = 200;
@@ -16,16 +16,19 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
     /// <summary>Limit of a download, UTF-16 units: more than Jobs sends.</summary>
     private const int MostOfAFile = 6 << 20;
 
+    /// <summary>Jobs answers at once, and for a download reads a log for 90 seconds at most before its first line: if it does not, it is not running.</summary>
+    private static readonly TimeSpan LongestHead = TimeSpan.FromSeconds(10), LongestSilence = TimeSpan.FromSeconds(100);
+
     /// <summary>Line by line, while the node is running and someone is reading. Ends immediately if this person may not read
-    /// it. Throws <see cref="HttpRequestException"/> while Jobs is unavailable.</summary>
+    /// it. Throws <see cref="HttpRequestException"/> or <see cref="IOException"/> while Jobs is unavailable.</summary>
     public async IAsyncEnumerable<string> FollowAsync(Actor actor, Guid workspace, string node, [EnumeratorCancellation] CancellationToken cancel)
     {
         if (!await nodes.RunAsync(actor, workspace, node, cancel)) yield break;
         using var answer = await RequestAsync(workspace, node, string.Create(CultureInfo.InvariantCulture, $"tail={Tail}&follow=true"), cancel);
-        await foreach (var line in LinesAsync(answer.EnsureSuccessStatusCode(), cancel)) yield return line;
+        await foreach (var line in LinesAsync(answer.EnsureSuccessStatusCode(), Timeout.InfiniteTimeSpan, cancel)) yield return line;
     }
 
-    /// <summary>The end of the log as a file.</summary>
+    /// <summary>The end of the log as a file: 503 if Jobs sends none of it, and cut off if it does not send the rest.</summary>
     public async Task DownloadAsync(HttpContext http, Guid id, string node)
     {
         if (!await nodes.RunAsync(http.User.Actor(), id, node, http.RequestAborted))
@@ -36,36 +39,32 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
         try
         {
             using var answer = await RequestAsync(id, node, "follow=false", http.RequestAborted);
-            if (!answer.IsSuccessStatusCode)
-            {
-                await UnavailableAsync(http);
-                return;
-            }
             http.Response.ContentType = "text/plain; charset=utf-8";
             // The node name was chosen by us, and the header contains nothing else that could vary.
             http.Response.Headers.ContentDisposition = $"attachment; filename=\"{node}.log\"";
             http.Response.Headers.CacheControl = "no-store";
             var left = MostOfAFile;
-            await foreach (var line in LinesAsync(answer, http.RequestAborted))
+            await foreach (var line in LinesAsync(answer.EnsureSuccessStatusCode(), LongestSilence, http.RequestAborted))
             {
                 if ((left -= line.Length) < 0) break;
                 await http.Response.WriteAsync(line + "\n", http.RequestAborted);
             }
         }
-        catch (HttpRequestException) when (!http.Response.HasStarted)
+        catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            await UnavailableAsync(http);
+            if (http.Response.HasStarted) http.Abort();
+            else await UnavailableAsync(http);
         }
     }
 
     /// <summary>A node's output as clean lines: cleaned again here, before it becomes part of a page.</summary>
-    private static async IAsyncEnumerable<string> LinesAsync(HttpResponseMessage answer, [EnumeratorCancellation] CancellationToken cancel)
+    private async IAsyncEnumerable<string> LinesAsync(HttpResponseMessage answer, TimeSpan silence, [EnumeratorCancellation] CancellationToken cancel)
     {
         var lines = new LogLines();
         var buffer = new byte[16 << 10];
         var stream = await answer.Content.ReadAsStreamAsync(cancel);
         int got;
-        while ((got = await stream.ReadAsync(buffer, cancel)) > 0)
+        while ((got = await WithinAsync(silence, async until => await stream.ReadAsync(buffer, until), cancel)) > 0)
         {
             foreach (var line in lines.Add(buffer.AsSpan(0, got))) yield return line;
         }
@@ -85,6 +84,18 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs)
     private async Task<HttpResponseMessage> RequestAsync(Guid workspace, string node, string query, CancellationToken cancel)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, $"{JobsClient.Address}/logs/{workspace:D}/{Uri.EscapeDataString(node)}?{query}");
-        return await jobs.Invoker.SendAsync(request, cancel);
+        return await WithinAsync(LongestHead, until => jobs.Invoker.SendAsync(request, until), cancel);
+    }
+
+    /// <summary>Throws <see cref="HttpRequestException"/> when Jobs takes longer.</summary>
+    private async Task<T> WithinAsync<T>(TimeSpan limit, Func<CancellationToken, Task<T>> work, CancellationToken cancel)
+    {
+        using var own = new CancellationTokenSource(limit, clock);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
+        try { return await work(until.Token); }
+        catch (OperationCanceledException e) when (own.IsCancellationRequested && !cancel.IsCancellationRequested)
+        {
+            throw new HttpRequestException($"Jobs sent nothing for {limit.TotalSeconds} s.", e);
+        }
     }
 }

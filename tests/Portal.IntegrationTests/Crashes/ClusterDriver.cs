@@ -133,11 +133,12 @@ internal sealed class ClusterDriver(Installation it, string template, string[] s
     }
 
     /// <summary>Starts a program of the notebook, which keeps running in the background.</summary>
-    private async Task BeginAsync(Guid id, string program) =>
+    public async Task BeginAsync(Guid id, string program) =>
         (await it.Lab.Clusters.ExecuteAsync(id, "notebook",
             ["sh", "-c", "rm -f /tmp/said; nohup python3 -c \"$0\" > /tmp/said 2>&1 < /dev/null &", program], Cancel)).ExitCode.ShouldBe(0);
 
-    private async Task PrintsAsync(Guid id, string answer)
+    /// <summary>Waits until it has printed this line.</summary>
+    public async Task PrintsAsync(Guid id, string answer)
     {
         var output = "";
         try

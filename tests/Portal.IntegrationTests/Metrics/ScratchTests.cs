@@ -1,5 +1,3 @@
-using Portal.Api;
-using Portal.Core.Clouds;
 using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Crashes;
 using Portal.TestKit;
@@ -9,32 +7,30 @@ namespace Portal.IntegrationTests.Metrics;
 /// <summary>A node of a real cluster fills its scratch folder and frees space again: its owner soon sees what the compute engine does not report.</summary>
 public sealed class ScratchTests(ScratchTests.Clusters site) : IClassFixture<ScratchTests.Clusters>
 {
-    /// <summary>Usage is read every ten seconds; a busy machine needs some more.</summary>
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
-
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     private Installation It => site.It;
+    private WorkerScratch Worker => new(It, 1L << 30);
 
     [Fact]
     public async Task ScratchFolder_FilledByItsNode_IsToldUntilThereIsRoomAgain()
     {
         var dask = new ClusterDriver(It, "dask", ["scheduler", "notebook"], Client("len(c.scheduler_info()['workers'])"), Client("0"));
         var (owner, id) = await dask.ReadyAsync(workers: 1);
-        (await OfWorkerAsync(owner, id)).ShouldSatisfyAllConditions(
+        (await Worker.LookAsync(owner, id)).ShouldSatisfyAllConditions(
             s => s.State.ShouldBe(ScratchState.Normal), s => s.Cause.ShouldBeNull(), s => s.Remedy.ShouldBeNull());
 
         // Two files: in a full folder btrfs allows deleting one but not truncating it.
-        (await WorkerAsync(id, "dd", "if=/dev/zero", "of=/scratch/dask/most", "bs=1M", "count=950")).ExitCode.ShouldBe(0);
-        await FillAsync(id, "/scratch/dask/fill");
-        await BecomesAsync(owner, id, ScratchState.Full);
-        (await ToldAsync(owner, id)).ShouldContain("client.restart()");
+        (await Worker.ExecuteAsync(id, "dd", "if=/dev/zero", "of=/scratch/dask/most", "bs=1M", "count=950")).ExitCode.ShouldBe(0);
+        await Worker.FillAsync(id, "/scratch/dask/fill");
+        await Worker.BecomesAsync(owner, id, ScratchState.Full);
+        (await Worker.ToldAsync(owner, id)).ShouldContain("client.restart()");
 
-        (await WorkerAsync(id, "rm", "/scratch/dask/fill")).ExitCode.ShouldBe(0);
-        await BecomesAsync(owner, id, ScratchState.NearlyFull);
+        (await Worker.ExecuteAsync(id, "rm", "/scratch/dask/fill")).ExitCode.ShouldBe(0);
+        await Worker.BecomesAsync(owner, id, ScratchState.NearlyFull);
 
-        (await WorkerAsync(id, "rm", "/scratch/dask/most")).ExitCode.ShouldBe(0);
-        await BecomesAsync(owner, id, ScratchState.Normal);
+        (await Worker.ExecuteAsync(id, "rm", "/scratch/dask/most")).ExitCode.ShouldBe(0);
+        await Worker.BecomesAsync(owner, id, ScratchState.Normal);
         await dask.DeleteAsync(owner, id);
     }
 
@@ -48,39 +44,15 @@ public sealed class ScratchTests(ScratchTests.Clusters site) : IClassFixture<Scr
 
         var job = await It.Lab.Clusters.ExecuteAsync(id, "notebook", ["srun", "-w", "worker0", "dd", "if=/dev/zero", "of=/scratch/results", "bs=1M"], Cancel);
         job.Output.ShouldContain("Disk quota exceeded");
-        await FillAsync(id, "/scratch/last", "bs=4k");
-        await BecomesAsync(owner, id, ScratchState.Full);
-        (await ToldAsync(owner, id)).ShouldContain("srun -w NODE rm -r");
+        await Worker.FillAsync(id, "/scratch/last", "bs=4k");
+        await Worker.BecomesAsync(owner, id, ScratchState.Full);
+        (await Worker.ToldAsync(owner, id)).ShouldContain("srun -w NODE rm -r");
 
         var emptied = await It.Lab.Clusters.ExecuteAsync(id, "notebook", ["srun", "-w", "worker0", "rm", "-rf", "/scratch/results", "/scratch/last"], Cancel);
         emptied.ExitCode.ShouldBe(0, emptied.Output);
-        await BecomesAsync(owner, id, ScratchState.Normal);
+        await Worker.BecomesAsync(owner, id, ScratchState.Normal);
         await slurm.DeleteAsync(owner, id);
     }
-
-    private async Task<string> ToldAsync(Guid owner, Guid id)
-    {
-        var full = await OfWorkerAsync(owner, id);
-        full.LimitBytes.ShouldBe(1 << 30);
-        full.Cause.ShouldBe("The scratch folder of worker0 is full: anything that needs to write there waits or fails until there is space.");
-        return full.Remedy.ShouldNotBeNull();
-    }
-
-    private async Task FillAsync(Guid id, string file, string piece = "bs=1M")
-    {
-        var filled = await WorkerAsync(id, "dd", "if=/dev/zero", $"of={file}", piece);
-        filled.ExitCode.ShouldNotBe(0);
-        filled.Output.ShouldContain("Disk quota exceeded");
-    }
-
-    private Task<CommandResult> WorkerAsync(Guid id, params string[] command) => It.Lab.Clusters.ExecuteAsync(id, "worker0", command, Cancel);
-
-    private Task<TimeSpan> BecomesAsync(Guid owner, Guid id, ScratchState state) => Until.TrueAsync(
-        $"worker0's folder is said to be {state}", async () => (await OfWorkerAsync(owner, id)).State == state, Cancel, Soon);
-
-    /// <summary>As the page and the API get it.</summary>
-    private async Task<ScratchShape> OfWorkerAsync(Guid owner, Guid id) =>
-        WorkspaceShape.Of((await It.Site.Get<WorkspaceFeed>().LookAsync(new(owner), id, Cancel))!).Scratch.Single(s => s.Node == "worker0");
 
     private static string Client(string expression) =>
         $"from dask.distributed import Client\nwith Client('tcp://scheduler:8786', timeout=5) as c: print({expression})";
