@@ -17,7 +17,6 @@ internal sealed class Bench : IAsyncDisposable
     public const int Many = 20;
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20), Settles = TimeSpan.FromMinutes(5);
-    private readonly NpgsqlDataSource _rows;
     private readonly PublicSite _site;
     private Series? _burst;
     private int _names;
@@ -25,12 +24,16 @@ internal sealed class Bench : IAsyncDisposable
     private Bench(Installation it, bool quick, Report report)
     {
         (It, Quick, Report) = (it, quick, report);
-        _rows = NpgsqlDataSource.Create(it.Database.Admin);
+        Rows = NpgsqlDataSource.Create(it.Database.Admin);
         _site = new(it.Address.AbsoluteUri, "apps.localhost", $"127.0.0.1:{it.Port}");
         Portal = new(_site, new(TimeProvider.System));
     }
 
     public Installation It { get; }
+
+    /// <summary>Its database, as role postgres.</summary>
+    public NpgsqlDataSource Rows { get; }
+
     public bool Quick { get; }
     public Report Report { get; }
 
@@ -169,7 +172,7 @@ internal sealed class Bench : IAsyncDisposable
 
     public NpgsqlCommand Command(string sql, params object[] values)
     {
-        var command = _rows.CreateCommand(sql);
+        var command = Rows.CreateCommand(sql);
         foreach (var value in values) command.Parameters.Add(new() { Value = value });
         return command;
     }
@@ -193,7 +196,7 @@ internal sealed class Bench : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _site.Dispose();
-        await _rows.DisposeAsync();
+        await Rows.DisposeAsync();
         await It.DisposeAsync();
     }
 }

@@ -5,6 +5,13 @@ internal sealed class Series
 {
     private readonly List<double> _values = [];
 
+    public static Series Of(double value)
+    {
+        var one = new Series();
+        one.Add(value);
+        return one;
+    }
+
     public int Count => _values.Count;
     public double Min => Sorted()[0];
     public double Max => Sorted()[^1];

@@ -68,13 +68,11 @@ internal sealed class Follow() : Figure("follow")
     {
         await bench.SettledAsync(cancel);
         await Task.Delay(Rest, TimeProvider.System, cancel);
-        var (calls, cpu, start) = (relay.Calls, Processor(bench), TimeProvider.System.GetTimestamp());
+        var (calls, cpu, start) = (relay.Calls, ProcessorTime.Of(bench.It.Jobs.Id), TimeProvider.System.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(bench.Times(60, 15)), TimeProvider.System, cancel);
         var seconds = TimeProvider.System.GetElapsedTime(start).TotalSeconds;
-        var rate = new Series();
-        rate.Add((relay.Calls - calls) / seconds);
-        bench.Report.Spread($"container engine calls per second {when}", rate, "", Allowed);
-        bench.Report.Say($"CPU of Jobs {when}", $"{Report.N(100 * (Processor(bench) - cpu).TotalSeconds / seconds)} % of one core");
+        bench.Report.Spread($"container engine calls per second {when}", Series.Of((relay.Calls - calls) / seconds), "", Allowed);
+        bench.Report.Say($"CPU of Jobs {when}", $"{Report.N(100 * (ProcessorTime.Of(bench.It.Jobs.Id) - cpu).TotalSeconds / seconds)} % of one core");
     }
 
     /// <summary>Kills one node among all: until its row says that it is not running.</summary>
@@ -93,11 +91,5 @@ internal sealed class Follow() : Figure("follow")
             took.Add(TimeProvider.System.GetElapsedTime(start).TotalMilliseconds);
         }
         bench.Report.Spread("one of their nodes killed → its row", took, "ms");
-    }
-
-    private static TimeSpan Processor(Bench bench)
-    {
-        using var jobs = System.Diagnostics.Process.GetProcessById(bench.It.Jobs.Id);
-        return jobs.TotalProcessorTime;
     }
 }

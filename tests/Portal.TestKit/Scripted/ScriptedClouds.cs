@@ -312,8 +312,6 @@ public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClu
     /// <summary>Workspaces whose nodes' last log lines never arrive.</summary>
     public ISet<Guid> Mute { get; } = new HashSet<Guid>();
 
-    public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<NodeSample>>([]);
-
     public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel)
     {
         if (Mute.Contains(workspace)) await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancel);
