@@ -131,7 +131,8 @@ internal sealed class CrowdSite : IAsyncDisposable
         await JobsAsync(new ScriptedClouds((_, _) => Mood.Well)
         {
             MappedPorts = [new(NotebookClient.Port, new(IPAddress.Loopback, new Uri(notebooks.Urls.First()).Port))],
-            Reading = Busy
+            Reading = Busy,
+            FreeBytes = 1L << 58, // a work folder for everybody
         }, cancel);
         await WebAsync(cancel);
     }

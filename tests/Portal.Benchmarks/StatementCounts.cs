@@ -21,6 +21,20 @@ internal sealed record StatementCounts(IReadOnlyDictionary<string, double> Of)
         return new(counts);
     }
 
+    /// <summary>The statements that were run most often since the counts were last cleared, per second.</summary>
+    public static async Task<IReadOnlyList<string>> MostAsync(NpgsqlDataSource rows, double seconds, CancellationToken cancel)
+    {
+        await using var ask = rows.CreateCommand("""
+            select s.calls::float8, r.rolname || ': ' || left(regexp_replace(s.query, '\s+', ' ', 'g'), 150)
+            from pg_stat_statements s join pg_roles r on r.oid = s.userid
+            where s.dbid = (select oid from pg_database where datname = current_database()) and r.rolname like 'portal%' order by 1 desc limit 25
+            """);
+        await using var read = await ask.ExecuteReaderAsync(cancel);
+        var most = new List<string>();
+        while (await read.ReadAsync(cancel)) most.Add($"{Report.N(read.GetDouble(0) / seconds)} {read.GetString(1)}");
+        return most;
+    }
+
     /// <summary>Statements per second since an earlier reading.</summary>
     public StatementCounts Since(StatementCounts earlier, double seconds) =>
         new(Of.ToDictionary(c => c.Key, c => (c.Value - earlier.Of.GetValueOrDefault(c.Key)) / seconds, StringComparer.Ordinal));

@@ -18,6 +18,8 @@ internal sealed class Idle() : Figure("idle")
     {
         await bench.SettledAsync(cancel);
         await Task.Delay(Rest, TimeProvider.System, cancel);
+        await using (var clear = bench.Command("create extension if not exists pg_stat_statements; select pg_stat_statements_reset()"))
+            await clear.ExecuteNonQueryAsync(cancel);
         var statements = await StatementCounts.ReadAsync(bench.Rows, cancel);
         var (cpu, start) = (Processor(bench), TimeProvider.System.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(bench.Times(60, 10)), TimeProvider.System, cancel);
@@ -26,6 +28,7 @@ internal sealed class Idle() : Figure("idle")
         var rates = (await StatementCounts.ReadAsync(bench.Rows, cancel)).Since(statements, seconds);
         bench.Report.Spread($"statements per second {when}", Series.Of(rates.Sum), "", isIdle ? Statements : null);
         bench.Report.Say("of them", $"{rates}");
+        foreach (var one in await StatementCounts.MostAsync(bench.Rows, seconds, cancel)) bench.Report.Say("", one);
         bench.Report.Spread($"both processes and database, one core, {when}", Series.Of(100 * share), "%", isIdle ? Percent : null);
         bench.Report.Say($"memory {when}", $"Jobs {Memory(bench.It.Jobs.Id)}; web {Memory(bench.It.Web.Id)}");
     }
