@@ -38,7 +38,7 @@ public static class NodeLogEndpoint
             try
             {
                 http.Response.ContentType = "text/plain; charset=utf-8";
-                if (await CloudAsync(databases, kits, workspace, cancel) is not { Clusters: var clusters }) return;
+                if (await KitAsync(databases, kits, workspace, cancel) is not { Clusters: var clusters }) return;
                 if (follow == true) await FollowAsync(clusters.LogAsync(workspace, node, tail, follow: true, cancel), http.Response, clock, cancel);
                 else end = await EndAsync(clusters, workspace, node, tail, clock, cancel);
             }
@@ -57,7 +57,7 @@ public static class NodeLogEndpoint
         });
     }
 
-    private static async Task<CloudKit?> CloudAsync(IDbContextFactory<PortalDb> databases, CloudKits kits, Guid workspace, CancellationToken cancel)
+    private static async Task<CloudKit?> KitAsync(IDbContextFactory<PortalDb> databases, CloudKits kits, Guid workspace, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         return await kits.OfAsync(db, workspace, cancel);
