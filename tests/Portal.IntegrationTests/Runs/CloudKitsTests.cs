@@ -8,6 +8,7 @@ using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Sweeps;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Restarts;
 using Portal.Jobs.Runs;
 using Portal.Jobs.Watch;
 using Portal.TestKit;
@@ -217,6 +218,45 @@ public sealed class CloudKitsTests
         await Until.TrueAsync("the death here is seen", () => db.Nodes.AnyAsync(n => n.WorkspaceId == mine && !n.Running, Cancel), Cancel);
         (await db.Nodes.AsNoTracking().SingleAsync(n => n.WorkspaceId == other, Cancel)).Running.ShouldBeTrue();
         await watch.StopAsync(Cancel);
+    }
+
+    /// <summary>A call to one pool that does not end holds up no restart in the other.</summary>
+    [Fact]
+    public async Task Restarts_InAPoolThatHangs_LeaveThoseOfTheOtherAlone()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel);
+        await site.PublishAsync(TestSite.Cluster, Cancel);
+        var physicist = TestSite.NewId();
+        var physics = await PhysicsAsync(site, oneCloud: true, physicist);
+        var (hangs, hung) = (false, new TaskCompletionSource());
+        var (here, there) = (Well(), new ScriptedClouds((what, _) =>
+        {
+            if (!hangs || what != "ensure") return Mood.Well;
+            hung.TrySetResult();
+            return Mood.CallerDiesDone;
+        }));
+        await using var jobs = site.Process(here, [KitOf(there, oneCloud: true)], Lease);
+        var mine = await LaunchAsync(site, site.Order(site.Students[0]) with { TemplateId = "cluster", Workers = 1 });
+        var other = await LaunchAsync(site, site.Order(physicist) with { ClassId = physics, TemplateId = "cluster", Workers = 1 });
+        await jobs.UntilSettledAsync(Cancel);
+        hangs = true;
+
+        var restarts = jobs.Get<WorkerRestarts>();
+        await restarts.StartAsync(Cancel);
+        await KillAsync(there, other);
+        await hung.Task.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Cancel);
+        await KillAsync(here, mine);
+
+        await Until.TrueAsync("the worker here runs again", () => Task.FromResult(here.NodesOf(mine).Count(n => n.State is NodeState.Running) == 2), Cancel);
+        there.Bury();
+        await restarts.StopAsync(Cancel);
+
+        async Task KillAsync(ScriptedClouds clouds, Guid id)
+        {
+            clouds.Kill(id, "worker0");
+            await jobs.Get<NodeRows>().SeeAsync(id, await clouds.LookAsync(id, Cancel), Cancel);
+        }
     }
 
     /// <summary>A tenant in a cloud of its own, or in a second project of the local cloud.</summary>
