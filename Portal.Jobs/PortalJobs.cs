@@ -28,7 +28,7 @@ public static class PortalJobsServices
         services.AddSingleton(p => p.GetRequiredService<IOptions<RunOptions>>().Value);
         services.AddOptions<CapacityOptions>().BindConfiguration("Site:Capacity").ValidateOnStart();
         services.AddSingleton(p => new Worker($"{Environment.MachineName}:{Environment.ProcessId}:{p.GetRequiredService<TimeProvider>().GetTimestamp():x}"));
-        services.AddSingleton(p => new CloudKit(LocalCloud.Key, LocalCloud.Kind, LocalCloud.Title,
+        services.AddSingleton(p => new CloudKit(LocalCloud.Key, LocalCloud.Title, new(LocalCloud.Key, LocalCloud.Kind, LocalCloud.Title),
             p.GetRequiredService<IClusterCloud>(), p.GetRequiredService<IShareCloud>(), p.GetRequiredService<IFilesetCloud>(),
             p.GetRequiredService<IImageCloud>(),
             new(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool))));

@@ -6,18 +6,18 @@ namespace Portal.Core.Catalog;
 
 public static class Availability
 {
-    /// <summary>Why this template cannot be launched in this cloud now, with the remedy; null if it can.</summary>
-    public static async Task<string?> ReasonAsync(PortalDb db, Cloud cloud, TemplateVersion? version, CancellationToken cancel)
+    /// <summary>Why this template cannot be launched in this pool now, with the remedy; null if it can.</summary>
+    public static async Task<string?> ReasonAsync(PortalDb db, Pool pool, TemplateVersion? version, CancellationToken cancel)
     {
         if (version is null) return null;
-        return Reason(cloud) ?? Reason(version.Spec, await db.Images.AsNoTracking().Where(i => i.CloudKey == cloud.Key).ToListAsync(cancel));
+        return Reason(pool) ?? Reason(version.Spec, await db.Images.AsNoTracking().Where(i => i.PoolKey == pool.Key).ToListAsync(cancel));
     }
 
-    /// <summary>Why nothing can be launched in this cloud now.</summary>
-    public static string? Reason(Cloud cloud) =>
-        cloud.Services.FirstOrDefault(s => !s.State.Ok) is { State: var bad } ? $"{bad.Message} {bad.Remedy}".TrimEnd() : null;
+    /// <summary>Why nothing can be launched in this pool now.</summary>
+    public static string? Reason(Pool pool) =>
+        pool.Services.FirstOrDefault(s => !s.State.Ok) is { State: var bad } ? $"{bad.Message} {bad.Remedy}".TrimEnd() : null;
 
-    /// <summary>Why this template cannot be launched now in the cloud that has these images.</summary>
+    /// <summary>Why this template cannot be launched now in the pool that has these images.</summary>
     public static string? Reason(TemplateSpec spec, IEnumerable<ImageRow> images)
     {
         var named = images.ToDictionary(i => i.Name, StringComparer.Ordinal);

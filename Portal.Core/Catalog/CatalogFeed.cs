@@ -24,39 +24,39 @@ public sealed record CatalogCard(Guid VersionId, TemplateSpec Spec, string? NotA
     /// <summary>Nothing new can be launched from it.</summary>
     internal bool Withdrawn { get; init; }
 
-    /// <summary>This card for someone who can launch only in these clouds: available if any of them works and has its images.</summary>
-    internal CatalogCard For(IReadOnlyCollection<Cloud> clouds, ILookup<string, ImageRow> images)
+    /// <summary>This card for someone who can launch only in these pools: available if any of them works and has its images.</summary>
+    internal CatalogCard For(IReadOnlyCollection<Pool> pools, ILookup<string, ImageRow> images)
     {
         if (Withdrawn) return this;
-        var (cloud, reason) = clouds.Select(c => (Cloud: c, Reason: Availability.Reason(c) ?? Availability.Reason(Spec, images[c.Key])))
-            .OrderBy(c => c.Reason is not null).FirstOrDefault();
-        var building = cloud is null ? null : Spec.Roles.Select(r => images[cloud.Key].FirstOrDefault(i => i.Name == r.Image))
+        var (pool, reason) = pools.Select(p => (Pool: p, Reason: Availability.Reason(p) ?? Availability.Reason(Spec, images[p.Key])))
+            .OrderBy(p => p.Reason is not null).FirstOrDefault();
+        var building = pool is null ? null : Spec.Roles.Select(r => images[pool.Key].FirstOrDefault(i => i.Name == r.Image))
             .FirstOrDefault(i => i?.State == ImageState.Building);
         return this with
         {
-            NotAvailable = cloud is null ? Availability.Reason(Spec, []) : reason,
+            NotAvailable = pool is null ? Availability.Reason(Spec, []) : reason,
             Building = building?.Percent,
             BuildLine = building?.Message,
         };
     }
 }
 
-/// <param name="Clouds">Those in which the viewer's classes run.</param>
-public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<Cloud> Clouds)
+/// <param name="Pools">Those in which the viewer's classes run.</param>
+public sealed record CatalogView(ImmutableArray<CatalogCard> Cards, ImmutableArray<Pool> Pools)
 {
-    /// <summary>Services that cannot be used now; until they can, nothing can be launched in their cloud.</summary>
-    public IEnumerable<CloudService> Troubles => Clouds.SelectMany(c => c.Services).Where(s => !s.State.Ok);
+    /// <summary>Services that cannot be used now; until they can, nothing can be launched in their pool.</summary>
+    public IEnumerable<PoolService> Troubles => Pools.SelectMany(p => p.Services).Where(s => !s.State.Ok);
 
-    /// <summary>By the key of their cloud.</summary>
-    internal ILookup<string, ImageRow> Images { get; init; } = Array.Empty<ImageRow>().ToLookup(i => i.CloudKey, StringComparer.Ordinal);
+    /// <summary>By the key of their pool.</summary>
+    internal ILookup<string, ImageRow> Images { get; init; } = Array.Empty<ImageRow>().ToLookup(i => i.PoolKey, StringComparer.Ordinal);
 
-    /// <summary>Whether troubles must say which cloud they are in.</summary>
-    public bool SeveralClouds { get; init; }
+    /// <summary>Whether troubles must say which pool they are in.</summary>
+    public bool SeveralPools { get; init; }
 
     /// <summary>Whether the viewer may decide what is offered.</summary>
     public bool MayDecide { get; init; }
 
-    /// <summary>When Jobs last reported the state of the clouds; null before the first time.</summary>
+    /// <summary>When Jobs last reported the state of a pool; null before the first time.</summary>
     public DateTimeOffset? HeardAt { get; init; }
 }
 
@@ -97,8 +97,8 @@ public sealed class CatalogFeed
         var versions = await db.TemplateVersions.AsNoTracking().Where(t => !t.Retired).OrderBy(t => t.TemplateId).Take(200).ToListAsync(cancel);
         var offers = await db.TemplateOffers.AsNoTracking().ToDictionaryAsync(o => o.TemplateId, StringComparer.Ordinal, cancel);
         var classes = (await db.TemplateClasses.AsNoTracking().ToListAsync(cancel)).ToLookup(c => c.TemplateId, c => c.ClassId, StringComparer.Ordinal);
-        var images = (await db.Images.AsNoTracking().ToListAsync(cancel)).ToLookup(i => i.CloudKey, StringComparer.Ordinal);
-        var clouds = await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel);
+        var images = (await db.Images.AsNoTracking().ToListAsync(cancel)).ToLookup(i => i.PoolKey, StringComparer.Ordinal);
+        var pools = await db.Pools.AsNoTracking().OrderBy(p => p.CloudKey).ThenBy(p => p.Key).ToListAsync(cancel);
         var usual = await _history.ReadAsync(db, cancel);
         var used = await db.Workspaces.Join(db.TemplateVersions, w => w.TemplateVersionId, t => t.Id, (_, t) => t.TemplateId)
             .GroupBy(id => id).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
@@ -116,8 +116,8 @@ public sealed class CatalogFeed
                 Classes = [.. classes[v.TemplateId]],
                 Withdrawn = withdrawn is not null,
             };
-        })], [.. clouds])
-        { Images = images, HeardAt = clouds.Max(c => c.SeenAt), SeveralClouds = clouds.Count > 1 };
+        })], [.. pools])
+        { Images = images, HeardAt = pools.Max(p => p.SeenAt), SeveralPools = pools.Count > 1 };
     }
 
     private async Task<Viewer> ViewerAsync(Actor actor, CancellationToken cancel)
@@ -127,32 +127,31 @@ public sealed class CatalogFeed
         var mine = await db.Memberships.Where(m => m.PersonId == actor.PersonId && m.ClassId != null).Select(m => m.ClassId!.Value).ToListAsync(cancel);
         var managed = decider is null ? [] : await decider.Classes(db).Select(c => c.Id).ToListAsync(cancel);
         var classes = mine.Union(managed).ToArray();
-        var clouds = await (from c in db.Classes
-                            join t in db.Tenants on c.TenantId equals t.Id
-                            join p in db.Pools on t.PoolKey equals p.Key
-                            where classes.Contains(c.Id)
-                            select new { c.Id, p.CloudKey }).ToDictionaryAsync(c => c.Id, c => c.CloudKey, cancel);
-        return new(clouds, decider is not null);
+        var pools = await (from c in db.Classes
+                           join t in db.Tenants on c.TenantId equals t.Id
+                           where classes.Contains(c.Id)
+                           select new { c.Id, t.PoolKey }).ToDictionaryAsync(c => c.Id, c => c.PoolKey, cancel);
+        return new(pools, decider is not null);
     }
 
-    /// <param name="Classes">The viewer's, each with the key of its cloud; whoever has none is shown every cloud.</param>
+    /// <param name="Classes">The viewer's, each with the key of its pool; whoever has none is shown every pool.</param>
     private sealed record Viewer(IReadOnlyDictionary<Guid, string> Classes, bool MayDecide)
     {
         public CatalogView? Of(CatalogView? all)
         {
             if (all is null) return null;
-            var mine = Classes.Count == 0 ? all.Clouds : all.Clouds.Where(c => Classes.Values.Contains(c.Key, StringComparer.Ordinal)).ToImmutableArray();
+            var mine = Classes.Count == 0 ? all.Pools : all.Pools.Where(p => Classes.Values.Contains(p.Key, StringComparer.Ordinal)).ToImmutableArray();
             return all with
             {
-                Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.ContainsKey)).Select(c => c.For(CloudsFor(c, mine), all.Images))],
-                Clouds = mine,
+                Cards = [.. all.Cards.Where(c => c.Classes.IsEmpty || c.Classes.Any(Classes.ContainsKey)).Select(c => c.For(PoolsFor(c, mine), all.Images))],
+                Pools = mine,
                 MayDecide = MayDecide,
             };
         }
 
-        /// <summary>The clouds in which the viewer could launch it.</summary>
-        private ImmutableArray<Cloud> CloudsFor(CatalogCard card, ImmutableArray<Cloud> mine) => card.Classes.IsEmpty || Classes.Count == 0
+        /// <summary>The pools in which the viewer could launch it.</summary>
+        private ImmutableArray<Pool> PoolsFor(CatalogCard card, ImmutableArray<Pool> mine) => card.Classes.IsEmpty || Classes.Count == 0
             ? mine
-            : [.. mine.Where(c => card.Classes.Any(id => Classes.GetValueOrDefault(id) == c.Key))];
+            : [.. mine.Where(p => card.Classes.Any(id => Classes.GetValueOrDefault(id) == p.Key))];
     }
 }

@@ -142,15 +142,15 @@ public sealed record WhenSpec(string Parameter, string Is);
 /// <summary>A preset for one purpose, chosen with one click.</summary>
 public sealed record PresetSpec(string Id, string Title, string Description, string Size, int? Workers, IReadOnlyDictionary<string, string> Parameters);
 
-/// <summary>An image that templates use, in one cloud, as Jobs last saw it.</summary>
+/// <summary>An image that templates use, in one pool, as Jobs last saw it: a project sees only its own.</summary>
 public sealed class ImageRow
 {
-    public required string CloudKey { get; init; }
+    public required string PoolKey { get; init; }
     public required string Name { get; init; }
     public ImageState State { get; set; }
     public string? Tag { get; set; }
 
-    /// <summary>What nodes are made from in this cloud, never a tag; opaque to all but the cloud.</summary>
+    /// <summary>What nodes are made from in this pool, never a tag; opaque to all but the cloud.</summary>
     public string? Reference { get; set; }
 
     /// <summary>0 to 100 while it is built.</summary>

@@ -3,7 +3,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Clouds;
 
-/// <summary>A place where clusters run and folders are stored, as Jobs last saw it. Jobs keeps it up to date.</summary>
+/// <summary>A place where clusters run and folders are stored. What Jobs sees of it is in its pools. Jobs keeps it up to date.</summary>
 public sealed class Cloud
 {
     public required string Key { get; init; }
@@ -11,7 +11,36 @@ public sealed class Cloud
     /// <summary>The adapter it is reached through, such as "docker".</summary>
     public required string Kind { get; init; }
 
-    /// <summary>Name for pages, which show it where there is more than one cloud.</summary>
+    /// <summary>Name for pages, which show it where it has more than one pool.</summary>
+    public required string Title { get; set; }
+
+    /// <summary>Launches at once, over all of its pools.</summary>
+    public int LaunchesAtOnce { get; set; }
+}
+
+/// <param name="Message">What it is, or what is wrong.</param>
+public sealed record ServiceState(bool Ok, string Message, string? Remedy)
+{
+    public static readonly ServiceState Unknown = new(Ok: false, "", null);
+}
+
+/// <summary>One service of a cloud as a pool reaches it, for pages.</summary>
+/// <param name="Name">"clusters" or "storage".</param>
+public sealed record PoolService(Pool Pool, string Name, ServiceState State, DateTimeOffset SeenAt);
+
+/// <summary>
+/// What a cloud lets one project use, as Jobs last saw it with the project's credential: services, capacity, storage, the claims on it and the queue
+/// for it. The tenants of a project share its pool; a cloud without projects has a single pool. Jobs keeps it up to date.
+/// </summary>
+public sealed class Pool
+{
+    public required string Key { get; init; }
+    public required string CloudKey { get; init; }
+
+    /// <summary>Name of the credential that opens the project, never the credential; null where a cloud needs none.</summary>
+    public string? Credential { get; init; }
+
+    /// <summary>Name for pages, which show it where there is more than one pool.</summary>
     public required string Title { get; set; }
 
     /// <summary>State of what runs the nodes.</summary>
@@ -26,8 +55,11 @@ public sealed class Cloud
     /// <summary>When Jobs last looked; null before the first time.</summary>
     public DateTimeOffset? SeenAt { get; set; }
 
-    /// <summary>Launches at once, over all of its pools.</summary>
-    public int LaunchesAtOnce { get; set; }
+    /// <summary>vCPU that may run at once, over-commitment included; 0 while unknown.</summary>
+    public int CapacityVcpu { get; set; }
+
+    /// <summary>0 while unknown.</summary>
+    public int CapacityMemoryMib { get; set; }
 
     /// <summary>vCPU of the largest node that any machine can hold; 0 while unknown.</summary>
     public int NodeVcpu { get; set; }
@@ -56,47 +88,18 @@ public sealed class Cloud
     /// <summary>The largest single node; null while unknown.</summary>
     public Amounts? LargestNode => NodeVcpu > 0 ? new(NodeVcpu, NodeMemoryMib, 0, 0) : null;
 
-    /// <summary>Its services with their state; none before Jobs has looked.</summary>
-    public ImmutableArray<CloudService> Services => SeenAt is not { } at
-        ? []
-        : [new(this, "clusters", Clusters, at), new(this, "storage", Storage, at)];
-}
-
-/// <param name="Message">What it is, or what is wrong.</param>
-public sealed record ServiceState(bool Ok, string Message, string? Remedy)
-{
-    public static readonly ServiceState Unknown = new(Ok: false, "", null);
-}
-
-/// <summary>One service of a cloud, for pages.</summary>
-/// <param name="Name">"clusters" or "storage".</param>
-public sealed record CloudService(Cloud Cloud, string Name, ServiceState State, DateTimeOffset SeenAt);
-
-/// <summary>
-/// What a cloud lets one project use: capacity, the claims on it and the queue for it. The tenants of a project share its pool; a cloud without
-/// projects has a single pool. Jobs keeps it up to date.
-/// </summary>
-public sealed class Pool
-{
-    public required string Key { get; init; }
-    public required string CloudKey { get; init; }
-
-    /// <summary>Name of the credential that opens the project, never the credential; null where a cloud needs none.</summary>
-    public string? Credential { get; init; }
-
-    /// <summary>vCPU that may run at once, over-commitment included; 0 while unknown.</summary>
-    public int CapacityVcpu { get; set; }
-
-    /// <summary>0 while unknown.</summary>
-    public int CapacityMemoryMib { get; set; }
-
     /// <summary>What may run at once, vCPU and memory.</summary>
     public Amounts Capacity => new(CapacityVcpu, CapacityMemoryMib, 0, 0);
 
     /// <summary>The same; null while unknown.</summary>
     public Amounts? KnownCapacity => CapacityVcpu > 0 ? Capacity : null;
+
+    /// <summary>Its services with their state; none before Jobs has looked.</summary>
+    public ImmutableArray<PoolService> Services => SeenAt is not { } at
+        ? []
+        : [new(this, "clusters", Clusters, at), new(this, "storage", Storage, at)];
 }
 
 /// <summary>Where the workspaces of a tenant run.</summary>
-/// <param name="Title">Name of the cloud; null where there is only one, because then it says nothing.</param>
+/// <param name="Title">Name of the pool; null where there is only one, because then it says nothing.</param>
 public sealed record Placement(Cloud Cloud, Pool Pool, string? Title);

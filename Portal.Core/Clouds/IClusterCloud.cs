@@ -5,8 +5,8 @@ using Portal.Core.Quotas;
 namespace Portal.Core.Clouds;
 
 /// <summary>
-/// Where clusters run. Every call may be repeated: it produces the wanted state or finds it already in place.
-/// Touches only what carries this installation's id. Every error is a <see cref="CloudException"/>.
+/// Where the clusters of one pool run. Every call may be repeated: it produces the wanted state or finds it already in place.
+/// Touches only what carries this installation's id, in this pool's project. Every error is a <see cref="CloudException"/>.
 /// </summary>
 public interface IClusterCloud
 {
@@ -24,7 +24,7 @@ public interface IClusterCloud
     /// </summary>
     Task<EnsureAnswer> EnsureAsync(ClusterPlan plan, CancellationToken cancel);
 
-    /// <summary>All clusters of this installation, however many, in a bounded number of calls. Networks without nodes are clusters too.</summary>
+    /// <summary>All clusters of this installation in this pool, however many, in a bounded number of calls. Networks without nodes are clusters too.</summary>
     Task<IReadOnlyList<ClusterStatus>> LookAsync(CancellationToken cancel);
 
     /// <summary>One workspace; null if nothing of it exists in the cloud.</summary>
@@ -43,7 +43,7 @@ public interface IClusterCloud
     /// <summary>Releases the workspace's networks and addresses up to this generation; only after no node is seen. Check until they are gone.</summary>
     Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel);
 
-    /// <summary>A reading of every running node of the installation.</summary>
+    /// <summary>A reading of every running node of the installation in this pool.</summary>
     Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel);
 
     /// <summary>The last lines of a node's output, oldest first, stdout and stderr together. Empty if the node does not exist.</summary>
@@ -89,7 +89,7 @@ public abstract record EnsureAnswer
 /// <param name="Prove">Maximum from a node's start to a kernel that computes.</param>
 public sealed record CloudTimes(TimeSpan Settled, TimeSpan Make, TimeSpan Prove);
 
-/// <summary>Description of a cloud for the Operations page.</summary>
+/// <summary>Description of a cloud, as one pool sees it, for the Operations page.</summary>
 /// <param name="Summary">One line: kind, version, size.</param>
 /// <param name="Vcpus">Cores of the host, before over-commitment: the maximum for a single node.</param>
 /// <param name="MemoryMib">Memory of the host, MiB.</param>

@@ -1,7 +1,7 @@
 namespace Portal.Core.Clouds;
 
 /// <summary>
-/// Storage shares. A class has one share; hosts mount it and containers bind-mount from there. Every call may be repeated.
+/// Storage shares of one pool. A class has one share; hosts mount it and containers bind-mount from there. Every call may be repeated.
 /// Every error is a <see cref="CloudException"/>.
 /// </summary>
 public interface IShareCloud
@@ -24,7 +24,7 @@ public interface IShareCloud
     /// </summary>
     Task<IReadOnlyList<ShareAccess>> AccessAsync(Guid workspace, CancellationToken cancel);
 
-    /// <summary>The same for all workspaces of this installation; for sweeps.</summary>
+    /// <summary>The same for all workspaces of this installation in this pool; for sweeps.</summary>
     Task<IReadOnlyList<ShareAccess>> AccessAsync(CancellationToken cancel);
 
     /// <summary>Removes the mount that the cloud made for this rule, if any. Only after no node that uses it is seen.</summary>
@@ -49,7 +49,7 @@ public interface IFilesetCloud
     /// <summary>The scratch folders of one workspace.</summary>
     Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(Guid workspace, CancellationToken cancel);
 
-    /// <summary>Every scratch folder of the installation; for sweeps.</summary>
+    /// <summary>Every scratch folder of the installation in this pool; for sweeps.</summary>
     Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(CancellationToken cancel);
 
     /// <summary>Removes a scratch folder with its contents. Only after nothing mounts it. Check <see cref="ScratchAsync(Guid, CancellationToken)"/>

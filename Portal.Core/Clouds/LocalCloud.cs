@@ -15,6 +15,6 @@ public static class LocalCloud
     public static async Task AddAsync(PortalDb db, CancellationToken cancel)
     {
         if (!await db.Clouds.AnyAsync(c => c.Key == Key, cancel)) db.Clouds.Add(new() { Key = Key, Kind = Kind, Title = Title });
-        if (!await db.Pools.AnyAsync(p => p.Key == Key, cancel)) db.Pools.Add(new() { Key = Key, CloudKey = Key });
+        if (!await db.Pools.AnyAsync(p => p.Key == Key, cancel)) db.Pools.Add(new() { Key = Key, CloudKey = Key, Title = Title });
     }
 }

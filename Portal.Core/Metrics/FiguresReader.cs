@@ -14,7 +14,7 @@ namespace Portal.Core.Metrics;
 /// <param name="Runs">Unfinished ones by kind and phase.</param>
 /// <param name="Claimed">By pool: the part of its capacity used by what is running or starting.</param>
 public sealed record Figures(ImmutableArray<NodeFigures> Nodes, ImmutableArray<CountFigures> Counts, ImmutableArray<ActivityFigures> Activities,
-    ImmutableArray<RunFigures> Runs, ImmutableArray<Cloud> Clouds, ImmutableArray<Pool> Pools, IReadOnlyDictionary<string, Amounts> Claimed);
+    ImmutableArray<RunFigures> Runs, ImmutableArray<Pool> Pools, IReadOnlyDictionary<string, Amounts> Claimed);
 
 /// <summary>
 /// Newest reading of a node: shares of its limits, bytes, bytes per second; network and disk are null if not measured within a minute,
@@ -32,7 +32,7 @@ public sealed record ActivityFigures(string Slug, string Template, double At);
 
 public sealed record RunFigures(RunKind Kind, RunPhase Phase, int Number);
 
-/// <summary>Reads <see cref="Figures"/> with seven statements, whatever the number of workspaces. The endpoint decides who may read them.</summary>
+/// <summary>Reads <see cref="Figures"/> with six statements, whatever the number of workspaces. The endpoint decides who may read them.</summary>
 public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
 {
     /// <summary>Limit on nodes and on counts: more than such a site ever has.</summary>
@@ -68,7 +68,7 @@ public sealed class FiguresReader(IDbContextFactory<PortalDb> databases)
             """).ToListAsync(cancel);
         var runs = await db.Runs.Where(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled)
             .GroupBy(r => new { r.Kind, r.Phase }).Select(g => new RunFigures(g.Key.Kind, g.Key.Phase, g.Count())).ToListAsync(cancel);
-        return new([.. nodes], [.. counts], [.. activities], [.. runs], [.. await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel)],
+        return new([.. nodes], [.. counts], [.. activities], [.. runs],
             [.. await db.Pools.AsNoTracking().OrderBy(p => p.Key).ToListAsync(cancel)], await db.ClaimedAsync(cancel));
     }
 }

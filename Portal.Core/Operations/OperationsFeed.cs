@@ -18,13 +18,14 @@ public sealed record RunRow(long Id, Guid WorkspaceId, string Slug, string Works
 {
     /// <summary>Key of the pool it waits for or runs in.</summary>
     public string Pool { get; init; } = "";
+
+    /// <summary>Title of that pool.</summary>
+    public string PoolTitle { get; init; } = "";
 }
 
-/// <summary>A cloud with its pools.</summary>
-public sealed record CloudRow(Cloud Cloud, ImmutableArray<PoolRow> Pools);
-
+/// <summary>A pool with its cloud.</summary>
 /// <param name="Claimed">Claimed capacity, and by how many workspaces.</param>
-public sealed record PoolRow(Pool Pool, Amounts Claimed);
+public sealed record PoolRow(Cloud Cloud, Pool Pool, Amounts Claimed);
 
 /// <summary>Where the lists of runs begin.</summary>
 /// <param name="After">Id of the unfinished run after which the list begins; null for the oldest.</param>
@@ -34,7 +35,8 @@ public sealed record OperationsPlace(long? After = null, long? Before = null);
 /// <summary>The whole installation at a glance.</summary>
 /// <param name="Unfinished">Oldest first.</param>
 /// <param name="Failures">Newest first.</param>
-public sealed record OperationsView(Page<RunRow> Unfinished, Page<RunRow> Failures, ImmutableArray<CloudRow> Clouds, ImmutableArray<ImageRow> Images)
+/// <param name="Pools">Those of one cloud follow one another.</param>
+public sealed record OperationsView(Page<RunRow> Unfinished, Page<RunRow> Failures, ImmutableArray<PoolRow> Pools, ImmutableArray<ImageRow> Images)
 {
     /// <summary>Number of unfinished runs on all pages.</summary>
     public int UnfinishedInAll { get; init; }
@@ -78,13 +80,15 @@ public sealed class OperationsFeed
         var running = await db.CapacityClaims.Where(c => c.EndedAt == null).GroupBy(c => c.PoolKey)
             .Select(g => new { g.Key, Count = g.Select(c => c.WorkspaceId).Distinct().Count() })
             .ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
-        var pools = (await db.Pools.AsNoTracking().OrderBy(p => p.Key).ToListAsync(cancel)).ToLookup(p => p.CloudKey, StringComparer.Ordinal);
-        var clouds = await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel);
+        var pools = await (from p in db.Pools
+                           join c in db.Clouds on p.CloudKey equals c.Key
+                           orderby c.Key, p.Key
+                           select new { Cloud = c, Pool = p }).AsNoTracking().ToListAsync(cancel);
         return new(
             await PlacedAsync(db, open, cancel), failures,
-            [.. clouds.Select(c => new CloudRow(c, [.. pools[c.Key].Select(p =>
-                new PoolRow(p, claimed.GetValueOrDefault(p.Key, Amounts.None) with { Workspaces = running.GetValueOrDefault(p.Key) }))]))],
-            [.. await db.Images.AsNoTracking().OrderBy(i => i.CloudKey).ThenBy(i => i.Name).ToListAsync(cancel)])
+            [.. pools.Select(p => new PoolRow(p.Cloud, p.Pool,
+                claimed.GetValueOrDefault(p.Pool.Key, Amounts.None) with { Workspaces = running.GetValueOrDefault(p.Pool.Key) }))],
+            [.. await db.Images.AsNoTracking().OrderBy(i => i.PoolKey).ThenBy(i => i.Name).ToListAsync(cancel)])
         {
             UnfinishedInAll = place.After is null && open.Next is null ? open.Items.Length : await unfinished.CountAsync(cancel),
             TemplateFaults = [.. await db.TemplateFaults.AsNoTracking().OrderBy(f => f.File).Take(MostFaults).ToListAsync(cancel)],
@@ -118,10 +122,11 @@ public sealed class OperationsFeed
                           join w in db.Workspaces on r.WorkspaceId equals w.Id
                           join p in db.Persons on w.PersonId equals p.Id
                           join t in db.Tenants on w.TenantId equals t.Id
-                          select new { r, w.Slug, Workspace = w.Name, Person = p.Name, t.PoolKey }).ToListAsync(cancel);
+                          join pool in db.Pools on t.PoolKey equals pool.Key
+                          select new { r, w.Slug, Workspace = w.Name, Person = p.Name, Pool = pool.Key, pool.Title }).ToListAsync(cancel);
         return rows.ConvertAll(x => new RunRow(x.r.Id, x.r.WorkspaceId, x.Slug, x.Workspace, x.Person, x.r.Kind, x.r.Phase, x.r.Releasing,
             x.r.FailedStep ?? PlanSteps.Next(x.r.Kind, x.r.Releasing, x.r.DoneStep), x.r.Attempts, x.r.Message,
             x.r.Cause, x.r.Remedy, x.r.CreatedAt, x.r.EndedAt, null)
-        { Pool = x.PoolKey });
+        { Pool = x.Pool, PoolTitle = x.Title });
     }
 }

@@ -27,7 +27,7 @@ public sealed record OwnWorkspace(string Name, Amounts Frees, bool SameClass);
 /// <param name="Wanted">Total of what is asked for: nodes, scratch folders, a new work folder and the workspace itself.</param>
 /// <param name="Levels">Tenant, class, member.</param>
 /// <param name="Capacity">Total capacity of the pool; null while unknown.</param>
-/// <param name="StorageLeftGib">What the cloud's storage can still promise, GiB; null while unknown.</param>
+/// <param name="StorageLeftGib">What the pool's storage can still promise, GiB; null while unknown.</param>
 /// <param name="Others">Other choices of the template with their needs, the nearest first.</param>
 /// <param name="Hours">Hours from now to the requested end time.</param>
 public sealed record LaunchFacts(
@@ -41,13 +41,13 @@ public sealed record LaunchFacts(
     /// <summary>Limits of those that take more from the pool, because they do not exist yet: all of them unless said otherwise.</summary>
     public ImmutableArray<Amounts> Missing { get => field.IsDefault ? Nodes : field; init; }
 
-    /// <summary>What nodes occupy in the cloud.</summary>
+    /// <summary>What nodes occupy in the pool.</summary>
     public Machines Machines { get; init; } = Machines.Exact;
 
     /// <summary>What is asked for takes this from the pool, which may be more than the quotas count.</summary>
     public Amounts Occupied => Machines.Occupied(Missing);
 
-    /// <summary>The largest single node that any machine of the cloud can hold; null while unknown.</summary>
+    /// <summary>The largest single node that any machine of the pool can hold; null while unknown.</summary>
     public Amounts? LargestNode { get; init; }
 
     /// <summary>Why the template is not offered, as written by the person who decided; null while it is offered.</summary>
@@ -101,11 +101,11 @@ public static class LaunchPolicy
     };
 
     /// <summary>
-    /// The binding limit of a choice, all else unchanged: what the cloud can never run, a quota, or a disk that could not provide what is promised.
+    /// The binding limit of a choice, all else unchanged: what the pool can never run, a quota, or a disk that could not provide what is promised.
     /// </summary>
     public static Refusal? BindingLimitOf(OtherChoice choice, LaunchFacts facts) => Fits(choice, facts with { Others = [] });
 
-    /// <summary>The first resource for which no machine of the cloud can hold one of these nodes; null if each has one.</summary>
+    /// <summary>The first resource for which no machine of the pool can hold one of these nodes; null if each has one.</summary>
     /// <param name="largest">The largest single node that any machine can hold; null while unknown.</param>
     public static Resource? NeverHeld(IEnumerable<Amounts> nodes, Amounts? largest, Machines machines) =>
         nodes.Select(n => Above(n, largest) ?? machines.Lacks(n)).FirstOrDefault(r => r is not null);

@@ -5,7 +5,7 @@ using Portal.Core.Quotas;
 
 namespace Portal.Core.Runs;
 
-/// <summary>How much of the clouds' capacity is in use.</summary>
+/// <summary>How much of the pools' capacity is in use.</summary>
 public static class CapacityReader
 {
     /// <summary>

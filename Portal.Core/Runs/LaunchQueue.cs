@@ -52,7 +52,7 @@ internal sealed class LaunchQueue
         var before = _order.Take(at + 1).Where(o => o.Run == run || CanFit(o)).Aggregate(Amounts.None, (sum, o) => sum + o.Wanted);
         var latest = WaitsFor is QueueWait.Capacity && _place.Pool.KnownCapacity is { } capacity
             ? QueueForecast.Latest(capacity, _occupants, before, _now) : null;
-        return new(at + 1, WaitsFor, expected) { LatestAt = latest, Cloud = _place.Title };
+        return new(at + 1, WaitsFor, expected) { LatestAt = latest, Pool = _place.Title };
     }
 
     public static async Task<LaunchQueue> ReadAsync(PortalDb db, Placement place, StepHistory usual, CancellationToken cancel)
@@ -72,7 +72,7 @@ internal sealed class LaunchQueue
             .Where(r => !db.CapacityClaims.Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
             .Select(r => new { Workspace = r.WorkspaceId!.Value, r.Vcpu, r.MemoryMib }).ToListAsync(cancel))
             .GroupBy(r => r.Workspace)
-            .ToDictionary(g => g.Key, g => place.Cloud.Machines.Occupied(g.Select(r => new Amounts(r.Vcpu, r.MemoryMib, 0, 0))));
+            .ToDictionary(g => g.Key, g => place.Pool.Machines.Occupied(g.Select(r => new Amounts(r.Vcpu, r.MemoryMib, 0, 0))));
         var now = await db.Database.SqlQuery<DateTimeOffset>($"select clock_timestamp() as \"Value\"").SingleAsync(cancel);
         return new(
             [.. queued.Select(q => new Waiting(q.Id, wanted.GetValueOrDefault(q.WorkspaceId, Amounts.None),

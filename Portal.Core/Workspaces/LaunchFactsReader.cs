@@ -38,20 +38,20 @@ internal static class LaunchFactsReader
             WorkersKnown: version?.Spec.Allows(workers) == true,
             NameFree: !taken,
             Parameter: version is null ? null : ParameterPolicy.Fault(version.Spec, request.Parameters),
-            NotAvailable: await Availability.ReasonAsync(db, place.Cloud, version, cancel),
+            NotAvailable: await Availability.ReasonAsync(db, place.Pool, version, cancel),
             Hours: (request.RunFor ?? request.EndAt - now).TotalHours,
             LongestHours: @class.LongestHours,
             Wanted: version is null ? Amounts.None : version.Spec.Amounts(request.SizeId, workers) + beside,
             Levels: await db.QuotasAsync(tenant, @class, request.Actor.PersonId, cancel),
             Capacity: place.Pool.KnownCapacity,
-            StorageLeftGib: await db.StorageLeftGibAsync(place.Cloud, cancel),
+            StorageLeftGib: await db.StorageLeftGibAsync(place.Pool, cancel),
             Others: version is null ? [] : OtherChoices.Of(version.Spec, new(request.SizeId, workers), beside))
         {
             Deprecated = deprecated,
             ForThisClass = classes.Count == 0 || classes.Contains(@class.Id),
             Nodes = version?.Spec.NodeLimits(request.SizeId, workers) ?? [],
-            Machines = place.Cloud.Machines,
-            LargestNode = place.Cloud.LargestNode,
+            Machines = place.Pool.Machines,
+            LargestNode = place.Pool.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, request.Actor.PersonId, tenant.Id, @class.Id, request.Id, cancel),
         };
         return new(facts, tenant, @class, version, folder, workers, place);

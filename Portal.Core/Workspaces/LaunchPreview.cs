@@ -17,8 +17,8 @@ public sealed record Receipt(Amounts Wanted, IReadOnlyList<QuotaState> Levels, R
     /// <summary>What it would wait for even without orders before it; null if it would start immediately.</summary>
     public QueueWait? WaitsFor { get; init; }
 
-    /// <summary>Title of the cloud it would run in; null where there is only one.</summary>
-    public string? Cloud { get; init; }
+    /// <summary>Title of the pool it would run in; null where there is only one.</summary>
+    public string? Pool { get; init; }
 
     /// <summary>Which other choices would fit, and which would not.</summary>
     public ChoiceLimits Limits { get; init; } = ChoiceLimits.None;
@@ -61,7 +61,7 @@ public sealed class LaunchPreview(IDbContextFactory<PortalDb> databases, StepHis
         return new(facts.Wanted, facts.Levels, limit, queue.Count, usual.Launch(request.TemplateId),
             context.Folder is null, context.Folder?.LimitGib ?? context.Class.WorkFolderGib, context.Workers)
         {
-            Cloud = context.Place.Title,
+            Pool = context.Place.Title,
             WaitsFor = facts.Capacity is null ? null : queue.WaitOf(facts.Occupied),
             Limits = context.Version is { Spec: var spec }
                 ? ChoiceLimits.Of(spec, request.SizeId, facts.Wanted - spec.Amounts(request.SizeId, context.Workers), facts)

@@ -31,17 +31,17 @@ internal static class ResizeFacts
         var own = claims.Aggregate(Amounts.None, (sum, c) => sum + new Amounts(c.Vcpu, c.MemoryMib, 0, 0));
         var facts = new LaunchFacts(
             MayLaunch: true, TemplateOffered: true, SizeKnown: true, WorkersKnown: spec.Allows(workers), NameFree: true, Parameter: null,
-            NotAvailable: await Availability.ReasonAsync(db, place.Cloud, version, cancel), Hours: 1, LongestHours: 1,
+            NotAvailable: await Availability.ReasonAsync(db, place.Pool, version, cancel), Hours: 1, LongestHours: 1,
             Wanted: requested, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
             // It keeps what it has, so the pool must have capacity for both.
             Capacity: place.Pool.KnownCapacity is { } all ? all - own : null,
-            StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Cloud, cancel),
+            StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Pool, cancel),
             Others: [.. Fewer(workspace.Workers, workers).Select(Other)])
         {
             Nodes = spec.NodeLimits(workspace.SizeId, workers),
             Missing = NodeReservations.Limits(missing),
-            Machines = place.Cloud.Machines,
-            LargestNode = place.Cloud.LargestNode,
+            Machines = place.Pool.Machines,
+            LargestNode = place.Pool.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),
         };
         return new(facts, missing);

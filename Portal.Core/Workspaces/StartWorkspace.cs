@@ -134,15 +134,15 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
             MayLaunch: true, TemplateOffered: true,
             SizeKnown: version.Spec.Size(choice.SizeId) is not null, WorkersKnown: version.Spec.Allows(choice.Workers), NameFree: true,
             Parameter: ParameterPolicy.Fault(version.Spec, workspace.Parameters),
-            NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, place.Cloud, version, cancel),
+            NotAvailable: missing.Count == 0 ? null : await Availability.ReasonAsync(db, place.Pool, version, cancel),
             Hours: 1, LongestHours: 1, Wanted: requested, Levels: await db.QuotasAsync(tenant, @class, workspace.PersonId, cancel),
             Capacity: place.Pool.KnownCapacity,
-            StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Cloud, cancel), Others: [])
+            StorageLeftGib: requested.StorageGib == 0 ? null : await db.StorageLeftGibAsync(place.Pool, cancel), Others: [])
         {
             Nodes = version.Spec.NodeLimits(choice.SizeId, choice.Workers),
             Missing = NodeReservations.Limits(missing),
-            Machines = place.Cloud.Machines,
-            LargestNode = place.Cloud.LargestNode,
+            Machines = place.Pool.Machines,
+            LargestNode = place.Pool.LargestNode,
             Own = await OwnWorkspaces.ReadAsync(db, workspace.PersonId, tenant.Id, @class.Id, workspace.Id, cancel),
         };
     }

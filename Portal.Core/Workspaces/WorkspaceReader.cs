@@ -70,7 +70,7 @@ internal static class WorkspaceReader
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Severity, l.Text))],
                 Nodes = [.. mine.Select(View)],
                 AutomaticRestarts = RestartStateOf(r.Spec, r.w, mine, restarts.GetValueOrDefault(r.w.Id)),
-                Folder = new(r.UsedBytes, (long)r.LimitGib << 30, place.Cloud is { StorageIsKnown: false } or { BlocksEnforced: true }),
+                Folder = new(r.UsedBytes, (long)r.LimitGib << 30, place.Pool is { StorageIsKnown: false } or { BlocksEnforced: true }),
                 Queue = run.Phase == RunPhase.Queued ? queues.GetValueOrDefault(place.Pool.Key)?.Of(run.Id) : null,
             };
         })];

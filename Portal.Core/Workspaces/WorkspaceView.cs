@@ -111,8 +111,8 @@ public sealed record QueueView(int Place, QueueWait? WaitsFor, DateTimeOffset? E
     /// <summary>Latest time at which there is capacity for it, unless someone extends a workspace; null while unknown.</summary>
     public DateTimeOffset? LatestAt { get; init; }
 
-    /// <summary>Title of the cloud it waits for; null where there is only one.</summary>
-    public string? Cloud { get; init; }
+    /// <summary>Title of the pool it waits for; null where there is only one.</summary>
+    public string? Pool { get; init; }
 }
 
 public enum QueueWait { Capacity, Launches }

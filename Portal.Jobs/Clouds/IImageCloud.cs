@@ -2,7 +2,7 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds;
 
-/// <summary>Where a cloud's nodes get their images. Every error is a <see cref="CloudException"/>.</summary>
+/// <summary>Where a pool's nodes get their images. Every error is a <see cref="CloudException"/>.</summary>
 public interface IImageCloud
 {
     /// <summary>What exists of an image and what is missing: quick, creates nothing. Throws like <see cref="EnsureAsync"/> for a recipe that is
@@ -18,7 +18,7 @@ public interface IImageCloud
 
 /// <param name="Name">Name of the recipe.</param>
 /// <param name="Tag">For people: name and hash of the recipe and its inputs.</param>
-/// <param name="Id">What nodes are made from in this cloud: opaque to everybody else.</param>
+/// <param name="Id">What nodes are made from in this pool: opaque to everybody else.</param>
 public sealed record BuiltImage(string Name, string Tag, string Id);
 
 /// <param name="Tag">The tag it has or will have.</param>

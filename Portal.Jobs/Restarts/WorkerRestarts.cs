@@ -5,6 +5,7 @@ using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Leases;
 using Portal.Jobs.Steps;
 using Portal.Jobs.Watch;
@@ -17,26 +18,31 @@ namespace Portal.Jobs.Restarts;
 /// </summary>
 public sealed class WorkerRestarts(
     IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, ClusterPlans plans, RunFactsReader facts, NodeRows rows,
-    RunOptions options, TimeProvider clock, ILogger<WorkerRestarts> log) : BackgroundService
+    CloudKits kits, RunOptions options, TimeProvider clock, ILogger<WorkerRestarts> log) : BackgroundService
 {
     private const int Most = 100, AtOnce = 8, Looks = 20;
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(2), BetweenLooks = TimeSpan.FromMilliseconds(250);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => kits.EachAsync(kit => AgainAsync(kit, stoppingToken));
+
+    private async Task AgainAsync(CloudKit kit, CancellationToken stopping)
     {
         using var tick = new PeriodicTimer(Every, clock);
-        while (await tick.WaitForNextTickAsync(stoppingToken))
+        while (await tick.WaitForNextTickAsync(stopping))
         {
-            try { await RunAsync(stoppingToken); }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
-            catch (Exception e) { log.LogWarning("Automatic restarts of workers failed: {Error}", e.Message); }
+            try { await RunAsync(kit, stopping); }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested) { return; }
+            catch (Exception e) { log.LogWarning("Automatic restarts of workers in pool {Pool} failed: {Error}", kit.Key, e.Message); }
         }
     }
 
-    /// <summary>One pass over all workspaces in which only a worker is not running. Queries only the database until one is found.</summary>
-    public async Task RunAsync(CancellationToken cancel)
+    /// <summary>One pass over all workspaces in which only a worker is not running, each pool on its own.</summary>
+    public Task RunAsync(CancellationToken cancel) => kits.EachAsync(kit => RunAsync(kit, cancel));
+
+    /// <summary>The same in one pool. Queries only the database until one is found.</summary>
+    private async Task RunAsync(CloudKit kit, CancellationToken cancel)
     {
-        await Parallel.ForEachAsync(await SickAsync(cancel), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
+        await Parallel.ForEachAsync(await SickAsync(kit, cancel), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
             async (id, _) =>
         {
             try { await RestartAsync(id, cancel); }
@@ -48,12 +54,13 @@ public sealed class WorkerRestarts(
     }
 
     /// <summary>Leaves out those that used up their restarts until their period is over: they would take the places of others.</summary>
-    private async Task<IReadOnlyList<Guid>> SickAsync(CancellationToken cancel)
+    private async Task<IReadOnlyList<Guid>> SickAsync(CloudKit kit, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         return await db.Database.SqlQuery<Guid>($"""
             select w.id as "Value" from portal.workspaces w
             join portal.template_versions t on t.id = w.template_version_id
+            join portal.tenants d on d.id = w.tenant_id and d.pool_key = {kit.Key}
             join lateral (select max(r ->> 'name') filter (where jsonb_typeof(r -> 'workers') = 'object') as worker,
                                  sum(coalesce((r ->> 'count')::int, 1)) filter (where jsonb_typeof(r -> 'workers') is distinct from 'object') as singles
                           from jsonb_array_elements(t.spec -> 'roles') r) roles on true

@@ -40,7 +40,7 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
             var capacity = pools[cloud.Key].ToDictionary(p => p.Key, p => new PoolCapacity(p.Capacity, claimed.GetValueOrDefault(p.Key, Amounts.None)),
                 StringComparer.Ordinal);
             var queue = new List<QueuedOrder>();
-            foreach (var pool in capacity.Keys) queue.AddRange(await QueuedAsync(db, pool, cloud.Machines, cancel));
+            foreach (var pool in pools[cloud.Key]) queue.AddRange(await QueuedAsync(db, pool.Key, pool.Machines, cancel));
             foreach (var order in AdmissionPolicy.Admit(starts, capacity, [.. queue.OrderBy(o => o.RunId)]))
             {
                 await db.Database.ExecuteSqlAsync($"""

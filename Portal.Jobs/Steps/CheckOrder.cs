@@ -78,13 +78,13 @@ public sealed class OrderChecks
     {
         // Measured now, not as of the last check. What is reserved includes this order.
         var storage = await facts.Kit.Shares.PrepareAsync(cancel);
-        var cloud = (await db.PlacementAsync(facts.Workspace.TenantId, cancel)).Cloud;
-        if (LaunchPolicy.NeverHeld(facts.Spec.NodeLimits(facts.SizeId, facts.Workers), cloud.LargestNode, cloud.Machines) is { } never)
+        var pool = (await db.PlacementAsync(facts.Workspace.TenantId, cancel)).Pool;
+        if (LaunchPolicy.NeverHeld(facts.Spec.NodeLimits(facts.SizeId, facts.Workers), pool.LargestNode, pool.Machines) is { } never)
             return new($"No machine here has enough {Name(never)} for a single node.", "Start it with a smaller size.");
         // What is reserved but not yet written is known once both were measured.
-        var promised = !cloud.StorageIsKnown ? 0 : await db.PromisedBytesAsync(cloud.Key, cancel);
-        (cloud.StorageTotalBytes, cloud.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
-        return Placements.StorageLeft(cloud, promised) < 0
+        var promised = !pool.StorageIsKnown ? 0 : await db.PromisedBytesAsync(pool.Key, cancel);
+        (pool.StorageTotalBytes, pool.StorageFreeBytes) = (storage.TotalBytes, storage.FreeBytes);
+        return Placements.StorageLeft(pool, promised) < 0
             ? new($"The disk is nearly full: {storage.FreeBytes >> 30} GiB are free, and more than that is already reserved.",
                 "Ask the operator to free up space, then try again.") : null;
     }

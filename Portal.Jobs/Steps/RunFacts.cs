@@ -13,16 +13,16 @@ namespace Portal.Jobs.Steps;
 
 /// <summary>All input to steps: ids, and rows that Jobs or the migrator wrote. Nothing that the web
 /// process could have invented names a path, an image or a command.</summary>
-/// <param name="Images">References of the images that are ready in its cloud, by name.</param>
+/// <param name="Images">References of the images that are ready in its pool, by name.</param>
 /// <param name="Version">The version that the run orders, or else the workspace's own.</param>
 public sealed record RunFacts(Workspace Workspace, Class Class, Tenant Tenant, Person Person, TemplateVersion Version, WorkFolder Folder,
     IReadOnlyDictionary<string, string> Images)
 {
     public required CloudKits Kits { get; init; }
-    public required string CloudKey { get; init; }
+    public required string PoolKey { get; init; }
 
-    /// <summary>The cloud in which it runs. Throws where it is needed if this process does not know it: what needs no cloud goes on.</summary>
-    public CloudKit Kit => Kits.Of(CloudKey);
+    /// <summary>The pool in which it runs. Throws where it is needed if this process does not know it: what needs no cloud goes on.</summary>
+    public CloudKit Kit => Kits.Of(PoolKey);
 
     public TemplateSpec Spec => Version.Spec;
 
@@ -74,16 +74,15 @@ public sealed class RunFactsReader(IDbContextFactory<PortalDb> databases, CloudK
                          join p in db.Persons on w.PersonId equals p.Id
                          join v in db.TemplateVersions on orderedVersion ?? w.TemplateVersionId equals v.Id
                          join f in db.WorkFolders on w.WorkFolderId equals f.Id
-                         join pool in db.Pools on t.PoolKey equals pool.Key
                          where w.Id == workspace
-                         select new { w, c, t, p, v, f, pool.CloudKey }).AsNoTracking().SingleAsync(cancel);
+                         select new { w, c, t, p, v, f }).AsNoTracking().SingleAsync(cancel);
         var images = await db.Images.AsNoTracking()
-            .Where(i => i.CloudKey == row.CloudKey && i.State == ImageState.Ready && i.Reference != null)
+            .Where(i => i.PoolKey == row.t.PoolKey && i.State == ImageState.Ready && i.Reference != null)
             .ToDictionaryAsync(i => i.Name, i => i.Reference!, StringComparer.Ordinal, cancel);
         return new(row.w, row.c, row.t, row.p, row.v, row.f, images)
         {
             Kits = kits,
-            CloudKey = row.CloudKey,
+            PoolKey = row.t.PoolKey,
             SizeId = order?.SizeId ?? row.w.SizeId,
             Workers = order?.Workers ?? row.w.Workers,
             WithoutSettings = order?.WithoutSettings ?? row.w.WithoutSettings,

@@ -42,7 +42,7 @@ public sealed class ExcessWorkers(
         await using var db = await databases.CreateDbContextAsync(cancel);
         return await db.Database.SqlQuery<Guid>($"""
             select w.id as "Value" from portal.workspaces w
-            join portal.tenants t on t.id = w.tenant_id join portal.pools p on p.key = t.pool_key and p.cloud_key = {kit.Key}
+            join portal.tenants t on t.id = w.tenant_id and t.pool_key = {kit.Key}
             join lateral (select phase, ended_at from portal.runs where workspace_id = w.id order by number desc limit 1) r on true
             join lateral (select max(number) as number from portal.runs where workspace_id = w.id and kind = 'Resize') z on z.number is not null
             where w.deleted_at is null and ({one}::uuid is null or w.id = {one}) and r.ended_at < clock_timestamp() - {kit.Clusters.Times.Settled}

@@ -17,7 +17,7 @@ public sealed class Orphans(
 {
     public Task RunAsync(CancellationToken cancel) => kits.EachAsync(kit => RunAsync(kit, cancel));
 
-    /// <summary>The same in one cloud.</summary>
+    /// <summary>The same in one pool.</summary>
     public async Task RunAsync(CloudKit kit, CancellationToken cancel)
     {
         HashSet<Guid> seen;
@@ -30,7 +30,7 @@ public sealed class Orphans(
                 .. await DeletedWithScratchAsync(kit, cancel),
             ];
         }
-        catch (CloudException e) when (e.Fault is CloudFault.Unavailable or CloudFault.TimedOut) { return; } // the health row of that cloud says so
+        catch (CloudException e) when (e.Fault is CloudFault.Unavailable or CloudFault.TimedOut) { return; } // the health row of that pool says so
         foreach (var id in await ReleasedAsync(kit, seen, cancel))
         {
             await using var still = await LongLock.OfWorkspaceAsync(data, id, clock, cancel);

@@ -18,10 +18,10 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
     public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
 
     [JobDisplayName("sweep: orphans")]
-    public Task OrphansAsync(CancellationToken cancel) => InEachCloudAsync(7412, orphans.RunAsync, cancel);
+    public Task OrphansAsync(CancellationToken cancel) => InEachPoolAsync(7412, orphans.RunAsync, cancel);
 
     [JobDisplayName("sweep: health of the clouds, usage of folders")]
-    public Task UsageAsync(CancellationToken cancel) => InEachCloudAsync(7413, usage.RunAsync, cancel);
+    public Task UsageAsync(CancellationToken cancel) => InEachPoolAsync(7413, usage.RunAsync, cancel);
 
     [JobDisplayName("sweep: expired rows")]
     public Task RetentionAsync(CancellationToken cancel) => AloneAsync(7414, retention.RunAsync, cancel);
@@ -32,8 +32,8 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
     [JobDisplayName("sweep: idle workspaces")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
 
-    /// <summary>Under a lock for each cloud: while one is slow, which may be as long as its calls may take, the next ticks still sweep the others.</summary>
-    private Task InEachCloudAsync(int name, Func<CloudKit, CancellationToken, Task> sweep, CancellationToken cancel) =>
+    /// <summary>Under a lock for each pool: while one is slow, which may be as long as its calls may take, the next ticks still sweep the others.</summary>
+    private Task InEachPoolAsync(int name, Func<CloudKit, CancellationToken, Task> sweep, CancellationToken cancel) =>
         kits.EachAsync(kit => AloneAsync(LockOf(name, kit), c => sweep(kit, c), cancel));
 
     /// <summary>The same in every process.</summary>

@@ -8,7 +8,7 @@ namespace Portal.Jobs.Sweeps;
 /// <summary>Writes the health of the clouds and the usage of folders as rows.</summary>
 public sealed class Usage(NpgsqlDataSource data, CloudKits kits, CloudHealth health)
 {
-    /// <summary>Of every cloud, each on its own.</summary>
+    /// <summary>Of every pool, each on its own.</summary>
     public Task RunAsync(CancellationToken cancel) => kits.EachAsync(kit => RunAsync(kit, cancel));
 
     /// <summary>In parallel: a container engine that is unavailable, or slow to respond, must not delay the folders' figures.</summary>
@@ -29,7 +29,7 @@ public sealed class Usage(NpgsqlDataSource data, CloudKits kits, CloudHealth hea
         write.Parameters.Add(new() { Value = work.ConvertAll(u => u.UsedBytes).ToArray() });
         await write.ExecuteNonQueryAsync(cancel);
         // A share holds the scratch folders of its class too.
-        await using var all = data.CreateCommand("update portal.clouds set storage_written_bytes = $1 where key = $2");
+        await using var all = data.CreateCommand("update portal.pools set storage_written_bytes = $1 where key = $2");
         all.Parameters.Add(new() { Value = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes) });
         all.Parameters.Add(new() { Value = kit.Key });
         await all.ExecuteNonQueryAsync(cancel);

@@ -23,30 +23,30 @@ public sealed class CapacityOptions
     public int StorageReserveGib { get; init; } = 2;
 }
 
-/// <summary>Checks the health of the clouds and keeps it in rows, for pages and policy.</summary>
+/// <summary>Checks the health of the clouds, as each pool reaches them, and keeps it in rows, for pages and policy.</summary>
 public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits kits, IOptions<CapacityOptions> capacity, TimeProvider clock)
 {
     private const int VcpusPerCore = 4, LaunchesPerCore = 2;
     private const double MemoryShare = 0.75;
 
-    /// <summary>True if all respond. A cloud that is slow to answer does not delay the rows of the others.</summary>
+    /// <summary>True if all respond. A pool that is slow to answer does not delay the rows of the others.</summary>
     public async Task<bool> LookAsync(CancellationToken cancel) => (await Task.WhenAll(kits.All.Select(k => LookAsync(k, cancel)))).All(ok => ok);
 
-    /// <summary>The same for one cloud.</summary>
+    /// <summary>The same for one pool.</summary>
     public async Task<bool> LookAsync(CloudKit kit, CancellationToken cancel)
     {
         var (clusters, clustersFault) = await TryAsync(kit.Clusters.PrepareAsync, cancel);
         var (storage, storageFault) = await TryAsync(kit.Shares.PrepareAsync, cancel);
         await using var db = await databases.CreateDbContextAsync(cancel);
-        var cloud = await db.Clouds.SingleOrDefaultAsync(c => c.Key == kit.Key, cancel)
-            ?? db.Clouds.Add(new() { Key = kit.Key, Kind = kit.Kind, Title = kit.Title }).Entity;
-        cloud.Title = kit.Title;
-        cloud.Clusters = State(clusters?.Summary, clustersFault);
-        cloud.Storage = State(storage?.Summary, storageFault);
-        cloud.Egress = clusters?.Egress ?? cloud.Egress;
-        cloud.SeenAt = clock.GetUtcNow();
-        Measure(cloud, await PoolAsync(db, kit, cancel), clusters);
-        await MeasureAsync(cloud, kit, storage, cancel);
+        var (cloud, pool) = await RowsAsync(db, kit, cancel);
+        (cloud.Title, pool.Title) = (kit.Cloud.Title, kit.Title);
+        pool.Clusters = State(clusters?.Summary, clustersFault);
+        pool.Storage = State(storage?.Summary, storageFault);
+        pool.Egress = clusters?.Egress ?? pool.Egress;
+        pool.SeenAt = clock.GetUtcNow();
+        Measure(pool, clusters);
+        await MeasureAsync(pool, kit, storage, cancel);
+        cloud.LaunchesAtOnce = capacity.Value.LaunchesAtOnce ?? await MeasuredAsync(db, pool, cancel) ?? cloud.LaunchesAtOnce;
         await db.SaveChangesAsync(cancel);
         return clustersFault is null && storageFault is null;
     }
@@ -60,29 +60,48 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
     private static ServiceState State(string? summary, CloudException? fault) =>
         new(fault is null, ForeignText.Clean(fault?.Message ?? summary), fault?.WhatToDo);
 
-    private static async Task<Pool> PoolAsync(PortalDb db, CloudKit kit, CancellationToken cancel) =>
-        await db.Pools.SingleOrDefaultAsync(p => p.Key == kit.Key, cancel) ?? db.Pools.Add(new() { Key = kit.Key, CloudKey = kit.Key }).Entity;
+    private static async Task<(Cloud Cloud, Pool Pool)> RowsAsync(PortalDb db, CloudKit kit, CancellationToken cancel)
+    {
+        // Another pool of the same cloud may add its row at the same time.
+        if (!await db.Clouds.AnyAsync(c => c.Key == kit.Cloud.Key, cancel))
+            await db.Database.ExecuteSqlAsync($"""
+                insert into portal.clouds (key, kind, title, launches_at_once) values ({kit.Cloud.Key}, {kit.Cloud.Kind}, {kit.Cloud.Title}, 0)
+                on conflict do nothing
+                """, cancel);
+        return (await db.Clouds.SingleAsync(c => c.Key == kit.Cloud.Key, cancel),
+            await db.Pools.SingleOrDefaultAsync(p => p.Key == kit.Key, cancel)
+                ?? db.Pools.Add(new() { Key = kit.Key, CloudKey = kit.Cloud.Key, Credential = kit.Credential, Title = kit.Title }).Entity);
+    }
 
     /// <summary>What cannot be measured now keeps its last figures: a restart of the container engine must not make queued orders fail.</summary>
-    private void Measure(Cloud cloud, Pool pool, CloudReport? report)
+    private void Measure(Pool pool, CloudReport? report)
     {
         var set = capacity.Value;
         pool.CapacityVcpu = set.Vcpu ?? report?.Vcpus * VcpusPerCore ?? pool.CapacityVcpu;
         pool.CapacityMemoryMib = set.MemoryMib ?? (report is null ? pool.CapacityMemoryMib : (int)(report.MemoryMib * MemoryShare));
-        if (report is not null) (cloud.NodeVcpu, cloud.NodeMemoryMib, cloud.Machines) = (report.Vcpus, (int)report.MemoryMib, report.Machines);
-        cloud.LaunchesAtOnce = set.LaunchesAtOnce ?? report?.Vcpus * LaunchesPerCore ?? cloud.LaunchesAtOnce;
-        cloud.StorageReserveBytes = (long)set.StorageReserveGib << 30;
+        if (report is not null) (pool.NodeVcpu, pool.NodeMemoryMib, pool.Machines) = (report.Vcpus, (int)report.MemoryMib, report.Machines);
+        pool.StorageReserveBytes = (long)set.StorageReserveGib << 30;
     }
 
-    private static async Task MeasureAsync(Cloud cloud, CloudKit kit, StorageReport? storage, CancellationToken cancel)
+    /// <summary>
+    /// Launches at once of its cloud by the largest host that any of its pools has seen, so that it is the same whichever pool was looked at last,
+    /// and stays while one of them is unavailable. Null if none has seen any.
+    /// </summary>
+    private static async Task<int?> MeasuredAsync(PortalDb db, Pool pool, CancellationToken cancel)
+    {
+        var others = await db.Pools.Where(p => p.CloudKey == pool.CloudKey && p.Key != pool.Key).MaxAsync(p => (int?)p.NodeVcpu, cancel);
+        return Math.Max(pool.NodeVcpu, others ?? 0) is > 0 and var most ? most * LaunchesPerCore : null;
+    }
+
+    private static async Task MeasureAsync(Pool pool, CloudKit kit, StorageReport? storage, CancellationToken cancel)
     {
         // Free space without the bytes already written would look like reserved space, so the first time both are stored together.
-        if (storage is not null && !cloud.StorageIsKnown)
+        if (storage is not null && !pool.StorageIsKnown)
         {
             if ((await TryAsync(kit.Filesets.UsageAsync, cancel)).Report is not { } seen) return;
-            cloud.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);
+            pool.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);
         }
         if (storage is not null)
-            (cloud.StorageTotalBytes, cloud.StorageFreeBytes, cloud.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);
+            (pool.StorageTotalBytes, pool.StorageFreeBytes, pool.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);
     }
 }

@@ -9,16 +9,16 @@ using Portal.Jobs.Clouds;
 
 namespace Portal.Jobs.Watch;
 
-/// <summary>Watches every cloud on its own, so that none waits for another.</summary>
+/// <summary>Watches every pool on its own, so that none waits for another.</summary>
 public sealed class NodeWatch(CloudKits kits, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases,
     TimeProvider clock, ILogger<NodeWatch> log) : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        kits.EachAsync(kit => new CloudWatch(kit, rows, readings, samples, databases, clock, log).RunAsync(stoppingToken));
+        kits.EachAsync(kit => new PoolWatch(kit, rows, readings, samples, databases, clock, log).RunAsync(stoppingToken));
 }
 
-/// <summary>Follows a cloud's events, so that a dead node is on the page within moments, and reads all its nodes every few seconds.</summary>
-internal sealed class CloudWatch(CloudKit kit, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases,
+/// <summary>Follows a pool's events, so that a dead node is on the page within moments, and reads all its nodes every few seconds.</summary>
+internal sealed class PoolWatch(CloudKit kit, NodeRows rows, Readings readings, SampleRows samples, IDbContextFactory<PortalDb> databases,
     TimeProvider clock, ILogger<NodeWatch> log)
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(4), AfterFault = TimeSpan.FromSeconds(3), LogWithin = TimeSpan.FromSeconds(5);
@@ -35,7 +35,7 @@ internal sealed class CloudWatch(CloudKit kit, NodeRows rows, Readings readings,
         {
             try { await work(stopping); }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested) { return; }
-            catch (Exception e) { log.LogWarning("Watching the nodes of {Cloud} failed, retrying in {Wait}: {Error}", kit.Key, AfterFault, e.Message); }
+            catch (Exception e) { log.LogWarning("Watching the nodes of {Pool} failed, retrying in {Wait}: {Error}", kit.Key, AfterFault, e.Message); }
             await Task.Delay(AfterFault, clock, stopping)
                 .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         }
@@ -73,8 +73,7 @@ internal sealed class CloudWatch(CloudKit kit, NodeRows rows, Readings readings,
         var known = await (from n in db.Nodes
                            join w in db.Workspaces on n.WorkspaceId equals w.Id
                            join t in db.Tenants on w.TenantId equals t.Id
-                           join p in db.Pools on t.PoolKey equals p.Key
-                           where p.CloudKey == kit.Key
+                           where t.PoolKey == kit.Key
                            select n.WorkspaceId).Distinct().ToListAsync(cancel);
         var workspaces = await db.Workspaces.Where(w => seen.Keys.Contains(w.Id)).Select(w => w.Id).ToListAsync(cancel);
         foreach (var id in known.Union(workspaces)) await rows.SeeAsync(id, seen.GetValueOrDefault(id), cancel);

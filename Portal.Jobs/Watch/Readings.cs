@@ -19,18 +19,18 @@ public sealed record Reading(NodeSample Sample, double Cpu, double Throttled)
 /// <summary>The newest reading of every node, and the changes since the previous one.</summary>
 public sealed class Readings
 {
-    private readonly ConcurrentDictionary<(string Cloud, Guid Workspace, string Node, int Generation), Reading> _last = new();
+    private readonly ConcurrentDictionary<(string Pool, Guid Workspace, string Node, int Generation), Reading> _last = new();
 
     /// <summary>Readings of every node that was running at the last tick.</summary>
     public IReadOnlyCollection<Reading> Newest => [.. _last.Values];
 
-    /// <summary>Compares with the previous tick of this cloud and drops those of its nodes that are not seen any more.</summary>
-    public IReadOnlyList<Reading> Take(string cloud, IReadOnlyList<NodeSample> samples)
+    /// <summary>Compares with the previous tick of this pool and drops those of its nodes that are not seen any more.</summary>
+    public IReadOnlyList<Reading> Take(string pool, IReadOnlyList<NodeSample> samples)
     {
-        (string, Guid, string, int) Key(NodeSample s) => (cloud, s.Workspace, s.Node, s.Generation);
+        (string, Guid, string, int) Key(NodeSample s) => (pool, s.Workspace, s.Node, s.Generation);
         List<Reading> readings = [.. samples.Select(now => Compare(_last.GetValueOrDefault(Key(now))?.Sample, now))];
         foreach (var reading in readings) _last[Key(reading.Sample)] = reading;
-        foreach (var gone in _last.Keys.Where(k => k.Cloud == cloud).Except(samples.Select(Key)).ToList()) _last.TryRemove(gone, out _);
+        foreach (var gone in _last.Keys.Where(k => k.Pool == pool).Except(samples.Select(Key)).ToList()) _last.TryRemove(gone, out _);
         return readings;
     }
 

@@ -26,7 +26,7 @@ internal sealed class MetricsExport : IDisposable
     private readonly IDbContextFactory<PortalDb> _databases;
     private readonly byte[]? _token;
     private readonly Meter _meter;
-    private Figures _now = new([], [], [], [], [], [], ReadOnlyDictionary<string, Core.Quotas.Amounts>.Empty);
+    private Figures _now = new([], [], [], [], [], ReadOnlyDictionary<string, Core.Quotas.Amounts>.Empty);
 
     public MetricsExport(FiguresReader reader, IDbContextFactory<PortalDb> databases, IMeterFactory meters, IConfiguration configuration)
     {
@@ -62,8 +62,8 @@ internal sealed class MetricsExport : IDisposable
         Pool("capacity_memory_bytes", "Total memory that workspaces can use at once.", (p, _) => p.KnownCapacity?.MemoryMib * (double)(1 << 20));
         Pool("claimed_vcpu", "vCPU of running and starting workspaces.", (_, c) => c.Vcpu);
         Pool("claimed_memory_bytes", "Memory of running and starting workspaces.", (_, c) => (double)c.MemoryMib * (1 << 20));
-        Cloud("storage_bytes", "Size of the disk for work folders.", c => c.StorageIsKnown ? c.StorageTotalBytes : null);
-        Cloud("storage_free_bytes", "Free space on the disk for work folders.", c => c.StorageIsKnown ? c.StorageFreeBytes : null);
+        Pool("storage_bytes", "Size of the disk for work folders.", (p, _) => p.StorageIsKnown ? p.StorageTotalBytes : null);
+        Pool("storage_free_bytes", "Free space on the disk for work folders.", (p, _) => p.StorageIsKnown ? p.StorageFreeBytes : null);
     }
 
     /// <summary>Refuses the request, or reads what the exporter then returns.</summary>
@@ -111,12 +111,6 @@ internal sealed class MetricsExport : IDisposable
             let v = value(p, f.Claimed.GetValueOrDefault(p.Key, Core.Quotas.Amounts.None))
             where v is not null
             select new Measurement<double>(v.Value, [new("cloud", p.CloudKey), new("pool", p.Key)]));
-
-    private void Cloud(string name, string description, Func<Core.Clouds.Cloud, double?> value) => Gauge($"portal_cloud_{name}", description, f =>
-        from c in f.Clouds
-        let v = value(c)
-        where v is not null
-        select new Measurement<double>(v.Value, [new("cloud", c.Key)]));
 }
 
 public static class MetricsExports

@@ -69,7 +69,7 @@ public sealed class Installation : IAsyncDisposable
             it.Web.MustRun();
             await using var db = database.Open();
             return await db.Images.AnyAsync(i => i.Name == "python" && i.State == ImageState.Ready && i.Reference != "sha256:test", cancel)
-                && await db.Clouds.AnyAsync(c => c.Title == LocalCloud.Title && c.Clusters.Ok && c.Storage.Ok, cancel);
+                && await db.Pools.AnyAsync(p => p.Title == LocalCloud.Title && p.Clusters.Ok && p.Storage.Ok, cancel);
         }, cancel, TimeSpan.FromMinutes(3));
         return it;
     }

@@ -9,7 +9,7 @@ public sealed class AvailabilityTests
         new("notebook", "Notebook", "", "jupyter", "1", [], [new("notebook", "python", [], new Dictionary<string, string>(StringComparer.Ordinal), null)], []);
 
     private static ImageRow[] Images(ImageState state) =>
-        [new() { CloudKey = "local", Name = "python", State = state, Percent = 40, Message = "no space left" }];
+        [new() { PoolKey = "local", Name = "python", State = state, Percent = 40, Message = "no space left" }];
 
     [Fact]
     public void Reason_ImageReady_IsNone() => Availability.Reason(Spec, Images(ImageState.Ready)).ShouldBeNull();
@@ -38,10 +38,10 @@ public sealed class AvailabilityTests
         Availability.Reason(Spec, [])!.ShouldContain("not been built yet");
 
     [Fact]
-    public void Reason_CloudThatIsUnavailable_SaysWhyAndTheRemedy() => Availability.Reason(new Cloud
+    public void Reason_PoolThatIsUnavailable_SaysWhyAndTheRemedy() => Availability.Reason(new Pool
     {
         Key = "local",
-        Kind = "docker",
+        CloudKey = "local",
         Title = "This host",
         Clusters = new(false, "It does not answer.", "Start it."),
         Storage = new(true, "btrfs", null),
@@ -49,8 +49,8 @@ public sealed class AvailabilityTests
     }).ShouldBe("It does not answer. Start it.");
 
     [Fact]
-    public void Reason_CloudThatNobodyHasSeenYet_IsNone() =>
-        Availability.Reason(new Cloud { Key = "local", Kind = "docker", Title = "This host" }).ShouldBeNull();
+    public void Reason_PoolThatNobodyHasSeenYet_IsNone() =>
+        Availability.Reason(new Pool { Key = "local", CloudKey = "local", Title = "This host" }).ShouldBeNull();
 
     /// <summary>Pages show the remedy after the cause: two sentences.</summary>
     [Theory]

@@ -13,10 +13,6 @@ internal sealed class CloudMap : IEntityTypeConfiguration<Cloud>
         builder.Property(c => c.Key).HasMaxLength(40);
         builder.Property(c => c.Kind).HasMaxLength(40);
         builder.Property(c => c.Title).HasMaxLength(100);
-        builder.ComplexProperty(c => c.Clusters);
-        builder.ComplexProperty(c => c.Storage);
-        builder.Ignore(c => c.Services);
-        builder.Property(c => c.Machines).IsJson(Machines.Exact);
     }
 }
 
@@ -28,6 +24,11 @@ internal sealed class PoolMap : IEntityTypeConfiguration<Pool>
         builder.Property(p => p.Key).HasMaxLength(100);
         builder.Property(p => p.CloudKey).HasMaxLength(40);
         builder.Property(p => p.Credential).HasMaxLength(40);
+        builder.Property(p => p.Title).HasMaxLength(100);
+        builder.ComplexProperty(p => p.Clusters);
+        builder.ComplexProperty(p => p.Storage);
+        builder.Ignore(p => p.Services);
+        builder.Property(p => p.Machines).IsJson(Machines.Exact);
         builder.HasIndex(p => new { p.CloudKey, p.Credential }).IsUnique().AreNullsDistinct(false);
         builder.HasOne<Cloud>().WithMany().HasForeignKey(p => p.CloudKey).OnDelete(DeleteBehavior.Restrict);
     }

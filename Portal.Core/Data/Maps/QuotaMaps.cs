@@ -90,8 +90,8 @@ internal sealed class ImageMap : IEntityTypeConfiguration<ImageRow>
     public void Configure(EntityTypeBuilder<ImageRow> builder)
     {
         builder.ToTable("images");
-        builder.HasKey(i => new { i.CloudKey, i.Name });
-        builder.Property(i => i.CloudKey).HasMaxLength(40);
+        builder.HasKey(i => new { i.PoolKey, i.Name });
+        builder.Property(i => i.PoolKey).HasMaxLength(100);
         builder.Property(i => i.Name).HasMaxLength(40);
     }
 }

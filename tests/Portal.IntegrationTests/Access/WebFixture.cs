@@ -179,7 +179,7 @@ public class WebFixture : IAsyncLifetime
         db.TemplateVersions.Add(new() { Id = Guid.CreateVersion7(), TemplateId = "notebook", Hash = new('a', 64), Spec = spec });
         db.Images.Add(new()
         {
-            CloudKey = LocalCloud.Key,
+            PoolKey = LocalCloud.Key,
             Name = "python",
             State = ImageState.Ready,
             Reference = "sha256:test",

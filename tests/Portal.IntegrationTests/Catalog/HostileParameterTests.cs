@@ -51,7 +51,7 @@ public sealed class HostileParameterTests(LabFixture fixture) : IClassFixture<La
         var version = new TemplateVersion { TemplateId = spec.Id, Hash = new('a', 64), Spec = spec };
         var facts = new RunFacts(workspace, null!, null!, person, version, null!,
             new Dictionary<string, string>(StringComparer.Ordinal) { ["python"] = await lab.PythonAsync() })
-        { Kits = new([lab.Kit("local")]), CloudKey = "local", SizeId = "s", Workers = 0 };
+        { Kits = new([lab.Kit("local")]), PoolKey = "local", SizeId = "s", Workers = 0 };
         var plans = new ClusterPlans(new AppToken(new byte[32]), new TemplateStore(Path.Combine(lab.Mounts, "none")));
         var plan = plans.Make(facts, workspace, await plans.AllowAsync(facts, workspace, Cancel));
         await lab.Clusters.EnsureAsync(plan, Cancel);

@@ -90,7 +90,7 @@ public sealed class ImageBuildsTests
         relay.Restore();
 
         await using var rows = database.Open();
-        var of = await rows.Images.AsNoTracking().ToDictionaryAsync(i => i.CloudKey, Cancel);
+        var of = await rows.Images.AsNoTracking().ToDictionaryAsync(i => i.PoolKey, Cancel);
         (of["away"].State, of["works"].State, of["works"].Reference).ShouldBe((ImageState.Failed, ImageState.Ready, image));
     }
 

@@ -46,8 +46,8 @@ public sealed class TwoKitsTests
         (await jobs.Get<CloudHealth>().LookAsync(Cancel)).ShouldBeFalse();
         await using (var db = database.Open())
         {
-            var clouds = await db.Clouds.AsNoTracking().ToDictionaryAsync(c => c.Key, Cancel);
-            (clouds["biology"].Clusters.Ok, clouds["chemistry"].Clusters.Ok, clouds["chemistry"].Storage.Ok).ShouldBe((true, false, true));
+            var pools = await db.Pools.AsNoTracking().ToDictionaryAsync(p => p.Key, Cancel);
+            (pools["biology"].Clusters.Ok, pools["chemistry"].Clusters.Ok, pools["chemistry"].Storage.Ok).ShouldBe((true, false, true));
         }
 
         relay.Restore();

@@ -28,7 +28,7 @@ public sealed class OperationsTests
 
         var seen = (await it.Site.Get<OperationsFeed>().WatchAsync(new(it.Site.Instructor), new(), cancellation.Token))!.Now!;
 
-        var claimed = seen.Clouds.ShouldHaveSingleItem().Pools.ShouldHaveSingleItem().Claimed;
+        var claimed = seen.Pools.ShouldHaveSingleItem().Claimed;
         (claimed.Workspaces, claimed.Vcpu, claimed.MemoryMib).ShouldBe((2, 6, 6 * 1024));
         (await it.Site.Get<OperationsFeed>().WatchAsync(new(it.Owner), new(), cancellation.Token)).ShouldBeNull();
         await cancellation.CancelAsync();

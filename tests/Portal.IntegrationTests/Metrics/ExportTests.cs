@@ -50,8 +50,7 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
             await active.ExecuteNonQueryAsync(Cancel);
 
         await using (var measured = jobs.CreateCommand("""
-            with pool as (update portal.pools set capacity_vcpu = 48, capacity_memory_mib = 131072)
-            update portal.clouds set storage_total_bytes = 2199023255552, storage_free_bytes = 1099511627776
+            update portal.pools set capacity_vcpu = 48, capacity_memory_mib = 131072, storage_total_bytes = 2199023255552, storage_free_bytes = 1099511627776
             """))
             await measured.ExecuteNonQueryAsync(Cancel);
 
@@ -74,7 +73,7 @@ public sealed class ExportTests(WebFixture web) : IClassFixture<WebFixture>
             .ShouldBe(new DateTimeOffset(2026, 11, 26, 10, 0, 0, TimeSpan.Zero).ToUnixTimeSeconds());
         Value(text, "portal_pool_capacity_vcpu", "cloud=\"local\"", "pool=\"local\"").ShouldBe(48);
         Value(text, "portal_pool_claimed_vcpu", "pool=\"local\"").ShouldBe(0);
-        Value(text, "portal_cloud_storage_free_bytes", "cloud=\"local\"").ShouldBe(1L << 40);
+        Value(text, "portal_pool_storage_free_bytes", "cloud=\"local\"", "pool=\"local\"").ShouldBe(1L << 40);
         text.ShouldContain("# TYPE portal_node_cpu_ratio gauge");
         text.ShouldNotContain("\"Ada");
 

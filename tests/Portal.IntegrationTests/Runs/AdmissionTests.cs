@@ -105,7 +105,7 @@ public sealed class AdmissionTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(100, 100_000, 100, 100), Cancel);
         await using var db = database.Open();
-        await db.Clouds.ExecuteUpdateAsync(s => s.SetProperty(x => x.NodeVcpu, 1).SetProperty(x => x.NodeMemoryMib, 65_536), Cancel);
+        await db.Pools.ExecuteUpdateAsync(s => s.SetProperty(x => x.NodeVcpu, 1).SetProperty(x => x.NodeMemoryMib, 65_536), Cancel);
 
         var refused = (await LaunchAsync(site, "m"))[0].ShouldBeOfType<LaunchOutcome.Refused>().Why;
 

@@ -65,7 +65,7 @@ public sealed class BadInputTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
         // The order needs a work folder of 1 GiB in addition to the reserve.
-        await database.ExecuteAsync($"update portal.clouds set storage_free_bytes = storage_reserve_bytes + {(1L << 30) - 1}", Cancel);
+        await database.ExecuteAsync($"update portal.pools set storage_free_bytes = storage_reserve_bytes + {(1L << 30) - 1}", Cancel);
 
         (await site.Get<LaunchWorkspace>().RunAsync(site.Order(site.Students[0]), Cancel)).ShouldBeOfType<LaunchOutcome.Refused>().Why.Reason.ShouldBe(
             RefusalReason.DiskNearlyFull);
@@ -73,7 +73,7 @@ public sealed class BadInputTests
         await using var db = database.Open();
         (await db.Runs.AnyAsync(Cancel)).ShouldBeFalse();
         (await db.Reservations.AnyAsync(Cancel)).ShouldBeFalse();
-        await database.ExecuteAsync($"update portal.clouds set storage_free_bytes = storage_reserve_bytes + {1L << 30}", Cancel);
+        await database.ExecuteAsync($"update portal.pools set storage_free_bytes = storage_reserve_bytes + {1L << 30}", Cancel);
         await LaunchAsync(site);
     }
 
@@ -82,7 +82,7 @@ public sealed class BadInputTests
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
-        await database.ExecuteAsync($"update portal.clouds set storage_total_bytes = 0, storage_free_bytes = 0", Cancel);
+        await database.ExecuteAsync($"update portal.pools set storage_total_bytes = 0, storage_free_bytes = 0", Cancel);
         await database.ExecuteAsync($"update portal.pools set capacity_vcpu = 0, capacity_memory_mib = 0", Cancel);
         var order = site.Order(site.Students[0]);
 
@@ -105,7 +105,7 @@ public sealed class BadInputTests
         // 17 of 20 GiB are reserved and nearly all of it is written: there is space for one more folder.
         await LaunchAsync(site);
         await database.ExecuteAsync($"update portal.reservations set storage_gib = 17 where storage_gib > 0", Cancel);
-        await database.ExecuteAsync($"update portal.clouds set storage_total_bytes = 0, storage_free_bytes = 0", Cancel);
+        await database.ExecuteAsync($"update portal.pools set storage_total_bytes = 0, storage_free_bytes = 0", Cancel);
         var clouds = new ScriptedClouds((_, _) => Mood.Well) { FreeBytes = 4L << 30, Folders = [new(site.Class, null, 16L << 30, 20L << 30)] };
         await using var jobs = site.Process(clouds, TimeSpan.FromSeconds(4));
 
@@ -113,7 +113,7 @@ public sealed class BadInputTests
 
         (await site.Get<LaunchPreview>().RunAsync(site.Order(site.Students[1]), Cancel))!.BindingLimit.ShouldBeNull();
         await using var db = database.Open();
-        (await db.Clouds.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(16L << 30);
+        (await db.Pools.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(16L << 30);
     }
 
     [Fact]

@@ -36,10 +36,10 @@ public sealed class CloudPoolTests
         (await db.Runs.SingleAsync(r => r.WorkspaceId == starts.Id, Cancel)).Phase.ShouldBe(RunPhase.Waiting);
         (await db.CapacityClaims.SingleAsync(c => c.WorkspaceId == starts.Id, Cancel)).PoolKey.ShouldBe("physics");
         var queue = (await site.Get<WorkspaceFeed>().LookAsync(waits.Actor, waits.Id, Cancel))!.Queue!;
-        (queue.Place, queue.WaitsFor, queue.Cloud).ShouldBe((1, QueueWait.Capacity, "local"));
+        (queue.Place, queue.WaitsFor, queue.Pool).ShouldBe((1, QueueWait.Capacity, "local"));
         // A second one there waits for the first, not for those here.
         var second = (await site.Get<LaunchPreview>().RunAsync(site.Order(physicist) with { ClassId = physics }, Cancel))!;
-        (second.LaunchesBefore, second.WaitsFor, second.Cloud).ShouldBe((0, QueueWait.Capacity, "physics"));
+        (second.LaunchesBefore, second.WaitsFor, second.Pool).ShouldBe((0, QueueWait.Capacity, "physics"));
     }
 
     [Fact]
@@ -74,12 +74,12 @@ public sealed class CloudPoolTests
             """, Cancel);
         var there = site.Order(both) with { ClassId = physics };
 
-        await database.ExecuteAsync($"update portal.clouds set storage_free_bytes = 0 where key = 'physics'", Cancel);
+        await database.ExecuteAsync($"update portal.pools set storage_free_bytes = 0 where key = 'physics'", Cancel);
         (await RefusedAsync(site, there)).Reason.ShouldBe(RefusalReason.DiskNearlyFull);
         await LaunchAsync(site, site.Order(student));
 
         await database.ExecuteAsync($"""
-            update portal.clouds set clusters_ok = false, clusters_message = 'Nova does not answer.', clusters_remedy = 'Ask its operator.'
+            update portal.pools set clusters_ok = false, clusters_message = 'Nova does not answer.', clusters_remedy = 'Ask its operator.'
             where key = 'physics'
             """, Cancel);
         var why = await RefusedAsync(site, there);
@@ -95,9 +95,9 @@ public sealed class CloudPoolTests
             """, Cancel);
         var catalog = site.Get<CatalogFeed>();
         var mine = await catalog.ReadAsync(new(student), Cancel);
-        (mine.Cards.Single().NotAvailable, mine.Troubles.Count(), mine.SeveralClouds).ShouldBe((null, 0, true));
+        (mine.Cards.Single().NotAvailable, mine.Troubles.Count(), mine.SeveralPools).ShouldBe((null, 0, true));
         var ofBoth = await catalog.ReadAsync(new(both), Cancel);
-        (ofBoth.Cards.Single().NotAvailable, ofBoth.Troubles.Single().Cloud.Title).ShouldBe((null, "physics"));
+        (ofBoth.Cards.Single().NotAvailable, ofBoth.Troubles.Single().Pool.Title).ShouldBe((null, "physics"));
         (await catalog.ReadAsync(new(site.Instructor), Cancel)).Cards.Single().NotAvailable.ShouldBe("Nova does not answer. Ask its operator.");
     }
 
@@ -108,8 +108,7 @@ public sealed class CloudPoolTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 2, Members, Cancel, launchesAtOnce: 1);
         var physicist = TestSite.NewId();
-        var physics = await site.OtherCloudAsync("physics", new(100, 100_000, 0, 0), Cancel, physicist);
-        await database.ExecuteAsync($"update portal.pools set cloud_key = 'local', credential = 'physics' where key = 'physics'", Cancel);
+        var physics = await site.OtherPoolAsync("physics", new(100, 100_000, 0, 0), Cancel, physicist);
         await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(4));
         await LaunchAsync(site, site.Order(site.Students[0]));
         (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(1);
@@ -137,7 +136,7 @@ public sealed class CloudPoolTests
         await using var site = await TestSite.CreateAsync(database, 2, Members, Cancel, capacity: new(4, 8192, 0, 0));
         await using (var db = database.Open())
         {
-            (await db.Clouds.SingleAsync(Cancel)).Machines = new([new("m", 2, 4096), new("xl", 8, 16_384)], OverheadMib: 512);
+            (await db.Pools.SingleAsync(Cancel)).Machines = new([new("m", 2, 4096), new("xl", 8, 16_384)], OverheadMib: 512);
             await db.SaveChangesAsync(Cancel);
         }
         await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(4));
@@ -165,7 +164,7 @@ public sealed class CloudPoolTests
         var physics = await site.OtherCloudAsync("physics", new(100, 100_000, 0, 0), Cancel, physicist);
         var there = site.Order(physicist) with { ClassId = physics };
         await database.ExecuteAsync(
-            $"update portal.images set state = 'Building', percent = 40, message = 'fetching', reference = 'server-7' where cloud_key = 'physics'", Cancel);
+            $"update portal.images set state = 'Building', percent = 40, message = 'fetching', reference = 'server-7' where pool_key = 'physics'", Cancel);
 
         (await RefusedAsync(site, there)).Detail!.ShouldContain("being built (40%)");
         var catalog = site.Get<CatalogFeed>();
@@ -174,7 +173,7 @@ public sealed class CloudPoolTests
         (here.NotAvailable, here.Building).ShouldBe((null, null));
         await LaunchAsync(site, site.Order(site.Students[0]));
 
-        await database.ExecuteAsync($"update portal.images set state = 'Ready' where cloud_key = 'physics'", Cancel);
+        await database.ExecuteAsync($"update portal.images set state = 'Ready' where pool_key = 'physics'", Cancel);
         await LaunchAsync(site, there);
         var (local, other) = (new ScriptedClouds((_, _) => Mood.Well), new ScriptedClouds((_, _) => Mood.Well));
         await using var jobs = site.Process(local, [other.Kit("physics")], TimeSpan.FromSeconds(4));

@@ -227,11 +227,11 @@ public sealed class SweepTests
         folder.UsedBytes.ShouldBe(7 << 20);
         folder.SeenAt.ShouldNotBeNull();
         (await db.Nodes.SingleAsync(Cancel)).ScratchBytes.ShouldBe(2 << 20);
-        (await db.Clouds.SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure already includes the scratch folders");
-        var cloud = await db.Clouds.SingleAsync(Cancel);
-        cloud.Title.ShouldBe(LocalCloud.Title, "it was written");
-        cloud.Clusters.Ok.ShouldBe(!engineUnavailable);
-        cloud.Storage.Ok.ShouldBeTrue();
+        var pool = await db.Pools.SingleAsync(Cancel);
+        pool.StorageWrittenBytes.ShouldBe(9 << 20, "a share's figure already includes the scratch folders");
+        pool.Title.ShouldBe(LocalCloud.Title, "it was written");
+        pool.Clusters.Ok.ShouldBe(!engineUnavailable);
+        pool.Storage.Ok.ShouldBeTrue();
     }
 
     [Fact]
@@ -250,7 +250,7 @@ public sealed class SweepTests
 
         await using var db = database.Open();
         (await db.WorkFolders.SingleAsync(Cancel)).UsedBytes.ShouldBe(7 << 20);
-        var storage = (await db.Clouds.SingleAsync(Cancel)).Storage;
+        var storage = (await db.Pools.SingleAsync(Cancel)).Storage;
         storage.Ok.ShouldBeFalse();
         storage.Message.ShouldContain("away");
         storage.Remedy.ShouldNotBeNullOrEmpty();

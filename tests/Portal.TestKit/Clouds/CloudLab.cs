@@ -52,7 +52,7 @@ public sealed class CloudLab : IAsyncDisposable
     public IShareCloud Shares => Get<IShareCloud>();
     public IFilesetCloud Filesets => Get<IFilesetCloud>();
 
-    public CloudKit Kit(string key) => new(key, "docker", key, Clusters, Shares, Filesets, Get<IImageCloud>(),
+    public CloudKit Kit(string key) => new(key, key, new(key, "docker", key), Clusters, Shares, Filesets, Get<IImageCloud>(),
         new(System.Net.IPNetwork.Parse(Settings["Clouds:Docker:Pool"]!)));
 
     /// <summary>Usage of folders, once no rescan is running: tests share one disk, and some of them cause rescans.</summary>

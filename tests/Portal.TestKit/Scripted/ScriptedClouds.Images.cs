@@ -1,3 +1,4 @@
+using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
 
 namespace Portal.TestKit.Scripted;
@@ -5,7 +6,15 @@ namespace Portal.TestKit.Scripted;
 /// <summary>As a cloud of its own, in which every image is there already.</summary>
 public sealed partial class ScriptedClouds
 {
-    public CloudKit Kit(string key) => new(key, "scripted", key, this, this, this, this, new(System.Net.IPNetwork.Parse("10.211.0.0/16")));
+    /// <summary>Cores of its host.</summary>
+    public int Vcpus { get; set; } = 1000;
+
+    public CloudKit Kit(string key) =>
+        new(key, key, new(key, "scripted", key), this, this, this, this, new(System.Net.IPNetwork.Parse("10.211.0.0/16")));
+
+    /// <summary>As another project of the local cloud.</summary>
+    public CloudKit PoolKit(string key) =>
+        Kit(key) with { Cloud = new(LocalCloud.Key, LocalCloud.Kind, LocalCloud.Title), Credential = key };
 
     private static BuiltImage Image(string name) => new(name, $"scripted/{name}", "sha256:test");
 

@@ -190,7 +190,7 @@ public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClu
     public Task<CloudReport> PrepareAsync(CancellationToken cancel) =>
         IsUnavailable || ContainerEngineIsUnavailable
             ? Task.FromException<CloudReport>(Fault(CloudFault.Unavailable, "away"))
-            : Task.FromResult(new CloudReport("scripted", 1000, 1_000_000));
+            : Task.FromResult(new CloudReport("scripted", Vcpus, 1_000_000));
 
     Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) =>
         IsUnavailable || StorageIsUnavailable

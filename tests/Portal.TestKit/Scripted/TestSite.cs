@@ -64,29 +64,34 @@ public sealed class TestSite : IAsyncDisposable
         var room = capacity ?? new(100_000, 100_000_000, 0, 0);
         db.Clouds.Add(Cloud(LocalCloud.Key, launchesAtOnce));
         db.Images.Add(Image(LocalCloud.Key));
-        db.Pools.Add(new() { Key = LocalCloud.Key, CloudKey = LocalCloud.Key, CapacityVcpu = room.Vcpu, CapacityMemoryMib = room.MemoryMib });
+        db.Pools.Add(Pool(LocalCloud.Key, LocalCloud.Key, null, room));
         await db.SaveChangesAsync(cancel);
         return site;
     }
 
-    /// <summary>A cloud that was measured and works, with much free space.</summary>
-    public static Cloud Cloud(string key, int launchesAtOnce = 1000) => new()
+    private static Cloud Cloud(string key, int launchesAtOnce = 1000) =>
+        new() { Key = key, Kind = "scripted", Title = key, LaunchesAtOnce = launchesAtOnce };
+
+    /// <summary>A pool that was measured and works, with much free space.</summary>
+    private static Pool Pool(string key, string cloud, string? credential, Amounts capacity) => new()
     {
         Key = key,
-        Kind = "scripted",
+        CloudKey = cloud,
+        Credential = credential,
         Title = key,
+        CapacityVcpu = capacity.Vcpu,
+        CapacityMemoryMib = capacity.MemoryMib,
         Clusters = new(true, "scripted", null),
         Storage = new(true, "scripted", null),
         SeenAt = TimeProvider.System.GetUtcNow(),
-        LaunchesAtOnce = launchesAtOnce,
         StorageFreeBytes = 1L << 49,
         StorageTotalBytes = 1L << 50,
         StorageReserveBytes = 1L << 31,
         BlocksEnforced = true,
     };
 
-    private static ImageRow Image(string cloud) =>
-        new() { CloudKey = cloud, Name = "python", State = ImageState.Ready, Reference = "sha256:test", UpdatedAt = TimeProvider.System.GetUtcNow() };
+    private static ImageRow Image(string pool) =>
+        new() { PoolKey = pool, Name = "python", State = ImageState.Ready, Reference = "sha256:test", UpdatedAt = TimeProvider.System.GetUtcNow() };
 
     public static TemplateSpec Spec { get; } = new("notebook", "Notebook", "A notebook.", "JupyterLab", "4",
         [new("s", "Small", "", 1, 1024), new("m", "Medium", "", 2, 2048), new("l", "Large", "", 4, 4096)],
@@ -122,7 +127,7 @@ public sealed class TestSite : IAsyncDisposable
     public JobsProcess Process(ScriptedClouds clouds, TimeSpan lease, params (string Key, string Value)[] settings) =>
         new(Database, clouds, [], lease, settings);
 
-    /// <summary>The same with more clouds; their keys are those of <see cref="OtherCloudAsync"/>.</summary>
+    /// <summary>The same with more pools; their keys are those of <see cref="OtherCloudAsync"/> and <see cref="OtherPoolAsync"/>.</summary>
     public JobsProcess Process(ScriptedClouds clouds, IReadOnlyList<CloudKit> others, TimeSpan lease) => new(Database, clouds, others, lease, []);
 
     public static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
@@ -130,11 +135,25 @@ public sealed class TestSite : IAsyncDisposable
     /// <summary>Another tenant with one class, in a cloud of its own; returns the class.</summary>
     public async Task<Guid> OtherCloudAsync(string key, Amounts capacity, CancellationToken cancel, params Guid[] students)
     {
+        await using (var db = Database.Open())
+        {
+            db.Clouds.Add(Cloud(key));
+            await db.SaveChangesAsync(cancel);
+        }
+        return await OtherTenantAsync(Pool(key, key, null, capacity), students, cancel);
+    }
+
+    /// <summary>Another tenant with one class, in another project of the local cloud; returns the class.</summary>
+    public Task<Guid> OtherPoolAsync(string key, Amounts capacity, CancellationToken cancel, params Guid[] students) =>
+        OtherTenantAsync(Pool(key, LocalCloud.Key, key, capacity), students, cancel);
+
+    private async Task<Guid> OtherTenantAsync(Pool pool, Guid[] students, CancellationToken cancel)
+    {
+        var key = pool.Key;
         var (tenant, @class, wide) = (NewId(), NewId(), new Amounts(1000, 1_000_000, 1000, 1000));
         await using var db = Database.Open();
-        db.Clouds.Add(Cloud(key));
         db.Images.Add(Image(key));
-        db.Pools.Add(new() { Key = key, CloudKey = key, CapacityVcpu = capacity.Vcpu, CapacityMemoryMib = capacity.MemoryMib });
+        db.Pools.Add(pool);
         db.Tenants.Add(new() { Id = tenant, Slug = key, Name = key, PoolKey = key, Limits = wide });
         db.Classes.Add(new()
         {

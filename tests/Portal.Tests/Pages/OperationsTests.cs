@@ -11,30 +11,33 @@ namespace Portal.Tests.Pages;
 
 public sealed class OperationsTests : PageTest
 {
-    private static Cloud Cloud(string key = "local", int silentFor = 0) => new()
+    private static Pool Pool(string key = "local", int silentFor = 0) => new()
     {
         Key = key,
-        Kind = "docker",
+        CloudKey = key,
         Title = key,
+        CapacityVcpu = 8,
+        CapacityMemoryMib = 12288,
         Clusters = new(true, "20.10", null),
         Storage = new(true, "btrfs", null),
         SeenAt = PageTest.Now.AddSeconds(-silentFor),
-        LaunchesAtOnce = 4,
         StorageTotalBytes = 100L << 30,
         StorageFreeBytes = 30L << 30,
         StorageReserveBytes = 5L << 30,
         BlocksEnforced = true,
     };
 
-    private static CloudRow Measured(Cloud cloud) =>
-        new(cloud, [new(new() { Key = cloud.Key, CloudKey = cloud.Key, CapacityVcpu = 8, CapacityMemoryMib = 12288 }, new(3, 3072, 0, 2))]);
+    private static PoolRow Measured(Pool pool) => In(pool.CloudKey, pool);
+
+    private static PoolRow In(string cloud, Pool pool) =>
+        new(new() { Key = cloud, Kind = "docker", Title = $"{cloud} cloud", LaunchesAtOnce = 4 }, pool, new(3, 3072, 0, 2));
 
     private static RunRow Row(RunPhase phase, int? place = null) =>
         new(1, Guid.Empty, "abcdefghij", "notebook-1", "Ada Lovelace", RunKind.Launch, phase, false, StepKey.EnsureCluster, 2, "The engine is busy.",
             phase is RunPhase.Failed ? "No room." : null, null, PageTest.Now.AddMinutes(-3), null, place);
 
-    private static OperationsView View(RunRow[] unfinished, RunRow[] failures, ImmutableArray<CloudRow> clouds, ImmutableArray<ImageRow> images) =>
-        new(new([.. unfinished], null), new([.. failures], null), clouds, images) { UnfinishedInAll = unfinished.Length };
+    private static OperationsView View(RunRow[] unfinished, RunRow[] failures, ImmutableArray<PoolRow> pools, ImmutableArray<ImageRow> images) =>
+        new(new([.. unfinished], null), new([.. failures], null), pools, images) { UnfinishedInAll = unfinished.Length };
 
     private IRenderedComponent<OperationsBody> Body(OperationsView view) => Render<OperationsBody>(p => p.Add(b => b.View, view));
 
@@ -52,7 +55,7 @@ public sealed class OperationsTests : PageTest
     public void OperationsBody_RunsQueueAndFailures_AreListedWithWhy()
     {
         var body = Body(View([Row(RunPhase.Active), Row(RunPhase.Queued, 4) with { Id = 2 }], [Row(RunPhase.Failed) with { Id = 3 }],
-            [Measured(Cloud())], []));
+            [Measured(Pool())], []));
 
         body.Markup.ShouldContain("Start the nodes: The engine is busy.");
         body.Markup.ShouldContain("Number 4 in the queue");
@@ -94,13 +97,13 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void Health_SomethingBroken_SaysWhatAndTheRemedy()
     {
-        var cloud = Cloud();
-        cloud.Clusters = new(false, "Docker does not answer.", "systemctl start docker");
-        var body = Body(View([], [], [Measured(cloud)],
+        var pool = Pool();
+        pool.Clusters = new(false, "Docker does not answer.", "systemctl start docker");
+        var body = Body(View([], [], [Measured(pool)],
             [
                 new()
                 {
-                    CloudKey = "local",
+                    PoolKey = "local",
                     Name = "python",
                     State = ImageState.Failed,
                     Message = "pip could not reach the index.",
@@ -120,7 +123,7 @@ public sealed class OperationsTests : PageTest
     [InlineData(61, "Not reporting")]
     public void Health_WorkerSilent_IsSaidInsteadOfItsLastWord(int seconds, string word)
     {
-        var body = Body(View([], [], [Measured(Cloud(silentFor: seconds))], []));
+        var body = Body(View([], [], [Measured(Pool(silentFor: seconds))], []));
 
         body.Find("[aria-label='Container engine'] .badge").TextContent.Trim().ShouldBe(word);
         body.Find("[aria-label=Storage] .badge").TextContent.Trim().ShouldBe(word);
@@ -130,7 +133,7 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void Health_WorkerFallsSilentWhileThePageIsOpen_IsSaidWithoutAnyChange()
     {
-        var body = Body(View([], [], [Measured(Cloud())], []));
+        var body = Body(View([], [], [Measured(Pool())], []));
         body.FindAll("[aria-label='Background worker']").ShouldBeEmpty();
 
         for (var i = 0; i < 61; i++) Clock.Advance(TimeSpan.FromSeconds(1));
@@ -145,17 +148,17 @@ public sealed class OperationsTests : PageTest
     [InlineData(2, "Full")]
     public void Health_Disk_SaysHowMuchRoomThereIs(long freeGib, string word)
     {
-        var cloud = Cloud();
-        cloud.StorageFreeBytes = freeGib << 30;
+        var pool = Pool();
+        pool.StorageFreeBytes = freeGib << 30;
 
-        Body(View([], [], [Measured(cloud)], [])).Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe(word);
+        Body(View([], [], [Measured(pool)], [])).Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe(word);
     }
 
     [Fact]
     public void Health_NeverMeasured_SaysNothingOfFullOrNone()
     {
-        var cloud = new Cloud { Key = "local", Kind = "docker", Title = "This host", SeenAt = Now, StorageReserveBytes = 5L << 30 };
-        var body = Body(View([], [], [new(cloud, [new(new() { Key = "local", CloudKey = "local" }, Amounts.None)])], []));
+        var pool = new Pool { Key = "local", CloudKey = "local", Title = "This host", SeenAt = Now, StorageReserveBytes = 5L << 30 };
+        var body = Body(View([], [], [Measured(pool) with { Claimed = Amounts.None }], []));
 
         body.Find("[aria-label=Disk] .badge").TextContent.Trim().ShouldBe("Not known yet");
         foreach (var part in (string[])["Disk", "Capacity"])
@@ -168,13 +171,33 @@ public sealed class OperationsTests : PageTest
     [Fact]
     public void Health_SeveralClouds_EachSaysWhichItIs()
     {
-        var sick = Cloud("physics");
+        var sick = Pool("physics");
         sick.Storage = new(false, "Manila does not answer.", "Ask its operator.");
 
-        var body = Body(View([], [], [Measured(Cloud("biology")), Measured(sick)], []));
+        var body = Body(View([], [], [Measured(Pool("biology")), Measured(sick)], []));
 
         body.Find("[aria-label='Storage, physics']").TextContent.ShouldContain("Manila does not answer.");
         body.Find("[aria-label='Storage, biology'] .badge").TextContent.Trim().ShouldBe("Working");
         body.FindAll("[aria-label^='Capacity, '], [aria-label^='Disk, ']").Count.ShouldBe(4);
+        body.FindAll("section.pool h3").Select(h => h.TextContent.Trim()).ShouldBe(["biology", "physics"]);
+    }
+
+    /// <summary>Two projects of one cloud: each has its own health, and the launches at once are said to be the cloud's.</summary>
+    [Fact]
+    public void Health_SeveralPoolsOfOneCloud_EachSaysWhichItIsAndWhatTheyShare()
+    {
+        var expired = Pool("physics");
+        expired.Clusters = new(false, "The credential has expired.", "Renew it.");
+        ImageRow image = new() { PoolKey = "physics", Name = "python", State = ImageState.Ready, UpdatedAt = Now };
+
+        var body = Body(View([Row(RunPhase.Queued, 1) with { Pool = "biology", PoolTitle = "Biology" },
+            Row(RunPhase.Queued, 1) with { Id = 2, Pool = "physics", PoolTitle = "Physics" }], [], [In("nova", Pool("biology")), In("nova", expired)], [image]));
+
+        body.Find("[aria-label='Container engine, physics']").TextContent.ShouldContain("The credential has expired.");
+        body.Find("[aria-label='Container engine, biology'] .badge").TextContent.Trim().ShouldBe("Working");
+        body.Find("section[aria-label=physics] h3 .quiet").TextContent.ShouldBe("nova cloud");
+        body.Find("[aria-label='Capacity, physics']").TextContent.ShouldContain("Up to 4 launches can start at once in nova cloud; the rest queue.");
+        body.Markup.ShouldContain("python (physics)");
+        body.Markup.ShouldContain("Number 1 in the queue of Physics");
     }
 }

@@ -49,23 +49,7 @@ namespace Portal.Core.Data.Migrations
                     key = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     kind = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     title = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: false),
-                    egress = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
-                    seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
-                    launches_at_once = table.Column<int>(type: "integer", nullable: false),
-                    node_vcpu = table.Column<int>(type: "integer", nullable: false),
-                    node_memory_mib = table.Column<int>(type: "integer", nullable: false),
-                    machines = table.Column<string>(type: "jsonb", nullable: false, defaultValueSql: "'{\"flavors\":[],\"overheadMib\":0}'"),
-                    storage_total_bytes = table.Column<long>(type: "bigint", nullable: false),
-                    storage_free_bytes = table.Column<long>(type: "bigint", nullable: false),
-                    storage_written_bytes = table.Column<long>(type: "bigint", nullable: false),
-                    blocks_enforced = table.Column<bool>(type: "boolean", nullable: false),
-                    storage_reserve_bytes = table.Column<long>(type: "bigint", nullable: false),
-                    clusters_message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
-                    clusters_ok = table.Column<bool>(type: "boolean", nullable: false),
-                    clusters_remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
-                    storage_message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
-                    storage_ok = table.Column<bool>(type: "boolean", nullable: false),
-                    storage_remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true)
+                    launches_at_once = table.Column<int>(type: "integer", nullable: false)
                 },
                 constraints: table =>
                 {
@@ -77,7 +61,7 @@ namespace Portal.Core.Data.Migrations
                 schema: "portal",
                 columns: table => new
                 {
-                    cloud_key = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
+                    pool_key = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: false),
                     name = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     state = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     tag = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
@@ -89,7 +73,7 @@ namespace Portal.Core.Data.Migrations
                 },
                 constraints: table =>
                 {
-                    table.PrimaryKey("pk_images", x => new { x.cloud_key, x.name });
+                    table.PrimaryKey("pk_images", x => new { x.pool_key, x.name });
                 });
 
             migrationBuilder.CreateTable(
@@ -168,8 +152,25 @@ namespace Portal.Core.Data.Migrations
                     key = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: false),
                     cloud_key = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: false),
                     credential = table.Column<string>(type: "character varying(40)", maxLength: 40, nullable: true),
+                    title = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: false),
+                    egress = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
+                    seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     capacity_vcpu = table.Column<int>(type: "integer", nullable: false),
-                    capacity_memory_mib = table.Column<int>(type: "integer", nullable: false)
+                    capacity_memory_mib = table.Column<int>(type: "integer", nullable: false),
+                    node_vcpu = table.Column<int>(type: "integer", nullable: false),
+                    node_memory_mib = table.Column<int>(type: "integer", nullable: false),
+                    machines = table.Column<string>(type: "jsonb", nullable: false, defaultValueSql: "'{\"flavors\":[],\"overheadMib\":0}'"),
+                    storage_total_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    storage_free_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    storage_written_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    blocks_enforced = table.Column<bool>(type: "boolean", nullable: false),
+                    storage_reserve_bytes = table.Column<long>(type: "bigint", nullable: false),
+                    clusters_message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
+                    clusters_ok = table.Column<bool>(type: "boolean", nullable: false),
+                    clusters_remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true),
+                    storage_message = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: false),
+                    storage_ok = table.Column<bool>(type: "boolean", nullable: false),
+                    storage_remedy = table.Column<string>(type: "character varying(4000)", maxLength: 4000, nullable: true)
                 },
                 constraints: table =>
                 {

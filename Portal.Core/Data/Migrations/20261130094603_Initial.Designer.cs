@@ -13,7 +13,7 @@ using Portal.Core.Data;
 namespace Portal.Core.Data.Migrations
 {
     [DbContext(typeof(PortalDb))]
-    [Migration("20261130022349_Initial")]
+    [Migration("20261130094603_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -219,10 +219,10 @@ namespace Portal.Core.Data.Migrations
 
             modelBuilder.Entity("Portal.Core.Catalog.ImageRow", b =>
                 {
-                    b.Property<string>("CloudKey")
-                        .HasMaxLength(40)
-                        .HasColumnType("character varying(40)")
-                        .HasColumnName("cloud_key");
+                    b.Property<string>("PoolKey")
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("pool_key");
 
                     b.Property<string>("Name")
                         .HasMaxLength(40)
@@ -263,7 +263,7 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("updated_at");
 
-                    b.HasKey("CloudKey", "Name")
+                    b.HasKey("PoolKey", "Name")
                         .HasName("pk_images");
 
                     b.ToTable("images", "portal");
@@ -563,16 +563,6 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("character varying(40)")
                         .HasColumnName("key");
 
-                    b.Property<bool>("BlocksEnforced")
-                        .HasColumnType("boolean")
-                        .HasColumnName("blocks_enforced");
-
-                    b.Property<string>("Egress")
-                        .IsRequired()
-                        .HasMaxLength(4000)
-                        .HasColumnType("character varying(4000)")
-                        .HasColumnName("egress");
-
                     b.Property<string>("Kind")
                         .IsRequired()
                         .HasMaxLength(40)
@@ -582,6 +572,54 @@ namespace Portal.Core.Data.Migrations
                     b.Property<int>("LaunchesAtOnce")
                         .HasColumnType("integer")
                         .HasColumnName("launches_at_once");
+
+                    b.Property<string>("Title")
+                        .IsRequired()
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("title");
+
+                    b.HasKey("Key")
+                        .HasName("pk_clouds");
+
+                    b.ToTable("clouds", "portal");
+                });
+
+            modelBuilder.Entity("Portal.Core.Clouds.Pool", b =>
+                {
+                    b.Property<string>("Key")
+                        .HasMaxLength(100)
+                        .HasColumnType("character varying(100)")
+                        .HasColumnName("key");
+
+                    b.Property<bool>("BlocksEnforced")
+                        .HasColumnType("boolean")
+                        .HasColumnName("blocks_enforced");
+
+                    b.Property<int>("CapacityMemoryMib")
+                        .HasColumnType("integer")
+                        .HasColumnName("capacity_memory_mib");
+
+                    b.Property<int>("CapacityVcpu")
+                        .HasColumnType("integer")
+                        .HasColumnName("capacity_vcpu");
+
+                    b.Property<string>("CloudKey")
+                        .IsRequired()
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("cloud_key");
+
+                    b.Property<string>("Credential")
+                        .HasMaxLength(40)
+                        .HasColumnType("character varying(40)")
+                        .HasColumnName("credential");
+
+                    b.Property<string>("Egress")
+                        .IsRequired()
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)")
+                        .HasColumnName("egress");
 
                     b.Property<string>("Machines")
                         .IsRequired()
@@ -624,7 +662,7 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("character varying(100)")
                         .HasColumnName("title");
 
-                    b.ComplexProperty(typeof(Dictionary<string, object>), "Clusters", "Portal.Core.Clouds.Cloud.Clusters#ServiceState", b1 =>
+                    b.ComplexProperty(typeof(Dictionary<string, object>), "Clusters", "Portal.Core.Clouds.Pool.Clusters#ServiceState", b1 =>
                         {
                             b1.IsRequired();
 
@@ -644,7 +682,7 @@ namespace Portal.Core.Data.Migrations
                                 .HasColumnName("clusters_remedy");
                         });
 
-                    b.ComplexProperty(typeof(Dictionary<string, object>), "Storage", "Portal.Core.Clouds.Cloud.Storage#ServiceState", b1 =>
+                    b.ComplexProperty(typeof(Dictionary<string, object>), "Storage", "Portal.Core.Clouds.Pool.Storage#ServiceState", b1 =>
                         {
                             b1.IsRequired();
 
@@ -663,38 +701,6 @@ namespace Portal.Core.Data.Migrations
                                 .HasColumnType("character varying(4000)")
                                 .HasColumnName("storage_remedy");
                         });
-
-                    b.HasKey("Key")
-                        .HasName("pk_clouds");
-
-                    b.ToTable("clouds", "portal");
-                });
-
-            modelBuilder.Entity("Portal.Core.Clouds.Pool", b =>
-                {
-                    b.Property<string>("Key")
-                        .HasMaxLength(100)
-                        .HasColumnType("character varying(100)")
-                        .HasColumnName("key");
-
-                    b.Property<int>("CapacityMemoryMib")
-                        .HasColumnType("integer")
-                        .HasColumnName("capacity_memory_mib");
-
-                    b.Property<int>("CapacityVcpu")
-                        .HasColumnType("integer")
-                        .HasColumnName("capacity_vcpu");
-
-                    b.Property<string>("CloudKey")
-                        .IsRequired()
-                        .HasMaxLength(40)
-                        .HasColumnType("character varying(40)")
-                        .HasColumnName("cloud_key");
-
-                    b.Property<string>("Credential")
-                        .HasMaxLength(40)
-                        .HasColumnType("character varying(40)")
-                        .HasColumnName("credential");
 
                     b.HasKey("Key")
                         .HasName("pk_pools");

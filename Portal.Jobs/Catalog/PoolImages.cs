@@ -10,10 +10,10 @@ using Portal.Jobs.Clouds.Docker.Images.Fetch;
 namespace Portal.Jobs.Catalog;
 
 /// <summary>
-/// Creates the images that offered templates need in one cloud, and keeps their progress in rows. One is built at a time, registry
+/// Creates the images that offered templates need in one pool, and keeps their progress in rows. One is built at a time, registry
 /// images are pulled in parallel, and existing ones are recognised, so that no template waits for another's image.
 /// </summary>
-internal sealed class CloudImages(IDbContextFactory<PortalDb> databases, CloudKit kit, TimeProvider clock, ILogger log)
+internal sealed class PoolImages(IDbContextFactory<PortalDb> databases, CloudKit kit, TimeProvider clock, ILogger log)
 {
     private const int LongestMessage = 1000;
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(20), Pace = TimeSpan.FromMilliseconds(250);
@@ -33,7 +33,7 @@ internal sealed class CloudImages(IDbContextFactory<PortalDb> databases, CloudKi
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { break; }
             catch (Exception e)
             {
-                log.LogWarning("Managing the images of cloud {Cloud} failed, retrying in {Wait}: {Error}", kit.Key, Look, e.Message);
+                log.LogWarning("Managing the images of pool {Pool} failed, retrying in {Wait}: {Error}", kit.Key, Look, e.Message);
             }
             await Task.WhenAny([Task.Delay(Look, clock, stoppingToken), .. _making.Values.Select(m => m.Made), .. _checks]);
         }
@@ -124,7 +124,7 @@ internal sealed class CloudImages(IDbContextFactory<PortalDb> databases, CloudKi
     private Task FailedAsync(string name, CloudException e, CancellationToken cancel, bool keepReady = false)
     {
         if (_loggedErrors.GetValueOrDefault(name) != e.Message)
-            log.LogWarning("Image {Image} is not available in cloud {Cloud}: {Error} {Remedy}", name, kit.Key, e.Message, e.WhatToDo);
+            log.LogWarning("Image {Image} is not available in pool {Pool}: {Error} {Remedy}", name, kit.Key, e.Message, e.WhatToDo);
         _loggedErrors[name] = e.Message;
         return SaveAsync(name, i =>
         {
@@ -151,8 +151,8 @@ internal sealed class CloudImages(IDbContextFactory<PortalDb> databases, CloudKi
     private async Task SaveAsync(string name, Action<ImageRow> change, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        var row = await db.Images.SingleOrDefaultAsync(i => i.CloudKey == kit.Key && i.Name == name, cancel);
-        if (row is null) db.Images.Add(row = new() { CloudKey = kit.Key, Name = name });
+        var row = await db.Images.SingleOrDefaultAsync(i => i.PoolKey == kit.Key && i.Name == name, cancel);
+        if (row is null) db.Images.Add(row = new() { PoolKey = kit.Key, Name = name });
         change(row);
         if (db.ChangeTracker.HasChanges()) row.UpdatedAt = clock.GetUtcNow();
         await db.SaveChangesAsync(cancel);
