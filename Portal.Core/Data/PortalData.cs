@@ -22,6 +22,7 @@ public static class PortalData
         {
             source.ConnectionStringBuilder.ApplicationName ??= "portal";
             source.ConnectionStringBuilder.Options ??= EndsSilentTransactions;
+            source.ConnectionStringBuilder.NoResetOnClose = true; // nobody changes a session, and each reset is a statement
             source.ConnectionStringBuilder.KeepAlive = 30; // a LISTEN connection is silent for hours
         });
         services.AddHostedService<OutOfMemory>();

@@ -63,7 +63,9 @@ public static class HangfireSetup
             PrepareSchemaIfNecessary = true,
             StartupConnectionMaxRetries = 10,
             AllowDegradedModeWithoutStorage = false,
-            QueuePollInterval = TimeSpan.FromSeconds(1),
+            // A job that this process enqueues wakes a worker at once; polling finds those of others. A run whose job nobody took is claimed again
+            // when its lease ends.
+            QueuePollInterval = TimeSpan.FromSeconds(20),
             EnableLongPolling = false,
             InvisibilityTimeout = TimeSpan.FromSeconds(30),
             UseSlidingInvisibilityTimeout = true,
@@ -82,10 +84,10 @@ public static class HangfireSetup
         options.Queues = [queue];
         options.WorkerCount = workers;
         options.IsLightweightServer = lightweight; // workers only: the other server handles schedule, expiry and the invisibility timeout for both
-        options.SchedulePollingInterval = TimeSpan.FromSeconds(1);
-        options.HeartbeatInterval = TimeSpan.FromSeconds(5);
-        options.ServerCheckInterval = TimeSpan.FromSeconds(15);
-        options.ServerTimeout = TimeSpan.FromSeconds(60);
+        options.SchedulePollingInterval = TimeSpan.FromSeconds(10);
+        options.HeartbeatInterval = TimeSpan.FromSeconds(15);
+        options.ServerCheckInterval = TimeSpan.FromMinutes(1);
+        options.ServerTimeout = TimeSpan.FromMinutes(2);
         options.CancellationCheckInterval = TimeSpan.FromSeconds(5);
         options.StopTimeout = TimeSpan.Zero; // at SIGTERM the tokens are cancelled immediately …
         options.ShutdownTimeout = TimeSpan.FromSeconds(20); // … and jobs have this long to hand their runs back

@@ -20,9 +20,6 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
     [JobDisplayName("sweep: orphans")]
     public Task OrphansAsync(CancellationToken cancel) => InEachPoolAsync(7412, orphans.RunAsync, cancel);
 
-    [JobDisplayName("sweep: health of the clouds, usage of folders")]
-    public Task UsageAsync(CancellationToken cancel) => InEachPoolAsync(7413, usage.RunAsync, cancel);
-
     [JobDisplayName("sweep: expired rows")]
     public Task RetentionAsync(CancellationToken cancel) => AloneAsync(7414, retention.RunAsync, cancel);
 
@@ -31,6 +28,9 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
 
     [JobDisplayName("sweep: idle workspaces")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
+
+    /// <summary>Health and usage of a pool: not a job of Hangfire, see <see cref="UsageLoop"/>.</summary>
+    internal Task UsageAsync(CloudKit kit, CancellationToken cancel) => AloneAsync(LockOf(7413, kit), c => usage.RunAsync(kit, c), cancel);
 
     /// <summary>Under a lock for each pool: while one is slow, which may be as long as its calls may take, the next ticks still sweep the others.</summary>
     private Task InEachPoolAsync(int name, Func<CloudKit, CancellationToken, Task> sweep, CancellationToken cancel) =>
@@ -81,15 +81,14 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
     private void Declare()
     {
         var options = new RecurringJobOptions { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
-        recurring.AddOrUpdate<Sweeps>("end-times", Sweeps.Queue, s => s.EndTimesAsync(CancellationToken.None), "*/10 * * * * *", options);
-        recurring.AddOrUpdate<Sweeps>("orphans", Sweeps.Queue, s => s.OrphansAsync(CancellationToken.None), "*/30 * * * * *", options);
-        recurring.AddOrUpdate<Sweeps>("usage", Sweeps.Queue, s => s.UsageAsync(CancellationToken.None), "*/10 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("end-times", Sweeps.Queue, s => s.EndTimesAsync(CancellationToken.None), "*/30 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("orphans", Sweeps.Queue, s => s.OrphansAsync(CancellationToken.None), "10 * * * * *", options);
         recurring.AddOrUpdate<Sweeps>("retention", Sweeps.Queue, s => s.RetentionAsync(CancellationToken.None), "0 */10 * * * *", options);
         recurring.AddOrUpdate<Sweeps>("metrics", Sweeps.Queue, s => s.MetricsAsync(CancellationToken.None), "40 * * * * *", options);
-        recurring.AddOrUpdate<Sweeps>("idle", Sweeps.Queue, s => s.IdleAsync(CancellationToken.None), "*/30 * * * * *", options);
+        recurring.AddOrUpdate<Sweeps>("idle", Sweeps.Queue, s => s.IdleAsync(CancellationToken.None), "20 * * * * *", options);
         using var connection = storage.GetReadOnlyConnection();
         foreach (var id in connection.GetAllItemsFromSet("recurring-jobs")
-            .Except(["end-times", "orphans", "usage", "retention", "metrics", "idle"], StringComparer.Ordinal))
+            .Except(["end-times", "orphans", "retention", "metrics", "idle"], StringComparer.Ordinal))
             recurring.RemoveIfExists(id);
     }
 }
