@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Audit;
 using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.People;
@@ -35,7 +36,7 @@ public sealed class OpenApp(IDbContextFactory<PortalDb> databases)
                            {
                                w,
                                t.Spec,
-                               Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First()
+                               Run = db.Set<Run>().Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First()
                            })
             .AsNoTracking()
             .SingleOrDefaultAsync(cancel);

@@ -1,12 +1,14 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Live;
 using Portal.Core.People;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
+using Portal.Core.Workspaces;
 
 namespace Portal.Core.Catalog;
 

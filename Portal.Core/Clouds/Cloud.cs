@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
+using System.ComponentModel.DataAnnotations.Schema;
 using Portal.Core.Quotas;
 
 namespace Portal.Core.Clouds;
 
 /// <summary>A place where clusters run and folders are stored, as Jobs last saw it. Jobs keeps it up to date.</summary>
+[Table("clouds")]
 public sealed class Cloud
 {
     public required string Key { get; init; }
@@ -76,6 +78,7 @@ public sealed record CloudService(Cloud Cloud, string Name, ServiceState State, 
 /// What a cloud lets one project use: capacity, the claims on it and the queue for it. The tenants of a project share its pool; a cloud without
 /// projects has a single pool. Jobs keeps it up to date.
 /// </summary>
+[Table("pools")]
 public sealed class Pool
 {
     public required string Key { get; init; }

@@ -1,5 +1,7 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Classes;
 using Portal.Core.Data;
+using Portal.Core.Quotas;
 
 namespace Portal.Core.Clouds;
 
@@ -12,7 +14,7 @@ public static class Placements
                            join p in db.Pools on t.PoolKey equals p.Key
                            join c in db.Clouds on p.CloudKey equals c.Key
                            where t.Id == tenant
-                           select new { Cloud = c, Pool = p, Several = db.Clouds.Count() > 1 }).AsNoTracking().SingleAsync(cancel);
+                           select new { Cloud = c, Pool = p, Several = db.Set<Cloud>().Count() > 1 }).AsNoTracking().SingleAsync(cancel);
         return new(found.Cloud, found.Pool, found.Several ? found.Cloud.Title : null);
     }
 

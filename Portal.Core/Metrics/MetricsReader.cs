@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
+using Portal.Core.Workspaces;
 
 namespace Portal.Core.Metrics;
 

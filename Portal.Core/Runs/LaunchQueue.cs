@@ -69,7 +69,7 @@ internal sealed class LaunchQueue
             .ToDictionaryAsync(h => h.Id, cancel);
         // What is reserved, less what is already held: a Resize keeps what it has while it waits for more.
         var wanted = (await db.Reservations.Where(r => ids.Contains(r.WorkspaceId!.Value) && r.Kind == ReservationKind.Compute && r.EndedAt == null)
-            .Where(r => !db.CapacityClaims.Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
+            .Where(r => !db.Set<CapacityClaim>().Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
             .Select(r => new { Workspace = r.WorkspaceId!.Value, r.Vcpu, r.MemoryMib }).ToListAsync(cancel))
             .GroupBy(r => r.Workspace)
             .ToDictionary(g => g.Key, g => place.Cloud.Machines.Occupied(g.Select(r => new Amounts(r.Vcpu, r.MemoryMib, 0, 0))));

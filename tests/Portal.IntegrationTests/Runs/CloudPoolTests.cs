@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
