@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Audit;
 using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;

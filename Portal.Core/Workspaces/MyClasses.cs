@@ -4,7 +4,6 @@ using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
-using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
 

@@ -7,6 +7,7 @@ using Portal.Core.Audit;
 using Portal.Core.Catalog;
 using Portal.Core.Classes;
 using Portal.Core.Clouds;
+using Portal.Core.Offers;
 using Portal.Core.People;
 using Portal.IntegrationTests.Access;
 

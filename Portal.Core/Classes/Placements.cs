@@ -1,9 +1,9 @@
 using Microsoft.EntityFrameworkCore;
-using Portal.Core.Classes;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Quotas;
 
-namespace Portal.Core.Clouds;
+namespace Portal.Core.Classes;
 
 /// <summary>Reads where tenants run, and what is left there.</summary>
 public static class Placements

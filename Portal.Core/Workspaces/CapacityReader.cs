@@ -3,9 +3,9 @@ using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Quotas;
-using Portal.Core.Workspaces;
+using Portal.Core.Runs;
 
-namespace Portal.Core.Runs;
+namespace Portal.Core.Workspaces;
 
 /// <summary>How much of the clouds' capacity is in use.</summary>
 public static class CapacityReader

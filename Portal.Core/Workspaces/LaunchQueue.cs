@@ -4,9 +4,9 @@ using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
-using Portal.Core.Workspaces;
+using Portal.Core.Runs;
 
-namespace Portal.Core.Runs;
+namespace Portal.Core.Workspaces;
 
 /// <summary>Who waits for admission to one pool, in order, and for what. Jobs' admission decides; this explains.</summary>
 internal sealed class LaunchQueue
