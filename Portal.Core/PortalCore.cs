@@ -1,6 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
-using Portal.Core.Catalog;
 using Portal.Core.Live;
+using Portal.Core.Offers;
 using Portal.Core.Operations;
 using Portal.Core.Workspaces;
 

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Data;
+using Portal.Core.People;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
@@ -63,7 +64,7 @@ public static class AppAccessReader
                               s,
                               w,
                               t.Spec,
-                              Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First()
+                              Run = db.Set<Run>().Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First()
                           })
             .AsNoTracking()
             .ToListAsync(cancel);

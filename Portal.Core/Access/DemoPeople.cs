@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.People;
 

@@ -18,7 +18,7 @@ public sealed class FindSession(IDbContextFactory<PortalDb> databases)
         await using var db = await databases.CreateDbContextAsync(cancel);
         var row = await (from s in db.Sessions.FromSql($"select * from portal.sessions where hash = {sessionHash} and expires_at > clock_timestamp()")
                          join p in db.Persons on s.PersonId equals p.Id
-                         select new { p.Id, p.Name, p.Issuer, Roles = db.Memberships.Where(m => m.PersonId == p.Id).Select(m => m.Role).ToList() })
+                         select new { p.Id, p.Name, p.Issuer, Roles = db.Set<Membership>().Where(m => m.PersonId == p.Id).Select(m => m.Role).ToList() })
             .AsNoTracking()
             .SingleOrDefaultAsync(cancel);
         return row is null ? null : new(sessionHash, row.Id, row.Name, row.Issuer, [.. row.Roles.Distinct()]);

@@ -1,5 +1,7 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Audit;
 using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
@@ -35,7 +37,7 @@ public sealed class OpenApp(IDbContextFactory<PortalDb> databases)
                            {
                                w,
                                t.Spec,
-                               Run = db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First()
+                               Run = db.Set<Run>().Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).First()
                            })
             .AsNoTracking()
             .SingleOrDefaultAsync(cancel);

@@ -1,6 +1,9 @@
+using System.ComponentModel.DataAnnotations.Schema;
+
 namespace Portal.Core.Access;
 
 /// <summary>A signed-in browser. The cookie is a random key and the row holds its hash, so reading rows is not enough to sign in.</summary>
+[Table("sessions")]
 public sealed class Session
 {
     /// <summary>SHA-256 of the cookie's key, hex.</summary>
@@ -11,6 +14,7 @@ public sealed class Session
 }
 
 /// <summary>Permission to open one app once, within one minute.</summary>
+[Table("app_tickets")]
 public sealed class AppTicket
 {
     public required string Hash { get; init; }
@@ -25,6 +29,7 @@ public sealed class AppTicket
 }
 
 /// <summary>A browser that may use one app on its own host, until the portal session, the workspace or the membership ends.</summary>
+[Table("app_sessions")]
 public sealed class AppSession
 {
     public required string Hash { get; init; }

@@ -1,6 +1,9 @@
+using System.ComponentModel.DataAnnotations.Schema;
+
 namespace Portal.Core.Audit;
 
 /// <summary>Who did what to what. These rows are never updated or deleted.</summary>
+[Table("audit")]
 public sealed class AuditEntry
 {
     public long Id { get; private set; }

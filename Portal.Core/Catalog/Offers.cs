@@ -1,6 +1,9 @@
+using System.ComponentModel.DataAnnotations.Schema;
+
 namespace Portal.Core.Catalog;
 
 /// <summary>What people decided about a template, whatever its files say.</summary>
+[Table("template_offers")]
 public sealed class TemplateOffer
 {
     public required string TemplateId { get; init; }
@@ -15,6 +18,7 @@ public sealed class TemplateOffer
 }
 
 /// <summary>A class that may launch a restricted template. A template without such rows is open to all classes.</summary>
+[Table("template_classes")]
 public sealed class TemplateClass
 {
     public required string TemplateId { get; init; }
@@ -22,6 +26,7 @@ public sealed class TemplateClass
 }
 
 /// <summary>A template folder that could not be published, for its author. Written by Jobs, deleted once it is fixed.</summary>
+[Table("template_faults")]
 public sealed class TemplateFaultRow
 {
     /// <summary>Path relative to the folder of templates.</summary>

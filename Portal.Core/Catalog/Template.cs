@@ -1,6 +1,9 @@
+using System.ComponentModel.DataAnnotations.Schema;
+
 namespace Portal.Core.Catalog;
 
 /// <summary>One immutable published state of a template. Only Jobs publishes; the web process only selects.</summary>
+[Table("template_versions")]
 public sealed class TemplateVersion
 {
     public Guid Id { get; init; }
@@ -143,6 +146,7 @@ public sealed record WhenSpec(string Parameter, string Is);
 public sealed record PresetSpec(string Id, string Title, string Description, string Size, int? Workers, IReadOnlyDictionary<string, string> Parameters);
 
 /// <summary>An image that templates use, in one pool, as Jobs last saw it: a project sees only its own.</summary>
+[Table("images")]
 public sealed class ImageRow
 {
     public required string PoolKey { get; init; }

@@ -1,9 +1,11 @@
+using System.ComponentModel.DataAnnotations.Schema;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 
 namespace Portal.Core.Classes;
 
 /// <summary>A department: one quota, and later one OpenStack project.</summary>
+[Table("tenants")]
 public sealed class Tenant
 {
     public Guid Id { get; init; }
@@ -16,6 +18,7 @@ public sealed class Tenant
 }
 
 /// <summary>A course in one term inside a tenant. Its workspaces are charged to its quota, and its share holds all work folders.</summary>
+[Table("classes")]
 public sealed class Class
 {
     public Guid Id { get; init; }

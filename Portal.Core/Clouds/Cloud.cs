@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
+using System.ComponentModel.DataAnnotations.Schema;
 using Portal.Core.Quotas;
 
 namespace Portal.Core.Clouds;
 
 /// <summary>A place where clusters run and folders are stored. What Jobs sees of it is in its pools. Jobs keeps it up to date.</summary>
+[Table("clouds")]
 public sealed class Cloud
 {
     public required string Key { get; init; }
@@ -32,6 +34,7 @@ public sealed record PoolService(Pool Pool, string Name, ServiceState State, Dat
 /// What a cloud lets one project use, as Jobs last saw it with the project's credential: services, capacity, storage, the claims on it and the queue
 /// for it. The tenants of a project share its pool; a cloud without projects has a single pool. Jobs keeps it up to date.
 /// </summary>
+[Table("pools")]
 public sealed class Pool
 {
     public required string Key { get; init; }

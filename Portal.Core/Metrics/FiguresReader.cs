@@ -4,6 +4,7 @@ using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
+using Portal.Core.Workspaces;
 
 namespace Portal.Core.Metrics;
 

@@ -1,8 +1,11 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
+using Portal.Core.Workspaces;
 
 namespace Portal.Core.Metrics;
 

@@ -1,6 +1,9 @@
+using System.ComponentModel.DataAnnotations.Schema;
+
 namespace Portal.Core.Metrics;
 
 /// <summary>Measurements of a node over a time span. Short spans are kept for hours, rollups for longer.</summary>
+[Table("samples")]
 public sealed class Sample
 {
     public Guid WorkspaceId { get; init; }
@@ -41,6 +44,7 @@ public sealed class Sample
 }
 
 /// <summary>A count reported by a compute engine over a span: workers, running tasks, applications, kernels.</summary>
+[Table("counts")]
 public sealed class Count
 {
     public Guid WorkspaceId { get; init; }

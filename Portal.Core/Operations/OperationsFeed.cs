@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Live;
@@ -9,6 +10,7 @@ using Portal.Core.People;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
+using Portal.Core.Workspaces;
 
 namespace Portal.Core.Operations;
 

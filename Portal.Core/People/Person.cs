@@ -1,6 +1,9 @@
+using System.ComponentModel.DataAnnotations.Schema;
+
 namespace Portal.Core.People;
 
 /// <summary>Someone who signs in: a subject of an issuer. Never deleted while files of theirs exist.</summary>
+[Table("persons")]
 public sealed class Person
 {
     public Guid Id { get; init; }
@@ -22,6 +25,7 @@ public sealed class Person
 public enum MemberRole { Student, Assistant, Instructor, TenantAdmin, Operator }
 
 /// <summary>A role in a class (student, assistant, instructor), in a tenant (admin) or of the whole site (operator).</summary>
+[Table("memberships")]
 public sealed class Membership
 {
     public Guid Id { get; init; }

@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations.Schema;
+
 namespace Portal.Core.Quotas;
 
 /// <summary>What a reservation is for; each ends separately, when its resource is confirmed gone.</summary>
@@ -14,6 +16,7 @@ public enum ReservationKind
 }
 
 /// <summary>A reservation against the quotas of tenant, class and member. Made by the web process with its order; ended only by Jobs.</summary>
+[Table("reservations")]
 public sealed class Reservation
 {
     public long Id { get; private set; }
@@ -35,6 +38,7 @@ public sealed class Reservation
 }
 
 /// <summary>Capacity of a pool that a node uses; claimed and released only by Jobs' admission.</summary>
+[Table("capacity_claims")]
 public sealed class CapacityClaim
 {
     public long Id { get; private set; }
@@ -51,6 +55,7 @@ public sealed class CapacityClaim
 }
 
 /// <summary>One person's files in one class, shared by that person's workspaces there; outlives them.</summary>
+[Table("work_folders")]
 public sealed class WorkFolder
 {
     public Guid Id { get; init; }

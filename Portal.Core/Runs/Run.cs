@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations.Schema;
+
 namespace Portal.Core.Runs;
 
 /// <summary>What a run changes.</summary>
@@ -31,6 +33,7 @@ public enum RunPhase
 }
 
 /// <summary>One numbered attempt to change a workspace.</summary>
+[Table("runs")]
 public sealed class Run
 {
     public long Id { get; private set; }
@@ -76,6 +79,7 @@ public sealed class Run
 }
 
 /// <summary>When a step of a run began and ended.</summary>
+[Table("run_steps")]
 public sealed class RunStep
 {
     public long RunId { get; init; }

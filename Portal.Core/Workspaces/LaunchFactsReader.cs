@@ -3,7 +3,6 @@ using Portal.Core.Catalog;
 using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
-using Portal.Core.People;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 
@@ -28,7 +27,7 @@ internal static class LaunchFactsReader
         var taken = await db.Workspaces.AnyAsync(w =>
             w.PersonId == request.Actor.PersonId && w.Name == request.Name && w.DeletedAt == null && w.Id != request.Id, cancel);
         var workers = request.Workers ?? version?.Spec.DefaultWorkers() ?? 0;
-        var (deprecated, classes) = await TemplateDecisions.ReadAsync(db, request.TemplateId, cancel);
+        var (deprecated, classes) = await OfferReader.ReadAsync(db, request.TemplateId, cancel);
         var beside = new Amounts(0, 0, folder is null ? @class.WorkFolderGib : 0, 1);
         var place = await db.PlacementAsync(tenant.Id, cancel);
         var facts = new LaunchFacts(

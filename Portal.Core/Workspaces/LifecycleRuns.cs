@@ -14,7 +14,7 @@ public static class LifecycleRuns
     public static async Task<IReadOnlyDictionary<Guid, Run>> LifecycleRunsAsync(this PortalDb db, IReadOnlyCollection<Guid> workspaces,
         CancellationToken cancel) =>
         await db.Runs.AsNoTracking().Where(r => workspaces.Contains(r.WorkspaceId) && r.Kind != RunKind.Resize)
-            .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId && o.Kind != RunKind.Resize).Max(o => o.Number))
+            .Where(r => r.Number == db.Set<Run>().Where(o => o.WorkspaceId == r.WorkspaceId && o.Kind != RunKind.Resize).Max(o => o.Number))
             .ToDictionaryAsync(r => r.WorkspaceId, cancel);
 
     /// <summary>Something was brought up for it and has not been released since.</summary>

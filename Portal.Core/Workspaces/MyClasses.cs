@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Classes;
 using Portal.Core.Data;
+using Portal.Core.People;
 using Portal.Core.Policy;
-using Portal.Core.Quotas;
 
 namespace Portal.Core.Workspaces;
 
@@ -13,7 +14,7 @@ public static class MyClasses
     {
         var rows = await (from c in db.Classes
                           join t in db.Tenants on c.TenantId equals t.Id
-                          where db.Memberships.Any(m => m.PersonId == person && m.ClassId == c.Id)
+                          where db.Set<Membership>().Any(m => m.PersonId == person && m.ClassId == c.Id)
                           orderby c.Title
                           select new { Class = c, Tenant = t }).AsNoTracking().ToListAsync(cancel);
         var memberships = await db.Memberships.AsNoTracking().Where(m => m.PersonId == person).ToListAsync(cancel);

@@ -1,6 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
-using Portal.Core.Clouds;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;

@@ -1,4 +1,6 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;

@@ -3,6 +3,7 @@ using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
+using Portal.Core.Quotas;
 using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;

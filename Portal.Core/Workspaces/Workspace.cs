@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations.Schema;
 using System.Net;
 using Portal.Core.Clouds;
 using Portal.Core.Foreign;
@@ -6,6 +7,7 @@ using Portal.Core.Runs;
 namespace Portal.Core.Workspaces;
 
 /// <summary>What a student launches. Its status is never stored: see <see cref="StatusOf"/>.</summary>
+[Table("workspaces")]
 public sealed class Workspace
 {
     /// <summary>Created by the form, so that a double click launches only one workspace.</summary>
@@ -65,6 +67,7 @@ public sealed class Workspace
 }
 
 /// <summary>A node as last seen by Jobs.</summary>
+[Table("nodes")]
 public sealed class NodeRow
 {
     public Guid WorkspaceId { get; init; }
@@ -104,6 +107,7 @@ public sealed class NodeRow
 }
 
 /// <summary>Events, for the people who can see the workspace; kept when it fails.</summary>
+[Table("log_lines")]
 public sealed class LogLine
 {
     public long Id { get; private set; }
@@ -121,6 +125,7 @@ public sealed class LogLine
 public enum LogLineSeverity { Info, Warn, Fail }
 
 /// <summary>An address block that is in use, or held back for a while after it was found free.</summary>
+[Table("subnets")]
 public sealed class SubnetHold
 {
     public long Id { get; private set; }

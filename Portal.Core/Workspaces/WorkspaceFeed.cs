@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.Live;
 using Portal.Core.People;

@@ -1,9 +1,13 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Audit;
 using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Core.People;
 using Portal.Core.Policy;
+using Portal.Core.Quotas;
 using Portal.Core.Runs;
 
 namespace Portal.Core.Workspaces;
@@ -28,7 +32,7 @@ internal static class WorkspaceReader
         if (rows.Count == 0) return [];
         var ids = rows.ConvertAll(r => r.w.Id);
         var runs = await db.Runs.AsNoTracking().Where(r => ids.Contains(r.WorkspaceId))
-            .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, cancel);
+            .Where(r => r.Number == db.Set<Run>().Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number)).ToDictionaryAsync(r => r.WorkspaceId, cancel);
         var resized = runs.Values.Where(r => r.Kind is RunKind.Resize && r.Phase.IsFinished()).Select(r => r.WorkspaceId).ToList();
         var lifecycle = resized.Count == 0 ? new Dictionary<Guid, Run>() : await db.LifecycleRunsAsync(resized, cancel);
         var runIds = runs.Values.Select(r => r.Id).ToList();

@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Core.Workspaces;
 
 namespace Portal.Jobs.Clouds;
 

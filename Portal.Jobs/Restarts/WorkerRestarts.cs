@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
+using Portal.Core.Audit;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Core.Data;

@@ -1,10 +1,13 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Classes;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
+using Portal.Core.Workspaces;
 
 namespace Portal.Jobs.Runs;
 

@@ -5,6 +5,7 @@ using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Quotas;
+using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Clouds;
 using Portal.Jobs.Leases;

@@ -2,6 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Core.Quotas;
 using Portal.Jobs.Clouds;
 using Portal.Jobs.Leases;
 using Portal.Jobs.Steps;

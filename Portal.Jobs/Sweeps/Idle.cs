@@ -1,8 +1,10 @@
 using System.Globalization;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.Metrics;
 using Portal.Core.Policy;
+using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Leases;
 
@@ -40,7 +42,7 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
         await db.LockWorkspaceAsync(id, cancel);
         var row = await (from w in db.Workspaces.AsNoTracking()
                          join c in db.Classes on w.ClassId equals c.Id
-                         from r in db.Runs.Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)
+                         from r in db.Set<Run>().Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)
                          where w.Id == id && w.DeletedAt == null && w.RequestedRun == null && r.EndedAt != null
                          select new
                          {
@@ -48,7 +50,7 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
                              c.IdleMinutes,
                              r.EndedAt,
                              r.Number,
-                             LookedAt = db.Counts.Where(x =>
+                             LookedAt = db.Set<Count>().Where(x =>
                                  x.WorkspaceId == id && x.Span == (int)Spans.RawCounts.TotalSeconds && x.Name == CountNames.Signals)
                                  .Max(x => (DateTimeOffset?)x.At)
                          })

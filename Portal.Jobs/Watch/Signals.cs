@@ -8,6 +8,7 @@ using Portal.Core.Data;
 using Portal.Core.Metrics;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
+using Portal.Core.Workspaces;
 using Portal.Jobs.Proofs;
 
 namespace Portal.Jobs.Watch;
@@ -66,7 +67,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         await using var db = await databases.CreateDbContextAsync(cancel);
         var found = await (from w in db.Workspaces.AsNoTracking()
                            join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
-                           from r in db.Runs.Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).Take(1)
+                           from r in db.Set<Run>().Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).Take(1)
                            where w.DeletedAt == null
                                && r.Phase == RunPhase.Succeeded
                                && r.EndedAt != null
@@ -77,7 +78,7 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
                                w,
                                t.Spec,
                                r.EndedAt,
-                               LookedAt = db.Counts.Where(c =>
+                               LookedAt = db.Set<Count>().Where(c =>
                                    c.WorkspaceId == w.Id && c.Span == (int)Spans.RawCounts.TotalSeconds && c.Name == CountNames.Signals)
                                    .Max(c => (DateTimeOffset?)c.At)
                            })

@@ -1,8 +1,8 @@
 using System.Security.Claims;
 using Microsoft.EntityFrameworkCore;
 using Portal.Access;
-using Portal.Core.Catalog;
 using Portal.Core.Data;
+using Portal.Core.Offers;
 using Portal.Core.Workspaces;
 
 namespace Portal.Api;

@@ -7,9 +7,9 @@ using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.EntityFrameworkCore;
 using OpenTelemetry.Metrics;
 using Portal.Access;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.Metrics;
-using Portal.Core.People;
 using Portal.Core.Policy;
 
 namespace Portal.Api;

@@ -1,7 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Security.Claims;
 using Portal.Access;
-using Portal.Core.Catalog;
+using Portal.Core.Offers;
 
 namespace Portal.Api;
 

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Security.Claims;
 using Portal.Access;
-using Portal.Core;
 using Portal.Core.Access;
+using Portal.Core.Data;
 using Portal.Core.Workspaces;
 
 namespace Portal.Api;

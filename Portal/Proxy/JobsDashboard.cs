@@ -1,8 +1,8 @@
 using System.Security.Claims;
 using Microsoft.EntityFrameworkCore;
 using Portal.Access;
+using Portal.Core.Classes;
 using Portal.Core.Data;
-using Portal.Core.People;
 using Portal.Core.Policy;
 using Yarp.ReverseProxy.Forwarder;
 

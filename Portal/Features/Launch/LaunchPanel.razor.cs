@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Components;
-using Portal.Core.Catalog;
 using Portal.Core.Live;
+using Portal.Core.Offers;
 using Portal.Core.Policy;
 using Portal.Core.Workspaces;
 using Portal.Shell;

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Localization;
 using MudBlazor;
 using Portal.Controls;
-using Portal.Core.Catalog;
+using Portal.Core.Offers;
 using Portal.Core.People;
 
 namespace Portal.Features.Templates;

@@ -1,4 +1,5 @@
 using System.Net;
+using Portal.Core.Access;
 using Portal.TestKit;
 
 namespace Portal.IntegrationTests.Access;

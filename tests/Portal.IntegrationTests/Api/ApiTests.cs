@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Classes;
 using Portal.Core.Policy;
+using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Access;
 

@@ -3,8 +3,11 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Audit;
 using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
+using Portal.Core.Offers;
 using Portal.Core.People;
 using Portal.IntegrationTests.Access;
 

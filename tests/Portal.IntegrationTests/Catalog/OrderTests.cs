@@ -1,4 +1,5 @@
 using Portal.Core.Catalog;
+using Portal.Core.Offers;
 using Portal.Core.Workspaces;
 using Portal.TestKit;
 using Portal.TestKit.Scripted;

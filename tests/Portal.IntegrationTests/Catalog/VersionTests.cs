@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Workspaces;
 using Portal.TestKit;
 using Portal.TestKit.Scripted;

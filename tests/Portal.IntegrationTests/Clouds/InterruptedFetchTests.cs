@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Docker.DotNet.Models;
 using Microsoft.Extensions.Time.Testing;
+using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
 using Portal.Jobs.Clouds.Docker;

@@ -1,5 +1,7 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Quotas;
+using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Watch;
 using Portal.TestKit;

@@ -248,7 +248,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         await using var db = It.Database.Open();
         var workspaces = await db.Workspaces.AsNoTracking().ToListAsync(Cancel);
         var newest = await db.Runs.AsNoTracking()
-            .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number))
+            .Where(r => r.Number == db.Set<Run>().Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number))
             .ToDictionaryAsync(r => r.WorkspaceId, Cancel);
         var ready = workspaces.Where(w => newest[w.Id] is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded }).ToList();
         newest.Values.Where(r => r.Phase == RunPhase.Failed).Select(r => r.Cause).ShouldBeEmpty();

@@ -1,4 +1,5 @@
 using System.Net;
+using Portal.Core.Catalog;
 using Portal.IntegrationTests.Access;
 using Portal.TestKit;
 using Portal.TestKit.Clouds;

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Operations;
 using Portal.Core.People;
+using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Runs;
 using Portal.TestKit;

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Portal.Core.Access;
+using Portal.Core.Audit;
 using Portal.Core.Catalog;
 using Portal.Core.Classes;
 using Portal.Core.Metrics;

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Portal.Core.Clouds;
+using Portal.Core.Metrics;
 using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Clouds;
 using Portal.Jobs.Steps;

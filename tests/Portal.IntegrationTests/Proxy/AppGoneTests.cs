@@ -4,6 +4,7 @@ using System.Net.WebSockets;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.IntegrationTests.Access;
 using Portal.TestKit;

@@ -1,4 +1,5 @@
 using System.Net;
+using Portal.Core.Access;
 using Portal.IntegrationTests.Access;
 
 namespace Portal.IntegrationTests.Proxy;

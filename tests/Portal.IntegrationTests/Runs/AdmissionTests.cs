@@ -1,4 +1,7 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Audit;
+using Portal.Core.Classes;
+using Portal.Core.Clouds;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;

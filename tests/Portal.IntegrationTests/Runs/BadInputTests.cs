@@ -1,6 +1,8 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
+using Portal.Core.Clouds;
 using Portal.Core.Policy;
+using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.TestKit;

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
+using Portal.Core.Offers;
 using Portal.Core.People;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;

@@ -136,7 +136,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         var workspaces = await db.Workspaces.AsNoTracking().ToDictionaryAsync(w => w.Id, Cancel);
         var specs = await db.TemplateVersions.AsNoTracking().ToDictionaryAsync(t => t.Id, t => t.Spec, Cancel);
         var newest = await db.Runs.AsNoTracking()
-            .Where(r => r.Number == db.Runs.Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number))
+            .Where(r => r.Number == db.Set<Run>().Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number))
             .ToListAsync(Cancel);
         var lifecycle = await db.LifecycleRunsAsync(workspaces.Keys, Cancel);
         var open = (await db.Reservations.AsNoTracking().Where(r => r.EndedAt == null && r.WorkspaceId != null).ToListAsync(Cancel))

@@ -1,4 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Access;
+using Portal.Core.Audit;
+using Portal.Core.Quotas;
+using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Sweeps;
 using Portal.TestKit;

@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Portal.Core.Clouds;
+using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.Jobs.Sweeps;

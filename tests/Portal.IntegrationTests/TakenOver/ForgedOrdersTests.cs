@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
+using Portal.Core.People;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;

@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Catalog;
 using Portal.Core.Policy;
+using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.TestKit;

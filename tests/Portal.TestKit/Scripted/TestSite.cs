@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.People;

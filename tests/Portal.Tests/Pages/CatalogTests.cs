@@ -1,6 +1,7 @@
 using Bunit;
 using Portal.Controls;
 using Portal.Core.Catalog;
+using Portal.Core.Offers;
 using Portal.Features.Catalog;
 
 namespace Portal.Tests.Pages;

@@ -1,5 +1,6 @@
 using Bunit;
 using Portal.Core.Catalog;
+using Portal.Core.Offers;
 using Portal.Core.Operations;
 using Portal.Core.Quotas;
 using Portal.Features.Operations;

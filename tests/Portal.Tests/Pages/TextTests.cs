@@ -7,6 +7,7 @@ using Microsoft.Extensions.Options;
 using Portal.Controls;
 using Portal.Core.Catalog;
 using Portal.Core.Metrics;
+using Portal.Core.Offers;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Portal.Core.Catalog;
+using Portal.Core.Offers;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;

@@ -1,12 +1,13 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Audit;
+using Portal.Core.Catalog;
 using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
 
-namespace Portal.Core.Catalog;
+namespace Portal.Core.Offers;
 
 /// <summary>Result of the verbs that decide what is offered.</summary>
 public abstract record TemplateOutcome
@@ -37,14 +38,6 @@ public enum TemplateRefusal
 /// <summary>Decisions about a template, and what the verbs about them have in common.</summary>
 internal static class TemplateDecisions
 {
-    /// <summary>Why no new launches are allowed (null while it is offered), and the classes that may launch it (empty for all).</summary>
-    public static async Task<(string? Deprecated, IReadOnlyList<Guid> Classes)> ReadAsync(PortalDb db, string template, CancellationToken cancel)
-    {
-        var offer = await db.TemplateOffers.AsNoTracking().SingleOrDefaultAsync(o => o.TemplateId == template, cancel);
-        return (offer is { Deprecated: true } ? offer.Reason ?? "" : null,
-            await db.TemplateClasses.Where(c => c.TemplateId == template).Select(c => c.ClassId).ToListAsync(cancel));
-    }
-
     /// <summary>Determines who decides, blocks concurrent decisions about the template, and audits the outcome.</summary>
     public static async Task<TemplateOutcome> DecideAsync(PortalDb db, Actor actor, string template, Verb verb,
         Func<TemplateDecider, Task<TemplateRefusal?>> decideLocked, CancellationToken cancel)

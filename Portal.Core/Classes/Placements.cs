@@ -1,7 +1,9 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Core.Quotas;
 
-namespace Portal.Core.Clouds;
+namespace Portal.Core.Classes;
 
 /// <summary>Reads where tenants run, and what is left there.</summary>
 public static class Placements
@@ -12,7 +14,7 @@ public static class Placements
                            join p in db.Pools on t.PoolKey equals p.Key
                            join c in db.Clouds on p.CloudKey equals c.Key
                            where t.Id == tenant
-                           select new { Cloud = c, Pool = p, Several = db.Pools.Count() > 1 }).AsNoTracking().SingleAsync(cancel);
+                           select new { Cloud = c, Pool = p, Several = db.Set<Pool>().Any(o => o.Key != p.Key) }).AsNoTracking().SingleAsync(cancel);
         return new(found.Cloud, found.Pool, found.Several ? found.Pool.Title : null);
     }
 

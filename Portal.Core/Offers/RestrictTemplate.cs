@@ -1,9 +1,10 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
 using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
 
-namespace Portal.Core.Catalog;
+namespace Portal.Core.Offers;
 
 /// <summary>Sets which classes may launch a template. Existing workspaces are not affected.</summary>
 public sealed class RestrictTemplate(IDbContextFactory<PortalDb> databases)

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
-using Portal.Core.Classes;
 using Portal.Core.Data;
+using Portal.Core.Quotas;
 
-namespace Portal.Core.Quotas;
+namespace Portal.Core.Classes;
 
 /// <summary>Reads what is reserved at each level. For a decision, call it under <see cref="Locks.LockQuotaAsync"/>.</summary>
 public static class QuotaReader

@@ -1,14 +1,17 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Live;
 using Portal.Core.People;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
+using Portal.Core.Workspaces;
 
-namespace Portal.Core.Catalog;
+namespace Portal.Core.Offers;
 
 /// <param name="NotAvailable">Why it cannot be launched now, with the remedy; null if it can.</param>
 /// <param name="Building">0 to 100 while one of its images is being built.</param>

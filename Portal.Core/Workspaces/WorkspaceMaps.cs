@@ -2,12 +2,12 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Portal.Core.Catalog;
 using Portal.Core.Classes;
+using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
-using Portal.Core.Workspaces;
 
-namespace Portal.Core.Data.Maps;
+namespace Portal.Core.Workspaces;
 
 internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
 {
@@ -42,6 +42,9 @@ internal sealed class WorkspaceMap : IEntityTypeConfiguration<Workspace>
         // Jobs parses it as one of these values while it holds a lease.
         builder.ToTable(t =>
             t.HasCheckConstraint("requested_run_known", $"requested_run in ({string.Join(", ", Enum.GetNames<RunKind>().Select(k => $"'{k}'"))})"));
+        builder.HasMany<Run>().WithOne().HasForeignKey(r => r.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
+        builder.HasMany<Reservation>().WithOne().HasForeignKey(r => r.WorkspaceId).OnDelete(DeleteBehavior.Restrict);
+        builder.HasMany<CapacityClaim>().WithOne().HasForeignKey(c => c.WorkspaceId).OnDelete(DeleteBehavior.Restrict);
     }
 }
 
@@ -49,7 +52,6 @@ internal sealed class NodeMap : IEntityTypeConfiguration<NodeRow>
 {
     public void Configure(EntityTypeBuilder<NodeRow> builder)
     {
-        builder.ToTable("nodes");
         builder.HasKey(n => new { n.WorkspaceId, n.Name });
         builder.Property(n => n.Name).HasMaxLength(40);
         builder.Property(n => n.Restarts).HasDefaultValue(0);
@@ -75,55 +77,11 @@ internal sealed class SubnetMap : IEntityTypeConfiguration<SubnetHold>
 {
     public void Configure(EntityTypeBuilder<SubnetHold> builder)
     {
-        builder.ToTable("subnets");
         builder.Property(s => s.Id).UseIdentityAlwaysColumn();
         builder.Property(s => s.Block).HasMaxLength(20);
         builder.HasIndex(s => s.Block).IsUnique().HasFilter("released_at is null");
         builder.HasIndex(s => s.WorkspaceId);
         builder.NotWrittenHere(s => s.ReleasedAt);
         builder.HasOne<Workspace>().WithMany().HasForeignKey(s => s.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
-    }
-}
-
-internal sealed class RunMap : IEntityTypeConfiguration<Run>
-{
-    public void Configure(EntityTypeBuilder<Run> builder)
-    {
-        builder.Property(r => r.Id).UseIdentityAlwaysColumn();
-        builder.HasOne<Workspace>().WithMany().HasForeignKey(r => r.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
-        builder.HasOne<TemplateVersion>().WithMany().HasForeignKey(r => r.TemplateVersionId).OnDelete(DeleteBehavior.Restrict);
-        builder.HasIndex(r => r.TemplateVersionId);
-        builder.Property(r => r.SizeId).HasMaxLength(20);
-        builder.Property(r => r.WithoutSettings).HasDefaultValue(false);
-        builder.HasIndex(r => new { r.WorkspaceId, r.Number }).IsUnique();
-        builder.HasIndex(r => r.WorkspaceId).IsUnique().HasFilter("phase not in ('Succeeded', 'Failed', 'Cancelled')").HasDatabaseName("one_unfinished_run");
-        builder.HasIndex(r => r.DueAt).HasFilter("phase = 'Waiting'").HasDatabaseName("runs_due");
-        builder.HasIndex(r => r.LeaseUntil).HasFilter("phase in ('Handed', 'Active')").HasDatabaseName("runs_lease");
-        builder.HasIndex(r => r.Id).HasFilter("phase = 'Queued'").HasDatabaseName("runs_queue");
-        builder.NotWrittenHere(r => r.Phase, "'Queued'");
-        builder.NotWrittenHere(r => r.DoneStep);
-        builder.NotWrittenHere(r => r.Releasing, "false");
-        builder.NotWrittenHere(r => r.Version, "0");
-        builder.NotWrittenHere(r => r.DueAt, MapHelpers.Now);
-        builder.NotWrittenHere(r => r.LeaseUntil);
-        builder.NotWrittenHere(r => r.Owner);
-        builder.NotWrittenHere(r => r.Attempts, "0");
-        builder.NotWrittenHere(r => r.Message);
-        builder.NotWrittenHere(r => r.Cause);
-        builder.NotWrittenHere(r => r.Remedy);
-        builder.NotWrittenHere(r => r.FailedStep);
-        builder.NotWrittenHere(r => r.CreatedAt, MapHelpers.Now);
-        builder.NotWrittenHere(r => r.AdmittedAt);
-        builder.NotWrittenHere(r => r.EndedAt);
-    }
-}
-
-internal sealed class RunStepMap : IEntityTypeConfiguration<RunStep>
-{
-    public void Configure(EntityTypeBuilder<RunStep> builder)
-    {
-        builder.HasKey(s => new { s.RunId, s.Key });
-        builder.HasIndex(s => s.EndedAt); // the newest, to compute how long steps usually take
-        builder.HasOne<Run>().WithMany().HasForeignKey(s => s.RunId).OnDelete(DeleteBehavior.Cascade);
     }
 }

@@ -3,7 +3,7 @@ using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
 
-namespace Portal.Core.Catalog;
+namespace Portal.Core.Offers;
 
 /// <summary>Stops new launches of a template; existing workspaces keep running and can be started again. Repeating it changes the reason.</summary>
 public sealed class DeprecateTemplate(IDbContextFactory<PortalDb> databases)

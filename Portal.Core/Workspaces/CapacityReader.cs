@@ -1,9 +1,11 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Quotas;
+using Portal.Core.Runs;
 
-namespace Portal.Core.Runs;
+namespace Portal.Core.Workspaces;
 
 /// <summary>How much of the pools' capacity is in use.</summary>
 public static class CapacityReader
@@ -24,7 +26,7 @@ public static class CapacityReader
         !r.Releasing && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active)
         && (r.Kind == RunKind.Launch
             || r.Kind == RunKind.Start
-            || (r.Kind == RunKind.Resize && r.Workers > db.Workspaces.First(w => w.Id == r.WorkspaceId).Workers)));
+            || (r.Kind == RunKind.Resize && r.Workers > db.Set<Workspace>().First(w => w.Id == r.WorkspaceId).Workers)));
 
     /// <summary>Orders that wait for admission to a pool, in no order.</summary>
     public static IQueryable<Run> QueuedRuns(this PortalDb db, string pool) => db.QueuedRuns().Where(q => q.Pool.Key == pool).Select(q => q.Run);

@@ -3,7 +3,7 @@ using Portal.Core.Data;
 using Portal.Core.People;
 using Portal.Core.Policy;
 
-namespace Portal.Core.Catalog;
+namespace Portal.Core.Offers;
 
 /// <summary>Allows launches of a deprecated template again.</summary>
 public sealed class OfferTemplate(IDbContextFactory<PortalDb> databases)

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
-namespace Portal.Core.Data.Maps;
+namespace Portal.Core.Data;
 
 internal static class MapHelpers
 {

@@ -1,11 +1,14 @@
 using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Data;
 using Portal.Core.Live;
 using Portal.Core.People;
 using Portal.Core.Policy;
+using Portal.Core.Workspaces;
 
-namespace Portal.Core.Catalog;
+namespace Portal.Core.Offers;
 
 /// <param name="Hash">Hash of the version's content, hexadecimal.</param>
 /// <param name="Workspaces">Made from this version and not deleted, in all classes or those of the viewer's departments.</param>

@@ -1,9 +1,9 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
-using Portal.Core.Clouds;
+using Portal.Core.Data;
 using Portal.Core.Quotas;
 
-namespace Portal.Core.Data.Maps;
+namespace Portal.Core.Clouds;
 
 internal sealed class CloudMap : IEntityTypeConfiguration<Cloud>
 {
@@ -31,5 +31,6 @@ internal sealed class PoolMap : IEntityTypeConfiguration<Pool>
         builder.Property(p => p.Machines).IsJson(Machines.Exact);
         builder.HasIndex(p => new { p.CloudKey, p.Credential }).IsUnique().AreNullsDistinct(false);
         builder.HasOne<Cloud>().WithMany().HasForeignKey(p => p.CloudKey).OnDelete(DeleteBehavior.Restrict);
+        builder.HasMany<CapacityClaim>().WithOne().HasForeignKey(c => c.PoolKey).OnDelete(DeleteBehavior.Restrict);
     }
 }

@@ -4,9 +4,9 @@ using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Policy;
 using Portal.Core.Quotas;
-using Portal.Core.Workspaces;
+using Portal.Core.Runs;
 
-namespace Portal.Core.Runs;
+namespace Portal.Core.Workspaces;
 
 /// <summary>Who waits for admission to one pool, in order, and for what. Jobs' admission decides; this explains.</summary>
 internal sealed class LaunchQueue
@@ -69,7 +69,7 @@ internal sealed class LaunchQueue
             .ToDictionaryAsync(h => h.Id, cancel);
         // What is reserved, less what is already held: a Resize keeps what it has while it waits for more.
         var wanted = (await db.Reservations.Where(r => ids.Contains(r.WorkspaceId!.Value) && r.Kind == ReservationKind.Compute && r.EndedAt == null)
-            .Where(r => !db.CapacityClaims.Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
+            .Where(r => !db.Set<CapacityClaim>().Any(c => c.WorkspaceId == r.WorkspaceId && c.Node == r.Node && c.EndedAt == null))
             .Select(r => new { Workspace = r.WorkspaceId!.Value, r.Vcpu, r.MemoryMib }).ToListAsync(cancel))
             .GroupBy(r => r.Workspace)
             .ToDictionary(g => g.Key, g => place.Pool.Machines.Occupied(g.Select(r => new Amounts(r.Vcpu, r.MemoryMib, 0, 0))));

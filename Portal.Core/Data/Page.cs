@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Portal.Core;
+namespace Portal.Core.Data;
 
 /// <summary>Part of a list.</summary>
 /// <param name="Next">Names the last item: ask for what comes after it. Null at the end of the list.</param>

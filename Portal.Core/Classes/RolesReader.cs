@@ -1,8 +1,9 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Data;
+using Portal.Core.People;
 using Portal.Core.Policy;
 
-namespace Portal.Core.People;
+namespace Portal.Core.Classes;
 
 public static class RolesReader
 {
