@@ -189,9 +189,10 @@ public sealed class OperationsTests : PageTest
         var expired = Pool("physics");
         expired.Clusters = new(false, "The credential has expired.", "Renew it.");
         ImageRow image = new() { PoolKey = "physics", Name = "python", State = ImageState.Ready, UpdatedAt = Now };
+        RunRow[] queued = [Row(RunPhase.Queued, 1) with { Pool = "biology", PoolTitle = "Biology" },
+            Row(RunPhase.Queued, 1) with { Id = 2, Pool = "physics", PoolTitle = "Physics" }];
 
-        var body = Body(View([Row(RunPhase.Queued, 1) with { Pool = "biology", PoolTitle = "Biology" },
-            Row(RunPhase.Queued, 1) with { Id = 2, Pool = "physics", PoolTitle = "Physics" }], [], [In("nova", Pool("biology")), In("nova", expired)], [image]));
+        var body = Body(View(queued, [], [In("nova", Pool("biology")), In("nova", expired)], [image]));
 
         body.Find("[aria-label='Container engine, physics']").TextContent.ShouldContain("The credential has expired.");
         body.Find("[aria-label='Container engine, biology'] .badge").TextContent.Trim().ShouldBe("Working");
