@@ -71,7 +71,7 @@ public static class PortalJobsServices
         services.AddHostedService<CatalogWatch>()
             .AddHostedService<Schedule>()
             .AddHostedService<NodeWatch>()
-            .AddHostedService<UsageLoop>()
+            .AddHostedService<FrequentSweeps>()
             .AddHostedService<SignalWatch>()
             .AddHostedService(p => p.GetRequiredService<WorkerRestarts>())
             .AddHostedService<RunListener>()

@@ -65,7 +65,7 @@ public static class HangfireSetup
             AllowDegradedModeWithoutStorage = false,
             // A job that this process enqueues wakes a worker at once; polling finds those of others. A run whose job nobody took is claimed again
             // when its lease ends.
-            QueuePollInterval = TimeSpan.FromSeconds(20),
+            QueuePollInterval = TimeSpan.FromSeconds(30),
             EnableLongPolling = false,
             InvisibilityTimeout = TimeSpan.FromSeconds(30),
             UseSlidingInvisibilityTimeout = true,
@@ -84,8 +84,8 @@ public static class HangfireSetup
         options.Queues = [queue];
         options.WorkerCount = workers;
         options.IsLightweightServer = lightweight; // workers only: the other server handles schedule, expiry and the invisibility timeout for both
-        options.SchedulePollingInterval = TimeSpan.FromSeconds(10);
-        options.HeartbeatInterval = TimeSpan.FromSeconds(15);
+        options.SchedulePollingInterval = TimeSpan.FromSeconds(30);
+        options.HeartbeatInterval = TimeSpan.FromSeconds(30);
         options.ServerCheckInterval = TimeSpan.FromMinutes(1);
         options.ServerTimeout = TimeSpan.FromMinutes(2);
         options.CancellationCheckInterval = TimeSpan.FromSeconds(5);

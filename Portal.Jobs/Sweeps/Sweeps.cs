@@ -14,7 +14,7 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
 {
     public const string Queue = "sweeps";
 
-    [JobDisplayName("sweep: workspaces at their end time")]
+    /// <summary>Workspaces at their end time: not a job of Hangfire, see <see cref="FrequentSweeps"/>.</summary>
     public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
 
     [JobDisplayName("sweep: orphans")]
@@ -29,7 +29,7 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
     [JobDisplayName("sweep: idle workspaces")]
     public Task IdleAsync(CancellationToken cancel) => AloneAsync(7416, idle.RunAsync, cancel);
 
-    /// <summary>Health and usage of a pool: not a job of Hangfire, see <see cref="UsageLoop"/>.</summary>
+    /// <summary>Health and usage of a pool: not a job of Hangfire, see <see cref="FrequentSweeps"/>.</summary>
     internal Task UsageAsync(CloudKit kit, CancellationToken cancel) => AloneAsync(LockOf(7413, kit), c => usage.RunAsync(kit, c), cancel);
 
     /// <summary>Under a lock for each pool: while one is slow, which may be as long as its calls may take, the next ticks still sweep the others.</summary>
@@ -81,14 +81,13 @@ public sealed class Schedule(IRecurringJobManagerV2 recurring, JobStorage storag
     private void Declare()
     {
         var options = new RecurringJobOptions { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
-        recurring.AddOrUpdate<Sweeps>("end-times", Sweeps.Queue, s => s.EndTimesAsync(CancellationToken.None), "*/30 * * * * *", options);
         recurring.AddOrUpdate<Sweeps>("orphans", Sweeps.Queue, s => s.OrphansAsync(CancellationToken.None), "10 * * * * *", options);
         recurring.AddOrUpdate<Sweeps>("retention", Sweeps.Queue, s => s.RetentionAsync(CancellationToken.None), "0 */10 * * * *", options);
         recurring.AddOrUpdate<Sweeps>("metrics", Sweeps.Queue, s => s.MetricsAsync(CancellationToken.None), "40 * * * * *", options);
         recurring.AddOrUpdate<Sweeps>("idle", Sweeps.Queue, s => s.IdleAsync(CancellationToken.None), "20 * * * * *", options);
         using var connection = storage.GetReadOnlyConnection();
         foreach (var id in connection.GetAllItemsFromSet("recurring-jobs")
-            .Except(["end-times", "orphans", "retention", "metrics", "idle"], StringComparer.Ordinal))
+            .Except(["orphans", "retention", "metrics", "idle"], StringComparer.Ordinal))
             recurring.RemoveIfExists(id);
     }
 }

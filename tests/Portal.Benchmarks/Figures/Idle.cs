@@ -21,20 +21,21 @@ internal sealed class Idle() : Figure("idle")
         await using (var clear = bench.Command("create extension if not exists pg_stat_statements; select pg_stat_statements_reset()"))
             await clear.ExecuteNonQueryAsync(cancel);
         var statements = await StatementCounts.ReadAsync(bench.Rows, cancel);
-        var (cpu, start) = (Processor(bench), TimeProvider.System.GetTimestamp());
+        var (cpu, start) = (Processors(bench), TimeProvider.System.GetTimestamp());
         await Task.Delay(TimeSpan.FromSeconds(bench.Times(60, 10)), TimeProvider.System, cancel);
         var seconds = TimeProvider.System.GetElapsedTime(start).TotalSeconds;
-        var share = (Processor(bench) - cpu).TotalSeconds / seconds;
+        var percent = Processors(bench).Zip(cpu, (after, before) => 100 * (after.Time - before.Time).TotalSeconds / seconds).ToList();
         var rates = (await StatementCounts.ReadAsync(bench.Rows, cancel)).Since(statements, seconds);
         bench.Report.Spread($"statements per second {when}", Series.Of(rates.Sum), "", isIdle ? Statements : null);
         bench.Report.Say("of them", $"{rates}");
         foreach (var one in await StatementCounts.MostAsync(bench.Rows, seconds, cancel)) bench.Report.Say("", one);
-        bench.Report.Spread($"both processes and database, one core, {when}", Series.Of(100 * share), "%", isIdle ? Percent : null);
+        bench.Report.Spread($"both processes and database, one core, {when}", Series.Of(percent.Sum()), "%", isIdle ? Percent : null);
+        bench.Report.Say("of them", string.Join(", ", cpu.Zip(percent, (one, share) => $"{one.Name} {Report.N(share)}")));
         bench.Report.Say($"memory {when}", $"Jobs {Memory(bench.It.Jobs.Id)}; web {Memory(bench.It.Web.Id)}");
     }
 
-    private static TimeSpan Processor(Bench bench) =>
-        ProcessorTime.Of(bench.It.Jobs.Id) + ProcessorTime.Of(bench.It.Web.Id) + ProcessorTime.OfDatabase();
+    private static (string Name, TimeSpan Time)[] Processors(Bench bench) =>
+        [("Jobs", ProcessorTime.Of(bench.It.Jobs.Id)), ("web", ProcessorTime.Of(bench.It.Web.Id)), ("database", ProcessorTime.OfDatabase())];
 
     private static string Memory(int process)
     {
