@@ -13,7 +13,7 @@ public sealed class CatalogWatch(PublishTemplates templates, TemplateFolders fol
         {
             try
             {
-                await templates.RunAsync(stoppingToken);
+                await templates.RunIfChangedAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e)

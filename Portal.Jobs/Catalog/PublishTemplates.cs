@@ -19,6 +19,31 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
     /// <summary>What this process remembers about each folder, by path.</summary>
     private readonly Dictionary<string, Known> _known = new(StringComparer.Ordinal);
 
+    /// <summary>How often everything is compared with the rows, which another process may have changed.</summary>
+    private static readonly TimeSpan AtLeastEvery = TimeSpan.FromMinutes(1);
+
+    /// <summary>The folders when everything in them was published or found to be broken, and when that was.</summary>
+    private (IReadOnlyDictionary<string, string> Stamps, DateTimeOffset At)? _settled;
+
+    /// <summary>The same as <see cref="RunAsync"/>, but reads nothing more than names and times of files while none of them changes.</summary>
+    public async Task RunIfChangedAsync(CancellationToken cancel)
+    {
+        var now = Stamps();
+        if (now is not null && _settled is { } settled && clock.GetUtcNow() - settled.At < AtLeastEvery
+            && settled.Stamps.Count == now.Count && settled.Stamps.All(s => now.GetValueOrDefault(s.Key) == s.Value)) return;
+        await RunAsync(cancel);
+        _settled = now is not null && now.All(f => _known.GetValueOrDefault(f.Key)?.Done == f.Value) ? (now, clock.GetUtcNow()) : null;
+    }
+
+    /// <summary>Of every folder, by path; null if any cannot be read, or is in another's way.</summary>
+    private Dictionary<string, string>? Stamps()
+    {
+        var (found, faults, complete) = folders.Look();
+        if (!complete || faults.Count > 0) return null;
+        try { return found.ToDictionary(f => f.Path, f => f.Stamp(), StringComparer.Ordinal); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException) { return null; }
+    }
+
     /// <summary>
     /// Scans all folders once. An operator's folder is published only if it did not change between two scans, because it may be being copied.
     /// Folders may be slow, so everything is read before the transaction begins. Writes nothing if nothing changed, because every write notifies all pages.

@@ -22,7 +22,7 @@ public sealed class WorkerRestarts(
     CloudKits kits, RunOptions options, TimeProvider clock, ILogger<WorkerRestarts> log) : BackgroundService
 {
     private const int Most = 100, AtOnce = 8, Looks = 20;
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(2), BetweenLooks = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(4), BetweenLooks = TimeSpan.FromMilliseconds(250);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => kits.EachAsync(kit => AgainAsync(kit, stoppingToken));
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Portal.Jobs.Catalog;
 using Portal.TestKit;
@@ -177,6 +178,30 @@ public sealed class PublishTests
         await catalog.Publisher.RunAsync(Cancel);
         await using (var ask = new NpgsqlCommand("select 1", listening)) await ask.ExecuteNonQueryAsync(Cancel);
         told.ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
+    public async Task IfChanged_NothingChanged_ReadsNoRowsForAMinute_AChangedFileIsPublishedAtOnce()
+    {
+        await using var catalog = await TestCatalog.OpenAsync(Cancel);
+        var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        catalog.RestartWith(clock);
+        TestCatalog.Write(catalog.Shipped, "one");
+        await catalog.Publisher.RunIfChangedAsync(Cancel);
+        var transactions = 0;
+        catalog.OnTransaction = () => transactions++;
+        await catalog.Database.ExecuteAsync($"update portal.template_versions set retired = true", Cancel);
+
+        clock.Advance(TimeSpan.FromSeconds(59));
+        await catalog.Publisher.RunIfChangedAsync(Cancel);
+        (transactions, (await catalog.OfferedAsync(Cancel)).Count).ShouldBe((0, 0));
+        clock.Advance(TimeSpan.FromSeconds(1));
+        await catalog.Publisher.RunIfChangedAsync(Cancel);
+        (transactions, (await catalog.OfferedAsync(Cancel)).Count).ShouldBe((1, 1));
+
+        TestCatalog.Write(catalog.Shipped, "one", TestCatalog.Yaml("one", "Another title"));
+        await catalog.Publisher.RunIfChangedAsync(Cancel);
+        (await catalog.OfferedAsync(Cancel)).Single().Spec.Title.ShouldBe("Another title");
     }
 
     [Fact]

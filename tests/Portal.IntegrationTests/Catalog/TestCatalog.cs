@@ -42,9 +42,12 @@ public sealed class TestCatalog : IAsyncDisposable
         new(database ?? await TestDatabase.CreateAsync(cancel));
 
     /// <summary>Like a process that has just started: it knows only what the rows and folders say.</summary>
-    public void Restart() =>
+    public void Restart() => RestartWith(TimeProvider.System);
+
+    /// <summary>The same, with a clock of the test's own.</summary>
+    public void RestartWith(TimeProvider clock) =>
         Publisher = new(_services.GetRequiredService<IDbContextFactory<PortalDb>>(), _services.GetRequiredService<NpgsqlDataSource>(), Folders,
-            new(Store), TimeProvider.System, NullLogger<PublishTemplates>.Instance);
+            new(Store), clock, NullLogger<PublishTemplates>.Instance);
 
     /// <summary>Two scans, as many as an unchanged folder needs.</summary>
     public async Task<IReadOnlyList<TemplateFault>> LookTwiceAsync(CancellationToken cancel)

@@ -1,11 +1,14 @@
 using Hangfire;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Portal.Core.Clouds;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Sweeps;
 using Portal.TestKit;
 using Portal.TestKit.Scripted;
@@ -284,13 +287,39 @@ public sealed class SweepTests
         while (await rows.ReadAsync(Cancel)) entries[rows.GetString(0)] = rows.GetString(1);
         entries.ShouldBe(new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            ["end-times"] = "Sweeps EndTimesAsync sweeps */10 * * * * *",
-            ["idle"] = "Sweeps IdleAsync sweeps */30 * * * * *",
+            ["idle"] = "Sweeps IdleAsync sweeps 20 * * * * *",
             ["metrics"] = "Sweeps MetricsAsync sweeps 40 * * * * *",
-            ["orphans"] = "Sweeps OrphansAsync sweeps */30 * * * * *",
+            ["orphans"] = "Sweeps OrphansAsync sweeps 10 * * * * *",
             ["retention"] = "Sweeps RetentionAsync sweeps 0 */10 * * * *",
-            ["usage"] = "Sweeps UsageAsync sweeps */10 * * * * *",
         }, ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task FrequentSweeps_EveryTenSeconds_StopWhatIsAtItsEndAndLookAtThePools_AlsoAfterAFault()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var clouds = Clouds();
+        await using var jobs = site.Process(clouds, Lease);
+        var id = await ReadyAsync(site, jobs);
+        await EndedAsync(database, id);
+        await database.ExecuteAsync($"alter table portal.pools rename to away; alter table portal.runs rename to runs_away", Cancel);
+        var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        using var sweeps = new FrequentSweeps(jobs.Get<Jobs.Sweeps.Sweeps>(), jobs.Get<CloudKits>(), clock, NullLogger<FrequentSweeps>.Instance);
+        await sweeps.StartAsync(Cancel);
+        clock.Advance(TimeSpan.FromSeconds(10));
+        await database.ExecuteAsync($"alter table portal.away rename to pools; alter table portal.runs_away rename to runs", Cancel);
+        clouds.IsUnavailable = true;
+
+        await Until.TrueAsync("it is stopped, and the pool's state is recorded", async () =>
+        {
+            clock.Advance(TimeSpan.FromSeconds(10));
+            await using var db = database.Open();
+            return (await NewestAsync(database, id)).Kind == RunKind.Stop && !(await db.Pools.SingleAsync(Cancel)).Clusters.Ok;
+        }, Cancel);
+
+        sweeps.ExecuteTask!.IsCompleted.ShouldBeFalse();
+        await sweeps.StopAsync(Cancel);
     }
 
     /// <summary>A process killed while it held Hangfire's lock leaves the lock's row; the next one
@@ -303,7 +332,7 @@ public sealed class SweepTests
         await using var jobs = site.Process(Clouds(), Lease);
         using var schedule = ActivatorUtilities.CreateInstance<Schedule>(jobs.Get<IServiceProvider>());
         using var killed = jobs.Get<JobStorage>().GetConnection();
-        var left = killed.AcquireDistributedLock("lock:recurring-job:end-times", TimeSpan.FromSeconds(1));
+        var left = killed.AcquireDistributedLock("lock:recurring-job:metrics", TimeSpan.FromSeconds(1));
 
         await schedule.StartAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(3), TimeProvider.System, Cancel);
 
