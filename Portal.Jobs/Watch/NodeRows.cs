@@ -70,23 +70,35 @@ public sealed class NodeRows(NpgsqlDataSource data)
         return (int)(await write.ExecuteScalarAsync(cancel))!;
     }
 
-    /// <summary>Readings with the share of the CPU limit used since the previous one.</summary>
+    /// <summary>
+    /// Readings with the share of the CPU limit used since the previous one, in one statement for all nodes. Rows that others have locked keep their last
+    /// reading: waiting for many rows at once could deadlock with a transaction that waits for these.
+    /// </summary>
     public async Task MeasureAsync(IReadOnlyList<Reading> readings, CancellationToken cancel)
     {
         if (readings.Count == 0) return;
-        await using var batch = data.CreateBatch();
-        foreach (var (sample, cpu, throttled) in readings.Select(r => (r.Sample, r.Cpu, r.Throttled)))
-            batch.BatchCommands.Add(new($"""
-                update portal.nodes set cpu_history = (cpu_history || $1::float8)[greatest(1, cardinality(cpu_history) + 2 - {History}):],
-                  throttled = $2, memory_bytes = $3, memory_limit_bytes = $4,
-                  out_of_memory_kills = greatest(out_of_memory_kills, $5), pids = $6, seen_at = clock_timestamp()
-                where workspace_id = $7 and name = $8 and generation = $9
-                """)
-            {
-                Parameters = { P(cpu), P(throttled), P(sample.MemoryBytes), P(sample.MemoryLimitBytes), P(sample.OutOfMemoryKills), P(sample.Pids),
-                    P(sample.Workspace), P(sample.Node), P(sample.Generation) },
-            });
-        await batch.ExecuteNonQueryAsync(cancel);
+        await using var write = data.CreateCommand($"""
+            with read as (
+              select n.workspace_id, n.name, r.cpu, r.throttled, r.memory, r.memory_limit, r.kills, r.pids from portal.nodes n
+              join unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) as r(workspace_id, name, generation, cpu, throttled, memory, memory_limit, kills, pids)
+                using (workspace_id, name, generation)
+              for update of n skip locked)
+            update portal.nodes n set cpu_history = (n.cpu_history || read.cpu)[greatest(1, cardinality(n.cpu_history) + 2 - {History}):],
+              throttled = read.throttled, memory_bytes = read.memory, memory_limit_bytes = read.memory_limit,
+              out_of_memory_kills = greatest(n.out_of_memory_kills, read.kills), pids = read.pids, seen_at = clock_timestamp()
+            from read where n.workspace_id = read.workspace_id and n.name = read.name
+            """);
+        void Add<T>(Func<Reading, T> value) => write.Parameters.Add(P(readings.Select(value).ToArray()));
+        Add(r => r.Sample.Workspace);
+        Add(r => r.Sample.Node);
+        Add(r => r.Sample.Generation);
+        Add(r => r.Cpu);
+        Add(r => r.Throttled);
+        Add(r => r.Sample.MemoryBytes);
+        Add(r => r.Sample.MemoryLimitBytes);
+        Add(r => r.Sample.OutOfMemoryKills);
+        Add(r => r.Sample.Pids);
+        await write.ExecuteNonQueryAsync(cancel);
     }
 
     private static NpgsqlParameter P(object value) => new() { Value = value };
