@@ -189,7 +189,8 @@ internal sealed class CrowdSite : IAsyncDisposable
         var url = $"http://portal.localhost:{port}";
         _web = Portal.Program.Build(
         [
-            $"--urls=http://127.0.0.1:{port}", $"--ConnectionStrings:portal={_database.Web}", "--Installation:Id=crowd", $"--Installation:KeyFile={_folder}/key",
+            $"--urls=http://127.0.0.1:{port}", $"--ConnectionStrings:portal={_database.Web}", "--Installation:Id=crowd",
+            $"--Installation:KeyFile={_folder}/key",
             $"--Site:PublicUrl={url}", "--Site:AppsDomain=apps.localhost", "--SignIn:Demo=true", $"--DataProtection:KeysFolder={_folder}/keys",
             $"--Jobs:Socket={_folder}/jobs.sock", "--Logging:LogLevel:Default=Error"
         ], TimeProvider.System);

@@ -4,7 +4,8 @@ using Portal.Benchmarks.Figures;
 
 // Portal.Benchmarks [--quick] [name…]: run by infra/bench. Prints one line per figure with its target; exits
 // with 1 if one was missed, with 2 if something could not be measured or is unknown.
-IReadOnlyList<Figure> all = [new PickUp(), new Cancel(), new Launch(), new Page(), new Takeover(), new Idle(), new Burst(), new Follow(), new Crowd(), .. Engines.All];
+IReadOnlyList<Figure> all =
+    [new PickUp(), new Cancel(), new Launch(), new Page(), new Takeover(), new Idle(), new Burst(), new Follow(), new Crowd(), .. Engines.All];
 var quick = args.Contains("--quick");
 var names = args.Where(a => a != "--quick").ToList();
 if (names.Find(n => all.All(f => f.Name != n)) is { } unknown)

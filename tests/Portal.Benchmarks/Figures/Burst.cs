@@ -22,6 +22,7 @@ internal sealed class Burst() : Figure("burst")
         var took = await bench.TogetherAsync(cancel);
         foreach (var (which, product, direct) in (ReadOnlySpan<(string, double, double)>)
             [("first", took.Min, baseline.Min), ("median", took.Median, baseline.Median), ("last", took.Max, baseline.Max)])
-            bench.Report.Spread($"{Bench.Many} launches at once → Ready, {which}", Series.Of(product), "s", Allowed * direct, $"{Allowed} × {Report.N(direct)}");
+            bench.Report.Spread($"{Bench.Many} launches at once → Ready, {which}", Series.Of(product), "s", Allowed * direct,
+                $"{Allowed} × {Report.N(direct)}");
     }
 }

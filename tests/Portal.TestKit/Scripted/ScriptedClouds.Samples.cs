@@ -8,5 +8,6 @@ public sealed partial class ScriptedClouds
     public Func<Guid, NodeStatus, NodeSample>? Reading { get; set; }
 
     public Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) => AnswerAsync<IReadOnlyList<NodeSample>>(() =>
-        Reading is not { } read ? [] : [.. from site in _sites from node in site.Value.Nodes where node.State == NodeState.Running select read(site.Key, node)]);
+        Reading is not { } read ? []
+            : [.. from site in _sites from node in site.Value.Nodes where node.State == NodeState.Running select read(site.Key, node)]);
 }
