@@ -1,3 +1,4 @@
+using System.Text;
 using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Docker;
@@ -16,17 +17,40 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
     private string? _kind;
     private bool _opened;
 
+    /// <summary>Our rules, as the host listed them before all were found one by one; null if any was missing then.</summary>
+    private string? _complete;
+
     /// <summary>Inserts what is missing; safe in any number of processes. Throws
     /// <see cref="CloudFault.Refused"/> with the reason if no firewall is usable.</summary>
     public async Task EnsureAsync(CancellationToken cancel)
     {
         _kind ??= await KindAsync(cancel);
+        // One listing instead of a program for each rule: this is done for every launch, and every few seconds.
+        var listed = await ListAsync(cancel);
+        if (_complete == listed) return;
+        _complete = null;
         var isolationAdded = false;
         foreach (var rule in rules.IsolationRules.Where(r => !r.Six || KnowsSix)) isolationAdded |= await EnsureAsync(rule, cancel);
         // The drop rules are inserted before the egress proxy's exceptions, even if a process dies before it gets to those.
         if (isolationAdded || !_opened) await CloseAsync(cancel);
-        foreach (var rule in rules.EgressRules) await EnsureAsync(rule, cancel);
+        var egressAdded = false;
+        foreach (var rule in rules.EgressRules) egressAdded |= await EnsureAsync(rule, cancel);
         _opened = true;
+        if (!isolationAdded && !egressAdded) _complete = listed;
+    }
+
+    /// <summary>The rules of this installation in all tables, in their order.</summary>
+    private async Task<string> ListAsync(CancellationToken cancel)
+    {
+        var ours = new StringBuilder();
+        foreach (var tool in KnowsSix ? ["iptables", "ip6tables"] : (string[])["iptables"])
+        {
+            var all = await RunAsync($"{tool}{_kind}-save", [], cancel);
+            if (!all.Well) throw Refused(all.InOneLine, null);
+            foreach (var line in all.Output.Split('\n'))
+                if (line.StartsWith("-A ", StringComparison.Ordinal) && rules.IsOurs(line)) ours.Append(tool).Append(' ').AppendLine(line);
+        }
+        return ours.ToString();
     }
 
     /// <summary>Removes all egress proxy rules, including those of an earlier setting.</summary>

@@ -36,6 +36,11 @@ public sealed class FirewallRules(Owned owned, DockerOptions options)
 
     private string[] Build => ["-m", "comment", "--comment", $"{owned.BridgePrefix} image builds"];
 
+    /// <summary>Whether a listed rule is one of these, and not one that the container engine made for a single bridge.</summary>
+    public bool IsOurs(string listed) =>
+        listed.Contains(Nodes, StringComparison.Ordinal) || listed.Contains(EgressMark, StringComparison.Ordinal)
+            || listed.Contains($"{owned.BridgePrefix} image builds", StringComparison.Ordinal);
+
     /// <summary>The isolation rules.</summary>
     public IReadOnlyList<FirewallRule> IsolationRules =>
     [

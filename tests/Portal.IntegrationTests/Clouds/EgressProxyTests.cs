@@ -142,6 +142,24 @@ public sealed class EgressProxyTests : IAsyncLifetime
         (await Lab.ReachesAsync(plan, Proxy.Address, ExternalHost.ProxyPort)).ShouldBeTrue("the next process puts the egress rule before the isolation rules");
     }
 
+    /// <summary>A running process compares one listing with the last complete one; whatever is missing from it is found.</summary>
+    [Fact]
+    public async Task AnyRuleTakenAway_FromARunningProcess_IsPutBack()
+    {
+        var (rules, firewall) = (Lab.Get<FirewallRules>(), Lab.Get<Firewall>());
+        await firewall.EnsureAsync(Cancel);
+        await firewall.EnsureAsync(Cancel); // found complete
+        foreach (var rule in rules.IsolationRules.Concat(rules.EgressRules))
+        {
+            await RemoveAsync(rule);
+
+            await firewall.EnsureAsync(Cancel);
+
+            (await OwnDisk.RunAsync(rule.Tool, rule.Arguments("-C"))).ShouldBe(0, string.Join(' ', rule.Specification));
+            await firewall.EnsureAsync(Cancel);
+        }
+    }
+
     [Fact]
     public async Task AnotherSettingOrNone_ClosesTheOldOne()
     {
@@ -162,7 +180,7 @@ public sealed class EgressProxyTests : IAsyncLifetime
         (await Lab.ReachesAsync(plan, other.Host, ExternalHost.ProxyPort)).ShouldBeFalse();
         foreach (var table in FirewallRules.EgressTables)
             (await Tool.RunAsync("test", "iptables", ["-w", "10", "-t", table, "-S"], TimeSpan.FromSeconds(20), TimeProvider.System,
-                Cancel)).Output.ShouldNotContain($"{Lab.Owned.BridgePrefix}-way-out");
+                Cancel)).Output.ShouldNotContain(Lab.Get<FirewallRules>().EgressMark);
     }
 
     [Fact]
