@@ -63,8 +63,8 @@ public static class HangfireSetup
             PrepareSchemaIfNecessary = true,
             StartupConnectionMaxRetries = 10,
             AllowDegradedModeWithoutStorage = false,
-            // A job that this process enqueues wakes a worker at once; polling finds those of others. A run whose job nobody took is claimed again
-            // when its lease ends.
+            // A job that this process enqueues wakes a worker, and polling finds those of other processes. A run whose job nobody took is claimed
+            // again when its lease ends.
             QueuePollInterval = TimeSpan.FromSeconds(30),
             EnableLongPolling = false,
             InvisibilityTimeout = TimeSpan.FromSeconds(30),
@@ -85,7 +85,7 @@ public static class HangfireSetup
         options.WorkerCount = workers;
         options.IsLightweightServer = lightweight; // workers only: the other server handles schedule, expiry and the invisibility timeout for both
         options.SchedulePollingInterval = TimeSpan.FromSeconds(30);
-        options.HeartbeatInterval = TimeSpan.FromSeconds(30);
+        options.HeartbeatInterval = TimeSpan.FromSeconds(10);
         options.ServerCheckInterval = TimeSpan.FromMinutes(1);
         options.ServerTimeout = TimeSpan.FromMinutes(2);
         options.CancellationCheckInterval = TimeSpan.FromSeconds(5);

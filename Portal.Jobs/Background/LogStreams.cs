@@ -80,9 +80,9 @@ internal sealed class LogStreams(IDbContextFactory<PortalDb> databases, CloudKit
         if (!await Reading.WaitAsync(LongestQueue, cancel)) throw new TimeoutException();
         try
         {
-            if (await CloudAsync(workspace, cancel) is not { } clusters) return [];
             using var own = new CancellationTokenSource(LongestRead, clock);
             using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
+            if (await CloudAsync(workspace, until.Token) is not { } clusters) return [];
             return await EndOfAsync(clusters.LogAsync(workspace, node, tail, follow: false, until.Token), until.Token);
         }
         finally { Reading.Release(); }

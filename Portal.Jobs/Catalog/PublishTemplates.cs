@@ -64,7 +64,11 @@ public sealed class PublishTemplates(IDbContextFactory<PortalDb> databases, Npgs
         await using var transaction = await db.Database.BeginTransactionAsync(alone.Token);
         await db.Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({OneWriter})", alone.Token);
         // A process that froze while reading has lost its lock: what another published in the meantime stays, and the next scan does the rest.
-        if (!offered.ToHashSet().SetEquals(await OfferedAsync(db, alone.Token))) return faults;
+        if (!offered.ToHashSet().SetEquals(await OfferedAsync(db, alone.Token)))
+        {
+            _known.Clear();
+            return faults;
+        }
         await WriteAsync(db, offers, complete ? [.. offered.Keys.Where(id => found.All(f => f.Id != id))] : [], faults, alone.Token);
         await transaction.CommitAsync(alone.Token);
         foreach (var left in _known.Keys.Except(found.Select(f => f.Path), StringComparer.Ordinal).ToList()) _known.Remove(left);

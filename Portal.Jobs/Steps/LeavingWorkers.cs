@@ -7,7 +7,7 @@ using Portal.Jobs.Clouds;
 
 namespace Portal.Jobs.Steps;
 
-/// <param name="Kit">The pool in which it runs.</param>
+/// <param name="Kit">The ports of the pool in which it runs.</param>
 /// <param name="Spec">Template of the workspace's own version, whatever an order says.</param>
 /// <param name="Names">Nodes that it must keep.</param>
 public sealed record Kept(CloudKit Kit, Workspace Workspace, TemplateSpec Spec, IReadOnlyCollection<string> Names)

@@ -22,7 +22,7 @@ public sealed class FrequentSweeps(Sweeps sweeps, CloudKits kits, TimeProvider c
             while (await tick.WaitForNextTickAsync(stopping))
             {
                 try { await sweep(stopping); }
-                catch (Exception e) when (!stopping.IsCancellationRequested)
+                catch (Exception e) when (e is not OperationCanceledException || !stopping.IsCancellationRequested)
                 {
                     log.LogWarning("The sweep of {Name} failed, retrying in {Wait}: {Error}", name, Every, e.Message);
                 }

@@ -7,8 +7,9 @@ using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Sweeps;
 
-/// <summary>Scheduled work. Hangfire creates one job per tick for the whole installation and retries it; each sweep may run twice.</summary>
-[Queue(Sweeps.Queue), AutomaticRetry(Attempts = 2, DelaysInSeconds = [2, 5])]
+/// <summary>Scheduled work. Hangfire creates one job per tick for the whole installation; the next tick makes up for one that fails. Each sweep may run
+/// twice.</summary>
+[Queue(Sweeps.Queue), AutomaticRetry(Attempts = 0)]
 public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans, Usage usage, Retention retention, Rollup rollup, Idle idle,
     CloudKits kits, TimeProvider clock)
 {

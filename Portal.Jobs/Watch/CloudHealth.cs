@@ -62,15 +62,18 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
 
     private static async Task<(Cloud Cloud, Pool Pool)> RowsAsync(PortalDb db, CloudKit kit, CancellationToken cancel)
     {
-        // Another pool of the same cloud may add its row at the same time.
+        // Another process may add them at the same time, or another pool of the same cloud.
         if (!await db.Clouds.AnyAsync(c => c.Key == kit.Cloud.Key, cancel))
             await db.Database.ExecuteSqlAsync($"""
                 insert into portal.clouds (key, kind, title, launches_at_once) values ({kit.Cloud.Key}, {kit.Cloud.Kind}, {kit.Cloud.Title}, 0)
                 on conflict do nothing
                 """, cancel);
-        return (await db.Clouds.SingleAsync(c => c.Key == kit.Cloud.Key, cancel),
-            await db.Pools.SingleOrDefaultAsync(p => p.Key == kit.Key, cancel)
-                ?? db.Pools.Add(new() { Key = kit.Key, CloudKey = kit.Cloud.Key, Credential = kit.Credential, Title = kit.Title }).Entity);
+        var cloud = await db.Clouds.SingleAsync(c => c.Key == kit.Cloud.Key, cancel);
+        if (await db.Pools.SingleOrDefaultAsync(p => p.Key == kit.Key, cancel) is { } there) return (cloud, there);
+        db.Pools.Add(new() { Key = kit.Key, CloudKey = kit.Cloud.Key, Credential = kit.Credential, Title = kit.Title });
+        try { await db.SaveChangesAsync(cancel); }
+        catch (DbUpdateException) { db.ChangeTracker.Clear(); }
+        return (await db.Clouds.SingleAsync(c => c.Key == kit.Cloud.Key, cancel), await db.Pools.SingleAsync(p => p.Key == kit.Key, cancel));
     }
 
     /// <summary>What cannot be measured now keeps its last figures: a restart of the container engine must not make queued orders fail.</summary>

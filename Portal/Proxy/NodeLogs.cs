@@ -20,7 +20,8 @@ internal sealed class NodeLogs(FindNode nodes, JobsClient jobs, TimeProvider clo
     private static readonly TimeSpan LongestHead = TimeSpan.FromSeconds(10), LongestSilence = TimeSpan.FromSeconds(100);
 
     /// <summary>Line by line, while the node is running and someone is reading. Ends immediately if this person may not read
-    /// it. Throws <see cref="HttpRequestException"/> or <see cref="IOException"/> while Jobs is unavailable.</summary>
+    /// it. Throws <see cref="HttpRequestException"/> or <see cref="IOException"/> while Jobs is unavailable. If Jobs is suspended later, no more lines come:
+    /// a node may be silent for hours, so that ends nothing.</summary>
     public async IAsyncEnumerable<string> FollowAsync(Actor actor, Guid workspace, string node, [EnumeratorCancellation] CancellationToken cancel)
     {
         if (!await nodes.RunAsync(actor, workspace, node, cancel)) yield break;

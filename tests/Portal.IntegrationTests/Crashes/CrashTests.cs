@@ -144,7 +144,7 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         await SettleAsync(); // only the other process can have done that
         var version = await VersionsAsync();
         It.Jobs.Resume();
-        // Both its servers send heartbeats again: what it had begun fell due with their timers, and comes before them.
+        // Both its servers send heartbeats again: what it had begun goes on before their timers fall due.
         await Until.TrueAsync("the woken process works", async () => (await HeartbeatsAsync(It.Jobs.Id)).Count(b => b > beats.Max()) == 2, Cancel, Settles);
         await SettleAsync();
         (await VersionsAsync()).ShouldBe(version, "the woken process wrote nothing under its old version");

@@ -1,7 +1,8 @@
+using System.Collections.Concurrent;
 using Hangfire;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Portal.Core.Clouds;
@@ -304,10 +305,14 @@ public sealed class SweepTests
         var id = await ReadyAsync(site, jobs);
         await EndedAsync(database, id);
         await database.ExecuteAsync($"alter table portal.pools rename to away; alter table portal.runs rename to runs_away", Cancel);
-        var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
-        using var sweeps = new FrequentSweeps(jobs.Get<Jobs.Sweeps.Sweeps>(), jobs.Get<CloudKits>(), clock, NullLogger<FrequentSweeps>.Instance);
+        var (clock, log) = (new FakeTimeProvider(TimeProvider.System.GetUtcNow()), new Warnings());
+        using var sweeps = new FrequentSweeps(jobs.Get<Jobs.Sweeps.Sweeps>(), jobs.Get<CloudKits>(), clock, log);
         await sweeps.StartAsync(Cancel);
-        clock.Advance(TimeSpan.FromSeconds(10));
+        await Until.TrueAsync("both sweeps have failed", () =>
+        {
+            clock.Advance(TimeSpan.FromSeconds(10));
+            return Task.FromResult(log.Said.Select(s => s[..30]).Distinct(StringComparer.Ordinal).Count() == 2);
+        }, Cancel);
         await database.ExecuteAsync($"alter table portal.away rename to pools; alter table portal.runs_away rename to runs", Cancel);
         clouds.IsUnavailable = true;
 
@@ -320,6 +325,18 @@ public sealed class SweepTests
 
         sweeps.ExecuteTask!.IsCompleted.ShouldBeFalse();
         await sweeps.StopAsync(Cancel);
+    }
+
+    private sealed class Warnings : ILogger<FrequentSweeps>
+    {
+        public ConcurrentQueue<string> Said { get; } = new();
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Said.Enqueue(formatter(state, exception));
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
     }
 
     /// <summary>A process killed while it held Hangfire's lock leaves the lock's row; the next one
