@@ -17,7 +17,7 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
     private string? _kind;
     private bool _opened;
 
-    /// <summary>Our rules, as the host listed them before all were found one by one; null if any was missing then.</summary>
+    /// <summary>Our rules, as the host listed them before and after all were found one by one; null if any was missing then.</summary>
     private string? _complete;
 
     /// <summary>Inserts what is missing; safe in any number of processes. Throws
@@ -36,7 +36,8 @@ public sealed class Firewall(FirewallRules rules, TimeProvider time)
         var egressAdded = false;
         foreach (var rule in rules.EgressRules) egressAdded |= await EnsureAsync(rule, cancel);
         _opened = true;
-        if (!isolationAdded && !egressAdded) _complete = listed;
+        // Listed again: a rule that another launch inserted meanwhile was found, but is not in the first listing.
+        if (!isolationAdded && !egressAdded && await ListAsync(cancel) == listed) _complete = listed;
     }
 
     /// <summary>The rules of this installation in all tables, in their order.</summary>
