@@ -19,18 +19,19 @@ internal sealed class Btrfs(TimeProvider time)
 {
     // The first call with --sync after heavy writing took 3.5 s; after a minute a disk counts as hanging rather than slow.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private const int MostListings = 10;
 
     /// <summary>Every group of the file system and its current, exact usage, in one call. Waits until pending writes are on disk.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> UsedNowAsync(string folder, CancellationToken cancel) =>
-        Parse(await ExecuteAsync(["qgroup", "show", "--raw", "-pre", "--sync", folder], cancel));
+        Parse(await ListAsync(["--raw", "-pre", "--sync", folder], cancel));
 
     /// <summary>Every group of the file system and its limit, without waiting for writes; usage may be a few seconds old.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> GroupsAsync(string folder, CancellationToken cancel) =>
-        Parse(await ExecuteAsync(["qgroup", "show", "--raw", "-pre", folder], cancel));
+        Parse(await ListAsync(["--raw", "-pre", folder], cancel));
 
     /// <summary>The groups that limit this subvolume: its own and those above.</summary>
     public async Task<IReadOnlyList<QuotaGroup>> GroupsOfAsync(string subvolume, CancellationToken cancel) =>
-        Parse(await ExecuteAsync(["qgroup", "show", "--raw", "-preF", subvolume], cancel));
+        Parse(await ListAsync(["--raw", "-preF", subvolume], cancel));
 
     public async Task<string> IdAsync(string subvolume, CancellationToken cancel) =>
         (await ExecuteAsync(["inspect-internal", "rootid", subvolume], cancel)).Trim();
@@ -84,6 +85,20 @@ internal sealed class Btrfs(TimeProvider time)
         }
 
         return groups;
+    }
+
+    /// <summary>The program reads groups in several calls to the kernel and fails if one disappears between them: then it is run again.</summary>
+    private async Task<string> ListAsync(IReadOnlyList<string> arguments, CancellationToken cancel)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var result = await RunAsync(["qgroup", "show", .. arguments], cancel);
+            if (result.Well) return result.Output;
+            if (!result.InOneLine.Contains("cannot find the qgroup", StringComparison.OrdinalIgnoreCase)) throw Fault(result);
+            if (attempt == MostListings)
+                throw new CloudException(LocalShares.Service, CloudFault.Unavailable, "folders were removed while their usage was being read",
+                    "Wait until the next reading; the previous ones remain valid.");
+        }
     }
 
     private async Task<string> ExecuteAsync(IReadOnlyList<string> arguments, CancellationToken cancel)

@@ -226,6 +226,33 @@ public sealed class StorageTests(LabFixture fixture) : IClassFixture<LabFixture>
             && Directory.GetDirectories(Path.GetDirectoryName(inconsistent)!, "0_*").Length <= 2, "the groups of removed folders are gone");
     }
 
+    /// <summary>The listing is made of several calls to the kernel, and groups disappear between them.</summary>
+    [Fact]
+    public async Task Usage_WhileFoldersAreRemoved_IsKnown()
+    {
+        await using var disk = await OwnDisk.MakeAsync();
+        await using var lab = CloudLab.Open(("Clouds:LocalStorage:Folder", $"{disk.Mount}/shares"));
+        Directory.CreateDirectory(lab.Folder);
+        var (classId, workspace) = (CloudLab.New(), CloudLab.New());
+        await lab.Shares.EnsureShareAsync(classId, 1 << 30, Cancel);
+        using var end = new CancellationTokenSource();
+        var reading = Task.Run(async () =>
+        {
+            var known = 0;
+            for (; !end.IsCancellationRequested; known++) await lab.Filesets.UsageAsync(Cancel);
+            return known;
+        }, Cancel);
+        for (var i = 0; i < 20; i++)
+        {
+            var folders = Enumerable.Range(0, 6).Select(n => new FolderRef.Scratch(classId, workspace, $"worker{n}")).ToList();
+            foreach (var folder in folders) await lab.Filesets.EnsureAsync(folder, Uid, 20 << 20, Cancel);
+            foreach (var folder in folders) await lab.Filesets.RemoveScratchAsync(folder, Cancel);
+        }
+
+        await end.CancelAsync();
+        (await reading).ShouldBeGreaterThan(10);
+    }
+
     [Fact]
     public async Task Usage_WhileItIsCountedAgain_IsNotToldAsIfFoldersWereEmpty()
     {
