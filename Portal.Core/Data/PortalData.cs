@@ -23,6 +23,7 @@ public static class PortalData
             source.ConnectionStringBuilder.ApplicationName ??= "portal";
             source.ConnectionStringBuilder.Options ??= EndsSilentTransactions;
             source.ConnectionStringBuilder.NoResetOnClose = true; // sessions only ever LISTEN, and keep their connections; each reset is a statement
+            source.ConnectionStringBuilder.MaxAutoPrepare = 0;
             source.ConnectionStringBuilder.KeepAlive = 30; // a LISTEN connection is silent for hours
         });
         services.AddHostedService<OutOfMemory>();

@@ -22,6 +22,7 @@ namespace Portal.IntegrationTests.Clouds;
 
 /// <summary>How pip and Maven are called: what a running client was given, and whom it asks, as a server that never answers sees it.</summary>
 [Trait("Lane", "long")]
+[Collection(nameof(PackageClients))]
 public sealed partial class ClientCallsTests : IAsyncLifetime
 {
     /// <summary>A uid that no account on the machine has.</summary>

@@ -9,6 +9,7 @@ using Portal.TestKit.Clouds;
 namespace Portal.IntegrationTests.Clouds;
 
 /// <summary>The product's recipes and small ones of our own, on the real container engine.</summary>
+[Collection(nameof(PackageClients))]
 public sealed class ImageBuilderTests : IAsyncLifetime
 {
     private readonly string _recipes = Directory.CreateTempSubdirectory("portal-test-recipes").FullName;

@@ -15,6 +15,7 @@ namespace Portal.IntegrationTests.Clouds;
 /// from servers on loopback that the clients know only by their own
 /// configuration, and the real container engine builds an image from it.
 /// </summary>
+[Collection(nameof(PackageClients))]
 public sealed class ImageFromIndexTests : IAsyncLifetime
 {
     /// <summary>A uid that no account on the machine has.</summary>
@@ -113,7 +114,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         LeftOver().ShouldBeEmpty();
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Ensure_MirrorsWantCredentials_TakesThemFromTheClientsFiles()
     {
         await ServeAsync();
@@ -128,7 +129,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         await EnsureAsync(lab);
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Ensure_OnlyAProxyKnowsTheMirrors_GoesThroughIt()
     {
         await ServeAsync();
@@ -140,7 +141,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
         await EnsureAsync(lab);
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Ensure_EnvironmentNamesPipsFile_ItCounts()
     {
         await ServeAsync();
@@ -251,7 +252,7 @@ public sealed class ImageFromIndexTests : IAsyncLifetime
             + "pip is tried again when that changes, and periodically.");
     }
 
-    [Fact]
+    [Fact, Trait("Lane", "long")]
     public async Task Look_RecipeHasAWayWithout_TakesItWhileNothingAnswers_AndTheWholeOneOnceAMirrorIsNamed()
     {
         await ServeAsync();

@@ -18,6 +18,7 @@ namespace Portal.IntegrationTests.Clouds;
 /// An archive's packages are fetched, and something ends that too early: SIGKILL of Jobs, a package of which only a half is there, a full disk.
 /// Nothing half is used, and a later try succeeds.
 /// </summary>
+[Collection(nameof(PackageClients))]
 public sealed class InterruptedFetchTests : IAsyncLifetime
 {
     /// <summary>A uid that no account on the machine has.</summary>

@@ -1,7 +1,3 @@
-using System.Diagnostics;
-using Microsoft.EntityFrameworkCore;
-using Portal.Core.Clouds;
-using Portal.Core.Quotas;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
 using Portal.TestKit;
@@ -21,21 +17,19 @@ public sealed class CrashSite : IAsyncLifetime
 }
 
 /// <summary>
-/// Web and Jobs killed as child processes, on the real container engine, after each saved step and at random; stopped past their lease and woken; the
-/// database killed. After each: the workspace is Ready or released, there are no orphans and no duplicates.
+/// Web and Jobs killed as child processes, on the real container engine, after each saved step and at random; stopped past their lease and woken. After
+/// each: the workspace is Ready or released, there are no orphans and no duplicates.
 /// </summary>
-public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClassFixture<CrashSite>
+public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : CrashSample(site, output), IClassFixture<CrashSite>
 {
-    private const int InCi = 10, InLong = 200;
-    private static readonly TimeSpan Settles = TimeSpan.FromMinutes(2);
+    private const int InCi = 6, InLong = 200;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-    private Installation It => site.It;
 
     [Fact]
-    public Task Kill_SampleOfPlansStepsAndProcesses_EndsReadyOrReleased() => SampleAsync(InCi, seed: 4);
+    public Task Kill_SampleOfPlansStepsAndProcesses_EndsReadyOrReleased() => KillAsync(KillPoints(InCi, seed: 4), seed: 4);
 
     [Fact, Trait("Lane", "long")]
-    public Task Kill_EveryPlanStepAndProcess_EndsReadyOrReleased() => SampleAsync(InLong, seed: 40);
+    public Task Kill_EveryPlanStepAndProcess_EndsReadyOrReleased() => KillAsync(KillPoints(InLong, seed: 40), seed: 40);
 
     /// <summary>Stopped while holding a lease, overtaken, woken: whatever it still does with that lease changes nothing.</summary>
     [Theory]
@@ -53,8 +47,6 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         await CheckAsync();
     }
 
-    private sealed record KillPoint(RunKind Plan, StepKey? After, string Victim);
-
     /// <summary>Every (plan, step, process) first; the rest of the number at random moments, some of them pauses and database kills.</summary>
     private static IEnumerable<KillPoint> KillPoints(int number, int seed)
     {
@@ -63,210 +55,27 @@ public sealed class CrashTests(CrashSite site, ITestOutputHelper output) : IClas
         var plans = Enum.GetValues<RunKind>().Where(k => k is not RunKind.Resize).ToArray();
         var all = (from plan in plans from step in PlanSteps.Of(plan, false) from victim in (string[])["jobs", "web"] select new KillPoint(plan, step, victim))
             .ToList();
-        // A database that dies more than once a minute is restarted later and later.
-        var special = (string[])["pause", "database", "jobs", "web", "pause", "jobs", "web", "jobs"];
+        var special = (string[])["pause", "jobs", "web", "jobs"];
         var chosen = number >= all.Count * 2 ? all : [.. all.OrderBy(_ => random.Next()).Take(number * 3 / 5)];
         return chosen.Concat(
             Enumerable.Range(0, number - chosen.Count).Select(i => new KillPoint(plans[random.Next(plans.Length)], null, special[i % special.Length])));
     }
+}
 
-    private async Task SampleAsync(int number, int seed)
+/// <summary>The same with the database that all tests share, so no other test runs beside these.</summary>
+[Collection(nameof(Alone))]
+public sealed class DatabaseCrashTests(CrashSite site, ITestOutputHelper output) : CrashSample(site, output), IClassFixture<CrashSite>
+{
+    [Fact]
+    public Task KillDatabase_InALaunch_EndsReadyOrReleased() => KillAsync(KillPoints(1), seed: 4);
+
+    // A database that dies more than once a minute is restarted later and later.
+    [Fact, Trait("Lane", "long")]
+    public Task KillDatabase_InEveryPlan_EndsReadyOrReleased() => KillAsync(KillPoints(16), seed: 40);
+
+    private static IEnumerable<KillPoint> KillPoints(int number)
     {
-        var random = new Random(seed);
-        var student = 0;
-        foreach (var killPoint in KillPoints(number, seed))
-        {
-            var took = Stopwatch.StartNew();
-            var owner = It.Site.Students[student++ % It.Site.Students.Count];
-            var order = It.Site.Order(owner);
-            await BeginAsync(killPoint.Plan, owner, order);
-            await KillAtAsync(killPoint, order.Id, random);
-            await SettleAsync();
-            await CheckAsync();
-            // Whatever its state, its owner can delete it.
-            await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), order.Id, Cancel);
-            await SettleAsync();
-            await CheckAsync();
-            output.WriteLine($"{killPoint.Plan,-7} {killPoint.After?.ToString() ?? "at random",-16} {killPoint.Victim,-9} {took.Elapsed.TotalSeconds:F1} s");
-        }
-    }
-
-    /// <summary>Brings the workspace to where the plan begins, and orders it.</summary>
-    private async Task BeginAsync(RunKind plan, Guid owner, LaunchRequest order)
-    {
-        var outcome = await It.Site.Get<LaunchWorkspace>().RunAsync(order, Cancel);
-        outcome.ShouldBeOfType<LaunchOutcome.Accepted>(outcome.ToString());
-        if (plan == RunKind.Launch) return;
-        await SettleAsync();
-        if (plan is RunKind.Start)
-        {
-            await It.Site.Get<StopWorkspace>().RunAsync(new(owner), order.Id, Cancel);
-            await SettleAsync();
-            (await It.Site.Get<StartWorkspace>().RunAsync(new(owner), order.Id, null, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
-        }
-        else if (plan is RunKind.Stop) (await It.Site.Get<StopWorkspace>().RunAsync(new(owner), order.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
-        else (await It.Site.Get<DeleteWorkspace>().RunAsync(new(owner), order.Id, Cancel)).ShouldBeOfType<ChangeOutcome.Accepted>();
-    }
-
-    private async Task KillAtAsync(KillPoint killPoint, Guid workspace, Random random)
-    {
-        if (killPoint.After is { } step) await SavedAsync(workspace, killPoint.Plan, step);
-        else await Task.Delay(random.Next(3000), Cancel);
-        switch (killPoint.Victim)
-        {
-            case "jobs":
-                It.Jobs.Kill();
-                It.Jobs.Start();
-                break;
-            case "web":
-                It.Web.Kill();
-                It.Web.Start();
-                break;
-            case "pause":
-                await PauseAsync();
-                break;
-            case "database":
-                await KillDatabaseAsync();
-                break;
-        }
-    }
-
-    /// <summary>Stopped past its lease while another process takes over; then it wakes and finds that nothing
-    /// belongs to it any more. Checked only once it visibly works again.</summary>
-    /// <param name="holdingLeaseOf">A workspace whose run the stopped process must hold; null if it may hold nothing.</param>
-    private async Task PauseAsync(Guid? holdingLeaseOf = null)
-    {
-        if (holdingLeaseOf is { } workspace) await PauseHoldingAsync(workspace);
-        else It.Jobs.Pause();
-        var beats = await HeartbeatsAsync(It.Jobs.Id);
-        var other = It.SecondJobs();
-        other.Start();
-        await SettleAsync(); // only the other process can have done that
-        var version = await VersionsAsync();
-        It.Jobs.Resume();
-        // Both its servers send heartbeats again: what it had begun goes on before their timers fall due.
-        await Until.TrueAsync("the woken process works", async () => (await HeartbeatsAsync(It.Jobs.Id)).Count(b => b > beats.Max()) == 2, Cancel, Settles);
-        await SettleAsync();
-        (await VersionsAsync()).ShouldBe(version, "the woken process wrote nothing under its old version");
-        await CheckAsync();
-        other.Kill();
-    }
-
-    /// <summary>Stops it at a moment when it holds the run: between two checks of a step no process does.</summary>
-    private Task<TimeSpan> PauseHoldingAsync(Guid workspace) => Until.TrueAsync("it is stopped while holding the lease", async () =>
-    {
-        It.Jobs.Pause();
-        if (await HeldByAsync(workspace) == It.Jobs.Id) return true;
-        It.Jobs.Resume();
-        return false;
-    }, Cancel, Settles);
-
-    /// <summary>The process id in the name of the holder of the workspace's run; null if there is none.</summary>
-    private async Task<int?> HeldByAsync(Guid workspace)
-    {
-        await using var db = It.Database.Open();
-        var owner = await db.Runs.Where(r => r.WorkspaceId == workspace && (r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active))
-            .Select(r => r.Owner)
-            .SingleOrDefaultAsync(Cancel);
-        return owner is null ? null : int.Parse(owner.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
-    }
-
-    /// <summary>Times of the last heartbeats of a process's two Hangfire servers.</summary>
-    private async Task<IReadOnlyList<double>> HeartbeatsAsync(int process)
-    {
-        await using var db = It.Database.Open();
-        var named = $"%:{process}:%";
-        return await db.Database.SqlQuery<double>($"select extract(epoch from lastheartbeat)::float8 as \"Value\" from hangfire.server where id like {named}")
-            .ToListAsync(Cancel);
-    }
-
-    private async Task<string> VersionsAsync()
-    {
-        await using var db = It.Database.Open();
-        return string.Join(' ', await db.Runs.OrderBy(r => r.Id).Select(r => r.Id + ":" + r.Version + ":" + r.Phase + ":" + r.DoneStep).ToListAsync(Cancel));
-    }
-
-    private async Task KillDatabaseAsync()
-    {
-        var file = Environment.GetEnvironmentVariable("PORTAL_TEST_DB_PROCESS")
-            ?? throw new InvalidOperationException("PORTAL_TEST_DB_PROCESS is not set, so there is no database to kill; infra/test sets it.");
-        var before = await File.ReadAllTextAsync(file, Cancel);
-        using (var postmaster = Process.GetProcessById(int.Parse(before.Split(' ', '\n')[0], System.Globalization.CultureInfo.InvariantCulture)))
-            postmaster.Kill();
-        It.Site.Get<Npgsql.NpgsqlDataSource>().Clear(); // like the product's listener
-        await Until.TrueAsync("the database is back", async () =>
-        {
-            // Connections of the killed one answer for some more moments.
-            if (!File.Exists(file) || await File.ReadAllTextAsync(file, Cancel) == before) return false;
-            try
-            {
-                await using var db = It.Database.Open();
-                return await db.Runs.CountAsync(Cancel) >= 0;
-            }
-            catch (Exception e) when (e is Npgsql.NpgsqlException || e.InnerException is Npgsql.NpgsqlException) { return false; }
-        }, Cancel, TimeSpan.FromMinutes(1));
-    }
-
-    private async Task SavedAsync(Guid workspace, RunKind plan, StepKey step) => await Until.TrueAsync($"{plan} has saved {step}", async () =>
-    {
-        await using var db = It.Database.Open();
-        return await (
-            from s in db.RunSteps
-            join r in db.Runs on s.RunId equals r.Id
-            where r.WorkspaceId == workspace && r.Kind == plan && s.Key == step && s.EndedAt != null
-            select 1).AnyAsync(Cancel);
-    }, Cancel, Settles);
-
-    private async Task SettleAsync()
-    {
-        try
-        {
-            await Until.TrueAsync("every run has ended", async () =>
-            {
-                try
-                {
-                    await using var db = It.Database.Open();
-                    return !await db.Runs.AnyAsync(r => r.Phase != RunPhase.Succeeded && r.Phase != RunPhase.Failed && r.Phase != RunPhase.Cancelled, Cancel);
-                }
-                catch (Exception e) when (e is Npgsql.NpgsqlException || e.InnerException is Npgsql.NpgsqlException) { return false; }
-            }, Cancel, Settles);
-        }
-        catch (TimeoutException e)
-        {
-            await using var db = It.Database.Open();
-            var open = await db.Runs.AsNoTracking().Where(r => r.EndedAt == null).ToListAsync(Cancel);
-            throw new TimeoutException(
-                $"{e.Message}\n"
-                + string.Join('\n', open.Select(r =>
-                    $"{r.Kind} {r.Phase} after {r.DoneStep} attempts {r.Attempts} owner {r.Owner} due {r.DueAt:O} lease {r.LeaseUntil:O}: {r.Message}"))
-                + $"\nJobs {It.Jobs.Id} {It.Jobs.Runs}: {It.Jobs.LastOutput}\nWeb {It.Web.Id} {It.Web.Runs}: {It.Web.LastOutput}", e);
-        }
-    }
-
-    private async Task CheckAsync()
-    {
-        await using var db = It.Database.Open();
-        var workspaces = await db.Workspaces.AsNoTracking().ToListAsync(Cancel);
-        var newest = await db.Runs.AsNoTracking()
-            .Where(r => r.Number == db.Set<Run>().Where(o => o.WorkspaceId == r.WorkspaceId).Max(o => o.Number))
-            .ToDictionaryAsync(r => r.WorkspaceId, Cancel);
-        var ready = workspaces.Where(w => newest[w.Id] is { Kind: RunKind.Launch or RunKind.Start, Phase: RunPhase.Succeeded }).ToList();
-        newest.Values.Where(r => r.Phase == RunPhase.Failed).Select(r => r.Cause).ShouldBeEmpty();
-        var ids = ready.Select(w => w.Id).Order().ToList();
-
-        var clusters = await It.Lab.Clusters.LookAsync(Cancel);
-        clusters.Select(c => c.Workspace).ShouldBe(ids, ignoreOrder: true, "networks and containers");
-        foreach (var c in clusters)
-            c.Nodes.Select(n => (n.Name, n.Generation))
-                .ShouldBe([("notebook", workspaces.Single(w => w.Id == c.Workspace).Generation)], ignoreOrder: true, "one node, of this generation");
-        var folders = ready.SelectMany(w => (string?[])[null, "notebook"], (w, scratch) => (w.Id, w.Generation, scratch)); // the work folder, and scratch
-        (await It.Lab.Shares.AccessAsync(Cancel)).Select(a => (a.Workspace, a.Generation, (a.Folder as FolderRef.Scratch)?.Node))
-            .ShouldBe(folders, ignoreOrder: true, "mounts and rules");
-        (await It.Lab.UsageAsync(Cancel)).Count(u => u.Folder is FolderRef.Work)
-            .ShouldBeLessThanOrEqualTo(await db.WorkFolders.CountAsync(Cancel), "subvolumes");
-        (await db.Subnets.Where(s => s.ReleasedAt == null).Select(s => s.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "addresses");
-        (await db.CapacityClaims.Where(c => c.EndedAt == null).Select(c => c.WorkspaceId).ToListAsync(Cancel)).ShouldBe(ids, ignoreOrder: true, "room");
-        (await db.Reservations.Where(r => r.EndedAt == null && r.Kind == ReservationKind.Compute).Select(r => r.WorkspaceId!.Value).ToListAsync(Cancel))
-            .ShouldBe(ids, ignoreOrder: true, "quota");
+        var plans = (RunKind[])[RunKind.Launch, RunKind.Stop, RunKind.Start, RunKind.Delete];
+        return Enumerable.Range(0, number).Select(i => new KillPoint(plans[i % plans.Length], null, "database"));
     }
 }

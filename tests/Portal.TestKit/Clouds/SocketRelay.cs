@@ -12,6 +12,7 @@ public sealed class SocketRelay : IAsyncDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("portal-test-relay").FullName;
     private readonly ConcurrentDictionary<Socket, byte> _open = new();
     private readonly CancellationTokenSource _end = new();
+    private readonly Lock _gate = new();
     private IPEndPoint? _tcp;
     private Socket? _listener;
     private long _budget = long.MaxValue, _calls;
@@ -45,6 +46,20 @@ public sealed class SocketRelay : IAsyncDisposable
     /// <summary>Closes every connection and accepts no new one.</summary>
     public Task CutAsync()
     {
+        lock (_gate) Cut();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Cuts once this many more bytes were sent to the container engine.</summary>
+    public void CutAfter(long bytes) => Interlocked.Exchange(ref _budget, bytes);
+
+    public void Restore()
+    {
+        lock (_gate) Open();
+    }
+
+    private void Cut()
+    {
         Interlocked.Exchange(ref _listener, null)?.Dispose();
         File.Delete(Path);
         foreach (var socket in _open.Keys)
@@ -53,13 +68,16 @@ public sealed class SocketRelay : IAsyncDisposable
         }
 
         _open.Clear();
-        return Task.CompletedTask;
     }
 
-    /// <summary>Cuts once this many more bytes were sent to the container engine.</summary>
-    public void CutAfter(long bytes) => Interlocked.Exchange(ref _budget, bytes);
+    /// <summary>Whoever used up the bytes may come here when the relay has been restored already: then it stays as it is.</summary>
+    private void CutIfUsedUp()
+    {
+        lock (_gate)
+            if (Interlocked.Read(ref _budget) < 0) Cut();
+    }
 
-    public void Restore()
+    private void Open()
     {
         Interlocked.Exchange(ref _budget, long.MaxValue);
         if (_listener is not null)
@@ -125,7 +143,7 @@ public sealed class SocketRelay : IAsyncDisposable
                 if (counted) Interlocked.Add(ref _calls, buffer.AsSpan(0, read).Count(" HTTP/1.1\r\n"u8));
                 if (counted && Interlocked.Add(ref _budget, -read) < 0)
                 {
-                    await CutAsync();
+                    CutIfUsedUp();
                     return;
                 }
 
