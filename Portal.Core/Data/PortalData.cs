@@ -23,7 +23,7 @@ public static class PortalData
             source.ConnectionStringBuilder.ApplicationName ??= "portal";
             source.ConnectionStringBuilder.Options ??= EndsSilentTransactions;
             source.ConnectionStringBuilder.NoResetOnClose = true; // sessions only ever LISTEN, and keep their connections; each reset is a statement
-            source.ConnectionStringBuilder.MaxAutoPrepare = 0;
+            source.ConnectionStringBuilder.MaxAutoPrepare = 60; // the same few statements over and over: planning them was half the database's work
             source.ConnectionStringBuilder.KeepAlive = 30; // a LISTEN connection is silent for hours
         });
         services.AddHostedService<OutOfMemory>();
