@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Playwright;
@@ -17,7 +18,7 @@ public sealed class Site : IAsyncLifetime
         "--disable-background-networking", "--disable-component-update", "--disable-sync"];
     private IPlaywright? _playwright;
     private IBrowser? _browser;
-    private readonly Dictionary<string, string> _signedIn = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, string> _signedIn = new(StringComparer.Ordinal);
 
     public Uri Address { get; } = new(Environment.GetEnvironmentVariable("PORTAL_URL") ?? "http://portal.localhost:8080");
 
