@@ -10,7 +10,12 @@ using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.LocalStorage;
 using Portal.Jobs.Proofs;
 
-var builder = WebApplication.CreateSlimBuilder(args);
+// Its files are beside the program, and are read once: to watch them the host would watch every folder below the one in which it was started.
+var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+{
+    Args = [.. args, "--hostBuilder:reloadConfigOnChange=false"],
+    ContentRootPath = AppContext.BaseDirectory,
+});
 #pragma warning disable RS0030 // the only place in this process that uses the real clock
 builder.Services.AddSingleton(TimeProvider.System);
 #pragma warning restore RS0030

@@ -19,7 +19,11 @@ public static class Program
     /// <summary>Built but not started: tests run it with their own settings and, if time matters, their own clock.</summary>
     public static WebApplication Build(string[] args, TimeProvider clock)
     {
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ApplicationName = typeof(Program).Assembly.GetName().Name });
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        {
+            Args = [.. args, "--hostBuilder:reloadConfigOnChange=false"], // settings are read once: no files are watched
+            ApplicationName = typeof(Program).Assembly.GetName().Name,
+        });
         builder.Services.AddSingleton(clock);
         builder.Services.AddPortalData(builder.Configuration);
         builder.Services.AddPortalCore();
