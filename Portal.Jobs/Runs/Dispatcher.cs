@@ -89,6 +89,8 @@ public sealed class RunListener(NpgsqlDataSource data, DispatchSignal signal, Ti
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e)
             {
+                // The connection went back to the pool, where it would go on listening: nothing resets it. Others are probably dead too.
+                data.Clear();
                 log.LogWarning("Listening for runs failed, retrying in {Wait}: {Error}", AfterFault, e.Message);
                 await Task.Delay(AfterFault, clock, stoppingToken)
                     .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);

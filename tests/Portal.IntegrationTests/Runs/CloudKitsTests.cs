@@ -172,7 +172,7 @@ public sealed class CloudKitsTests
         (here.FreeBytes, there.FreeBytes) = (4L << 30, 3L << 30); // 2 GiB of each are the reserve
         (here.Folders, there.Folders) = ([new(site.Class, null, 5 << 20, 1L << 30)], [new(physics, null, 7 << 20, 1L << 30)]);
         await using var jobs = site.Process(here, [KitOf(there, oneCloud: true)], Lease);
-        await jobs.Get<Jobs.Sweeps.Usage>().RunAsync(Cancel);
+        await jobs.Get<CloudKits>().EachAsync(kit => jobs.Get<Jobs.Sweeps.Usage>().RunAsync(kit, Cancel));
         await using (var db = database.Open())
             (await db.Pools.Select(p => new { p.Key, p.StorageFreeBytes, p.StorageWrittenBytes }).ToListAsync(Cancel)).ShouldBe(
                 [new { Key = "local", StorageFreeBytes = 4L << 30, StorageWrittenBytes = 5L << 20 },
