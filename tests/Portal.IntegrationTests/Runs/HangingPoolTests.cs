@@ -92,6 +92,25 @@ public sealed class HangingPoolTests
         await jobs.StopAsync(Cancel);
     }
 
+    [Fact]
+    public async Task Runs_WhenTheProcessStops_AreHandedBackAtOnce()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel);
+        var clouds = Well();
+        clouds.Proof = _ => new ProofOutcome.NotYet("It starts.", WebUnavailable: false);
+        using var jobs = await StartAsync(database, clouds, []);
+        await using var db = database.Open();
+        await LaunchAsync(site, site.Students[0], site.Class);
+        await Until.TrueAsync("a worker holds it",
+            () => db.Runs.AnyAsync(r => r.Phase == RunPhase.Active && r.DoneStep == StepKey.EnsureCluster, Cancel), Cancel);
+
+        await jobs.StopAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(15), TimeProvider.System, Cancel);
+
+        var run = await db.Runs.AsNoTracking().SingleAsync(Cancel);
+        (run.Phase, run.Message).ShouldBe((RunPhase.Waiting, "The background worker stopped; another one will take over."));
+    }
+
     private static ScriptedClouds Well() => new((_, _) => Mood.Well);
 
     private static Task<int> UnfinishedAsync(PortalDb db, RunPhase phase) => db.Runs.CountAsync(r => r.Phase == phase, Cancel);
