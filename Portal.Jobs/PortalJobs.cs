@@ -36,6 +36,7 @@ public static class PortalJobsServices
         services.AddSingleton<RunStore>()
             .AddSingleton<Admission>()
             .AddSingleton<DispatchSignal>()
+            .AddSingleton<RunQueues>()
             .AddSingleton<RunFactsReader>()
             .AddSingleton<Generations>()
             .AddSingleton<ReleaseRows>()
@@ -67,7 +68,7 @@ public static class PortalJobsServices
         // Stopped in reverse order: claiming stops first, then Hangfire (jobs hand their runs back), the heartbeat last.
         services.AddHostedService<StartupChecks>();
         services.AddSingleton<HeldRuns>().AddHostedService(p => p.GetRequiredService<HeldRuns>());
-        services.AddPortalHangfire(configuration.GetConnectionString("portal")!, configuration.GetSection("Runs").Get<RunOptions>() ?? new());
+        services.AddPortalHangfire(configuration.GetConnectionString("portal")!);
         services.AddHostedService<CatalogWatch>()
             .AddHostedService<Schedule>()
             .AddHostedService<NodeWatch>()

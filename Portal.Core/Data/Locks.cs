@@ -24,5 +24,9 @@ public static class Locks
     public const string TakeWorkspace = "select pg_advisory_xact_lock(hashtextextended('workspace ' || $1::uuid, 0))";
 
     /// <summary>The same without waiting: false if another transaction holds it.</summary>
-    public const string TryWorkspace = "select pg_try_advisory_xact_lock(hashtextextended('workspace ' || $1::uuid, 0))";
+    public const string TryWorkspace = "select pg_try_advisory_xact_lock(hashtextextended('workspace ' || $1::uuid, 0)) as \"Value\"";
+
+    /// <summary>The lock of <see cref="LockWorkspaceAsync"/> without waiting: false if another transaction holds it.</summary>
+    public static Task<bool> TryLockWorkspaceAsync(this PortalDb db, Guid workspace, CancellationToken cancel) =>
+        db.Database.SqlQueryRaw<bool>(TryWorkspace.Replace("$1", "{0}", StringComparison.Ordinal), workspace).SingleAsync(cancel);
 }

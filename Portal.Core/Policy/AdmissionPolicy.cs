@@ -24,28 +24,28 @@ public sealed record QueuedOrder(long RunId, Guid WorkspaceId, string Pool, Immu
 public static class AdmissionPolicy
 {
     /// <summary>
-    /// The longest head of each pool's queue that fits. No order overtakes another of its pool, so everyone gets a turn; a full pool holds up nobody
-    /// else's. An order that can never fit, because the pool shrank after it was placed, must not block all others forever: it is skipped until the
-    /// pool grows again.
+    /// The longest head of each pool's queue that fits. No order overtakes another of its pool, so everyone gets a turn; a pool that is full, or has no
+    /// launch left, holds up nobody else's. An order that can never fit, because the pool shrank after it was placed, must not block all others forever:
+    /// it is skipped until the pool grows again.
     /// </summary>
-    /// <param name="starts">How many more may start now in this cloud.</param>
+    /// <param name="launches">Those in progress in the cloud.</param>
     /// <param name="pools">The cloud's pools, by key.</param>
     /// <param name="queue">In the order of arrival, whatever the pool.</param>
-    public static ImmutableArray<QueuedOrder> Admit(int starts, IReadOnlyDictionary<string, PoolCapacity> pools, ImmutableArray<QueuedOrder> queue)
+    public static ImmutableArray<QueuedOrder> Admit(CloudLaunches launches, IReadOnlyDictionary<string, PoolCapacity> pools, ImmutableArray<QueuedOrder> queue)
     {
         var admitted = ImmutableArray.CreateBuilder<QueuedOrder>();
         var claimed = pools.ToDictionary(p => p.Key, p => p.Value.Claimed, StringComparer.Ordinal);
-        var full = new HashSet<string>(StringComparer.Ordinal);
+        var waiting = new HashSet<string>(StringComparer.Ordinal);
         foreach (var order in queue.Where(o => (o.Wanted + o.Held).FirstAbove(pools[o.Pool].Total) is null))
         {
-            if (admitted.Count >= starts) break;
-            if (full.Contains(order.Pool)) continue;
+            if (waiting.Contains(order.Pool)) continue;
             var after = claimed[order.Pool] + order.Wanted;
-            if (order.Nodes.Length > 0 && after.FirstAbove(pools[order.Pool].Total) is not null)
+            if (!launches.MayStart(order.Pool) || (order.Nodes.Length > 0 && after.FirstAbove(pools[order.Pool].Total) is not null))
             {
-                full.Add(order.Pool);
+                waiting.Add(order.Pool);
                 continue;
             }
+            launches = launches.And(order.Pool);
             claimed[order.Pool] = after;
             admitted.Add(order);
         }

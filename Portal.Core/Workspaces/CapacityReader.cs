@@ -1,7 +1,9 @@
+using System.Collections.Immutable;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
+using Portal.Core.Policy;
 using Portal.Core.Quotas;
 using Portal.Core.Runs;
 
@@ -11,16 +13,22 @@ namespace Portal.Core.Workspaces;
 public static class CapacityReader
 {
     /// <summary>
-    /// What counts against launches at once: admitted runs that bring something up. This includes waiting for a retry, so that a container
-    /// engine that comes back does not get all of them at the same time; it excludes runs that only release after a failure.
+    /// How many launches are in progress in each pool, which counts against launches at once: admitted runs that bring something up. This includes
+    /// waiting for a retry, so that a container engine that comes back does not get all of them at the same time; it excludes runs that only release
+    /// after a failure. Pools without launches are absent.
     /// </summary>
-    public static IQueryable<Run> StartingRuns(this PortalDb db, string cloud) =>
-        from r in db.StartingRuns()
-        join w in db.Workspaces on r.WorkspaceId equals w.Id
-        join t in db.Tenants on w.TenantId equals t.Id
-        join p in db.Pools on t.PoolKey equals p.Key
-        where p.CloudKey == cloud
-        select r;
+    public static async Task<IReadOnlyDictionary<string, int>> StartingAsync(this PortalDb db, CancellationToken cancel) =>
+        await (from r in db.StartingRuns()
+               join w in db.Workspaces on r.WorkspaceId equals w.Id
+               join t in db.Tenants on w.TenantId equals t.Id
+               group r by t.PoolKey into g
+               select new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, StringComparer.Ordinal, cancel);
+
+    /// <summary>The launches in progress in a cloud.</summary>
+    /// <param name="pools">Keys of its pools with known capacity: no other can launch.</param>
+    /// <param name="starting">As <see cref="StartingAsync"/>.</param>
+    public static CloudLaunches Launches(Cloud cloud, IEnumerable<string> pools, IReadOnlyDictionary<string, int> starting) =>
+        new(cloud.LaunchesAtOnce, pools.ToImmutableDictionary(p => p, p => starting.GetValueOrDefault(p), StringComparer.Ordinal));
 
     private static IQueryable<Run> StartingRuns(this PortalDb db) => db.Runs.Where(r =>
         !r.Releasing && (r.Phase == RunPhase.Waiting || r.Phase == RunPhase.Handed || r.Phase == RunPhase.Active)

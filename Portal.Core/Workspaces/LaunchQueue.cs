@@ -20,13 +20,13 @@ internal sealed class LaunchQueue
     private readonly DateTimeOffset _now;
     private readonly TimeSpan? _launch;
 
-    private LaunchQueue(ImmutableArray<Waiting> order, ImmutableArray<Occupant> occupants, Placement place, ImmutableArray<long> others, int starting,
-        DateTimeOffset now, TimeSpan? launch)
+    private LaunchQueue(ImmutableArray<Waiting> order, ImmutableArray<Occupant> occupants, Placement place, ImmutableArray<long> others,
+        CloudLaunches launches, DateTimeOffset now, TimeSpan? launch)
     {
         (_order, _occupants, _place, _others, _now, _launch) = (order, occupants, place, others, now, launch);
         if (place.Pool.KnownCapacity is not { } capacity) WaitsFor = QueueWait.Capacity;
         else if (First is { } first && Beside(first.Wanted).FirstAbove(capacity) is not null) WaitsFor = QueueWait.Capacity;
-        else if (starting >= place.Cloud.LaunchesAtOnce) WaitsFor = QueueWait.Launches;
+        else if (!launches.MayStart(place.Pool.Key)) WaitsFor = QueueWait.Launches;
     }
 
     /// <summary>What the next order waits for; null if nothing holds it up.</summary>
@@ -57,7 +57,7 @@ internal sealed class LaunchQueue
 
     public static async Task<LaunchQueue> ReadAsync(PortalDb db, Placement place, StepHistory usual, CancellationToken cancel)
     {
-        var (cloud, pool) = (place.Cloud.Key, place.Pool.Key);
+        var pool = place.Pool.Key;
         var queued = await db.QueuedRuns(pool).OrderBy(r => r.Id).Select(r => new { r.Id, r.WorkspaceId }).Take(Longest).ToListAsync(cancel);
         var others = await db.QueuedBeside(place.Pool).OrderBy(id => id).Take(Longest).ToListAsync(cancel);
         var ids = queued.ConvertAll(q => q.WorkspaceId);
@@ -73,13 +73,15 @@ internal sealed class LaunchQueue
             .Select(r => new { Workspace = r.WorkspaceId!.Value, r.Vcpu, r.MemoryMib }).ToListAsync(cancel))
             .GroupBy(r => r.Workspace)
             .ToDictionary(g => g.Key, g => place.Pool.Machines.Occupied(g.Select(r => new Amounts(r.Vcpu, r.MemoryMib, 0, 0))));
+        var pools = await db.Pools.Where(p => p.CloudKey == place.Cloud.Key && p.CapacityVcpu > 0).Select(p => p.Key).ToListAsync(cancel);
+        var launches = CapacityReader.Launches(place.Cloud, pools, await db.StartingAsync(cancel));
         var now = await db.Database.SqlQuery<DateTimeOffset>($"select clock_timestamp() as \"Value\"").SingleAsync(cancel);
         return new(
             [.. queued.Select(q => new Waiting(q.Id, wanted.GetValueOrDefault(q.WorkspaceId, Amounts.None),
                 held.TryGetValue(q.WorkspaceId, out var has) ? new(has.Vcpu, has.Memory, 0, 0) : Amounts.None))],
             // What is not ready yet has no end time.
             [.. held.Values.Select(h => new Occupant(new(h.Vcpu, h.Memory, 0, 0), h.RunFor is null ? h.EndAt : null))],
-            place, [.. others], await db.StartingRuns(cloud).CountAsync(cancel), now, usual.AnyLaunch());
+            place, [.. others], launches, now, usual.AnyLaunch());
     }
 
     private bool CanFit(Waiting order) => (order.Wanted + order.Held).FirstAbove(_place.Pool.Capacity) is null;

@@ -7,7 +7,6 @@ using Hangfire.Storage;
 using Newtonsoft.Json;
 using Npgsql;
 using Portal.Core.Data;
-using Portal.Jobs.Leases;
 using Portal.Jobs.Runs;
 
 namespace Portal.Jobs.Background;
@@ -26,7 +25,7 @@ public static class HangfireSetup
         ("ids", typeof(long[])), ("cancellation", typeof(CancellationToken)),
     }.ToFrozenDictionary(a => a.Name, a => a.Type, StringComparer.Ordinal);
 
-    public static IServiceCollection AddPortalHangfire(this IServiceCollection services, string database, RunOptions options)
+    public static IServiceCollection AddPortalHangfire(this IServiceCollection services, string database)
     {
         services.AddHangfire(hangfire => hangfire
             .SetDataCompatibilityLevel(CompatibilityLevel.Version_180)
@@ -38,9 +37,9 @@ public static class HangfireSetup
         // Not needed here: each costs statements per job, and continuations read typed JSON from rows.
         foreach (var filter in GlobalJobFilters.Filters.Where(f => f.Instance is CaptureCultureAttribute or ContinuationsSupportAttribute).ToList())
             GlobalJobFilters.Filters.Remove(filter.Instance);
-        // Two servers that share nothing, so that a burst of launches does not delay sweeps.
-        services.AddHangfireServer(o => Server(o, "runs", AdvanceRun.Queue, options.Workers, lightweight: true));
-        services.AddHangfireServer(o => Server(o, "sweeps", Sweeps.Sweeps.Queue, SweepWorkers, lightweight: false));
+        // Servers that share nothing, so that a burst of launches does not delay sweeps, nor a pool that hangs the runs of another.
+        services.AddHostedService<RunServers>();
+        services.AddHangfireServer(o => Server(o, "sweeps", [Sweeps.Sweeps.Queue], SweepWorkers));
         return services;
     }
 
@@ -78,12 +77,12 @@ public static class HangfireSetup
         });
     }
 
-    private static void Server(BackgroundJobServerOptions options, string name, string queue, int workers, bool lightweight)
+    /// <summary>What the servers have in common.</summary>
+    internal static BackgroundJobServerOptions Server(BackgroundJobServerOptions options, string name, string[] queues, int workers)
     {
         options.ServerName = name;
-        options.Queues = [queue];
+        options.Queues = queues;
         options.WorkerCount = workers;
-        options.IsLightweightServer = lightweight; // workers only: the other server handles schedule, expiry and the invisibility timeout for both
         options.SchedulePollingInterval = TimeSpan.FromSeconds(30);
         options.HeartbeatInterval = TimeSpan.FromSeconds(10);
         options.ServerCheckInterval = TimeSpan.FromMinutes(1);
@@ -91,6 +90,7 @@ public static class HangfireSetup
         options.CancellationCheckInterval = TimeSpan.FromSeconds(5);
         options.StopTimeout = TimeSpan.Zero; // at SIGTERM the tokens are cancelled immediately …
         options.ShutdownTimeout = TimeSpan.FromSeconds(20); // … and jobs have this long to hand their runs back
+        return options;
     }
 
     private sealed class DataSourceConnections(NpgsqlDataSource data) : IConnectionFactory

@@ -7,22 +7,37 @@ using Portal.Jobs.Clouds;
 namespace Portal.Jobs.Background;
 
 /// <summary>
-/// Sends node logs, a bounded number at once. The head of a response goes out at once, so that whoever waits for it knows that this process is running:
-/// what fails after that cuts the response off.
+/// Sends node logs, a bounded number at once from each pool. The head of a response goes out at once, so that whoever waits for it knows that this process
+/// is running: what fails after that cuts the response off.
 /// </summary>
 internal sealed class LogStreams(IDbContextFactory<PortalDb> databases, CloudKits kits, TimeProvider clock)
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1), LongestQueue = TimeSpan.FromSeconds(30), LongestRead = TimeSpan.FromMinutes(1),
         LongestWrite = TimeSpan.FromMinutes(10);
 
-    // Of this process. A log that has been read is kept in memory for as long as its reader takes.
-    private static readonly SemaphoreSlim Following = new(64), Reading = new(4), Sending = new(32);
+    // Of this process, because a log that has been read is kept in memory for as long as its reader takes, whichever pool it is from.
+    private static readonly SemaphoreSlim Sending = new(32);
 
-    /// <summary>A log's last lines and whatever follows, until the node ends or the reader leaves. 503 if too many are followed.</summary>
+    private readonly Dictionary<string, Places> _places = kits.All.ToDictionary(k => k.Key, _ => new Places(new(64), new(4)), StringComparer.Ordinal);
+
+    /// <summary>For the logs of one pool: one that hangs takes none from another.</summary>
+    private sealed record Places(SemaphoreSlim Following, SemaphoreSlim Reading);
+
+    /// <summary>A log's last lines and whatever follows, until the node ends or the reader leaves. 503 if too many of its pool are followed.</summary>
     public async Task FollowAsync(HttpContext http, Guid workspace, string node, int? tail)
     {
-        var cancel = http.RequestAborted;
-        if (!await Following.WaitAsync(TimeSpan.Zero, cancel))
+        try
+        {
+            if (await KitAsync(workspace, http.RequestAborted) is { } kit) await FollowAsync(http, kit, workspace, node, tail);
+            else await BeginAsync(http.Response, http.RequestAborted);
+        }
+        catch (Exception e) when (e is CloudException or OperationCanceledException) { http.Abort(); }
+    }
+
+    private async Task FollowAsync(HttpContext http, CloudKit kit, Guid workspace, string node, int? tail)
+    {
+        var (cancel, following) = (http.RequestAborted, _places[kit.Key].Following);
+        if (!await following.WaitAsync(TimeSpan.Zero, cancel))
         {
             http.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
             return;
@@ -30,11 +45,9 @@ internal sealed class LogStreams(IDbContextFactory<PortalDb> databases, CloudKit
         try
         {
             await BeginAsync(http.Response, cancel);
-            if (await CloudAsync(workspace, cancel) is { } clusters)
-                await CopyAsync(clusters.LogAsync(workspace, node, tail, follow: true, cancel), http.Response, cancel);
+            await CopyAsync(kit.Clusters.LogAsync(workspace, node, tail, follow: true, cancel), http.Response, cancel);
         }
-        catch (Exception e) when (e is CloudException or OperationCanceledException) { http.Abort(); }
-        finally { Following.Release(); }
+        finally { following.Release(); }
     }
 
     /// <summary>The end of a log. Cut off before its first line if it cannot be read now, or if too many readers take their time.</summary>
@@ -56,10 +69,11 @@ internal sealed class LogStreams(IDbContextFactory<PortalDb> databases, CloudKit
         await response.Body.FlushAsync(cancel);
     }
 
-    private async Task<IClusterCloud?> CloudAsync(Guid workspace, CancellationToken cancel)
+    /// <summary>Null if there is no such workspace.</summary>
+    private async Task<CloudKit?> KitAsync(Guid workspace, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
-        return (await kits.OfAsync(db, workspace, cancel))?.Clusters;
+        return await kits.OfAsync(db, workspace, cancel);
     }
 
     private async Task CopyAsync(IAsyncEnumerable<string> lines, HttpResponse response, CancellationToken cancel)
@@ -77,15 +91,16 @@ internal sealed class LogStreams(IDbContextFactory<PortalDb> databases, CloudKit
 
     private async Task<IReadOnlyCollection<string>> EndAsync(Guid workspace, string node, int? tail, CancellationToken cancel)
     {
-        if (!await Reading.WaitAsync(LongestQueue, cancel)) throw new TimeoutException();
+        if (await KitAsync(workspace, cancel) is not { } kit) return [];
+        var reading = _places[kit.Key].Reading;
+        if (!await reading.WaitAsync(LongestQueue, cancel)) throw new TimeoutException();
         try
         {
             using var own = new CancellationTokenSource(LongestRead, clock);
             using var until = CancellationTokenSource.CreateLinkedTokenSource(cancel, own.Token);
-            if (await CloudAsync(workspace, until.Token) is not { } clusters) return [];
-            return await EndOfAsync(clusters.LogAsync(workspace, node, tail, follow: false, until.Token), until.Token);
+            return await EndOfAsync(kit.Clusters.LogAsync(workspace, node, tail, follow: false, until.Token), until.Token);
         }
-        finally { Reading.Release(); }
+        finally { reading.Release(); }
     }
 
     private static async Task<IReadOnlyCollection<string>> EndOfAsync(IAsyncEnumerable<string> lines, CancellationToken cancel)

@@ -27,8 +27,8 @@ public sealed record CloudKit(
 /// <summary>Every pool of this installation.</summary>
 public sealed class CloudKits(IEnumerable<CloudKit> kits)
 {
-    /// <summary>Each has another key.</summary>
-    public IReadOnlyList<CloudKit> All { get; } = Checked(kits.ToDictionary(k => k.Key, StringComparer.Ordinal).Values);
+    /// <summary>Each has another key, and is another project.</summary>
+    public IReadOnlyList<CloudKit> All { get; } = Checked([.. kits]);
 
     /// <param name="key">Key of a pool.</param>
     public CloudKit Of(string key) => All.FirstOrDefault(k => k.Key == key)
@@ -45,8 +45,19 @@ public sealed class CloudKits(IEnumerable<CloudKit> kits)
     /// <summary>Does something in every pool at the same time. A failure is thrown once all have finished.</summary>
     public Task EachAsync(Func<CloudKit, Task> work) => Task.WhenAll(All.Select(work));
 
-    private static IReadOnlyList<CloudKit> Checked(IReadOnlyCollection<CloudKit> kits) =>
-        kits.Select(k => k.Cloud).Distinct().GroupBy(c => c.Key, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { Key: var cloud }
-            ? throw new InvalidOperationException($"The pools of the cloud \"{cloud}\" disagree about its kind or title.")
-            : [.. kits];
+    private static IReadOnlyList<CloudKit> Checked(IReadOnlyList<CloudKit> kits)
+    {
+        if (Several(kits.GroupBy(k => k.Key, StringComparer.Ordinal)) is { Key: var pool })
+            throw new InvalidOperationException($"Several pools have the key \"{pool}\". Give each its own.");
+        if (Several(kits.Select(k => k.Cloud).Distinct().GroupBy(c => c.Key, StringComparer.Ordinal)) is { Key: var cloud })
+            throw new InvalidOperationException($"The pools of the cloud \"{cloud}\" disagree about its kind or title.");
+        if (Several(kits.GroupBy(k => (k.Cloud.Key, k.Credential))) is { Key: var project } same)
+            throw new InvalidOperationException(
+                $"The pools {string.Join(" and ", same.Select(k => $"\"{k.Key}\""))} of the cloud \"{project.Key}\" name "
+                + (project.Credential is { } credential ? $"the same credential, \"{credential}\"" : "no credential")
+                + ", so they are the same project. Keep one of them, or give each its own credential.");
+        return kits;
+    }
+
+    private static IGrouping<TKey, TItem>? Several<TKey, TItem>(IEnumerable<IGrouping<TKey, TItem>> groups) => groups.FirstOrDefault(g => g.Count() > 1);
 }

@@ -12,6 +12,10 @@ public sealed record HeldRun(long Id, Guid WorkspaceId, int Number, RunKind Kind
     public StepKey? Next => PlanSteps.Next(Kind, Releasing, DoneStep);
 }
 
+/// <summary>A run that was claimed for a worker of this process.</summary>
+/// <param name="Pool">Key of the pool in which it is.</param>
+public sealed record HandedRun(long Id, string Pool);
+
 /// <summary>Another process holds the run now: this process wrote nothing, and must not write anything.</summary>
 public sealed class LeaseLostException(long run) : Exception($"Run {run}: the lease was lost to a newer version.");
 
@@ -25,10 +29,10 @@ public sealed class RunOptions
     /// <summary>How often the dispatcher checks without being signalled.</summary>
     public TimeSpan BackupPoll { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Maximum number of runs that one process holds.</summary>
+    /// <summary>Maximum number of runs that one process holds in each pool.</summary>
     public int Most { get; init; } = 20;
 
-    /// <summary>Hangfire's workers for them: one job handles many runs.</summary>
+    /// <summary>Hangfire's workers for those of each pool: one job handles many runs.</summary>
     public int Workers { get; init; } = 5;
 
     /// <summary>Automatic restarts: how many times workers of one workspace that exited by

@@ -12,9 +12,13 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
     private static readonly bool[] Both = [false, true];
     private const string Back =
         "r.id, r.workspace_id, r.number, r.kind, r.done_step, r.releasing, r.version, r.attempts, w.requested_run, r.releasing and r.cause is null";
+    private const string InPool =
+        "join portal.workspaces w on w.id = r.workspace_id join portal.tenants t on t.id = w.tenant_id and t.pool_key = p.key";
 
-    /// <summary>Claims due runs, runs with a requested run, and abandoned runs, as many as this process can take, and returns when the next is due.</summary>
-    public async Task<(IReadOnlyList<long> Handed, TimeSpan? NextIn)> HandOverAsync(CancellationToken cancel)
+    /// <summary>
+    /// Claims due runs, runs with a requested run, and abandoned runs, in each pool as many as this process can take, and returns when the next is due.
+    /// </summary>
+    public async Task<(IReadOnlyList<HandedRun> Handed, TimeSpan? NextIn)> HandOverAsync(CancellationToken cancel)
     {
         await using var connection = await data.OpenConnectionAsync(cancel);
         await using var batch = new NpgsqlBatch(connection)
@@ -22,14 +26,17 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
             BatchCommands =
             {
                 new($"""
-                    update portal.runs set phase = 'Handed', version = version + 1, owner = $1, lease_until = clock_timestamp() + $2 where id in (
-                      select r.id from portal.runs r join portal.workspaces w on w.id = r.workspace_id
-                      where (r.phase = 'Waiting' and (r.due_at <= clock_timestamp() or w.requested_run is not null))
-                         or (r.phase in ({In(RunTrigger.HandOver)}) and r.lease_until < clock_timestamp())
-                      order by r.due_at
-                      limit greatest(0, $3 - (select count(*) from portal.runs
-                        where phase in ('Handed', 'Active') and owner = $1 and lease_until >= clock_timestamp()))
-                      for update of r skip locked) returning id
+                    with due as (
+                      select one.id, p.key from portal.pools p cross join lateral (
+                        select r.id from portal.runs r {InPool}
+                        where (r.phase = 'Waiting' and (r.due_at <= clock_timestamp() or w.requested_run is not null))
+                           or (r.phase in ({In(RunTrigger.HandOver)}) and r.lease_until < clock_timestamp())
+                        order by r.due_at
+                        limit greatest(0, $3 - (select count(*) from portal.runs r {InPool}
+                          where r.phase in ('Handed', 'Active') and r.owner = $1 and r.lease_until >= clock_timestamp()))
+                        for update of r skip locked) one)
+                    update portal.runs r set phase = 'Handed', version = version + 1, owner = $1, lease_until = clock_timestamp() + $2
+                    from due where r.id = due.id returning r.id, due.key
                     """) { Parameters = { P(worker.Name), P(options.Lease), P(options.Most) } },
                 new("""
                     select least((select min(due_at) from portal.runs where phase = 'Waiting'),
@@ -37,9 +44,9 @@ public sealed class RunStore(NpgsqlDataSource data, RunOptions options, Worker w
                     """),
             },
         };
-        var handed = new List<long>();
+        var handed = new List<HandedRun>();
         await using var reader = await batch.ExecuteReaderAsync(cancel);
-        while (await reader.ReadAsync(cancel)) handed.Add(reader.GetInt64(0));
+        while (await reader.ReadAsync(cancel)) handed.Add(new(reader.GetInt64(0), reader.GetString(1)));
         await reader.NextResultAsync(cancel);
         TimeSpan? next = await reader.ReadAsync(cancel) && !await reader.IsDBNullAsync(0, cancel) ? reader.GetTimeSpan(0) : null;
         return (handed, next);

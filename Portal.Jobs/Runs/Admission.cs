@@ -36,15 +36,17 @@ public sealed class Admission(IDbContextFactory<PortalDb> databases)
             """, cancel);
         var claimed = await db.ClaimedAsync(cancel);
         var pools = (await db.Pools.AsNoTracking().Where(p => p.CapacityVcpu > 0).ToListAsync(cancel)).ToLookup(p => p.CloudKey, StringComparer.Ordinal);
+        var starting = await db.StartingAsync(cancel);
         foreach (var cloud in await db.Clouds.AsNoTracking().OrderBy(c => c.Key).ToListAsync(cancel))
         {
-            var starts = cloud.LaunchesAtOnce - await db.StartingRuns(cloud.Key).CountAsync(cancel);
-            if (starts <= 0) continue;
+            var launches = CapacityReader.Launches(cloud, pools[cloud.Key].Select(p => p.Key), starting);
+            var open = pools[cloud.Key].Where(p => launches.MayStart(p.Key)).ToList();
+            if (open.Count == 0) continue;
             var capacity = pools[cloud.Key].ToDictionary(p => p.Key, p => new PoolCapacity(p.Capacity, claimed.GetValueOrDefault(p.Key, Amounts.None)),
                 StringComparer.Ordinal);
             var queue = new List<QueuedOrder>();
-            foreach (var pool in pools[cloud.Key]) queue.AddRange(await QueuedAsync(db, pool.Key, pool.Machines, cancel));
-            foreach (var order in AdmissionPolicy.Admit(starts, capacity, [.. queue.OrderBy(o => o.RunId)]))
+            foreach (var pool in open) queue.AddRange(await QueuedAsync(db, pool.Key, pool.Machines, cancel));
+            foreach (var order in AdmissionPolicy.Admit(launches, capacity, [.. queue.OrderBy(o => o.RunId)]))
             {
                 await db.Database.ExecuteSqlAsync($"""
                     update portal.runs set phase = 'Waiting', due_at = clock_timestamp(), admitted_at = clock_timestamp()

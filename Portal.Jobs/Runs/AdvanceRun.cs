@@ -16,8 +16,6 @@ namespace Portal.Jobs.Runs;
 [AutomaticRetry(Attempts = 0)]
 public sealed class AdvanceRun(RunStore runs, HeldRuns held, Plan plan, RunFactsReader facts, DispatchSignal signal, TimeProvider clock)
 {
-    public const string Queue = "runs";
-
     private static readonly TimeSpan[] BackOff = [.. new[] { 1, 2, 5, 10, 30, 60 }.Select(s => TimeSpan.FromSeconds(s))];
 
     /// <summary>A run that checks again within this time stays with its worker: a row for each of those checks would cost more than the checks.</summary>

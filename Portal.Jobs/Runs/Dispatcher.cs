@@ -26,11 +26,11 @@ public sealed class DispatchSignal : IDisposable
 }
 
 /// <summary>
-/// Admits and claims runs and enqueues them in Hangfire: one job for all that are due. The lease recovers from a crash after the claim
-/// and from a lost Enqueue.
+/// Admits and claims runs and enqueues them in Hangfire: one job for all that are due in a pool, in the queue of that pool. The lease recovers from a
+/// crash after the claim and from a lost Enqueue.
 /// </summary>
-public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJobClient hangfire, DispatchSignal signal, RunOptions options,
-    TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<Dispatcher> log) : BackgroundService
+public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJobClient hangfire, RunQueues queues, DispatchSignal signal,
+    RunOptions options, TimeProvider clock, IHostApplicationLifetime lifetime, ILogger<Dispatcher> log) : BackgroundService
 {
     /// <summary>Timed wake-ups are batched in intervals of this length; a NOTIFY does not wait for it.</summary>
     private static readonly TimeSpan Grain = TimeSpan.FromMilliseconds(100), AfterFault = TimeSpan.FromMilliseconds(500);
@@ -48,8 +48,11 @@ public sealed class Dispatcher(RunStore runs, Admission admission, IBackgroundJo
             {
                 await admission.RunAsync(stop.Token);
                 var (handed, nextIn) = await runs.HandOverAsync(stop.Token);
-                foreach (var ids in handed.Chunk(Together))
-                    hangfire.Create<AdvanceRun>(a => a.AdvanceAsync(ids, CancellationToken.None), new EnqueuedState(AdvanceRun.Queue));
+                foreach (var pool in handed.GroupBy(r => r.Pool, r => r.Id, StringComparer.Ordinal))
+                {
+                    foreach (var ids in pool.Chunk(Together))
+                        hangfire.Create<AdvanceRun>(a => a.AdvanceAsync(ids, CancellationToken.None), new EnqueuedState(queues.Of(pool.Key)));
+                }
                 signal.LeftUnclaimed = nextIn <= TimeSpan.Zero;
                 await signal.WaitAsync(Clamp(nextIn ?? options.BackupPoll), stop.Token);
             }
@@ -86,6 +89,8 @@ public sealed class RunListener(NpgsqlDataSource data, DispatchSignal signal, Ti
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { return; }
             catch (Exception e)
             {
+                // The connection went back to the pool, where it would go on listening: nothing resets it. Others are probably dead too.
+                data.Clear();
                 log.LogWarning("Listening for runs failed, retrying in {Wait}: {Error}", AfterFault, e.Message);
                 await Task.Delay(AfterFault, clock, stoppingToken)
                     .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);

@@ -4,8 +4,11 @@ using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Sweeps;
 
-/// <summary>Stops, never deletes, a workspace at its end time. One that is to run for a duration has no end time before it is ready.</summary>
-public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
+/// <summary>
+/// Stops, never deletes, a workspace at its end time. One that is to run for a duration has no end time before it is ready. A workspace that something
+/// else holds, or that cannot be stopped, is left for the next time, and holds up no other.
+/// </summary>
+public sealed class EndTimes(NpgsqlDataSource data, RunStore runs, ILogger<EndTimes> log)
 {
     private const int AtOnce = 500;
 
@@ -20,7 +23,14 @@ public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
     public async Task RunAsync(CancellationToken cancel)
     {
         var stopped = false;
-        foreach (var id in await OverAsync(cancel)) stopped |= await StopAsync(id, cancel);
+        foreach (var id in await OverAsync(cancel))
+        {
+            try { stopped |= await StopAsync(id, cancel); }
+            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
+            {
+                log.LogWarning("Workspace {Workspace} could not be stopped at its end time: {Error}", id, e.Message);
+            }
+        }
         if (stopped) await runs.WakeDispatcherAsync(cancel);
     }
 
@@ -42,8 +52,8 @@ public sealed class EndTimes(NpgsqlDataSource data, RunStore runs)
     {
         await using var connection = await data.OpenConnectionAsync(cancel);
         await using var transaction = await connection.BeginTransactionAsync(cancel);
-        await using (var take = new NpgsqlCommand(Locks.TakeWorkspace, connection, transaction) { Parameters = { new() { Value = id } } })
-            await take.ExecuteNonQueryAsync(cancel);
+        await using (var take = new NpgsqlCommand(Locks.TryWorkspace, connection, transaction) { Parameters = { new() { Value = id } } })
+            if (await take.ExecuteScalarAsync(cancel) is not true) return false;
         await using var stop = new NpgsqlCommand($"""
             with over as ({Over} and w.id = $1),
               ordered as (insert into portal.runs (workspace_id, number, kind)

@@ -10,8 +10,11 @@ using Portal.Jobs.Leases;
 
 namespace Portal.Jobs.Sweeps;
 
-/// <summary>Stops, never deletes, workspaces that were idle for as long as their class allows. Pages derive the warning from the same facts.</summary>
-public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, TimeProvider clock)
+/// <summary>
+/// Stops, never deletes, workspaces that were idle for as long as their class allows. Pages derive the warning from the same facts. A workspace that
+/// something else holds, or that cannot be stopped, is left for the next time, and holds up no other.
+/// </summary>
+public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, TimeProvider clock, ILogger<Idle> log)
 {
     private const int Most = 500;
 
@@ -30,7 +33,14 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
                                 select w.Id).Take(Most).ToListAsync(cancel);
         }
         var stopped = false;
-        foreach (var id in candidates) stopped |= await DecideAsync(id, cancel);
+        foreach (var id in candidates)
+        {
+            try { stopped |= await DecideAsync(id, cancel); }
+            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
+            {
+                log.LogWarning("Workspace {Workspace} could not be checked for being idle: {Error}", id, e.Message);
+            }
+        }
         if (stopped) await runs.WakeDispatcherAsync(cancel);
     }
 
@@ -39,7 +49,7 @@ public sealed class Idle(IDbContextFactory<PortalDb> databases, RunStore runs, T
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         await using var transaction = await db.Database.BeginTransactionAsync(cancel);
-        await db.LockWorkspaceAsync(id, cancel);
+        if (!await db.TryLockWorkspaceAsync(id, cancel)) return false;
         var row = await (from w in db.Workspaces.AsNoTracking()
                          join c in db.Classes on w.ClassId equals c.Id
                          from r in db.Set<Run>().Where(r => r.WorkspaceId == w.Id).OrderByDescending(r => r.Number).Take(1)

@@ -14,11 +14,9 @@ namespace Portal.Jobs.Sweeps;
 /// Only if the release was some time ago, and under the workspace's lock, so that no new run begins in the meantime.
 /// </summary>
 public sealed class Orphans(
-    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, CloudKits kits, ExcessWorkers excessWorkers, TimeProvider clock, ILogger<Orphans> log)
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, ExcessWorkers excessWorkers, TimeProvider clock, ILogger<Orphans> log)
 {
-    public Task RunAsync(CancellationToken cancel) => kits.EachAsync(kit => RunAsync(kit, cancel));
-
-    /// <summary>The same in one pool.</summary>
+    /// <summary>Those in one pool.</summary>
     public async Task RunAsync(CloudKit kit, CancellationToken cancel)
     {
         HashSet<Guid> seen;

@@ -16,7 +16,7 @@ public sealed class Sweeps(NpgsqlDataSource data, EndTimes ends, Orphans orphans
     public const string Queue = "sweeps";
 
     /// <summary>Workspaces at their end time: not a job of Hangfire, see <see cref="FrequentSweeps"/>.</summary>
-    public Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
+    internal Task EndTimesAsync(CancellationToken cancel) => AloneAsync(7411, ends.RunAsync, cancel);
 
     [JobDisplayName("sweep: orphans")]
     public Task OrphansAsync(CancellationToken cancel) => InEachPoolAsync(7412, orphans.RunAsync, cancel);

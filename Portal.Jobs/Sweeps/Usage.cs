@@ -6,12 +6,9 @@ using Portal.Jobs.Watch;
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>Writes the health of the clouds and the usage of folders as rows.</summary>
-public sealed class Usage(NpgsqlDataSource data, CloudKits kits, CloudHealth health)
+public sealed class Usage(NpgsqlDataSource data, CloudHealth health)
 {
-    /// <summary>Of every pool, each on its own.</summary>
-    public Task RunAsync(CancellationToken cancel) => kits.EachAsync(kit => RunAsync(kit, cancel));
-
-    /// <summary>In parallel: a container engine that is unavailable, or slow to respond, must not delay the folders' figures.</summary>
+    /// <summary>Of one pool. In parallel: a container engine that is unavailable, or slow to respond, must not delay the folders' figures.</summary>
     public Task RunAsync(CloudKit kit, CancellationToken cancel) => Task.WhenAll(health.LookAsync(kit, cancel), FoldersAsync(kit, cancel));
 
     private async Task FoldersAsync(CloudKit kit, CancellationToken cancel)
@@ -29,10 +26,7 @@ public sealed class Usage(NpgsqlDataSource data, CloudKits kits, CloudHealth hea
         write.Parameters.Add(new() { Value = work.ConvertAll(u => u.UsedBytes).ToArray() });
         await write.ExecuteNonQueryAsync(cancel);
         // A share holds the scratch folders of its class too.
-        await using var all = data.CreateCommand("update portal.pools set storage_written_bytes = $1 where key = $2");
-        all.Parameters.Add(new() { Value = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes) });
-        all.Parameters.Add(new() { Value = kit.Key });
-        await all.ExecuteNonQueryAsync(cancel);
+        await WrittenAsync(kit, seen.Where(u => u.IsShare).Sum(u => u.UsedBytes), cancel);
         // Rows locked by others are written next time: waiting for many rows at once could deadlock with a transaction that waits for these.
         var scratch = seen.Where(u => u.Folder is FolderRef.Scratch).Select(u => (Folder: (FolderRef.Scratch)u.Folder!, u.UsedBytes)).ToList();
         await using var nodes = data.CreateCommand("""
@@ -45,5 +39,17 @@ public sealed class Usage(NpgsqlDataSource data, CloudKits kits, CloudHealth hea
         nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Folder.Node).ToArray() });
         nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.UsedBytes).ToArray() });
         await nodes.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>Reads it first: an update notifies pages even if it changes no row.</summary>
+    private async Task WrittenAsync(CloudKit kit, long bytes, CancellationToken cancel)
+    {
+        await using var read = data.CreateCommand("select storage_written_bytes from portal.pools where key = $1");
+        read.Parameters.Add(new() { Value = kit.Key });
+        if (await read.ExecuteScalarAsync(cancel) is not long before || before == bytes) return;
+        await using var write = data.CreateCommand("update portal.pools set storage_written_bytes = $1 where key = $2");
+        write.Parameters.Add(new() { Value = bytes });
+        write.Parameters.Add(new() { Value = kit.Key });
+        await write.ExecuteNonQueryAsync(cancel);
     }
 }

@@ -88,11 +88,12 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
 
     /// <summary>
     /// Launches at once of its cloud by the largest host that any of its pools has seen, so that it is the same whichever pool was looked at last,
-    /// and stays while one of them is unavailable. Null if none has seen any.
+    /// and stays while one of them is unavailable. Null if none has seen any. What a pool saw that is no longer configured does not count.
     /// </summary>
-    private static async Task<int?> MeasuredAsync(PortalDb db, Pool pool, CancellationToken cancel)
+    private async Task<int?> MeasuredAsync(PortalDb db, Pool pool, CancellationToken cancel)
     {
-        var others = await db.Pools.Where(p => p.CloudKey == pool.CloudKey && p.Key != pool.Key).MaxAsync(p => (int?)p.NodeVcpu, cancel);
+        var configured = kits.All.Where(k => k.Key != pool.Key).Select(k => k.Key).ToList();
+        var others = await db.Pools.Where(p => p.CloudKey == pool.CloudKey && configured.Contains(p.Key)).MaxAsync(p => (int?)p.NodeVcpu, cancel);
         return Math.Max(pool.NodeVcpu, others ?? 0) is > 0 and var most ? most * LaunchesPerCore : null;
     }
 

@@ -1,20 +1,23 @@
+using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using NpgsqlTypes;
 using Portal.Core.Access;
 using Portal.Core.Catalog;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.Metrics;
 using Portal.Core.Policy;
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Proofs;
 
 namespace Portal.Jobs.Watch;
 
 /// <summary>
-/// Asks every ready workspace about its activity, and writes the counts and the time of the last activity. In parallel, with a bounded
+/// Asks every ready workspace of a pool about its activity, and writes the counts and the time of the last activity. In parallel, with a bounded
 /// number at once and a deadline for each question; workspaces that did not answer last time come last, so that they do not delay others.
 /// </summary>
 public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, EngineCounts engines, NotebookStates notebooks,
@@ -27,7 +30,9 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
 
     /// <summary>A terminal with activity within this time counts as working now: the server checks its programs every 10 s.</summary>
     private static readonly TimeSpan TerminalWorks = TimeSpan.FromSeconds(30);
-    private HashSet<Guid> _silent = [];
+
+    /// <summary>Those that did not answer last time, by pool.</summary>
+    private readonly ConcurrentDictionary<string, HashSet<Guid>> _silent = new(StringComparer.Ordinal);
 
     private sealed record Watched(Guid Id, int Generation, int Workers, TemplateSpec Spec, Activity? Activity, DateTimeOffset? LookedAt)
     {
@@ -36,15 +41,16 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
 
     private sealed record Answer(Watched Of, IReadOnlyList<Signal> Signals, IReadOnlyList<(string Name, double Value)> Counts);
 
-    /// <summary>One check of all workspaces.</summary>
-    public async Task LookAsync(CancellationToken cancel)
+    /// <summary>One check of all workspaces of a pool.</summary>
+    public async Task LookAsync(CloudKit kit, CancellationToken cancel)
     {
-        var watched = await WatchedAsync(cancel);
+        var watched = await WatchedAsync(kit.Key, cancel);
+        var silent = _silent.GetValueOrDefault(kit.Key) ?? [];
         var answers = new Answer[watched.Count];
-        await Parallel.ForEachAsync(watched.OrderBy(w => _silent.Contains(w.Id)).Select((w, i) => (w, i)),
+        await Parallel.ForEachAsync(watched.OrderBy(w => silent.Contains(w.Id)).Select((w, i) => (w, i)),
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
             async (one, token) => answers[one.i] = await ReadOrSilentAsync(one.w, token));
-        _silent = [.. answers.Where(a => a.Signals.Any(s => !s.Answered)).Select(a => a.Of.Id)];
+        _silent[kit.Key] = [.. answers.Where(a => a.Signals.Any(s => !s.Answered)).Select(a => a.Of.Id)];
         var now = clock.GetUtcNow();
         await rows.WriteAsync([.. answers.SelectMany(a => a.Counts.Select(c => Count(a.Of.Id, c.Name, c.Value, now)))], cancel);
         await WriteAsync([.. answers.Select(a => (a.Of.Id, IdlePolicy.Seen(a.Signals, a.Of.Activity, a.Of.LookedAt, now)))], cancel);
@@ -62,13 +68,15 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
         };
 
     /// <summary>Ready workspaces with the nodes of their current generation: from rows, without calls to the container engine.</summary>
-    private async Task<IReadOnlyList<Watched>> WatchedAsync(CancellationToken cancel)
+    private async Task<IReadOnlyList<Watched>> WatchedAsync(string pool, CancellationToken cancel)
     {
         await using var db = await databases.CreateDbContextAsync(cancel);
         var found = await (from w in db.Workspaces.AsNoTracking()
+                           join tenant in db.Tenants on w.TenantId equals tenant.Id
                            join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                            from r in db.Set<Run>().Where(r => r.WorkspaceId == w.Id && r.Kind != RunKind.Resize).OrderByDescending(r => r.Number).Take(1)
-                           where w.DeletedAt == null
+                           where tenant.PoolKey == pool
+                               && w.DeletedAt == null
                                && r.Phase == RunPhase.Succeeded
                                && r.EndedAt != null
                                && (r.Kind == RunKind.Launch || r.Kind == RunKind.Start)
@@ -150,23 +158,25 @@ public sealed class Signals(IDbContextFactory<PortalDb> databases, NpgsqlDataSou
     }
 }
 
-/// <summary>Checks every fifteen seconds.</summary>
-public sealed class SignalWatch(Signals signals, TimeProvider clock, ILogger<SignalWatch> log) : BackgroundService
+/// <summary>Checks every fifteen seconds, each pool on its own: workspaces that do not answer delay no other pool's.</summary>
+public sealed class SignalWatch(Signals signals, CloudKits kits, TimeProvider clock, ILogger<SignalWatch> log) : BackgroundService
 {
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => kits.EachAsync(kit => RepeatAsync(kit, stoppingToken));
+
+    private async Task RepeatAsync(CloudKit kit, CancellationToken stopping)
     {
         using var tick = new PeriodicTimer(Spans.RawCounts, clock);
         try
         {
-            while (await tick.WaitForNextTickAsync(stoppingToken))
+            while (await tick.WaitForNextTickAsync(stopping))
             {
-                try { await signals.LookAsync(stoppingToken); }
+                try { await signals.LookAsync(kit, stopping); }
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
-                    log.LogWarning("Reading the activity of workspaces failed: {Error}", e.Message);
+                    log.LogWarning("Reading the activity of workspaces in pool {Pool} failed: {Error}", kit.Key, e.Message);
                 }
             }
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested) { }
     }
 }

@@ -89,7 +89,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
 
     private async Task LookAndSweepAsync()
     {
-        await _jobs.Get<Signals>().LookAsync(Cancel);
+        await _jobs.Get<Signals>().LookAsync(_jobs.Kit, Cancel);
         await _jobs.Get<Idle>().RunAsync(Cancel);
     }
 
@@ -167,7 +167,7 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         var (id, server) = await ReadyAsync();
         server.Tasks = $$"""{"running": {{count}}}""";
 
-        await _jobs.Get<Signals>().LookAsync(Cancel);
+        await _jobs.Get<Signals>().LookAsync(_jobs.Kit, Cancel);
 
         await using var db = _database.Open();
         (await db.Counts.AsNoTracking().Where(c => c.WorkspaceId == id).Select(c => c.Name).ToListAsync(Cancel)).ShouldNotContain("tasks");
@@ -279,9 +279,9 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
     {
         var (id, server) = await ReadyAsync();
         server.Kernels = FakeNotebook.Kernel(Now, "busy");
-        await _jobs.Get<Signals>().LookAsync(Cancel);
+        await _jobs.Get<Signals>().LookAsync(_jobs.Kit, Cancel);
         var first = (await RowsAsync(id)).Workspace.ActiveAt;
-        await _jobs.Get<Signals>().LookAsync(Cancel);
+        await _jobs.Get<Signals>().LookAsync(_jobs.Kit, Cancel);
         (await RowsAsync(id)).Workspace.ActiveAt.ShouldBe(first);
     }
 
@@ -291,12 +291,12 @@ public sealed class IdleTests(IdleSite fixture) : IClassFixture<IdleSite>, IAsyn
         for (var i = 0; i < 12; i++) (await ReadyAsync()).Server.Hangs = true;
         var well = await ReadyAsync();
         well.Server.Kernels = FakeNotebook.Kernel(Now, "busy");
-        await _jobs.Get<Signals>().LookAsync(Cancel); // learns which server is silent, at most one deadline long
+        await _jobs.Get<Signals>().LookAsync(_jobs.Kit, Cancel); // learns which server is silent, at most one deadline long
         var asked = well.Server.Requests;
         var clock = TimeProvider.System;
         var start = clock.GetTimestamp();
 
-        var look = _jobs.Get<Signals>().LookAsync(Cancel);
+        var look = _jobs.Get<Signals>().LookAsync(_jobs.Kit, Cancel);
         var answered = await Until.TrueAsync("the one that responds received every request", () => well.Server.Requests >= asked + 3, Cancel);
         await look;
 

@@ -2,7 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.IntegrationTests.Access;
@@ -17,7 +19,7 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private readonly ScriptedClouds _clouds = new((_, _) => Mood.Well);
+    private readonly ScriptedClouds _clouds = new((_, _) => Mood.Well), _physics = new((_, _) => Mood.Well);
     private readonly WaitedClock _clock = new();
     private int _arrived;
     private Guid _asked;
@@ -34,7 +36,7 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
         builder.Configuration["ConnectionStrings:portal"] = web.Database.Jobs;
         builder.Services.AddPortalData(builder.Configuration)
             .AddNodeLogs()
-            .AddSingleton(new CloudKits([_clouds.Kit(LocalCloud.Key)]))
+            .AddSingleton(new CloudKits([_clouds.Kit(LocalCloud.Key), _physics.Kit("physics")]))
             .AddSingleton<TimeProvider>(_clock);
         var jobs = builder.Build();
         jobs.Use((http, next) =>
@@ -155,6 +157,62 @@ public sealed class NodeLogTests(WebFixture web) : IClassFixture<WebFixture>
 
         (await Task.WhenAll(all)).ShouldAllBe(log => log.EndsWith(" its last words\n", StringComparison.Ordinal));
         most.ShouldBe(4);
+    }
+
+    /// <summary>As many as may be read wait for a pool that never answers.</summary>
+    [Fact]
+    public async Task Download_FromAPoolWhileAnotherHangs_IsNotHeldUp()
+    {
+        await using var jobs = await JobsAsync();
+        var hanging = await web.WorkspaceAsync("Edsger");
+        await MoveAsync(hanging.Id, "physics");
+        var (never, reading) = (new TaskCompletionSource(), 0);
+        _physics.LogEnd = () =>
+        {
+            Interlocked.Increment(ref reading);
+            return never.Task;
+        };
+        using var http = Http();
+        var stuck = Enumerable.Range(0, 8).Select(_ => http.GetStringAsync(new Uri($"http://jobs/logs/{hanging.Id}/notebook"), Cancel)).ToList();
+        await TestKit.Until.TrueAsync("as many as may are read there", () => Volatile.Read(ref _arrived) == 8 && Volatile.Read(ref reading) == 4, Cancel);
+
+        (await http.GetStringAsync(Log, Cancel).WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancel)).ShouldEndWith(" its last words\n");
+
+        never.SetResult();
+        (await Task.WhenAll(stuck)).ShouldAllBe(log => log.EndsWith(" its last words\n", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Follow_FromAPoolWhileAllPlacesOfAnotherAreTaken_IsNotHeldUp()
+    {
+        await using var jobs = await JobsAsync();
+        var other = await web.WorkspaceAsync("Edsger");
+        await MoveAsync(other.Id, "physics");
+        using var http = Http();
+        var followers = new List<HttpResponseMessage>();
+        HttpResponseMessage one;
+        while ((one = await http.GetAsync(new Uri($"http://jobs/logs/{other.Id}/notebook?follow=true"), HttpCompletionOption.ResponseHeadersRead, Cancel))
+            .IsSuccessStatusCode && followers.Count < 100)
+            followers.Add(one);
+        followers.Count.ShouldBe(64);
+
+        using var answer = await http.GetAsync(Logs, HttpCompletionOption.ResponseHeadersRead, Cancel);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        foreach (var follower in followers) follower.Dispose();
+    }
+
+    /// <summary>To a tenant in another pool, in a cloud of its own.</summary>
+    private async Task MoveAsync(Guid workspace, string pool)
+    {
+        await web.Database.ExecuteAsync(
+            $"insert into portal.clouds (key, kind, title, launches_at_once) values ({pool}, 'scripted', {pool}, 1) on conflict do nothing", Cancel);
+        await using var db = web.Database.Open();
+        if (!await db.Pools.AnyAsync(p => p.Key == pool, Cancel)) db.Pools.Add(new() { Key = pool, CloudKey = pool, Title = pool });
+        var tenant = new Tenant { Id = Guid.CreateVersion7(), Slug = $"{pool}-{workspace:n}", Name = pool, PoolKey = pool, Limits = new(1, 1, 1, 1) };
+        db.Tenants.Add(tenant);
+        await db.SaveChangesAsync(Cancel);
+        await web.Database.ExecuteAsync($"update portal.workspaces set tenant_id = {tenant.Id} where id = {workspace}", Cancel);
     }
 
     [Fact]

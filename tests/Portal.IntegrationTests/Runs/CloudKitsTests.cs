@@ -141,6 +141,25 @@ public sealed class CloudKitsTests
         }
     }
 
+    /// <summary>What such a pool saw stays in its row, because its workspaces do.</summary>
+    [Fact]
+    public async Task LaunchesAtOnce_APoolThatIsNoLongerConfigured_AddsNothing()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel);
+        await PhysicsAsync(site, oneCloud: true, TestSite.NewId());
+        await database.ExecuteAsync($"update portal.pools set node_vcpu = 64 where key = 'physics'", Cancel);
+        var here = Well();
+        here.Vcpus = 2;
+        await using var jobs = site.Process(here, Lease);
+
+        (await jobs.Get<CloudHealth>().LookAsync(Cancel)).ShouldBeTrue();
+
+        await using var db = database.Open();
+        (await db.Clouds.AsNoTracking().SingleAsync(Cancel)).LaunchesAtOnce.ShouldBe(4, "two for each core of this host");
+        (await db.Pools.AsNoTracking().SingleAsync(p => p.Key == "physics", Cancel)).NodeVcpu.ShouldBe(64);
+    }
+
     /// <summary>Each has its own figures, and what is promised in one takes nothing from the other.</summary>
     [Fact]
     public async Task Storage_OfTwoPoolsOfOneCloud_IsCountedForEach()
@@ -153,7 +172,7 @@ public sealed class CloudKitsTests
         (here.FreeBytes, there.FreeBytes) = (4L << 30, 3L << 30); // 2 GiB of each are the reserve
         (here.Folders, there.Folders) = ([new(site.Class, null, 5 << 20, 1L << 30)], [new(physics, null, 7 << 20, 1L << 30)]);
         await using var jobs = site.Process(here, [KitOf(there, oneCloud: true)], Lease);
-        await jobs.Get<Jobs.Sweeps.Usage>().RunAsync(Cancel);
+        await jobs.Get<CloudKits>().EachAsync(kit => jobs.Get<Jobs.Sweeps.Usage>().RunAsync(kit, Cancel));
         await using (var db = database.Open())
             (await db.Pools.Select(p => new { p.Key, p.StorageFreeBytes, p.StorageWrittenBytes }).ToListAsync(Cancel)).ShouldBe(
                 [new { Key = "local", StorageFreeBytes = 4L << 30, StorageWrittenBytes = 5L << 20 },

@@ -103,27 +103,52 @@ public sealed class CloudPoolTests
         (await catalog.ReadAsync(new(site.Instructor), Cancel)).Cards.Single().NotAvailable.ShouldBe("Nova does not answer. Ask its operator.");
     }
 
+    /// <summary>Launches that wait for a retry count against the cloud's launches at once, but leave the other pools their share.</summary>
+    [Fact]
+    public async Task Launch_ASickPoolOfItsCloudHasAllLaunches_TakesItsOwnShare()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel, launchesAtOnce: 4);
+        var physicist = TestSite.NewId();
+        var physics = await site.OtherPoolAsync("physics", new(100, 100_000, 0, 0), Cancel, physicist);
+        var there = new ScriptedClouds((_, _) => Mood.Well) { IsUnavailable = true };
+        await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), [there.PoolKit("physics")], TimeSpan.FromSeconds(4));
+        for (var i = 0; i < 5; i++) await LaunchAsync(site, site.Order(physicist) with { ClassId = physics });
+        await Task.WhenAll(await jobs.ClaimAsync(Cancel));
+        await using var db = database.Open();
+        (await db.Runs.CountAsync(r => r.Phase == RunPhase.Waiting && r.Attempts == 1, Cancel)).ShouldBe(4, "all that the cloud has");
+
+        var preview = (await site.Get<LaunchPreview>().RunAsync(site.Order(site.Students[0]), Cancel))!;
+        for (var i = 0; i < 3; i++) await LaunchAsync(site, site.Order(site.Students[0]));
+
+        preview.WaitsFor.ShouldBeNull();
+        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(2, "half of the cloud's four");
+        (await db.CapacityClaims.CountAsync(c => c.PoolKey == LocalCloud.Key, Cancel)).ShouldBe(2);
+        (await site.Get<LaunchPreview>().RunAsync(site.Order(site.Students[0]), Cancel))!.WaitsFor.ShouldBe(QueueWait.Launches);
+    }
+
     /// <summary>Two projects in one cloud share its launches at once, and neither waits for the other's capacity.</summary>
     [Fact]
     public async Task Queues_OfTwoPoolsInOneCloud_CountTheirOwnAndTheLaunchesBefore()
     {
         await using var database = await TestDatabase.CreateAsync(Cancel);
-        await using var site = await TestSite.CreateAsync(database, 2, Members, Cancel, launchesAtOnce: 1);
+        await using var site = await TestSite.CreateAsync(database, 2, Members, Cancel, launchesAtOnce: 2);
         var physicist = TestSite.NewId();
         var physics = await site.OtherPoolAsync("physics", new(100, 100_000, 0, 0), Cancel, physicist);
         await using var jobs = site.Process(new ScriptedClouds((_, _) => Mood.Well), TimeSpan.FromSeconds(4));
         await LaunchAsync(site, site.Order(site.Students[0]));
-        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(1);
+        await LaunchAsync(site, site.Order(physicist) with { ClassId = physics });
+        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(2);
 
         var here = await LaunchAsync(site, site.Order(site.Students[1]));
         var accepted = (await site.Get<LaunchWorkspace>().RunAsync(site.Order(physicist) with { ClassId = physics }, Cancel))
             .ShouldBeOfType<LaunchOutcome.Accepted>();
 
         accepted.Place.ShouldBe(1, "the first of its own queue");
-        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(0, "the cloud's one launch is taken");
+        (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(0, "the cloud's launches are taken, and each has its share");
         var next = (await site.Get<LaunchPreview>().RunAsync(site.Order(physicist) with { ClassId = physics }, Cancel))!;
         (next.LaunchesBefore, next.WaitsFor).ShouldBe((1, QueueWait.Launches));
-        await database.ExecuteAsync($"update portal.clouds set launches_at_once = 3", Cancel);
+        await database.ExecuteAsync($"update portal.clouds set launches_at_once = 4", Cancel);
         await database.ExecuteAsync($"update portal.pools set capacity_vcpu = 1 where key = 'local'", Cancel);
         (await jobs.Get<Admission>().RunAsync(Cancel)).ShouldBe(1, "its own pool is full, the other's is not");
         await using var db = database.Open();

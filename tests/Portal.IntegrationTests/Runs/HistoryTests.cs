@@ -56,7 +56,7 @@ public sealed class HistoryTests(ITestOutputHelper output)
         // A dead process's calls may land at any later time: the sweep finds their results.
         clouds.LandLateCalls();
         calm = true;
-        for (var i = 0; i < 3; i++) await one.Get<Orphans>().RunAsync(Cancel);
+        for (var i = 0; i < 3; i++) await one.Get<Orphans>().RunAsync(one.Kit, Cancel);
         clouds.Broken.ShouldBeEmpty();
         await CheckAsync(database, clouds, swept: true);
         clouds.Bury();

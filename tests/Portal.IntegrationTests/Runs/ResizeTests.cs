@@ -272,7 +272,7 @@ public sealed class ResizeTests
             ChangeRefusal.NotNow);
         await it.Jobs.UntilSettledAsync(Cancel);
         (await it.LookAsync(id)).Status.ShouldBe(WorkspaceStatus.Stopped);
-        await it.Jobs.Get<Orphans>().RunAsync(Cancel);
+        await it.Jobs.Get<Orphans>().RunAsync(it.Jobs.Kit, Cancel);
         await it.HoldsAsync(id, workers: 2, stopped: true);
     }
 

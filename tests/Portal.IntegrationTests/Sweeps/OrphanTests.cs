@@ -29,11 +29,11 @@ public sealed class OrphanTests
         // A workspace released a moment ago may still have a call in progress; an unknown one never has.
         var times = clouds.Times;
         clouds.Times = times with { Settled = TimeSpan.FromHours(1) };
-        for (var i = 0; i < 3; i++) await jobs.Get<Orphans>().RunAsync(Cancel);
+        for (var i = 0; i < 3; i++) await jobs.Get<Orphans>().RunAsync(jobs.Kit, Cancel);
         clouds.LeftOf(unknown).ShouldBeEmpty();
         clouds.LeftOf(released).ShouldBe("nodes mount rule network");
         clouds.Times = times;
-        for (var i = 0; i < 3; i++) await jobs.Get<Orphans>().RunAsync(Cancel);
+        for (var i = 0; i < 3; i++) await jobs.Get<Orphans>().RunAsync(jobs.Kit, Cancel);
 
         clouds.LeftOf(released).ShouldBeEmpty();
         clouds.Runs(runs).ShouldBeTrue();
@@ -54,7 +54,7 @@ public sealed class OrphanTests
         var left = new List<string>();
         for (var i = 0; i < 12 && clouds.LeftOf(unknown).Length > 0; i++)
         {
-            await jobs.Get<Orphans>().RunAsync(Cancel);
+            await jobs.Get<Orphans>().RunAsync(jobs.Kit, Cancel);
             left.Add(clouds.LeftOf(unknown));
         }
 

@@ -110,7 +110,7 @@ public sealed class RunForTests
         (await site.Get<LaunchWorkspace>().RunAsync(order, Cancel)).ShouldBeOfType<LaunchOutcome.Accepted>();
         await jobs.Get<Admission>().RunAsync(Cancel);
         var (handed, _) = await jobs.Get<RunStore>().HandOverAsync(Cancel);
-        var held = (await jobs.Get<RunStore>().TakeAsync(handed.ShouldHaveSingleItem(), Cancel))!;
+        var held = (await jobs.Get<RunStore>().TakeAsync(handed.ShouldHaveSingleItem().Id, Cancel))!;
         await database.ExecuteAsync($"update portal.runs set version = version + 1", Cancel);
 
         await Should.ThrowAsync<LeaseLostException>(() => jobs.Get<RunStore>().EndAsync(held, RunTrigger.Succeed, Cancel));

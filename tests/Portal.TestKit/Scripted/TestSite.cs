@@ -222,6 +222,9 @@ public sealed class JobsProcess : IAsyncDisposable
 
     public T Get<T>() where T : notnull => _services.GetRequiredService<T>();
 
+    /// <summary>The ports of the site's own pool.</summary>
+    public CloudKit Kit => Get<CloudKits>().Of(LocalCloud.Key);
+
     /// <summary>One of its loops, which the test starts.</summary>
     public T Loop<T>() where T : BackgroundService => ActivatorUtilities.CreateInstance<T>(_services);
 
@@ -230,7 +233,7 @@ public sealed class JobsProcess : IAsyncDisposable
     {
         await Get<Admission>().RunAsync(cancel);
         var (handed, _) = await Get<RunStore>().HandOverAsync(cancel);
-        return [.. handed.Select(id => Task.Run(() => Get<AdvanceRun>().AdvanceAsync([id], cancel), cancel))];
+        return [.. handed.Select(run => Task.Run(() => Get<AdvanceRun>().AdvanceAsync([run.Id], cancel), cancel))];
     }
 
     /// <summary>Claims until no run is unfinished.</summary>

@@ -142,22 +142,24 @@ public sealed class AdmissionPolicyTests
 {
     [Fact]
     public void Admit_AnyQueue_IsTheLongestHeadThatFits() =>
-        Gen.Select(Gen.Int[0, 20], Gen.Int[0, 10], Gen.Int[-2, 8], Gen.Int[1, 6].Array[0, 30]).Sample((capacity, claimed, starts, wants) =>
-        {
-            var queue = wants.Select((w, i) => new QueuedOrder(i, Guid.Empty, "local", [new("notebook", new(w, 0, 0, 0))])).ToImmutableArray();
-            var admitted = AdmissionPolicy.Admit(starts, Pools(capacity, claimed), queue);
-            // What the pool could never run does not block others.
-            queue = [.. queue.Where(o => o.Wanted.Vcpu <= capacity)];
-            admitted.ShouldBe(queue.Take(admitted.Length));
-            admitted.Length.ShouldBeLessThanOrEqualTo(Math.Max(0, starts));
-            var sum = claimed + admitted.Sum(a => a.Wanted.Vcpu);
-            if (admitted.Length > 0) sum.ShouldBeLessThanOrEqualTo(capacity);
-            if (admitted.Length < Math.Min(queue.Length, Math.Max(0, starts))) (sum + queue[admitted.Length].Wanted.Vcpu).ShouldBeGreaterThan(capacity);
-        });
+        Gen.Select(Gen.Int[0, 20], Gen.Int[0, 10], Gen.Int[0, 8], Gen.Int[0, 10], Gen.Int[1, 6].Array[0, 30])
+            .Sample((capacity, claimed, atOnce, starting, wants) =>
+            {
+                var starts = Math.Max(0, atOnce - starting);
+                var queue = wants.Select((w, i) => new QueuedOrder(i, Guid.Empty, "local", [new("notebook", new(w, 0, 0, 0))])).ToImmutableArray();
+                var admitted = AdmissionPolicy.Admit(Launches(atOnce, ("local", starting)), Pools(capacity, claimed), queue);
+                // What the pool could never run does not block others.
+                queue = [.. queue.Where(o => o.Wanted.Vcpu <= capacity)];
+                admitted.ShouldBe(queue.Take(admitted.Length));
+                admitted.Length.ShouldBeLessThanOrEqualTo(starts);
+                var sum = claimed + admitted.Sum(a => a.Wanted.Vcpu);
+                if (admitted.Length > 0) sum.ShouldBeLessThanOrEqualTo(capacity);
+                if (admitted.Length < Math.Min(queue.Length, starts)) (sum + queue[admitted.Length].Wanted.Vcpu).ShouldBeGreaterThan(capacity);
+            });
 
     [Fact]
     public void Admit_HoldsItsRoomAlready_NeedsNoMore() =>
-        AdmissionPolicy.Admit(1, Pools(1, 1), [new(1, Guid.Empty, "local", [])]).Length.ShouldBe(1);
+        AdmissionPolicy.Admit(Launches(1, ("local", 0)), Pools(1, 1), [new(1, Guid.Empty, "local", [])]).Length.ShouldBe(1);
 
     [Fact]
     public void Admit_OnePoolIsFull_HoldsUpNobodyElse()
@@ -167,12 +169,54 @@ public sealed class AdmissionPolicyTests
             ["physics"] = new(new(4, 0, 0, 0), new(4, 0, 0, 0)),
             ["biology"] = new(new(4, 0, 0, 0), Amounts.None),
         };
-        ImmutableArray<QueuedOrder> queue = [.. Enumerable.Range(0, 6).Select(i =>
-            new QueuedOrder(i, Guid.Empty, i % 2 == 0 ? "physics" : "biology", [new("notebook", new(2, 0, 0, 0))]))];
+        var queue = Turns(2);
 
-        AdmissionPolicy.Admit(10, pools, queue).Select(o => o.RunId).ShouldBe([1, 3], "the third of biology waits for the two before it");
-        AdmissionPolicy.Admit(1, pools, queue).Select(o => o.RunId).ShouldBe([1], "launches at once are the cloud's");
+        AdmissionPolicy.Admit(Launches(10, ("physics", 0), ("biology", 0)), pools, queue).Select(o => o.RunId).ShouldBe([1, 3],
+            "the third of biology waits for the two before it");
+        AdmissionPolicy.Admit(Launches(1, ("physics", 0), ("biology", 0)), pools, queue).Select(o => o.RunId).ShouldBe([1], "launches at once are the cloud's");
     }
+
+    [Fact]
+    public void Admit_OnePoolHasAllLaunches_LeavesTheOtherItsShare()
+    {
+        Admitted(4, ofPhysics: 0).ShouldBe([0, 1, 2, 3], "in turn");
+        Admitted(4, ofPhysics: 4).ShouldBe([1, 3]);
+        Admitted(4, ofPhysics: 3).ShouldBe([0, 1, 3], "one is left, then its share");
+        Admitted(1, ofPhysics: 9).ShouldBe([1], "one at least");
+        Admitted(0, ofPhysics: 0).ShouldBeEmpty("nothing is known of the cloud yet");
+
+        static IEnumerable<long> Admitted(int atOnce, int ofPhysics) =>
+            AdmissionPolicy.Admit(Launches(atOnce, ("physics", ofPhysics), ("biology", 0)), Wide, Turns(1)).Select(o => o.RunId);
+    }
+
+    /// <summary>Whatever comes and ends in whatever order.</summary>
+    [Fact]
+    public void MayStart_AnyHistory_StaysBelowTwiceTheLimitAndLeavesEachItsShare() =>
+        Gen.Select(Gen.Int[1, 20], Gen.Int[1, 5], Gen.Int[0, 99].Array[0, 200]).Sample((atOnce, pools, events) =>
+        {
+            var now = Launches(atOnce, [.. Enumerable.Range(0, pools).Select(p => ($"{p}", 0))]);
+            foreach (var one in events)
+            {
+                var pool = $"{one % pools}";
+                if (one >= 70) now = now with { Starting = now.Starting.SetItem(pool, Math.Max(0, now.Starting[pool] - 1)) };
+                else if (now.MayStart(pool)) now = now.And(pool);
+                now.Starting.Values.Sum().ShouldBeLessThanOrEqualTo(atOnce + (pools - 1) * now.Share);
+                now.Starting.ShouldAllBe(p => p.Value >= now.Share || now.MayStart(p.Key));
+            }
+        });
+
+    private static readonly Dictionary<string, PoolCapacity> Wide = new(StringComparer.Ordinal)
+    {
+        ["physics"] = new(new(100, 0, 0, 0), Amounts.None),
+        ["biology"] = new(new(100, 0, 0, 0), Amounts.None),
+    };
+
+    /// <summary>Six orders of the two pools in turn.</summary>
+    private static ImmutableArray<QueuedOrder> Turns(int vcpu) => [.. Enumerable.Range(0, 6).Select(i =>
+        new QueuedOrder(i, Guid.Empty, i % 2 == 0 ? "physics" : "biology", [new("notebook", new(vcpu, 0, 0, 0))]))];
+
+    private static CloudLaunches Launches(int atOnce, params (string Pool, int Starting)[] pools) =>
+        new(atOnce, pools.ToImmutableDictionary(p => p.Pool, p => p.Starting, StringComparer.Ordinal));
 
     private static Dictionary<string, PoolCapacity> Pools(int capacity, int claimed) =>
         new(StringComparer.Ordinal) { ["local"] = new(new(capacity, 0, 0, 0), new(claimed, 0, 0, 0)) };
