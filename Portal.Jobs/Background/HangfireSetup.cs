@@ -51,6 +51,7 @@ public static class HangfireSetup
             new NpgsqlConnectionStringBuilder(database)
             {
                 NoResetOnClose = true,
+                MaxAutoPrepare = 40,
                 ApplicationName = "hangfire",
                 Options = "-c synchronous_commit=off " + PortalData.EndsSilentTransactions
             };
