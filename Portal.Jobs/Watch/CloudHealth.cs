@@ -73,7 +73,13 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
         db.Pools.Add(new() { Key = kit.Key, CloudKey = kit.Cloud.Key, Credential = kit.Credential, Title = kit.Title });
         try { await db.SaveChangesAsync(cancel); }
         catch (DbUpdateException) { db.ChangeTracker.Clear(); }
-        return (await db.Clouds.SingleAsync(c => c.Key == kit.Cloud.Key, cancel), await db.Pools.SingleAsync(p => p.Key == kit.Key, cancel));
+        if (await db.Pools.SingleOrDefaultAsync(p => p.Key == kit.Key, cancel) is { } added)
+            return (await db.Clouds.SingleAsync(c => c.Key == kit.Cloud.Key, cancel), added);
+        var same = await db.Pools.FirstOrDefaultAsync(p => p.CloudKey == kit.Cloud.Key && p.Credential == kit.Credential, cancel);
+        throw new InvalidOperationException(same is null
+            ? $"The database does not accept the pool \"{kit.Key}\"."
+            : $"The pool \"{kit.Key}\" of the cloud \"{kit.Cloud.Key}\" has the credential of the pool \"{same.Key}\", which tenants may name: "
+                + $"configure it as \"{same.Key}\".");
     }
 
     /// <summary>What cannot be measured now keeps its last figures: a restart of the container engine must not make queued orders fail.</summary>

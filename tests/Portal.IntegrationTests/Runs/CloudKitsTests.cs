@@ -212,6 +212,19 @@ public sealed class CloudKitsTests
         (await site.Get<WorkspaceFeed>().LookHomeAsync(new(physicist), Cancel))!.Workspaces.Single().Status.ShouldBe(WorkspaceStatus.Ready);
     }
 
+    /// <summary>The same project under another key would be a second pool with the same machines.</summary>
+    [Fact]
+    public async Task Pool_ConfiguredUnderAnotherKey_IsRefusedNamingTheOldOne()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel);
+        await using var jobs = site.Process(Well(), Lease);
+        var renamed = Well().PoolKit("renamed") with { Credential = null };
+
+        (await Should.ThrowAsync<InvalidOperationException>(() => jobs.Get<CloudHealth>().LookAsync(renamed, Cancel))).Message
+            .ShouldBe("The pool \"renamed\" of the cloud \"local\" has the credential of the pool \"local\", which tenants may name: configure it as \"local\".");
+    }
+
     /// <summary>Its first pass over a pool sees nothing of the workspaces in the other.</summary>
     [Theory]
     [InlineData(false)]
