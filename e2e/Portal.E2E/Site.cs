@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Playwright;
@@ -18,7 +17,7 @@ public sealed class Site : IAsyncLifetime
         "--disable-background-networking", "--disable-component-update", "--disable-sync"];
     private IPlaywright? _playwright;
     private IBrowser? _browser;
-    private readonly ConcurrentDictionary<string, string> _signedIn = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _signedIn = new(StringComparer.Ordinal);
 
     public Uri Address { get; } = new(Environment.GetEnvironmentVariable("PORTAL_URL") ?? "http://portal.localhost:8080");
 

@@ -4,7 +4,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>Rules of a class, set by the people responsible for it and read by its students.</summary>
-[Collection(nameof(Alone))]
 public sealed class ClassRules(Site site)
 {
     [Fact]

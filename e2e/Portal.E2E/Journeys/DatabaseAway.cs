@@ -5,7 +5,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>The database is away at the very moment when somebody acts: the page says so, and the action can be repeated.</summary>
-[Collection(nameof(Alone))]
 public sealed class DatabaseAway(Site site)
 {
     private const string Sentence = "The portal cannot reach its database at the moment.";

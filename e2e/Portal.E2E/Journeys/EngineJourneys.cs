@@ -6,7 +6,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>A student launches each cluster template, runs its own example, views the compute engine's own pages, and releases it.</summary>
-[Collection(nameof(WorkspacesOfStudents))]
 public sealed class EngineJourneys(Site site)
 {
     private const string Passed = "All checks passed";

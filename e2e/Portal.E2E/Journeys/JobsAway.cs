@@ -4,7 +4,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>Nothing executes what people order: pages take every order, say what is so without an error, and all is done once Jobs is back.</summary>
-[Collection(nameof(Alone))]
 public sealed class JobsAway(Site site)
 {
     [Fact, Trait("Lane", "long")]

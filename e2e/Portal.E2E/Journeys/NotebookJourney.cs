@@ -6,7 +6,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>A student launches a notebook, works in it, and releases it.</summary>
-[Collection(nameof(WorkspacesOfStudents))]
 public sealed class NotebookJourney(Site site)
 {
     [Fact]

@@ -6,7 +6,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>A JupyterLab that stays open in a tab while its workspace stops, or its node ends, under it.</summary>
-[Collection(nameof(Alone))]
 public sealed class OpenTabs(Site site)
 {
     private const string Where = "/lab/tree/examples/notebook/first-steps.ipynb", Folder = "/api/contents/examples/notebook";

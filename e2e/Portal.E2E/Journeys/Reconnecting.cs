@@ -5,7 +5,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>Pages that lose the portal, or are in the background, recover automatically.</summary>
-[Collection(nameof(Alone))]
 public sealed class Reconnecting(Site site)
 {
     [Fact]

@@ -5,7 +5,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>On a slow connection, what a person enters belongs to the browser: no response from the server removes or takes back anything.</summary>
-[Collection(nameof(Alone))]
 public sealed class SlowConnections(Site site)
 {
     private const string Opens = "[aria-haspopup=dialog]:enabled:visible";

@@ -5,7 +5,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>An operator decides what is offered and to whom; students viewing the catalogue see it without a reload.</summary>
-[Collection(nameof(Alone))]
 public sealed class TemplateDecisions(Site site)
 {
     private const string Why = "Take Dask this week.";

@@ -5,7 +5,6 @@ using static Microsoft.Playwright.Assertions;
 namespace Portal.E2E.Journeys;
 
 /// <summary>Pages when things go wrong or are no longer wanted: a cancel, an end that comes too soon.</summary>
-[Collection(nameof(Alone))]
 public sealed class UnhappyPaths(Site site)
 {
     private const string Student = "Alan Turing";
