@@ -74,6 +74,24 @@ public sealed class HangingPoolTests
         here.Broken.Concat(there.Broken).ShouldBeEmpty();
     }
 
+    /// <summary>Jobs asks for their health before it does anything else, but for ten seconds only.</summary>
+    [Fact]
+    public async Task Start_WhileAPoolDoesNotAnswer_LaunchesInTheOther()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel);
+        await site.OtherPoolAsync("physics", Much, Cancel);
+        var there = Well();
+        there.IsSilent = true;
+        using var jobs = await StartAsync(database, Well(), [there.PoolKit("physics")]).WaitAsync(TimeSpan.FromSeconds(60), TimeProvider.System, Cancel);
+
+        var mine = await LaunchAsync(site, site.Students[0], site.Class);
+
+        await using var db = database.Open();
+        await Until.TrueAsync("the launch is ready", () => db.Runs.AnyAsync(r => r.WorkspaceId == mine && r.Phase == RunPhase.Succeeded, Cancel), Cancel);
+        await jobs.StopAsync(Cancel);
+    }
+
     [Fact]
     public async Task Run_InAPoolThatThisProcessDoesNotKnow_IsClaimedAndSaysSo_ByTheOnlyServerForRuns()
     {
@@ -98,12 +116,16 @@ public sealed class HangingPoolTests
         await using var database = await TestDatabase.CreateAsync(Cancel);
         await using var site = await TestSite.CreateAsync(database, 1, Members, Cancel);
         var clouds = Well();
-        clouds.Proof = _ => new ProofOutcome.NotYet("It starts.", WebUnavailable: false);
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        clouds.Proof = _ =>
+        {
+            asked.TrySetResult();
+            return new ProofOutcome.NotYet("It starts.", WebUnavailable: false);
+        };
         using var jobs = await StartAsync(database, clouds, []);
         await using var db = database.Open();
         await LaunchAsync(site, site.Students[0], site.Class);
-        await Until.TrueAsync("a worker holds it",
-            () => db.Runs.AnyAsync(r => r.Phase == RunPhase.Active && r.DoneStep == StepKey.EnsureCluster, Cancel), Cancel);
+        await asked.Task.WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, Cancel); // short waits stay with the worker, so it holds the run for a while
 
         await jobs.StopAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(15), TimeProvider.System, Cancel);
 

@@ -71,6 +71,9 @@ public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClu
     /// <summary>Nothing responds.</summary>
     public bool IsUnavailable { get; set; }
 
+    /// <summary>Whoever asks for its health waits for an answer that does not come.</summary>
+    public bool IsSilent { get; set; }
+
     /// <summary>Clusters do not respond, storage does.</summary>
     public bool ContainerEngineIsUnavailable { get; set; }
 
@@ -187,10 +190,11 @@ public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClu
         foreach (var dead in _dead) dead();
     }
 
-    public Task<CloudReport> PrepareAsync(CancellationToken cancel) =>
-        IsUnavailable || ContainerEngineIsUnavailable
-            ? Task.FromException<CloudReport>(Fault(CloudFault.Unavailable, "away"))
-            : Task.FromResult(new CloudReport("scripted", Vcpus, 1_000_000));
+    public async Task<CloudReport> PrepareAsync(CancellationToken cancel)
+    {
+        if (IsSilent) await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancel);
+        return IsUnavailable || ContainerEngineIsUnavailable ? throw Fault(CloudFault.Unavailable, "away") : new("scripted", Vcpus, 1_000_000);
+    }
 
     Task<StorageReport> IShareCloud.PrepareAsync(CancellationToken cancel) =>
         IsUnavailable || StorageIsUnavailable
