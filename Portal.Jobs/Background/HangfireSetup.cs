@@ -72,9 +72,10 @@ public static class HangfireSetup
             // A kill while a lock is held leaves its row; with the default timeout the schedule would stop for ten minutes.
             DistributedLockTimeout = TimeSpan.FromSeconds(30),
             EnableTransactionScopeEnlistment = false,
-            JobExpirationCheckInterval = TimeSpan.FromMinutes(1),
+            // Each check takes and returns a lock for every table.
+            JobExpirationCheckInterval = TimeSpan.FromMinutes(15),
             DeleteExpiredBatchSize = 10_000,
-            CountersAggregateInterval = TimeSpan.FromMinutes(1),
+            CountersAggregateInterval = TimeSpan.FromMinutes(5),
         });
     }
 
