@@ -222,7 +222,9 @@ public sealed class CloudKitsTests
         var renamed = Well().PoolKit("renamed") with { Credential = null };
 
         (await Should.ThrowAsync<InvalidOperationException>(() => jobs.Get<CloudHealth>().LookAsync(renamed, Cancel))).Message
-            .ShouldBe("The pool \"renamed\" of the cloud \"local\" has the credential of the pool \"local\", which tenants may name: configure it as \"local\".");
+            .ShouldBe("""
+                The pool "renamed" of the cloud "local" has the credential of the pool "local", which tenants may name: configure it as "local".
+                """);
     }
 
     /// <summary>Its first pass over a pool sees nothing of the workspaces in the other.</summary>

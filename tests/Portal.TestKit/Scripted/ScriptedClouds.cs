@@ -73,7 +73,6 @@ public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClu
 
     /// <summary>Whoever asks for its health waits for an answer that does not come.</summary>
     public bool IsSilent { get; set; }
-
     /// <summary>Clusters do not respond, storage does.</summary>
     public bool ContainerEngineIsUnavailable { get; set; }
 
