@@ -35,7 +35,7 @@ get_packages() {
   if out=$(
     trap allow_services EXIT
     hinder_services
-    apt_get update
+    apt_update
     apt_get install -y --no-install-recommends "${missing[@]}"
   ); then return 0; fi
   tail -20 <<< "$out" >&2
@@ -47,6 +47,13 @@ get_packages() {
 apt_get() {
   DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 \
     -o Dpkg::Options::=--force-confold "$@" 2>&1
+}
+
+# Unlike an installation, an update of the lists does not wait for another apt-get, such as the daily one of a machine that has just booted.
+apt_update() {
+  local out until=$((SECONDS + 600))
+  until out=$(apt_get update) || ! grep -q 'Could not get lock' <<< "$out" || [ $SECONDS -ge $until ]; do sleep 2; done
+  printf '%s\n' "$out"
 }
 
 # Debian starts a service as soon as it is installed, and creates a PostgreSQL cluster. We want only the programs. A policy that
