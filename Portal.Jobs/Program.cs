@@ -24,6 +24,12 @@ if (args is ["--smoke", ..])
     await using var console = builder.Build();
     return await Smoke.RunAsync(args, console.Configuration, console.Services.GetRequiredService<TimeProvider>(), Console.Out, CancellationToken.None);
 }
+if (args is ["--build-images", .. var names])
+{
+    builder.Services.AddDockerCloud(builder.Configuration).AddImages(builder.Configuration);
+    await using var images = builder.Build();
+    return await BuildImages.RunAsync(images.Services, names, Console.Out, Console.Error, CancellationToken.None);
+}
 builder.Services.AddPortalData(builder.Configuration);
 if (args is ["--migrate" or "--seed-demo", ..])
 {
