@@ -181,3 +181,17 @@ remove_from_container_engine() { # SOCKET ID
     curl -s -o /dev/null --max-time 40 -X DELETE --unix-socket "$1" "http://engine/networks/$thing"
   done
 }
+
+# Every rule made by Jobs contains the prefix of the installation's bridges.
+forget_firewall() {
+  local tool rule table=filter
+  for tool in iptables ip6tables iptables-legacy ip6tables-legacy; do
+    have "$tool-save" || continue
+    while read -r rule; do
+      case $rule in
+        \**) table=${rule#\*} ;;
+        "-A "*"p${ID:0:5}"*) xargs "$tool" -w 10 -t "$table" -D <<< "${rule#-A }" 2>/dev/null || true ;; # xargs handles the quotes of a rule comment
+      esac
+    done < <("$tool-save" 2>/dev/null)
+  done
+}
