@@ -12,7 +12,7 @@ make_images() {
     find infra/images Portal.Jobs/Clouds/Docker/Images -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   )
   hash=$(sha256sum <<< "$hash")
-  if [ "$hash" = "$(cat "$GUESTS_DISK/made-from" 2>/dev/null)" ] && docker image inspect "$(cat "$GUESTS_DISK/server-image")" > /dev/null 2>&1; then return 0; fi
+  if [ "$hash" = "$(cat "$GUESTS_DISK/made-from" 2>/dev/null)" ] && engine image inspect "$(cat "$GUESTS_DISK/server-image")" > /dev/null 2>&1; then return 0; fi
   build_images server "${GUEST_IMAGES[@]}" > "$STATE/images"
   reference=$(sed -n 's/^server=//p' "$STATE/images")
   mapfile -t references < <(grep -v '^server=' "$STATE/images" | cut -d= -f2-)
@@ -41,16 +41,16 @@ make_base() {
   local server=$1 name=openstack-$ID-base wanted=$*
   shift
   if [ "$wanted" = "$(cat "$GUESTS_DISK/base-made-from" 2>/dev/null)" ]; then return 0; fi
-  docker rm -f "$name" > /dev/null 2>&1 || true
+  engine rm -f "$name" > /dev/null 2>&1 || true
   forget_subvolume "$GUESTS_DISK/base.new"
   btrfs -q subvolume create "$GUESTS_DISK/base.new"
-  docker run -d --name "$name" --label "$LABEL=$ID" --cap-add=ALL --cap-drop=SYS_RESOURCE --security-opt=seccomp=unconfined \
+  engine run -d --name "$name" --label "$LABEL=$ID" --cap-add=ALL --cap-drop=SYS_RESOURCE --security-opt=seccomp=unconfined \
     --security-opt=apparmor=unconfined --security-opt=systempaths=unconfined --device-cgroup-rule='a *:* rwm' --cgroupns=private \
     --network=none --tmpfs=/run:exec,mode=755 -v "$GUESTS_DISK/base.new:/var/lib/docker" "$server" > /dev/null
-  wait_for 60 docker exec "$name" docker info > /dev/null 2>&1 || { docker logs "$name" >&2; die "the container engine of the server image did not start"; }
-  docker save "$@" | docker exec -i "$name" docker load > /dev/null
-  docker stop -t 20 "$name" > /dev/null
-  docker rm "$name" > /dev/null
+  wait_for 60 engine exec "$name" docker info > /dev/null 2>&1 || { engine logs "$name" >&2; die "the container engine of the server image did not start"; }
+  engine save "$@" | engine exec -i "$name" docker load > /dev/null
+  engine stop -t 20 "$name" > /dev/null
+  engine rm "$name" > /dev/null
   forget_subvolume "$GUESTS_DISK/base"
   mv "$GUESTS_DISK/base.new" "$GUESTS_DISK/base"
   echo "$wanted" > "$GUESTS_DISK/base-made-from"

@@ -64,11 +64,20 @@ make_secrets() {
 secret() { od -An -tx1 -N16 /dev/urandom | tr -d ' \n'; }
 
 in_rig() { ip netns exec "$NAMESPACE" "$@"; }
-docker() { "$DOCKER" -H "unix://$CONTAINER_ENGINE" "$@"; }
+engine() { "$DOCKER" -H "unix://$CONTAINER_ENGINE" "$@"; }
 
 # find_docker: sets DOCKER, the container engine's client.
 find_docker() {
-  DOCKER=$(PATH=/usr/bin:/usr/local/bin:$PATH command -v docker) || die "the client of the container engine is missing" "apt-get install docker.io"
+  DOCKER=$(PATH=/usr/bin:/usr/local/bin:$PATH type -P docker) || die "the client of the container engine is missing" "apt-get install docker.io"
+}
+
+# find_engine: sets CONTAINER_ENGINE to the one that answers, if any does; none is started.
+find_engine() {
+  local socket
+  CONTAINER_ENGINE=
+  for socket in $(container_engine_sockets); do
+    if container_engine_answers "$socket"; then CONTAINER_ENGINE=$socket; find_docker; return 0; fi
+  done
 }
 
 # choose_addresses: a /30 for the link between host and rig, whose second address is that of all APIs, and the range of the guests.
