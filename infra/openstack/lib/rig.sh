@@ -95,7 +95,7 @@ choose_addresses() {
   done
   guests=${PORTAL_OPENSTACK_GUESTS:-}
   if [ -z "$guests" ]; then
-    for try in {214..249}; do
+    for try in {216..249}; do # those below are of the tests and of the embedded default
       guests=10.$try.0.0/16
       ! is_free "$guests" || break
     done
