@@ -88,6 +88,22 @@ end_installation() {
   return $code
 }
 
+# end_rig: wipes the OpenStack of lane openstack, and fails if anything of it is left on the machine.
+end_rig() {
+  [ -n "${RIG_STATE:-}" ] || return 0
+  local id left=''
+  id=$(cat "$RIG_STATE/id" 2>/dev/null) || id=none
+  mkdir -p "$RESULTS/openstack"
+  cp -R "$RIG_STATE/log" "$RESULTS/openstack/log" 2>/dev/null || true
+  PORTAL_OPENSTACK_STATE=$RIG_STATE timeout --kill-after=10 90 "$ROOT/infra/openstack/down" --wipe >&2 || left="down failed; "
+  [ ! -e "$RIG_STATE" ] || left+="folder; "
+  [ -z "$(ip netns list | grep -w "os$id")$(ip -o link show "os$id" 2>/dev/null)" ] || left+="namespace or link; "
+  [ -z "$(mounts_below "$RIG_STATE")$(losetup -n -O BACK-FILE | grep -F "$RIG_STATE/")" ] || left+="mounts or loop devices; "
+  { iptables-save; iptables-legacy-save; } 2>/dev/null | grep -qE "os$id|p${id:0:5}" && left+="firewall rules; "
+  RIG_STATE=''
+  [ -z "$left" ] || { warn "left of the rig $id: $left"; return 1; }
+}
+
 # clear_testbed: removes everything, whatever happened. Safe to run twice.
 clear_testbed() {
   end_installation || true

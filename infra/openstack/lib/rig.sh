@@ -100,6 +100,7 @@ choose_addresses() {
       ! is_free "$guests" || break
     done
   fi
+  [[ $guests =~ ^[0-9]+\.[0-9]+\.0\.0/16$ ]] || die "PORTAL_OPENSTACK_GUESTS=$guests is not a /16" "For example: 10.230.0.0/16."
   is_free "$guests" || die "the range $guests is in use on this machine" "Set PORTAL_OPENSTACK_GUESTS to a free one, such as 10.230.0.0/16."
   printf '%s\n' "HOST=$base.$((third + 1))" "API=$base.$((third + 2))" "GUESTS=$guests" > "$STATE/addresses.new"
   mv "$STATE/addresses.new" "$STATE/addresses"
