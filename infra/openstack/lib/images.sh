@@ -9,7 +9,7 @@ make_images() {
   hash=$(
     cd "$ROOT" || exit
     echo "${GUEST_IMAGES[@]}"
-    find infra/images Portal.Jobs/Clouds/Docker/Images -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+    find infra/images/*/ Portal.Jobs/Clouds/Docker/Images -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   )
   hash=$(sha256sum <<< "$hash")
   if [ "$hash" = "$(cat "$GUESTS_DISK/made-from" 2>/dev/null)" ] && engine image inspect "$(cat "$GUESTS_DISK/server-image")" > /dev/null 2>&1; then return 0; fi
