@@ -12,7 +12,8 @@ make_images() {
     find infra/images/*/ Portal.Jobs/Clouds/Docker/Images -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
   )
   hash=$(sha256sum <<< "$hash")
-  if [ "$hash" = "$(cat "$GUESTS_DISK/made-from" 2>/dev/null)" ] && engine image inspect "$(cat "$GUESTS_DISK/server-image")" > /dev/null 2>&1; then return 0; fi
+  reference=$(cat "$GUESTS_DISK/server-image" 2>/dev/null || true)
+  if [ "$hash" = "$(cat "$GUESTS_DISK/made-from" 2>/dev/null)" ] && engine image inspect "$reference" > /dev/null 2>&1; then return 0; fi
   build_images server "${GUEST_IMAGES[@]}" > "$STATE/images"
   reference=$(sed -n 's/^server=//p' "$STATE/images")
   mapfile -t references < <(grep -v '^server=' "$STATE/images" | cut -d= -f2-)

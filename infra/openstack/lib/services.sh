@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2153 # RUN, LOG and the like are set by rig.sh
 # Services in the rig's namespace, each in its own session with a log and a file that records its process; nobody restarts them but `up`.
 
 # service NAME [VARIABLE=VALUE…] COMMAND…: starts it unless it is running. What a killed one left in its session is ended first.
@@ -11,8 +12,8 @@ service() {
   (
     [ -z "${STATE_LOCK:-}" ] || exec {STATE_LOCK}>&-
     cd /
-    exec env -i PATH="$RIG_PATH" HOME="$STATE/lib" LANG=C.UTF-8 PYTHONWARNINGS=ignore DOCKER_HOST="unix://$CONTAINER_ENGINE" setsid \
-      ip netns exec "$NAMESPACE" env "$@" < /dev/null > "$LOG/$name.log" 2>&1
+    exec env -i PATH="$RIG_PATH" HOME="$STATE/lib" LANG=C.UTF-8 PYTHONWARNINGS=ignore PYTHONDONTWRITEBYTECODE=1 \
+      DOCKER_HOST="unix://$CONTAINER_ENGINE" setsid ip netns exec "$NAMESPACE" env "$@" < /dev/null > "$LOG/$name.log" 2>&1
   ) &
   echo $! > "$RUN/$name.session"
   remember "$RUN/$name.process" $! || true
@@ -69,15 +70,19 @@ end_services() {
   done
 }
 
-# render FILE…: configuration from conf/ with @NAME@ replaced by that variable.
+# render FILE…: configuration from conf/ with @NAME@ replaced by that variable. What runs with another one is ended, and starts with the new.
 render() {
-  local file text name
+  local file text name process
   for file; do
     text=$(cat "$RIG/conf/$file")
     while [[ $text =~ @([A-Z_]+)@ ]]; do
       name=${BASH_REMATCH[1]}
       [ -n "${!name:-}" ] || die "conf/$file names $name, which has no value"
       text=${text//"@$name@"/"${!name}"}
+    done
+    ! cmp -s - "$ETC/$file" <<< "$text" || continue
+    for process in "$RUN/${file%.conf}"*.process; do
+      [ ! -e "$process" ] || end_services 20 "$(basename "$process" .process)"
     done
     (umask 077 && printf '%s\n' "$text" > "$ETC/$file.new" && mv "$ETC/$file.new" "$ETC/$file")
   done
@@ -91,7 +96,7 @@ database() {
   for name; do sql <<< "drop database if exists $name; create database $name character set utf8mb3"; done
 }
 
-sql() { mariadb --no-defaults -uroot -S "$RUN/mariadb.sock" "$@"; }
+sql() { mariadb --no-defaults -uroot -S "$RUN/mariadb.sock"; } # reads statements
 
 # Without these two settings a client that keeps its connection sees it reset.
 wsgi() { # NAME PORT FILE PROCESSES VARIABLE=VALUE
