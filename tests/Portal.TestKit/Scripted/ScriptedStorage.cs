@@ -7,7 +7,7 @@ public sealed partial class ScriptedClouds
 {
     public Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => Task.CompletedTask;
 
-    public Task<AccessAnswer> AllowAsync(ShareAccess access, CancellationToken cancel) => ChangeAsync<AccessAnswer>("allow", access.Workspace, (s, now) =>
+    public Task<AccessAnswer> AllowAsync(ShareAccess access, string subnet, CancellationToken cancel) => ChangeAsync<AccessAnswer>("allow", access.Workspace, (s, now) =>
     {
         if (access.Folder is FolderRef.Scratch scratch && !s.Scratch.Contains(scratch)) throw Fault(CloudFault.Missing, "there is no folder to mount");
         var rule = s.Rules.GetValueOrDefault(access) switch
@@ -76,11 +76,13 @@ public sealed partial class ScriptedClouds
         return new AccessAnswer.Gone();
     }, cancel);
 
-    public Task EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel) => folder is FolderRef.Scratch scratch
-        ? ChangeAsync("ensure scratch", scratch.Workspace, s => s.Scratch = s.Scratch.Add(scratch), cancel)
-        : IsUnavailable || StorageIsUnavailable
-        ? Task.FromException(Fault(CloudFault.Unavailable, "away"))
-        : Task.CompletedTask;
+    public async Task<EnsureAnswer> EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel)
+    {
+        if (folder is FolderRef.Scratch scratch)
+            await ChangeAsync("ensure scratch", scratch.Workspace, s => s.Scratch = s.Scratch.Add(scratch), cancel);
+        else if (IsUnavailable || StorageIsUnavailable) throw Fault(CloudFault.Unavailable, "away");
+        return EnsureAnswer.IsDone;
+    }
 
     public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(CancellationToken cancel) =>
         AnswerAsync<IReadOnlyList<FolderRef.Scratch>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)], StorageIsUnavailable);
