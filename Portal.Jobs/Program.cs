@@ -8,6 +8,7 @@ using Portal.Jobs.Catalog;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.LocalStorage;
+using Portal.Jobs.Clouds.OpenStack;
 using Portal.Jobs.Proofs;
 
 // Its files are beside the program, and are read once: to watch them the host would watch every folder below the one in which it was started.
@@ -23,6 +24,12 @@ if (args is ["--smoke", ..])
 {
     await using var console = builder.Build();
     return await Smoke.RunAsync(args, console.Configuration, console.Services.GetRequiredService<TimeProvider>(), Console.Out, CancellationToken.None);
+}
+if (OpenStackVerbs.Has(args))
+{
+    builder.Services.AddOpenStackCloud(builder.Configuration);
+    await using var verb = builder.Build();
+    return await OpenStackVerbs.RunAsync(args, verb.Services, Console.Out, CancellationToken.None);
 }
 builder.Services.AddPortalData(builder.Configuration);
 if (args is ["--migrate" or "--seed-demo", ..])
