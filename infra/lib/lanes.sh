@@ -26,7 +26,7 @@ lane_unit() { run_project unit 90 tests/Portal.Tests --filter-not-trait Lane=lon
 lane_integration() {
   get_packages tests fetch browser || true
   make_testbed
-  run_project integration "$(left 2150 1100)" tests/Portal.IntegrationTests --filter-not-trait Lane=long
+  run_project integration "$(left 2150 1100)" tests/Portal.IntegrationTests --filter-not-trait Lane=long --filter-not-trait Lane=openstack
 }
 
 # The pages in a browser, on an installation made by infra/run as any user would; then the promises of infra/run itself.

@@ -93,7 +93,9 @@ internal sealed class Manila(ServiceClient service)
     public async Task<IReadOnlyList<ManilaRule>> RulesAsync(string share, CancellationToken cancel)
     {
         var answer = await SendAsync(HttpMethod.Get, $"share-access-rules?share_id={share}", null, cancel);
-        return answer.Status == 404 ? [] : [.. ForeignJson.Items(answer.Must(), "access_list").Select(ManilaRule.Of)];
+        // Here, and nowhere else, a missing share is a bad request.
+        var missing = answer.Status == 404 || (answer is { Status: 400, Fault: { } fault } && fault.Message.Contains("not found", StringComparison.Ordinal));
+        return missing ? [] : [.. ForeignJson.Items(answer.Must(), "access_list").Select(ManilaRule.Of)];
     }
 
     /// <summary>Asks for a rule that lets an address or network read and write.</summary>

@@ -87,7 +87,7 @@ public sealed class ManilaTests
         cloud.On("GET /share/v2/types", 200, """
             {"share_types": [{"name": "own", "extra_specs": {"driver_handles_share_servers": true}}, {"name": "gpfs", "extra_specs": {"driver_handles_share_servers": false}}]}
             """);
-        cloud.On("GET /share/v2/quota-sets/p1/detail", 200, $$$"""{"quota_set": {"gigabytes": {"limit": {{{limit}}}, "in_use": 0, "reserved": 0}}}""");
+        cloud.On("GET /share/v2/quota-sets/p1/detail", 200, $$"""{"quota_set": {"gigabytes": {"limit": {{limit}}, "in_use": 0, "reserved": 0} } }""");
 
         var fault = await Should.ThrowAsync<CloudException>(() => cloud.Cloud.Shares.PrepareAsync(Cancel));
 

@@ -111,8 +111,7 @@ internal sealed class RecordedCloud : IAsyncDisposable
         Requests.Enqueue(received);
         if (Answers.TryGetValue($"{request.Method} {request.Path}", out var answer)) await answer(http);
         else if (received is { Method: "POST", Path: "/v3/auth/tokens" }) await SignInAsync(http);
-        else if (!Tokens.GetValueOrDefault(received.Token)) await SayAsync(http, 401, """{"error": {"code": 401, "title": "Unauthorized",
-            "message": "The request you have made requires authentication."}}""");
+        else if (!Tokens.GetValueOrDefault(received.Token)) await SayAsync(http, 401, """{"error": {"code": 401, "title": "Unauthorized", "message": "Authentication is required."}}""");
         else await SayAsync(http, 404, """{"itemNotFound": {"code": 404, "message": "The resource could not be found."}}""");
     }
 
@@ -135,12 +134,13 @@ internal sealed class RecordedCloud : IAsyncDisposable
               {"interface": "public", "region": "RegionTwo", "region_id": "RegionTwo", "url": "http://127.0.0.1:1/wrong"},
               {"interface": "public", "region": "RegionOne", "region_id": "RegionOne", "url": "{{Address}}{{path}}"}]}
             """;
+        string[] catalog = [Service("share", "/share/v1/p1"), Service("sharev2", "/share/v2"), Service("orchestration", "/heat/v1/p1"),
+            Service("compute", "/nova/v2.1"), Service("network", "/neutron")];
         await SayAsync(http, 201, $$"""
-            {"token": {"methods": ["password"], "user": {"id": "u1", "name": "portal", "domain": {"id": "default", "name": "Default"}},
+            {"token": {"methods": ["password"], "user": {"id": "u1", "name": "portal", "domain": {"id": "default", "name": "Default"} },
               "project": {"id": "p1", "name": "physics"}, "roles": [{"id": "1", "name": "member"}],
               "issued_at": "{{now:yyyy-MM-ddTHH:mm:ss.ffffff}}Z", "expires_at": "{{now + Life:yyyy-MM-ddTHH:mm:ss.ffffff}}Z",
-              "catalog": [{{Service("share", "/share/v1/p1")}}, {{Service("sharev2", "/share/v2")}}, {{Service("orchestration", "/heat/v1/p1")}},
-                {{Service("compute", "/nova/v2.1")}}, {{Service("network", "/neutron")}}]}}
+              "catalog": [{{string.Join(',', catalog)}}]} }
             """);
     }
 

@@ -60,7 +60,7 @@ public sealed class SessionTests
         var first = await cloud.Cloud.Keystone.TokenAsync(null, Cancel);
         (await cloud.Cloud.Keystone.TokenAsync(null, Cancel)).ShouldBe(first);
 
-        await Task.Delay(TimeSpan.FromSeconds(1.6), Cancel); // of two seconds, a quarter is the margin
+        await Task.Delay(TimeSpan.FromSeconds(1.6), TimeProvider.System, Cancel); // of two seconds, a quarter is the margin
 
         (await cloud.Cloud.Keystone.TokenAsync(null, Cancel)).ShouldNotBe(first);
     }
@@ -171,10 +171,10 @@ public sealed class SessionTests
     {
         await using var cloud = await RecordedCloud.StartAsync();
         cloud.Answers["GET /nova/v2.1/servers"] = http =>
-            RecordedCloud.SayAsync(http, 400, $$"""{"badRequest": {"code": 400, "message": "bad header {{http.Request.Headers["X-Auth-Token"]}}"}}""");
+            RecordedCloud.SayAsync(http, 400, $$"""{"badRequest": {"code": 400, "message": "bad header {{http.Request.Headers["X-Auth-Token"]}}"} }""");
         var refused = await Should.ThrowAsync<CloudException>(() => cloud.Cloud.Servers.GetAsync("servers", Cancel));
         refused.Message.ShouldContain("bad header …");
-        cloud.On("POST /v3/auth/tokens", 400, $$$"""{"error": {"code": 400, "message": "Invalid input for field password: '{{{RecordedCloud.Password}}}'"}}""");
+        cloud.On("POST /v3/auth/tokens", 400, $$"""{"error": {"code": 400, "message": "Invalid input for field password: '{{RecordedCloud.Password}}'"} }""");
         var token = await cloud.Cloud.Keystone.TokenAsync(null, Cancel);
 
         var signIn = await Should.ThrowAsync<CloudException>(() => cloud.Cloud.Keystone.TokenAsync(token, Cancel));
