@@ -60,7 +60,8 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
         string Left(JsonElement set, string used, params (string Name, int Least)[] kinds) => string.Join(", ", kinds.Select(kind =>
         {
             if (!set.TryGetProperty(kind.Name, out var quota)) return $"{kind.Name} not said";
-            var (limit, left) = (ForeignJson.Number(quota, "limit"), ForeignJson.Number(quota, "limit") - ForeignJson.Number(quota, used) - ForeignJson.Number(quota, "reserved"));
+            var limit = ForeignJson.Number(quota, "limit");
+            var left = limit - ForeignJson.Number(quota, used) - ForeignJson.Number(quota, "reserved");
             return limit >= 0 && left < kind.Least
                 ? throw new CloudException("the project", CloudFault.Full, $"{kind.Name}: {left} of {limit} left, a launch needs {kind.Least}", larger)
                 : limit < 0 ? $"{kind.Name} unlimited" : string.Create(CultureInfo.InvariantCulture, $"{kind.Name} {left} of {limit} left");
@@ -87,7 +88,8 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
                     "give the portal a project of its own, or remove them")
                 : "none");
 
-        static IEnumerable<string> Names(JsonElement json, string list, string name) => ForeignJson.Items(json, list).Select(i => ForeignJson.Text(i, name) ?? "");
+        static IEnumerable<string> Names(JsonElement json, string list, string name) =>
+            ForeignJson.Items(json, list).Select(i => ForeignJson.Text(i, name) ?? "");
     }
 
     /// <summary>A rule of the configured kind on a small share, which is removed again in the order of every release.</summary>

@@ -84,7 +84,11 @@ internal sealed class Credential
                 {
                     auth = new
                     {
-                        identity = new { methods = (string[])["application_credential"], application_credential = new { id = Field("application_credential_id"), secret } },
+                        identity = new
+                        {
+                            methods = (string[])["application_credential"],
+                            application_credential = new { id = Field("application_credential_id"), secret },
+                        },
                     },
                 })
                 : JsonSerializer.Serialize(new

@@ -47,7 +47,8 @@ internal sealed class Manila(ServiceClient service)
         var all = new Dictionary<string, ManilaShare>(StringComparer.Ordinal);
         for (var page = 0; page < MostPages; page++)
         {
-            var got = ForeignJson.Items(await GetAsync($"shares/detail?limit={Page}&offset={page * Page}{filter}", cancel), "shares").Select(ManilaShare.Of).ToList();
+            var json = await GetAsync($"shares/detail?limit={Page}&offset={page * Page}{filter}", cancel);
+            var got = ForeignJson.Items(json, "shares").Select(ManilaShare.Of).ToList();
             foreach (var share in got) all[share.Id] = share;
             if (got.Count < Page) return [.. all.Values];
         }
@@ -130,7 +131,8 @@ internal sealed class Manila(ServiceClient service)
         (from message in ForeignJson.Items(await GetAsync($"messages?resource_id={share}", cancel), "messages")
          where action is null || ForeignJson.Text(message, "action_id") == action
          let at = DateTimeOffset.TryParse(
-             ForeignJson.Text(message, "created_at"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : DateTimeOffset.MinValue
+             ForeignJson.Text(message, "created_at"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
+             ? time : DateTimeOffset.MinValue
          where at >= since
          orderby at descending
          select ForeignJson.Text(message, "user_message")).FirstOrDefault();

@@ -168,7 +168,7 @@ public sealed class OpenStackContractTests(OpenStackLab lab) : StorageContract, 
     }
 
     private async Task<ManilaShare> ShareAsync(ShareAccess access) =>
-        (await lab.Mine.Manila.SharesNamedAsync(lab.Mine.Names.NameOf((FolderRef.Work)access.Folder), Cancel)).First();
+        (await lab.Mine.Manila.SharesNamedAsync(lab.Mine.Names.NameOf((FolderRef.Work)access.Folder), Cancel))[0];
 
     private async Task AskAsync(string share, string action, JsonObject what)
     {

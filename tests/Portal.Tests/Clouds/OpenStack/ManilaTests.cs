@@ -85,7 +85,8 @@ public sealed class ManilaTests
         await using var cloud = await RecordedCloud.StartAsync(s => s["Clouds:OpenStack:ShareType"] = type);
         cloud.Manila("2.73");
         cloud.On("GET /share/v2/types", 200, """
-            {"share_types": [{"name": "own", "extra_specs": {"driver_handles_share_servers": true}}, {"name": "gpfs", "extra_specs": {"driver_handles_share_servers": false}}]}
+            {"share_types": [{"name": "own", "extra_specs": {"driver_handles_share_servers": true}},
+              {"name": "gpfs", "extra_specs": {"driver_handles_share_servers": false}}]}
             """);
         cloud.On("GET /share/v2/quota-sets/p1/detail", 200, $$"""{"quota_set": {"gigabytes": {"limit": {{limit}}, "in_use": 0, "reserved": 0} } }""");
 
@@ -108,7 +109,8 @@ public sealed class ManilaTests
             http.Response.StatusCode = 202;
             messages = $$"""
                 [{"action_id": "008", "detail_id": "001", "user_message": "extend: An unknown error occurred.", "created_at": "{{DateTime.UtcNow:s}}.000000"},
-                 {"action_id": "009", "detail_id": "019", "user_message": "shrink: Share Driver failed to shrink share.", "created_at": "{{DateTime.UtcNow:s}}.000000"}]
+                 {"action_id": "009", "detail_id": "019", "user_message": "shrink: Share Driver failed to shrink share.",
+                  "created_at": "{{DateTime.UtcNow:s}}.000000"}]
                 """;
             return Task.CompletedTask;
         };
@@ -208,7 +210,8 @@ public sealed class ManilaTests
         ServeShare(cloud, () => 1, "error");
         cloud.On("GET /share/v2/messages", 200, """{"messages": []}""");
 
-        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1, Cancel)).ShouldBeOfType<EnsureAnswer.Broken>().Remedy.ShouldContain("nothing of it was removed");
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1, Cancel))
+            .ShouldBeOfType<EnsureAnswer.Broken>().Remedy.ShouldContain("nothing of it was removed");
         (await cloud.Cloud.Shares.AllowAsync(new(Guid.CreateVersion7(), 1, Folder), "10.9.0.0/27", Cancel)).ShouldBeOfType<AccessAnswer.Failed>();
 
         cloud.Requests.ShouldNotContain(r => r.Method == "DELETE");
@@ -240,7 +243,8 @@ public sealed class ManilaTests
     {
         cloud.Manila("2.73");
         cloud.Answers["GET /share/v2/shares/detail"] = http => RecordedCloud.SayAsync(http, 200, $$$"""
-            {"shares": [{"id": "{{{Share}}}", "name": "portal-t123456789-{{{Folder.Class:n}}}-{{{Folder.Person:n}}}", "status": "{{{status}}}", "size": {{{size()}}},
+            {"shares": [{"id": "{{{Share}}}", "name": "portal-t123456789-{{{Folder.Class:n}}}-{{{Folder.Person:n}}}", "status": "{{{status}}}",
+              "size": {{{size()}}},
               "created_at": "2026-11-22T12:51:07.000000", "project_id": "p1", "metadata": {"portal_installation": "t123456789",
               {{{(ready ? "\"portal_ready\": \"1\"," : "")}}} "portal_class": "{{{Folder.Class:n}}}", "portal_person": "{{{Folder.Person:n}}}"}}]}
             """);

@@ -99,7 +99,7 @@ internal sealed class RecordedCloud : IAsyncDisposable
     public void Manila(string newest) => On("GET /share/", 300, $$"""
         {"versions": [
           {"id": "v1.0", "status": "DEPRECATED", "version": "", "min_version": "", "updated": "2015-08-27T11:33:21Z", "links": [], "media-types": []},
-          {"id": "v2.0", "status": "CURRENT", "version": "{{newest}}", "min_version": "2.0", "updated": "2015-08-27T11:33:21Z", "links": [], "media-types": []}]}
+          {"id": "v2.0", "status": "CURRENT", "version": "{{newest}}", "min_version": "2.0", "links": [], "media-types": []}]}
         """);
 
     private async Task AnswerAsync(HttpContext http)
@@ -111,7 +111,7 @@ internal sealed class RecordedCloud : IAsyncDisposable
         Requests.Enqueue(received);
         if (Answers.TryGetValue($"{request.Method} {request.Path}", out var answer)) await answer(http);
         else if (received is { Method: "POST", Path: "/v3/auth/tokens" }) await SignInAsync(http);
-        else if (!Tokens.GetValueOrDefault(received.Token)) await SayAsync(http, 401, """{"error": {"code": 401, "title": "Unauthorized", "message": "Authentication is required."}}""");
+        else if (!Tokens.GetValueOrDefault(received.Token)) await SayAsync(http, 401, """{"error": {"code": 401, "message": "Authentication is required."}}""");
         else await SayAsync(http, 404, """{"itemNotFound": {"code": 404, "message": "The resource could not be found."}}""");
     }
 
