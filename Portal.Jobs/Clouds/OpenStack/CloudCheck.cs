@@ -32,10 +32,13 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
         foreach (var service in (ServiceKind[])[ServiceKind.Stacks, ServiceKind.Servers, ServiceKind.Networks, ServiceKind.Shares])
             await TryAsync($"catalogue: {service.Title}", () => Task.FromResult(Keystone.AddressOf(service, token)));
         await TryAsync("version of Manila", async () => (await cloud.Manila.VersionAsync(cancel)).ToString());
-        await TryAsync("version of Heat", async () =>
-            ForeignJson.Text(await cloud.Stacks.GetAsync("build_info", cancel), "engine", "revision") ?? "not said");
+        await TryAsync("version of Nova", async () =>
+            ForeignJson.Text(await cloud.Servers.GetAsync("", cancel), "version", "version") ?? "not said");
+        await TryAsync("engine of Heat", async () =>
+            "it answers, revision " + (ForeignJson.Text(await cloud.Stacks.GetAsync("build_info", cancel), "engine", "revision") ?? "unknown"));
         await TryAsync("storage", async () => (await cloud.Shares.PrepareAsync(cancel)).Summary);
         await QuotasAsync(token, cancel);
+        await UsersAsync(token, cancel);
         await ForeignAsync(cancel);
         await TryAsync($"access rule for {(options.RuleAddress.Length > 0 ? options.RuleAddress : "the addresses of a workspace")}", () => ProbeAsync(cancel));
         await say.WriteLineAsync(_missing ? "Something is missing: see above." : "Everything that a launch needs is there.");
@@ -67,6 +70,20 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
                 : limit < 0 ? $"{kind.Name} unlimited" : string.Create(CultureInfo.InvariantCulture, $"{kind.Name} {left} of {limit} left");
         }));
     }
+
+    /// <summary>Whoever else has a role in the project could remove what the portal made.</summary>
+    private async Task UsersAsync(Token token, CancellationToken cancel) => await TryAsync("other users of the project", async () =>
+    {
+        var answer = await cloud.Identity.SendAsync(
+            HttpMethod.Get, $"role_assignments?scope.project.id={token.ProjectId}&include_names=true", null, cancel);
+        if (answer.Status == 403) return "only an administrator can see them: openstack role assignment list --names --project " + token.ProjectId;
+        var others = (from role in ForeignJson.Items(answer.Must(), "role_assignments")
+                      let name = ForeignJson.Text(role, "user", "name") ?? ForeignJson.Text(role, "group", "name") ?? "a group"
+                      where ForeignJson.Text(role, "user", "id") != token.UserId
+                      select name).Distinct(StringComparer.Ordinal).ToList();
+        return others.Count == 0 ? "none" : throw new CloudException("the project", CloudFault.Refused, $"{string.Join(", ", others.Take(5))}",
+            "give the portal a project of its own, or take their roles away");
+    });
 
     /// <summary>The project is the portal's alone: what else is there would be counted, and might be in the way.</summary>
     private async Task ForeignAsync(CancellationToken cancel)

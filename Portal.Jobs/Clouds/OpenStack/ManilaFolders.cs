@@ -35,12 +35,12 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
         await LockAsync(share, cancel);
         if (share.SizeGib < gib)
         {
-            await manila.ExtendAsync(share.Id, gib, cancel);
+            await ResizeAsync(share, () => manila.ExtendAsync(share.Id, gib, cancel), cancel);
             return new EnsureAnswer.Working("The storage is enlarging the folder.", Soon);
         }
         // That it was accepted says nothing: the size is seen by the next call, or why it stays as it is.
         if (share.SizeGib == gib || await ShrinkRefusedAsync(share, gib, cancel)) return EnsureAnswer.IsDone;
-        await manila.ShrinkAsync(share.Id, gib, cancel);
+        await ResizeAsync(share, () => manila.ShrinkAsync(share.Id, gib, cancel), cancel);
         return new EnsureAnswer.Working("The storage is making the folder smaller.", Soon);
     }
 
@@ -90,6 +90,19 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
                 + $"openstack share set --status available {share.Id}");
         await manila.DeleteAsync(share.Id, cancel);
         return new(cause, "Try again; if it happens again, ask the administrators of the OpenStack cloud.");
+    }
+
+    /// <summary>
+    /// A list may show a share that is being resized as available, and still at its old size. Then the same is asked for again, and refused, which is no
+    /// fault if the share is at another size by now.
+    /// </summary>
+    private async Task ResizeAsync(ManilaShare share, Func<Task> ask, CancellationToken cancel)
+    {
+        try { await ask(); }
+        catch (CloudException e) when (e.Fault is CloudFault.Refused or CloudFault.Conflict)
+        {
+            if (await manila.ShareAsync(share.Id, cancel) is not { } now || (now.SizeGib == share.SizeGib && now.IsAvailable)) throw;
+        }
     }
 
     private static ManilaShare Oldest(IEnumerable<ManilaShare> same) =>

@@ -10,6 +10,7 @@ internal sealed class OpenStackCloud
     public OpenStackCloud(string key, OpenStackOptions options, OpenStackHttp http, ForeignReader reader, TimeProvider clock, ILoggerFactory logs)
     {
         Keystone = new(cancel => Credential.ReadAsync(options.Credentials, key, reader, cancel), http, clock);
+        Identity = new(ServiceKind.Identity, Keystone, http);
         Stacks = new(ServiceKind.Stacks, Keystone, http);
         Servers = new(ServiceKind.Servers, Keystone, http);
         Networks = new(ServiceKind.Networks, Keystone, http);
@@ -20,6 +21,7 @@ internal sealed class OpenStackCloud
     }
 
     public Keystone Keystone { get; }
+    public ServiceClient Identity { get; }
     public ServiceClient Stacks { get; }
     public ServiceClient Servers { get; }
     public ServiceClient Networks { get; }

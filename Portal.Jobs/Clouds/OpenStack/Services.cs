@@ -12,6 +12,7 @@ internal static class Services
 internal sealed record ServiceKind(string Title, params string[] Types)
 {
     public static readonly ServiceKind
+        Identity = new(Services.Keystone, "identity"),
         Shares = new(Services.Manila, "sharev2", "shared-file-system"),
         Stacks = new(Services.Heat, "orchestration"),
         Servers = new(Services.Nova, "compute"),

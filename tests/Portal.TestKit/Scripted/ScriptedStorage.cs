@@ -5,6 +5,8 @@ namespace Portal.TestKit.Scripted;
 /// <summary>Its shares and filesets: rules that are granted and revoked slowly or end in error, mounts and folders.</summary>
 public sealed partial class ScriptedClouds
 {
+    private int _folderLooks;
+
     public Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => Task.CompletedTask;
 
     public Task<AccessAnswer> AllowAsync(ShareAccess access, string subnet, CancellationToken cancel) => ChangeAsync<AccessAnswer>("allow", access.Workspace, (s, now) =>
@@ -81,6 +83,13 @@ public sealed partial class ScriptedClouds
         if (folder is FolderRef.Scratch scratch)
             await ChangeAsync("ensure scratch", scratch.Workspace, s => s.Scratch = s.Scratch.Add(scratch), cancel);
         else if (IsUnavailable || StorageIsUnavailable) throw Fault(CloudFault.Unavailable, "away");
+        else return mood("ensure folder", Guid.Empty) switch
+        {
+            Mood.FolderInError => new EnsureAnswer.Broken("The storage could not make the folder.", "Try again."),
+            Mood.MakesFoldersSlowly when Interlocked.Increment(ref _folderLooks) < SlowLooks =>
+                new EnsureAnswer.Working("The storage is creating the folder.", LookAgainIn),
+            _ => EnsureAnswer.IsDone,
+        };
         return EnsureAnswer.IsDone;
     }
 
