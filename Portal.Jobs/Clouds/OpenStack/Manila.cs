@@ -157,7 +157,10 @@ internal sealed class Manila(ServiceClient service)
     {
         ["resource_lock"] = new JsonObject
         {
-            ["resource_id"] = share, ["resource_type"] = "share", ["resource_action"] = "delete", ["lock_reason"] = why,
+            ["resource_id"] = share,
+            ["resource_type"] = "share",
+            ["resource_action"] = "delete",
+            ["lock_reason"] = why,
         },
     }, cancel)).Must();
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
+using Polly.Timeout;
 using Portal.Core.Clouds;
 using Portal.Jobs.Foreign;
-using Polly.Timeout;
 
 namespace Portal.Jobs.Clouds.OpenStack;
 

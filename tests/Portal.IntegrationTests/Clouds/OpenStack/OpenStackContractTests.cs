@@ -74,7 +74,9 @@ public sealed class OpenStackContractTests(OpenStackLab lab) : StorageContract, 
         var share = await ShareAsync(access);
         await AskAsync(share.Id, "allow_access", new JsonObject
         {
-            ["access_type"] = "user", ["access_to"] = "someone", ["access_level"] = "rw",
+            ["access_type"] = "user",
+            ["access_to"] = "someone",
+            ["access_level"] = "rw",
             ["metadata"] = new JsonObject { [ManilaNames.KeyOf(access.Workspace)] = "1" },
         });
         await lab.Mine.Manila.DescribeAsync(share.Id, lab.Mine.Names.Of(access.Workspace), Cancel);

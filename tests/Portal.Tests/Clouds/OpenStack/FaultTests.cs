@@ -49,8 +49,16 @@ public sealed class FaultTests
         var token = await cloud.Cloud.Keystone.TokenAsync(null, Cancel);
         var nowhere = new Token
         {
-            Value = token.Value, RenewAt = token.RenewAt, Interface = "admin", Region = "RegionOne", ProjectId = "", ProjectName = "", UserId = "",
-            UserName = "", Roles = [], Catalog = token.Catalog,
+            Value = token.Value,
+            RenewAt = token.RenewAt,
+            Interface = "admin",
+            Region = "RegionOne",
+            ProjectId = "",
+            ProjectName = "",
+            UserId = "",
+            UserName = "",
+            Roles = [],
+            Catalog = token.Catalog,
         };
         Keystone.AddressOf(ServiceKind.Servers, nowhere).ShouldBe("http://127.0.0.1:1/wrong");
         using var http = new HttpClient();
@@ -116,7 +124,9 @@ public sealed class FaultTests
     {
         var result = new OpenStackOptionsCheck().Validate(null, new()
         {
-            Credentials = folder, RuleAddress = rule, CallDeadline = TimeSpan.Parse(deadline, System.Globalization.CultureInfo.InvariantCulture),
+            Credentials = folder,
+            RuleAddress = rule,
+            CallDeadline = TimeSpan.Parse(deadline, System.Globalization.CultureInfo.InvariantCulture),
             Installation = "t123456789",
         });
 

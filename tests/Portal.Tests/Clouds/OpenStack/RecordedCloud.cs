@@ -34,8 +34,14 @@ internal sealed class RecordedCloud : IAsyncDisposable
         Address = address;
         File.WriteAllText(Path.Combine(_folder, Key + ".json"), JsonSerializer.Serialize(new
         {
-            auth_url = address + "/v3", region = "RegionOne", @interface = "public", user = "portal", password = Password, user_domain = "Default",
-            project = "physics", project_domain = "Default",
+            auth_url = address + "/v3",
+            region = "RegionOne",
+            @interface = "public",
+            user = "portal",
+            password = Password,
+            user_domain = "Default",
+            project = "physics",
+            project_domain = "Default",
         }));
         var settings = new Dictionary<string, string?>(StringComparer.Ordinal)
         {
