@@ -28,6 +28,7 @@ if (args is ["--smoke", ..])
 if (OpenStackVerbs.Has(args))
 {
     builder.Services.AddOpenStackCloud(builder.Configuration);
+    builder.Logging.ClearProviders(); // it says itself what it finds
     await using var verb = builder.Build();
     return await OpenStackVerbs.RunAsync(args, verb.Services, Console.Out, CancellationToken.None);
 }

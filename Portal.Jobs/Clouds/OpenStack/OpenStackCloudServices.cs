@@ -18,6 +18,7 @@ public static class OpenStackCloudServices
             .Configure(o => o.Installation = configuration["Installation:Id"] ?? "")
             .ValidateOnStart();
         services.AddSingleton(p => p.GetRequiredService<IOptions<OpenStackOptions>>().Value);
+        services.AddLogging(l => l.AddFilter("Polly", LogLevel.Warning)); // a line for each call, which has one already
         // Its own log lines would have headers, and with them the token.
         var client = services.AddHttpClient<OpenStackHttp>(http => http.Timeout = Timeout.InfiniteTimeSpan)
             .RemoveAllLoggers()
