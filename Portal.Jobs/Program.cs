@@ -8,6 +8,7 @@ using Portal.Jobs.Catalog;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.LocalStorage;
+using Portal.Jobs.Clouds.OpenStack;
 using Portal.Jobs.Proofs;
 
 // Its files are beside the program, and are read once: to watch them the host would watch every folder below the one in which it was started.
@@ -29,6 +30,13 @@ if (args is ["--build-images", .. var names])
     builder.Services.AddDockerCloud(builder.Configuration).AddImages(builder.Configuration);
     await using var images = builder.Build();
     return await BuildImages.RunAsync(images.Services, names, Console.Out, Console.Error, CancellationToken.None);
+}
+if (OpenStackVerbs.Has(args))
+{
+    builder.Services.AddOpenStackCloud(builder.Configuration);
+    builder.Logging.ClearProviders(); // it says itself what it finds
+    await using var verb = builder.Build();
+    return await OpenStackVerbs.RunAsync(args, verb.Services, Console.Out, CancellationToken.None);
 }
 builder.Services.AddPortalData(builder.Configuration);
 if (args is ["--migrate" or "--seed-demo", ..])

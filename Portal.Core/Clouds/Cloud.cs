@@ -77,7 +77,8 @@ public sealed class Pool
     public long StorageTotalBytes { get; set; }
     public long StorageFreeBytes { get; set; }
 
-    /// <summary>Bytes used by students' folders, work and scratch together.</summary>
+    /// <summary>What students' folders, work and scratch together, take of the free space: the bytes used, or where the storage does not report
+    /// those, all that it has set aside for them.</summary>
     public long StorageWrittenBytes { get; set; }
 
     /// <summary>False: folder usage is only counted, writers are not stopped, and pages say so.</summary>

@@ -25,6 +25,9 @@ public abstract record MountSource
 
     /// <summary>An export that the node's host mounts itself, and the folder in it.</summary>
     public sealed record Export(string Location, string SubPath) : MountSource;
+
+    /// <summary>A folder that the cloud makes on the disk of the node's own machine, and that ends with it. No storage knows it.</summary>
+    public sealed record OwnDisk(string Name) : MountSource;
 }
 
 /// <summary>Where a rule is. Making and removing one may take the storage minutes.</summary>

@@ -1,22 +1,24 @@
 namespace Portal.Core.Clouds;
 
 /// <summary>
-/// Storage shares of one pool. A class has one share; hosts mount it and containers bind-mount from there. Every call may be repeated.
-/// Every error is a <see cref="CloudException"/>.
+/// Storage shares of one pool: one for a class, or one for each of its folders; hosts mount it and containers bind-mount from there. Every call may
+/// be repeated. Every error is a <see cref="CloudException"/>.
 /// </summary>
 public interface IShareCloud
 {
     /// <summary>Describes the storage and whether limits are enforced; throws with the reason if there is none.</summary>
     Task<StorageReport> PrepareAsync(CancellationToken cancel);
 
-    /// <summary>The share of a class, with this many bytes as its limit.</summary>
+    /// <summary>The share of a class, with this many bytes as its limit. Storage with a share for each folder has none, and does nothing.</summary>
     Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel);
 
     /// <summary>
     /// Asks that the workspace's host may mount the folder, and says how far that is: <see cref="AccessAnswer.Asked"/>,
     /// <see cref="AccessAnswer.Active"/> or <see cref="AccessAnswer.Failed"/>. A cloud whose nodes run on this host mounts it here.
     /// </summary>
-    Task<AccessAnswer> AllowAsync(ShareAccess access, CancellationToken cancel);
+    /// <param name="subnet">The workspace's addresses, CIDR, known before any network exists: storage that trusts addresses may name them in its
+    /// rule.</param>
+    Task<AccessAnswer> AllowAsync(ShareAccess access, string subnet, CancellationToken cancel);
 
     /// <summary>
     /// Every rule that exists for this workspace, whatever its state: asked, active, in error or being denied. A mount exists only together with
@@ -40,13 +42,16 @@ public interface IShareCloud
 /// <summary>Folders inside shares with their own limits, in bytes. A limit that was never set, or that the storage cannot enforce, reads as 0.</summary>
 public interface IFilesetCloud
 {
-    /// <summary>The folder, owned by that uid, mode 0700, with this limit in bytes. Resizes live; never loses a file.</summary>
-    Task EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel);
+    /// <summary>
+    /// Begins to make the folder, owned by that uid, mode 0700, with this limit in bytes, or to resize it live, and says how far that is. Never loses a
+    /// file: storage that cannot make a folder smaller leaves it as it is, and <see cref="UsageAsync"/> says how large it is.
+    /// </summary>
+    Task<EnsureAnswer> EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel);
 
     /// <summary>Usage of everything, in one call if the storage supports it.</summary>
     Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel);
 
-    /// <summary>The scratch folders of one workspace.</summary>
+    /// <summary>The scratch folders of one workspace; none where they are on the nodes' own machines (<see cref="MountSource.OwnDisk"/>).</summary>
     Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(Guid workspace, CancellationToken cancel);
 
     /// <summary>Every scratch folder of the installation in this pool; for sweeps.</summary>
@@ -68,7 +73,11 @@ public sealed record StorageReport(string Summary, bool BlocksEnforced, long Tot
 
 /// <summary>Usage of one folder, or of a whole class share including its scratch folders.</summary>
 /// <param name="Folder">Null for the share.</param>
-public sealed record FilesetUsage(Guid ClassId, FolderRef? Folder, long UsedBytes, long LimitBytes)
+/// <param name="UsedBytes">Null if this storage does not report it, which says nothing about how much it is.</param>
+public sealed record FilesetUsage(Guid ClassId, FolderRef? Folder, long? UsedBytes, long LimitBytes)
 {
+    /// <summary>What it takes of the storage's free space: what is used, or, where that is not reported, all that was set aside for it.</summary>
+    public long TakenBytes => UsedBytes ?? LimitBytes;
+
     public bool IsShare => Folder is null;
 }

@@ -47,7 +47,7 @@ internal sealed class WorkFolderMap : IEntityTypeConfiguration<WorkFolder>
         builder.HasIndex(f => new { f.ClassId, f.PersonId }).IsUnique();
         builder.HasIndex(f => f.PersonId);
         builder.HasIndex(f => f.TenantId);
-        builder.NotWrittenHere(f => f.UsedBytes, "0");
+        builder.NotWrittenHere(f => f.UsedBytes, "null"); // without it a number would count up by itself
         builder.NotWrittenHere(f => f.SeenAt);
         builder.HasOne<Person>().WithMany().HasForeignKey(f => f.PersonId).OnDelete(DeleteBehavior.Restrict);
         builder.ToTable(t => t.HasCheckConstraint("limit_range", "limit_gib between 1 and 100000"));

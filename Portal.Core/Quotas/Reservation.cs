@@ -66,7 +66,9 @@ public sealed class WorkFolder
     /// <summary>Hard limit, GiB.</summary>
     public int LimitGib { get; init; }
 
-    /// <summary>Blocks in use, bytes, as last read by Jobs.</summary>
-    public long UsedBytes { get; private set; }
+    /// <summary>Blocks in use, bytes, as last read by Jobs; null before that, and if the storage does not report it.</summary>
+    public long? UsedBytes { get; private set; }
+
+    /// <summary>When Jobs last saw it; null before the first time.</summary>
     public DateTimeOffset? SeenAt { get; private set; }
 }

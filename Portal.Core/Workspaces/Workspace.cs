@@ -98,8 +98,8 @@ public sealed class NodeRow
     /// <summary>Number of restarts in this generation after it had exited on its own.</summary>
     public int Restarts { get; set; }
 
-    /// <summary>Bytes used in its scratch folder.</summary>
-    public long ScratchBytes { get; set; }
+    /// <summary>Bytes used in its scratch folder; null before they are measured, and if the storage does not report them.</summary>
+    public long? ScratchBytes { get; set; }
     public DateTimeOffset SeenAt { get; set; }
 
     /// <summary>Where the portal reaches one of its ports; null unless it is running.</summary>

@@ -55,7 +55,6 @@ internal sealed class NodeMap : IEntityTypeConfiguration<NodeRow>
         builder.HasKey(n => new { n.WorkspaceId, n.Name });
         builder.Property(n => n.Name).HasMaxLength(40);
         builder.Property(n => n.Restarts).HasDefaultValue(0);
-        builder.Property(n => n.ScratchBytes).HasDefaultValue(0L);
         builder.HasOne<Workspace>().WithMany().HasForeignKey(n => n.WorkspaceId).OnDelete(DeleteBehavior.Cascade);
     }
 }

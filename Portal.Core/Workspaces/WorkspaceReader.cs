@@ -26,7 +26,7 @@ internal static class WorkspaceReader
                           join t in db.TemplateVersions on w.TemplateVersionId equals t.Id
                           join f in db.WorkFolders on w.WorkFolderId equals f.Id
                           orderby w.CreatedAt descending, w.Id descending
-                          select new { w, c.Title, c.LongestHours, c.IdleMinutes, p.Name, t.TemplateId, t.Spec, f.UsedBytes, f.LimitGib })
+                          select new { w, c.Title, c.LongestHours, c.IdleMinutes, p.Name, t.TemplateId, t.Spec, f.UsedBytes, f.SeenAt, f.LimitGib })
             .AsNoTracking()
             .ToListAsync(cancel);
         if (rows.Count == 0) return [];
@@ -74,7 +74,8 @@ internal static class WorkspaceReader
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Severity, l.Text))],
                 Nodes = [.. mine.Select(View)],
                 AutomaticRestarts = RestartStateOf(r.Spec, r.w, mine, restarts.GetValueOrDefault(r.w.Id)),
-                Folder = new(r.UsedBytes, (long)r.LimitGib << 30, place.Pool is { StorageIsKnown: false } or { BlocksEnforced: true }),
+                Folder = new(r.UsedBytes, (long)r.LimitGib << 30, place.Pool is { StorageIsKnown: false } or { BlocksEnforced: true })
+                { Seen = r.SeenAt is not null },
                 Queue = run.Phase == RunPhase.Queued ? queues.GetValueOrDefault(place.Pool.Key)?.Of(run.Id) : null,
             };
         })];

@@ -87,8 +87,8 @@ public sealed record NodeView(string Name, string Role, bool Running, int? ExitC
     /// <summary>Number of restarts after it had exited on its own, since the workspace was started.</summary>
     public int Restarts { get; init; }
 
-    /// <summary>Bytes used in its scratch folder, if its role has one.</summary>
-    public long ScratchBytes { get; init; }
+    /// <summary>Bytes used in its scratch folder, if its role has one; null if that is not known.</summary>
+    public long? ScratchBytes { get; init; }
 }
 
 /// <param name="Minutes">Rule of the class; null: it is never stopped for being idle.</param>
@@ -100,8 +100,13 @@ public sealed record IdleView(int? Minutes, DateTimeOffset? ActiveAt, string? Ac
     public static readonly IdleView None = new(null, null, null, null, null);
 }
 
+/// <param name="UsedBytes">Null if it is not known: not measured yet, or not reported by the storage.</param>
 /// <param name="Enforced">False: only counted, writers are not stopped.</param>
-public sealed record FolderView(long UsedBytes, long LimitBytes, bool Enforced);
+public sealed record FolderView(long? UsedBytes, long LimitBytes, bool Enforced)
+{
+    /// <summary>It was looked at; false: not yet.</summary>
+    public bool Seen { get; init; } = true;
+}
 
 /// <param name="Place">1 is next.</param>
 /// <param name="WaitsFor">Capacity, or one of the launches at once; null if nothing holds up the next order.</param>

@@ -18,4 +18,14 @@ public static class ForeignJson
         }
         catch (InvalidOperationException) { return null; }
     }
+
+    /// <summary>The elements of the array of this name; none if there is none.</summary>
+    public static IReadOnlyList<JsonElement> Items(JsonElement json, string name) =>
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var items) && items.ValueKind == JsonValueKind.Array
+            ? [.. items.EnumerateArray()] : [];
+
+    /// <summary>The whole number of this name; 0 if there is none.</summary>
+    public static int Number(JsonElement json, string name) =>
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var number) && number.ValueKind == JsonValueKind.Number
+        && number.TryGetInt32(out var value) ? value : 0;
 }

@@ -23,11 +23,23 @@ public sealed class EnsureWorkFolder(RunFactsReader facts, StepClock clock) : IS
             return await clock.WaitAsync(context.Run, left, cancel);
         await ordered.Kit.Shares.EnsureShareAsync(ordered.Class.Id, (long)ordered.Class.Limits.StorageGib << 30, cancel);
         var filesets = ordered.Kit.Filesets;
-        await filesets.EnsureAsync(ordered.WorkFolder, ordered.Person.Uid, (long)ordered.Folder.LimitGib << 30, cancel);
+        var answer = await filesets.EnsureAsync(ordered.WorkFolder, ordered.Person.Uid, (long)ordered.Folder.LimitGib << 30, cancel);
         foreach (var node in ordered.Nodes)
-            if (ordered.ScratchOf(node) is { } scratch) await filesets.EnsureAsync(scratch, ordered.Person.Uid, (long)node.Role.ScratchGib << 30, cancel);
-        return StepAnswer.IsDone;
+            if (ordered.ScratchOf(node) is { } scratch)
+                answer = Later(answer, await filesets.EnsureAsync(scratch, ordered.Person.Uid, (long)node.Role.ScratchGib << 30, cancel));
+        return answer switch
+        {
+            EnsureAnswer.Done => StepAnswer.IsDone,
+            EnsureAnswer.Broken broken => new StepAnswer.Fail(broken.Cause, broken.Remedy),
+            EnsureAnswer.Working working => await clock.WaitAtMostAsync(
+                context.Run, working.What, working.LookAgainIn, ordered.Kit.Clusters.Times.Make, cancel),
+            _ => throw new InvalidOperationException("Unknown answer."),
+        };
     }
+
+    /// <summary>A folder that is broken decides over one that is being made, and that over those that are there.</summary>
+    private static EnsureAnswer Later(EnsureAnswer one, EnsureAnswer other) =>
+        one is EnsureAnswer.Broken || other is EnsureAnswer.Done ? one : one is EnsureAnswer.Working && other is EnsureAnswer.Working ? one : other;
 }
 
 /// <summary>Gives the workspace's host access to those folders, and waits until the rules are in force: nothing boots before.</summary>
@@ -38,7 +50,9 @@ public sealed class EnsureAccess(ClusterPlans plans, RunFactsReader facts, StepC
     public async Task<StepAnswer> RunAsync(StepContext context, CancellationToken cancel)
     {
         if (context.Facts.Shrinks(context.Run)) return StepAnswer.IsNothing;
-        var access = await plans.AllowAsync(context.Facts, await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel), cancel);
+        var now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
+        if (now.Subnet is null) return StepAnswer.IsNothing; // they were given up: EnsureCluster takes others, and asks for access then
+        var access = await plans.AllowAsync(context.Facts, now, cancel);
         return await access.WaitAsync(context.Run, clock, context.Facts.Kit.Clusters.Times, cancel) ?? StepAnswer.IsDone;
     }
 }

@@ -29,13 +29,14 @@ public sealed class ClusterPlans(AppToken tokens, TemplateStore store)
     public const string WorkFolder = "/home/student/work", ScratchFolder = "/scratch", ExamplesFolder = "/opt/examples";
 
     /// <summary>Asks for access to every folder that the nodes mount, all of them before it says that one is missing.</summary>
+    /// <param name="now">The workspace with its addresses.</param>
     public async Task<FolderAccess> AllowAsync(RunFacts facts, Workspace now, CancellationToken cancel)
     {
         var sources = new Dictionary<FolderRef, MountSource>();
         AccessAnswer? missing = null;
         foreach (var folder in facts.Nodes.Select(facts.ScratchOf).OfType<FolderRef>().Prepend(facts.WorkFolder))
         {
-            var answer = await facts.Kit.Shares.AllowAsync(new(now.Id, now.Generation, folder), cancel);
+            var answer = await facts.Kit.Shares.AllowAsync(new(now.Id, now.Generation, folder), now.Subnet!, cancel);
             if (answer is AccessAnswer.Active active) sources[folder] = active.Source;
             else if (missing is not AccessAnswer.Failed) missing = answer;
         }

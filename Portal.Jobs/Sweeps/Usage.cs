@@ -25,14 +25,14 @@ public sealed class Usage(NpgsqlDataSource data, CloudHealth health)
         write.Parameters.Add(new() { Value = work.ConvertAll(u => u.Folder.Person).ToArray() });
         write.Parameters.Add(new() { Value = work.ConvertAll(u => u.UsedBytes).ToArray() });
         await write.ExecuteNonQueryAsync(cancel);
-        // A share holds the scratch folders of its class too.
-        await WrittenAsync(kit, seen.Where(u => u.IsShare).Sum(u => u.UsedBytes), cancel);
+        // A share holds the scratch folders of its class too. What is not reported counts as taken, never as unused.
+        await WrittenAsync(kit, seen.Where(u => u.IsShare).Sum(u => u.TakenBytes), cancel);
         // Rows locked by others are written next time: waiting for many rows at once could deadlock with a transaction that waits for these.
         var scratch = seen.Where(u => u.Folder is FolderRef.Scratch).Select(u => (Folder: (FolderRef.Scratch)u.Folder!, u.UsedBytes)).ToList();
         await using var nodes = data.CreateCommand("""
             with seen as (
               select n.workspace_id, n.name, u.used from portal.nodes n join unnest($1, $2, $3) as u(workspace_id, name, used) using (workspace_id, name)
-              where n.scratch_bytes <> u.used for update of n skip locked)
+              where n.scratch_bytes is distinct from u.used for update of n skip locked)
             update portal.nodes n set scratch_bytes = seen.used from seen where n.workspace_id = seen.workspace_id and n.name = seen.name
             """);
         nodes.Parameters.Add(new() { Value = scratch.ConvertAll(u => u.Folder.Workspace).ToArray() });

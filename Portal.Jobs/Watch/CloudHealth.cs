@@ -109,7 +109,7 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
         if (storage is not null && !pool.StorageIsKnown)
         {
             if ((await TryAsync(kit.Filesets.UsageAsync, cancel)).Report is not { } seen) return;
-            pool.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.UsedBytes);
+            pool.StorageWrittenBytes = seen.Where(u => u.IsShare).Sum(u => u.TakenBytes);
         }
         if (storage is not null)
             (pool.StorageTotalBytes, pool.StorageFreeBytes, pool.BlocksEnforced) = (storage.TotalBytes, storage.FreeBytes, storage.BlocksEnforced);

@@ -127,9 +127,10 @@ public sealed record WorkspaceShape(
 }
 
 /// <summary>The scratch folder of one node.</summary>
+/// <param name="UsedBytes">Null if it is not known: not measured yet, or not reported by the storage.</param>
 /// <param name="State">Normal; NearlyFull from 90% of the limit; Full: anything that needs to write there waits or fails.</param>
 /// <param name="Cause">What is wrong; <paramref name="Remedy"/> says what to do; both null while there is enough space.</param>
-public sealed record ScratchShape(string Node, long UsedBytes, long LimitBytes, ScratchState State, string? Cause, string? Remedy)
+public sealed record ScratchShape(string Node, long? UsedBytes, long LimitBytes, ScratchState State, string? Cause, string? Remedy)
 {
     internal static ScratchShape Of(ScratchView scratch) => new(
         scratch.Node, scratch.UsedBytes, scratch.LimitBytes, scratch.State, CauseOf(scratch),

@@ -24,7 +24,7 @@ namespace Portal.Core.Data.Migrations
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
-            modelBuilder.HasSequence<int>("person_uid")
+            modelBuilder.HasSequence<int>("person_uid", "portal")
                 .StartsAt(2000000L)
                 .HasMin(2000000L)
                 .HasMax(2999999L);
@@ -1124,11 +1124,11 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("tenant_id");
 
-                    b.Property<long>("UsedBytes")
+                    b.Property<long?>("UsedBytes")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
                         .HasColumnName("used_bytes")
-                        .HasDefaultValueSql("0");
+                        .HasDefaultValueSql("null");
 
                     b.HasKey("Id")
                         .HasName("pk_work_folders");
@@ -1455,10 +1455,8 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("boolean")
                         .HasColumnName("running");
 
-                    b.Property<long>("ScratchBytes")
-                        .ValueGeneratedOnAdd()
+                    b.Property<long?>("ScratchBytes")
                         .HasColumnType("bigint")
-                        .HasDefaultValue(0L)
                         .HasColumnName("scratch_bytes");
 
                     b.Property<DateTimeOffset>("SeenAt")

@@ -7,8 +7,11 @@ public sealed class LocalFilesets(Storage storage) : IFilesetCloud
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    public Task EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel) =>
-        EnsureFolderAsync(Storage.ClassOf(folder), storage.PathOf(folder), uid, limitBytes, cancel);
+    public async Task<EnsureAnswer> EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel)
+    {
+        await EnsureFolderAsync(Storage.ClassOf(folder), storage.PathOf(folder), uid, limitBytes, cancel);
+        return EnsureAnswer.IsDone;
+    }
 
     public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(CancellationToken cancel)
     {

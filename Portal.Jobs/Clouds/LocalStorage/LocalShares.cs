@@ -72,7 +72,7 @@ public sealed class LocalShares(Storage storage) : IShareCloud
         return true;
     }, cancel);
 
-    public async Task<AccessAnswer> AllowAsync(ShareAccess access, CancellationToken cancel) => await storage.AloneAsync(() =>
+    public async Task<AccessAnswer> AllowAsync(ShareAccess access, string subnet, CancellationToken cancel) => await storage.AloneAsync(() =>
     {
         EnsureMounts();
         var source = storage.PathOf(access.Folder);

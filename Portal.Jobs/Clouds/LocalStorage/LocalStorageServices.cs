@@ -32,7 +32,7 @@ public sealed class NoStorage : IShareCloud, IFilesetCloud
 
     public Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => Task.FromException(Missing());
 
-    public Task<AccessAnswer> AllowAsync(ShareAccess access, CancellationToken cancel) => Task.FromException<AccessAnswer>(Missing());
+    public Task<AccessAnswer> AllowAsync(ShareAccess access, string subnet, CancellationToken cancel) => Task.FromException<AccessAnswer>(Missing());
 
     public Task<IReadOnlyList<ShareAccess>> AccessAsync(Guid workspace, CancellationToken cancel) => AccessAsync(cancel);
 
@@ -42,7 +42,8 @@ public sealed class NoStorage : IShareCloud, IFilesetCloud
 
     public Task<AccessAnswer> DenyAsync(ShareAccess access, CancellationToken cancel) => Task.FromException<AccessAnswer>(Missing());
 
-    public Task EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel) => Task.FromException(Missing());
+    public Task<EnsureAnswer> EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel) =>
+        Task.FromException<EnsureAnswer>(Missing());
 
     public Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<FilesetUsage>>(Missing());
 

@@ -25,7 +25,7 @@ public static class ScratchTrouble
     private static string What(IReadOnlyList<ScratchView> folders, IStringLocalizer<WorkspaceTexts> text) => folders switch
     {
         [{ Enforced: false }, ..] => text["Scratch.Counted", Names(folders)],
-        [var one] => text[$"Scratch.{one.State}", one.Node, Length.Bytes(one.UsedBytes), Length.Bytes(one.LimitBytes)],
+        [var one] => text[$"Scratch.{one.State}", one.Node, Length.Bytes(one.UsedBytes ?? 0), Length.Bytes(one.LimitBytes)],
         _ => text[$"Scratch.{folders[0].State}Many", Names(folders)],
     };
 

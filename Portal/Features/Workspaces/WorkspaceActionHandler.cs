@@ -55,7 +55,7 @@ public sealed class WorkspaceActionHandler(
 
     private Task<bool> ConfirmAsync(string what, WorkspaceView w, bool destructive) => Confirm.ShowAsync(
         dialogs, text[$"{what}.Title", w.Name], text[$"{what}.Lost"],
-        text[$"{what}.Kept", w.ClassTitle, w.Folder.UsedBytes >= 1 << 20 ? $" ({Length.Bytes(w.Folder.UsedBytes)})" : ""],
+        text[$"{what}.Kept", w.ClassTitle, w.Folder.UsedBytes is >= 1 << 20 and var used ? $" ({Length.Bytes(used)})" : ""],
         text[$"{what}.Action", w.Name], destructive);
 
     private string OutcomeText(ChangeOutcome outcome, WorkspaceView w, WorkspaceAction action) => outcome switch

@@ -45,7 +45,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         output.ShouldContain("Disk quota exceeded");
         (await UsedAsync(second)).ShouldBeLessThan(21 * Mib);
         var usage = await Lab.UsageAsync(Cancel);
-        usage.Single(u => u.ClassId == classId && u.IsShare).UsedBytes.ShouldBeInRange(50 * Mib, 60 * Mib);
+        usage.Single(u => u.ClassId == classId && u.IsShare).UsedBytes.ShouldNotBeNull().ShouldBeInRange(50 * Mib, 60 * Mib);
         (await UsedAsync(first)).ShouldBeInRange(40 * Mib, 41 * Mib);
     }
 
@@ -74,7 +74,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await ScratchAsync("worker1")).ShouldBeInRange(30 * Mib, 31 * Mib);
 
         async Task<long> ScratchAsync(string node) =>
-            (await Lab.UsageAsync(Cancel)).Single(u => u.Folder == new FolderRef.Scratch(classId, access.Workspace, node)).UsedBytes;
+            (await Lab.UsageAsync(Cancel)).Single(u => u.Folder == new FolderRef.Scratch(classId, access.Workspace, node)).UsedBytes!.Value;
     }
 
     [Fact]
@@ -103,7 +103,7 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         (await OwnDisk.RunAsync("btrfs", "subvolume", "delete", Path.Combine(folder, "escape"))).ShouldBe(0);
     }
 
-    private async Task<long> UsedAsync(ShareAccess access) => (await Lab.UsageAsync(Cancel)).Single(u => u.Folder == access.Folder).UsedBytes;
+    private async Task<long> UsedAsync(ShareAccess access) => (await Lab.UsageAsync(Cancel)).Single(u => u.Folder == access.Folder).UsedBytes!.Value;
 
     private Task<(string Output, long Code)> WriteAsync(ClusterPlan plan, string file, int mib, string node = "notebook",
         string folder = "/home/student/work") =>

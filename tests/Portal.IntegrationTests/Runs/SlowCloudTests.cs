@@ -29,6 +29,22 @@ public sealed class SlowCloudTests
     }
 
     [Fact]
+    public async Task Launch_FolderIsMadeSlowly_NoRuleIsAskedForBefore()
+    {
+        await using var it = await Site.CreateAsync(what => what is "ensure folder" ? Mood.MakesFoldersSlowly : Mood.Well);
+        it.Clouds.LookAgainIn = TimeSpan.FromSeconds(1);
+        await it.StepAsync();
+        var view = await it.ViewAsync();
+        (view.Run.Phase, view.Run.Message).ShouldBe((RunPhase.Waiting, "The storage is creating the folder."));
+        it.Clouds.LeftOf(it.Order.Id).ShouldBeEmpty();
+
+        it.Clouds.LookAgainIn = TimeSpan.FromMilliseconds(20);
+        await it.Jobs.UntilSettledAsync(Cancel);
+
+        (await it.ViewAsync()).Status.ShouldBe(WorkspaceStatus.Ready);
+    }
+
+    [Fact]
     public async Task Launch_ServersAreBuiltForMinutes_TheRunWaitsAsARowAndNoWorkerWaits()
     {
         await using var it = await Site.CreateAsync(what => what is "ensure" ? Mood.BuildsSlowly : Mood.Well);
@@ -60,6 +76,7 @@ public sealed class SlowCloudTests
     }
 
     [Theory]
+    [InlineData("ensure folder", Mood.FolderInError, StepKey.EnsureWorkFolder, "could not make the folder")]
     [InlineData("allow", Mood.RuleInError, StepKey.EnsureAccess, "could not grant access")]
     [InlineData("ensure", Mood.BreaksNodes, StepKey.EnsureCluster, "no host has room for it")]
     public async Task Launch_RuleOrNodeEndsInError_FailsWithTheCausesWordsAndLeavesNothing(string what, Mood mood, StepKey step, string cause)
@@ -77,6 +94,7 @@ public sealed class SlowCloudTests
     }
 
     [Theory]
+    [InlineData("ensure folder", Mood.MakesFoldersSlowly, StepKey.EnsureWorkFolder, "creating the folder")]
     [InlineData("allow", Mood.AllowsSlowly, StepKey.EnsureAccess, "granting access")]
     [InlineData("ensure", Mood.BuildsSlowly, StepKey.EnsureCluster, "being made")]
     public async Task Launch_CloudNeverFinishes_FailsAtTheCloudsOwnLimitAndLeavesNothing(string what, Mood mood, StepKey step, string waitsFor)

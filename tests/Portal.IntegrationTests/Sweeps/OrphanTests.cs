@@ -107,7 +107,7 @@ public sealed class OrphanTests
     /// <summary>As a call by a dead process: storage allowed and nodes started for a workspace that is no longer wanted.</summary>
     internal static async Task LandAsync(ScriptedClouds clouds, TestSite site, Guid workspace)
     {
-        await clouds.AllowAsync(new(workspace, 1, new FolderRef.Work(site.Class, site.Students[0])), Cancel);
+        await clouds.AllowAsync(new(workspace, 1, new FolderRef.Work(site.Class, site.Students[0])), "192.0.2.0/27", Cancel);
         var none = new Dictionary<string, string>(StringComparer.Ordinal);
         await clouds.EnsureAsync(
             new ClusterPlan(workspace, 1, "10.0.0.0/27", [new("notebook", "notebook", "sha256:test", 300_001, [], none, none, [], 1024, 1)]), Cancel);
@@ -115,5 +115,5 @@ public sealed class OrphanTests
 
     /// <summary>Storage allowed for an unknown workspace, by one call.</summary>
     internal static Task<AccessAnswer> LeaveAsync(ScriptedClouds clouds, TestSite site, Guid workspace) =>
-        clouds.AllowAsync(new(workspace, 1, new FolderRef.Work(site.Class, site.Students[0])), Cancel);
+        clouds.AllowAsync(new(workspace, 1, new FolderRef.Work(site.Class, site.Students[0])), "192.0.2.0/27", Cancel);
 }

@@ -214,6 +214,31 @@ public sealed class SweepTests
         pool.Storage.Ok.ShouldBeTrue();
     }
 
+    /// <summary>What the storage does not report is unknown, not nothing, and counts as taken in full.</summary>
+    [Fact]
+    public async Task Usage_NotReported_IsNullAndAllThatWasSetAsideCountsAsTaken()
+    {
+        await using var database = await TestDatabase.CreateAsync(Cancel);
+        await using var site = await TestSite.CreateAsync(database, 1, new(8, 8192, 10, 10), Cancel);
+        var clouds = Clouds();
+        await using var jobs = site.Process(clouds, Lease);
+        var id = await ReadyAsync(site, jobs);
+        await using var db = database.Open();
+        (await db.WorkFolders.AsNoTracking().SingleAsync(Cancel)).UsedBytes.ShouldBeNull("nobody has looked");
+        var work = new FolderRef.Work(site.Class, site.Students[0]);
+        clouds.Folders = [new(site.Class, null, 5 << 20, 1 << 30), new(site.Class, work, 5 << 20, 1 << 30),
+            new(site.Class, new FolderRef.Scratch(site.Class, id, "notebook"), 2 << 20, 1 << 30)];
+        await jobs.Get<Usage>().RunAsync(jobs.Kit, Cancel);
+        clouds.Folders = [.. clouds.Folders.Select(f => f with { UsedBytes = null })];
+
+        await jobs.Get<Usage>().RunAsync(jobs.Kit, Cancel);
+
+        var folder = await db.WorkFolders.AsNoTracking().SingleAsync(Cancel);
+        (folder.UsedBytes, folder.SeenAt.HasValue).ShouldBe((null, true));
+        (await db.Nodes.AsNoTracking().SingleAsync(Cancel)).ScratchBytes.ShouldBeNull();
+        (await db.Pools.AsNoTracking().SingleAsync(Cancel)).StorageWrittenBytes.ShouldBe(1 << 30);
+    }
+
     /// <summary>Every statement on the pools' rows makes the pages read them, even one that changes nothing.</summary>
     [Fact]
     public async Task Usage_SameAgain_WritesThePoolOnceForItsHealthAndNotForItsStorage()

@@ -178,7 +178,7 @@ public sealed class CloudLab : IAsyncDisposable
 
     /// <summary>The path on this host where the folder is mounted now.</summary>
     public async Task<string> AllowAsync(ShareAccess access, CancellationToken cancel) =>
-        await Shares.AllowAsync(access, cancel) is AccessAnswer.Active { Source: MountSource.HostPath host }
+        await Shares.AllowAsync(access, "192.0.2.0/27", cancel) is AccessAnswer.Active { Source: MountSource.HostPath host }
             ? host.Path
             : throw new InvalidOperationException($"{access} is not active.");
 

@@ -28,6 +28,10 @@ public enum Mood
     DeniesSlowly,
     /// <summary>A new rule ends in error instead of becoming active.</summary>
     RuleInError,
+    /// <summary>A work folder is being made for some looks.</summary>
+    MakesFoldersSlowly,
+    /// <summary>A work folder ends in error.</summary>
+    FolderInError,
     /// <summary>New nodes are being built for some looks.</summary>
     BuildsSlowly,
     /// <summary>New nodes end broken instead of running.</summary>

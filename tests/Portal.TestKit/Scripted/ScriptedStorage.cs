@@ -5,9 +5,11 @@ namespace Portal.TestKit.Scripted;
 /// <summary>Its shares and filesets: rules that are granted and revoked slowly or end in error, mounts and folders.</summary>
 public sealed partial class ScriptedClouds
 {
+    private int _folderLooks;
+
     public Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => Task.CompletedTask;
 
-    public Task<AccessAnswer> AllowAsync(ShareAccess access, CancellationToken cancel) => ChangeAsync<AccessAnswer>("allow", access.Workspace, (s, now) =>
+    public Task<AccessAnswer> AllowAsync(ShareAccess access, string subnet, CancellationToken cancel) => ChangeAsync<AccessAnswer>("allow", access.Workspace, (s, now) =>
     {
         if (access.Folder is FolderRef.Scratch scratch && !s.Scratch.Contains(scratch)) throw Fault(CloudFault.Missing, "there is no folder to mount");
         var rule = s.Rules.GetValueOrDefault(access) switch
@@ -76,11 +78,20 @@ public sealed partial class ScriptedClouds
         return new AccessAnswer.Gone();
     }, cancel);
 
-    public Task EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel) => folder is FolderRef.Scratch scratch
-        ? ChangeAsync("ensure scratch", scratch.Workspace, s => s.Scratch = s.Scratch.Add(scratch), cancel)
-        : IsUnavailable || StorageIsUnavailable
-        ? Task.FromException(Fault(CloudFault.Unavailable, "away"))
-        : Task.CompletedTask;
+    public async Task<EnsureAnswer> EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel)
+    {
+        if (folder is FolderRef.Scratch scratch)
+            await ChangeAsync("ensure scratch", scratch.Workspace, s => s.Scratch = s.Scratch.Add(scratch), cancel);
+        else if (IsUnavailable || StorageIsUnavailable) throw Fault(CloudFault.Unavailable, "away");
+        else return mood("ensure folder", Guid.Empty) switch
+        {
+            Mood.FolderInError => new EnsureAnswer.Broken("The storage could not make the folder.", "Try again."),
+            Mood.MakesFoldersSlowly when Interlocked.Increment(ref _folderLooks) < SlowLooks =>
+                new EnsureAnswer.Working("The storage is creating the folder.", LookAgainIn),
+            _ => EnsureAnswer.IsDone,
+        };
+        return EnsureAnswer.IsDone;
+    }
 
     public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(CancellationToken cancel) =>
         AnswerAsync<IReadOnlyList<FolderRef.Scratch>>(() => [.. _sites.Values.SelectMany(s => s.Scratch)], StorageIsUnavailable);

@@ -58,6 +58,20 @@ public sealed class ClusterWorkspaceTests : PageTest
         Notices(body).ShouldContain("Nodes stopped unexpectedly and were restarted, 2 times in total.");
     }
 
+    /// <summary>Whether the limit is enforced or only watched: what is not known is not full.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void NodeTable_ScratchUseUnknown_IsNeitherANumberNorFull(bool enforced)
+    {
+        var cluster = Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { ScratchBytes = null }]);
+        var body = Body(cluster with { Folder = cluster.Folder with { Enforced = enforced } });
+
+        body.FindAll(".table tbody tr")[3].TextContent.ShouldContain("not reported, of 1 GiB");
+        body.FindAll(".table tbody .bad").ShouldBeEmpty();
+        Notices(body).ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData(921, null)]
     [InlineData(922, "The scratch folder of worker1 is nearly full: 922 MiB of 1 GiB. "

@@ -160,6 +160,21 @@ public sealed class WorkspaceTests : PageTest
         notices.ShouldContain(n => n.Contains("Your work folder is nearly full: 2 GiB of 2 GiB"));
     }
 
+    /// <summary>What is not known is not shown as nothing.</summary>
+    [Theory]
+    [InlineData(true, "not reported by this storage")]
+    [InlineData(false, "not measured yet")]
+    public void FolderPanel_UsageUnknown_SaysWhyAndShowsNoNumber(bool seen, string words)
+    {
+        var body = Body(Views.Workspace(WorkspaceStatus.Ready) with { Folder = new(null, 2L << 30, true) { Seen = seen } });
+
+        var meter = body.Find(".folder .meter");
+        meter.QuerySelector(".meter-legend")!.TextContent.Trim().ShouldBe(words);
+        meter.QuerySelector(".meter-head .num")!.TextContent.ShouldBe("– of 2 GiB");
+        meter.QuerySelector(".meter-bar")!.GetAttribute("aria-label").ShouldBe($"Disk: usage {words}, 0 reserved, of 2 GiB.");
+        body.FindAll(".notice").ShouldBeEmpty();
+    }
+
     [Fact]
     public void WorkspaceBody_SomebodyElses_OffersOnlyToStop()
     {

@@ -2,7 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 
-namespace Portal.IntegrationTests.OpenStack;
+namespace Portal.IntegrationTests.Clouds.OpenStack;
 
 /// <summary>What the rig of <c>infra/openstack</c> promises to the tests and to the portal, asked of its services by plain requests.</summary>
 [Trait("Lane", "openstack")]

@@ -13,7 +13,7 @@ using Portal.Core.Data;
 namespace Portal.Core.Data.Migrations
 {
     [DbContext(typeof(PortalDb))]
-    [Migration("20261130094603_Initial")]
+    [Migration("20261130172634_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -27,7 +27,7 @@ namespace Portal.Core.Data.Migrations
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
-            modelBuilder.HasSequence<int>("person_uid")
+            modelBuilder.HasSequence<int>("person_uid", "portal")
                 .StartsAt(2000000L)
                 .HasMin(2000000L)
                 .HasMax(2999999L);
@@ -1127,11 +1127,11 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("tenant_id");
 
-                    b.Property<long>("UsedBytes")
+                    b.Property<long?>("UsedBytes")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
                         .HasColumnName("used_bytes")
-                        .HasDefaultValueSql("0");
+                        .HasDefaultValueSql("null");
 
                     b.HasKey("Id")
                         .HasName("pk_work_folders");
@@ -1458,10 +1458,8 @@ namespace Portal.Core.Data.Migrations
                         .HasColumnType("boolean")
                         .HasColumnName("running");
 
-                    b.Property<long>("ScratchBytes")
-                        .ValueGeneratedOnAdd()
+                    b.Property<long?>("ScratchBytes")
                         .HasColumnType("bigint")
-                        .HasDefaultValue(0L)
                         .HasColumnName("scratch_bytes");
 
                     b.Property<DateTimeOffset>("SeenAt")

@@ -333,7 +333,7 @@ namespace Portal.Core.Data.Migrations
                     class_id = table.Column<Guid>(type: "uuid", nullable: false),
                     person_id = table.Column<Guid>(type: "uuid", nullable: false),
                     limit_gib = table.Column<int>(type: "integer", nullable: false),
-                    used_bytes = table.Column<long>(type: "bigint", nullable: false, defaultValueSql: "0"),
+                    used_bytes = table.Column<long>(type: "bigint", nullable: true, defaultValueSql: "null"),
                     seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true)
                 },
                 constraints: table =>
@@ -542,7 +542,7 @@ namespace Portal.Core.Data.Migrations
                     throttled = table.Column<double>(type: "double precision", nullable: false),
                     pids = table.Column<int>(type: "integer", nullable: false),
                     restarts = table.Column<int>(type: "integer", nullable: false, defaultValue: 0),
-                    scratch_bytes = table.Column<long>(type: "bigint", nullable: false, defaultValue: 0L),
+                    scratch_bytes = table.Column<long>(type: "bigint", nullable: true),
                     seen_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
                 },
                 constraints: table =>

@@ -1,0 +1,174 @@
+using System.Globalization;
+using System.Text.Json;
+using Portal.Core.Clouds;
+using Portal.Jobs.Foreign;
+
+namespace Portal.Jobs.Clouds.OpenStack;
+
+/// <summary>
+/// An operator's tool that tries whether a project has all that a launch needs: token, services, roles, versions, quotas, that nothing else is in the
+/// project, and a rule that really becomes active. Prints a line for each, and for what is missing how to get it.
+/// </summary>
+internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options, TimeProvider clock, TextWriter say)
+{
+    private const string ProbeNetwork = "192.0.2.0/27"; // reserved for documentation: nobody has these addresses
+    private static readonly string[] Needed = ["member", "heat_stack_owner"];
+    private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(500), Patience = TimeSpan.FromMinutes(2);
+    private bool _missing;
+
+    /// <summary>Whether nothing is missing.</summary>
+    public async Task<bool> RunAsync(CancellationToken cancel)
+    {
+        Token? token = null;
+        await TryAsync("token", async () =>
+        {
+            token = await cloud.Keystone.TokenAsync(null, cancel);
+            return $"project {token.ProjectName} ({token.ProjectId}), user {token.UserName}, valid until {token.RenewAt:HH:mm} UTC or longer";
+        });
+        if (token is null) return false;
+        foreach (var role in Needed)
+            Say(token.Roles.Contains(role, StringComparer.Ordinal) || token.Roles.Contains("admin", StringComparer.Ordinal), $"role {role}",
+                $"an administrator runs: openstack role add --project {token.ProjectId} --user {token.UserId} {role}");
+        foreach (var service in (ServiceKind[])[ServiceKind.Stacks, ServiceKind.Servers, ServiceKind.Networks, ServiceKind.Shares])
+            await TryAsync($"catalogue: {service.Title}", () => Task.FromResult(Keystone.AddressOf(service, token)));
+        await TryAsync("version of Manila", async () => (await cloud.Manila.VersionAsync(cancel)).ToString());
+        await TryAsync("version of Nova", async () =>
+            ForeignJson.Text(await cloud.Servers.GetAsync("", cancel), "version", "version") ?? "not said");
+        await TryAsync("engine of Heat", async () =>
+            "it answers, revision " + (ForeignJson.Text(await cloud.Stacks.GetAsync("build_info", cancel), "engine", "revision") ?? "unknown"));
+        await TryAsync("storage", async () => (await cloud.Shares.PrepareAsync(cancel)).Summary);
+        await QuotasAsync(token, cancel);
+        await UsersAsync(token, cancel);
+        await ForeignAsync(cancel);
+        await TryAsync($"access rule for {(options.RuleAddress.Length > 0 ? options.RuleAddress : "the addresses of a workspace")}", () => ProbeAsync(cancel));
+        await say.WriteLineAsync(_missing ? "Something is missing: see above." : "Everything that a launch needs is there.");
+        return !_missing;
+    }
+
+    private async Task QuotasAsync(Token token, CancellationToken cancel)
+    {
+        const string larger = "ask the administrators of the OpenStack cloud for a larger quota, or remove what is no longer needed";
+        await TryAsync("quota of servers", async () =>
+        {
+            var set = (await cloud.Servers.GetAsync($"os-quota-sets/{token.ProjectId}/detail", cancel)).GetProperty("quota_set");
+            return Left(set, "in_use", ("instances", 1), ("cores", 1), ("ram", 1024));
+        });
+        await TryAsync("quota of networks", async () =>
+        {
+            var set = (await cloud.Networks.GetAsync($"v2.0/quotas/{token.ProjectId}/details.json", cancel)).GetProperty("quota");
+            return Left(set, "used", ("network", 1), ("subnet", 1), ("port", 2), ("security_group", 1));
+        });
+        await TryAsync("quota of shares", async () => Left(await cloud.Manila.QuotasAsync(cancel), "in_use", ("shares", 1), ("gigabytes", 1)));
+
+        string Left(JsonElement set, string used, params (string Name, int Least)[] kinds) => string.Join(", ", kinds.Select(kind =>
+        {
+            if (!set.TryGetProperty(kind.Name, out var quota)) return $"{kind.Name} not said";
+            var limit = ForeignJson.Number(quota, "limit");
+            var left = limit - ForeignJson.Number(quota, used) - ForeignJson.Number(quota, "reserved");
+            return limit >= 0 && left < kind.Least
+                ? throw new CloudException("the project", CloudFault.Full, $"{kind.Name}: {left} of {limit} left, a launch needs {kind.Least}", larger)
+                : limit < 0 ? $"{kind.Name} unlimited" : string.Create(CultureInfo.InvariantCulture, $"{kind.Name} {left} of {limit} left");
+        }));
+    }
+
+    /// <summary>Whoever else has a role in the project could remove what the portal made.</summary>
+    private async Task UsersAsync(Token token, CancellationToken cancel) => await TryAsync("other users of the project", async () =>
+    {
+        var answer = await cloud.Identity.SendAsync(
+            HttpMethod.Get, $"role_assignments?scope.project.id={token.ProjectId}&include_names=true", null, cancel);
+        if (answer.Status == 403) return "only an administrator can see them: openstack role assignment list --names --project " + token.ProjectId;
+        var others = (from role in ForeignJson.Items(answer.Must(), "role_assignments")
+                      let name = ForeignJson.Text(role, "user", "name") ?? ForeignJson.Text(role, "group", "name") ?? "a group"
+                      where ForeignJson.Text(role, "user", "id") != token.UserId
+                      select name).Distinct(StringComparer.Ordinal).ToList();
+        return others.Count == 0 ? "none" : throw new CloudException("the project", CloudFault.Refused, $"{string.Join(", ", others.Take(5))}",
+            "give the portal a project of its own, or take their roles away");
+    });
+
+    /// <summary>The project is the portal's alone: what else is there would be counted, and might be in the way.</summary>
+    private async Task ForeignAsync(CancellationToken cancel)
+    {
+        var prefix = $"portal-{options.Installation}-";
+        await NothingElseAsync("servers", async () => Names(await cloud.Servers.GetAsync("servers", cancel), "servers", "name"));
+        await NothingElseAsync("stacks", async () => Names(await cloud.Stacks.GetAsync("stacks", cancel), "stacks", "stack_name"));
+        await NothingElseAsync("ports", async () => from port in ForeignJson.Items(await cloud.Networks.GetAsync("v2.0/ports", cancel), "ports")
+                                                    where ForeignJson.Text(port, "device_owner") is not { } owner
+                                                        || !owner.StartsWith("network:", StringComparison.Ordinal)
+                                                    select ForeignJson.Text(port, "name") is { Length: > 0 } name ? name : ForeignJson.Text(port, "id") ?? "");
+        await NothingElseAsync("shares", async () => from share in await cloud.Manila.SharesAsync(cancel)
+                                                     where !cloud.Names.IsOurs(share)
+                                                     select share.Name.Length > 0 ? share.Name : share.Id);
+
+        async Task NothingElseAsync(string kind, Func<Task<IEnumerable<string>>> look) => await TryAsync($"other {kind} in the project", async () =>
+            (await look()).Where(n => !n.StartsWith(prefix, StringComparison.Ordinal)).ToList() is { Count: > 0 } others
+                ? throw new CloudException("the project", CloudFault.Refused, $"{others.Count}: {string.Join(", ", others.Take(5))}",
+                    "give the portal a project of its own, or remove them")
+                : "none");
+
+        static IEnumerable<string> Names(JsonElement json, string list, string name) =>
+            ForeignJson.Items(json, list).Select(i => ForeignJson.Text(i, name) ?? "");
+    }
+
+    /// <summary>A rule of the configured kind on a small share, which is removed again in the order of every release.</summary>
+    private async Task<string> ProbeAsync(CancellationToken cancel)
+    {
+        var manila = cloud.Manila;
+        var to = options.RuleAddress.Length > 0 ? options.RuleAddress : ProbeNetwork;
+        var share = await manila.CreateAsync($"portal-{options.Installation}-probe", 1, "NFS", options.ShareType, cloud.Names.Ours, cancel);
+        try
+        {
+            await UntilAsync("the share available", async () => await manila.ShareAsync(share.Id, cancel) is { IsBroken: false } s ? s.IsAvailable
+                : throw Failed($"the share could not be made: {await manila.CauseAsync(share.Id, DateTimeOffset.MinValue, null, cancel) ?? "no reason given"}"),
+                cancel);
+            var began = clock.GetTimestamp();
+            await manila.AllowAsync(share.Id, to, new Dictionary<string, string>(StringComparer.Ordinal), cancel);
+            await UntilAsync("the rule active", async () => await manila.RulesAsync(share.Id, cancel) is [var rule, ..] ? rule.State switch
+            {
+                "active" => true,
+                "error" => throw Failed($"the rule for {to} could not be made"),
+                _ => false,
+            } : false, cancel);
+            var took = clock.GetElapsedTime(began);
+            var location = (await manila.ExportsAsync(share.Id, cancel)) is [var first, ..] ? first : throw Failed("the share is exported nowhere");
+            return string.Create(CultureInfo.InvariantCulture, $"{to} active after {took.TotalSeconds:0.0} s, mounted from {location}");
+        }
+        finally
+        {
+            await RemoveAsync(share.Id, CancellationToken.None);
+        }
+    }
+
+    private async Task RemoveAsync(string share, CancellationToken cancel)
+    {
+        var manila = cloud.Manila;
+        foreach (var rule in await manila.RulesAsync(share, cancel)) await manila.DenyAsync(share, rule.Id, cancel);
+        await UntilAsync("the rule gone", async () => (await manila.RulesAsync(share, cancel)).Count == 0, cancel);
+        await manila.DeleteAsync(share, cancel);
+        await UntilAsync("the share gone", async () => await manila.ShareAsync(share, cancel) is null, cancel);
+    }
+
+    private async Task UntilAsync(string what, Func<Task<bool>> look, CancellationToken cancel)
+    {
+        for (var began = clock.GetTimestamp(); !await look(); await Task.Delay(Between, clock, cancel))
+            if (clock.GetElapsedTime(began) > Patience) throw Failed($"{what}: not seen within {Patience.TotalSeconds:0} s");
+    }
+
+    private static CloudException Failed(string message) =>
+        new(Services.Manila, CloudFault.Broken, message, "ask the administrators of the OpenStack cloud");
+
+    private async Task TryAsync(string what, Func<Task<string>> look)
+    {
+        try { await say.WriteLineAsync($"ok       {what}: {await look()}"); }
+        catch (CloudException e)
+        {
+            _missing = true;
+            await say.WriteLineAsync($"MISSING  {what}: {e.Message} {e.WhatToDo}");
+        }
+    }
+
+    private void Say(bool there, string what, string remedy)
+    {
+        _missing |= !there;
+        say.WriteLine(there ? $"ok       {what}" : $"MISSING  {what}: {remedy}");
+    }
+}

@@ -1,0 +1,124 @@
+using System.Globalization;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.OpenStack;
+
+/// <summary>
+/// Work folders as Manila shares, one each (record 022). The share's size is the folder's limit, in whole GiB, rounded up. The folder inside it that
+/// belongs to the person alone is made by the node, as the person. Scratch folders are on the nodes' own disks.
+/// </summary>
+internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackOptions options, TimeProvider clock, ILogger<ManilaFolders> log)
+    : IFilesetCloud
+{
+    private const string Protocol = "NFS";
+
+    /// <summary>How long after storage did not make a folder smaller it is not asked to again.</summary>
+    private static readonly TimeSpan ShrinkAgain = TimeSpan.FromDays(1);
+
+    private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(500);
+
+    public async Task<EnsureAnswer> EnsureAsync(FolderRef folder, int uid, long limitBytes, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(limitBytes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(uid, 1000);
+        if (folder is not FolderRef.Work work) return EnsureAnswer.IsDone;
+        var gib = GibOf(limitBytes);
+        if (await FindAsync(work, cancel) is not { } share)
+        {
+            await manila.CreateAsync(names.NameOf(work), gib, Protocol, options.ShareType, names.Of(work), cancel);
+            return new EnsureAnswer.Working("The storage is creating the folder.", Soon);
+        }
+        if (share.IsBroken) return await BrokenAsync(share, cancel);
+        if (!share.IsAvailable) return new EnsureAnswer.Working($"The storage is changing the folder ({share.Status}).", Soon);
+        if (!share.Metadata.ContainsKey(ManilaNames.Ready))
+            await manila.DescribeAsync(share.Id, new Dictionary<string, string>(StringComparer.Ordinal) { [ManilaNames.Ready] = "1" }, cancel);
+        await LockAsync(share, cancel);
+        if (share.SizeGib < gib)
+        {
+            await ResizeAsync(share, () => manila.ExtendAsync(share.Id, gib, cancel), cancel);
+            return new EnsureAnswer.Working("The storage is enlarging the folder.", Soon);
+        }
+        // That it was accepted says nothing: the size is seen by the next call, or why it stays as it is.
+        if (share.SizeGib == gib || await ShrinkRefusedAsync(share, gib, cancel)) return EnsureAnswer.IsDone;
+        await ResizeAsync(share, () => manila.ShrinkAsync(share.Id, gib, cancel), cancel);
+        return new EnsureAnswer.Working("The storage is making the folder smaller.", Soon);
+    }
+
+    /// <summary>Manila knows sizes, not what is written.</summary>
+    public async Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel)
+    {
+        var folders = from share in await manila.SharesWithAsync(names.Ours, cancel)
+                      let folder = names.FolderOf(share)
+                      where folder is not null
+                      group share by folder into same
+                      select new FilesetUsage(same.Key.Class, same.Key, null, (long)Oldest(same).SizeGib << 30);
+        var all = folders.ToList();
+        return [.. all, .. all.GroupBy(f => f.ClassId).Select(c => new FilesetUsage(c.Key, null, null, c.Sum(f => f.LimitBytes)))];
+    }
+
+    public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(Guid workspace, CancellationToken cancel) => ScratchAsync(cancel);
+
+    public Task<IReadOnlyList<FolderRef.Scratch>> ScratchAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<FolderRef.Scratch>>([]);
+
+    public Task RemoveScratchAsync(FolderRef.Scratch folder, CancellationToken cancel) => Task.CompletedTask;
+
+    /// <summary>
+    /// The share of a work folder; null if there is none. Manila does not keep names unique: of several, which only a late call can have made, the
+    /// oldest is the folder.
+    /// </summary>
+    public async Task<ManilaShare?> FindAsync(FolderRef.Work folder, CancellationToken cancel)
+    {
+        var found = (await manila.SharesNamedAsync(names.NameOf(folder), cancel)).Where(s => names.FolderOf(s) == folder && s.Status != "deleting").ToList();
+        if (found.Count == 0) return null;
+        var oldest = Oldest(found);
+        if (found.Count > 1)
+            log.LogWarning("The work folder {Name} has {Count} shares; {Share}, the oldest, is used. The others hold nothing and should be deleted.",
+                names.NameOf(folder), found.Count, oldest.Id);
+        return oldest;
+    }
+
+    /// <summary>Whole GiB, rounded up, at least one.</summary>
+    public static int GibOf(long bytes) => (int)Math.Max(1, (bytes + (1L << 30) - 1) >> 30);
+
+    /// <summary>Why it is broken. One that never was available holds no file, and is deleted: the next attempt makes another.</summary>
+    public async Task<EnsureAnswer.Broken> BrokenAsync(ManilaShare share, CancellationToken cancel)
+    {
+        var said = await manila.CauseAsync(share.Id, DateTimeOffset.MinValue, null, cancel);
+        var cause = $"The storage reports the share {share.Id} as \"{share.Status}\"{(said is null ? "." : $": {said}")}";
+        if (share.Status != "error" || share.Metadata.ContainsKey(ManilaNames.Ready))
+            return new(cause, $"Ask the administrators of the OpenStack cloud to repair the share; nothing of it was removed. Once it is in order: "
+                + $"openstack share set --status available {share.Id}");
+        await manila.DeleteAsync(share.Id, cancel);
+        return new(cause, "Try again; if it happens again, ask the administrators of the OpenStack cloud.");
+    }
+
+    /// <summary>
+    /// A list may show a share that is being resized as available, and still at its old size. Then the same is asked for again, and refused, which is no
+    /// fault if the share is at another size by now.
+    /// </summary>
+    private async Task ResizeAsync(ManilaShare share, Func<Task> ask, CancellationToken cancel)
+    {
+        try { await ask(); }
+        catch (CloudException e) when (e.Fault is CloudFault.Refused or CloudFault.Conflict)
+        {
+            if (await manila.ShareAsync(share.Id, cancel) is not { } now || (now.SizeGib == share.SizeGib && now.IsAvailable)) throw;
+        }
+    }
+
+    private static ManilaShare Oldest(IEnumerable<ManilaShare> same) =>
+        same.OrderBy(s => s.CreatedAt, StringComparer.Ordinal).ThenBy(s => s.Id, StringComparer.Ordinal).First();
+
+    private async Task<bool> ShrinkRefusedAsync(ManilaShare share, int gib, CancellationToken cancel)
+    {
+        if (await manila.CauseAsync(share.Id, clock.GetUtcNow() - ShrinkAgain, ManilaActions.Shrink, cancel) is not { } why) return false;
+        log.LogInformation("The share {Share} stays at {Size} GiB although {Wanted} were asked for: {Why}", share.Id, share.SizeGib, gib, why);
+        return true;
+    }
+
+    /// <summary>Nobody else deletes a folder by mistake, where Manila offers that.</summary>
+    private async Task LockAsync(ManilaShare share, CancellationToken cancel)
+    {
+        if (await manila.VersionAsync(cancel) < ManilaVersions.Locks || await manila.IsLockedAsync(share.Id, cancel)) return;
+        await manila.LockAsync(share.Id, string.Create(CultureInfo.InvariantCulture, $"Work folder of the portal {options.Installation}"), cancel);
+    }
+}

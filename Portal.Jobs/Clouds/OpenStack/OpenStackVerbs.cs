@@ -1,0 +1,63 @@
+using Microsoft.Extensions.Options;
+using Portal.Core.Clouds;
+
+namespace Portal.Jobs.Clouds.OpenStack;
+
+/// <summary>What an operator calls by hand: <c>--check-cloud KEY</c> and <c>--force-delete-share KEY ID</c>, where KEY names a credential.</summary>
+public static class OpenStackVerbs
+{
+    private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(500), Patience = TimeSpan.FromMinutes(2);
+
+    /// <summary>Whether these are arguments of such a verb.</summary>
+    public static bool Has(IReadOnlyList<string> args) => args is ["--check-cloud" or "--force-delete-share", ..];
+
+    /// <returns>The exit code: 0, 1 if something is missing or failed, 2 for wrong arguments.</returns>
+    public static async Task<int> RunAsync(IReadOnlyList<string> args, IServiceProvider services, TextWriter say, CancellationToken cancel)
+    {
+        try
+        {
+            var (options, clock) = (services.GetRequiredService<OpenStackOptions>(), services.GetRequiredService<TimeProvider>());
+            var clouds = services.GetRequiredService<OpenStackClouds>();
+            switch (args)
+            {
+                case ["--check-cloud", var key]:
+                    return await new CloudCheck(clouds.Of(key), options, clock, say).RunAsync(cancel) ? 0 : 1;
+                case ["--force-delete-share", var key, var id]:
+                    await DeleteAsync(clouds.Of(key), id, clock, cancel);
+                    await say.WriteLineAsync($"The share {id} is deleted.");
+                    return 0;
+                default:
+                    await say.WriteLineAsync(
+                        "Usage: Portal.Jobs --check-cloud <credential>\n       Portal.Jobs --force-delete-share <administrator's credential> <share id>");
+                    return 2;
+            }
+        }
+        catch (CloudException e)
+        {
+            await say.WriteLineAsync($"FAILED  {e.Message} {e.WhatToDo}");
+        }
+        catch (OptionsValidationException e)
+        {
+            await say.WriteLineAsync($"FAILED  {string.Join(' ', e.Failures)}");
+        }
+        return 1;
+    }
+
+    /// <summary>
+    /// Deletes a share of this installation, with its files, in whatever state it is. Not while it has rules: storage that loses a rule and the share
+    /// at the same time is left with neither in order.
+    /// </summary>
+    private static async Task DeleteAsync(OpenStackCloud cloud, string id, TimeProvider clock, CancellationToken cancel)
+    {
+        if (!Guid.TryParse(id, out _)) throw Refused($"\"{id}\" is not the id of a share", "Give the id that Manila shows.");
+        var share = await cloud.Manila.ShareAsync(id, cancel) ?? throw Refused($"there is no share {id}", "Check the id, and that the credential sees it.");
+        if (!cloud.Names.IsOurs(share)) throw Refused($"the share {id} is not of this installation", "Delete it with OpenStack's own tools.");
+        if ((await cloud.Manila.RulesAsync(id, cancel)).Any(r => r.State != "error"))
+            throw Refused($"the share {id} still has access rules", "Stop the workspaces that use it, and try again once the rules are gone.");
+        await cloud.Manila.ForceDeleteAsync(id, cancel);
+        for (var began = clock.GetTimestamp(); await cloud.Manila.ShareAsync(id, cancel) is { } left; await Task.Delay(Between, clock, cancel))
+            if (clock.GetElapsedTime(began) > Patience) throw Refused($"the share {id} is still \"{left.Status}\"", "Look at it again later.");
+    }
+
+    private static CloudException Refused(string message, string whatToDo) => new(Services.Manila, CloudFault.Refused, message, whatToDo);
+}
