@@ -30,7 +30,7 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
             Say(token.Roles.Contains(role, StringComparer.Ordinal) || token.Roles.Contains("admin", StringComparer.Ordinal), $"role {role}",
                 $"an administrator runs: openstack role add --project {token.ProjectId} --user {token.UserId} {role}");
         foreach (var service in (ServiceKind[])[ServiceKind.Stacks, ServiceKind.Servers, ServiceKind.Networks, ServiceKind.Shares])
-            await TryAsync($"catalogue: {service.Title}", () => Task.FromResult(Keystone.AddressOf(service, token)));
+            await TryAsync($"catalogue: {service.Title}", () => Task.FromResult<string?>(Keystone.AddressOf(service, token)));
         await TryAsync("version of Manila", async () => (await cloud.Manila.VersionAsync(cancel)).ToString());
         await TryAsync("version of Nova", async () =>
             ForeignJson.Text(await cloud.Servers.GetAsync("", cancel), "version", "version") ?? "not said");
@@ -40,7 +40,8 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
         await QuotasAsync(token, cancel);
         await UsersAsync(token, cancel);
         await ForeignAsync(cancel);
-        await TryAsync($"access rule for {(options.RuleAddress.Length > 0 ? options.RuleAddress : "the addresses of a workspace")}", () => ProbeAsync(cancel));
+        await TryAsync($"access rule for {(options.RuleAddress.Length > 0 ? options.RuleAddress : "the addresses of a workspace")}",
+            async () => await ProbeAsync(cancel));
         await say.WriteLineAsync(_missing ? "Something is missing: see above." : "Everything that a launch needs is there.");
         return !_missing;
     }
@@ -76,14 +77,14 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
     {
         var answer = await cloud.Identity.SendAsync(
             HttpMethod.Get, $"role_assignments?scope.project.id={token.ProjectId}&include_names=true", null, cancel);
-        if (answer.Status == 403) return "only an administrator can see them: openstack role assignment list --names --project " + token.ProjectId;
+        if (answer.Status == 403) return null;
         var others = (from role in ForeignJson.Items(answer.Must(), "role_assignments")
                       let name = ForeignJson.Text(role, "user", "name") ?? ForeignJson.Text(role, "group", "name") ?? "a group"
                       where ForeignJson.Text(role, "user", "id") != token.UserId
                       select name).Distinct(StringComparer.Ordinal).ToList();
         return others.Count == 0 ? "none" : throw new CloudException("the project", CloudFault.Refused, $"{string.Join(", ", others.Take(5))}",
             "give the portal a project of its own, or take their roles away");
-    });
+    }, unknown: "only an administrator can see them: openstack role assignment list --names --project " + token.ProjectId);
 
     /// <summary>The project is the portal's alone: what else is there would be counted, and might be in the way.</summary>
     private async Task ForeignAsync(CancellationToken cancel)
@@ -156,9 +157,11 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
     private static CloudException Failed(string message) =>
         new(Services.Manila, CloudFault.Broken, message, "ask the administrators of the OpenStack cloud");
 
-    private async Task TryAsync(string what, Func<Task<string>> look)
+    /// <param name="look">What it finds; null if the portal's user may not see it, which is not a fault.</param>
+    /// <param name="unknown">Who sees it, and how.</param>
+    private async Task TryAsync(string what, Func<Task<string?>> look, string unknown = "")
     {
-        try { await say.WriteLineAsync($"ok       {what}: {await look()}"); }
+        try { await say.WriteLineAsync(await look() is { } found ? $"ok       {what}: {found}" : $"unknown  {what}: {unknown}"); }
         catch (CloudException e)
         {
             _missing = true;
