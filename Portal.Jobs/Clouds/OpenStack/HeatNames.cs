@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Portal.Jobs.Clouds.OpenStack;
 
 /// <summary>A generation of a workspace.</summary>
-internal readonly record struct StackKey(Guid Workspace, int Generation);
+internal sealed record StackKey(Guid Workspace, int Generation);
 
 /// <summary>
 /// How stacks and servers say whose they are: a stack by its name, made of ids, and its tags; a server by its name and metadata. The tags decide: a

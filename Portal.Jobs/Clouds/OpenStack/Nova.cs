@@ -110,23 +110,19 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     }
 }
 
-/// <summary>An answer that is kept for a while. A failure is not kept.</summary>
+/// <summary>An answer that is kept for a while. A failure is not kept. Several who ask at once may all ask the service.</summary>
 internal sealed class Kept<T>(TimeSpan life, TimeProvider clock)
 {
-    private readonly SemaphoreSlim _one = new(1);
-    private (T Value, long At)? _kept;
+    private volatile Entry? _kept;
 
     public async Task<T> GetAsync(Func<CancellationToken, Task<T>> ask, CancellationToken cancel)
     {
-        await _one.WaitAsync(cancel);
-        try
-        {
-            if (_kept is not { } kept || clock.GetElapsedTime(kept.At) > life) _kept = kept = (await ask(cancel), clock.GetTimestamp());
-            return kept.Value;
-        }
-        finally
-        {
-            _one.Release();
-        }
+        if (_kept is { } kept && clock.GetElapsedTime(kept.At) <= life) return kept.Value;
+        var at = clock.GetTimestamp();
+        var value = await ask(cancel);
+        _kept = new(value, at);
+        return value;
     }
+
+    private sealed record Entry(T Value, long At);
 }

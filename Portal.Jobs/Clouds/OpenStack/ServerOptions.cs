@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 
 namespace Portal.Jobs.Clouds.OpenStack;
@@ -56,6 +57,9 @@ internal sealed class ServerOptions
     public (int First, int Last)? AppRange => AppPorts.Split('-') is [var first, var last] && PortOf(first) is { } from && PortOf(last) is { } to && from <= to
         ? (from, to) : null;
 
+    /// <summary>An address as a network of one.</summary>
+    public static string NetworkOf(string address) => address.Contains('/', StringComparison.Ordinal) ? address : $"{address}/32";
+
     private static int? PortOf(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and < 65536 ? port : null;
 }
@@ -69,7 +73,7 @@ internal sealed class ServerOptionsCheck(OpenStackOptions cloud) : IValidateOpti
         var wrong = new List<string>();
         Wrong(options.Image.Length == 0, nameof(options.Image), "must name the server image");
         Wrong(options.OverheadMib is < 0 or > 16384, nameof(options.OverheadMib), "must be between 0 and 16384 MiB (by default 512)");
-        Wrong(!IPNetwork.TryParse(NetworkOf(options.PortalAddress), out _), nameof(options.PortalAddress),
+        Wrong(!IPNetwork.TryParse(ServerOptions.NetworkOf(options.PortalAddress), out var portal) || portal.BaseAddress.AddressFamily != AddressFamily.InterNetwork, nameof(options.PortalAddress),
             "must be the IPv4 address or network from which servers see the portal, such as 192.0.2.7 or 192.0.2.0/28");
         Wrong(options.EnginePort is < 1 or > 65535, nameof(options.EnginePort), "must be a port (by default 2376)");
         Wrong(options.AppRange is null, nameof(options.AppPorts), "must be a first and a last port, such as 8000-9999 (by default 1024-65535)");
@@ -90,8 +94,5 @@ internal sealed class ServerOptionsCheck(OpenStackOptions cloud) : IValidateOpti
         }
     }
 
-    /// <summary>An address as a network of one.</summary>
-    public static string NetworkOf(string address) => address.Contains('/', StringComparison.Ordinal) ? address : $"{address}/32";
-
-    public static bool IsMountOptions(string value) => value.Length > 0 && value.All(c => char.IsAsciiLetterOrDigit(c) || c is ',' or '=' or '_' or '.' or '-' or ':');
+    private static bool IsMountOptions(string value) => value.Length > 0 && value.All(c => char.IsAsciiLetterOrDigit(c) || c is ',' or '=' or '_' or '.' or '-' or ':');
 }
