@@ -37,7 +37,8 @@ internal sealed class ServerOptions
     public string MountOptions { get; set; } = "hard,nosuid,nodev,noatime,_netdev";
 
     /// <summary>
-    /// Full path, in the server image, of the program that starts the server's part of the portal. What it prints is handed to the portal as the server's own data.
+    /// Full path, in the server image, of the program that starts the server's part of the portal. What it prints is handed to the portal as the
+    /// server's own data.
     /// </summary>
     public string Program { get; set; } = "/usr/sbin/portal-server";
 
@@ -73,11 +74,13 @@ internal sealed class ServerOptionsCheck(OpenStackOptions cloud) : IValidateOpti
         var wrong = new List<string>();
         Wrong(options.Image.Length == 0, nameof(options.Image), "must name the server image");
         Wrong(options.OverheadMib is < 0 or > 16384, nameof(options.OverheadMib), "must be between 0 and 16384 MiB (by default 512)");
-        Wrong(!IPNetwork.TryParse(ServerOptions.NetworkOf(options.PortalAddress), out var portal) || portal.BaseAddress.AddressFamily != AddressFamily.InterNetwork, nameof(options.PortalAddress),
+        Wrong(!IPNetwork.TryParse(ServerOptions.NetworkOf(options.PortalAddress), out var portal)
+            || portal.BaseAddress.AddressFamily != AddressFamily.InterNetwork, nameof(options.PortalAddress),
             "must be the IPv4 address or network from which servers see the portal, such as 192.0.2.7 or 192.0.2.0/28");
         Wrong(options.EnginePort is < 1 or > 65535, nameof(options.EnginePort), "must be a port (by default 2376)");
         Wrong(options.AppRange is null, nameof(options.AppPorts), "must be a first and a last port, such as 8000-9999 (by default 1024-65535)");
-        Wrong(!IsMountOptions(options.MountOptions), nameof(options.MountOptions), "must be options of mount, separated by commas, without spaces or quotes");
+        Wrong(!IsMountOptions(options.MountOptions), nameof(options.MountOptions),
+            "must be options of mount, separated by commas, without spaces or quotes");
         Wrong(!Path.IsPathFullyQualified(options.Program), nameof(options.Program), "must be a full path in the server image");
         Wrong(options.ClientAuthority.Length > 0 && !Path.IsPathFullyQualified(options.ClientAuthority), nameof(options.ClientAuthority),
             "must be the full path of a certificate");
@@ -94,5 +97,6 @@ internal sealed class ServerOptionsCheck(OpenStackOptions cloud) : IValidateOpti
         }
     }
 
-    private static bool IsMountOptions(string value) => value.Length > 0 && value.All(c => char.IsAsciiLetterOrDigit(c) || c is ',' or '=' or '_' or '.' or '-' or ':');
+    private static bool IsMountOptions(string value) =>
+        value.Length > 0 && value.All(c => char.IsAsciiLetterOrDigit(c) || c is ',' or '=' or '_' or '.' or '-' or ':');
 }

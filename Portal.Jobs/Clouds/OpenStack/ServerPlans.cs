@@ -44,7 +44,8 @@ internal sealed partial class ServerPlans(Nova nova, HeatNames names, ServerOpti
         var amounts = AmountsOf(node);
         return machines.For(amounts) ?? throw Refused(machines.Lacks(amounts) is Resource.Memory
             ? $"no flavor has {node.MemoryMib} MiB for the node {node.Name} and {machines.OverheadMib} MiB for its server"
-            : $"no flavor has {amounts.Vcpu} vCPU for the node {node.Name}", "Choose a smaller node, or ask the administrators of the OpenStack cloud for a larger flavor.");
+            : $"no flavor has {amounts.Vcpu} vCPU for the node {node.Name}",
+            "Choose a smaller node, or ask the administrators of the OpenStack cloud for a larger flavor.");
     }
 
     /// <summary>Whole processors, rounded up: no flavor has part of one.</summary>
@@ -84,7 +85,8 @@ internal sealed partial class ServerPlans(Nova nova, HeatNames names, ServerOpti
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw Refused($"the certificate {options.ClientAuthority} cannot be read ({e.GetType().Name})", $"Create it, or correct {ServerOptions.Section}:ClientAuthority.");
+            throw Refused($"the certificate {options.ClientAuthority} cannot be read ({e.GetType().Name})",
+                $"Create it, or correct {ServerOptions.Section}:ClientAuthority.");
         }
     }
 

@@ -67,7 +67,8 @@ internal static class StackParts
         var taken = kept.Values.ToHashSet(StringComparer.Ordinal);
         var free = new Queue<string>(Enumerable.Range(clouds, Math.Max(0, count - clouds - 1)).Select(At).Where(a => !taken.Contains(a)));
         foreach (var node in nodes.Where(n => !all.ContainsKey(n)))
-            all[node] = free.TryDequeue(out var next) ? next : throw new ArgumentException($"{subnet} has too few addresses for {nodes.Count} nodes", nameof(nodes));
+            all[node] = free.TryDequeue(out var next) ? next
+                : throw new ArgumentException($"{subnet} has too few addresses for {nodes.Count} nodes", nameof(nodes));
         return all;
 
         string At(int offset)

@@ -37,8 +37,10 @@ internal static partial class StackWords
     public static string Progress(IReadOnlyDictionary<string, string> states)
     {
         if (Nodes(states, StackParts.Server, "DELETE_IN_PROGRESS") is { Count: > 0 } leaving) return Servers(leaving, "being removed");
-        if (Nodes(states, StackParts.Server, "CREATE_IN_PROGRESS") is { Count: > 0 } starting) return Servers(starting, "being started") + Answered(states);
-        if (Nodes(states, StackParts.Ready, "CREATE_IN_PROGRESS") is { Count: > 0 } booting) return Servers(booting, "booting and mounting folders") + Answered(states);
+        if (Nodes(states, StackParts.Server, "CREATE_IN_PROGRESS") is { Count: > 0 } starting)
+            return Servers(starting, "being started") + Answered(states);
+        if (Nodes(states, StackParts.Ready, "CREATE_IN_PROGRESS") is { Count: > 0 } booting)
+            return Servers(booting, "booting and mounting folders") + Answered(states);
         if (Nodes(states, StackParts.Port, "CREATE_IN_PROGRESS").Count > 0) return "Addresses are being reserved.";
         string[] network = [StackParts.Network, StackParts.Subnet, StackParts.Rules, StackParts.Gateway];
         if (network.Any(n => states.GetValueOrDefault(n) == "DELETE_IN_PROGRESS")) return "The network is being removed.";
@@ -54,7 +56,8 @@ internal static partial class StackWords
             .ThenBy(r => r.Name, StringComparer.Ordinal).FirstOrDefault();
         if (failed is not null) return Cause(failed);
         return reason.Contains("timed out", StringComparison.OrdinalIgnoreCase)
-            ? new(Services.Heat, CloudFault.TimedOut, "The cloud did not finish in time.", "Try again; if it happens again, ask the administrators of the OpenStack cloud.")
+            ? new(Services.Heat, CloudFault.TimedOut, "The cloud did not finish in time.",
+                "Try again; if it happens again, ask the administrators of the OpenStack cloud.")
             : new(Services.Heat, CloudFault.Broken, $"The cloud could not do it: {Plain(reason)}", AskAdministrator);
     }
 
@@ -78,7 +81,8 @@ internal static partial class StackWords
         {
             StackParts.Ready => Signalled(node, said, failed.Reason),
             StackParts.Server => new(Services.Nova, CloudFault.Broken, $"The server {node} could not be {Done(failed)}: {said}", AskAdministrator),
-            StackParts.Port => new(Services.Neutron, CloudFault.Broken, $"The address of the server {node} could not be {(failed.Status.StartsWith("DELETE", StringComparison.Ordinal) ? "released" : "reserved")}: {said}", AskAdministrator),
+            StackParts.Port => new(Services.Neutron, CloudFault.Broken,
+                $"The address of the server {node} could not be {Done(failed, removed: "released", made: "reserved")}: {said}", AskAdministrator),
             StackParts.Network or StackParts.Subnet or StackParts.Rules or StackParts.Gateway =>
                 new(Services.Neutron, CloudFault.Broken, $"The network could not be {Done(failed)}: {said}", AskAdministrator),
             _ => new(Services.Heat, CloudFault.Broken, $"{failed.Name} could not be {Done(failed)}: {said}", AskAdministrator),
@@ -98,9 +102,11 @@ internal static partial class StackWords
             ? new(Services.Manila, CloudFault.Broken, $"The server {node} could not prepare the person's folder: {folder}",
                 "Ask the administrators of the storage: everybody must be able to create a folder in the root of a new share.")
             : Is(UserData.ImageFailed) is { } image
-            ? new(Services.Glance, CloudFault.Refused, $"The server image does not fit the portal: {image}", "Upload the server image of this version of the portal.")
+            ? new(Services.Glance, CloudFault.Refused, $"The server image does not fit the portal: {image}",
+                "Upload the server image of this version of the portal.")
             : Is(UserData.ProgramFailed) is { } program
-            ? new(Services.Nova, CloudFault.Broken, $"The portal's program on the server {node} failed: {program}", "Look at the server's console in the cloud.")
+            ? new(Services.Nova, CloudFault.Broken, $"The portal's program on the server {node} failed: {program}",
+                "Look at the server's console in the cloud.")
             : new(Services.Nova, CloudFault.Broken, $"The server {node} reported a failure: {said}", "Look at the server's console in the cloud.");
 
         string? Is(string prefix) => said.StartsWith(prefix, StringComparison.Ordinal) ? said[prefix.Length..] : null;
@@ -123,15 +129,16 @@ internal static partial class StackWords
     private static bool IsPart(string kind) => kind is StackParts.Network or StackParts.Subnet or StackParts.Rules or StackParts.Gateway
         or StackParts.Port or StackParts.Server or StackParts.Ready or StackParts.Handle;
 
-    private static string Done(HeatResource failed) => failed.Status.Split('_')[0] switch
+    private static string Done(HeatResource failed, string removed = "removed", string made = "made") => failed.Status.Split('_')[0] switch
     {
-        "DELETE" => "removed",
+        "DELETE" => removed,
         "UPDATE" => "changed",
-        _ => "made",
+        _ => made,
     };
 
     private static List<string> Nodes(IReadOnlyDictionary<string, string> states, string kind, string status) =>
-        [.. states.Where(s => s.Value == status).Select(s => StackParts.Of(s.Key)).Where(p => p.Kind == kind).Select(p => p.Node).Order(StringComparer.Ordinal)];
+        [.. states.Where(s => s.Value == status).Select(s => StackParts.Of(s.Key)).Where(p => p.Kind == kind).Select(p => p.Node)
+            .Order(StringComparer.Ordinal)];
 
     private static string Servers(List<string> nodes, string what) => nodes.Count == 1
         ? $"The server {nodes[0]} is {what}."

@@ -34,8 +34,10 @@ internal sealed class Stacks(
         var now = await look.NowAsync(cancel);
         var there = now.Stacks.Where(s => s.Key.Workspace == plan.Workspace).ToList();
         if (there.Any(s => s.Key.Generation > plan.Generation))
-            throw Fault(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists", "Nothing was changed: the newer generation continues.");
-        if (there.Any(s => s.Key.Generation < plan.Generation) && await ClearAsync(plan.Workspace, plan.Generation - 1, cancel) is { } clearing) return clearing;
+            throw Fault(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists",
+                "Nothing was changed: the newer generation continues.");
+        if (there.Any(s => s.Key.Generation < plan.Generation)
+            && await ClearAsync(plan.Workspace, plan.Generation - 1, cancel) is { } clearing) return clearing;
         if (await OneAsync([.. there.Where(s => s.Key == key).Select(s => s.Stack)], cancel) is not { } listed) return await CreateAsync(key, plan, cancel);
         if (listed.IsInProgress) return await WorkingAsync(listed, plan.Workspace, cancel);
 
@@ -130,7 +132,8 @@ internal sealed class Stacks(
         var made = await heat.CreateAsync(name, names.TagsOf(key.Workspace), template, Limit, cancel);
         look.Forget();
         if (!made && (await heat.NamedAsync(name, cancel)).FirstOrDefault(s => names.KeyOf(s) is null) is { } foreign)
-            throw Fault(CloudFault.Conflict, $"there is a stack {name} ({foreign.Id}) that the portal did not make", "Remove or rename it with OpenStack's own tools; the portal does not touch it.");
+            throw Fault(CloudFault.Conflict, $"there is a stack {name} ({foreign.Id}) that the portal did not make",
+                "Remove or rename it with OpenStack's own tools; the portal does not touch it.");
         return new EnsureAnswer.Working("The cloud has begun.", Soon);
     }
 
@@ -152,7 +155,8 @@ internal sealed class Stacks(
         var missing = Missing(now.Servers.Where(s => s.Key == key).Select(s => s.Server));
         if (missing.Count > 0) missing = Missing(await nova.ServersAsync(names, key, cancel));
         return missing.Count == 0 ? EnsureAnswer.IsDone : new EnsureAnswer.Broken(
-            $"Somebody removed {(missing.Count == 1 ? "the server" : "the servers")} {string.Join(", ", missing)} in the cloud.", "Stop the workspace and start it again.");
+            $"Somebody removed {(missing.Count == 1 ? "the server" : "the servers")} {string.Join(", ", missing)} in the cloud.",
+            "Stop the workspace and start it again.");
 
         List<string> Missing(IEnumerable<NovaServer> servers) =>
             [.. plan.Nodes.Select(n => n.Name).Except(servers.Select(s => s.Metadata.GetValueOrDefault(HeatNames.Node) ?? ""), StringComparer.Ordinal)];
@@ -187,7 +191,7 @@ internal sealed class Stacks(
         var asked = (await nova.ActionsAsync(running.Id, cancel)).TakeWhile(a => a.Action == "stop").LastOrDefault();
         return asked is not null && clock.GetUtcNow() - asked.At > options.StopLimit
             ? new EnsureAnswer.Broken(string.Create(CultureInfo.InvariantCulture,
-                    $"The server {running.Name} ({running.Id}) was asked to shut down {(clock.GetUtcNow() - asked.At).TotalMinutes:0} minutes ago and still is {running.Status}."),
+                    $"The server {running.Name} ({running.Id}) was asked to shut down {(clock.GetUtcNow() - asked.At).TotalMinutes:0} minutes ago, and is still {running.Status}."),
                 "Ask the administrators of the OpenStack cloud to stop it. Nothing was removed, because files may not be written yet.")
             : new EnsureAnswer.Working(servers.Count == 1 ? "The server is shutting down." : "The servers are shutting down.", Soon);
     }
@@ -217,7 +221,8 @@ internal sealed class Stacks(
         var resources = await heat.ResourcesAsync(stack, cancel);
         var fault = StackWords.Cause(resources, stack.Reason);
         var left = StackWords.Left(resources);
-        return Fault(CloudFault.Broken, $"{Attempts} attempts to {what} the stack {stack.Name} ({stack.Id}) failed. {fault.Cause.TrimEnd('.')}. Left: {(left.Length > 0 ? left : "nothing that Heat knows of")}",
+        return Fault(CloudFault.Broken, $"{Attempts} attempts to {what} the stack {stack.Name} ({stack.Id}) failed. {fault.Cause.TrimEnd('.')}. "
+            + $"Left: {(left.Length > 0 ? left : "nothing that Heat knows of")}",
             $"An administrator of the OpenStack cloud removes the cause and then the stack: openstack stack delete {stack.Id}");
     }
 
@@ -228,7 +233,10 @@ internal sealed class Stacks(
     /// <summary>Data of the only signal: Heat keeps an object with a name for each.</summary>
     private static string DataOf(string? output)
     {
-        try { return output is { Length: > 0 } && JsonNode.Parse(output) is JsonObject signals ? signals.FirstOrDefault().Value?.GetValue<string>() ?? "" : ""; }
+        try
+        {
+            return output is { Length: > 0 } && JsonNode.Parse(output) is JsonObject signals ? signals.FirstOrDefault().Value?.GetValue<string>() ?? "" : "";
+        }
         catch (Exception e) when (e is System.Text.Json.JsonException or InvalidOperationException) { return ""; }
     }
 
