@@ -191,7 +191,8 @@ internal sealed class Stacks(
         var asked = (await nova.ActionsAsync(running.Id, cancel)).TakeWhile(a => a.Action == "stop").LastOrDefault();
         return asked is not null && clock.GetUtcNow() - asked.At > options.StopLimit
             ? new EnsureAnswer.Broken(string.Create(CultureInfo.InvariantCulture,
-                    $"The server {running.Name} ({running.Id}) was asked to shut down {(clock.GetUtcNow() - asked.At).TotalMinutes:0} minutes ago, and is still {running.Status}."),
+                    $"The server {running.Name} ({running.Id}) was asked to shut down {(clock.GetUtcNow() - asked.At).TotalMinutes:0} minutes ago,")
+                + $" and is still {running.Status}.",
                 "Ask the administrators of the OpenStack cloud to stop it. Nothing was removed, because files may not be written yet.")
             : new EnsureAnswer.Working(servers.Count == 1 ? "The server is shutting down." : "The servers are shutting down.", Soon);
     }
