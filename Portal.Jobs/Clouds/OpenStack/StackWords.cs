@@ -147,7 +147,7 @@ internal static partial class StackWords
     private static string Answered(IReadOnlyDictionary<string, string> states)
     {
         var ready = Nodes(states, StackParts.Ready, "CREATE_COMPLETE").Count;
-        return ready == 0 ? "" : $" {ready} of {states.Keys.Count(k => StackParts.Of(k).Kind == StackParts.Server)} are ready.";
+        return ready == 0 ? "" : $" {ready} of {states.Count(s => s.Value != "DELETE_COMPLETE" && StackParts.Of(s.Key).Kind == StackParts.Server)} are ready.";
     }
 
     [GeneratedRegex(@"^[A-Z]\w*: (?:resources\.[^:\s]+(?:\.resources\.[^:\s]+)*: )?", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]

@@ -110,11 +110,12 @@ internal sealed class Stacks(
         return await DeleteAsync(workspace, upTo, cancel) is { } deleted and not EnsureAnswer.Done ? deleted : null;
     }
 
-    /// <summary>Heat may let two callers make the same stack: the older one stays.</summary>
+    /// <summary>Heat lets two callers in the same moment make stacks of the same name: the older one stays.</summary>
     private async Task<HeatStack?> OneAsync(List<HeatStack> same, CancellationToken cancel)
     {
         if (same.Count <= 1) return same.FirstOrDefault();
-        var ordered = same.OrderBy(s => s.CreatedAt, StringComparer.Ordinal).ThenBy(s => s.Id, StringComparer.Ordinal).ToList();
+        var ordered = same.OrderBy(s => s.Status == "DELETE_IN_PROGRESS").ThenBy(s => s.CreatedAt, StringComparer.Ordinal)
+            .ThenBy(s => s.Id, StringComparer.Ordinal).ToList();
         foreach (var extra in ordered.Skip(1).Where(s => s.Status != "DELETE_IN_PROGRESS"))
         {
             log.LogWarning("The stack {Name} exists {Count} times; {Id}, a younger one, is deleted.", extra.Name, same.Count, extra.Id);

@@ -91,7 +91,10 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
         await Task.WhenAll(Enumerable.Range(0, 6).Select(i => (i % 2 == 0 ? Stacks : another).EnsureAsync(plan, Cancel)));
         await EnsureAsync(plan);
 
-        (await lab.Mine.Heat.NamedAsync(lab.Mine.Names.NameOf(new(plan.Workspace, 1)), Cancel)).ShouldHaveSingleItem().Status.ShouldBe("CREATE_COMPLETE");
+        // Heat may have made two in the same moment: then one of them is deleted.
+        var one = await Eventually.SeesAsync(() => lab.Mine.Heat.NamedAsync(lab.Mine.Names.NameOf(new(plan.Workspace, 1)), Cancel), s => s.Count == 1,
+            "there is one", Moment);
+        one[0].Status.ShouldBe("CREATE_COMPLETE");
         (await another.EnsureAsync(plan, Cancel)).ShouldBeOfType<EnsureAnswer.Done>();
     }
 
@@ -108,7 +111,8 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
         (await Stacks.EnsureAsync(smaller, Cancel)).ShouldBeOfType<EnsureAnswer.Done>();
         await EnsureAsync(Plan(plan.Workspace, plan.Subnet, null, "notebook", "worker1") with { KeepsWhatIsThere = true });
 
-        (await ServerAsync(plan.Workspace, "notebook")).ShouldBe(notebook with { Metadata = (await ServerAsync(plan.Workspace, "notebook")).Metadata });
+        var same = await ServerAsync(plan.Workspace, "notebook");
+        (same.Id, same.Address, same.Status).ShouldBe((notebook.Id, notebook.Address, "ACTIVE"));
         (await ClusterAsync(plan.Workspace))!.Nodes.Select(n => n.Name).ShouldBe(["notebook", "worker1"]);
 
         // Somebody deletes a server: Heat does not notice, the portal does.
@@ -192,7 +196,11 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
     {
         var plan = Plan(CloudLab.New(), StackLab.NewSubnet(), null);
         var name = lab.Mine.Names.NameOf(new(plan.Workspace, 1));
-        var foreign = new JsonObject { ["heat_template_version"] = "2021-04-16", ["resources"] = new JsonObject { ["a"] = new JsonObject { ["type"] = "OS::Heat::None" } } };
+        var foreign = new JsonObject
+        {
+            ["heat_template_version"] = "2021-04-16",
+            ["resources"] = new JsonObject { ["a"] = new JsonObject { ["type"] = "OS::Heat::None" } },
+        };
         await lab.Mine.Heat.CreateAsync(name, ["of-somebody-else"], foreign, TimeSpan.FromMinutes(5), Cancel);
 
         var fault = await Should.ThrowAsync<CloudException>(() => Stacks.EnsureAsync(plan, Cancel));
@@ -212,8 +220,8 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
 
         (await lab.Other.Stacks.NowAsync(Cancel)).Stacks.ShouldBeEmpty();
         (await lab.Other.Stacks.DeleteAsync(plan.Workspace, 1, Cancel)).ShouldBeOfType<EnsureAnswer.Done>();
-        (await Should.ThrowAsync<CloudException>(() => lab.Other.Heat.StackAsync(stack, Cancel))).Fault.ShouldBe(CloudFault.Denied);
-        (await Should.ThrowAsync<CloudException>(() => lab.Other.Heat.DeleteAsync(stack, Cancel))).Fault.ShouldBe(CloudFault.Denied);
+        (await lab.Other.Heat.StackAsync(stack, Cancel)).ShouldBeNull();
+        await lab.Other.Heat.DeleteAsync(stack, Cancel);
 
         (await Stacks.EnsureAsync(plan, Cancel)).ShouldBeOfType<EnsureAnswer.Done>("the other project changed nothing");
     }
@@ -234,7 +242,8 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
             new Dictionary<string, string> { ["TOKEN"] = "correct-horse" }, work is null ? [] : [new(work, "/home/student/work", false)], 512, 0.5)),
     ]);
 
-    private async Task EnsureAsync(ClusterPlan plan) => await Eventually.SeesAsync(() => AskAsync(plan), a => a is EnsureAnswer.Done, "the stack is as planned", Boot);
+    private async Task EnsureAsync(ClusterPlan plan) =>
+        await Eventually.SeesAsync(() => AskAsync(plan), a => a is EnsureAnswer.Done, "the stack is as planned", Boot);
 
     private async Task<EnsureAnswer> AskAsync(ClusterPlan plan)
     {
@@ -301,7 +310,8 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
     private async Task<ShareAccess> FolderAsync()
     {
         var folder = new FolderRef.Work(CloudLab.New(), CloudLab.New());
-        await Eventually.SeesAsync(() => lab.Storage.Mine.Filesets.EnsureAsync(folder, Uid, Gib, Cancel), a => a is EnsureAnswer.Done, "the folder is made", Moment);
+        await Eventually.SeesAsync(() => lab.Storage.Mine.Filesets.EnsureAsync(folder, Uid, Gib, Cancel), a => a is EnsureAnswer.Done,
+            "the folder is made", Moment);
         return new(CloudLab.New(), 1, folder);
     }
 

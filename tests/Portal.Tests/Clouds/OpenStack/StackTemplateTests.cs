@@ -50,9 +50,9 @@ public sealed class StackTemplateTests
             """.ReplaceLineEndings(""));
         resources[$"ready-notebook-{state[..8]}"]!["properties"]!.ToJsonString().ShouldBe(
             $$$"""{"handle":{"get_resource":"handle-notebook-{{{state[..8]}}}"},"timeout":600}""");
-        template["outputs"]!.ToJsonString().ShouldBe($$$"""
+        template["outputs"]!.ToJsonString().ShouldBe($$$$"""
             {"address-notebook":{"value":{"get_attr":["port-notebook","fixed_ips",0,"ip_address"]}},
-            "data-notebook":{"value":{"get_attr":["ready-notebook-{{{state[..8]}}}","data"]}}}
+            "data-notebook":{"value":{"get_attr":["ready-notebook-{{{{state[..8]}}}}","data"]}}}
             """.ReplaceLineEndings(""));
     }
 
@@ -129,7 +129,8 @@ public sealed class StackTemplateTests
         StackParts.AddressesOf("10.9.1.0/27", ["notebook"], kept)["notebook"].ShouldBe("10.9.1.5", "an address of another network is none");
         var all = StackParts.AddressesOf("10.9.0.32/27", [.. Enumerable.Range(0, 26).Select(i => $"worker{i}")], new Dictionary<string, string>());
         all["worker25"].ShouldBe("10.9.0.62", "the last one is for broadcasts");
-        Should.Throw<ArgumentException>(() => StackParts.AddressesOf("10.9.0.32/27", [.. Enumerable.Range(0, 27).Select(i => $"w{i}")], new Dictionary<string, string>()));
+        Should.Throw<ArgumentException>(() =>
+            StackParts.AddressesOf("10.9.0.32/27", [.. Enumerable.Range(0, 27).Select(i => $"w{i}")], new Dictionary<string, string>()));
     }
 
     [Theory]

@@ -27,6 +27,8 @@ public sealed class StackWordsTests
     [InlineData("server-a=CREATE_COMPLETE ready-a-0a1b2c3d=CREATE_IN_PROGRESS", "The server a is booting and mounting folders.")]
     [InlineData("server-a=CREATE_COMPLETE ready-a-0a1b2c3d=CREATE_IN_PROGRESS server-b=CREATE_COMPLETE ready-b-0a1b2c3d=CREATE_COMPLETE",
         "The server a is booting and mounting folders. 1 of 2 are ready.")]
+    [InlineData("server-gone=DELETE_COMPLETE server-a=CREATE_IN_PROGRESS server-b=CREATE_COMPLETE ready-b-0a1b2c3d=CREATE_COMPLETE",
+        "The server a is being started. 1 of 2 are ready.")]
     [InlineData("server-a=DELETE_IN_PROGRESS server-b=DELETE_COMPLETE", "The server a is being removed.")]
     [InlineData("server-a=DELETE_COMPLETE net=DELETE_IN_PROGRESS", "The network is being removed.")]
     public void Progress_SaysWhatIsBehindMost(string states, string sentence) => StackWords.Progress(states

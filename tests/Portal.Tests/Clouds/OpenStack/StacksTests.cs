@@ -35,7 +35,8 @@ public sealed class StacksTests : IAsyncLifetime
             services.GetRequiredService<ILoggerFactory>());
         _cloud.Answers[$"GET {Heat}"] = http => RecordedCloud.SayAsync(http, 200, List("stacks",
             _stacks.Where(s => http.Request.Query["name"].ToString() is not { Length: > 0 } name || s["stack_name"]!.GetValue<string>() == name)
-                .Where(s => http.Request.Query["tags"].ToString().Split(',').All(t => t.Length == 0 || s["tags"]!.ToJsonString().Contains(t, StringComparison.Ordinal)))));
+                .Where(s => http.Request.Query["tags"].ToString().Split(',')
+                    .All(t => t.Length == 0 || s["tags"]!.ToJsonString().Contains(t, StringComparison.Ordinal)))));
         _cloud.Answers[$"GET {Nova}/servers/detail"] = http => RecordedCloud.SayAsync(http, 200, List("servers", _servers));
         _cloud.On($"GET {Nova}/flavors/detail", 200, """{"flavors": [{"id": "f1", "name": "portal-1", "ram": 2048, "disk": 4, "vcpus": 1}]}""");
         _cloud.On("POST /heat/v1/p1/validate", 200, """{"Description": "", "Parameters": {}}""");
@@ -64,7 +65,7 @@ public sealed class StacksTests : IAsyncLifetime
     public async Task Ensure_OfATemplateThatHeatRefuses_IsRefusedInItsWords()
     {
         _cloud.On("POST /heat/v1/p1/validate", 400, """
-            {"code": 400, "title": "Bad Request", "explanation": "The server could not comply with the request since it is either malformed or otherwise incorrect.",
+            {"code": 400, "title": "Bad Request", "explanation": "The server could not comply with the request since it is either malformed or …",
              "error": {"type": "HTTPBadRequest", "traceback": null, "message": "The Resource Type (OS::No::Such) could not be found."}}
             """);
 
@@ -75,9 +76,9 @@ public sealed class StacksTests : IAsyncLifetime
     [Fact]
     public async Task Ensure_WhenAnotherCallerWasFaster_GoesOn_AndAForeignStackIsAConflict()
     {
-        _cloud.On($"POST {Heat}", 409, $$"""
+        _cloud.On($"POST {Heat}", 409, $$$"""
             {"code": 409, "title": "Conflict", "explanation": "There was a conflict when trying to complete your request.",
-             "error": {"type": "StackExists", "traceback": null, "message": "The Stack ({{Name}}) already exists."}}
+             "error": {"type": "StackExists", "traceback": null, "message": "The Stack ({{{Name}}}) already exists."}}
             """);
         (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Working>();
 
@@ -162,10 +163,13 @@ public sealed class StacksTests : IAsyncLifetime
     {
         await MadeAsync();
         _stacks[0] = Stack("s1", "CREATE_FAILED");
-        Resources(("ready-notebook-0a1b2c3d", "CREATE_FAILED", "WaitConditionFailure: resources.ready-notebook-0a1b2c3d: share: mount.nfs: Connection timed out"));
-        (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Broken>().Cause.ShouldBe("The server notebook could not mount its folder: mount.nfs: Connection timed out");
+        Resources(("ready-notebook-0a1b2c3d", "CREATE_FAILED",
+            "WaitConditionFailure: resources.ready-notebook-0a1b2c3d: share: mount.nfs: Connection timed out"));
+        (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Broken>().Cause
+            .ShouldBe("The server notebook could not mount its folder: mount.nfs: Connection timed out");
 
-        Resources(("server-notebook", "CREATE_FAILED", "ResourceInError: resources.server-notebook: Went to status ERROR due to \"Message: No valid host was found.\""));
+        Resources(("server-notebook", "CREATE_FAILED",
+            "ResourceInError: resources.server-notebook: Went to status ERROR due to \"Message: No valid host was found.\""));
         (await Should.ThrowAsync<CloudException>(EnsureAsync)).Fault.ShouldBe(CloudFault.Full);
         Changes().ShouldBeEmpty();
     }
@@ -188,6 +192,16 @@ public sealed class StacksTests : IAsyncLifetime
 
         (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Done>();
         Changes().ShouldBe([$"DELETE {Heat}/{Name}/s2"]);
+    }
+
+    [Fact]
+    public async Task Ensure_WhileAnOlderStackOfTheSameNameIsBeingDeleted_KeepsTheYounger()
+    {
+        await MadeAsync();
+        _stacks.Add(Stack("s0", "DELETE_IN_PROGRESS", at: "2026-11-30T17:40:00Z"));
+
+        (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Done>();
+        Changes().ShouldBeEmpty();
     }
 
     [Fact]
@@ -263,8 +277,8 @@ public sealed class StacksTests : IAsyncLifetime
         Failed(3);
         Resources(("net", "DELETE_FAILED", "Conflict: resources.net: Unable to complete operation on network n1."), ("last", "DELETE_COMPLETE", ""));
         var fault = await Should.ThrowAsync<CloudException>(DeleteAsync);
-        fault.Message.ShouldBe($"Heat: 3 attempts to delete the stack {Name} (s1) failed. The network could not be removed: Unable to complete operation on network n1. "
-            + "Left: net (T, id-of-net: Unable to complete operation on network n1.).");
+        fault.Message.ShouldBe($"Heat: 3 attempts to delete the stack {Name} (s1) failed. "
+            + "The network could not be removed: Unable to complete operation on network n1. Left: net (T, id-of-net: Unable to complete operation on network n1.).");
         fault.WhatToDo.ShouldContain("openstack stack delete s1");
         Changes().Count.ShouldBe(1);
     }
@@ -323,7 +337,7 @@ public sealed class StacksTests : IAsyncLifetime
 
     private Task<EnsureAnswer> DeleteAsync() => _project.Stacks.DeleteAsync(Workspace, 2, Cancel);
 
-    private static Task NextTickAsync() => Task.Delay(StackLook.Tick + TimeSpan.FromMilliseconds(50), Cancel);
+    private static Task NextTickAsync() => Task.Delay(StackLook.Tick + TimeSpan.FromMilliseconds(50), TimeProvider.System, Cancel);
 
     /// <summary>A complete stack with its server, made by the portal's own request.</summary>
     private async Task<JsonObject> MadeAsync()
@@ -397,6 +411,9 @@ public sealed class StacksTests : IAsyncLifetime
     private void Stopped(params TimeSpan?[] ago) => _cloud.On($"GET {Nova}/servers/v1/os-instance-actions", 200, JsonSerializer.Serialize(new
     {
         instanceActions = ago.Where(a => a is not null).Select(a => ("stop", a!.Value)).Append(("create", TimeSpan.FromHours(1)))
-            .Select(a => new { action = a.Item1, start_time = (DateTimeOffset.UtcNow - a.Item2).ToString("yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture) }),
+            .Select(a => new
+            {
+                action = a.Item1, start_time = (DateTimeOffset.UtcNow - a.Item2).ToString("yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture),
+            }),
     }));
 }
