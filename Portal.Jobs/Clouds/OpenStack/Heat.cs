@@ -88,12 +88,12 @@ internal sealed class Heat(ServiceClient service)
             ? [.. ForeignJson.Items(json, "events").Select(HeatEvent.Of)] : [];
     }
 
-    /// <summary>How often something that was tried with the whole stack has failed.</summary>
+    /// <summary>How often something that was tried with the whole stack has failed by itself: a later attempt cancels one that is still under way.</summary>
     /// <param name="action">CREATE, UPDATE or DELETE.</param>
     public async Task<int> FailuresAsync(HeatStack stack, string action, CancellationToken cancel) =>
         Found(await service.SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture,
             $"{PathOf(stack)}/events?limit={EventPage}&resource_name={stack.Name}&resource_action={action}&resource_status=FAILED"), null, cancel)) is { } json
-            ? ForeignJson.Items(json, "events").Count : 0;
+            ? ForeignJson.Items(json, "events").Count(e => !HeatEvent.Of(e).Reason.Contains("cancelled", StringComparison.OrdinalIgnoreCase)) : 0;
 
     private async Task<IReadOnlyList<HeatStack>> StacksAsync(string filter, CancellationToken cancel)
     {

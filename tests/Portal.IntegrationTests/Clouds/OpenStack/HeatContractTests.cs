@@ -162,36 +162,6 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
     }
 
     [Fact]
-    public async Task Deletion_ThatCannotSucceed_IsHandedOverWithWhatIsLeft()
-    {
-        var plan = Plan(CloudLab.New(), StackLab.NewSubnet(), null);
-        await EnsureAsync(plan);
-        var stack = (await Stacks.NowAsync(Cancel)).Stacks.Single(s => s.Key.Workspace == plan.Workspace).Stack;
-        var network = (await lab.Mine.Heat.ResourcesAsync(stack, Cancel)).Single(r => r.Name == "net").PhysicalId;
-        var port = (await lab.Storage.Mine.Networks.SendAsync(HttpMethod.Post, "v2.0/ports",
-            new JsonObject { ["port"] = new JsonObject { ["network_id"] = network, ["name"] = "of-somebody-else" } }, Cancel)).Must()
-            .GetProperty("port").GetProperty("id").GetString();
-        try
-        {
-            var fault = await FaultAsync(() => Stacks.DeleteAsync(plan.Workspace, 1, Cancel));
-
-            Output.WriteLine($"{fault.Message} {fault.WhatToDo}");
-            fault.Fault.ShouldBe(CloudFault.Broken);
-            fault.Message.ShouldContain("3 attempts to delete the stack");
-            fault.Message.ShouldContain("The network could not be removed: ");
-            fault.Message.ShouldContain($"subnet (OS::Neutron::Subnet, ");
-            fault.WhatToDo.ShouldContain($"openstack stack delete {stack.Id}");
-        }
-        finally
-        {
-            (await lab.Storage.Mine.Networks.SendAsync(HttpMethod.Delete, $"v2.0/ports/{port}", null, Cancel)).Must();
-        }
-        await lab.Mine.Heat.DeleteAsync(stack, Cancel); // as the operator
-        await Eventually.SeesAsync(() => ClusterAsync(plan.Workspace), c => c is null, "it is seen gone", Moment);
-        (await Stacks.DeleteAsync(plan.Workspace, 1, Cancel)).ShouldBeOfType<EnsureAnswer.Done>();
-    }
-
-    [Fact]
     public async Task Stack_OfThatName_ThatIsNotOurs_IsNeverTouched()
     {
         var plan = Plan(CloudLab.New(), StackLab.NewSubnet(), null);
@@ -280,17 +250,6 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
         (await lab.Mine.Nova.ServersAsync(lab.Mine.Names, new(workspace, 1), Cancel)).Single(s => s.Metadata[HeatNames.Node] == node);
 
     private async Task DeleteServerAsync(string id) => (await lab.Storage.Mine.Servers.SendAsync(HttpMethod.Delete, $"servers/{id}", null, Cancel)).Must();
-
-    private static async Task<CloudException> FaultAsync(Func<Task<EnsureAnswer>> ask)
-    {
-        for (var clock = Stopwatch.StartNew(); clock.Elapsed.TotalSeconds < Boot;)
-        {
-            try { (await ask()).ShouldBeOfType<EnsureAnswer.Working>(); }
-            catch (CloudException e) { return e; }
-            await Task.Delay(200, Cancel);
-        }
-        throw new TimeoutException("it was not handed over");
-    }
 
     /// <summary>Nothing listens there; that this is said at once means that the server is reached.</summary>
     private static async Task AnswersAsync(string address)

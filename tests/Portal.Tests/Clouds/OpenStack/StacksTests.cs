@@ -42,7 +42,7 @@ public sealed class StacksTests : IAsyncLifetime
         _cloud.On("POST /heat/v1/p1/validate", 200, """{"Description": "", "Parameters": {}}""");
         _cloud.On($"POST {Heat}", 201, """{"stack": {"id": "s1", "links": []}}""");
         _cloud.On($"PUT {One}", 202, "");
-        _cloud.On($"DELETE {One}", 204, "");
+        _cloud.On($"DELETE {One}", 204, "", "text/plain");
         _cloud.On($"GET {One}/events", 200, """{"events": []}""");
         _cloud.Answers[$"GET {One}"] = http => RecordedCloud.SayAsync(http, 200, new JsonObject { ["stack"] = _stacks[0].DeepClone() }.ToJsonString());
     }
@@ -188,7 +188,7 @@ public sealed class StacksTests : IAsyncLifetime
     {
         await MadeAsync();
         _stacks.Add(Stack("s2", "CREATE_IN_PROGRESS", at: "2026-11-30T17:48:00Z"));
-        _cloud.On($"DELETE {Heat}/{Name}/s2", 204, "");
+        _cloud.On($"DELETE {Heat}/{Name}/s2", 204, "", "text/plain");
 
         (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Done>();
         Changes().ShouldBe([$"DELETE {Heat}/{Name}/s2"]);
@@ -396,7 +396,13 @@ public sealed class StacksTests : IAsyncLifetime
     }
 
     private void Failed(int times) => _cloud.On($"GET {One}/events", 200,
-        JsonSerializer.Serialize(new { events = Enumerable.Range(0, times).Select(i => new { id = i.ToString(CultureInfo.InvariantCulture) }) }));
+        JsonSerializer.Serialize(new
+        {
+            events = Enumerable.Range(0, times).Select(_ => "Resource DELETE failed: …").Append("Stack DELETE cancelled").Select((reason, i) => new
+            {
+                id = i.ToString(CultureInfo.InvariantCulture), resource_status_reason = reason,
+            }),
+        }));
 
     private void Resources(params (string Name, string Status, string Reason)[] resources) => _cloud.On($"GET {One}/resources", 200, JsonSerializer.Serialize(new
     {

@@ -95,7 +95,7 @@ public sealed class UserDataTests : IDisposable
         signal.RootElement.GetProperty("data").GetString().ShouldBe("""{"fingerprint": "ab"}""");
         signal.RootElement.GetProperty("status").GetString().ShouldBe("SUCCESS");
 
-        Reason(Run(Setup, $"start_program {fails}")).ShouldBe("program: no key ");
+        Reason(Run(Setup, $"start_program {fails}")).ShouldBe("program: no key");
         Reason(Run(Setup, "start_program /no/such")).ShouldBe("image: it has no /no/such");
     }
 
