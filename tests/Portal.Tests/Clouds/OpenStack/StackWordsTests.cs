@@ -39,7 +39,8 @@ public sealed class StackWordsTests
         .ShouldBe("9 servers are being started: w0, w1, w2, w3 and others.");
 
     [Theory]
-    [InlineData("ready-notebook-0a1b2c3d", "WaitConditionFailure: resources.ready-notebook-0a1b2c3d: share: mount.nfs: access denied by server while mounting 192.0.2.1:/x",
+    [InlineData("ready-notebook-0a1b2c3d",
+        "WaitConditionFailure: resources.ready-notebook-0a1b2c3d: share: mount.nfs: access denied by server while mounting 192.0.2.1:/x",
         CloudFault.Broken, "The server notebook could not mount its folder: mount.nfs: access denied by server while mounting 192.0.2.1:/x", "access rule")]
     [InlineData("ready-notebook-0a1b2c3d", "WaitConditionFailure: resources.ready-notebook-0a1b2c3d: folder: mkdir: cannot create directory: Permission denied",
         CloudFault.Broken, "The server notebook could not prepare the person's folder: mkdir: cannot create directory: Permission denied", "create a folder")]
@@ -52,7 +53,8 @@ public sealed class StackWordsTests
     [InlineData("server-notebook", "Forbidden: resources.server-notebook: Quota exceeded for cores: Requested 4, but already used 10 of 10 cores (HTTP 403)",
         CloudFault.Full, "the project's quota is used up: Quota exceeded for cores: Requested 4, but already used 10 of 10 cores (HTTP 403)", "larger quota")]
     [InlineData("net", "OverQuotaClient: resources.net: Quota exceeded for resources: ['network'].\nNeutron server returns request_ids: ['req-1']",
-        CloudFault.Full, "the project's quota is used up: Quota exceeded for resources: ['network'].\nNeutron server returns request_ids: ['req-1']", "larger quota")]
+        CloudFault.Full, "the project's quota is used up: Quota exceeded for resources: ['network'].\nNeutron server returns request_ids: ['req-1']",
+        "larger quota")]
     [InlineData("server-notebook", "ResourceInError: resources.server-notebook: Went to status ERROR due to \"Unknown\"",
         CloudFault.Broken, "The server notebook could not be made: Went to status ERROR due to \"Unknown\"", "administrators")]
     public void Cause_IsInPlainWords(string resource, string reason, CloudFault fault, string cause, string remedy)

@@ -278,7 +278,8 @@ public sealed class StacksTests : IAsyncLifetime
         Resources(("net", "DELETE_FAILED", "Conflict: resources.net: Unable to complete operation on network n1."), ("last", "DELETE_COMPLETE", ""));
         var fault = await Should.ThrowAsync<CloudException>(DeleteAsync);
         fault.Message.ShouldBe($"Heat: 3 attempts to delete the stack {Name} (s1) failed. "
-            + "The network could not be removed: Unable to complete operation on network n1. Left: net (T, id-of-net: Unable to complete operation on network n1.).");
+            + "The network could not be removed: Unable to complete operation on network n1. "
+            + "Left: net (T, id-of-net: Unable to complete operation on network n1.).");
         fault.WhatToDo.ShouldContain("openstack stack delete s1");
         Changes().Count.ShouldBe(1);
     }
@@ -328,8 +329,8 @@ public sealed class StacksTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync() => await _cloud.DisposeAsync();
 
-    private Task<EnsureAnswer> EnsureAsync() => _project.Stacks.EnsureAsync(new(Workspace, 2, "10.9.0.32/27", [new("notebook", "notebook", "", 70_123, [],
-        new Dictionary<string, string>(), new Dictionary<string, string> { ["TOKEN"] = "correct-horse" }, [], 512, 1)]), Cancel);
+    private Task<EnsureAnswer> EnsureAsync() => _project.Stacks.EnsureAsync(new(Workspace, 2, "10.9.0.32/27",
+        [new("notebook", "notebook", "", 70_123, [], new Dictionary<string, string>(), new Dictionary<string, string> { ["TOKEN"] = "correct-horse" }, [], 512, 1)]), Cancel);
 
     private async Task<string> WorkingAsync() => (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Working>().What;
 
@@ -357,8 +358,15 @@ public sealed class StacksTests : IAsyncLifetime
 
     private JsonObject Stack(string id, string status, string? name = null, string[]? tags = null, string at = "2026-11-30T17:47:59Z") => new()
     {
-        ["id"] = id, ["links"] = new JsonArray(), ["stack_name"] = name ?? Name, ["description"] = "", ["stack_status"] = status,
-        ["stack_status_reason"] = "Stack CREATE started", ["creation_time"] = at, ["updated_time"] = null, ["deletion_time"] = null,
+        ["id"] = id,
+        ["links"] = new JsonArray(),
+        ["stack_name"] = name ?? Name,
+        ["description"] = "",
+        ["stack_status"] = status,
+        ["stack_status_reason"] = "Stack CREATE started",
+        ["creation_time"] = at,
+        ["updated_time"] = null,
+        ["deletion_time"] = null,
         ["tags"] = new JsonArray([.. (tags ?? ["portal", "t123456789", Workspace.ToString("n")]).Select(t => (JsonNode)t)]),
     };
 
@@ -368,12 +376,17 @@ public sealed class StacksTests : IAsyncLifetime
         foreach (var (name, value) in _project.Names.MetadataOf(Key, "notebook", "notebook")) metadata[name] = value;
         return new()
         {
-            ["id"] = "v1", ["name"] = _project.Names.ServerOf(Key, "notebook"), ["status"] = status, ["metadata"] = metadata,
+            ["id"] = "v1",
+            ["name"] = _project.Names.ServerOf(Key, "notebook"),
+            ["status"] = status,
+            ["metadata"] = metadata,
             ["addresses"] = new JsonObject
             {
                 ["net"] = new JsonArray(new JsonObject { ["version"] = 4, ["addr"] = "10.9.0.37", ["OS-EXT-IPS:type"] = "fixed" }),
             },
-            ["OS-EXT-STS:task_state"] = task, ["OS-EXT-STS:vm_state"] = "active", ["OS-EXT-STS:power_state"] = 1,
+            ["OS-EXT-STS:task_state"] = task,
+            ["OS-EXT-STS:vm_state"] = "active",
+            ["OS-EXT-STS:power_state"] = 1,
         };
     }
 
@@ -388,7 +401,11 @@ public sealed class StacksTests : IAsyncLifetime
         {
             events = events.Select(e => new
             {
-                id = e.Id, event_time = "2026-11-30T17:47:59Z", resource_name = e.Resource, resource_status = e.Status, resource_status_reason = "state changed",
+                id = e.Id,
+                event_time = "2026-11-30T17:47:59Z",
+                resource_name = e.Resource,
+                resource_status = e.Status,
+                resource_status_reason = "state changed",
             }),
         }));
         _project.Progress.Watch([Workspace]);
@@ -400,18 +417,23 @@ public sealed class StacksTests : IAsyncLifetime
         {
             events = Enumerable.Range(0, times).Select(_ => "Resource DELETE failed: …").Append("Stack DELETE cancelled").Select((reason, i) => new
             {
-                id = i.ToString(CultureInfo.InvariantCulture), resource_status_reason = reason,
+                id = i.ToString(CultureInfo.InvariantCulture),
+                resource_status_reason = reason,
             }),
         }));
 
-    private void Resources(params (string Name, string Status, string Reason)[] resources) => _cloud.On($"GET {One}/resources", 200, JsonSerializer.Serialize(new
-    {
-        resources = resources.Select(r => new
+    private void Resources(params (string Name, string Status, string Reason)[] resources) => _cloud.On($"GET {One}/resources", 200,
+        JsonSerializer.Serialize(new
         {
-            resource_name = r.Name, resource_type = "T", resource_status = r.Status, resource_status_reason = r.Reason,
-            physical_resource_id = r.Status == "DELETE_COMPLETE" ? "" : $"id-of-{r.Name}",
-        }),
-    }));
+            resources = resources.Select(r => new
+            {
+                resource_name = r.Name,
+                resource_type = "T",
+                resource_status = r.Status,
+                resource_status_reason = r.Reason,
+                physical_resource_id = r.Status == "DELETE_COMPLETE" ? "" : $"id-of-{r.Name}",
+            }),
+        }));
 
     /// <summary>How long ago the server was asked to stop, each time; null for never.</summary>
     private void Stopped(params TimeSpan?[] ago) => _cloud.On($"GET {Nova}/servers/v1/os-instance-actions", 200, JsonSerializer.Serialize(new
@@ -419,7 +441,8 @@ public sealed class StacksTests : IAsyncLifetime
         instanceActions = ago.Where(a => a is not null).Select(a => ("stop", a!.Value)).Append(("create", TimeSpan.FromHours(1)))
             .Select(a => new
             {
-                action = a.Item1, start_time = (DateTimeOffset.UtcNow - a.Item2).ToString("yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture),
+                action = a.Item1,
+                start_time = (DateTimeOffset.UtcNow - a.Item2).ToString("yyyy-MM-ddTHH:mm:ss.ffffff", CultureInfo.InvariantCulture),
             }),
     }));
 }

@@ -164,7 +164,8 @@ public sealed class UserDataTests : IDisposable
         })!;
         bash.StandardOutput.ReadToEnd();
         bash.WaitForExit();
-        return (bash.ExitCode, File.Exists(calls) ? [.. File.ReadAllText(calls).Split("\0\0", StringSplitOptions.RemoveEmptyEntries).Select(c => c.Split('\0'))] : [],
+        return (bash.ExitCode,
+            File.Exists(calls) ? [.. File.ReadAllText(calls).Split("\0\0", StringSplitOptions.RemoveEmptyEntries).Select(c => c.Split('\0'))] : [],
             File.Exists(signals) ? [.. File.ReadAllText(signals).Split('\0', StringSplitOptions.RemoveEmptyEntries)] : []);
     }
 }
