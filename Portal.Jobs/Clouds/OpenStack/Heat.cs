@@ -78,14 +78,14 @@ internal sealed class Heat(ServiceClient service)
         Found(await service.SendAsync(HttpMethod.Get, PathOf(stack) + "/resources?nested_depth=2", null, cancel)) is { } json
             ? [.. ForeignJson.Items(json, "resources").Select(HeatResource.Of)] : [];
 
-    /// <summary>One page of what happened in a stack, oldest first.</summary>
-    /// <param name="after">Id of the last event that is known; null for the beginning.</param>
+    /// <summary>One page of what happened in a stack, oldest first: the first after a known event, or the last of all.</summary>
+    /// <param name="after">Id of the last event that is known; null if none is.</param>
     public async Task<IReadOnlyList<HeatEvent>> EventsAsync(HeatStack stack, string? after, CancellationToken cancel)
     {
-        var marker = after is null ? "" : "&marker=" + Uri.EscapeDataString(after);
-        return Found(await service.SendAsync(HttpMethod.Get,
-            $"{PathOf(stack)}/events?limit={EventPage}&sort_dir=asc{marker}", null, cancel)) is { } json
-            ? [.. ForeignJson.Items(json, "events").Select(HeatEvent.Of)] : [];
+        var which = after is null ? "sort_dir=desc" : "sort_dir=asc&marker=" + Uri.EscapeDataString(after);
+        if (Found(await service.SendAsync(HttpMethod.Get, $"{PathOf(stack)}/events?limit={EventPage}&{which}", null, cancel)) is not { } json) return [];
+        var events = ForeignJson.Items(json, "events").Select(HeatEvent.Of);
+        return after is null ? [.. events.Reverse()] : [.. events];
     }
 
     /// <summary>How often something that was tried with the whole stack has failed by itself: a later attempt cancels one that is still under way.</summary>

@@ -13,8 +13,7 @@ namespace Portal.Jobs.Clouds.OpenStack;
 internal static class StackParts
 {
     public const string First = "first", Last = "last", Network = "net", Subnet = "subnet", Rules = "rules", Gateway = "gateway";
-    public const string Port = "port", Server = "server", Handle = "handle", Ready = "ready";
-    private const string AddressOutput = "address", DataOutput = "data";
+    public const string Port = "port", Server = "server", Handle = "handle", Ready = "ready", Address = "address", Data = "data";
     private const int ShortHash = 8;
 
     public static string PortOf(string node) => $"{Port}-{node}";
@@ -25,9 +24,9 @@ internal static class StackParts
 
     public static string ReadyOf(string node, string state) => $"{Ready}-{node}-{state[..ShortHash]}";
 
-    public static string AddressOf(string node) => $"{AddressOutput}-{node}";
+    public static string AddressOf(string node) => $"{Address}-{node}";
 
-    public static string DataOf(string node) => $"{DataOutput}-{node}";
+    public static string DataOf(string node) => $"{Data}-{node}";
 
     /// <summary>What a resource or output is, and of which node; the node is empty for what belongs to the whole workspace.</summary>
     public static (string Kind, string Node) Of(string name)
@@ -37,7 +36,7 @@ internal static class StackParts
         var (kind, node) = (name[..at], name[(at + 1)..]);
         return kind switch
         {
-            Port or Server or AddressOutput or DataOutput => (kind, node),
+            Port or Server or Address or Data => (kind, node),
             Handle or Ready when node.Length > ShortHash + 1 && node[^(ShortHash + 1)] == '-' => (kind, node[..^(ShortHash + 1)]),
             _ => (name, ""),
         };

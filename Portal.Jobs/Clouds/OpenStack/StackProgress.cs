@@ -34,15 +34,19 @@ internal sealed class StackProgress(Heat heat, ServerOptions options, TimeProvid
                 // Of two calls at the same time the later must not take the state back.
                 if (known.Last == after)
                 {
-                    foreach (var happened in events) known.States[happened.Resource] = happened.Status;
+                    foreach (var happened in events)
+                    {
+                        known.States[happened.Resource] = happened.Status;
+                        known.Sentence = StackWords.Of(happened) ?? known.Sentence;
+                    }
                     if (events.Count > 0) known.Last = events[^1].Id;
                 }
             }
         }
-        lock (known) return StackWords.Progress(known.States);
+        lock (known) return StackWords.Progress(known.States) ?? known.Sentence;
     }
 
-    /// <summary>A stack that is finished, or gone.</summary>
+    /// <summary>A stack that is gone.</summary>
     public void Forget(HeatStack stack) => _stacks.TryRemove(stack.Id, out _);
 
     private bool TryCall(bool watched)
@@ -62,5 +66,8 @@ internal sealed class StackProgress(Heat heat, ServerOptions options, TimeProvid
         public Dictionary<string, string> States { get; } = new(StringComparer.Ordinal);
 
         public string? Last { get; set; }
+
+        /// <summary>What happened last that means something to a person.</summary>
+        public string Sentence { get; set; } = "The cloud is working on it.";
     }
 }

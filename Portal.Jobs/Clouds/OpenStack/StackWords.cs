@@ -32,9 +32,9 @@ internal static partial class StackWords
         };
     }
 
-    /// <summary>What is being done with a stack: what is behind most, and how many servers have answered.</summary>
+    /// <summary>What is being done with a stack: what is behind most, and how many servers have answered; null for nothing that means anything.</summary>
     /// <param name="states">The newest status of each resource.</param>
-    public static string Progress(IReadOnlyDictionary<string, string> states)
+    public static string? Progress(IReadOnlyDictionary<string, string> states)
     {
         if (Nodes(states, StackParts.Server, "DELETE_IN_PROGRESS") is { Count: > 0 } leaving) return Servers(leaving, "being removed");
         if (Nodes(states, StackParts.Server, "CREATE_IN_PROGRESS") is { Count: > 0 } starting)
@@ -45,7 +45,7 @@ internal static partial class StackWords
         string[] network = [StackParts.Network, StackParts.Subnet, StackParts.Rules, StackParts.Gateway];
         if (network.Any(n => states.GetValueOrDefault(n) == "DELETE_IN_PROGRESS")) return "The network is being removed.";
         if (network.Any(n => states.GetValueOrDefault(n) == "CREATE_IN_PROGRESS")) return "The network is being created.";
-        return "The cloud is working on it.";
+        return null;
     }
 
     /// <summary>Why a stack failed: of its failed resources, the one that was not merely given up because of another.</summary>
@@ -63,7 +63,8 @@ internal static partial class StackWords
 
     /// <summary>Names resource and reason, for an operator.</summary>
     public static string Left(IEnumerable<HeatResource> resources) => string.Join("; ", resources
-        .Where(r => r.PhysicalId.Length > 0 && !r.Status.EndsWith("DELETE_COMPLETE", StringComparison.Ordinal))
+        .Where(r => r.PhysicalId.Length > 0 && !r.Type.StartsWith("OS::Heat::", StringComparison.Ordinal) // those are only in Heat
+            && !r.Status.EndsWith("DELETE_COMPLETE", StringComparison.Ordinal))
         .OrderBy(r => !r.IsFailed).ThenBy(r => r.Name, StringComparer.Ordinal)
         .Select(r => $"{r.Name} ({r.Type}, {r.PhysicalId}{(r.IsFailed ? $": {Plain(r.Reason)}" : "")})"));
 

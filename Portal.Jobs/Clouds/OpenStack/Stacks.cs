@@ -97,7 +97,7 @@ internal sealed class Stacks(
         if ((await look.NowAsync(cancel)).Stacks.FirstOrDefault(s => s.Key == key).Stack is not { } stack) return [];
         var outputs = await heat.OutputsAsync(stack, cancel);
         return [.. from output in outputs
-                   where StackParts.Of(output.Key) is { Kind: "address", Node.Length: > 0 }
+                   where StackParts.Of(output.Key) is { Kind: StackParts.Address, Node.Length: > 0 }
                    let node = StackParts.Of(output.Key).Node
                    select new ServerSignal(node, output.Value, DataOf(outputs.GetValueOrDefault(StackParts.DataOf(node))))];
     }
@@ -152,7 +152,6 @@ internal sealed class Stacks(
     /// <summary>Heat does not notice that somebody deletes a server.</summary>
     private async Task<EnsureAnswer> SeenAsync(StackKey key, HeatStack stack, ClusterPlan plan, StacksNow now, CancellationToken cancel)
     {
-        progress.Forget(stack);
         var missing = Missing(now.Servers.Where(s => s.Key == key).Select(s => s.Server));
         if (missing.Count > 0) missing = Missing(await nova.ServersAsync(names, key, cancel));
         return missing.Count == 0 ? EnsureAnswer.IsDone : new EnsureAnswer.Broken(
@@ -165,7 +164,6 @@ internal sealed class Stacks(
 
     private async Task<EnsureAnswer> BrokenAsync(HeatStack stack, CancellationToken cancel)
     {
-        progress.Forget(stack);
         var fault = StackWords.Cause(await heat.ResourcesAsync(stack, cancel), stack.Reason);
         log.LogWarning("The stack {Name} is {Status}: {Reason}", stack.Name, stack.Status, stack.Reason);
         // What is full may have room later: another kind of answer than what is broken.
