@@ -134,6 +134,7 @@ internal static partial class StackWords
     {
         "DELETE" => removed,
         "UPDATE" => "changed",
+        "CHECK" => "confirmed",
         _ => made,
     };
 
