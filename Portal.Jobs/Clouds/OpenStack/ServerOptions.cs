@@ -45,7 +45,7 @@ internal sealed class ServerOptions
     /// <summary>File with the certificate, PEM, of the authority that signs the portal's client certificate. Public; servers let in nobody else.</summary>
     public string ClientAuthority { get; set; } = "";
 
-    /// <summary>Maximum time from a server's creation to its signal.</summary>
+    /// <summary>Maximum time from a server's creation to its signal. Shorter than the life of Keystone's tokens, because the signal has one.</summary>
     public TimeSpan BootLimit { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>Maximum time for a server to shut down.</summary>

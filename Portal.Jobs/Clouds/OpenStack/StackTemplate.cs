@@ -82,7 +82,10 @@ internal static class StackTemplate
     {
         var rules = new JsonArray([.. wish.Ports.Select(p => (JsonNode)new JsonObject
         {
-            ["protocol"] = "tcp", ["port_range_min"] = p.First, ["port_range_max"] = p.Last, ["remote_ip_prefix"] = wish.Portal,
+            ["protocol"] = "tcp",
+            ["port_range_min"] = p.First,
+            ["port_range_max"] = p.Last,
+            ["remote_ip_prefix"] = wish.Portal,
         }), new JsonObject { ["remote_mode"] = "remote_group_id" }]);
         var resources = new JsonObject
         {
@@ -90,7 +93,10 @@ internal static class StackTemplate
             [StackParts.Network] = Resource("OS::Neutron::Net", []),
             [StackParts.Subnet] = Resource("OS::Neutron::Subnet", new()
             {
-                ["network"] = Get(StackParts.Network), ["cidr"] = wish.Subnet, ["enable_dhcp"] = false, ["dns_nameservers"] = new JsonArray(),
+                ["network"] = Get(StackParts.Network),
+                ["cidr"] = wish.Subnet,
+                ["enable_dhcp"] = false,
+                ["dns_nameservers"] = new JsonArray(),
             }),
             [StackParts.Rules] = Resource("OS::Neutron::SecurityGroup", new() { ["rules"] = rules }),
         };
