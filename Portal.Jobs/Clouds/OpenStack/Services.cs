@@ -3,7 +3,7 @@ namespace Portal.Jobs.Clouds.OpenStack;
 /// <summary>Names of the services, as messages and pages give them.</summary>
 internal static class Services
 {
-    public const string Keystone = "Keystone", Manila = "Manila", Heat = "Heat", Nova = "Nova", Neutron = "Neutron";
+    public const string Keystone = "Keystone", Manila = "Manila", Heat = "Heat", Nova = "Nova", Neutron = "Neutron", Glance = "Glance";
 }
 
 /// <summary>A service in the catalogue.</summary>
@@ -16,5 +16,6 @@ internal sealed record ServiceKind(string Title, params string[] Types)
         Shares = new(Services.Manila, "sharev2", "shared-file-system"),
         Stacks = new(Services.Heat, "orchestration"),
         Servers = new(Services.Nova, "compute"),
+        Images = new(Services.Glance, "image"),
         Networks = new(Services.Neutron, "network");
 }

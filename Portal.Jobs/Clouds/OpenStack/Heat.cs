@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Portal.Core.Clouds;
+using Portal.Jobs.Foreign;
+
+namespace Portal.Jobs.Clouds.OpenStack;
+
+/// <summary>Heat's calls that the portal needs, in one project. What is asked about and is not there is null or nothing, not a fault.</summary>
+internal sealed class Heat(ServiceClient service)
+{
+    private const int Page = 200, MostPages = 50;
+
+    /// <summary>Events of one call: a page that is full is continued by the next call.</summary>
+    public const int EventPage = 100;
+
+    /// <summary>Has the template checked, without making anything. Refused, in Heat's words, if it is wrong.</summary>
+    public async Task ValidateAsync(JsonObject template, CancellationToken cancel) =>
+        (await service.SendAsync(HttpMethod.Post, "validate", new JsonObject { ["template"] = template.DeepClone() }, cancel)).Must();
+
+    /// <summary>Asks for a stack. False if there is one of this name, which Heat does not always notice: look how many there are.</summary>
+    /// <param name="limit">For all of it, rounded up to minutes.</param>
+    public async Task<bool> CreateAsync(string name, IReadOnlyList<string> tags, JsonObject template, TimeSpan limit, CancellationToken cancel)
+    {
+        var body = BodyOf(tags, template, limit);
+        body["stack_name"] = name;
+        body["disable_rollback"] = true; // what failed is looked at, and then deleted
+        var answer = await service.SendAsync(HttpMethod.Post, "stacks", body, cancel);
+        // The project's limit of stacks is no conflict.
+        if (answer.Fault is { Fault: CloudFault.Conflict }) return false;
+        answer.Must();
+        return true;
+    }
+
+    /// <summary>Asks that a stack become what the template says; it must be the whole template.</summary>
+    public async Task UpdateAsync(HeatStack stack, JsonObject template, TimeSpan limit, CancellationToken cancel) =>
+        (await service.SendAsync(HttpMethod.Put, PathOf(stack), BodyOf(stack.Tags, template, limit), cancel)).Must();
+
+    /// <summary>Asks for a stack's deletion; that it is gone is no fault.</summary>
+    public async Task DeleteAsync(HeatStack stack, CancellationToken cancel)
+    {
+        var answer = await service.SendAsync(HttpMethod.Delete, PathOf(stack), null, cancel);
+        if (answer.Status != 404) answer.Must();
+    }
+
+    /// <summary>Every stack with all of these tags, in pages; deleted ones are not among them.</summary>
+    public Task<IReadOnlyList<HeatStack>> StacksAsync(IReadOnlyList<string> tags, CancellationToken cancel) =>
+        StacksAsync("tags=" + Uri.EscapeDataString(string.Join(',', tags)), cancel);
+
+    /// <summary>Every stack of this name, whoever made it; there can be several.</summary>
+    public Task<IReadOnlyList<HeatStack>> NamedAsync(string name, CancellationToken cancel) => StacksAsync("name=" + Uri.EscapeDataString(name), cancel);
+
+    /// <summary>One stack; null if there is none, or if it was deleted.</summary>
+    public async Task<HeatStack?> StackAsync(HeatStack stack, CancellationToken cancel) =>
+        Found(await service.SendAsync(HttpMethod.Get, $"{PathOf(stack)}?resolve_outputs=false", null, cancel)) is { } json
+        && HeatStack.Of(json.GetProperty("stack")) is { Status: not "DELETE_COMPLETE" } found ? found : null;
+
+    /// <summary>A stack's outputs that have a value, as text; JSON where the value is not a text.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> OutputsAsync(HeatStack stack, CancellationToken cancel)
+    {
+        var all = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (Found(await service.SendAsync(HttpMethod.Get, PathOf(stack), null, cancel)) is not { } json) return all;
+        foreach (var output in ForeignJson.Items(json.GetProperty("stack"), "outputs"))
+        {
+            if (!output.TryGetProperty("output_value", out var value) || value.ValueKind == JsonValueKind.Null) continue;
+            all[HeatJson.Text(output, "output_key")] = value.ValueKind == JsonValueKind.String ? HeatJson.Text(output, "output_value") : value.GetRawText();
+        }
+        return all;
+    }
+
+    /// <summary>The template that a stack was last asked to become; null if there is no such stack.</summary>
+    public async Task<JsonObject?> TemplateAsync(HeatStack stack, CancellationToken cancel) =>
+        Found(await service.SendAsync(HttpMethod.Get, PathOf(stack) + "/template", null, cancel)) is { ValueKind: JsonValueKind.Object } json
+            ? JsonObject.Create(json) : null;
+
+    /// <summary>The parts of a stack, those of stacks within it included.</summary>
+    public async Task<IReadOnlyList<HeatResource>> ResourcesAsync(HeatStack stack, CancellationToken cancel) =>
+        Found(await service.SendAsync(HttpMethod.Get, PathOf(stack) + "/resources?nested_depth=2", null, cancel)) is { } json
+            ? [.. ForeignJson.Items(json, "resources").Select(HeatResource.Of)] : [];
+
+    /// <summary>One page of what happened in a stack, oldest first: the first after a known event, or the last of all.</summary>
+    /// <param name="after">Id of the last event that is known; null if none is.</param>
+    public async Task<IReadOnlyList<HeatEvent>> EventsAsync(HeatStack stack, string? after, CancellationToken cancel)
+    {
+        var which = after is null ? "sort_dir=desc" : "sort_dir=asc&marker=" + Uri.EscapeDataString(after);
+        if (Found(await service.SendAsync(HttpMethod.Get, $"{PathOf(stack)}/events?limit={EventPage}&{which}", null, cancel)) is not { } json) return [];
+        var events = ForeignJson.Items(json, "events").Select(HeatEvent.Of);
+        return after is null ? [.. events.Reverse()] : [.. events];
+    }
+
+    /// <summary>How often something that was tried with the whole stack has failed by itself: a later attempt cancels one that is still under way.</summary>
+    /// <param name="action">CREATE, UPDATE or DELETE.</param>
+    public async Task<int> FailuresAsync(HeatStack stack, string action, CancellationToken cancel) =>
+        Found(await service.SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture,
+            $"{PathOf(stack)}/events?limit={EventPage}&resource_name={stack.Name}&resource_action={action}&resource_status=FAILED"), null, cancel)) is { } json
+            ? ForeignJson.Items(json, "events").Count(e => !HeatEvent.Of(e).Reason.Contains("cancelled", StringComparison.OrdinalIgnoreCase)) : 0;
+
+    private async Task<IReadOnlyList<HeatStack>> StacksAsync(string filter, CancellationToken cancel)
+    {
+        var all = new Dictionary<string, HeatStack>(StringComparer.Ordinal);
+        for (var (page, marker) = (0, ""); page < MostPages; page++)
+        {
+            var got = ForeignJson.Items(await service.GetAsync($"stacks?limit={Page}&{filter}{marker}", cancel), "stacks").Select(HeatStack.Of).ToList();
+            foreach (var stack in got.Where(s => s.Status != "DELETE_COMPLETE")) all[stack.Id] = stack; // for a moment they are still listed
+            if (got.Count < Page) return [.. all.Values];
+            marker = "&marker=" + got[^1].Id;
+        }
+        throw new CloudException(Services.Heat, CloudFault.Refused, $"the project has more than {Page * MostPages} stacks",
+            "Divide its tenants among several projects.");
+    }
+
+    private static JsonObject BodyOf(IReadOnlyList<string> tags, JsonObject template, TimeSpan limit) => new()
+    {
+        ["template"] = template.DeepClone(),
+        ["tags"] = string.Join(',', tags),
+        ["timeout_mins"] = (int)Math.Ceiling(limit.TotalMinutes),
+    };
+
+    private static string PathOf(HeatStack stack) => $"stacks/{Uri.EscapeDataString(stack.Name)}/{Uri.EscapeDataString(stack.Id)}";
+
+    private static JsonElement? Found(Answer answer) => answer.Status == 404 ? null : answer.Must();
+}

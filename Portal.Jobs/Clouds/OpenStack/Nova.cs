@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using System.Text.Json.Nodes;
+using Portal.Core.Clouds;
+using Portal.Core.Quotas;
+using Portal.Jobs.Foreign;
+
+namespace Portal.Jobs.Clouds.OpenStack;
+
+/// <summary>Nova's calls that the portal needs, in one project, and the look for an image. What is asked about and is not there is null or nothing.</summary>
+internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOptions options, TimeProvider clock)
+{
+    private const int Page = 200, MostPages = 50, LongestList = 1000;
+
+    /// <summary>Flavors and images rarely change; asked again after this time.</summary>
+    private static readonly TimeSpan Keep = TimeSpan.FromMinutes(5);
+
+    private readonly Kept<ImmutableArray<Flavor>> _flavors = new(Keep, clock);
+    private readonly Kept<string> _image = new(Keep, clock);
+
+    /// <summary>What nodes occupy: the flavors that the portal may use, and what a server needs for itself. Kept for some minutes.</summary>
+    public async Task<Machines> MachinesAsync(CancellationToken cancel) => new(await _flavors.GetAsync(FlavorsAsync, cancel), options.OverheadMib);
+
+    /// <summary>
+    /// Id of the image that servers start from. Refused if there is none of this name, or if the name is used by several: which one is meant
+    /// cannot be known.
+    /// </summary>
+    public Task<string> ImageAsync(CancellationToken cancel) => _image.GetAsync(FindImageAsync, cancel);
+
+    /// <summary>Every server in the project, in pages.</summary>
+    public Task<IReadOnlyList<NovaServer>> ServersAsync(CancellationToken cancel) => ServersAsync("", cancel);
+
+    /// <summary>The servers of one generation.</summary>
+    public async Task<IReadOnlyList<NovaServer>> ServersAsync(HeatNames names, StackKey key, CancellationToken cancel)
+    {
+        // Nova reads it as a regular expression; what such names are made of has no special meaning in one.
+        var found = await ServersAsync("&name=" + Uri.EscapeDataString($"^{names.ServerOf(key, "")}"), cancel);
+        return [.. found.Where(s => names.KeyOf(s) == key)];
+    }
+
+    /// <summary>Null if there is none.</summary>
+    public async Task<NovaServer?> ServerAsync(string id, CancellationToken cancel)
+    {
+        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{id}", null, cancel);
+        return answer.Status == 404 ? null : NovaServer.Of(answer.Must().GetProperty("server"));
+    }
+
+    /// <summary>
+    /// Asks a server to shut down, so that what it has not written yet reaches the disks. That it is gone, is off, is being built or is already
+    /// shutting down is no fault: look at it again.
+    /// </summary>
+    public async Task StopAsync(string id, CancellationToken cancel)
+    {
+        var answer = await servers.SendAsync(HttpMethod.Post, $"servers/{id}/action", new JsonObject { ["os-stop"] = null }, cancel);
+        if (answer.Status is not (404 or 409)) answer.Must();
+    }
+
+    /// <summary>What was done with a server, newest first.</summary>
+    public async Task<IReadOnlyList<NovaAction>> ActionsAsync(string id, CancellationToken cancel)
+    {
+        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{id}/os-instance-actions", null, cancel);
+        return answer.Status == 404 ? [] : [.. ForeignJson.Items(answer.Must(), "instanceActions").Select(NovaAction.Of).OrderByDescending(a => a.At)];
+    }
+
+    public async Task<NovaQuotas> QuotasAsync(CancellationToken cancel) => NovaQuotas.Of(
+        (await servers.GetAsync($"os-quota-sets/{await servers.ProjectAsync(cancel)}/detail", cancel)).GetProperty("quota_set"));
+
+    private async Task<IReadOnlyList<NovaServer>> ServersAsync(string filter, CancellationToken cancel)
+    {
+        var all = new Dictionary<string, NovaServer>(StringComparer.Ordinal);
+        for (var (page, marker) = (0, ""); page < MostPages; page++)
+        {
+            var got = ForeignJson.Items(await servers.GetAsync($"servers/detail?limit={Page}{filter}{marker}", cancel), "servers")
+                .Select(NovaServer.Of).ToList();
+            foreach (var server in got) all[server.Id] = server;
+            if (got.Count < Page) return [.. all.Values];
+            marker = "&marker=" + got[^1].Id;
+        }
+        throw new CloudException(Services.Nova, CloudFault.Refused, $"the project has more than {Page * MostPages} servers",
+            "Divide its tenants among several projects.");
+    }
+
+    private async Task<ImmutableArray<Flavor>> FlavorsAsync(CancellationToken cancel)
+    {
+        var all = ForeignJson.Items(await servers.GetAsync($"flavors/detail?limit={LongestList}", cancel), "flavors");
+        ImmutableArray<Flavor> usable =
+        [
+            .. from flavor in all
+               let name = HeatJson.Text(flavor, "name")
+               where name.StartsWith(options.FlavorPrefix, StringComparison.Ordinal)
+               let vcpus = ForeignJson.Number(flavor, "vcpus")
+               let memory = ForeignJson.Number(flavor, "ram")
+               where vcpus > 0 && memory > 0
+               select new Flavor(name, vcpus, memory),
+        ];
+        return usable.IsEmpty
+            ? throw new CloudException(Services.Nova, CloudFault.Refused,
+                options.FlavorPrefix.Length > 0 ? $"it offers no flavor whose name begins with {options.FlavorPrefix}" : "it offers no flavor",
+                $"Ask the administrators of the OpenStack cloud for flavors, or correct {ServerOptions.Section}:FlavorPrefix.")
+            : usable;
+    }
+
+    private async Task<string> FindImageAsync(CancellationToken cancel)
+    {
+        if (Guid.TryParse(options.Image, out _)) return options.Image;
+        var found = ForeignJson.Items(await images.GetAsync(
+            $"v2/images?status=active&limit=10&name={Uri.EscapeDataString(options.Image)}", cancel), "images").Select(i => HeatJson.Text(i, "id")).ToList();
+        return found is [var id] ? id : throw new CloudException(Services.Glance, CloudFault.Refused,
+            found.Count == 0 ? $"there is no image {options.Image}" : $"{found.Count} images have the name {options.Image}",
+            $"Upload the server image, or set {ServerOptions.Section}:Image to the id of the right one.");
+    }
+}
+
+/// <summary>An answer that is kept for a while. A failure is not kept. Several who ask at once may all ask the service.</summary>
+internal sealed class Kept<T>(TimeSpan life, TimeProvider clock)
+{
+    private volatile Entry? _kept;
+
+    public async Task<T> GetAsync(Func<CancellationToken, Task<T>> ask, CancellationToken cancel)
+    {
+        if (_kept is { } kept && clock.GetElapsedTime(kept.At) <= life) return kept.Value;
+        var at = clock.GetTimestamp();
+        var value = await ask(cancel);
+        _kept = new(value, at);
+        return value;
+    }
+
+    private sealed record Entry(T Value, long At);
+}

@@ -1,0 +1,85 @@
+using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.OpenStack;
+using Portal.TestKit.Clouds;
+
+namespace Portal.IntegrationTests.Clouds.OpenStack;
+
+/// <summary>
+/// Stacks in projects of a real OpenStack. Beside the credentials' folder is the file <c>addresses</c>, with the range that guests may have (GUESTS) and
+/// the address from which this host reaches them (HOST). At the end stacks are deleted, then shares.
+/// </summary>
+public sealed class StackLab : IAsyncLifetime
+{
+    private readonly OpenStackLab _storage = new();
+    private ServiceProvider? _services;
+
+    private static Dictionary<string, string> Addresses { get; } =
+        File.ReadAllLines(Path.Combine(OpenStackLab.Folder, "..", "addresses")).Select(l => l.Split('=', 2)).ToDictionary(l => l[0], l => l[1]);
+
+    internal OpenStackLab Storage => _storage;
+
+    internal ProjectStacks Mine => _services!.GetRequiredService<ProjectStacksByKey>().Of(OpenStackLab.Projects[0]);
+
+    /// <summary>Another project.</summary>
+    internal ProjectStacks Other => _services!.GetRequiredService<ProjectStacksByKey>().Of(OpenStackLab.Projects[1]);
+
+    public async ValueTask InitializeAsync()
+    {
+        await _storage.InitializeAsync();
+        // A program that the server image has in any version; what it prints is the server's data.
+        _services = Open(("Clouds:OpenStack:Servers:Program", "/usr/bin/hostname"));
+    }
+
+    /// <summary>As the product registers it, with the same installation id; the caller disposes it.</summary>
+    public ServiceProvider Open(params (string Key, string? Value)[] change)
+    {
+        var settings = new Dictionary<string, string?>(StringComparer.Ordinal)
+        {
+            ["Installation:Id"] = _storage.Id,
+            ["Clouds:OpenStack:Credentials"] = OpenStackLab.Folder,
+            ["Clouds:OpenStack:Servers:PortalAddress"] = Addresses["HOST"],
+            ["Clouds:OpenStack:Servers:BootLimit"] = "00:05:00",
+        };
+        foreach (var (key, value) in change) settings[key] = value;
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
+        return new ServiceCollection().AddSingleton(TimeProvider.System).AddLogging(l => l.SetMinimumLevel(LogLevel.Warning))
+            .AddOpenStackCloud(configuration).AddOpenStackServers(configuration).BuildServiceProvider();
+    }
+
+    /// <summary>A /27 of the range; several test runs share it, so it is drawn.</summary>
+    public static string NewSubnet()
+    {
+        var first = IPNetwork.Parse(Addresses["GUESTS"]).BaseAddress.GetAddressBytes();
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{first[0]}.{first[1]}.{RandomNumberGenerator.GetInt32(0, 250)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_services is { } services)
+        {
+            foreach (var project in (ProjectStacks[])[Mine, Other])
+            {
+                await Eventually.SeesAsync(() => DeleteAllAsync(project), left => left == 0, "no stack of this test class is left", 180);
+                await Eventually.SeesAsync(async () => (await project.Nova.ServersAsync(CancellationToken.None)).Count(s => project.Names.KeyOf(s) is not null),
+                    left => left == 0, "no server of this test class is left", 60);
+            }
+            await services.DisposeAsync();
+        }
+        await _storage.DisposeAsync();
+    }
+
+    private static async Task<int> DeleteAllAsync(ProjectStacks project)
+    {
+        var left = await project.Heat.StacksAsync(project.Names.Ours, CancellationToken.None);
+        foreach (var stack in left.Where(s => s.Status != "DELETE_IN_PROGRESS")) await project.Heat.DeleteAsync(stack, CancellationToken.None);
+        await Task.Delay(500);
+        return left.Count;
+    }
+}
