@@ -173,12 +173,18 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
         };
         await lab.Mine.Heat.CreateAsync(name, ["of-somebody-else"], foreign, TimeSpan.FromMinutes(5), Cancel);
 
-        var fault = await Should.ThrowAsync<CloudException>(() => Stacks.EnsureAsync(plan, Cancel));
-        fault.Fault.ShouldBe(CloudFault.Conflict);
-        fault.Message.ShouldContain("that the portal did not make");
-        (await Stacks.DeleteAsync(plan.Workspace, 1, Cancel)).ShouldBeOfType<EnsureAnswer.Done>();
-        var stack = (await lab.Mine.Heat.NamedAsync(name, Cancel)).ShouldHaveSingleItem("it is still there");
-        await lab.Mine.Heat.DeleteAsync(stack, Cancel);
+        try
+        {
+            var fault = await Should.ThrowAsync<CloudException>(() => Stacks.EnsureAsync(plan, Cancel));
+            fault.Fault.ShouldBe(CloudFault.Conflict);
+            fault.Message.ShouldContain("that the portal did not make");
+            (await Stacks.DeleteAsync(plan.Workspace, 1, Cancel)).ShouldBeOfType<EnsureAnswer.Done>();
+            (await lab.Mine.Heat.NamedAsync(name, Cancel)).ShouldHaveSingleItem("it is still there");
+        }
+        finally
+        {
+            foreach (var stack in await lab.Mine.Heat.NamedAsync(name, Cancel)) await lab.Mine.Heat.DeleteAsync(stack, Cancel);
+        }
     }
 
     [Fact]
