@@ -9,7 +9,8 @@ public sealed partial class ScriptedClouds
 
     public Task EnsureShareAsync(Guid classId, long limitBytes, CancellationToken cancel) => Task.CompletedTask;
 
-    public Task<AccessAnswer> AllowAsync(ShareAccess access, string subnet, CancellationToken cancel) => ChangeAsync<AccessAnswer>("allow", access.Workspace, (s, now) =>
+    public Task<AccessAnswer> AllowAsync(ShareAccess access, string subnet, CancellationToken cancel) =>
+        ChangeAsync<AccessAnswer>("allow", access.Workspace, (s, now) =>
     {
         if (access.Folder is FolderRef.Scratch scratch && !s.Scratch.Contains(scratch)) throw Fault(CloudFault.Missing, "there is no folder to mount");
         var rule = s.Rules.GetValueOrDefault(access) switch

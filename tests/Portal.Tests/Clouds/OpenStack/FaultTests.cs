@@ -14,7 +14,7 @@ public sealed class FaultTests
     [InlineData("Keystone", 401, CloudFault.Denied, "requires authentication",
         """{"error":{"code":401,"message":"The request you have made requires authentication.","title":"Unauthorized"}}""")]
     [InlineData("Heat", 400, CloudFault.Refused, "Resource Type (OS::No::Such)",
-        """{"code":400,"title":"Bad Request","explanation":"Bad.","error":{"type":"HTTPBadRequest","message":"The Resource Type (OS::No::Such) is not there."}}""")]
+        """{"code":400,"title":"Bad","explanation":"Bad.","error":{"type":"HTTPBadRequest","message":"The Resource Type (OS::No::Such) is not there."}}""")]
     [InlineData("Heat", 409, CloudFault.Conflict, "already exists",
         """{"code":409,"title":"Conflict","explanation":"There was a conflict.","error":{"type":"StackExists","message":"The Stack (s) already exists."}}""")]
     [InlineData("Manila", 413, CloudFault.Full, "quota is used up: ShareSizeExceedsAvailableQuota",
