@@ -6,8 +6,8 @@ using Portal.Jobs.Foreign;
 namespace Portal.Jobs.Clouds.OpenStack;
 
 /// <summary>
-/// An operator's tool that tries whether a project has all that a launch needs: token, services, roles, versions, quotas, that nothing else is in the
-/// project, and a rule that really becomes active. Prints a line for each, and for what is missing how to get it.
+/// An operator's tool that checks whether a project has all that a launch needs: token, services, roles, versions, quotas, nothing else in the project,
+/// and a rule that really becomes active. Prints a line for each, and how to get what is missing.
 /// </summary>
 internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options, TimeProvider clock, TextWriter say)
 {
@@ -23,18 +23,18 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
         await TryAsync("token", async () =>
         {
             token = await cloud.Keystone.TokenAsync(null, cancel);
-            return $"project {token.ProjectName} ({token.ProjectId}), user {token.UserName}, valid until {token.RenewAt:HH:mm} UTC or longer";
+            return $"project {token.ProjectName} ({token.ProjectId}), user {token.UserName}, valid at least until {token.RenewAt:HH:mm} UTC";
         });
         if (token is null) return false;
         foreach (var role in Needed)
             Say(token.Roles.Contains(role, StringComparer.Ordinal) || token.Roles.Contains("admin", StringComparer.Ordinal), $"role {role}",
-                $"an administrator runs: openstack role add --project {token.ProjectId} --user {token.UserId} {role}");
+                $"ask an administrator to run: openstack role add --project {token.ProjectId} --user {token.UserId} {role}");
         foreach (var service in (ServiceKind[])[ServiceKind.Stacks, ServiceKind.Servers, ServiceKind.Networks, ServiceKind.Shares])
             await TryAsync($"catalogue: {service.Title}", () => Task.FromResult<string?>(Keystone.AddressOf(service, token)));
-        await TryAsync("version of Manila", async () => (await cloud.Manila.VersionAsync(cancel)).ToString());
-        await TryAsync("version of Nova", async () =>
-            ForeignJson.Text(await cloud.Servers.GetAsync("", cancel), "version", "version") ?? "not said");
-        await TryAsync("engine of Heat", async () =>
+        await TryAsync("Manila API version", async () => (await cloud.Manila.VersionAsync(cancel)).ToString());
+        await TryAsync("Nova API version", async () =>
+            ForeignJson.Text(await cloud.Servers.GetAsync("", cancel), "version", "version") ?? "not reported");
+        await TryAsync("Heat engine", async () =>
             "it answers, revision " + (ForeignJson.Text(await cloud.Stacks.GetAsync("build_info", cancel), "engine", "revision") ?? "unknown"));
         await TryAsync("storage", async () => (await cloud.Shares.PrepareAsync(cancel)).Summary);
         await QuotasAsync(token, cancel);
@@ -42,28 +42,28 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
         await ForeignAsync(cancel);
         await TryAsync($"access rule for {(options.RuleAddress.Length > 0 ? options.RuleAddress : "the addresses of a workspace")}",
             async () => await ProbeAsync(cancel));
-        await say.WriteLineAsync(_missing ? "Something is missing: see above." : "Everything that a launch needs is there.");
+        await say.WriteLineAsync(_missing ? "Something is missing or in the way: see above." : "Everything that a launch needs is there.");
         return !_missing;
     }
 
     private async Task QuotasAsync(Token token, CancellationToken cancel)
     {
-        const string larger = "ask the administrators of the OpenStack cloud for a larger quota, or remove what is no longer needed";
-        await TryAsync("quota of servers", async () =>
+        const string larger = "Ask the administrators of the OpenStack cloud for a larger quota, or remove what is no longer needed.";
+        await TryAsync("server quota", async () =>
         {
             var set = (await cloud.Servers.GetAsync($"os-quota-sets/{token.ProjectId}/detail", cancel)).GetProperty("quota_set");
             return Left(set, "in_use", ("instances", 1), ("cores", 1), ("ram", 1024));
         });
-        await TryAsync("quota of networks", async () =>
+        await TryAsync("network quota", async () =>
         {
             var set = (await cloud.Networks.GetAsync($"v2.0/quotas/{token.ProjectId}/details.json", cancel)).GetProperty("quota");
             return Left(set, "used", ("network", 1), ("subnet", 1), ("port", 2), ("security_group", 1));
         });
-        await TryAsync("quota of shares", async () => Left(await cloud.Manila.QuotasAsync(cancel), "in_use", ("shares", 1), ("gigabytes", 1)));
+        await TryAsync("share quota", async () => Left(await cloud.Manila.QuotasAsync(cancel), "in_use", ("shares", 1), ("gigabytes", 1)));
 
         string Left(JsonElement set, string used, params (string Name, int Least)[] kinds) => string.Join(", ", kinds.Select(kind =>
         {
-            if (!set.TryGetProperty(kind.Name, out var quota)) return $"{kind.Name} not said";
+            if (!set.TryGetProperty(kind.Name, out var quota)) return $"{kind.Name} not reported";
             var limit = ForeignJson.Number(quota, "limit");
             var left = limit - ForeignJson.Number(quota, used) - ForeignJson.Number(quota, "reserved");
             return limit >= 0 && left < kind.Least
@@ -82,8 +82,8 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
                       let name = ForeignJson.Text(role, "user", "name") ?? ForeignJson.Text(role, "group", "name") ?? "a group"
                       where ForeignJson.Text(role, "user", "id") != token.UserId
                       select name).Distinct(StringComparer.Ordinal).ToList();
-        return others.Count == 0 ? "none" : throw new CloudException("the project", CloudFault.Refused, $"{string.Join(", ", others.Take(5))}",
-            "give the portal a project of its own, or take their roles away");
+        return others.Count == 0 ? "none" : throw new CloudException("the project", CloudFault.Refused,
+            $"others have roles in it: {string.Join(", ", others.Take(5))}", "Give the portal a project of its own, or remove these roles.");
     }, unknown: "only an administrator can see them: openstack role assignment list --names --project " + token.ProjectId);
 
     /// <summary>The project is the portal's alone: what else is there would be counted, and might be in the way.</summary>
@@ -102,8 +102,8 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
 
         async Task NothingElseAsync(string kind, Func<Task<IEnumerable<string>>> look) => await TryAsync($"other {kind} in the project", async () =>
             (await look()).Where(n => !n.StartsWith(prefix, StringComparison.Ordinal)).ToList() is { Count: > 0 } others
-                ? throw new CloudException("the project", CloudFault.Refused, $"{others.Count}: {string.Join(", ", others.Take(5))}",
-                    "give the portal a project of its own, or remove them")
+                ? throw new CloudException("the project", CloudFault.Refused, $"it contains {others.Count}: {string.Join(", ", others.Take(5))}",
+                    "Give the portal a project of its own, or remove them.")
                 : "none");
 
         static IEnumerable<string> Names(JsonElement json, string list, string name) =>
@@ -118,20 +118,20 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
         var share = await manila.CreateAsync($"portal-{options.Installation}-probe", 1, "NFS", options.ShareType, cloud.Names.Ours, cancel);
         try
         {
-            await UntilAsync("the share available", async () => await manila.ShareAsync(share.Id, cancel) is { IsBroken: false } s ? s.IsAvailable
+            await UntilAsync("the share is not available", async () => await manila.ShareAsync(share.Id, cancel) is { IsBroken: false } s ? s.IsAvailable
                 : throw Failed($"the share could not be made: {await manila.CauseAsync(share.Id, DateTimeOffset.MinValue, null, cancel) ?? "no reason given"}"),
                 cancel);
             var began = clock.GetTimestamp();
             await manila.AllowAsync(share.Id, to, new Dictionary<string, string>(StringComparer.Ordinal), cancel);
-            await UntilAsync("the rule active", async () => await manila.RulesAsync(share.Id, cancel) is [var rule, ..] ? rule.State switch
+            await UntilAsync("the rule is not active", async () => await manila.RulesAsync(share.Id, cancel) is [var rule, ..] ? rule.State switch
             {
                 "active" => true,
                 "error" => throw Failed($"the rule for {to} could not be made"),
                 _ => false,
             } : false, cancel);
             var took = clock.GetElapsedTime(began);
-            var location = (await manila.ExportsAsync(share.Id, cancel)) is [var first, ..] ? first : throw Failed("the share is exported nowhere");
-            return string.Create(CultureInfo.InvariantCulture, $"{to} active after {took.TotalSeconds:0.0} s, mounted from {location}");
+            var location = (await manila.ExportsAsync(share.Id, cancel)) is [var first, ..] ? first : throw Failed("the share has no export location");
+            return string.Create(CultureInfo.InvariantCulture, $"{to} active after {took.TotalSeconds:0.0} s, export location {location}");
         }
         finally
         {
@@ -143,19 +143,19 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
     {
         var manila = cloud.Manila;
         foreach (var rule in await manila.RulesAsync(share, cancel)) await manila.DenyAsync(share, rule.Id, cancel);
-        await UntilAsync("the rule gone", async () => (await manila.RulesAsync(share, cancel)).Count == 0, cancel);
+        await UntilAsync("the rule still exists", async () => (await manila.RulesAsync(share, cancel)).Count == 0, cancel);
         await manila.DeleteAsync(share, cancel);
-        await UntilAsync("the share gone", async () => await manila.ShareAsync(share, cancel) is null, cancel);
+        await UntilAsync("the share still exists", async () => await manila.ShareAsync(share, cancel) is null, cancel);
     }
 
     private async Task UntilAsync(string what, Func<Task<bool>> look, CancellationToken cancel)
     {
         for (var began = clock.GetTimestamp(); !await look(); await Task.Delay(Between, clock, cancel))
-            if (clock.GetElapsedTime(began) > Patience) throw Failed($"{what}: not seen within {Patience.TotalSeconds:0} s");
+            if (clock.GetElapsedTime(began) > Patience) throw Failed($"{what} after {Patience.TotalSeconds:0} s");
     }
 
     private static CloudException Failed(string message) =>
-        new(Services.Manila, CloudFault.Broken, message, "ask the administrators of the OpenStack cloud");
+        new(Services.Manila, CloudFault.Broken, message, "Ask the administrators of the OpenStack cloud.");
 
     /// <param name="look">What it finds; null if the portal's user may not see it, which is not a fault.</param>
     /// <param name="unknown">Who sees it, and how.</param>
@@ -165,13 +165,13 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
         catch (CloudException e)
         {
             _missing = true;
-            await say.WriteLineAsync($"MISSING  {what}: {e.Message} {e.WhatToDo}");
+            await say.WriteLineAsync($"PROBLEM  {what}: {e.Message} {e.WhatToDo}");
         }
     }
 
     private void Say(bool there, string what, string remedy)
     {
         _missing |= !there;
-        say.WriteLine(there ? $"ok       {what}" : $"MISSING  {what}: {remedy}");
+        say.WriteLine(there ? $"ok       {what}" : $"PROBLEM  {what}: {remedy}");
     }
 }

@@ -36,7 +36,7 @@ internal sealed class Credential
     /// <summary>Reads the file <c>key.json</c> in the folder. Refused, naming the file and the field, if something is wrong with it.</summary>
     public static async Task<Credential> ReadAsync(string folder, string key, ForeignReader reader, CancellationToken cancel)
     {
-        if (folder.Length == 0) throw Wrong(key, "no folder of credentials is configured", $"Set {OpenStackOptions.Section}:Credentials.");
+        if (folder.Length == 0) throw Wrong(key, "no credentials folder is configured", $"Set {OpenStackOptions.Section}:Credentials.");
         if (key.Length is 0 or > 40 || !key.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
             throw Wrong(key, "the name of a credential is 1 to 40 letters, digits, hyphens and underscores", "Correct the name.");
         var path = Path.Combine(folder, key + ".json");
@@ -48,7 +48,7 @@ internal sealed class Credential
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw Wrong(key, $"the file {path} cannot be read ({e.GetType().Name})", "Create it, readable for the background worker alone.");
+            throw Wrong(key, $"the file {path} cannot be read ({e.GetType().Name})", "Create it so that only the background worker can read it.");
         }
         try
         {
@@ -66,7 +66,7 @@ internal sealed class Credential
         var address = Field("auth_url").TrimEnd('/');
         if (!address.EndsWith("/v3", StringComparison.Ordinal)) address += "/v3";
         if (!Uri.TryCreate(address, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https"))
-            throw Wrong(key, $"\"auth_url\" in {path} is not an address", "Correct the file.");
+            throw Wrong(key, $"\"auth_url\" in {path} is not an HTTP or HTTPS URL", "Correct the file.");
         var byApplication = Optional("application_credential_id").Length > 0;
         var secret = Field(byApplication ? "application_credential_secret" : "password");
         var kind = Optional("interface") is { Length: > 0 } named ? named : "public";

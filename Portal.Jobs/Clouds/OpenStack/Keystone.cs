@@ -31,7 +31,7 @@ internal sealed record CatalogEntry(string Type, string Interface, string Region
 /// <summary>
 /// The session of one project: its token, kept until shortly before it expires and renewed by one caller at a time, and the addresses of services.
 /// </summary>
-/// <param name="read">Reads the credential, at every sign-in: a file that was exchanged needs no restart.</param>
+/// <param name="read">Reads the credential, at every sign-in: replacing the file needs no restart.</param>
 internal sealed class Keystone(Func<CancellationToken, Task<Credential>> read, OpenStackHttp http, TimeProvider clock)
 {
     /// <summary>How long before its end a token is renewed; of a short one, a quarter of its life.</summary>
@@ -61,7 +61,7 @@ internal sealed class Keystone(Func<CancellationToken, Task<Credential>> read, O
         token.Catalog.FirstOrDefault(e => service.Types.Contains(e.Type, StringComparer.Ordinal) && e.Interface == token.Interface
             && (token.Region.Length == 0 || e.Region == token.Region))?.Url.TrimEnd('/')
         ?? throw new CloudException(Services.Keystone, CloudFault.Refused,
-            $"its catalogue has no {token.Interface} address of {service.Title} ({service.Types[0]})"
+            $"its catalogue has no {token.Interface} endpoint for {service.Title} ({service.Types[0]})"
             + (token.Region.Length == 0 ? "" : $" in the region {token.Region}"),
             "Correct region and interface in the credential's file, or ask the administrators of the OpenStack cloud to offer this service.");
 
@@ -84,7 +84,7 @@ internal sealed class Keystone(Func<CancellationToken, Task<Credential>> read, O
         var json = answer.Must();
         if (answer.Token is not { Length: > 0 } value || !json.TryGetProperty("token", out var token)
             || Time(token, "expires_at") is not { } ends || ForeignJson.Text(token, "project", "id") is not { } project)
-            throw new CloudException(Services.Keystone, CloudFault.Broken, "its answer has no token for a project",
+            throw new CloudException(Services.Keystone, CloudFault.Broken, "its answer contains no project-scoped token",
                 "Check that auth_url names Keystone, and that the credential names a project.");
         var life = ends - (Time(token, "issued_at") ?? asked);
         return new()

@@ -13,7 +13,7 @@ internal sealed class Manila(ServiceClient service)
     private const int Page = 200, MostPages = 50;
     private volatile Version? _version;
 
-    /// <summary>The version that both know: the newest of the service's and ours, asked once. Refused below <see cref="ManilaVersions.Least"/>.</summary>
+    /// <summary>The newest version that the service and the portal both know, asked for once. Refused below <see cref="ManilaVersions.Least"/>.</summary>
     public async Task<Version> VersionAsync(CancellationToken cancel)
     {
         if (_version is { } known) return known;
@@ -23,8 +23,8 @@ internal sealed class Manila(ServiceClient service)
         var newest = ForeignJson.Items(answer.Must(), "versions").Select(v => Version.TryParse(ForeignJson.Text(v, "version"), out var of) ? of : null).Max();
         if (newest is null || newest < ManilaVersions.Least)
             throw new CloudException(Services.Manila, CloudFault.Refused,
-                $"it offers version {newest?.ToString() ?? "1"} of its interface, and the portal needs {ManilaVersions.Least} or newer",
-                "Ask the administrators of the OpenStack cloud for Manila of the Pike release or newer.");
+                $"it offers API version {newest?.ToString() ?? "1"}, but the portal needs {ManilaVersions.Least} or newer",
+                "Ask the administrators of the OpenStack cloud to upgrade Manila to the Rocky release or newer.");
         return _version = newest < ManilaVersions.Locks ? newest : ManilaVersions.Locks;
     }
 
@@ -124,7 +124,7 @@ internal sealed class Manila(ServiceClient service)
            select path,
     ];
 
-    /// <summary>Why something that was begun did not end well: the newest message about a share.</summary>
+    /// <summary>Why something that was started failed: the newest message about a share.</summary>
     /// <param name="since">Only messages since then.</param>
     /// <param name="action">Number of an action, such as <see cref="ManilaActions.Shrink"/>; null for any.</param>
     public async Task<string?> CauseAsync(string share, DateTimeOffset since, string? action, CancellationToken cancel) =>
@@ -173,7 +173,7 @@ internal sealed class Manila(ServiceClient service)
     {
         var version = await VersionAsync(cancel);
         var answer = await service.SendAsync(method, path, body, cancel, (VersionHeader, version.ToString()));
-        if (answer.Status == 406) _version = null; // the service was exchanged for an older one: asked anew by the next call
+        if (answer.Status == 406) _version = null; // the service was replaced by an older one: the next call asks again
         return answer;
     }
 

@@ -38,7 +38,7 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
             await ResizeAsync(share, () => manila.ExtendAsync(share.Id, gib, cancel), cancel);
             return new EnsureAnswer.Working("The storage is enlarging the folder.", Soon);
         }
-        // That it was accepted says nothing: the size is seen by the next call, or why it stays as it is.
+        // Acceptance proves nothing: the next call sees the new size, or why it has not changed.
         if (share.SizeGib == gib || await ShrinkRefusedAsync(share, gib, cancel)) return EnsureAnswer.IsDone;
         await ResizeAsync(share, () => manila.ShrinkAsync(share.Id, gib, cancel), cancel);
         return new EnsureAnswer.Working("The storage is making the folder smaller.", Soon);
@@ -86,7 +86,7 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
         var said = await manila.CauseAsync(share.Id, DateTimeOffset.MinValue, null, cancel);
         var cause = $"The storage reports the share {share.Id} as \"{share.Status}\"{(said is null ? "." : $": {said}")}";
         if (share.Status != "error" || share.Metadata.ContainsKey(ManilaNames.Ready))
-            return new(cause, $"Ask the administrators of the OpenStack cloud to repair the share; nothing of it was removed. Once it is in order: "
+            return new(cause, $"Ask the administrators of the OpenStack cloud to repair the share; nothing was removed from it. Once it is repaired, run: "
                 + $"openstack share set --status available {share.Id}");
         await manila.DeleteAsync(share.Id, cancel);
         return new(cause, "Try again; if it happens again, ask the administrators of the OpenStack cloud.");
@@ -111,7 +111,7 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
     private async Task<bool> ShrinkRefusedAsync(ManilaShare share, int gib, CancellationToken cancel)
     {
         if (await manila.CauseAsync(share.Id, clock.GetUtcNow() - ShrinkAgain, ManilaActions.Shrink, cancel) is not { } why) return false;
-        log.LogInformation("The share {Share} stays at {Size} GiB although {Wanted} were asked for: {Why}", share.Id, share.SizeGib, gib, why);
+        log.LogInformation("The share {Share} stays at {Size} GiB although {Wanted} GiB were requested: {Why}", share.Id, share.SizeGib, gib, why);
         return true;
     }
 

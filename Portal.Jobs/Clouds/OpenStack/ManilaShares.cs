@@ -23,7 +23,7 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
         var type = TypeOf(await manila.TypesAsync(cancel));
         var gigabytes = ManilaQuota.Of(await manila.QuotasAsync(cancel), "gigabytes");
         if (gigabytes.Left is not { } left)
-            throw new CloudException(Services.Manila, CloudFault.Refused, "the project has no limit for the size of its shares, by which the portal counts",
+            throw new CloudException(Services.Manila, CloudFault.Refused, "the project has no limit on the size of its shares, and the portal needs one",
                 "Ask the administrators of the OpenStack cloud to set one: openstack quota set --gigabytes 1000 PROJECT (or manila quota-update).");
         var guarded = version >= ManilaVersions.Locks ? "locked against deletion" : "not protected against deletion by others";
         return new($"Manila {version}, share type {type}; limits are enforced, usage is not reported; shares are {guarded}", true,
@@ -127,7 +127,7 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
         if (rule.State != "active") return new AccessAnswer.Asked($"The storage is granting access ({rule.State}).");
         return (await manila.ExportsAsync(share.Id, cancel)) is [var location, ..]
             ? new AccessAnswer.Active(new MountSource.Export(location, ManilaNames.Folder))
-            : new AccessAnswer.Asked("The storage has not said yet from where the folder is mounted.");
+            : new AccessAnswer.Asked("The storage has not reported an export location yet.");
     }
 
     private async Task<IReadOnlyList<(ManilaShare Share, ShareAccess Access)>> RulesOfAsync(IReadOnlyList<ManilaShare> shares, CancellationToken cancel)

@@ -37,7 +37,7 @@ internal sealed class OpenStackOptionsCheck : IValidateOptions<OpenStackOptions>
         var wrong = new List<string>();
         Wrong(!Path.IsPathFullyQualified(options.Credentials), nameof(options.Credentials), "must be the full path of a folder with credential files");
         Wrong(options.RuleAddress.Length > 0 && !IsIpv4(options.RuleAddress), nameof(options.RuleAddress),
-            "must be an IPv4 address or network, such as 192.0.2.7 or 192.0.2.0/24: some storage accepts rules for IPv6 and exports nothing");
+            "must be an IPv4 address or network, such as 192.0.2.7 or 192.0.2.0/24: some storage accepts IPv6 rules but exports nothing");
         Wrong(options.CallDeadline < TimeSpan.FromSeconds(1) || options.CallDeadline > TimeSpan.FromMinutes(5), nameof(options.CallDeadline),
             "must be between one second and five minutes (by default 00:00:30)");
         if (!IsInstallation(options.Installation)) wrong.Add("Installation:Id must be ten characters of a-z and 0-9, the first a letter.");

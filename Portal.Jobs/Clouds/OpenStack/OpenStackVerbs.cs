@@ -50,8 +50,8 @@ public static class OpenStackVerbs
     private static async Task DeleteAsync(OpenStackCloud cloud, string id, TimeProvider clock, CancellationToken cancel)
     {
         if (!Guid.TryParse(id, out _)) throw Refused($"\"{id}\" is not the id of a share", "Give the id that Manila shows.");
-        var share = await cloud.Manila.ShareAsync(id, cancel) ?? throw Refused($"there is no share {id}", "Check the id, and that the credential sees it.");
-        if (!cloud.Names.IsOurs(share)) throw Refused($"the share {id} is not of this installation", "Delete it with OpenStack's own tools.");
+        var share = await cloud.Manila.ShareAsync(id, cancel) ?? throw Refused($"there is no share {id}", "Check the id, and that the credential can see it.");
+        if (!cloud.Names.IsOurs(share)) throw Refused($"the share {id} does not belong to this installation", "Delete it with OpenStack's own tools.");
         if ((await cloud.Manila.RulesAsync(id, cancel)).Any(r => r.State != "error"))
             throw Refused($"the share {id} still has access rules", "Stop the workspaces that use it, and try again once the rules are gone.");
         await cloud.Manila.ForceDeleteAsync(id, cancel);

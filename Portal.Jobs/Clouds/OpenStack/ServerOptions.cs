@@ -76,11 +76,11 @@ internal sealed class ServerOptionsCheck(OpenStackOptions cloud) : IValidateOpti
         Wrong(options.OverheadMib is < 0 or > 16384, nameof(options.OverheadMib), "must be between 0 and 16384 MiB (by default 512)");
         Wrong(!IPNetwork.TryParse(ServerOptions.NetworkOf(options.PortalAddress), out var portal)
             || portal.BaseAddress.AddressFamily != AddressFamily.InterNetwork, nameof(options.PortalAddress),
-            "must be the IPv4 address or network from which servers see the portal, such as 192.0.2.7 or 192.0.2.0/28");
+            "must be the IPv4 address or network from which the portal reaches servers, such as 192.0.2.7 or 192.0.2.0/28");
         Wrong(options.EnginePort is < 1 or > 65535, nameof(options.EnginePort), "must be a port (by default 2376)");
-        Wrong(options.AppRange is null, nameof(options.AppPorts), "must be a first and a last port, such as 8000-9999 (by default 1024-65535)");
+        Wrong(options.AppRange is null, nameof(options.AppPorts), "must be a range of ports, such as 8000-9999 (by default 1024-65535)");
         Wrong(!IsMountOptions(options.MountOptions), nameof(options.MountOptions),
-            "must be options of mount, separated by commas, without spaces or quotes");
+            "must be mount options, separated by commas, without spaces or quotes");
         Wrong(!Path.IsPathFullyQualified(options.Program), nameof(options.Program), "must be a full path in the server image");
         Wrong(options.ClientAuthority.Length > 0 && !Path.IsPathFullyQualified(options.ClientAuthority), nameof(options.ClientAuthority),
             "must be the full path of a certificate");

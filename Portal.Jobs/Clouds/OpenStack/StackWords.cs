@@ -4,7 +4,7 @@ using Portal.Core.Clouds;
 namespace Portal.Jobs.Clouds.OpenStack;
 
 /// <summary>Why a stack failed, for a person.</summary>
-/// <param name="Service">That could not do it.</param>
+/// <param name="Service">The service that failed.</param>
 internal sealed record StackFault(string Service, CloudFault Fault, string Cause, string Remedy);
 
 /// <summary>What happens in a stack, in plain words: pure.</summary>
@@ -58,7 +58,7 @@ internal static partial class StackWords
         return reason.Contains("timed out", StringComparison.OrdinalIgnoreCase)
             ? new(Services.Heat, CloudFault.TimedOut, "The cloud did not finish in time.",
                 "Try again; if it happens again, ask the administrators of the OpenStack cloud.")
-            : new(Services.Heat, CloudFault.Broken, $"The cloud could not do it: {Plain(reason)}", AskAdministrator);
+            : new(Services.Heat, CloudFault.Broken, $"The cloud reported a failure: {Plain(reason)}", AskAdministrator);
     }
 
     /// <summary>Names resource and reason, for an operator.</summary>
@@ -73,7 +73,7 @@ internal static partial class StackWords
         var (kind, node) = StackParts.Of(failed.Name);
         var said = Plain(failed.Reason);
         if (said.Contains("No valid host", StringComparison.OrdinalIgnoreCase))
-            return new(Services.Nova, CloudFault.Full, $"no machine of the cloud has room for the server {node}",
+            return new(Services.Nova, CloudFault.Full, $"no host in the cloud has room for the server {node}",
                 "Wait until other workspaces have ended, or choose a smaller node.");
         if (said.Contains("quota", StringComparison.OrdinalIgnoreCase))
             return new(kind is StackParts.Server ? Services.Nova : Services.Neutron, CloudFault.Full, $"the project's quota is used up: {said}",
@@ -95,7 +95,7 @@ internal static partial class StackWords
     {
         if (reason.StartsWith("WaitConditionTimeout", StringComparison.Ordinal))
             return new(Services.Nova, CloudFault.TimedOut, $"The server {node} was started, but did not answer in time.",
-                "Look at its console in the cloud: it must reach Heat and the storage. If it only needs longer, raise Clouds:OpenStack:Servers:BootLimit.");
+                "Look at its console in the cloud: it must reach Heat and the storage. If it just needs more time, raise Clouds:OpenStack:Servers:BootLimit.");
         return Is(UserData.ShareFailed) is { } share
             ? new(Services.Manila, CloudFault.Broken, $"The server {node} could not mount its folder: {share}",
                 "Check that the storage's access rule names the addresses from which it sees servers (Clouds:OpenStack:RuleAddress), then try again.")
@@ -103,7 +103,7 @@ internal static partial class StackWords
             ? new(Services.Manila, CloudFault.Broken, $"The server {node} could not prepare the person's folder: {folder}",
                 "Ask the administrators of the storage: everybody must be able to create a folder in the root of a new share.")
             : Is(UserData.ImageFailed) is { } image
-            ? new(Services.Glance, CloudFault.Refused, $"The server image does not fit the portal: {image}",
+            ? new(Services.Glance, CloudFault.Refused, $"The server image does not match the portal: {image}",
                 "Upload the server image of this version of the portal.")
             : Is(UserData.ProgramFailed) is { } program
             ? new(Services.Nova, CloudFault.Broken, $"The portal's program on the server {node} failed: {program}",
@@ -130,7 +130,7 @@ internal static partial class StackWords
     private static bool IsPart(string kind) => kind is StackParts.Network or StackParts.Subnet or StackParts.Rules or StackParts.Gateway
         or StackParts.Port or StackParts.Server or StackParts.Ready or StackParts.Handle;
 
-    private static string Done(HeatResource failed, string removed = "removed", string made = "made") => failed.Status.Split('_')[0] switch
+    private static string Done(HeatResource failed, string removed = "removed", string made = "created") => failed.Status.Split('_')[0] switch
     {
         "DELETE" => removed,
         "UPDATE" => "changed",

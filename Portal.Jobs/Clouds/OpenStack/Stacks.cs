@@ -45,18 +45,18 @@ internal sealed class Stacks(
         if (await heat.StackAsync(listed, cancel) is not { } stack || await heat.TemplateAsync(stack, cancel) is not { } stored)
         {
             look.Forget();
-            return new EnsureAnswer.Working("The cloud is looking again.", Soon);
+            return new EnsureAnswer.Working("The portal is checking again.", Soon);
         }
         if (stack.IsInProgress) return await WorkingAsync(stack, plan.Workspace, cancel);
-        if (stack.Action == "DELETE") return await DeleteAsync(key, stack, cancel) ?? new EnsureAnswer.Working("What is left of the network is gone.", Soon);
+        if (stack.Action == "DELETE") return await DeleteAsync(key, stack, cancel) ?? new EnsureAnswer.Working("The rest of the network is gone.", Soon);
         var wanted = StackTemplate.Of(await plans.OfAsync(plan, StackTemplate.AddressesOf(stored), cancel), stored, plan.KeepsWhatIsThere);
         if (StackParts.HashOf(wanted) != StackParts.HashOf(stored)) return await UpdateAsync(stack, wanted, "The cloud is changing the servers.", cancel);
         return stack.IsFailed ? await BrokenAsync(stack, cancel) : await SeenAsync(key, stack, plan, now, cancel);
     }
 
     /// <summary>
-    /// Shuts servers down, sees them off, and then takes them out of the stack with their ports; network and addresses stay. Done once no server of theirs
-    /// is seen. Broken if a server does not shut down in time: it may have files that are not written yet.
+    /// Shuts servers down, waits until they are off, and takes them out of the stack with their ports; network and addresses stay. Done once none of
+    /// them is seen. Broken if a server does not shut down in time: it may have files that are not written yet.
     /// </summary>
     /// <param name="upTo">Newest generation that this is for.</param>
     /// <param name="nodes">Null for all.</param>
@@ -118,7 +118,7 @@ internal sealed class Stacks(
             .ThenBy(s => s.Id, StringComparer.Ordinal).ToList();
         foreach (var extra in ordered.Skip(1).Where(s => s.Status != "DELETE_IN_PROGRESS"))
         {
-            log.LogWarning("The stack {Name} exists {Count} times; {Id}, a younger one, is deleted.", extra.Name, same.Count, extra.Id);
+            log.LogWarning("The stack {Name} exists {Count} times; {Id}, a newer one, is being deleted.", extra.Name, same.Count, extra.Id);
             await heat.DeleteAsync(extra, cancel);
             look.Forget();
         }
@@ -135,7 +135,7 @@ internal sealed class Stacks(
         if (!made && (await heat.NamedAsync(name, cancel)).FirstOrDefault(s => names.KeyOf(s) is null) is { } foreign)
             throw Fault(CloudFault.Conflict, $"there is a stack {name} ({foreign.Id}) that the portal did not make",
                 "Remove or rename it with OpenStack's own tools; the portal does not touch it.");
-        return new EnsureAnswer.Working("The cloud has begun.", Soon);
+        return new EnsureAnswer.Working("The cloud is creating the network and the servers.", Soon);
     }
 
     private async Task<EnsureAnswer> UpdateAsync(HeatStack stack, JsonObject wanted, string what, CancellationToken cancel)
@@ -199,7 +199,7 @@ internal sealed class Stacks(
     private async Task<EnsureAnswer> RepeatAsync(HeatStack stack, JsonObject stored, CancellationToken cancel)
     {
         if (await heat.FailuresAsync(stack, "UPDATE", cancel) < Attempts)
-            return await UpdateAsync(stack, stored, "The servers are being removed, once more.", cancel);
+            return await UpdateAsync(stack, stored, "The servers are being removed: another attempt.", cancel);
         throw await HandedOverAsync(stack, "take the servers out of", cancel);
     }
 
@@ -223,7 +223,7 @@ internal sealed class Stacks(
         var left = StackWords.Left(resources);
         return Fault(CloudFault.Broken, $"{Attempts} attempts to {what} the stack {stack.Name} ({stack.Id}) failed. {fault.Cause.TrimEnd('.')}. "
             + $"Left: {(left.Length > 0 ? left : "nothing that Heat knows of")}",
-            $"An administrator of the OpenStack cloud removes the cause and then the stack: openstack stack delete {stack.Id}");
+            $"Ask an administrator of the OpenStack cloud to remove the cause, then the stack: openstack stack delete {stack.Id}");
     }
 
     private TimeSpan Limit => options.BootLimit + Margin;

@@ -67,7 +67,7 @@ internal static class UserData
         after.Append(CultureInfo.InvariantCulture, $"start_program {Quote(setup.Program)}\n");
         var script = new Script(Start, after.ToString());
         return Encoding.UTF8.GetByteCount(script.Before) + Encoding.UTF8.GetByteCount(script.After) <= Longest ? script
-            : throw Refused("it would be longer than servers take");
+            : throw Refused("it would be longer than Nova accepts");
     }
 
     /// <summary>A value as one word of the shell.</summary>
@@ -148,7 +148,7 @@ internal static class UserData
             post -sS -f -o /dev/null --max-time 30 --data-binary "$body" </dev/null && return
             sleep "$pause"
           done
-          echo "portal: the cloud does not take the signal" >&2
+          echo "portal: the cloud does not accept the signal" >&2
           return 1
         }
         fail() { echo "portal: $1" >&2; signal FAILURE "$1" ''; exit 1; }

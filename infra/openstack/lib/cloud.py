@@ -62,5 +62,5 @@ def until(what, condition, seconds=120, pause=0.2):
         if value:
             return value
         if time.monotonic() > end:
-            raise SystemExit(f"Timed out after {seconds} s: {what}")
+            raise SystemExit(f"Timed out after {seconds} s waiting until {what}")
         time.sleep(pause)

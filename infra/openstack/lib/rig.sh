@@ -95,7 +95,7 @@ choose_addresses() {
   done
   guests=${PORTAL_OPENSTACK_GUESTS:-}
   if [ -z "$guests" ]; then
-    for try in {216..249}; do # those below are of the tests and of the embedded default
+    for try in {216..249}; do # those below belong to the tests and the embedded default
       guests=10.$try.0.0/16
       ! is_free "$guests" || break
     done
@@ -137,8 +137,8 @@ make_namespace() {
   make_rig_firewall
 }
 
-# This host reaches guests and APIs; guests reach the APIs, the file server and the metadata listener, and of the host only what answers
-# it. Nothing else passes: neither what the host would forward from elsewhere, nor from one network of guests to another.
+# This host reaches guests and APIs; guests reach the APIs, the file server and the metadata listener, and the host only to
+# answer it. Nothing else passes: neither what the host would forward from elsewhere, nor from one network of guests to another.
 make_rig_firewall() {
   in_rig iptables-restore -w 10 <<RULES
 *filter
@@ -170,6 +170,6 @@ remove_namespace() {
 mount_file() {
   mkdir -p "$2"
   mountpoint -q "$2" && return 0
-  [ -s "$1" ] || make_disk "$1" "$3" || die "mkfs.btrfs failed on $1" "btrfs-progs must be installed, and $3 bytes be allowed as a sparse file."
+  [ -s "$1" ] || make_disk "$1" "$3" || die "mkfs.btrfs failed on $1" "btrfs-progs must be installed, and a sparse file of $3 bytes must be allowed."
   mount -t btrfs -o loop,noatime "$1" "$2" || die "$1 could not be mounted" "The kernel needs btrfs and a free loop device."
 }

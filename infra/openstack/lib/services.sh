@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2153 # RUN, LOG and the like are set by rig.sh
-# Services in the rig's namespace, each in its own session with a log and a file that records its process; nobody restarts them but `up`.
+# Services in the rig's namespace, each in its own session with a log and a file that records its process; only `up` restarts them.
 
 # service NAME [VARIABLE=VALUE…] COMMAND…: starts it unless it is running. What a killed one left in its session is ended first.
 service() {
@@ -41,7 +41,7 @@ ready() {
 
 service_failed() {
   tail -25 "$LOG/$1.log" >&2
-  die "$1 $2" "The end of its log is above; the whole is $LOG/$1.log."
+  die "$1 $2" "The end of its log is above; the whole log is $LOG/$1.log."
 }
 
 answers() { curl -s -o /dev/null --noproxy '*' --max-time 5 "http://$API:$1/"; }
@@ -53,7 +53,7 @@ once() {
   [ ! -e "$DONE/$name" ] || return 0
   if ! "$@" > "$LOG/$name.log" 2>&1; then
     tail -15 "$LOG/$name.log" >&2
-    die "$name failed" "The end of its output is above; the whole is $LOG/$name.log."
+    die "$name failed" "The end of its output is above; the whole output is $LOG/$name.log."
   fi
   touch "$DONE/$name"
 }

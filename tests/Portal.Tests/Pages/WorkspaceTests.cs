@@ -171,7 +171,7 @@ public sealed class WorkspaceTests : PageTest
         var meter = body.Find(".folder .meter");
         meter.QuerySelector(".meter-legend")!.TextContent.Trim().ShouldBe(words);
         meter.QuerySelector(".meter-head .num")!.TextContent.ShouldBe("– of 2 GiB");
-        meter.QuerySelector(".meter-bar")!.GetAttribute("aria-label").ShouldBe($"Disk: usage {words}, 0 reserved, of 2 GiB.");
+        meter.QuerySelector(".meter-bar")!.GetAttribute("aria-label").ShouldBe($"Disk: usage {words}, 0 of 2 GiB reserved");
         body.FindAll(".notice").ShouldBeEmpty();
     }
 

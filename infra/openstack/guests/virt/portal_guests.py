@@ -38,7 +38,7 @@ def container(uuid):
 
 
 class GuestDriver(fake.FakeDriver):
-    """What nova's fake driver answers stays for everything that the rig does not need: migration, snapshots, volumes."""
+    """Nova's fake driver still answers for everything that the rig does not need: migration, snapshots, volumes."""
     vcpus = os.cpu_count()
     memory_mb = int(os.environ["RIG_MEMORY_MIB"])
     local_gb = shutil.disk_usage(DISK).total >> 30
@@ -72,7 +72,7 @@ class GuestDriver(fake.FakeDriver):
         return [uuid for uuid, _ in self._found()]
 
     def update_provider_tree(self, provider_tree, nodename, allocations=None):
-        """One server may have more virtual processors than the machine has real ones, since those are shared; more memory it may not."""
+        """One server may have more virtual processors than the machine has real ones, since those are shared, but not more memory."""
         super().update_provider_tree(provider_tree, nodename, allocations)
         inventory = provider_tree.data(nodename).inventory
         inventory["VCPU"]["max_unit"] = int(self.vcpus * inventory["VCPU"]["allocation_ratio"])

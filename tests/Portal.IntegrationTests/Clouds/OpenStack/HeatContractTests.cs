@@ -77,7 +77,7 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
 
         var broken = await Eventually.SeesAsync(() => stacks.EnsureAsync(plan, Cancel), a => a is EnsureAnswer.Broken, "it is broken", Boot);
 
-        ((EnsureAnswer.Broken)broken).Cause.ShouldBe("The server image does not fit the portal: it has no /usr/sbin/portal-of-another-version");
+        ((EnsureAnswer.Broken)broken).Cause.ShouldBe("The server image does not match the portal: it has no /usr/sbin/portal-of-another-version");
     }
 
     [Fact]

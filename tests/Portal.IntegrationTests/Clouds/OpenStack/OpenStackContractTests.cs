@@ -165,9 +165,9 @@ public sealed class OpenStackContractTests(OpenStackLab lab) : StorageContract, 
 
         TestContext.Current.TestOutputHelper!.WriteLine(said.ToString());
         said.ToString().ShouldContain("ok       token:");
-        said.ToString().ShouldContain("ok       version of Manila: ");
+        said.ToString().ShouldContain("ok       Manila API version: ");
         said.ToString().ShouldContain("active after");
-        (code == 0).ShouldBe(!said.ToString().Contains("MISSING", StringComparison.Ordinal));
+        (code == 0).ShouldBe(!said.ToString().Contains("PROBLEM", StringComparison.Ordinal));
         (await lab.Mine.Manila.SharesNamedAsync($"portal-{lab.Id}-probe", Cancel)).ShouldBeEmpty();
     }
 

@@ -28,7 +28,7 @@ public sealed class FaultTests
         """{"NeutronError":{"type":"OverQuota","message":"Quota exceeded for resources: ['port'].","detail":""}}""")]
     [InlineData("Neutron", 409, CloudFault.Conflict, "in use",
         """{"NeutronError":{"type":"NetworkInUse","message":"Unable to complete operation: it is in use.","detail":""}}""")]
-    [InlineData("Manila", 406, CloudFault.Refused, "does not know this version", "Version 2.75 is not supported by the API. Minimum is %(min)s")]
+    [InlineData("Manila", 406, CloudFault.Refused, "does not support this version", "Version 2.75 is not supported by the API. Minimum is %(min)s")]
     [InlineData("Manila", 503, CloudFault.Unavailable, "not available", "<html><body><h1>503 Service Unavailable</h1></body></html>")]
     [InlineData("Manila", 500, CloudFault.Broken, "status 500", """{"unexpected": 1}""")]
     public void Refusal_InEachEnvelope_IsOneFaultInWords(string service, int status, CloudFault fault, string words, string text)

@@ -79,7 +79,7 @@ public sealed class ManilaTests
     [InlineData("gone", 100, "there is no share type gone")]
     [InlineData("own", 100, "shares of the type own need a network of their own")]
     [InlineData("", 100, "no default share type")]
-    [InlineData("gpfs", -1, "no limit for the size of its shares")]
+    [InlineData("gpfs", -1, "no limit on the size of its shares")]
     public async Task Prepare_OfWhatCannotBeUsed_SaysWhatAndHow(string type, int limit, string words)
     {
         await using var cloud = await RecordedCloud.StartAsync(s => s["Clouds:OpenStack:ShareType"] = type);
@@ -121,7 +121,7 @@ public sealed class ManilaTests
 
         cloud.Requests.Count(r => r.Path.EndsWith("/action", StringComparison.Ordinal)).ShouldBe(1);
         (await cloud.Cloud.Filesets.UsageAsync(Cancel)).ShouldAllBe(u => u.LimitBytes == 3L << 30 && u.UsedBytes == null && u.TakenBytes == 3L << 30);
-        cloud.Log.ShouldContain(l => l.Contains("stays at 3 GiB although 1 were asked for: shrink:", StringComparison.Ordinal));
+        cloud.Log.ShouldContain(l => l.Contains("stays at 3 GiB although 1 GiB were requested: shrink:", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -211,7 +211,7 @@ public sealed class ManilaTests
         cloud.On("GET /share/v2/messages", 200, """{"messages": []}""");
 
         (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1, Cancel))
-            .ShouldBeOfType<EnsureAnswer.Broken>().Remedy.ShouldContain("nothing of it was removed");
+            .ShouldBeOfType<EnsureAnswer.Broken>().Remedy.ShouldContain("nothing was removed from it");
         (await cloud.Cloud.Shares.AllowAsync(new(Guid.CreateVersion7(), 1, Folder), "10.9.0.0/27", Cancel)).ShouldBeOfType<AccessAnswer.Failed>();
 
         cloud.Requests.ShouldNotContain(r => r.Method == "DELETE");

@@ -194,7 +194,7 @@ public sealed class SessionTests
 
         var fault = Should.Throw<CloudException>(() => Keystone.AddressOf(new ServiceKind("Glance", "image"), token));
 
-        fault.Message.ShouldBe("Keystone: its catalogue has no public address of Glance (image) in the region RegionOne.");
+        fault.Message.ShouldBe("Keystone: its catalogue has no public endpoint for Glance (image) in the region RegionOne.");
         Keystone.AddressOf(ServiceKind.Shares, token).ShouldBe(cloud.Address + "/share/v2");
     }
 }

@@ -46,18 +46,18 @@ public sealed class StackWordsTests
     [InlineData("ready-notebook-0a1b2c3d", "WaitConditionFailure: resources.ready-notebook-0a1b2c3d: folder: mkdir: cannot create directory: Permission denied",
         CloudFault.Broken, "The server notebook could not prepare the person's folder: mkdir: cannot create directory: Permission denied", "create a folder")]
     [InlineData("ready-notebook-0a1b2c3d", "WaitConditionFailure: resources.ready-notebook-0a1b2c3d: image: it has no /usr/sbin/portal-server",
-        CloudFault.Refused, "The server image does not fit the portal: it has no /usr/sbin/portal-server", "Upload the server image")]
+        CloudFault.Refused, "The server image does not match the portal: it has no /usr/sbin/portal-server", "Upload the server image")]
     [InlineData("ready-notebook-0a1b2c3d", "WaitConditionTimeout: resources.ready-notebook-0a1b2c3d: 0 of 1 received",
         CloudFault.TimedOut, "The server notebook was started, but did not answer in time.", "console")]
     [InlineData("server-notebook", "ResourceInError: resources.server-notebook: Went to status ERROR due to \"Message: No valid host was found. , Code: 500\"",
-        CloudFault.Full, "no machine of the cloud has room for the server notebook", "smaller node")]
+        CloudFault.Full, "no host in the cloud has room for the server notebook", "smaller node")]
     [InlineData("server-notebook", "Forbidden: resources.server-notebook: Quota exceeded for cores: Requested 4, but already used 10 of 10 cores (HTTP 403)",
         CloudFault.Full, "the project's quota is used up: Quota exceeded for cores: Requested 4, but already used 10 of 10 cores (HTTP 403)", "larger quota")]
     [InlineData("net", "OverQuotaClient: resources.net: Quota exceeded for resources: ['network'].\nNeutron server returns request_ids: ['req-1']",
         CloudFault.Full, "the project's quota is used up: Quota exceeded for resources: ['network'].\nNeutron server returns request_ids: ['req-1']",
         "larger quota")]
     [InlineData("server-notebook", "ResourceInError: resources.server-notebook: Went to status ERROR due to \"Unknown\"",
-        CloudFault.Broken, "The server notebook could not be made: Went to status ERROR due to \"Unknown\"", "administrators")]
+        CloudFault.Broken, "The server notebook could not be created: Went to status ERROR due to \"Unknown\"", "administrators")]
     public void Cause_IsInPlainWords(string resource, string reason, CloudFault fault, string cause, string remedy)
     {
         var found = StackWords.Cause([new(resource, "", "CREATE_FAILED", reason, ""), new("last", "", "INIT_COMPLETE", "", "")], "Resource CREATE failed: …");
@@ -77,6 +77,6 @@ public sealed class StackWordsTests
 
         StackWords.Cause(resources, "").Cause.ShouldBe("The portal's program on the server b failed: no key");
         StackWords.Cause([], "Create timed out").Cause.ShouldBe("The cloud did not finish in time.");
-        StackWords.Cause([], "").Cause.ShouldBe("The cloud could not do it: no reason given");
+        StackWords.Cause([], "").Cause.ShouldBe("The cloud reported a failure: no reason given");
     }
 }

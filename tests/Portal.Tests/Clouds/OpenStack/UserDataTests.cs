@@ -50,7 +50,7 @@ public sealed class UserDataTests : IDisposable
         Should.Throw<CloudException>(() => UserData.Of(Setup with { Folders = [new("192.0.2.1:/x\n/y", "work", "/w", false)] }));
         Should.Throw<CloudException>(() => UserData.Of(Setup with { Node = "a\0b" }));
         Should.Throw<CloudException>(() => UserData.Of(Setup with { Uid = 0 })).Message.ShouldContain("uid 0");
-        Should.Throw<CloudException>(() => UserData.Of(Setup with { ClientAuthority = new('x', 50_000) })).Message.ShouldContain("longer than servers take");
+        Should.Throw<CloudException>(() => UserData.Of(Setup with { ClientAuthority = new('x', 50_000) })).Message.ShouldContain("longer than Nova accepts");
     }
 
     [Fact]
