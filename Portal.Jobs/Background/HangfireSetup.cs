@@ -86,7 +86,7 @@ public static class HangfireSetup
         options.Queues = queues;
         options.WorkerCount = workers;
         options.SchedulePollingInterval = TimeSpan.FromSeconds(30);
-        options.HeartbeatInterval = TimeSpan.FromSeconds(10);
+        options.HeartbeatInterval = TimeSpan.FromSeconds(30);
         options.ServerCheckInterval = TimeSpan.FromMinutes(1);
         options.ServerTimeout = TimeSpan.FromMinutes(2);
         options.CancellationCheckInterval = TimeSpan.FromSeconds(5);

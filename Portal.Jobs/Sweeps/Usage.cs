@@ -17,6 +17,15 @@ public sealed class Usage(NpgsqlDataSource data, CloudHealth health)
         try { seen = await kit.Filesets.UsageAsync(cancel); }
         catch (CloudException) { return; } // its health row says why; the last figures stay
         var work = seen.Where(u => u.Folder is FolderRef.Work).Select(u => (Folder: (FolderRef.Work)u.Folder!, u.UsedBytes)).ToList();
+        var scratch = seen.Where(u => u.Folder is FolderRef.Scratch).Select(u => (Folder: (FolderRef.Scratch)u.Folder!, u.UsedBytes)).ToList();
+        if (work.Count > 0) await WorkAsync(work, cancel);
+        // A share holds the scratch folders of its class too. What is not reported counts as taken, never as unused.
+        await WrittenAsync(kit, seen.Where(u => u.IsShare).Sum(u => u.TakenBytes), cancel);
+        if (scratch.Count > 0) await ScratchAsync(scratch, cancel);
+    }
+
+    private async Task WorkAsync(List<(FolderRef.Work Folder, long? UsedBytes)> work, CancellationToken cancel)
+    {
         await using var write = data.CreateCommand("""
             update portal.work_folders f set used_bytes = u.used, seen_at = clock_timestamp()
             from unnest($1, $2, $3) as u(class_id, person_id, used) where f.class_id = u.class_id and f.person_id = u.person_id
@@ -25,10 +34,11 @@ public sealed class Usage(NpgsqlDataSource data, CloudHealth health)
         write.Parameters.Add(new() { Value = work.ConvertAll(u => u.Folder.Person).ToArray() });
         write.Parameters.Add(new() { Value = work.ConvertAll(u => u.UsedBytes).ToArray() });
         await write.ExecuteNonQueryAsync(cancel);
-        // A share holds the scratch folders of its class too. What is not reported counts as taken, never as unused.
-        await WrittenAsync(kit, seen.Where(u => u.IsShare).Sum(u => u.TakenBytes), cancel);
-        // Rows locked by others are written next time: waiting for many rows at once could deadlock with a transaction that waits for these.
-        var scratch = seen.Where(u => u.Folder is FolderRef.Scratch).Select(u => (Folder: (FolderRef.Scratch)u.Folder!, u.UsedBytes)).ToList();
+    }
+
+    /// <summary>Rows locked by others are written next time: waiting for many rows at once could deadlock with a transaction that waits for these.</summary>
+    private async Task ScratchAsync(List<(FolderRef.Scratch Folder, long? UsedBytes)> scratch, CancellationToken cancel)
+    {
         await using var nodes = data.CreateCommand("""
             with seen as (
               select n.workspace_id, n.name, u.used from portal.nodes n join unnest($1, $2, $3) as u(workspace_id, name, used) using (workspace_id, name)

@@ -63,12 +63,14 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
     private static async Task<(Cloud Cloud, Pool Pool)> RowsAsync(PortalDb db, CloudKit kit, CancellationToken cancel)
     {
         // Another process may add them at the same time, or another pool of the same cloud.
-        if (!await db.Clouds.AnyAsync(c => c.Key == kit.Cloud.Key, cancel))
+        if (await db.Clouds.SingleOrDefaultAsync(c => c.Key == kit.Cloud.Key, cancel) is not { } cloud)
+        {
             await db.Database.ExecuteSqlAsync($"""
                 insert into portal.clouds (key, kind, title, launches_at_once) values ({kit.Cloud.Key}, {kit.Cloud.Kind}, {kit.Cloud.Title}, 0)
                 on conflict do nothing
                 """, cancel);
-        var cloud = await db.Clouds.SingleAsync(c => c.Key == kit.Cloud.Key, cancel);
+            cloud = await db.Clouds.SingleAsync(c => c.Key == kit.Cloud.Key, cancel);
+        }
         if (await db.Pools.SingleOrDefaultAsync(p => p.Key == kit.Key, cancel) is { } there) return (cloud, there);
         db.Pools.Add(new() { Key = kit.Key, CloudKey = kit.Cloud.Key, Credential = kit.Credential, Title = kit.Title });
         try { await db.SaveChangesAsync(cancel); }
