@@ -31,7 +31,7 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
         if (share.IsBroken) return await BrokenAsync(share, cancel);
         if (!share.IsAvailable) return new EnsureAnswer.Working($"The storage is changing the folder ({share.Status}).", Soon);
         if (!share.Metadata.ContainsKey(ManilaNames.Ready))
-            await manila.DescribeAsync(share.Id, new Dictionary<string, string>(StringComparer.Ordinal) { [ManilaNames.Ready] = "1" }, cancel);
+            await manila.DescribeAsync(share.Id, ManilaNames.IsReady, cancel);
         await LockAsync(share, cancel);
         if (share.SizeGib < gib)
         {
@@ -51,7 +51,7 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
                       let folder = names.FolderOf(share)
                       where folder is not null
                       group share by folder into same
-                      select new FilesetUsage(same.Key.Class, same.Key, null, (long)Oldest(same).SizeGib << 30);
+                      select new FilesetUsage(same.Key.Class, same.Key, null, (long)Chosen(same).SizeGib << 30);
         var all = folders.ToList();
         return [.. all, .. all.GroupBy(f => f.ClassId).Select(c => new FilesetUsage(c.Key, null, null, c.Sum(f => f.LimitBytes)))];
     }
@@ -64,18 +64,29 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
 
     /// <summary>
     /// The share of a work folder; null if there is none. Manila does not keep names unique: of several, which only a late call can have made, the
-    /// oldest is the folder.
+    /// oldest of those that may hold files is the folder. A conflict if the only one with the folder's name does not say that it is this folder's:
+    /// it may hold the files, and an empty one beside it would hide them.
     /// </summary>
     public async Task<ManilaShare?> FindAsync(FolderRef.Work folder, CancellationToken cancel)
     {
-        var found = (await manila.SharesNamedAsync(names.NameOf(folder), cancel)).Where(s => names.FolderOf(s) == folder && s.Status != "deleting").ToList();
-        if (found.Count == 0) return null;
-        var oldest = Oldest(found);
+        var named = (await manila.SharesNamedAsync(names.NameOf(folder), cancel)).Where(s => s.Status != "deleting").ToList();
+        var found = named.Where(s => names.FolderOf(s) == folder).ToList();
+        if (found.Count == 0)
+            return named.Count == 0 ? null : throw new CloudException(Services.Manila, CloudFault.Conflict,
+                $"the share {named[0].Id} has the name of a work folder, {named[0].Name}, but its metadata does not say that it is one",
+                "If it holds the folder's files, restore its metadata: openstack share set "
+                + string.Join(' ', names.Of(folder).Select(m => $"--property {m.Key}={m.Value}")) + $" --property {ManilaNames.Ready}=1 {named[0].Id}. "
+                + "Otherwise rename or delete it.");
+        var chosen = Chosen(found);
         if (found.Count > 1)
-            log.LogWarning("The work folder {Name} has {Count} shares; {Share}, the oldest, is used. The others hold nothing and should be deleted.",
-                names.NameOf(folder), found.Count, oldest.Id);
-        return oldest;
+            log.LogWarning("The work folder {Name} has {Count} shares; {Share}, the oldest that may hold files, is used. Check the others and delete them.",
+                names.NameOf(folder), found.Count, chosen.Id);
+        return chosen;
     }
+
+    /// <summary>Every share that says it is this folder, whatever its name: each may have rules.</summary>
+    public async Task<IReadOnlyList<ManilaShare>> AllAsync(FolderRef.Work folder, CancellationToken cancel) =>
+        [.. (await manila.SharesWithAsync(names.Of(folder), cancel)).Where(s => names.FolderOf(s) == folder && s.Status != "deleting")];
 
     /// <summary>Whole GiB, rounded up, at least one.</summary>
     public static int GibOf(long bytes) => (int)Math.Max(1, (bytes + (1L << 30) - 1) >> 30);
@@ -105,8 +116,8 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
         }
     }
 
-    private static ManilaShare Oldest(IEnumerable<ManilaShare> same) =>
-        same.OrderBy(s => s.CreatedAt, StringComparer.Ordinal).ThenBy(s => s.Id, StringComparer.Ordinal).First();
+    private static ManilaShare Chosen(IEnumerable<ManilaShare> same) => same.OrderByDescending(s => s.Metadata.ContainsKey(ManilaNames.Ready))
+        .ThenBy(s => s.CreatedAt, StringComparer.Ordinal).ThenBy(s => s.Id, StringComparer.Ordinal).First();
 
     private async Task<bool> ShrinkRefusedAsync(ManilaShare share, int gib, CancellationToken cancel)
     {

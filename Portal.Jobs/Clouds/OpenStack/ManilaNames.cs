@@ -13,7 +13,7 @@ internal sealed class ManilaNames(string installation)
     /// <summary>The folder in a share that belongs to the person; the share's own root belongs to everybody.</summary>
     public const string Folder = "work";
 
-    /// <summary>Set on a share once it was seen available: it may hold files from then on.</summary>
+    /// <summary>Set on a share once it was seen available, or before it gets a rule: it may hold files from then on.</summary>
     public const string Ready = "portal_ready";
 
     private const string Installation = "portal_installation", Class = "portal_class", Person = "portal_person", Workspace = "portal_workspace_";
@@ -34,6 +34,8 @@ internal sealed class ManilaNames(string installation)
     public FolderRef.Work? FolderOf(ManilaShare share) => IsOurs(share)
         && Guid.TryParseExact(share.Metadata.GetValueOrDefault(Class), "n", out var classId)
         && Guid.TryParseExact(share.Metadata.GetValueOrDefault(Person), "n", out var person) ? new(classId, person) : null;
+
+    public static Dictionary<string, string> IsReady => new(StringComparer.Ordinal) { [Ready] = "1" };
 
     public static string KeyOf(Guid workspace) => $"{Workspace}{workspace:n}";
 

@@ -52,8 +52,12 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
             if (rule is not null && (rule.Level != "rw" || !ManilaNames.NeedsOf(rule).Any()))
                 return new AccessAnswer.Failed($"The share {share.Id} has an access rule for {to} that the portal did not make.",
                     $"Remove it: openstack share access delete {share.Id} {rule.Id}");
-            // Before the rule: what has one is always found by its workspace.
-            if (!share.Metadata.ContainsKey(ManilaNames.KeyOf(access.Workspace))) await manila.DescribeAsync(share.Id, names.Of(access.Workspace), cancel);
+            // Before the rule: what has one is always found by its workspace, and never deleted as one that holds nothing.
+            if (!share.Metadata.ContainsKey(ManilaNames.KeyOf(access.Workspace)) || !share.Metadata.ContainsKey(ManilaNames.Ready))
+                await manila.DescribeAsync(share.Id, new Dictionary<string, string>(names.Of(access.Workspace), StringComparer.Ordinal)
+                {
+                    [ManilaNames.Ready] = "1",
+                }, cancel);
             var need = ManilaNames.Of(access.Workspace, access.Generation);
             if (rule is null)
             {
@@ -84,8 +88,15 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
 
     public async Task<AccessAnswer> DenyAsync(ShareAccess access, CancellationToken cancel)
     {
-        if (access.Folder is not FolderRef.Work work || await folders.FindAsync(work, cancel) is not { } share) return new AccessAnswer.Gone();
-        return await AloneAsync<AccessAnswer>(share.Id, async () =>
+        if (access.Folder is not FolderRef.Work work) return new AccessAnswer.Gone();
+        var left = false;
+        foreach (var share in await folders.AllAsync(work, cancel)) left |= await DenyAsync(share, access, cancel);
+        return left ? new AccessAnswer.Asked("The storage is revoking access.") : new AccessAnswer.Gone();
+    }
+
+    /// <summary>Whether a rule is left that must go.</summary>
+    private Task<bool> DenyAsync(ManilaShare share, ShareAccess access, CancellationToken cancel) =>
+        AloneAsync(share.Id, async () =>
         {
             var left = false;
             foreach (var rule in await manila.RulesAsync(share.Id, cancel))
@@ -99,9 +110,8 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
                 left = true;
                 if (!rule.IsLeaving) await manila.DenyAsync(share.Id, rule.Id, cancel);
             }
-            return left ? new AccessAnswer.Asked("The storage is revoking access.") : new AccessAnswer.Gone();
+            return left;
         }, cancel);
-    }
 
     /// <summary>Name of the type of new shares; refused if it does not exist or is unsuitable.</summary>
     private string TypeOf(IReadOnlyList<ManilaType> types)

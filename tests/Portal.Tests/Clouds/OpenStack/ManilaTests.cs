@@ -239,14 +239,80 @@ public sealed class ManilaTests
         JsonDocument.Parse(made.ShouldHaveSingleItem().Body).RootElement.GetProperty("resource_lock").GetProperty("resource_id").GetString().ShouldBe(Share);
     }
 
+    /// <summary>Another that was made late and is seen first: what may hold files is the folder, and rules are denied on both.</summary>
+    [Fact]
+    public async Task Shares_OfTheSameFolder_TheOneThatMayHoldFilesIsUsed_AndBothLetGo()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        const string Empty = "6a9d0000-0000-0000-0000-000000000000";
+        var access = new ShareAccess(Guid.CreateVersion7(), 1, Folder);
+        ServeShare(cloud, () => 1);
+        cloud.On("GET /share/v2/shares/detail", 200, $$"""
+            {"shares": [{{Json(Empty, created: "2026-11-22T12:51:06.000000", ready: false)}}, {{Json(Share, created: "2026-11-22T12:51:07.000000")}}]}
+            """);
+        ServeRules(cloud, $$$"""
+            {"id": "r1", "state": "active", "access_type": "ip", "access_to": "10.9.0.0/27", "access_level": "rw",
+             "metadata": {"portal_workspace_{{{access.Workspace:n}}}": "1"}}
+            """);
+        foreach (var share in (string[])[Empty, Share]) cloud.On($"POST /share/v2/shares/{share}/action", 202, "");
+
+        (await cloud.Cloud.Shares.AllowAsync(access, "10.9.0.0/27", Cancel)).ShouldBeOfType<AccessAnswer.Active>();
+        (await cloud.Cloud.Shares.DenyAsync(access, Cancel)).ShouldBeOfType<AccessAnswer.Asked>();
+
+        cloud.Requests.ShouldContain(r => r.Path == $"/share/v2/shares/{Share}/export_locations");
+        cloud.Requests.Where(r => r.Body.Contains("deny_access", StringComparison.Ordinal)).Select(r => r.Path)
+            .ShouldBe([$"/share/v2/shares/{Empty}/action", $"/share/v2/shares/{Share}/action"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task Share_WithTheFoldersNameButNotItsMetadata_IsAConflict_AndNoneIsMadeBesideIt()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        ServeShare(cloud, () => 1);
+        cloud.On("GET /share/v2/shares/detail", 200, $$"""{"shares": [{{Json(Share, metadata: false)}}]}""");
+
+        var fault = await Should.ThrowAsync<CloudException>(() => cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1, Cancel));
+
+        fault.Fault.ShouldBe(CloudFault.Conflict);
+        fault.Message.ShouldContain(Share);
+        fault.WhatToDo.ShouldContain($"--property portal_person={Folder.Person:n}");
+        cloud.Requests.ShouldNotContain(r => r.Path == "/share/v2/shares");
+    }
+
+    /// <summary>Whatever is mounted may hold files: should it end in error, it is not deleted.</summary>
+    [Fact]
+    public async Task Share_IsMarkedAsReadyBeforeItsFirstRule()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        var workspace = Guid.CreateVersion7();
+        ServeShare(cloud, () => 1, ready: false);
+        ServeRules(cloud, "");
+        cloud.On($"POST /share/v2/shares/{Share}/action", 200, "{}");
+
+        (await cloud.Cloud.Shares.AllowAsync(new(workspace, 1, Folder), "10.9.0.0/27", Cancel)).ShouldBeOfType<AccessAnswer.Asked>();
+
+        var posts = cloud.Requests.Where(r => r.Method == "POST" && r.Path.StartsWith("/share/", StringComparison.Ordinal)).ToList();
+        posts.Select(p => p.Path).ShouldBe([$"/share/v2/shares/{Share}/metadata", $"/share/v2/shares/{Share}/action"]);
+        posts[0].Body.ShouldContain("\"portal_ready\":\"1\"");
+        posts[0].Body.ShouldContain($"portal_workspace_{workspace:n}");
+    }
+
+    private static string Json(
+        string id, int size = 1, string status = "available", string created = "2026-11-22T12:51:07.000000", bool ready = true, bool metadata = true)
+    {
+        var own = $"\"portal_installation\": \"t123456789\", \"portal_class\": \"{Folder.Class:n}\", \"portal_person\": \"{Folder.Person:n}\""
+            + (ready ? ", \"portal_ready\": \"1\"" : "");
+        return $$"""
+            {"id": "{{id}}", "name": "portal-t123456789-{{Folder.Class:n}}-{{Folder.Person:n}}", "status": "{{status}}", "size": {{size}},
+             "created_at": "{{created}}", "project_id": "p1", "metadata": { {{(metadata ? own : "")}} } }
+            """;
+    }
+
     private static void ServeShare(RecordedCloud cloud, Func<int> size, string status = "available", bool ready = true)
     {
         cloud.Manila("2.73");
-        cloud.Answers["GET /share/v2/shares/detail"] = http => RecordedCloud.SayAsync(http, 200, $$$"""
-            {"shares": [{"id": "{{{Share}}}", "name": "portal-t123456789-{{{Folder.Class:n}}}-{{{Folder.Person:n}}}", "status": "{{{status}}}",
-              "size": {{{size()}}},
-              "created_at": "2026-11-22T12:51:07.000000", "project_id": "p1", "metadata": {"portal_installation": "t123456789",
-              {{{(ready ? "\"portal_ready\": \"1\"," : "")}}} "portal_class": "{{{Folder.Class:n}}}", "portal_person": "{{{Folder.Person:n}}}"}}]}
+        cloud.Answers["GET /share/v2/shares/detail"] = http => RecordedCloud.SayAsync(http, 200, $$"""
+            {"shares": [{{Json(Share, size(), status, ready: ready)}}]}
             """);
         cloud.On($"POST /share/v2/shares/{Share}/metadata", 200, """{"metadata": {}}""");
         cloud.On($"GET /share/v2/shares/{Share}/export_locations", 200, """
