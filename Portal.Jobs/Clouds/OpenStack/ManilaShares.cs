@@ -102,7 +102,8 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
             foreach (var rule in await manila.RulesAsync(share.Id, cancel))
             {
                 if (GenerationOf(rule, access.Workspace) != access.Generation) continue;
-                if (rule.State != "error" && !rule.IsLeaving && ManilaNames.NeedsOf(rule).Any(n => n.Workspace != access.Workspace))
+                // One in error too: it may have been active, and be mounted by the others.
+                if (!rule.IsLeaving && ManilaNames.NeedsOf(rule).Any(n => n.Workspace != access.Workspace))
                 {
                     await manila.ForgetOfRuleAsync(rule.Id, ManilaNames.KeyOf(access.Workspace), cancel);
                     continue;

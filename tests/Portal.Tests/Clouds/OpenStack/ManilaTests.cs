@@ -170,14 +170,16 @@ public sealed class ManilaTests
     }
 
     /// <summary>Where every server is seen from one address, workspaces with the same folder share a rule: the first to go leaves it to the other.</summary>
-    [Fact]
-    public async Task Rule_ThatTwoWorkspacesNeed_StaysForTheOther()
+    [Theory]
+    [InlineData("active")]
+    [InlineData("error")]
+    public async Task Rule_ThatTwoWorkspacesNeed_StaysForTheOther(string state)
     {
         await using var cloud = await RecordedCloud.StartAsync(s => s["Clouds:OpenStack:RuleAddress"] = "192.0.2.7");
         var (one, other) = (Guid.CreateVersion7(), Guid.CreateVersion7());
         ServeShare(cloud, () => 1);
         ServeRules(cloud, $$$"""
-            {"id": "r1", "state": "active", "access_type": "ip", "access_to": "192.0.2.7", "access_level": "rw",
+            {"id": "r1", "state": "{{{state}}}", "access_type": "ip", "access_to": "192.0.2.7", "access_level": "rw",
              "metadata": {"portal_workspace_{{{one:n}}}": "3", "portal_workspace_{{{other:n}}}": "1"}}
             """);
         cloud.Answers[$"DELETE /share/v2/share-access-rules/r1/metadata/portal_workspace_{one:n}"] = http => RecordedCloud.SayAsync(http, 200, "");
@@ -187,6 +189,24 @@ public sealed class ManilaTests
 
         cloud.Requests.Count(r => r.Method == "DELETE").ShouldBe(1);
         cloud.Requests.ShouldNotContain(r => r.Path.EndsWith("/action", StringComparison.Ordinal), "the rule itself stays");
+    }
+
+    [Theory]
+    [InlineData("active", "still has access rules")]
+    [InlineData("error", "has an access rule in error, for 192.0.2.7")]
+    public async Task Share_WithARule_IsNotDeletedByForce(string state, string words)
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        ServeShare(cloud, () => 1);
+        cloud.On($"GET /share/v2/shares/{Share}", 200, $$"""{"share": {{Json(Share)}} }""");
+        ServeRules(cloud, $$"""{"id": "r1", "state": "{{state}}", "access_type": "ip", "access_to": "192.0.2.7", "access_level": "rw", "metadata": {} }""");
+        var said = new StringWriter();
+
+        var code = await OpenStackVerbs.RunAsync(["--force-delete-share", RecordedCloud.Key, Share], cloud.Services, said, Cancel);
+
+        code.ShouldBe(1);
+        said.ToString().ShouldContain(words);
+        cloud.Requests.ShouldNotContain(r => r.Path.EndsWith("/action", StringComparison.Ordinal));
     }
 
     [Fact]
