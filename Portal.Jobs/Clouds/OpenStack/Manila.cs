@@ -171,10 +171,15 @@ internal sealed class Manila(ServiceClient service)
 
     private async Task<Answer> SendAsync(HttpMethod method, string path, JsonNode? body, CancellationToken cancel)
     {
-        var version = await VersionAsync(cancel);
-        var answer = await service.SendAsync(method, path, body, cancel, (VersionHeader, version.ToString()));
-        if (answer.Status == 406) _version = null; // the service was replaced by an older one: the next call asks again
-        return answer;
+        for (var again = false; ; again = true)
+        {
+            var version = await VersionAsync(cancel);
+            var answer = await service.SendAsync(method, path, body, cancel, (VersionHeader, version.ToString()));
+            if (answer.Status != 406) return answer;
+            // The service was replaced by an older one. It has done nothing, so that anything may be sent again.
+            if (_version == version) _version = null;
+            if (again) return answer;
+        }
     }
 
     private static void Gone(Answer answer)

@@ -61,7 +61,11 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
             var need = ManilaNames.Of(access.Workspace, access.Generation);
             if (rule is null)
             {
-                await manila.AllowAsync(share.Id, to, need, cancel);
+                try { await manila.AllowAsync(share.Id, to, need, cancel); }
+                catch (CloudException e) when (e.Fault is CloudFault.Refused or CloudFault.Conflict)
+                {
+                    if (!await IsForAMomentAsync(share.Id, to, cancel)) throw;
+                }
                 return new AccessAnswer.Asked("The storage is granting access.");
             }
             // A late call never lowers it: the rule is then of the newer generation.
@@ -126,6 +130,11 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
         throw new CloudException(Services.Manila, CloudFault.Refused, message,
             $"Set {OpenStackOptions.Section}:ShareType to one of these: {(offered.Length > 0 ? offered : "none is offered to this project")}.");
     }
+
+    /// <summary>Whether a rule was refused because somebody else made it just now, or because the share is being resized: the next call sees which.</summary>
+    private async Task<bool> IsForAMomentAsync(string share, string to, CancellationToken cancel) =>
+        await manila.ShareAsync(share, cancel) is { IsAvailable: false, IsBroken: false }
+        || (await manila.RulesAsync(share, cancel)).Any(r => SameNetwork(r.To, to));
 
     private async Task<AccessAnswer> StateAsync(ManilaShare share, ManilaRule rule, CancellationToken cancel)
     {

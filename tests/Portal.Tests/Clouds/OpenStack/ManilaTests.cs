@@ -58,6 +58,25 @@ public sealed class ManilaTests
         cloud.Requests.Last().Version.ShouldBe("2.73");
     }
 
+    /// <summary>Not a reason to fail a launch: it did nothing, so that even a creation may be sent again.</summary>
+    [Fact]
+    public async Task Version_NoLongerSpoken_IsAskedAnewAndTheCallRepeatedOnce()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        ServeShare(cloud, () => 1);
+        cloud.On("GET /share/v2/shares/detail", 200, """{"shares": []}""");
+        cloud.Manila("2.80");
+        await cloud.Cloud.Manila.VersionAsync(Cancel);
+        cloud.Manila("2.73");
+        cloud.Answers["POST /share/v2/shares"] = http => http.Request.Headers["X-OpenStack-Manila-API-Version"] == "2.73"
+            ? RecordedCloud.SayAsync(http, 200, $$"""{"share": {{Json(Share, status: "creating")}} }""")
+            : RecordedCloud.SayAsync(http, 406, "Version 2.80 is not supported by the API.", "text/plain");
+
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1, Cancel)).ShouldBeOfType<EnsureAnswer.Working>();
+
+        cloud.Requests.Where(r => r is { Method: "POST", Path: "/share/v2/shares" }).Select(r => r.Version).ShouldBe(["2.80", "2.73"]);
+    }
+
     [Fact]
     public async Task Prepare_TellsTypeRoomAndWhatIsMissing()
     {
@@ -153,6 +172,35 @@ public sealed class ManilaTests
 
         given.GetType().Name.ShouldBe(answer);
         if (given is AccessAnswer.Active active) active.Source.ShouldBe(new MountSource.Export("10.0.0.2:/preferred", "work"));
+    }
+
+    /// <summary>Between looking and asking, another process made the rule, or the share began to be resized.</summary>
+    [Theory]
+    [InlineData("available", true, true)]
+    [InlineData("extending", false, true)]
+    [InlineData("shrinking", false, true)]
+    [InlineData("available", false, false)]
+    [InlineData("error", false, false)]
+    public async Task Rule_RefusedForAMoment_IsAsked(string status, bool exists, bool asked)
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        var access = new ShareAccess(Guid.CreateVersion7(), 1, Folder);
+        ServeShare(cloud, () => 1);
+        ServeRules(cloud, "");
+        cloud.Answers[$"POST /share/v2/shares/{Share}/action"] = http =>
+        {
+            cloud.On($"GET /share/v2/shares/{Share}", 200, $$"""{"share": {{Json(Share, status: status)}} }""");
+            if (exists)
+                ServeRules(cloud, """
+                    {"id": "r1", "state": "queued_to_apply", "access_type": "ip", "access_to": "10.9.0.0/27", "access_level": "rw", "metadata": {}}
+                    """);
+            return RecordedCloud.SayAsync(http, 400, """{"badRequest": {"code": 400, "message": "Share access ip:10.9.0.0/27 exists."}}""");
+        };
+
+        var answer = () => cloud.Cloud.Shares.AllowAsync(access, "10.9.0.0/27", Cancel);
+
+        if (asked) (await answer()).ShouldBeOfType<AccessAnswer.Asked>();
+        else (await Should.ThrowAsync<CloudException>(answer)).Fault.ShouldBe(CloudFault.Refused);
     }
 
     [Fact]
