@@ -51,6 +51,7 @@ public sealed class FaultTests
         {
             Value = token.Value,
             RenewAt = token.RenewAt,
+            EndsAt = token.EndsAt,
             Interface = "admin",
             Region = "RegionOne",
             ProjectId = "",

@@ -1,5 +1,7 @@
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds.OpenStack;
 
@@ -64,6 +66,53 @@ public sealed class SessionTests
 
         (await cloud.Cloud.Keystone.TokenAsync(null, Cancel)).ShouldNotBe(first);
     }
+
+    /// <summary>Not signed in again and again, which would lock the account; but at once with another credential, and later with the same.</summary>
+    [Fact]
+    public async Task SignIn_Denied_IsKeptForAMomentOrUntilTheFileChanges()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        var keystone = KeystoneOf(cloud, clock);
+        cloud.On("POST /v3/auth/tokens", 401, """{"error": {"code": 401, "message": "The request you have made requires authentication."}}""");
+
+        for (var i = 0; i < 20; i++) (await Should.ThrowAsync<CloudException>(() => keystone.TokenAsync(null, Cancel))).Fault.ShouldBe(CloudFault.Denied);
+        cloud.SignIns.ShouldBe(1);
+
+        clock.Advance(TimeSpan.FromSeconds(11));
+        await Should.ThrowAsync<CloudException>(() => keystone.TokenAsync(null, Cancel));
+        cloud.SignIns.ShouldBe(2);
+
+        var file = Path.Combine(cloud.Services.GetRequiredService<OpenStackOptions>().Credentials, RecordedCloud.Key + ".json");
+        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file, Cancel)).Replace(RecordedCloud.Password, "another", StringComparison.Ordinal), Cancel);
+        cloud.Answers.Clear();
+        await keystone.TokenAsync(null, Cancel);
+        cloud.SignIns.ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Token_NearItsEnd_IsUsedToItsEndWhileKeystoneIsAway()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        var keystone = KeystoneOf(cloud, clock);
+        var first = await keystone.TokenAsync(null, Cancel);
+        cloud.On("POST /v3/auth/tokens", 500, """{"error": {"code": 500, "message": "An unexpected error prevented the server from answering."}}""");
+        clock.Advance(TimeSpan.FromMinutes(59));
+
+        for (var i = 0; i < 5; i++) (await keystone.TokenAsync(null, Cancel)).ShouldBe(first);
+        cloud.SignIns.ShouldBe(2, "not asked for each call");
+        await Should.ThrowAsync<CloudException>(() => keystone.TokenAsync(first, Cancel), "a service has refused it");
+        clock.Advance(TimeSpan.FromMinutes(2));
+        await Should.ThrowAsync<CloudException>(() => keystone.TokenAsync(null, Cancel), "it has ended");
+
+        cloud.Answers.Clear();
+        (await keystone.TokenAsync(null, Cancel)).ShouldNotBe(first);
+    }
+
+    private static Keystone KeystoneOf(RecordedCloud cloud, TimeProvider clock) =>
+        new(cancel => Credential.ReadAsync(cloud.Services.GetRequiredService<OpenStackOptions>().Credentials, RecordedCloud.Key, new(TimeProvider.System), cancel),
+            cloud.Services.GetRequiredService<OpenStackHttp>(), clock);
 
     [Fact]
     public async Task Bodies_HaveALengthAndAreNotChunked()
