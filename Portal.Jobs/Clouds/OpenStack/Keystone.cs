@@ -73,14 +73,23 @@ internal sealed class Keystone(Func<CancellationToken, Task<Credential>> read, O
         }
     }
 
-    /// <summary>Address of a service, without a slash at its end.</summary>
-    public static string AddressOf(ServiceKind service, Token token) =>
-        token.Catalog.FirstOrDefault(e => service.Types.Contains(e.Type, StringComparer.Ordinal) && e.Interface == token.Interface
+    /// <summary>Address of a service, without a slash at its end. Refused if the catalogue has none, or one that is not a URL.</summary>
+    public static string AddressOf(ServiceKind service, Token token)
+    {
+        var address = token.Catalog.FirstOrDefault(e => service.Types.Contains(e.Type, StringComparer.Ordinal) && e.Interface == token.Interface
             && (token.Region.Length == 0 || e.Region == token.Region))?.Url.TrimEnd('/')
-        ?? throw new CloudException(Services.Keystone, CloudFault.Refused,
-            $"its catalogue has no {token.Interface} endpoint for {service.Title} ({service.Types[0]})"
-            + (token.Region.Length == 0 ? "" : $" in the region {token.Region}"),
-            "Correct region and interface in the credential's file, or ask the administrators of the OpenStack cloud to offer this service.");
+            ?? throw Refused("has no",
+                "Correct region and interface in the credential's file, or ask the administrators of the OpenStack cloud to offer this service.");
+        // A place for the project that nobody has filled in is still a URL.
+        if (Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
+            && !address.Contains("%(", StringComparison.Ordinal) && !address.Contains("$(", StringComparison.Ordinal)) return address;
+        throw Refused($"has \"{address}\", which is not a complete HTTP or HTTPS URL, as",
+            "Ask the administrators of the OpenStack cloud to correct the catalogue.");
+
+        CloudException Refused(string has, string whatToDo) => new(Services.Keystone, CloudFault.Refused,
+            $"its catalogue {has} {token.Interface} endpoint for {service.Title} ({service.Types[0]})"
+            + (token.Region.Length == 0 ? "" : $" in the region {token.Region}"), whatToDo);
+    }
 
     private static bool IsAway(CloudException e) => e.Fault is CloudFault.Unavailable or CloudFault.TimedOut or CloudFault.Broken;
 

@@ -18,14 +18,20 @@ internal sealed class Manila(ServiceClient service)
     {
         if (_version is { } known) return known;
         // The catalogue's address ends in /v2, and in many clouds in the project too; versions are listed above it.
-        var answer = await service.SendAsync(HttpMethod.Get,
-            address => new Uri((address.LastIndexOf("/v2", StringComparison.Ordinal) is > 0 and var at ? address[..at] : address) + "/"), null, cancel);
+        var answer = await service.SendAsync(HttpMethod.Get, Versions, null, cancel);
         var newest = ForeignJson.Items(answer.Must(), "versions").Select(v => Version.TryParse(ForeignJson.Text(v, "version"), out var of) ? of : null).Max();
         if (newest is null || newest < ManilaVersions.Least)
             throw new CloudException(Services.Manila, CloudFault.Refused,
                 $"it offers API version {newest?.ToString() ?? "1"}, but the portal needs {ManilaVersions.Least} or newer",
                 "Ask the administrators of the OpenStack cloud to upgrade Manila to the Rocky release or newer.");
         return _version = newest < ManilaVersions.Locks ? newest : ManilaVersions.Locks;
+    }
+
+    private static Uri Versions(string address)
+    {
+        var all = new Uri(address);
+        var path = all.AbsolutePath;
+        return new(all, (path.LastIndexOf("/v2", StringComparison.Ordinal) is >= 0 and var at ? path[..at] : path.TrimEnd('/')) + "/");
     }
 
     public Task<string> ProjectAsync(CancellationToken cancel) => service.ProjectAsync(cancel);
@@ -60,7 +66,7 @@ internal sealed class Manila(ServiceClient service)
     public async Task<ManilaShare?> ShareAsync(string id, CancellationToken cancel)
     {
         var answer = await SendAsync(HttpMethod.Get, $"shares/{id}", null, cancel);
-        return answer.Status == 404 ? null : ManilaShare.Of(answer.Must().GetProperty("share"));
+        return answer.Status == 404 ? null : ManilaShare.Of(answer.Must("share"));
     }
 
     /// <summary>Asks for a share; it is being created when this returns.</summary>
@@ -71,7 +77,7 @@ internal sealed class Manila(ServiceClient service)
         var share = new JsonObject { ["name"] = name, ["share_proto"] = protocol, ["size"] = gib, ["metadata"] = Json(metadata), ["is_public"] = false };
         if (type.Length > 0) share["share_type"] = type;
         var answer = await SendAsync(HttpMethod.Post, "shares", new JsonObject { ["share"] = share }, cancel);
-        return ManilaShare.Of(answer.Must().GetProperty("share"));
+        return ManilaShare.Of(answer.Must("share"));
     }
 
     /// <summary>Asks that a share be made larger.</summary>
@@ -139,13 +145,13 @@ internal sealed class Manila(ServiceClient service)
 
     /// <summary>Amount of each kind that the project may have and has.</summary>
     public async Task<JsonElement> QuotasAsync(CancellationToken cancel) =>
-        (await GetAsync($"quota-sets/{await ProjectAsync(cancel)}/detail", cancel)).GetProperty("quota_set");
+        OpenStackFaults.Part(Services.Manila, await GetAsync($"quota-sets/{await ProjectAsync(cancel)}/detail", cancel), "quota_set");
 
     public async Task<IReadOnlyList<ManilaType>> TypesAsync(CancellationToken cancel) =>
     [
         .. from type in ForeignJson.Items(await GetAsync("types", cancel), "share_types")
-           let servers = type.TryGetProperty("extra_specs", out var specs) && specs.TryGetProperty("driver_handles_share_servers", out var value)
-               && string.Equals(value.ToString(), "true", StringComparison.OrdinalIgnoreCase)
+           let value = ManilaShare.Value(ManilaShare.Value(type, "extra_specs"), "driver_handles_share_servers")
+           let servers = string.Equals(value.ToString(), "true", StringComparison.OrdinalIgnoreCase)
            select new ManilaType(ForeignJson.Text(type, "name") ?? "", Is(type, "is_default"), servers),
     ];
 
@@ -190,7 +196,7 @@ internal sealed class Manila(ServiceClient service)
     private static JsonObject Json(IReadOnlyDictionary<string, string> metadata) =>
         new(metadata.Select(m => KeyValuePair.Create<string, JsonNode?>(m.Key, m.Value)));
 
-    private static bool Is(JsonElement json, string name) => json.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
+    private static bool Is(JsonElement json, string name) => ManilaShare.Value(json, name).ValueKind == JsonValueKind.True;
 }
 
 /// <summary>Numbers by which messages name what was tried.</summary>

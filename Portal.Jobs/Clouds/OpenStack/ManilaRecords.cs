@@ -18,10 +18,14 @@ internal sealed record ManilaShare(string Id, string Name, string Status, int Si
 
     internal static string Text(JsonElement json, string name) => ForeignJson.Text(json, name) ?? "";
 
+    /// <summary>Undefined if there is none.</summary>
+    internal static JsonElement Value(JsonElement json, string name) =>
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var value) ? value : default;
+
     internal static IReadOnlyDictionary<string, string> MetadataOf(JsonElement json)
     {
         var all = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (json.TryGetProperty("metadata", out var metadata) && metadata.ValueKind == JsonValueKind.Object)
+        if (Value(json, "metadata") is { ValueKind: JsonValueKind.Object } metadata)
             foreach (var entry in metadata.EnumerateObject()) all[entry.Name] = ForeignJson.Text(metadata, entry.Name) ?? "";
         return all;
     }
