@@ -120,7 +120,7 @@ internal sealed class Keystone(Func<CancellationToken, Task<Credential>> read, O
         }, cancel);
         _denied = answer.Fault is { Fault: CloudFault.Denied } fault ? (credential.AuthUrl, credential.SignIn, clock.GetUtcNow() + Pause, fault) : null;
         var json = answer.Must();
-        if (answer.Token is not { Length: > 0 } value || !json.TryGetProperty("token", out var token)
+        if (answer.Token is not { Length: > 0 } value || json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("token", out var token)
             || Time(token, "expires_at") is not { } ends || ForeignJson.Text(token, "project", "id") is not { } project)
             throw new CloudException(Services.Keystone, CloudFault.Broken, "its answer contains no project-scoped token",
                 "Check that auth_url names Keystone, and that the credential names a project.");

@@ -29,18 +29,20 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
             return new EnsureAnswer.Working("The storage is creating the folder.", Soon);
         }
         if (share.IsBroken) return await BrokenAsync(share, cancel);
-        if (!share.IsAvailable) return new EnsureAnswer.Working($"The storage is changing the folder ({share.Status}).", Soon);
+        if (!share.IsUsable) return new EnsureAnswer.Working($"The storage is changing the folder ({share.Status}).", Soon);
         if (!share.Metadata.ContainsKey(ManilaNames.Ready))
             await manila.DescribeAsync(share.Id, ManilaNames.IsReady, cancel);
         await LockAsync(share, cancel);
+        if (share.IsShrinkFailed) return await ShrinkFailedAsync(share, gib, cancel);
         if (share.SizeGib < gib)
         {
             await ResizeAsync(share, () => manila.ExtendAsync(share.Id, gib, cancel), cancel);
             return new EnsureAnswer.Working("The storage is enlarging the folder.", Soon);
         }
-        // Acceptance proves nothing: the next call sees the new size, or why it has not changed.
+        // Acceptance proves nothing: the next call sees the new size, or that it has not changed.
         if (share.SizeGib == gib || await ShrinkRefusedAsync(share, gib, cancel)) return EnsureAnswer.IsDone;
         await ResizeAsync(share, () => manila.ShrinkAsync(share.Id, gib, cancel), cancel);
+        await manila.DescribeAsync(share.Id, ManilaNames.Shrinks(gib, clock.GetUtcNow()), cancel);
         return new EnsureAnswer.Working("The storage is making the folder smaller.", Soon);
     }
 
@@ -121,9 +123,25 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
 
     private async Task<bool> ShrinkRefusedAsync(ManilaShare share, int gib, CancellationToken cancel)
     {
-        if (await manila.CauseAsync(share.Id, clock.GetUtcNow() - ShrinkAgain, ManilaActions.Shrink, cancel) is not { } why) return false;
-        log.LogInformation("The share {Share} stays at {Size} GiB although {Wanted} GiB were requested: {Why}", share.Id, share.SizeGib, gib, why);
+        var since = clock.GetUtcNow() - ShrinkAgain;
+        var why = await manila.CauseAsync(share.Id, since, ManilaActions.Shrink, cancel);
+        if (why is null && !ManilaNames.HasShrunk(share, gib, since)) return false;
+        log.LogInformation("The share {Share} stays at {Size} GiB although {Wanted} GiB were requested: {Why}", share.Id, share.SizeGib, gib, why ?? "the storage has not said why");
         return true;
+    }
+
+    /// <summary>The folder is usable at its old size, but an administrator must act before it gets another.</summary>
+    private async Task<EnsureAnswer> ShrinkFailedAsync(ManilaShare share, int gib, CancellationToken cancel)
+    {
+        var said = await manila.CauseAsync(share.Id, DateTimeOffset.MinValue, ManilaActions.Shrink, cancel) ?? "no reason given";
+        if (share.SizeGib < gib)
+            return new EnsureAnswer.Broken(
+                $"The folder is {share.SizeGib} GiB and should be {gib} GiB, but the storage changes no size after it could not make the share {share.Id} "
+                + $"smaller (\"{share.Status}\": {said}).",
+                $"Nothing was removed from it. Ask the administrators of the OpenStack cloud to run: openstack share set --status available {share.Id}");
+        log.LogWarning("The share {Share} is \"{Status}\" and stays at {Size} GiB although {Wanted} GiB were requested: {Why}",
+            share.Id, share.Status, share.SizeGib, gib, said);
+        return EnsureAnswer.IsDone;
     }
 
     /// <summary>Nobody else deletes a folder by mistake, where Manila offers that.</summary>

@@ -43,7 +43,7 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
         var share = await folders.FindAsync((FolderRef.Work)access.Folder, cancel)
             ?? throw new CloudException(Services.Manila, CloudFault.Missing, "there is no work folder to mount", "Create the work folder first.");
         if (share.IsBroken) return Failed(await folders.BrokenAsync(share, cancel));
-        if (!share.IsAvailable) return new AccessAnswer.Asked($"The storage is changing the folder ({share.Status}).");
+        if (!share.IsUsable) return new AccessAnswer.Asked($"The storage is changing the folder ({share.Status}).");
         var to = options.RuleAddress.Length > 0 ? options.RuleAddress : subnet;
         return await AloneAsync(share.Id, async () =>
         {
@@ -133,7 +133,7 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
 
     /// <summary>Whether a rule was refused because somebody else made it just now, or because the share is being resized: the next call sees which.</summary>
     private async Task<bool> IsForAMomentAsync(string share, string to, CancellationToken cancel) =>
-        await manila.ShareAsync(share, cancel) is { IsAvailable: false, IsBroken: false }
+        await manila.ShareAsync(share, cancel) is { IsUsable: false, IsBroken: false }
         || (await manila.RulesAsync(share, cancel)).Any(r => SameNetwork(r.To, to));
 
     private async Task<AccessAnswer> StateAsync(ManilaShare share, ManilaRule rule, CancellationToken cancel)

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds.OpenStack;
 
@@ -136,6 +138,62 @@ public sealed class ManilaTests : RecordedManilaTest
         cloud.Requests.Count(r => r.Path.EndsWith("/action", StringComparison.Ordinal)).ShouldBe(1);
         (await cloud.Cloud.Filesets.UsageAsync(Cancel)).ShouldAllBe(u => u.LimitBytes == 3L << 30 && u.UsedBytes == null && u.TakenBytes == 3L << 30);
         cloud.Log.ShouldContain(l => l.Contains("stays at 3 GiB although 1 GiB were requested: shrink:", StringComparison.Ordinal));
+    }
+
+    /// <summary>Other storage does not even leave a message: then the share itself says what was asked of it.</summary>
+    [Fact]
+    public async Task Shrink_ThatTheStorageIgnoresSilently_IsAskedOnceADayForEachSize()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        ServeShare(cloud, () => 3);
+        cloud.On("GET /share/v2/messages", 200, """{"messages": []}""");
+        var noted = new Dictionary<string, string>(StringComparer.Ordinal);
+        cloud.Answers["GET /share/v2/shares/detail"] = http =>
+        {
+            var share = JsonNode.Parse(Json(Share, size: 3))!;
+            foreach (var (name, value) in noted) share["metadata"]![name] = value;
+            return RecordedCloud.SayAsync(http, 200, new JsonObject { ["shares"] = new JsonArray(share) }.ToJsonString());
+        };
+        cloud.On($"POST /share/v2/shares/{Share}/action", 202, "");
+        cloud.Answers[$"POST /share/v2/shares/{Share}/metadata"] = http =>
+        {
+            var body = JsonNode.Parse(cloud.Requests.Last(r => r.Path.EndsWith("/metadata", StringComparison.Ordinal)).Body)!;
+            foreach (var (name, value) in body["metadata"]!.AsObject()) noted[name] = value!.GetValue<string>();
+            return RecordedCloud.SayAsync(http, 200, """{"metadata": {}}""");
+        };
+
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 2L << 30, Cancel)).ShouldBeOfType<EnsureAnswer.Working>();
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 2L << 30, Cancel)).ShouldBe(EnsureAnswer.IsDone);
+        cloud.Requests.Count(r => r.Path.EndsWith("/action", StringComparison.Ordinal)).ShouldBe(1);
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1L << 30, Cancel)).ShouldBeOfType<EnsureAnswer.Working>();
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1L << 30, Cancel)).ShouldBe(EnsureAnswer.IsDone);
+        cloud.Requests.Count(r => r.Path.EndsWith("/action", StringComparison.Ordinal)).ShouldBe(2);
+
+        var yesterday = DateTimeOffset.UtcNow.AddHours(-25).ToUnixTimeSeconds();
+        noted["portal_shrink"] = string.Create(CultureInfo.InvariantCulture, $"1 {yesterday}");
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1L << 30, Cancel)).ShouldBeOfType<EnsureAnswer.Working>();
+    }
+
+    /// <summary>The share is as it was: whoever has files in it works on.</summary>
+    [Theory]
+    [InlineData("shrinking_possible_data_loss_error")]
+    [InlineData("shrinking_error")]
+    public async Task Shrink_ThatFailed_LeavesAFolderThatIsUsedAtItsOldSize(string status)
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        ServeShare(cloud, () => 3, status);
+        ServeRules(cloud, "");
+        cloud.On("GET /share/v2/messages", 200, """{"messages": [{"action_id": "009", "user_message": "shrink: Data would be lost."}]}""");
+        cloud.On($"POST /share/v2/shares/{Share}/action", 200, "{}");
+
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1L << 30, Cancel)).ShouldBe(EnsureAnswer.IsDone);
+        (await cloud.Cloud.Shares.AllowAsync(new(Guid.CreateVersion7(), 1, Folder), "10.9.0.0/27", Cancel)).ShouldBeOfType<AccessAnswer.Asked>();
+        var larger = (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 4L << 30, Cancel)).ShouldBeOfType<EnsureAnswer.Broken>();
+
+        larger.Cause.ShouldContain("is 3 GiB and should be 4 GiB");
+        larger.Cause.ShouldContain("Data would be lost");
+        larger.Remedy.ShouldContain($"--status available {Share}");
+        cloud.Log.ShouldContain(l => l.Contains("stays at 3 GiB although 1 GiB were requested", StringComparison.Ordinal));
     }
 
     [Theory]
