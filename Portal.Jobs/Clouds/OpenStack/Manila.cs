@@ -10,7 +10,7 @@ namespace Portal.Jobs.Clouds.OpenStack;
 internal sealed class Manila(ServiceClient service)
 {
     private const string VersionHeader = "X-OpenStack-Manila-API-Version";
-    private const int Page = 200, MostPages = 50;
+    private const int Page = 200, Most = 10_000;
     private volatile Version? _version;
 
     /// <summary>The newest version that the service and the portal both know, asked for once. Refused below <see cref="ManilaVersions.Least"/>.</summary>
@@ -51,14 +51,17 @@ internal sealed class Manila(ServiceClient service)
     private async Task<IReadOnlyList<ManilaShare>> SharesAsync(string filter, CancellationToken cancel)
     {
         var all = new Dictionary<string, ManilaShare>(StringComparer.Ordinal);
-        for (var page = 0; page < MostPages; page++)
+        for (var offset = 0; offset < Most;)
         {
-            var json = await GetAsync($"shares/detail?limit={Page}&offset={page * Page}{filter}", cancel);
+            var json = await GetAsync($"shares/detail?limit={Page}&offset={offset}{filter}", cancel);
             var got = ForeignJson.Items(json, "shares").Select(ManilaShare.Of).ToList();
             foreach (var share in got) all[share.Id] = share;
-            if (got.Count < Page) return [.. all.Values];
+            offset += got.Count;
+            // A page may be short because the service gives fewer than are asked for: then it says that there are more.
+            var more = got.Count >= Page || ForeignJson.Items(json, "shares_links").Any(link => ForeignJson.Text(link, "rel") == "next");
+            if (got.Count == 0 || !more) return [.. all.Values];
         }
-        throw new CloudException(Services.Manila, CloudFault.Refused, $"the project has more than {Page * MostPages} shares",
+        throw new CloudException(Services.Manila, CloudFault.Refused, $"the project has more than {Most} shares",
             "Divide its tenants among several projects.");
     }
 

@@ -41,8 +41,11 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
         }
         // Acceptance proves nothing: the next call sees the new size, or that it has not changed.
         if (share.SizeGib == gib || await ShrinkRefusedAsync(share, gib, cancel)) return EnsureAnswer.IsDone;
-        await ResizeAsync(share, () => manila.ShrinkAsync(share.Id, gib, cancel), cancel);
-        await manila.DescribeAsync(share.Id, ManilaNames.Shrinks(gib, clock.GetUtcNow()), cancel);
+        await ResizeAsync(share, async () =>
+        {
+            await manila.ShrinkAsync(share.Id, gib, cancel);
+            await manila.DescribeAsync(share.Id, ManilaNames.Shrinks(gib, clock.GetUtcNow()), cancel);
+        }, cancel);
         return new EnsureAnswer.Working("The storage is making the folder smaller.", Soon);
     }
 
@@ -126,7 +129,8 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
         var since = clock.GetUtcNow() - ShrinkAgain;
         var why = await manila.CauseAsync(share.Id, since, ManilaActions.Shrink, cancel);
         if (why is null && !ManilaNames.HasShrunk(share, gib, since)) return false;
-        log.LogInformation("The share {Share} stays at {Size} GiB although {Wanted} GiB were requested: {Why}", share.Id, share.SizeGib, gib, why ?? "the storage has not said why");
+        log.LogInformation("The share {Share} stays at {Size} GiB although {Wanted} GiB were requested: {Why}",
+            share.Id, share.SizeGib, gib, why ?? "the storage has not said why");
         return true;
     }
 
@@ -139,7 +143,7 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
                 $"The folder is {share.SizeGib} GiB and should be {gib} GiB, but the storage changes no size after it could not make the share {share.Id} "
                 + $"smaller (\"{share.Status}\": {said}).",
                 $"Nothing was removed from it. Ask the administrators of the OpenStack cloud to run: openstack share set --status available {share.Id}");
-        log.LogWarning("The share {Share} is \"{Status}\" and stays at {Size} GiB although {Wanted} GiB were requested: {Why}",
+        if (share.SizeGib > gib) log.LogWarning("The share {Share} is \"{Status}\" and stays at {Size} GiB although {Wanted} GiB were requested: {Why}",
             share.Id, share.Status, share.SizeGib, gib, said);
         return EnsureAnswer.IsDone;
     }

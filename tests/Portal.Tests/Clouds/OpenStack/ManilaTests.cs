@@ -140,6 +140,25 @@ public sealed class ManilaTests : RecordedManilaTest
         cloud.Log.ShouldContain(l => l.Contains("stays at 3 GiB although 1 GiB were requested: shrink:", StringComparison.Ordinal));
     }
 
+    /// <summary>As where the service's own limit is lower than what is asked for.</summary>
+    [Fact]
+    public async Task Shares_InShorterPagesThanAskedFor_AreAllSeen()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        cloud.Manila("2.73");
+        cloud.Answers["GET /share/v2/shares/detail"] = http =>
+        {
+            var offset = int.Parse(http.Request.Query["offset"].ToString(), CultureInfo.InvariantCulture);
+            var page = Enumerable.Range(offset, Math.Clamp(7 - offset, 0, 3)).Select(n => Json($"s{n}")).ToList();
+            var links = page.Count == 3 ? """, "shares_links": [{"rel": "next", "href": "http://elsewhere/next"}]""" : "";
+            return RecordedCloud.SayAsync(http, 200, $$"""{"shares": [{{string.Join(", ", page)}}]{{links}} }""");
+        };
+
+        (await cloud.Cloud.Manila.SharesAsync(Cancel)).Select(s => s.Id).ShouldBe(["s0", "s1", "s2", "s3", "s4", "s5", "s6"]);
+
+        cloud.Requests.Count(r => r.Path == "/share/v2/shares/detail").ShouldBe(3);
+    }
+
     /// <summary>Other storage does not even leave a message: then the share itself says what was asked of it.</summary>
     [Fact]
     public async Task Shrink_ThatTheStorageIgnoresSilently_IsAskedOnceADayForEachSize()
