@@ -24,6 +24,8 @@ internal sealed class Call(string service, HttpMethod method, Uri at, string? bo
     /// <summary>What must not be seen in a message, even if the service repeats it: password and token.</summary>
     public IReadOnlyList<string> Secrets { get; init; } = [];
 
+    public override string ToString() => $"{Method} {At.AbsolutePath} of {Service}";
+
     /// <summary>Several services repeat what they refuse: as it was, or escaped by them or by us.</summary>
     public string Hide(string text) => Secrets.SelectMany(Forms).Where(f => f.Length > 0)
         .Aggregate(text, (t, form) => t.Replace(form, "…", StringComparison.OrdinalIgnoreCase));
@@ -48,6 +50,8 @@ internal sealed class Answer(string service, int status, JsonElement json, Cloud
     public JsonElement Json { get; } = json;
     public CloudException? Fault { get; } = fault;
     public string? Token { get; } = token;
+
+    public override string ToString() => $"{service}: {Status}";
 
     /// <summary>Throws what it refused.</summary>
     public JsonElement Must() => Fault is null ? Json : throw Fault;
