@@ -51,12 +51,14 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
         const string larger = "Ask the administrators of the OpenStack cloud for a larger quota, or remove what is no longer needed.";
         await TryAsync("server quota", async () =>
         {
-            var set = (await cloud.Servers.GetAsync($"os-quota-sets/{token.ProjectId}/detail", cancel)).GetProperty("quota_set");
+            var set = OpenStackFaults.Part(
+                Services.Nova, await cloud.Servers.GetAsync($"os-quota-sets/{token.ProjectId}/detail", cancel), "quota_set");
             return Left(set, "in_use", ("instances", 1), ("cores", 1), ("ram", 1024));
         });
         await TryAsync("network quota", async () =>
         {
-            var set = (await cloud.Networks.GetAsync($"v2.0/quotas/{token.ProjectId}/details.json", cancel)).GetProperty("quota");
+            var set = OpenStackFaults.Part(
+                Services.Neutron, await cloud.Networks.GetAsync($"v2.0/quotas/{token.ProjectId}/details.json", cancel), "quota");
             return Left(set, "used", ("network", 1), ("subnet", 1), ("port", 2), ("security_group", 1));
         });
         await TryAsync("share quota", async () => Left(await cloud.Manila.QuotasAsync(cancel), "in_use", ("shares", 1), ("gigabytes", 1)));

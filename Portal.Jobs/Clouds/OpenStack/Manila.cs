@@ -10,7 +10,7 @@ namespace Portal.Jobs.Clouds.OpenStack;
 internal sealed class Manila(ServiceClient service)
 {
     private const string VersionHeader = "X-OpenStack-Manila-API-Version";
-    private const int Page = 200, MostPages = 50;
+    private const int Page = 200, Most = 10_000;
     private volatile Version? _version;
 
     /// <summary>The newest version that the service and the portal both know, asked for once. Refused below <see cref="ManilaVersions.Least"/>.</summary>
@@ -18,14 +18,20 @@ internal sealed class Manila(ServiceClient service)
     {
         if (_version is { } known) return known;
         // The catalogue's address ends in /v2, and in many clouds in the project too; versions are listed above it.
-        var answer = await service.SendAsync(HttpMethod.Get,
-            address => new Uri((address.LastIndexOf("/v2", StringComparison.Ordinal) is > 0 and var at ? address[..at] : address) + "/"), null, cancel);
+        var answer = await service.SendAsync(HttpMethod.Get, Versions, null, cancel);
         var newest = ForeignJson.Items(answer.Must(), "versions").Select(v => Version.TryParse(ForeignJson.Text(v, "version"), out var of) ? of : null).Max();
         if (newest is null || newest < ManilaVersions.Least)
             throw new CloudException(Services.Manila, CloudFault.Refused,
                 $"it offers API version {newest?.ToString() ?? "1"}, but the portal needs {ManilaVersions.Least} or newer",
                 "Ask the administrators of the OpenStack cloud to upgrade Manila to the Rocky release or newer.");
         return _version = newest < ManilaVersions.Locks ? newest : ManilaVersions.Locks;
+    }
+
+    private static Uri Versions(string address)
+    {
+        var all = new Uri(address);
+        var path = all.AbsolutePath;
+        return new(all, (path.LastIndexOf("/v2", StringComparison.Ordinal) is >= 0 and var at ? path[..at] : path.TrimEnd('/')) + "/");
     }
 
     public Task<string> ProjectAsync(CancellationToken cancel) => service.ProjectAsync(cancel);
@@ -45,14 +51,17 @@ internal sealed class Manila(ServiceClient service)
     private async Task<IReadOnlyList<ManilaShare>> SharesAsync(string filter, CancellationToken cancel)
     {
         var all = new Dictionary<string, ManilaShare>(StringComparer.Ordinal);
-        for (var page = 0; page < MostPages; page++)
+        for (var offset = 0; offset < Most;)
         {
-            var json = await GetAsync($"shares/detail?limit={Page}&offset={page * Page}{filter}", cancel);
+            var json = await GetAsync($"shares/detail?limit={Page}&offset={offset}{filter}", cancel);
             var got = ForeignJson.Items(json, "shares").Select(ManilaShare.Of).ToList();
             foreach (var share in got) all[share.Id] = share;
-            if (got.Count < Page) return [.. all.Values];
+            offset += got.Count;
+            // A page may be short because the service gives fewer than are asked for: then it says that there are more.
+            var more = got.Count >= Page || ForeignJson.Items(json, "shares_links").Any(link => ForeignJson.Text(link, "rel") == "next");
+            if (got.Count == 0 || !more) return [.. all.Values];
         }
-        throw new CloudException(Services.Manila, CloudFault.Refused, $"the project has more than {Page * MostPages} shares",
+        throw new CloudException(Services.Manila, CloudFault.Refused, $"the project has more than {Most} shares",
             "Divide its tenants among several projects.");
     }
 
@@ -60,7 +69,7 @@ internal sealed class Manila(ServiceClient service)
     public async Task<ManilaShare?> ShareAsync(string id, CancellationToken cancel)
     {
         var answer = await SendAsync(HttpMethod.Get, $"shares/{id}", null, cancel);
-        return answer.Status == 404 ? null : ManilaShare.Of(answer.Must().GetProperty("share"));
+        return answer.Status == 404 ? null : ManilaShare.Of(answer.Must("share"));
     }
 
     /// <summary>Asks for a share; it is being created when this returns.</summary>
@@ -71,7 +80,7 @@ internal sealed class Manila(ServiceClient service)
         var share = new JsonObject { ["name"] = name, ["share_proto"] = protocol, ["size"] = gib, ["metadata"] = Json(metadata), ["is_public"] = false };
         if (type.Length > 0) share["share_type"] = type;
         var answer = await SendAsync(HttpMethod.Post, "shares", new JsonObject { ["share"] = share }, cancel);
-        return ManilaShare.Of(answer.Must().GetProperty("share"));
+        return ManilaShare.Of(answer.Must("share"));
     }
 
     /// <summary>Asks that a share be made larger.</summary>
@@ -139,13 +148,13 @@ internal sealed class Manila(ServiceClient service)
 
     /// <summary>Amount of each kind that the project may have and has.</summary>
     public async Task<JsonElement> QuotasAsync(CancellationToken cancel) =>
-        (await GetAsync($"quota-sets/{await ProjectAsync(cancel)}/detail", cancel)).GetProperty("quota_set");
+        OpenStackFaults.Part(Services.Manila, await GetAsync($"quota-sets/{await ProjectAsync(cancel)}/detail", cancel), "quota_set");
 
     public async Task<IReadOnlyList<ManilaType>> TypesAsync(CancellationToken cancel) =>
     [
         .. from type in ForeignJson.Items(await GetAsync("types", cancel), "share_types")
-           let servers = type.TryGetProperty("extra_specs", out var specs) && specs.TryGetProperty("driver_handles_share_servers", out var value)
-               && string.Equals(value.ToString(), "true", StringComparison.OrdinalIgnoreCase)
+           let value = ManilaShare.Value(ManilaShare.Value(type, "extra_specs"), "driver_handles_share_servers")
+           let servers = string.Equals(value.ToString(), "true", StringComparison.OrdinalIgnoreCase)
            select new ManilaType(ForeignJson.Text(type, "name") ?? "", Is(type, "is_default"), servers),
     ];
 
@@ -171,10 +180,15 @@ internal sealed class Manila(ServiceClient service)
 
     private async Task<Answer> SendAsync(HttpMethod method, string path, JsonNode? body, CancellationToken cancel)
     {
-        var version = await VersionAsync(cancel);
-        var answer = await service.SendAsync(method, path, body, cancel, (VersionHeader, version.ToString()));
-        if (answer.Status == 406) _version = null; // the service was replaced by an older one: the next call asks again
-        return answer;
+        for (var again = false; ; again = true)
+        {
+            var version = await VersionAsync(cancel);
+            var answer = await service.SendAsync(method, path, body, cancel, (VersionHeader, version.ToString()));
+            if (answer.Status != 406) return answer;
+            // The service was replaced by an older one. It has done nothing, so that anything may be sent again.
+            if (_version == version) _version = null;
+            if (again) return answer;
+        }
     }
 
     private static void Gone(Answer answer)
@@ -185,7 +199,7 @@ internal sealed class Manila(ServiceClient service)
     private static JsonObject Json(IReadOnlyDictionary<string, string> metadata) =>
         new(metadata.Select(m => KeyValuePair.Create<string, JsonNode?>(m.Key, m.Value)));
 
-    private static bool Is(JsonElement json, string name) => json.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
+    private static bool Is(JsonElement json, string name) => ManilaShare.Value(json, name).ValueKind == JsonValueKind.True;
 }
 
 /// <summary>Numbers by which messages name what was tried.</summary>

@@ -29,18 +29,23 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
             return new EnsureAnswer.Working("The storage is creating the folder.", Soon);
         }
         if (share.IsBroken) return await BrokenAsync(share, cancel);
-        if (!share.IsAvailable) return new EnsureAnswer.Working($"The storage is changing the folder ({share.Status}).", Soon);
+        if (!share.IsUsable) return new EnsureAnswer.Working($"The storage is changing the folder ({share.Status}).", Soon);
         if (!share.Metadata.ContainsKey(ManilaNames.Ready))
-            await manila.DescribeAsync(share.Id, new Dictionary<string, string>(StringComparer.Ordinal) { [ManilaNames.Ready] = "1" }, cancel);
+            await manila.DescribeAsync(share.Id, ManilaNames.IsReady, cancel);
         await LockAsync(share, cancel);
+        if (share.IsShrinkFailed) return await ShrinkFailedAsync(share, gib, cancel);
         if (share.SizeGib < gib)
         {
             await ResizeAsync(share, () => manila.ExtendAsync(share.Id, gib, cancel), cancel);
             return new EnsureAnswer.Working("The storage is enlarging the folder.", Soon);
         }
-        // Acceptance proves nothing: the next call sees the new size, or why it has not changed.
+        // Acceptance proves nothing: the next call sees the new size, or that it has not changed.
         if (share.SizeGib == gib || await ShrinkRefusedAsync(share, gib, cancel)) return EnsureAnswer.IsDone;
-        await ResizeAsync(share, () => manila.ShrinkAsync(share.Id, gib, cancel), cancel);
+        await ResizeAsync(share, async () =>
+        {
+            await manila.ShrinkAsync(share.Id, gib, cancel);
+            await manila.DescribeAsync(share.Id, ManilaNames.Shrinks(gib, clock.GetUtcNow()), cancel);
+        }, cancel);
         return new EnsureAnswer.Working("The storage is making the folder smaller.", Soon);
     }
 
@@ -51,7 +56,7 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
                       let folder = names.FolderOf(share)
                       where folder is not null
                       group share by folder into same
-                      select new FilesetUsage(same.Key.Class, same.Key, null, (long)Oldest(same).SizeGib << 30);
+                      select new FilesetUsage(same.Key.Class, same.Key, null, (long)Chosen(same).SizeGib << 30);
         var all = folders.ToList();
         return [.. all, .. all.GroupBy(f => f.ClassId).Select(c => new FilesetUsage(c.Key, null, null, c.Sum(f => f.LimitBytes)))];
     }
@@ -64,18 +69,29 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
 
     /// <summary>
     /// The share of a work folder; null if there is none. Manila does not keep names unique: of several, which only a late call can have made, the
-    /// oldest is the folder.
+    /// oldest of those that may hold files is the folder. A conflict if the only one with the folder's name does not say that it is this folder's:
+    /// it may hold the files, and an empty one beside it would hide them.
     /// </summary>
     public async Task<ManilaShare?> FindAsync(FolderRef.Work folder, CancellationToken cancel)
     {
-        var found = (await manila.SharesNamedAsync(names.NameOf(folder), cancel)).Where(s => names.FolderOf(s) == folder && s.Status != "deleting").ToList();
-        if (found.Count == 0) return null;
-        var oldest = Oldest(found);
+        var named = (await manila.SharesNamedAsync(names.NameOf(folder), cancel)).Where(s => s.Status != "deleting").ToList();
+        var found = named.Where(s => names.FolderOf(s) == folder).ToList();
+        if (found.Count == 0)
+            return named.Count == 0 ? null : throw new CloudException(Services.Manila, CloudFault.Conflict,
+                $"the share {named[0].Id} has the name of a work folder, {named[0].Name}, but its metadata does not say that it is one",
+                "If it holds the folder's files, restore its metadata: openstack share set "
+                + string.Join(' ', names.Of(folder).Select(m => $"--property {m.Key}={m.Value}")) + $" --property {ManilaNames.Ready}=1 {named[0].Id}. "
+                + "Otherwise rename or delete it.");
+        var chosen = Chosen(found);
         if (found.Count > 1)
-            log.LogWarning("The work folder {Name} has {Count} shares; {Share}, the oldest, is used. The others hold nothing and should be deleted.",
-                names.NameOf(folder), found.Count, oldest.Id);
-        return oldest;
+            log.LogWarning("The work folder {Name} has {Count} shares; {Share}, the oldest that may hold files, is used. Check the others and delete them.",
+                names.NameOf(folder), found.Count, chosen.Id);
+        return chosen;
     }
+
+    /// <summary>Every share that says it is this folder, whatever its name: each may have rules.</summary>
+    public async Task<IReadOnlyList<ManilaShare>> AllAsync(FolderRef.Work folder, CancellationToken cancel) =>
+        [.. (await manila.SharesWithAsync(names.Of(folder), cancel)).Where(s => names.FolderOf(s) == folder && s.Status != "deleting")];
 
     /// <summary>Whole GiB, rounded up, at least one.</summary>
     public static int GibOf(long bytes) => (int)Math.Max(1, (bytes + (1L << 30) - 1) >> 30);
@@ -105,14 +121,31 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
         }
     }
 
-    private static ManilaShare Oldest(IEnumerable<ManilaShare> same) =>
-        same.OrderBy(s => s.CreatedAt, StringComparer.Ordinal).ThenBy(s => s.Id, StringComparer.Ordinal).First();
+    private static ManilaShare Chosen(IEnumerable<ManilaShare> same) => same.OrderByDescending(s => s.Metadata.ContainsKey(ManilaNames.Ready))
+        .ThenBy(s => s.CreatedAt, StringComparer.Ordinal).ThenBy(s => s.Id, StringComparer.Ordinal).First();
 
     private async Task<bool> ShrinkRefusedAsync(ManilaShare share, int gib, CancellationToken cancel)
     {
-        if (await manila.CauseAsync(share.Id, clock.GetUtcNow() - ShrinkAgain, ManilaActions.Shrink, cancel) is not { } why) return false;
-        log.LogInformation("The share {Share} stays at {Size} GiB although {Wanted} GiB were requested: {Why}", share.Id, share.SizeGib, gib, why);
+        var since = clock.GetUtcNow() - ShrinkAgain;
+        var why = await manila.CauseAsync(share.Id, since, ManilaActions.Shrink, cancel);
+        if (why is null && !ManilaNames.HasShrunk(share, gib, since)) return false;
+        log.LogInformation("The share {Share} stays at {Size} GiB although {Wanted} GiB were requested: {Why}",
+            share.Id, share.SizeGib, gib, why ?? "the storage has not said why");
         return true;
+    }
+
+    /// <summary>The folder is usable at its old size, but an administrator must act before it gets another.</summary>
+    private async Task<EnsureAnswer> ShrinkFailedAsync(ManilaShare share, int gib, CancellationToken cancel)
+    {
+        var said = await manila.CauseAsync(share.Id, DateTimeOffset.MinValue, ManilaActions.Shrink, cancel) ?? "no reason given";
+        if (share.SizeGib < gib)
+            return new EnsureAnswer.Broken(
+                $"The folder is {share.SizeGib} GiB and should be {gib} GiB, but the storage changes no size after it could not make the share {share.Id} "
+                + $"smaller (\"{share.Status}\": {said}).",
+                $"Nothing was removed from it. Ask the administrators of the OpenStack cloud to run: openstack share set --status available {share.Id}");
+        if (share.SizeGib > gib) log.LogWarning("The share {Share} is \"{Status}\" and stays at {Size} GiB although {Wanted} GiB were requested: {Why}",
+            share.Id, share.Status, share.SizeGib, gib, said);
+        return EnsureAnswer.IsDone;
     }
 
     /// <summary>Nobody else deletes a folder by mistake, where Manila offers that.</summary>

@@ -13,10 +13,11 @@ internal sealed class ManilaNames(string installation)
     /// <summary>The folder in a share that belongs to the person; the share's own root belongs to everybody.</summary>
     public const string Folder = "work";
 
-    /// <summary>Set on a share once it was seen available: it may hold files from then on.</summary>
+    /// <summary>Set on a share once it was seen available, or before it gets a rule: it may hold files from then on.</summary>
     public const string Ready = "portal_ready";
 
-    private const string Installation = "portal_installation", Class = "portal_class", Person = "portal_person", Workspace = "portal_workspace_";
+    private const string Installation = "portal_installation", Class = "portal_class", Person = "portal_person", Workspace = "portal_workspace_",
+        Shrink = "portal_shrink";
 
     public string NameOf(FolderRef.Work folder) => $"portal-{installation}-{folder.Class:n}-{folder.Person:n}";
 
@@ -34,6 +35,18 @@ internal sealed class ManilaNames(string installation)
     public FolderRef.Work? FolderOf(ManilaShare share) => IsOurs(share)
         && Guid.TryParseExact(share.Metadata.GetValueOrDefault(Class), "n", out var classId)
         && Guid.TryParseExact(share.Metadata.GetValueOrDefault(Person), "n", out var person) ? new(classId, person) : null;
+
+    /// <summary>The size that a share was last asked to shrink to, and when.</summary>
+    public static Dictionary<string, string> Shrinks(int gib, DateTimeOffset at) =>
+        new(StringComparer.Ordinal) { [Shrink] = string.Create(CultureInfo.InvariantCulture, $"{gib} {at.ToUnixTimeSeconds()}") };
+
+    /// <summary>Whether it was asked to shrink to this size since then.</summary>
+    public static bool HasShrunk(ManilaShare share, int gib, DateTimeOffset since) =>
+        share.Metadata.GetValueOrDefault(Shrink)?.Split(' ') is [var size, var at]
+        && int.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out var asked) && asked == gib
+        && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds >= since.ToUnixTimeSeconds();
+
+    public static Dictionary<string, string> IsReady => new(StringComparer.Ordinal) { [Ready] = "1" };
 
     public static string KeyOf(Guid workspace) => $"{Workspace}{workspace:n}";
 

@@ -9,8 +9,15 @@ internal sealed record ManilaShare(string Id, string Name, string Status, int Si
 {
     public bool IsAvailable => Status == "available";
 
+    /// <summary>The storage would not make it smaller, or could not: it is as large as before, has its files, and takes rules, but no new size.</summary>
+    public bool IsShrinkFailed => Status is "shrinking_error" or "shrinking_possible_data_loss_error";
+
+    /// <summary>It can be mounted.</summary>
+    public bool IsUsable => IsAvailable || IsShrinkFailed;
+
     /// <summary>Nothing goes on by itself: an administrator must act.</summary>
-    public bool IsBroken => Status.Contains("error", StringComparison.Ordinal) || Status is "inactive" or "awaiting_transfer";
+    public bool IsBroken =>
+        !IsShrinkFailed && (Status.Contains("error", StringComparison.Ordinal) || Status is "inactive" or "awaiting_transfer");
 
     public static ManilaShare Of(JsonElement json) => new(Text(json, "id"), Text(json, "name"), Text(json, "status"),
         ForeignJson.Number(json, "size"), Text(json, "created_at"), Text(json, "project_id"),
@@ -18,10 +25,14 @@ internal sealed record ManilaShare(string Id, string Name, string Status, int Si
 
     internal static string Text(JsonElement json, string name) => ForeignJson.Text(json, name) ?? "";
 
+    /// <summary>Undefined if there is none.</summary>
+    internal static JsonElement Value(JsonElement json, string name) =>
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var value) ? value : default;
+
     internal static IReadOnlyDictionary<string, string> MetadataOf(JsonElement json)
     {
         var all = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (json.TryGetProperty("metadata", out var metadata) && metadata.ValueKind == JsonValueKind.Object)
+        if (Value(json, "metadata") is { ValueKind: JsonValueKind.Object } metadata)
             foreach (var entry in metadata.EnumerateObject()) all[entry.Name] = ForeignJson.Text(metadata, entry.Name) ?? "";
         return all;
     }

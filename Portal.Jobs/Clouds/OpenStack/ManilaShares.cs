@@ -43,7 +43,7 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
         var share = await folders.FindAsync((FolderRef.Work)access.Folder, cancel)
             ?? throw new CloudException(Services.Manila, CloudFault.Missing, "there is no work folder to mount", "Create the work folder first.");
         if (share.IsBroken) return Failed(await folders.BrokenAsync(share, cancel));
-        if (!share.IsAvailable) return new AccessAnswer.Asked($"The storage is changing the folder ({share.Status}).");
+        if (!share.IsUsable) return new AccessAnswer.Asked($"The storage is changing the folder ({share.Status}).");
         var to = options.RuleAddress.Length > 0 ? options.RuleAddress : subnet;
         return await AloneAsync(share.Id, async () =>
         {
@@ -52,12 +52,20 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
             if (rule is not null && (rule.Level != "rw" || !ManilaNames.NeedsOf(rule).Any()))
                 return new AccessAnswer.Failed($"The share {share.Id} has an access rule for {to} that the portal did not make.",
                     $"Remove it: openstack share access delete {share.Id} {rule.Id}");
-            // Before the rule: what has one is always found by its workspace.
-            if (!share.Metadata.ContainsKey(ManilaNames.KeyOf(access.Workspace))) await manila.DescribeAsync(share.Id, names.Of(access.Workspace), cancel);
+            // Before the rule: what has one is always found by its workspace, and never deleted as one that holds nothing.
+            if (!share.Metadata.ContainsKey(ManilaNames.KeyOf(access.Workspace)) || !share.Metadata.ContainsKey(ManilaNames.Ready))
+                await manila.DescribeAsync(share.Id, new Dictionary<string, string>(names.Of(access.Workspace), StringComparer.Ordinal)
+                {
+                    [ManilaNames.Ready] = "1",
+                }, cancel);
             var need = ManilaNames.Of(access.Workspace, access.Generation);
             if (rule is null)
             {
-                await manila.AllowAsync(share.Id, to, need, cancel);
+                try { await manila.AllowAsync(share.Id, to, need, cancel); }
+                catch (CloudException e) when (e.Fault is CloudFault.Refused or CloudFault.Conflict)
+                {
+                    if (!await IsForAMomentAsync(share.Id, to, cancel)) throw;
+                }
                 return new AccessAnswer.Asked("The storage is granting access.");
             }
             // A late call never lowers it: the rule is then of the newer generation.
@@ -84,14 +92,22 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
 
     public async Task<AccessAnswer> DenyAsync(ShareAccess access, CancellationToken cancel)
     {
-        if (access.Folder is not FolderRef.Work work || await folders.FindAsync(work, cancel) is not { } share) return new AccessAnswer.Gone();
-        return await AloneAsync<AccessAnswer>(share.Id, async () =>
+        if (access.Folder is not FolderRef.Work work) return new AccessAnswer.Gone();
+        var left = false;
+        foreach (var share in await folders.AllAsync(work, cancel)) left |= await DenyAsync(share, access, cancel);
+        return left ? new AccessAnswer.Asked("The storage is revoking access.") : new AccessAnswer.Gone();
+    }
+
+    /// <summary>Whether a rule is left that must go.</summary>
+    private Task<bool> DenyAsync(ManilaShare share, ShareAccess access, CancellationToken cancel) =>
+        AloneAsync(share.Id, async () =>
         {
             var left = false;
             foreach (var rule in await manila.RulesAsync(share.Id, cancel))
             {
                 if (GenerationOf(rule, access.Workspace) != access.Generation) continue;
-                if (rule.State != "error" && !rule.IsLeaving && ManilaNames.NeedsOf(rule).Any(n => n.Workspace != access.Workspace))
+                // One in error too: it may have been active, and be mounted by the others.
+                if (!rule.IsLeaving && ManilaNames.NeedsOf(rule).Any(n => n.Workspace != access.Workspace))
                 {
                     await manila.ForgetOfRuleAsync(rule.Id, ManilaNames.KeyOf(access.Workspace), cancel);
                     continue;
@@ -99,9 +115,8 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
                 left = true;
                 if (!rule.IsLeaving) await manila.DenyAsync(share.Id, rule.Id, cancel);
             }
-            return left ? new AccessAnswer.Asked("The storage is revoking access.") : new AccessAnswer.Gone();
+            return left;
         }, cancel);
-    }
 
     /// <summary>Name of the type of new shares; refused if it does not exist or is unsuitable.</summary>
     private string TypeOf(IReadOnlyList<ManilaType> types)
@@ -115,6 +130,11 @@ internal sealed class ManilaShares(Manila manila, ManilaFolders folders, ManilaN
         throw new CloudException(Services.Manila, CloudFault.Refused, message,
             $"Set {OpenStackOptions.Section}:ShareType to one of these: {(offered.Length > 0 ? offered : "none is offered to this project")}.");
     }
+
+    /// <summary>Whether a rule was refused because somebody else made it just now, or because the share is being resized: the next call sees which.</summary>
+    private async Task<bool> IsForAMomentAsync(string share, string to, CancellationToken cancel) =>
+        await manila.ShareAsync(share, cancel) is { IsUsable: false, IsBroken: false }
+        || (await manila.RulesAsync(share, cancel)).Any(r => SameNetwork(r.To, to));
 
     private async Task<AccessAnswer> StateAsync(ManilaShare share, ManilaRule rule, CancellationToken cancel)
     {

@@ -13,12 +13,14 @@ internal static class OpenStackFaults
 
     /// <summary>A refusal: by its status, in the service's own words.</summary>
     /// <param name="text">Body of the answer; each service has an envelope of its own.</param>
-    public static CloudException Of(string service, int status, string text)
+    /// <param name="hide">Removes secrets from what it says, before any of it is cut off.</param>
+    public static CloudException Of(string service, int status, string text, Func<string, string>? hide = null)
     {
-        var said = MessageOf(text) ?? Plain(text);
+        hide ??= t => t;
+        var said = MessageOf(text) is { } message ? hide(message) : Plain(hide(text));
         var words = said.Length == 0 ? $"it answered with status {status}" : said;
         var overQuota = status == 413 || (status is 400 or 403 or 409 && said.Contains("quota", StringComparison.OrdinalIgnoreCase));
-        var (fault, message, help) = status switch
+        var (fault, sentence, help) = status switch
         {
             _ when overQuota => (CloudFault.Full, $"the project's quota is used up: {words}",
                 "Remove what is no longer needed in the project, or ask the administrators of the OpenStack cloud for a larger quota."),
@@ -35,7 +37,7 @@ internal static class OpenStackFaults
                 "Correct the service's address in the catalogue, or auth_url in the credential's file."),
             _ => (CloudFault.Refused, words, AskAdministrator),
         };
-        return new(service, fault, message, help);
+        return new(service, fault, sentence, help);
     }
 
     /// <summary>A call without an answer; null if it is not one: our own cancellation, or a bug in our code.</summary>
@@ -56,6 +58,12 @@ internal static class OpenStackFaults
         HttpRequestException or IOException => new(service, CloudFault.Unavailable, $"it cannot be reached: {e.Message}", "Wait: this will be retried.", e),
         _ => null,
     };
+
+    /// <summary>The object of this name in what a service answered; broken if there is none.</summary>
+    public static JsonElement Part(string service, JsonElement json, string name) =>
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var part) && part.ValueKind == JsonValueKind.Object ? part
+            : throw new CloudException(service, CloudFault.Broken, $"its answer has no \"{name}\"",
+                "Check that the catalogue names OpenStack's services, and not another site or a proxy.");
 
     /// <summary>
     /// What an envelope says; null if it is none: Keystone's error.message, Heat's error.message beside an explanation, Neutron's NeutronError, and

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
@@ -6,11 +7,15 @@ using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds.OpenStack;
 
-/// <summary>One request to a service.</summary>
-/// <param name="Service">For messages.</param>
-/// <param name="Body">JSON; null for none.</param>
-internal sealed record Call(string Service, HttpMethod Method, Uri At, string? Body = null)
+/// <summary>One request to a service. A class, because a record would print password and token.</summary>
+/// <param name="service">For messages.</param>
+/// <param name="body">JSON; null for none.</param>
+internal sealed class Call(string service, HttpMethod method, Uri at, string? body = null)
 {
+    public string Service { get; } = service;
+    public HttpMethod Method { get; } = method;
+    public Uri At { get; } = at;
+    public string? Body { get; } = body;
     public IReadOnlyList<(string Name, string Value)> Headers { get; init; } = [];
 
     /// <summary>Although it is a POST, it changes nothing and may be sent again.</summary>
@@ -18,15 +23,41 @@ internal sealed record Call(string Service, HttpMethod Method, Uri At, string? B
 
     /// <summary>What must not be seen in a message, even if the service repeats it: password and token.</summary>
     public IReadOnlyList<string> Secrets { get; init; } = [];
+
+    public override string ToString() => $"{Method} {At.AbsolutePath} of {Service}";
+
+    /// <summary>Several services repeat what they refuse: as it was, or escaped by them or by us.</summary>
+    public string Hide(string text) => Secrets.SelectMany(Forms).Where(f => f.Length > 0)
+        .Aggregate(text, (t, form) => t.Replace(form, "…", StringComparison.OrdinalIgnoreCase));
+
+    private static IEnumerable<string> Forms(string secret)
+    {
+        var quoted = secret.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+        yield return JsonEncodedText.Encode(secret).Value;
+        yield return string.Concat(quoted.Select(c => c > '~' ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") : c.ToString()));
+        yield return quoted;
+        yield return secret;
+    }
 }
 
-/// <param name="Fault">What it refused; null if it did as asked.</param>
-/// <param name="Json">Undefined if it said nothing, or refused.</param>
-/// <param name="Token">A new token, if it gave one.</param>
-internal sealed record Answer(int Status, JsonElement Json, CloudException? Fault, string? Token)
+/// <summary>A class, because a record would print the token.</summary>
+/// <param name="json">Undefined if it said nothing, or refused.</param>
+/// <param name="fault">What it refused; null if it did as asked.</param>
+/// <param name="token">A new token, if it gave one.</param>
+internal sealed class Answer(string service, int status, JsonElement json, CloudException? fault, string? token)
 {
+    public int Status { get; } = status;
+    public JsonElement Json { get; } = json;
+    public CloudException? Fault { get; } = fault;
+    public string? Token { get; } = token;
+
+    public override string ToString() => $"{service}: {Status}";
+
     /// <summary>Throws what it refused.</summary>
     public JsonElement Must() => Fault is null ? Json : throw Fault;
+
+    /// <summary>The object of this name in it. Throws what it refused; broken if there is none.</summary>
+    public JsonElement Must(string name) => OpenStackFaults.Part(service, Must(), name);
 }
 
 /// <summary>
@@ -49,16 +80,18 @@ internal sealed class OpenStackHttp(HttpClient http, ForeignReader reader, TimeP
         {
             using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
             var status = (int)response.StatusCode;
-            log.LogDebug("{Method} {Path} of {Service}: {Status} after {Milliseconds:0} ms, request {RequestId}.", call.Method, call.At.AbsolutePath,
-                call.Service, status, clock.GetElapsedTime(began).TotalMilliseconds, RequestId(response));
+            // What may have changed something is in every log, with the id by which the service's own log knows it.
+            log.Log(call.Method == HttpMethod.Get || call.Method == HttpMethod.Head ? LogLevel.Debug : LogLevel.Information,
+                "{Method} {Path} of {Service}: {Status} after {Milliseconds:0} ms, request {RequestId}.", call.Method, call.At.AbsolutePath, call.Service,
+                status, clock.GetElapsedTime(began).TotalMilliseconds, RequestId(response));
             // 300 is how Manila and Nova list their versions.
             if (status is >= 200 and <= 300)
-                return new(status, await JsonAsync(response, cancel), null, Header(response, "X-Subject-Token"));
-            var fault = OpenStackFaults.Of(call.Service, status, Hide(call, await reader.TextAsync(response.Content, Refusal, cancel)));
+                return new(call.Service, status, await JsonAsync(response, cancel), null, Header(response, "X-Subject-Token"));
+            var fault = OpenStackFaults.Of(call.Service, status, await reader.TextAsync(response.Content, Refusal, cancel), call.Hide);
             if (fault.Fault is not CloudFault.Missing)
                 log.LogWarning("{Method} {Path} of {Service} was refused with {Status}, request {RequestId}: {Message}", call.Method, call.At.AbsolutePath,
                     call.Service, status, RequestId(response), fault.Message);
-            return new(status, default, fault, null);
+            return new(call.Service, status, default, fault, null);
         }
         catch (Exception e) when (OpenStackFaults.Of(call.Service, e, cancel) is not null)
         {
@@ -90,9 +123,6 @@ internal sealed class OpenStackHttp(HttpClient http, ForeignReader reader, TimeP
         var text = await reader.TextAsync(response.Content, Refusal, cancel);
         return text.Length == 0 ? default : throw new JsonException();
     }
-
-    /// <summary>Several services repeat what they refuse.</summary>
-    private static string Hide(Call call, string text) => call.Secrets.Aggregate(text, (t, secret) => t.Replace(secret, "…", StringComparison.Ordinal));
 
     private static string RequestId(HttpResponseMessage response) =>
         Header(response, "x-openstack-request-id") ?? Header(response, "x-compute-request-id") ?? "unknown";

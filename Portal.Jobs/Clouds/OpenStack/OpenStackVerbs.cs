@@ -52,8 +52,14 @@ public static class OpenStackVerbs
         if (!Guid.TryParse(id, out _)) throw Refused($"\"{id}\" is not the id of a share", "Give the id that Manila shows.");
         var share = await cloud.Manila.ShareAsync(id, cancel) ?? throw Refused($"there is no share {id}", "Check the id, and that the credential can see it.");
         if (!cloud.Names.IsOurs(share)) throw Refused($"the share {id} does not belong to this installation", "Delete it with OpenStack's own tools.");
-        if ((await cloud.Manila.RulesAsync(id, cancel)).Any(r => r.State != "error"))
+        var rules = await cloud.Manila.RulesAsync(id, cancel);
+        if (rules.Any(r => r.State != "error"))
             throw Refused($"the share {id} still has access rules", "Stop the workspaces that use it, and try again once the rules are gone.");
+        // Either it could not be made, or it could not be removed.
+        if (rules is [var failed, ..])
+            throw Refused($"the share {id} has an access rule in error, for {failed.To}, which may still have it mounted",
+                $"Remove the rule and try again: openstack share access delete {id} {failed.Id}. If it stays in error, ask the administrators of the "
+                + "OpenStack cloud to check on the storage itself that nothing has the share mounted, and to delete both.");
         await cloud.Manila.ForceDeleteAsync(id, cancel);
         for (var began = clock.GetTimestamp(); await cloud.Manila.ShareAsync(id, cancel) is { } left; await Task.Delay(Between, clock, cancel))
             if (clock.GetElapsedTime(began) > Patience) throw Refused($"the share {id} is still \"{left.Status}\"", "Look at it again later.");

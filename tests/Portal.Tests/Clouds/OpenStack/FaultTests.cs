@@ -51,6 +51,7 @@ public sealed class FaultTests
         {
             Value = token.Value,
             RenewAt = token.RenewAt,
+            EndsAt = token.EndsAt,
             Interface = "admin",
             Region = "RegionOne",
             ProjectId = "",
@@ -69,6 +70,61 @@ public sealed class FaultTests
 
         fault.Fault.ShouldBe(CloudFault.Unavailable);
         fault.Message.ShouldStartWith("Nova: it cannot be reached");
+    }
+
+    [Theory]
+    [InlineData("nova.example:8774/v2.1")]
+    [InlineData("http://nova example/v2.1")]
+    [InlineData("http://nova:8774/v2.1/%(tenant_id)s")]
+    [InlineData("http://nova:8774/v2.1/$(project_id)s")]
+    [InlineData("/v2.1")]
+    [InlineData("")]
+    public void Address_ThatIsNoUrl_IsRefusedInWords(string url)
+    {
+        var token = new Token
+        {
+            Value = "",
+            RenewAt = default,
+            EndsAt = default,
+            Interface = "public",
+            Region = "",
+            ProjectId = "",
+            ProjectName = "",
+            UserId = "",
+            UserName = "",
+            Roles = [],
+            Catalog = [new("compute", "public", "RegionOne", url)],
+        };
+
+        var fault = Should.Throw<CloudException>(() => Keystone.AddressOf(ServiceKind.Servers, token));
+
+        fault.Fault.ShouldBe(CloudFault.Refused);
+        fault.Message.ShouldContain($"has \"{url}\", which is not a complete HTTP or HTTPS URL, as public endpoint for Nova");
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    [InlineData("{\"share\": null, \"quota_set\": [], \"share_types\": [1, {\"extra_specs\": null}], \"export_locations\": [1], \"access_list\": [1]}")]
+    public async Task Answer_WithoutWhatIsExpected_IsBrokenInWords(string json)
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        cloud.Manila("2.73");
+        foreach (var path in (string[])["shares/1", "shares/1/export_locations", "quota-sets/p1/detail", "types", "share-access-rules"])
+            cloud.On($"GET /share/v2/{path}", 200, json);
+        cloud.On("POST /share/v2/shares", 200, json);
+        var manila = cloud.Cloud.Manila;
+
+        foreach (var call in (Func<Task>[])
+            [
+                () => manila.ShareAsync("1", Cancel),
+                () => manila.CreateAsync("n", 1, "NFS", "", new Dictionary<string, string>(StringComparer.Ordinal), Cancel),
+                () => manila.QuotasAsync(Cancel),
+            ])
+            (await Should.ThrowAsync<CloudException>(call)).Fault.ShouldBe(CloudFault.Broken);
+        await manila.TypesAsync(Cancel);
+        (await manila.ExportsAsync("1", Cancel)).ShouldBeEmpty();
+        await manila.RulesAsync("1", Cancel);
     }
 
     [Theory]

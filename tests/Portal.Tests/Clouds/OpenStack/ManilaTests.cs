@@ -1,17 +1,14 @@
+using System.Globalization;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http;
+using System.Text.Json.Nodes;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds.OpenStack;
 
 namespace Portal.Tests.Clouds.OpenStack;
 
-/// <summary>Manila's versions, sizes and rules over HTTP, as recorded from a real one.</summary>
-public sealed class ManilaTests
+/// <summary>Manila's versions, sizes and shares over HTTP, as recorded from a real one.</summary>
+public sealed class ManilaTests : RecordedManilaTest
 {
-    private static readonly FolderRef.Work Folder = new(Guid.Parse("00000000-0000-0000-0000-00000000000a"), Guid.Parse("00000000-0000-0000-0000-00000000000b"));
-    private const string Share = "6a9d0000-0000-0000-0000-000000000001";
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
     [Theory]
     [InlineData("2.73", "2.73")]
     [InlineData("2.45", "2.45")]
@@ -56,6 +53,25 @@ public sealed class ManilaTests
         await cloud.Cloud.Manila.TypesAsync(Cancel);
 
         cloud.Requests.Last().Version.ShouldBe("2.73");
+    }
+
+    /// <summary>Not a reason to fail a launch: it did nothing, so that even a creation may be sent again.</summary>
+    [Fact]
+    public async Task Version_NoLongerSpoken_IsAskedAnewAndTheCallRepeatedOnce()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        ServeShare(cloud, () => 1);
+        cloud.On("GET /share/v2/shares/detail", 200, """{"shares": []}""");
+        cloud.Manila("2.80");
+        await cloud.Cloud.Manila.VersionAsync(Cancel);
+        cloud.Manila("2.73");
+        cloud.Answers["POST /share/v2/shares"] = http => http.Request.Headers["X-OpenStack-Manila-API-Version"] == "2.73"
+            ? RecordedCloud.SayAsync(http, 200, $$"""{"share": {{Json(Share, status: "creating")}} }""")
+            : RecordedCloud.SayAsync(http, 406, "Version 2.80 is not supported by the API.", "text/plain");
+
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1, Cancel)).ShouldBeOfType<EnsureAnswer.Working>();
+
+        cloud.Requests.Where(r => r is { Method: "POST", Path: "/share/v2/shares" }).Select(r => r.Version).ShouldBe(["2.80", "2.73"]);
     }
 
     [Fact]
@@ -124,6 +140,81 @@ public sealed class ManilaTests
         cloud.Log.ShouldContain(l => l.Contains("stays at 3 GiB although 1 GiB were requested: shrink:", StringComparison.Ordinal));
     }
 
+    /// <summary>As where the service's own limit is lower than what is asked for.</summary>
+    [Fact]
+    public async Task Shares_InShorterPagesThanAskedFor_AreAllSeen()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        cloud.Manila("2.73");
+        cloud.Answers["GET /share/v2/shares/detail"] = http =>
+        {
+            var offset = int.Parse(http.Request.Query["offset"].ToString(), CultureInfo.InvariantCulture);
+            var page = Enumerable.Range(offset, Math.Clamp(7 - offset, 0, 3)).Select(n => Json($"s{n}")).ToList();
+            var links = page.Count == 3 ? """, "shares_links": [{"rel": "next", "href": "http://elsewhere/next"}]""" : "";
+            return RecordedCloud.SayAsync(http, 200, $$"""{"shares": [{{string.Join(", ", page)}}]{{links}} }""");
+        };
+
+        (await cloud.Cloud.Manila.SharesAsync(Cancel)).Select(s => s.Id).ShouldBe(["s0", "s1", "s2", "s3", "s4", "s5", "s6"]);
+
+        cloud.Requests.Count(r => r.Path == "/share/v2/shares/detail").ShouldBe(3);
+    }
+
+    /// <summary>Other storage does not even leave a message: then the share itself says what was asked of it.</summary>
+    [Fact]
+    public async Task Shrink_ThatTheStorageIgnoresSilently_IsAskedOnceADayForEachSize()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        ServeShare(cloud, () => 3);
+        cloud.On("GET /share/v2/messages", 200, """{"messages": []}""");
+        var noted = new Dictionary<string, string>(StringComparer.Ordinal);
+        cloud.Answers["GET /share/v2/shares/detail"] = http =>
+        {
+            var share = JsonNode.Parse(Json(Share, size: 3))!;
+            foreach (var (name, value) in noted) share["metadata"]![name] = value;
+            return RecordedCloud.SayAsync(http, 200, new JsonObject { ["shares"] = new JsonArray(share) }.ToJsonString());
+        };
+        cloud.On($"POST /share/v2/shares/{Share}/action", 202, "");
+        cloud.Answers[$"POST /share/v2/shares/{Share}/metadata"] = http =>
+        {
+            var body = JsonNode.Parse(cloud.Requests.Last(r => r.Path.EndsWith("/metadata", StringComparison.Ordinal)).Body)!;
+            foreach (var (name, value) in body["metadata"]!.AsObject()) noted[name] = value!.GetValue<string>();
+            return RecordedCloud.SayAsync(http, 200, """{"metadata": {}}""");
+        };
+
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 2L << 30, Cancel)).ShouldBeOfType<EnsureAnswer.Working>();
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 2L << 30, Cancel)).ShouldBe(EnsureAnswer.IsDone);
+        cloud.Requests.Count(r => r.Path.EndsWith("/action", StringComparison.Ordinal)).ShouldBe(1);
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1L << 30, Cancel)).ShouldBeOfType<EnsureAnswer.Working>();
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1L << 30, Cancel)).ShouldBe(EnsureAnswer.IsDone);
+        cloud.Requests.Count(r => r.Path.EndsWith("/action", StringComparison.Ordinal)).ShouldBe(2);
+
+        var yesterday = DateTimeOffset.UtcNow.AddHours(-25).ToUnixTimeSeconds();
+        noted["portal_shrink"] = string.Create(CultureInfo.InvariantCulture, $"1 {yesterday}");
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1L << 30, Cancel)).ShouldBeOfType<EnsureAnswer.Working>();
+    }
+
+    /// <summary>The share is as it was: whoever has files in it works on.</summary>
+    [Theory]
+    [InlineData("shrinking_possible_data_loss_error")]
+    [InlineData("shrinking_error")]
+    public async Task Shrink_ThatFailed_LeavesAFolderThatIsUsedAtItsOldSize(string status)
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        ServeShare(cloud, () => 3, status);
+        ServeRules(cloud, "");
+        cloud.On("GET /share/v2/messages", 200, """{"messages": [{"action_id": "009", "user_message": "shrink: Data would be lost."}]}""");
+        cloud.On($"POST /share/v2/shares/{Share}/action", 200, "{}");
+
+        (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1L << 30, Cancel)).ShouldBe(EnsureAnswer.IsDone);
+        (await cloud.Cloud.Shares.AllowAsync(new(Guid.CreateVersion7(), 1, Folder), "10.9.0.0/27", Cancel)).ShouldBeOfType<AccessAnswer.Asked>();
+        var larger = (await cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 4L << 30, Cancel)).ShouldBeOfType<EnsureAnswer.Broken>();
+
+        larger.Cause.ShouldContain("is 3 GiB and should be 4 GiB");
+        larger.Cause.ShouldContain("Data would be lost");
+        larger.Remedy.ShouldContain($"--status available {Share}");
+        cloud.Log.ShouldContain(l => l.Contains("stays at 3 GiB although 1 GiB were requested", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(0, 1)]
     [InlineData(1, 1)]
@@ -131,63 +222,6 @@ public sealed class ManilaTests
     [InlineData((1L << 30) + 1, 2)]
     [InlineData(5L << 30, 5)]
     public void Size_IsWholeGibRoundedUp(long bytes, int gib) => ManilaFolders.GibOf(bytes).ShouldBe(gib);
-
-    [Theory]
-    [InlineData("active", "Active")]
-    [InlineData("queued_to_apply", "Asked")]
-    [InlineData("applying", "Asked")]
-    [InlineData("queued_to_deny", "Asked")]
-    [InlineData("denying", "Asked")]
-    [InlineData("error", "Failed")]
-    public async Task Rule_InEachState_IsAnsweredAsWhatItIs(string state, string answer)
-    {
-        await using var cloud = await RecordedCloud.StartAsync();
-        var workspace = Guid.CreateVersion7();
-        ServeShare(cloud, () => 1);
-        ServeRules(cloud, $$$"""
-            {"id": "r1", "state": "{{{state}}}", "access_type": "ip", "access_to": "10.9.0.0/27", "access_level": "rw", "access_key": null,
-             "metadata": {"portal_workspace_{{{workspace:n}}}": "1"}}
-            """);
-
-        var given = await cloud.Cloud.Shares.AllowAsync(new(workspace, 1, Folder), "10.9.0.0/27", Cancel);
-
-        given.GetType().Name.ShouldBe(answer);
-        if (given is AccessAnswer.Active active) active.Source.ShouldBe(new MountSource.Export("10.0.0.2:/preferred", "work"));
-    }
-
-    [Fact]
-    public async Task Rule_ThatThePortalDidNotMake_IsNeitherUsedNorRemoved()
-    {
-        await using var cloud = await RecordedCloud.StartAsync();
-        ServeShare(cloud, () => 1);
-        ServeRules(cloud, """{"id": "r1", "state": "active", "access_type": "ip", "access_to": "10.9.0.0/27", "access_level": "rw", "metadata": {}}""");
-        var access = new ShareAccess(Guid.CreateVersion7(), 1, Folder);
-
-        (await cloud.Cloud.Shares.AllowAsync(access, "10.9.0.0/27", Cancel)).ShouldBeOfType<AccessAnswer.Failed>().Cause.ShouldContain("did not make");
-        (await cloud.Cloud.Shares.DenyAsync(access, Cancel)).ShouldBeOfType<AccessAnswer.Gone>();
-        (await cloud.Cloud.Shares.AccessAsync(Cancel)).ShouldBeEmpty();
-        cloud.Requests.ShouldNotContain(r => r.Path.EndsWith("/action", StringComparison.Ordinal));
-    }
-
-    /// <summary>Where every server is seen from one address, workspaces with the same folder share a rule: the first to go leaves it to the other.</summary>
-    [Fact]
-    public async Task Rule_ThatTwoWorkspacesNeed_StaysForTheOther()
-    {
-        await using var cloud = await RecordedCloud.StartAsync(s => s["Clouds:OpenStack:RuleAddress"] = "192.0.2.7");
-        var (one, other) = (Guid.CreateVersion7(), Guid.CreateVersion7());
-        ServeShare(cloud, () => 1);
-        ServeRules(cloud, $$$"""
-            {"id": "r1", "state": "active", "access_type": "ip", "access_to": "192.0.2.7", "access_level": "rw",
-             "metadata": {"portal_workspace_{{{one:n}}}": "3", "portal_workspace_{{{other:n}}}": "1"}}
-            """);
-        cloud.Answers[$"DELETE /share/v2/share-access-rules/r1/metadata/portal_workspace_{one:n}"] = http => RecordedCloud.SayAsync(http, 200, "");
-
-        (await cloud.Cloud.Shares.AccessAsync(Cancel)).ShouldBe([new(one, 3, Folder), new(other, 1, Folder)], ignoreOrder: true);
-        (await cloud.Cloud.Shares.DenyAsync(new(one, 3, Folder), Cancel)).ShouldBeOfType<AccessAnswer.Gone>();
-
-        cloud.Requests.Count(r => r.Method == "DELETE").ShouldBe(1);
-        cloud.Requests.ShouldNotContain(r => r.Path.EndsWith("/action", StringComparison.Ordinal), "the rule itself stays");
-    }
 
     [Fact]
     public async Task Share_InErrorThatNeverHeldAFile_IsRemovedAndSaidWhy()
@@ -239,25 +273,18 @@ public sealed class ManilaTests
         JsonDocument.Parse(made.ShouldHaveSingleItem().Body).RootElement.GetProperty("resource_lock").GetProperty("resource_id").GetString().ShouldBe(Share);
     }
 
-    private static void ServeShare(RecordedCloud cloud, Func<int> size, string status = "available", bool ready = true)
+    [Fact]
+    public async Task Share_WithTheFoldersNameButNotItsMetadata_IsAConflict_AndNoneIsMadeBesideIt()
     {
-        cloud.Manila("2.73");
-        cloud.Answers["GET /share/v2/shares/detail"] = http => RecordedCloud.SayAsync(http, 200, $$$"""
-            {"shares": [{"id": "{{{Share}}}", "name": "portal-t123456789-{{{Folder.Class:n}}}-{{{Folder.Person:n}}}", "status": "{{{status}}}",
-              "size": {{{size()}}},
-              "created_at": "2026-11-22T12:51:07.000000", "project_id": "p1", "metadata": {"portal_installation": "t123456789",
-              {{{(ready ? "\"portal_ready\": \"1\"," : "")}}} "portal_class": "{{{Folder.Class:n}}}", "portal_person": "{{{Folder.Person:n}}}"}}]}
-            """);
-        cloud.On($"POST /share/v2/shares/{Share}/metadata", 200, """{"metadata": {}}""");
-        cloud.On($"GET /share/v2/shares/{Share}/export_locations", 200, """
-            {"export_locations": [{"path": "10.0.0.1:/other", "preferred": false}, {"path": "10.0.0.3:/admin", "preferred": true, "is_admin_only": true},
-              {"path": "10.0.0.2:/preferred", "preferred": true, "is_admin_only": false}]}
-            """);
-    }
+        await using var cloud = await RecordedCloud.StartAsync();
+        ServeShare(cloud, () => 1);
+        cloud.On("GET /share/v2/shares/detail", 200, $$"""{"shares": [{{Json(Share, metadata: false)}}]}""");
 
-    private static void ServeRules(RecordedCloud cloud, string rules)
-    {
-        cloud.On("GET /share/v2/share-access-rules", 200, $$"""{"access_list": [{{rules}}]}""");
-        cloud.On("GET /share/v2/messages", 200, """{"messages": []}""");
+        var fault = await Should.ThrowAsync<CloudException>(() => cloud.Cloud.Filesets.EnsureAsync(Folder, 300_000, 1, Cancel));
+
+        fault.Fault.ShouldBe(CloudFault.Conflict);
+        fault.Message.ShouldContain(Share);
+        fault.WhatToDo.ShouldContain($"--property portal_person={Folder.Person:n}");
+        cloud.Requests.ShouldNotContain(r => r.Path == "/share/v2/shares");
     }
 }

@@ -1,5 +1,7 @@
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds.OpenStack;
 
@@ -63,6 +65,50 @@ public sealed class SessionTests
         await Task.Delay(TimeSpan.FromSeconds(1.6), TimeProvider.System, Cancel); // of two seconds, a quarter is the margin
 
         (await cloud.Cloud.Keystone.TokenAsync(null, Cancel)).ShouldNotBe(first);
+    }
+
+    /// <summary>Not signed in again and again, which would lock the account; but at once with another credential, and later with the same.</summary>
+    [Fact]
+    public async Task SignIn_Denied_IsKeptForAMomentOrUntilTheFileChanges()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        var keystone = KeystoneOf(cloud, clock);
+        cloud.On("POST /v3/auth/tokens", 401, """{"error": {"code": 401, "message": "The request you have made requires authentication."}}""");
+
+        for (var i = 0; i < 20; i++) (await Should.ThrowAsync<CloudException>(() => keystone.TokenAsync(null, Cancel))).Fault.ShouldBe(CloudFault.Denied);
+        cloud.SignIns.ShouldBe(1);
+
+        clock.Advance(TimeSpan.FromSeconds(11));
+        await Should.ThrowAsync<CloudException>(() => keystone.TokenAsync(null, Cancel));
+        cloud.SignIns.ShouldBe(2);
+
+        var file = Path.Combine(cloud.Services.GetRequiredService<OpenStackOptions>().Credentials, RecordedCloud.Key + ".json");
+        var text = await File.ReadAllTextAsync(file, Cancel);
+        await File.WriteAllTextAsync(file, text.Replace(RecordedCloud.Password, "another", StringComparison.Ordinal), Cancel);
+        cloud.Answers.Clear();
+        await keystone.TokenAsync(null, Cancel);
+        cloud.SignIns.ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task Token_NearItsEnd_IsUsedToItsEndWhileKeystoneIsAway()
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        var clock = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        var keystone = KeystoneOf(cloud, clock);
+        var first = await keystone.TokenAsync(null, Cancel);
+        cloud.On("POST /v3/auth/tokens", 500, """{"error": {"code": 500, "message": "An unexpected error prevented the server from answering."}}""");
+        clock.Advance(TimeSpan.FromMinutes(59));
+
+        for (var i = 0; i < 5; i++) (await keystone.TokenAsync(null, Cancel)).ShouldBe(first);
+        cloud.SignIns.ShouldBe(2, "not asked for each call");
+        await Should.ThrowAsync<CloudException>(() => keystone.TokenAsync(first, Cancel), "a service has refused it");
+        clock.Advance(TimeSpan.FromMinutes(2));
+        await Should.ThrowAsync<CloudException>(() => keystone.TokenAsync(null, Cancel), "it has ended");
+
+        cloud.Answers.Clear();
+        (await keystone.TokenAsync(null, Cancel)).ShouldNotBe(first);
     }
 
     [Fact]
@@ -167,6 +213,48 @@ public sealed class SessionTests
         cloud.Requests.ShouldNotContain(r => r.Path == "/elsewhere");
     }
 
+    /// <summary>What changes something is in a production log; what only looks is not.</summary>
+    [Theory]
+    [InlineData("GET", "Debug")]
+    [InlineData("POST", "Information")]
+    [InlineData("PUT", "Information")]
+    [InlineData("PATCH", "Information")]
+    [InlineData("DELETE", "Information")]
+    public async Task Calls_ThatChangeSomething_AreLoggedWithTheirRequest(string method, string level)
+    {
+        await using var cloud = await RecordedCloud.StartAsync();
+        cloud.On($"{method} /nova/v2.1/servers/1", 200, "{}");
+
+        await cloud.Cloud.Servers.SendAsync(new(method), "servers/1", null, Cancel);
+
+        cloud.Log.ShouldContain(l => l.StartsWith($"{level} {method} /nova/v2.1/servers/1 of Nova: 200", StringComparison.Ordinal)
+            && l.Contains("req-7d1f", StringComparison.Ordinal));
+    }
+
+    /// <summary>As it was sent, as other writers of JSON escape it, and as it reads.</summary>
+    [Theory]
+    [InlineData("{\"error\": {\"message\": \"bad password pa\\\"ss\\\\wörd+1 here\"}}")]
+    [InlineData("{\"error\": {\"message\": \"bad password pa\\u0022ss\\\\w\\u00F6rd\\u002B1 here\"}}")]
+    [InlineData("{\"error\": {\"message\": \"bad body pa\\\\\\\"ss\\\\\\\\w\\\\u00f6rd+1 here\"}}")]
+    [InlineData("{\"error\": {\"message\": \"bad body pa\\\\u0022ss\\\\\\\\w\\\\u00F6rd\\\\u002B1 here\"}}")]
+    [InlineData("bad body pa\\\"ss\\\\w\\u00f6rd+1 here")]
+    public void Secret_InWhateverForm_IsHidden(string text)
+    {
+        var call = new Call("Keystone", HttpMethod.Post, new("http://x")) { Secrets = ["pa\"ss\\wörd+1"] };
+
+        var message = OpenStackFaults.Of("Keystone", 400, text, call.Hide).Message;
+
+        message.ShouldMatch("^Keystone: bad (password|body) … here\\.$");
+    }
+
+    [Fact]
+    public void CallsAndAnswers_PrintedAsAWhole_TellNoSecret()
+    {
+        var call = new Call("Keystone", HttpMethod.Post, new("http://x"), "hush") { Secrets = ["hush"], Headers = [("X-Auth-Token", "hush")] };
+
+        $"{call} {new Answer("Keystone", 201, default, null, "hush")}".ShouldNotContain("hush");
+    }
+
     /// <summary>A service that repeats what it refuses, and everything that is logged, at every level.</summary>
     [Fact]
     public async Task Secrets_AreInNoMessageAndNoLogLine()
@@ -196,5 +284,12 @@ public sealed class SessionTests
 
         fault.Message.ShouldBe("Keystone: its catalogue has no public endpoint for Glance (image) in the region RegionOne.");
         Keystone.AddressOf(ServiceKind.Shares, token).ShouldBe(cloud.Address + "/share/v2");
+    }
+
+    private static Keystone KeystoneOf(RecordedCloud cloud, TimeProvider clock)
+    {
+        var folder = cloud.Services.GetRequiredService<OpenStackOptions>().Credentials;
+        return new(cancel => Credential.ReadAsync(folder, RecordedCloud.Key, new(TimeProvider.System), cancel),
+            cloud.Services.GetRequiredService<OpenStackHttp>(), clock);
     }
 }
