@@ -20,8 +20,8 @@ internal sealed record StacksNow(IReadOnlyList<(StackKey Key, HeatStack Stack)> 
         {
             { Status: "BUILD" or "REBUILD" } => NodeState.Building,
             { Status: "ERROR" } => NodeState.Broken,
-            { IsRunning: true } => NodeState.Running,
-            _ => NodeState.Exited,
+            { IsOff: true } => NodeState.Exited,
+            _ => NodeState.Running,
         };
         return new(server.Metadata.GetValueOrDefault(HeatNames.Node) ?? "", server.Metadata.GetValueOrDefault(HeatNames.Role) ?? "", key.Generation, state,
             null, false, state == NodeState.Running ? server.Address : null, server.Metadata.GetValueOrDefault(HeatNames.State) ?? "")

@@ -183,9 +183,9 @@ internal sealed class Stacks(
             if (stack.Status == "UPDATE_FAILED" && servers.Count > 0) return await RepeatAsync(stack, stored, cancel);
             return servers.Count == 0 ? null : Removing();
         }
-        if (servers.FirstOrDefault(s => s.IsRunning) is not { } running)
+        if (servers.FirstOrDefault(s => !s.IsOff) is not { } running)
             return await UpdateAsync(stack, StackTemplate.Without(stored, nodes), "The servers are being removed.", cancel);
-        foreach (var server in servers.Where(s => s is { IsRunning: true, Task: "" })) await nova.StopAsync(server.Id, cancel);
+        foreach (var server in servers.Where(s => s is { IsOff: false, Task: "" })) await nova.StopAsync(server.Id, cancel);
         look.Forget();
         var asked = (await nova.ActionsAsync(running.Id, cancel)).TakeWhile(a => a.Action == "stop").LastOrDefault();
         return asked is not null && clock.GetUtcNow() - asked.At > options.StopLimit
