@@ -26,7 +26,9 @@ internal sealed class Heat(ServiceClient service)
         body["stack_name"] = name;
         body["disable_rollback"] = true; // what failed is looked at, and then deleted
         var answer = await service.SendAsync(HttpMethod.Post, "stacks", body, cancel);
-        // The project's limit of stacks is no conflict.
+        if (answer.Fault is { } refused && refused.Message.Contains("maximum stacks", StringComparison.OrdinalIgnoreCase))
+            throw new CloudException(Services.Heat, CloudFault.Full, "the project has as many stacks as Heat allows",
+                "Wait until other workspaces have ended, or ask the administrators of the OpenStack cloud for more stacks in a project.", refused);
         if (answer.Fault is { Fault: CloudFault.Conflict }) return false;
         answer.Must();
         return true;
