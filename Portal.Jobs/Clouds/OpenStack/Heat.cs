@@ -55,16 +55,16 @@ internal sealed class Heat(ServiceClient service)
     /// <summary>One stack; null if there is none, or if it was deleted.</summary>
     public async Task<HeatStack?> StackAsync(HeatStack stack, CancellationToken cancel) =>
         Found(await service.SendAsync(HttpMethod.Get, $"{PathOf(stack)}?resolve_outputs=false", null, cancel)) is { } json
-        && HeatStack.Of(json.GetProperty("stack")) is { Status: not "DELETE_COMPLETE" } found ? found : null;
+        && HeatStack.Of(HeatJson.Part(json, "stack", Services.Heat)) is { Status: not "DELETE_COMPLETE" } found ? found : null;
 
     /// <summary>A stack's outputs that have a value, as text; JSON where the value is not a text.</summary>
     public async Task<IReadOnlyDictionary<string, string>> OutputsAsync(HeatStack stack, CancellationToken cancel)
     {
         var all = new Dictionary<string, string>(StringComparer.Ordinal);
         if (Found(await service.SendAsync(HttpMethod.Get, PathOf(stack), null, cancel)) is not { } json) return all;
-        foreach (var output in ForeignJson.Items(json.GetProperty("stack"), "outputs"))
+        foreach (var output in ForeignJson.Items(HeatJson.Part(json, "stack", Services.Heat), "outputs"))
         {
-            if (!output.TryGetProperty("output_value", out var value) || value.ValueKind == JsonValueKind.Null) continue;
+            if (output.ValueKind != JsonValueKind.Object || !output.TryGetProperty("output_value", out var value) || value.ValueKind == JsonValueKind.Null) continue;
             all[HeatJson.Text(output, "output_key")] = value.ValueKind == JsonValueKind.String ? HeatJson.Text(output, "output_value") : value.GetRawText();
         }
         return all;
@@ -72,13 +72,13 @@ internal sealed class Heat(ServiceClient service)
 
     /// <summary>The template that a stack was last asked to become; null if there is no such stack.</summary>
     public async Task<JsonObject?> TemplateAsync(HeatStack stack, CancellationToken cancel) =>
-        Found(await service.SendAsync(HttpMethod.Get, PathOf(stack) + "/template", null, cancel)) is { ValueKind: JsonValueKind.Object } json
-            ? JsonObject.Create(json) : null;
+        Found(await service.SendAsync(HttpMethod.Get, PathOf(stack) + "/template", null, cancel)) is { } json
+            ? JsonObject.Create(HeatJson.Whole(json, "template", Services.Heat)) : null;
 
     /// <summary>The parts of a stack, those of stacks within it included.</summary>
     public async Task<IReadOnlyList<HeatResource>> ResourcesAsync(HeatStack stack, CancellationToken cancel) =>
         Found(await service.SendAsync(HttpMethod.Get, PathOf(stack) + "/resources?nested_depth=2", null, cancel)) is { } json
-            ? [.. ForeignJson.Items(json, "resources").Select(HeatResource.Of)] : [];
+            ? [.. HeatJson.List(json, "resources", Services.Heat).Select(HeatResource.Of)] : [];
 
     /// <summary>One page of what happened in a stack, oldest first: the first after a known event, or the last of all.</summary>
     /// <param name="after">Id of the last event that is known; null if none is.</param>
@@ -86,7 +86,7 @@ internal sealed class Heat(ServiceClient service)
     {
         var which = after is null ? "sort_dir=desc" : "sort_dir=asc&marker=" + Uri.EscapeDataString(after);
         if (Found(await service.SendAsync(HttpMethod.Get, $"{PathOf(stack)}/events?limit={EventPage}&{which}", null, cancel)) is not { } json) return [];
-        var events = ForeignJson.Items(json, "events").Select(HeatEvent.Of);
+        var events = HeatJson.List(json, "events", Services.Heat).Select(HeatEvent.Of);
         return after is null ? [.. events.Reverse()] : [.. events];
     }
 
@@ -95,14 +95,14 @@ internal sealed class Heat(ServiceClient service)
     public async Task<int> FailuresAsync(HeatStack stack, string action, CancellationToken cancel) =>
         Found(await service.SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture,
             $"{PathOf(stack)}/events?limit={EventPage}&resource_name={stack.Name}&resource_action={action}&resource_status=FAILED"), null, cancel)) is { } json
-            ? ForeignJson.Items(json, "events").Count(e => !HeatEvent.Of(e).Reason.Contains("cancelled", StringComparison.OrdinalIgnoreCase)) : 0;
+            ? HeatJson.List(json, "events", Services.Heat).Count(e => !HeatEvent.Of(e).Reason.Contains("cancelled", StringComparison.OrdinalIgnoreCase)) : 0;
 
     private async Task<IReadOnlyList<HeatStack>> StacksAsync(string filter, CancellationToken cancel)
     {
         var all = new Dictionary<string, HeatStack>(StringComparer.Ordinal);
         for (var (page, marker) = (0, ""); page < MostPages; page++)
         {
-            var got = ForeignJson.Items(await service.GetAsync($"stacks?limit={Page}&{filter}{marker}", cancel), "stacks").Select(HeatStack.Of).ToList();
+            var got = HeatJson.List(await service.GetAsync($"stacks?limit={Page}&{filter}{marker}", cancel), "stacks", Services.Heat).Select(HeatStack.Of).ToList();
             foreach (var stack in got.Where(s => s.Status != "DELETE_COMPLETE")) all[stack.Id] = stack; // for a moment they are still listed
             if (got.Count < Page) return [.. all.Values];
             marker = "&marker=" + got[^1].Id;

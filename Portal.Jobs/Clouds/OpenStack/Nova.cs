@@ -41,7 +41,7 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     public async Task<NovaServer?> ServerAsync(string id, CancellationToken cancel)
     {
         var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{id}", null, cancel);
-        return answer.Status == 404 ? null : NovaServer.Of(answer.Must().GetProperty("server"));
+        return answer.Status == 404 ? null : NovaServer.Of(HeatJson.Part(answer.Must(), "server", Services.Nova));
     }
 
     /// <summary>
@@ -58,18 +58,18 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     public async Task<IReadOnlyList<NovaAction>> ActionsAsync(string id, CancellationToken cancel)
     {
         var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{id}/os-instance-actions", null, cancel);
-        return answer.Status == 404 ? [] : [.. ForeignJson.Items(answer.Must(), "instanceActions").Select(NovaAction.Of).OrderByDescending(a => a.At)];
+        return answer.Status == 404 ? [] : [.. HeatJson.List(answer.Must(), "instanceActions", Services.Nova).Select(NovaAction.Of).OrderByDescending(a => a.At)];
     }
 
-    public async Task<NovaQuotas> QuotasAsync(CancellationToken cancel) => NovaQuotas.Of(
-        (await servers.GetAsync($"os-quota-sets/{await servers.ProjectAsync(cancel)}/detail", cancel)).GetProperty("quota_set"));
+    public async Task<NovaQuotas> QuotasAsync(CancellationToken cancel) => NovaQuotas.Of(HeatJson.Part(
+        await servers.GetAsync($"os-quota-sets/{await servers.ProjectAsync(cancel)}/detail", cancel), "quota_set", Services.Nova));
 
     private async Task<IReadOnlyList<NovaServer>> ServersAsync(string filter, CancellationToken cancel)
     {
         var all = new Dictionary<string, NovaServer>(StringComparer.Ordinal);
         for (var (page, marker) = (0, ""); page < MostPages; page++)
         {
-            var got = ForeignJson.Items(await servers.GetAsync($"servers/detail?limit={Page}{filter}{marker}", cancel), "servers")
+            var got = HeatJson.List(await servers.GetAsync($"servers/detail?limit={Page}{filter}{marker}", cancel), "servers", Services.Nova)
                 .Select(NovaServer.Of).ToList();
             foreach (var server in got) all[server.Id] = server;
             if (got.Count < Page) return [.. all.Values];
@@ -81,7 +81,7 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
 
     private async Task<ImmutableArray<Flavor>> FlavorsAsync(CancellationToken cancel)
     {
-        var all = ForeignJson.Items(await servers.GetAsync($"flavors/detail?limit={LongestList}", cancel), "flavors");
+        var all = HeatJson.List(await servers.GetAsync($"flavors/detail?limit={LongestList}", cancel), "flavors", Services.Nova);
         ImmutableArray<Flavor> usable =
         [
             .. from flavor in all
@@ -102,8 +102,8 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     private async Task<string> FindImageAsync(CancellationToken cancel)
     {
         if (Guid.TryParse(options.Image, out _)) return options.Image;
-        var found = ForeignJson.Items(await images.GetAsync(
-            $"v2/images?status=active&limit=10&name={Uri.EscapeDataString(options.Image)}", cancel), "images").Select(i => HeatJson.Text(i, "id")).ToList();
+        var found = HeatJson.List(await images.GetAsync($"v2/images?status=active&limit=10&name={Uri.EscapeDataString(options.Image)}", cancel),
+            "images", Services.Glance).Select(i => HeatJson.Text(i, "id")).ToList();
         return found is [var id] ? id : throw new CloudException(Services.Glance, CloudFault.Refused,
             found.Count == 0 ? $"there is no image {options.Image}" : $"{found.Count} images have the name {options.Image}",
             $"Upload the server image, or set {ServerOptions.Section}:Image to the id of the right one.");
