@@ -9,8 +9,6 @@ namespace Portal.Jobs.Clouds.OpenStack;
 /// <summary>Heat's calls that the portal needs, in one project. What is asked about and is not there is null or nothing, not a fault.</summary>
 internal sealed class Heat(ServiceClient service)
 {
-    private const int Page = 200, MostPages = 50;
-
     /// <summary>Events of one call: a page that is full is continued by the next call.</summary>
     public const int EventPage = 100;
 
@@ -64,7 +62,8 @@ internal sealed class Heat(ServiceClient service)
         if (Found(await service.SendAsync(HttpMethod.Get, PathOf(stack), null, cancel)) is not { } json) return all;
         foreach (var output in ForeignJson.Items(HeatJson.Part(json, "stack", Services.Heat), "outputs"))
         {
-            if (output.ValueKind != JsonValueKind.Object || !output.TryGetProperty("output_value", out var value) || value.ValueKind == JsonValueKind.Null) continue;
+            if (output.ValueKind != JsonValueKind.Object || !output.TryGetProperty("output_value", out var value)
+                || value.ValueKind == JsonValueKind.Null) continue;
             all[HeatJson.Text(output, "output_key")] = value.ValueKind == JsonValueKind.String ? HeatJson.Text(output, "output_value") : value.GetRawText();
         }
         return all;
@@ -97,19 +96,11 @@ internal sealed class Heat(ServiceClient service)
             $"{PathOf(stack)}/events?limit={EventPage}&resource_name={stack.Name}&resource_action={action}&resource_status=FAILED"), null, cancel)) is { } json
             ? HeatJson.List(json, "events", Services.Heat).Count(e => !HeatEvent.Of(e).Reason.Contains("cancelled", StringComparison.OrdinalIgnoreCase)) : 0;
 
-    private async Task<IReadOnlyList<HeatStack>> StacksAsync(string filter, CancellationToken cancel)
-    {
-        var all = new Dictionary<string, HeatStack>(StringComparer.Ordinal);
-        for (var (page, marker) = (0, ""); page < MostPages; page++)
-        {
-            var got = HeatJson.List(await service.GetAsync($"stacks?limit={Page}&{filter}{marker}", cancel), "stacks", Services.Heat).Select(HeatStack.Of).ToList();
-            foreach (var stack in got.Where(s => s.Status != "DELETE_COMPLETE")) all[stack.Id] = stack; // for a moment they are still listed
-            if (got.Count < Page) return [.. all.Values];
-            marker = "&marker=" + got[^1].Id;
-        }
-        throw new CloudException(Services.Heat, CloudFault.Refused, $"the project has more than {Page * MostPages} stacks",
-            "Divide its tenants among several projects.");
-    }
+    private async Task<IReadOnlyList<HeatStack>> StacksAsync(string filter, CancellationToken cancel) =>
+        [.. from json in await HeatPages.AllAsync(service, "stacks", "&" + filter, "stacks", "links", cancel)
+            let stack = HeatStack.Of(json)
+            where stack.Status != "DELETE_COMPLETE" // for a moment they are still listed
+            select stack];
 
     private static JsonObject BodyOf(IReadOnlyList<string> tags, JsonObject template, TimeSpan limit) => new()
     {

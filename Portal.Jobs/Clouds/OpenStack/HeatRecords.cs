@@ -54,7 +54,8 @@ internal static class HeatJson
     public static JsonElement Part(JsonElement json, string name, string service) => Of(json, name, JsonValueKind.Object) ?? throw Lacks(name, service);
 
     /// <summary>The same if the whole answer is what was asked for.</summary>
-    public static JsonElement Whole(JsonElement json, string name, string service) => json.ValueKind == JsonValueKind.Object ? json : throw Lacks(name, service);
+    public static JsonElement Whole(JsonElement json, string name, string service) =>
+        json.ValueKind == JsonValueKind.Object ? json : throw Lacks(name, service);
 
     /// <summary>The objects of the array of this name. Broken without an array.</summary>
     public static IReadOnlyList<JsonElement> List(JsonElement json, string name, string service) => Of(json, name, JsonValueKind.Array) is { } list

@@ -9,8 +9,6 @@ namespace Portal.Jobs.Clouds.OpenStack;
 /// <summary>Nova's calls that the portal needs, in one project, and the look for an image. What is asked about and is not there is null or nothing.</summary>
 internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOptions options, TimeProvider clock)
 {
-    private const int Page = 200, MostPages = 50, LongestList = 1000;
-
     /// <summary>Flavors and images rarely change; asked again after this time.</summary>
     private static readonly TimeSpan Keep = TimeSpan.FromMinutes(5);
 
@@ -58,30 +56,19 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     public async Task<IReadOnlyList<NovaAction>> ActionsAsync(string id, CancellationToken cancel)
     {
         var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{id}/os-instance-actions", null, cancel);
-        return answer.Status == 404 ? [] : [.. HeatJson.List(answer.Must(), "instanceActions", Services.Nova).Select(NovaAction.Of).OrderByDescending(a => a.At)];
+        return answer.Status == 404 ? []
+            : [.. HeatJson.List(answer.Must(), "instanceActions", Services.Nova).Select(NovaAction.Of).OrderByDescending(a => a.At)];
     }
 
     public async Task<NovaQuotas> QuotasAsync(CancellationToken cancel) => NovaQuotas.Of(HeatJson.Part(
         await servers.GetAsync($"os-quota-sets/{await servers.ProjectAsync(cancel)}/detail", cancel), "quota_set", Services.Nova));
 
-    private async Task<IReadOnlyList<NovaServer>> ServersAsync(string filter, CancellationToken cancel)
-    {
-        var all = new Dictionary<string, NovaServer>(StringComparer.Ordinal);
-        for (var (page, marker) = (0, ""); page < MostPages; page++)
-        {
-            var got = HeatJson.List(await servers.GetAsync($"servers/detail?limit={Page}{filter}{marker}", cancel), "servers", Services.Nova)
-                .Select(NovaServer.Of).ToList();
-            foreach (var server in got) all[server.Id] = server;
-            if (got.Count < Page) return [.. all.Values];
-            marker = "&marker=" + got[^1].Id;
-        }
-        throw new CloudException(Services.Nova, CloudFault.Refused, $"the project has more than {Page * MostPages} servers",
-            "Divide its tenants among several projects.");
-    }
+    private async Task<IReadOnlyList<NovaServer>> ServersAsync(string filter, CancellationToken cancel) =>
+        [.. (await HeatPages.AllAsync(servers, "servers/detail", filter, "servers", "servers_links", cancel)).Select(NovaServer.Of)];
 
     private async Task<ImmutableArray<Flavor>> FlavorsAsync(CancellationToken cancel)
     {
-        var all = HeatJson.List(await servers.GetAsync($"flavors/detail?limit={LongestList}", cancel), "flavors", Services.Nova);
+        var all = await HeatPages.AllAsync(servers, "flavors/detail", "", "flavors", "flavors_links", cancel);
         ImmutableArray<Flavor> usable =
         [
             .. from flavor in all

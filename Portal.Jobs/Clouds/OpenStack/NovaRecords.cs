@@ -21,8 +21,8 @@ internal sealed record NovaServer(
     public static NovaServer Of(JsonElement json) => new(HeatJson.Text(json, "id"), HeatJson.Text(json, "name"), HeatJson.Text(json, "status"),
         HeatJson.Text(json, "OS-EXT-STS:task_state"), PowerOf(json), AddressOf(json), ForeignJson.Text(json, "fault", "message"), ManilaShare.MetadataOf(json));
 
-    private static int? PowerOf(JsonElement json) =>
-        json.TryGetProperty("OS-EXT-STS:power_state", out var power) && power.ValueKind == JsonValueKind.Number && power.TryGetInt32(out var state) ? state : null;
+    private static int? PowerOf(JsonElement json) => json.TryGetProperty("OS-EXT-STS:power_state", out var power)
+        && power.ValueKind == JsonValueKind.Number && power.TryGetInt32(out var state) ? state : null;
 
     private static string? AddressOf(JsonElement json) =>
         !json.TryGetProperty("addresses", out var networks) || networks.ValueKind != JsonValueKind.Object ? null
