@@ -89,12 +89,14 @@ internal sealed class Heat(ServiceClient service)
         return after is null ? [.. events.Reverse()] : [.. events];
     }
 
-    /// <summary>How often something that was tried with the whole stack has failed by itself: a later attempt cancels one that is still under way.</summary>
-    /// <param name="action">CREATE, UPDATE or DELETE.</param>
-    public async Task<int> FailuresAsync(HeatStack stack, string action, CancellationToken cancel) =>
+    /// <summary>
+    /// What happened to the whole stack, newest first, until something was last completed: everything since then belongs to what is being tried now.
+    /// </summary>
+    public async Task<IReadOnlyList<HeatEvent>> AttemptsAsync(HeatStack stack, CancellationToken cancel) =>
         Found(await service.SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture,
-            $"{PathOf(stack)}/events?limit={EventPage}&resource_name={stack.Name}&resource_action={action}&resource_status=FAILED"), null, cancel)) is { } json
-            ? HeatJson.List(json, "events", Services.Heat).Count(e => !HeatEvent.Of(e).Reason.Contains("cancelled", StringComparison.OrdinalIgnoreCase)) : 0;
+            $"{PathOf(stack)}/events?limit={EventPage}&resource_name={Uri.EscapeDataString(stack.Name)}&sort_dir=desc"), null, cancel)) is { } json
+            ? [.. HeatJson.List(json, "events", Services.Heat).Select(HeatEvent.Of).TakeWhile(e => e.Status is not ("CREATE_COMPLETE" or "UPDATE_COMPLETE"))]
+            : [];
 
     private async Task<IReadOnlyList<HeatStack>> StacksAsync(string filter, CancellationToken cancel) =>
         [.. from json in await HeatPages.AllAsync(service, "stacks", "&" + filter, "stacks", "links", cancel)

@@ -39,6 +39,9 @@ internal sealed record HeatResource(string Name, string Type, string Status, str
 /// <param name="At">Heat knows whole seconds.</param>
 internal sealed record HeatEvent(string Id, DateTimeOffset At, string Resource, string Status, string Reason)
 {
+    /// <summary>It failed by itself: a later attempt cancels one that is still under way.</summary>
+    public bool IsFailure => Status.EndsWith("_FAILED", StringComparison.Ordinal) && !Reason.Contains("cancelled", StringComparison.OrdinalIgnoreCase);
+
     public static HeatEvent Of(JsonElement json) => new(HeatJson.Text(json, "id"),
         DateTimeOffset.TryParse(HeatJson.Text(json, "event_time"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
             ? at : DateTimeOffset.MinValue,

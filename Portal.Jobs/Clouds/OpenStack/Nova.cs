@@ -38,30 +38,38 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     /// <summary>Null if there is none.</summary>
     public async Task<NovaServer?> ServerAsync(string id, CancellationToken cancel)
     {
-        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{id}", null, cancel);
+        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{Uri.EscapeDataString(id)}", null, cancel);
         return answer.Status == 404 ? null : NovaServer.Of(HeatJson.Part(answer.Must(), "server", Services.Nova));
     }
 
     /// <summary>
-    /// Asks a server to shut down, so that what it has not written yet reaches the disks. That it is gone, is off, is being built or is already
-    /// shutting down is no fault: look at it again.
+    /// Asks a server to shut down, so that what it has not written yet reaches the disks. Null if Nova does so, or if the server is gone; Nova's words if
+    /// the server's state does not allow it, which may pass: it is off, is being built, is shutting down already, is locked.
     /// </summary>
-    public async Task StopAsync(string id, CancellationToken cancel)
-    {
-        var answer = await servers.SendAsync(HttpMethod.Post, $"servers/{id}/action", new JsonObject { ["os-stop"] = null }, cancel);
-        if (answer.Status is not (404 or 409)) answer.Must();
-    }
+    public async Task<string?> StopAsync(string id, CancellationToken cancel) => RefusalOf(await servers.SendAsync(
+        HttpMethod.Post, $"servers/{Uri.EscapeDataString(id)}/action", new JsonObject { ["os-stop"] = null }, cancel));
+
+    /// <summary>Deletes a server that no stack holds; answers as <see cref="StopAsync"/> does.</summary>
+    public async Task<string?> DeleteAsync(string id, CancellationToken cancel) =>
+        RefusalOf(await servers.SendAsync(HttpMethod.Delete, $"servers/{Uri.EscapeDataString(id)}", null, cancel));
 
     /// <summary>What was done with a server, newest first.</summary>
     public async Task<IReadOnlyList<NovaAction>> ActionsAsync(string id, CancellationToken cancel)
     {
-        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{id}/os-instance-actions", null, cancel);
+        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{Uri.EscapeDataString(id)}/os-instance-actions", null, cancel);
         return answer.Status == 404 ? []
             : [.. HeatJson.List(answer.Must(), "instanceActions", Services.Nova).Select(NovaAction.Of).OrderByDescending(a => a.At)];
     }
 
     public async Task<NovaQuotas> QuotasAsync(CancellationToken cancel) => NovaQuotas.Of(HeatJson.Part(
         await servers.GetAsync($"os-quota-sets/{await servers.ProjectAsync(cancel)}/detail", cancel), "quota_set", Services.Nova));
+
+    private static string? RefusalOf(Answer answer)
+    {
+        if (answer.Status == 409) return answer.Fault?.Message;
+        if (answer.Status != 404) answer.Must();
+        return null;
+    }
 
     private async Task<IReadOnlyList<NovaServer>> ServersAsync(string filter, CancellationToken cancel) =>
         [.. (await HeatPages.AllAsync(servers, "servers/detail", filter, "servers", "servers_links", cancel)).Select(NovaServer.Of)];
