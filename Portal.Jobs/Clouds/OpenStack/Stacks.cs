@@ -248,7 +248,8 @@ internal sealed class Stacks(
     private async Task<int> FailuresAsync(HeatStack stack, IReadOnlyCollection<string> statuses, CancellationToken cancel)
     {
         var before = _before.GetValueOrDefault(stack.Id);
-        return (await heat.AttemptsAsync(stack, cancel)).TakeWhile(e => e.Id != before).Count(e => e.IsFailure && statuses.Contains(e.Status, StringComparer.Ordinal));
+        return (await heat.AttemptsAsync(stack, cancel)).TakeWhile(e => e.Id != before)
+            .Count(e => e.IsFailure && statuses.Contains(e.Status, StringComparer.Ordinal));
     }
 
     /// <summary>Null if it is gone.</summary>
