@@ -9,8 +9,6 @@ namespace Portal.Jobs.Clouds.OpenStack;
 /// <summary>Heat's calls that the portal needs, in one project. What is asked about and is not there is null or nothing, not a fault.</summary>
 internal sealed class Heat(ServiceClient service)
 {
-    private const int Page = 200, MostPages = 50;
-
     /// <summary>Events of one call: a page that is full is continued by the next call.</summary>
     public const int EventPage = 100;
 
@@ -26,7 +24,9 @@ internal sealed class Heat(ServiceClient service)
         body["stack_name"] = name;
         body["disable_rollback"] = true; // what failed is looked at, and then deleted
         var answer = await service.SendAsync(HttpMethod.Post, "stacks", body, cancel);
-        // The project's limit of stacks is no conflict.
+        if (answer.Fault is { } refused && refused.Message.Contains("maximum stacks", StringComparison.OrdinalIgnoreCase))
+            throw new CloudException(Services.Heat, CloudFault.Full, "the project has as many stacks as Heat allows",
+                "Wait until other workspaces have ended, or ask the administrators of the OpenStack cloud for more stacks in a project.", refused);
         if (answer.Fault is { Fault: CloudFault.Conflict }) return false;
         answer.Must();
         return true;
@@ -53,16 +53,17 @@ internal sealed class Heat(ServiceClient service)
     /// <summary>One stack; null if there is none, or if it was deleted.</summary>
     public async Task<HeatStack?> StackAsync(HeatStack stack, CancellationToken cancel) =>
         Found(await service.SendAsync(HttpMethod.Get, $"{PathOf(stack)}?resolve_outputs=false", null, cancel)) is { } json
-        && HeatStack.Of(json.GetProperty("stack")) is { Status: not "DELETE_COMPLETE" } found ? found : null;
+        && HeatStack.Of(HeatJson.Part(json, "stack", Services.Heat)) is { Status: not "DELETE_COMPLETE" } found ? found : null;
 
     /// <summary>A stack's outputs that have a value, as text; JSON where the value is not a text.</summary>
     public async Task<IReadOnlyDictionary<string, string>> OutputsAsync(HeatStack stack, CancellationToken cancel)
     {
         var all = new Dictionary<string, string>(StringComparer.Ordinal);
         if (Found(await service.SendAsync(HttpMethod.Get, PathOf(stack), null, cancel)) is not { } json) return all;
-        foreach (var output in ForeignJson.Items(json.GetProperty("stack"), "outputs"))
+        foreach (var output in ForeignJson.Items(HeatJson.Part(json, "stack", Services.Heat), "outputs"))
         {
-            if (!output.TryGetProperty("output_value", out var value) || value.ValueKind == JsonValueKind.Null) continue;
+            if (output.ValueKind != JsonValueKind.Object || !output.TryGetProperty("output_value", out var value)
+                || value.ValueKind == JsonValueKind.Null) continue;
             all[HeatJson.Text(output, "output_key")] = value.ValueKind == JsonValueKind.String ? HeatJson.Text(output, "output_value") : value.GetRawText();
         }
         return all;
@@ -70,13 +71,13 @@ internal sealed class Heat(ServiceClient service)
 
     /// <summary>The template that a stack was last asked to become; null if there is no such stack.</summary>
     public async Task<JsonObject?> TemplateAsync(HeatStack stack, CancellationToken cancel) =>
-        Found(await service.SendAsync(HttpMethod.Get, PathOf(stack) + "/template", null, cancel)) is { ValueKind: JsonValueKind.Object } json
-            ? JsonObject.Create(json) : null;
+        Found(await service.SendAsync(HttpMethod.Get, PathOf(stack) + "/template", null, cancel)) is { } json
+            ? JsonObject.Create(HeatJson.Whole(json, "template", Services.Heat)) : null;
 
     /// <summary>The parts of a stack, those of stacks within it included.</summary>
     public async Task<IReadOnlyList<HeatResource>> ResourcesAsync(HeatStack stack, CancellationToken cancel) =>
         Found(await service.SendAsync(HttpMethod.Get, PathOf(stack) + "/resources?nested_depth=2", null, cancel)) is { } json
-            ? [.. ForeignJson.Items(json, "resources").Select(HeatResource.Of)] : [];
+            ? [.. HeatJson.List(json, "resources", Services.Heat).Select(HeatResource.Of)] : [];
 
     /// <summary>One page of what happened in a stack, oldest first: the first after a known event, or the last of all.</summary>
     /// <param name="after">Id of the last event that is known; null if none is.</param>
@@ -84,30 +85,24 @@ internal sealed class Heat(ServiceClient service)
     {
         var which = after is null ? "sort_dir=desc" : "sort_dir=asc&marker=" + Uri.EscapeDataString(after);
         if (Found(await service.SendAsync(HttpMethod.Get, $"{PathOf(stack)}/events?limit={EventPage}&{which}", null, cancel)) is not { } json) return [];
-        var events = ForeignJson.Items(json, "events").Select(HeatEvent.Of);
+        var events = HeatJson.List(json, "events", Services.Heat).Select(HeatEvent.Of);
         return after is null ? [.. events.Reverse()] : [.. events];
     }
 
-    /// <summary>How often something that was tried with the whole stack has failed by itself: a later attempt cancels one that is still under way.</summary>
-    /// <param name="action">CREATE, UPDATE or DELETE.</param>
-    public async Task<int> FailuresAsync(HeatStack stack, string action, CancellationToken cancel) =>
+    /// <summary>
+    /// What happened to the whole stack, newest first, until something was last completed: everything since then belongs to what is being tried now.
+    /// </summary>
+    public async Task<IReadOnlyList<HeatEvent>> AttemptsAsync(HeatStack stack, CancellationToken cancel) =>
         Found(await service.SendAsync(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture,
-            $"{PathOf(stack)}/events?limit={EventPage}&resource_name={stack.Name}&resource_action={action}&resource_status=FAILED"), null, cancel)) is { } json
-            ? ForeignJson.Items(json, "events").Count(e => !HeatEvent.Of(e).Reason.Contains("cancelled", StringComparison.OrdinalIgnoreCase)) : 0;
+            $"{PathOf(stack)}/events?limit={EventPage}&resource_name={Uri.EscapeDataString(stack.Name)}&sort_dir=desc"), null, cancel)) is { } json
+            ? [.. HeatJson.List(json, "events", Services.Heat).Select(HeatEvent.Of).TakeWhile(e => e.Status is not ("CREATE_COMPLETE" or "UPDATE_COMPLETE"))]
+            : [];
 
-    private async Task<IReadOnlyList<HeatStack>> StacksAsync(string filter, CancellationToken cancel)
-    {
-        var all = new Dictionary<string, HeatStack>(StringComparer.Ordinal);
-        for (var (page, marker) = (0, ""); page < MostPages; page++)
-        {
-            var got = ForeignJson.Items(await service.GetAsync($"stacks?limit={Page}&{filter}{marker}", cancel), "stacks").Select(HeatStack.Of).ToList();
-            foreach (var stack in got.Where(s => s.Status != "DELETE_COMPLETE")) all[stack.Id] = stack; // for a moment they are still listed
-            if (got.Count < Page) return [.. all.Values];
-            marker = "&marker=" + got[^1].Id;
-        }
-        throw new CloudException(Services.Heat, CloudFault.Refused, $"the project has more than {Page * MostPages} stacks",
-            "Divide its tenants among several projects.");
-    }
+    private async Task<IReadOnlyList<HeatStack>> StacksAsync(string filter, CancellationToken cancel) =>
+        [.. from json in await HeatPages.AllAsync(service, "stacks", "&" + filter, "stacks", "links", cancel)
+            let stack = HeatStack.Of(json)
+            where stack.Status != "DELETE_COMPLETE" // for a moment they are still listed
+            select stack];
 
     private static JsonObject BodyOf(IReadOnlyList<string> tags, JsonObject template, TimeSpan limit) => new()
     {

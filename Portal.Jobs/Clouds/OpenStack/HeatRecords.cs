@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Portal.Core.Clouds;
 using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds.OpenStack;
@@ -38,6 +39,9 @@ internal sealed record HeatResource(string Name, string Type, string Status, str
 /// <param name="At">Heat knows whole seconds.</param>
 internal sealed record HeatEvent(string Id, DateTimeOffset At, string Resource, string Status, string Reason)
 {
+    /// <summary>It failed by itself: a later attempt cancels one that is still under way.</summary>
+    public bool IsFailure => Status.EndsWith("_FAILED", StringComparison.Ordinal) && !Reason.Contains("cancelled", StringComparison.OrdinalIgnoreCase);
+
     public static HeatEvent Of(JsonElement json) => new(HeatJson.Text(json, "id"),
         DateTimeOffset.TryParse(HeatJson.Text(json, "event_time"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
             ? at : DateTimeOffset.MinValue,
@@ -48,4 +52,21 @@ internal static class HeatJson
 {
     /// <summary>Empty if there is none.</summary>
     public static string Text(JsonElement json, string name) => ForeignJson.Text(json, name) ?? "";
+
+    /// <summary>The object of this name. Broken without one: an answer that lacks what was asked for must not pass for "there is nothing".</summary>
+    public static JsonElement Part(JsonElement json, string name, string service) => Of(json, name, JsonValueKind.Object) ?? throw Lacks(name, service);
+
+    /// <summary>The same if the whole answer is what was asked for.</summary>
+    public static JsonElement Whole(JsonElement json, string name, string service) =>
+        json.ValueKind == JsonValueKind.Object ? json : throw Lacks(name, service);
+
+    /// <summary>The objects of the array of this name. Broken without an array.</summary>
+    public static IReadOnlyList<JsonElement> List(JsonElement json, string name, string service) => Of(json, name, JsonValueKind.Array) is { } list
+        ? [.. list.EnumerateArray().Where(i => i.ValueKind == JsonValueKind.Object)] : throw Lacks(name, service);
+
+    private static JsonElement? Of(JsonElement json, string name, JsonValueKind kind) =>
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var part) && part.ValueKind == kind ? part : null;
+
+    private static CloudException Lacks(string name, string service) => new(service, CloudFault.Broken, $"its answer has no {name}",
+        "Check that auth_url and the catalogue name OpenStack's services, and not another site or a proxy.");
 }

@@ -9,8 +9,6 @@ namespace Portal.Jobs.Clouds.OpenStack;
 /// <summary>Nova's calls that the portal needs, in one project, and the look for an image. What is asked about and is not there is null or nothing.</summary>
 internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOptions options, TimeProvider clock)
 {
-    private const int Page = 200, MostPages = 50, LongestList = 1000;
-
     /// <summary>Flavors and images rarely change; asked again after this time.</summary>
     private static readonly TimeSpan Keep = TimeSpan.FromMinutes(5);
 
@@ -40,48 +38,45 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     /// <summary>Null if there is none.</summary>
     public async Task<NovaServer?> ServerAsync(string id, CancellationToken cancel)
     {
-        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{id}", null, cancel);
-        return answer.Status == 404 ? null : NovaServer.Of(answer.Must().GetProperty("server"));
+        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{Uri.EscapeDataString(id)}", null, cancel);
+        return answer.Status == 404 ? null : NovaServer.Of(HeatJson.Part(answer.Must(), "server", Services.Nova));
     }
 
     /// <summary>
-    /// Asks a server to shut down, so that what it has not written yet reaches the disks. That it is gone, is off, is being built or is already
-    /// shutting down is no fault: look at it again.
+    /// Asks a server to shut down, so that what it has not written yet reaches the disks. Null if Nova does so, or if the server is gone; Nova's words if
+    /// the server's state does not allow it, which may pass: it is off, is being built, is shutting down already, is locked.
     /// </summary>
-    public async Task StopAsync(string id, CancellationToken cancel)
-    {
-        var answer = await servers.SendAsync(HttpMethod.Post, $"servers/{id}/action", new JsonObject { ["os-stop"] = null }, cancel);
-        if (answer.Status is not (404 or 409)) answer.Must();
-    }
+    public async Task<string?> StopAsync(string id, CancellationToken cancel) => RefusalOf(await servers.SendAsync(
+        HttpMethod.Post, $"servers/{Uri.EscapeDataString(id)}/action", new JsonObject { ["os-stop"] = null }, cancel));
+
+    /// <summary>Deletes a server that no stack holds; answers as <see cref="StopAsync"/> does.</summary>
+    public async Task<string?> DeleteAsync(string id, CancellationToken cancel) =>
+        RefusalOf(await servers.SendAsync(HttpMethod.Delete, $"servers/{Uri.EscapeDataString(id)}", null, cancel));
 
     /// <summary>What was done with a server, newest first.</summary>
     public async Task<IReadOnlyList<NovaAction>> ActionsAsync(string id, CancellationToken cancel)
     {
-        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{id}/os-instance-actions", null, cancel);
-        return answer.Status == 404 ? [] : [.. ForeignJson.Items(answer.Must(), "instanceActions").Select(NovaAction.Of).OrderByDescending(a => a.At)];
+        var answer = await servers.SendAsync(HttpMethod.Get, $"servers/{Uri.EscapeDataString(id)}/os-instance-actions", null, cancel);
+        return answer.Status == 404 ? []
+            : [.. HeatJson.List(answer.Must(), "instanceActions", Services.Nova).Select(NovaAction.Of).OrderByDescending(a => a.At)];
     }
 
-    public async Task<NovaQuotas> QuotasAsync(CancellationToken cancel) => NovaQuotas.Of(
-        (await servers.GetAsync($"os-quota-sets/{await servers.ProjectAsync(cancel)}/detail", cancel)).GetProperty("quota_set"));
+    public async Task<NovaQuotas> QuotasAsync(CancellationToken cancel) => NovaQuotas.Of(HeatJson.Part(
+        await servers.GetAsync($"os-quota-sets/{await servers.ProjectAsync(cancel)}/detail", cancel), "quota_set", Services.Nova));
 
-    private async Task<IReadOnlyList<NovaServer>> ServersAsync(string filter, CancellationToken cancel)
+    private static string? RefusalOf(Answer answer)
     {
-        var all = new Dictionary<string, NovaServer>(StringComparer.Ordinal);
-        for (var (page, marker) = (0, ""); page < MostPages; page++)
-        {
-            var got = ForeignJson.Items(await servers.GetAsync($"servers/detail?limit={Page}{filter}{marker}", cancel), "servers")
-                .Select(NovaServer.Of).ToList();
-            foreach (var server in got) all[server.Id] = server;
-            if (got.Count < Page) return [.. all.Values];
-            marker = "&marker=" + got[^1].Id;
-        }
-        throw new CloudException(Services.Nova, CloudFault.Refused, $"the project has more than {Page * MostPages} servers",
-            "Divide its tenants among several projects.");
+        if (answer.Status == 409) return answer.Fault?.Message;
+        if (answer.Status != 404) answer.Must();
+        return null;
     }
+
+    private async Task<IReadOnlyList<NovaServer>> ServersAsync(string filter, CancellationToken cancel) =>
+        [.. (await HeatPages.AllAsync(servers, "servers/detail", filter, "servers", "servers_links", cancel)).Select(NovaServer.Of)];
 
     private async Task<ImmutableArray<Flavor>> FlavorsAsync(CancellationToken cancel)
     {
-        var all = ForeignJson.Items(await servers.GetAsync($"flavors/detail?limit={LongestList}", cancel), "flavors");
+        var all = await HeatPages.AllAsync(servers, "flavors/detail", "", "flavors", "flavors_links", cancel);
         ImmutableArray<Flavor> usable =
         [
             .. from flavor in all
@@ -102,8 +97,8 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     private async Task<string> FindImageAsync(CancellationToken cancel)
     {
         if (Guid.TryParse(options.Image, out _)) return options.Image;
-        var found = ForeignJson.Items(await images.GetAsync(
-            $"v2/images?status=active&limit=10&name={Uri.EscapeDataString(options.Image)}", cancel), "images").Select(i => HeatJson.Text(i, "id")).ToList();
+        var found = HeatJson.List(await images.GetAsync($"v2/images?status=active&limit=10&name={Uri.EscapeDataString(options.Image)}", cancel),
+            "images", Services.Glance).Select(i => HeatJson.Text(i, "id")).ToList();
         return found is [var id] ? id : throw new CloudException(Services.Glance, CloudFault.Refused,
             found.Count == 0 ? $"there is no image {options.Image}" : $"{found.Count} images have the name {options.Image}",
             $"Upload the server image, or set {ServerOptions.Section}:Image to the id of the right one.");

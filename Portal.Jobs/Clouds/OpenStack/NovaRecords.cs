@@ -6,16 +6,23 @@ namespace Portal.Jobs.Clouds.OpenStack;
 
 /// <param name="Status">BUILD, ACTIVE, SHUTOFF, ERROR …</param>
 /// <param name="Task">What Nova does with it now, such as powering-off; empty for nothing.</param>
+/// <param name="Power">What its host says of the guest: 0 nothing, 1 running, 3 paused, 4 shut down, 6 crashed, 7 suspended; null if Nova does not say.</param>
 /// <param name="Address">Its first fixed IPv4 address; null while it has none.</param>
 /// <param name="Fault">Why it is in ERROR, in Nova's words; null otherwise.</param>
 internal sealed record NovaServer(
-    string Id, string Name, string Status, string Task, string? Address, string? Fault, IReadOnlyDictionary<string, string> Metadata)
+    string Id, string Name, string Status, string Task, int? Power, string? Address, string? Fault, IReadOnlyDictionary<string, string> Metadata)
 {
-    /// <summary>Its disks and mounts may have what is not written yet.</summary>
-    public bool IsRunning => Status is "ACTIVE" or "REBOOT" or "HARD_REBOOT" or "PASSWORD";
+    /// <summary>
+    /// Its guest does not exist any more, or not yet. In every other state, unknown ones included, it may have files that are not written yet. What is
+    /// being built or has failed is off only if Nova says that no guest is there.
+    /// </summary>
+    public bool IsOff => Status is "SHUTOFF" or "SHELVED_OFFLOADED" or "DELETED" or "SOFT_DELETED" || (Status is "BUILD" or "ERROR" && Power is 0 or 4 or 6);
 
     public static NovaServer Of(JsonElement json) => new(HeatJson.Text(json, "id"), HeatJson.Text(json, "name"), HeatJson.Text(json, "status"),
-        HeatJson.Text(json, "OS-EXT-STS:task_state"), AddressOf(json), ForeignJson.Text(json, "fault", "message"), ManilaShare.MetadataOf(json));
+        HeatJson.Text(json, "OS-EXT-STS:task_state"), PowerOf(json), AddressOf(json), ForeignJson.Text(json, "fault", "message"), ManilaShare.MetadataOf(json));
+
+    private static int? PowerOf(JsonElement json) => json.TryGetProperty("OS-EXT-STS:power_state", out var power)
+        && power.ValueKind == JsonValueKind.Number && power.TryGetInt32(out var state) ? state : null;
 
     private static string? AddressOf(JsonElement json) =>
         !json.TryGetProperty("addresses", out var networks) || networks.ValueKind != JsonValueKind.Object ? null

@@ -20,8 +20,8 @@ internal sealed record StacksNow(IReadOnlyList<(StackKey Key, HeatStack Stack)> 
         {
             { Status: "BUILD" or "REBUILD" } => NodeState.Building,
             { Status: "ERROR" } => NodeState.Broken,
-            { IsRunning: true } => NodeState.Running,
-            _ => NodeState.Exited,
+            { IsOff: true } => NodeState.Exited,
+            _ => NodeState.Running,
         };
         return new(server.Metadata.GetValueOrDefault(HeatNames.Node) ?? "", server.Metadata.GetValueOrDefault(HeatNames.Role) ?? "", key.Generation, state,
             null, false, state == NodeState.Running ? server.Address : null, server.Metadata.GetValueOrDefault(HeatNames.State) ?? "")
@@ -32,31 +32,47 @@ internal sealed record StacksNow(IReadOnlyList<(StackKey Key, HeatStack Stack)> 
 }
 
 /// <summary>
-/// Looks at a project: one list of stacks and one of servers, however many workspaces and callers. Callers within a second share a look, unless
-/// something was changed through this process meanwhile. What is decided for good is confirmed at the stack itself.
+/// Looks at a project: one list of stacks and one of servers, however many workspaces and callers. There is one look at a time, and a second between the
+/// beginnings of two. Callers share the last one, unless it is older, or something was changed through this process since it began: then they wait for
+/// the next. What is decided for good is confirmed at the stack itself.
 /// </summary>
 internal sealed class StackLook(Heat heat, Nova nova, HeatNames names, TimeProvider clock)
 {
     public static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
-    private Task<StacksNow>? _look;
+
+    /// <summary>The last look that has begun, and one that waits for its turn.</summary>
+    private Task<StacksNow>? _look, _next;
+    private bool _changed;
     private long _at;
 
     public Task<StacksNow> NowAsync(CancellationToken cancel)
     {
         lock (_gate)
         {
-            if (_look is null or { IsFaulted: true } or { IsCanceled: true } || clock.GetElapsedTime(_at) > Tick)
-                (_look, _at) = (LookAsync(), clock.GetTimestamp());
-            return _look.WaitAsync(cancel);
+            if (_look is { } look && !_changed && (!look.IsCompleted || (look.IsCompletedSuccessfully && clock.GetElapsedTime(_at) <= Tick)))
+                return look.WaitAsync(cancel);
+            return (_next ??= NextAsync(_look)).WaitAsync(cancel);
         }
     }
 
-    /// <summary>Something was changed: who asks next gets a new look.</summary>
+    /// <summary>Something was changed, or found changed: who asks from now on gets a look that begins later.</summary>
     public void Forget()
     {
-        lock (_gate) _look = null;
+        lock (_gate) _changed = true;
+    }
+
+    private async Task<StacksNow> NextAsync(Task<StacksNow>? last)
+    {
+        await Task.Yield(); // the caller holds the lock
+        if (last is not null)
+        {
+            await Task.WhenAny(last); // its own callers see how it ended
+            if (Tick - clock.GetElapsedTime(_at) is var left && left > TimeSpan.Zero) await Task.Delay(left, clock, CancellationToken.None);
+        }
+        lock (_gate) (_look, _next, _changed, _at) = (_next, null, false, clock.GetTimestamp());
+        return await LookAsync();
     }
 
     /// <summary>Not cancelled with the caller that happens to be the first: others wait for it too. The calls have deadlines.</summary>

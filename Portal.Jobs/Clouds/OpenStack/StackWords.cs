@@ -72,6 +72,8 @@ internal static partial class StackWords
     {
         var (kind, node) = StackParts.Of(failed.Name);
         var said = Plain(failed.Reason);
+        // What a server says of itself may contain any words: a disk's quota is not the project's.
+        if (kind is StackParts.Ready) return Signalled(node, said, failed.Reason);
         if (said.Contains("No valid host", StringComparison.OrdinalIgnoreCase))
             return new(Services.Nova, CloudFault.Full, $"no host in the cloud has room for the server {node}",
                 "Wait until other workspaces have ended, or choose a smaller node.");
@@ -80,7 +82,6 @@ internal static partial class StackWords
                 "Remove what is no longer needed in the project, or ask the administrators of the OpenStack cloud for a larger quota.");
         return kind switch
         {
-            StackParts.Ready => Signalled(node, said, failed.Reason),
             StackParts.Server => new(Services.Nova, CloudFault.Broken, $"The server {node} could not be {Done(failed)}: {said}", AskAdministrator),
             StackParts.Port => new(Services.Neutron, CloudFault.Broken,
                 $"The address of the server {node} could not be {Done(failed, removed: "released", made: "reserved")}: {said}", AskAdministrator),

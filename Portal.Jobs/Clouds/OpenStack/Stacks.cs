@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Portal.Core.Clouds;
 
@@ -19,7 +19,12 @@ internal sealed class Stacks(
     /// <summary>How often Heat may try to delete a stack, or to take servers out of it, before a person must look.</summary>
     public const int Attempts = 3;
 
+    private const int MostStacks = 2000;
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1), Margin = TimeSpan.FromMinutes(5);
+    private readonly ServerEnds _ends = new(nova, look, options, clock);
+
+    /// <summary>By stack, the last that had happened when it was asked to let its servers go: what failed before does not count.</summary>
+    private readonly ConcurrentDictionary<string, string> _before = new(StringComparer.Ordinal);
 
     /// <summary>All of them, with their servers; see <see cref="StackLook"/>.</summary>
     public Task<StacksNow> NowAsync(CancellationToken cancel) => look.NowAsync(cancel);
@@ -36,7 +41,7 @@ internal sealed class Stacks(
         if (there.Any(s => s.Key.Generation > plan.Generation))
             throw Fault(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists",
                 "Nothing was changed: the newer generation continues.");
-        if (there.Any(s => s.Key.Generation < plan.Generation)
+        if (now.Stacks.Select(s => s.Key).Concat(now.Servers.Select(s => s.Key)).Any(k => k.Workspace == plan.Workspace && k.Generation < plan.Generation)
             && await ClearAsync(plan.Workspace, plan.Generation - 1, cancel) is { } clearing) return clearing;
         if (await OneAsync([.. there.Where(s => s.Key == key).Select(s => s.Stack)], cancel) is not { } listed) return await CreateAsync(key, plan, cancel);
         if (listed.IsInProgress) return await WorkingAsync(listed, plan.Workspace, cancel);
@@ -51,12 +56,12 @@ internal sealed class Stacks(
         if (stack.Action == "DELETE") return await DeleteAsync(key, stack, cancel) ?? new EnsureAnswer.Working("The rest of the network is gone.", Soon);
         var wanted = StackTemplate.Of(await plans.OfAsync(plan, StackTemplate.AddressesOf(stored), cancel), stored, plan.KeepsWhatIsThere);
         if (StackParts.HashOf(wanted) != StackParts.HashOf(stored)) return await UpdateAsync(stack, wanted, "The cloud is changing the servers.", cancel);
-        return stack.IsFailed ? await BrokenAsync(stack, cancel) : await SeenAsync(key, stack, plan, now, cancel);
+        return stack.IsFailed ? await BrokenAsync(stack, wanted, cancel) : await SeenAsync(key, stack, plan, now, cancel);
     }
 
     /// <summary>
     /// Shuts servers down, waits until they are off, and takes them out of the stack with their ports; network and addresses stay. Done once none of
-    /// them is seen. Broken if a server does not shut down in time: it may have files that are not written yet.
+    /// them exists. Broken if a server does not shut down in time: it may have files that are not written yet. Servers that no stack holds are deleted.
     /// </summary>
     /// <param name="upTo">Newest generation that this is for.</param>
     /// <param name="nodes">Null for all.</param>
@@ -64,11 +69,11 @@ internal sealed class Stacks(
     {
         var now = await look.NowAsync(cancel);
         EnsureAnswer? first = null;
-        foreach (var (key, stack) in now.Stacks.Where(s => s.Key.Workspace == workspace && s.Key.Generation <= upTo))
+        foreach (var key in now.Stacks.Select(s => s.Key).Union(now.Servers.Select(s => s.Key))
+            .Where(k => k.Workspace == workspace && k.Generation <= upTo))
         {
-            var servers = now.Servers.Where(s => s.Key == key).Select(s => s.Server)
-                .Where(s => nodes?.Contains(s.Metadata.GetValueOrDefault(HeatNames.Node), StringComparer.Ordinal) is null or true).ToList();
-            first ??= await RemoveServersAsync(key, stack, servers, nodes, cancel);
+            var answer = await RemoveServersAsync(key, now, nodes, cancel); // each of them, whatever the others answer
+            first ??= answer;
         }
         return first ?? EnsureAnswer.IsDone;
     }
@@ -81,10 +86,7 @@ internal sealed class Stacks(
     {
         var now = await look.NowAsync(cancel);
         if (now.Servers.Any(s => s.Key.Workspace == workspace && s.Key.Generation <= upTo))
-        {
-            look.Forget();
             throw Fault(CloudFault.Conflict, "servers of this workspace still exist", "Remove them first and wait until they are gone.");
-        }
         EnsureAnswer? first = null;
         foreach (var (key, stack) in now.Stacks.Where(s => s.Key.Workspace == workspace && s.Key.Generation <= upTo))
             first = await DeleteAsync(key, stack, cancel) ?? first;
@@ -140,10 +142,15 @@ internal sealed class Stacks(
 
     private async Task<EnsureAnswer> UpdateAsync(HeatStack stack, JsonObject wanted, string what, CancellationToken cancel)
     {
+        await PutAsync(stack, wanted, cancel);
+        return new EnsureAnswer.Working(what, Soon);
+    }
+
+    private async Task PutAsync(HeatStack stack, JsonObject wanted, CancellationToken cancel)
+    {
         await heat.ValidateAsync(wanted, cancel);
         await heat.UpdateAsync(stack, wanted, Limit, cancel);
         look.Forget();
-        return new EnsureAnswer.Working(what, Soon);
     }
 
     private async Task<EnsureAnswer> WorkingAsync(HeatStack stack, Guid workspace, CancellationToken cancel) =>
@@ -154,6 +161,7 @@ internal sealed class Stacks(
     {
         var missing = Missing(now.Servers.Where(s => s.Key == key).Select(s => s.Server));
         if (missing.Count > 0) missing = Missing(await nova.ServersAsync(names, key, cancel));
+        if (missing.Count > 0) missing = [.. missing.Except((await KnownAsync(stack, [], missing, cancel)).Select(k => k.Node), StringComparer.Ordinal)];
         return missing.Count == 0 ? EnsureAnswer.IsDone : new EnsureAnswer.Broken(
             $"Somebody removed {(missing.Count == 1 ? "the server" : "the servers")} {string.Join(", ", missing)} in the cloud.",
             "Stop the workspace and start it again.");
@@ -162,45 +170,86 @@ internal sealed class Stacks(
             [.. plan.Nodes.Select(n => n.Name).Except(servers.Select(s => s.Metadata.GetValueOrDefault(HeatNames.Node) ?? ""), StringComparer.Ordinal)];
     }
 
-    private async Task<EnsureAnswer> BrokenAsync(HeatStack stack, CancellationToken cancel)
+    private async Task<EnsureAnswer> BrokenAsync(HeatStack stack, JsonObject wanted, CancellationToken cancel)
     {
         var fault = StackWords.Cause(await heat.ResourcesAsync(stack, cancel), stack.Reason);
         log.LogWarning("The stack {Name} is {Status}: {Reason}", stack.Name, stack.Status, stack.Reason);
-        // What is full may have room later: another kind of answer than what is broken.
-        return fault.Fault is CloudFault.Full ? throw new CloudException(fault.Service, fault.Fault, fault.Cause, fault.Remedy)
-            : new EnsureAnswer.Broken(fault.Cause, fault.Remedy);
+        if (fault.Fault is not CloudFault.Full || await FailuresAsync(stack, ["CREATE_FAILED", "UPDATE_FAILED"], cancel) >= Attempts)
+            return new EnsureAnswer.Broken(fault.Cause, fault.Remedy);
+
+        // What is full may have room later: Heat makes what failed once more, and whoever waits for it sees that it was full so far.
+        await PutAsync(stack, wanted, cancel);
+        throw new CloudException(fault.Service, fault.Fault, fault.Cause, fault.Remedy);
     }
 
-    /// <summary>Null once none of the servers is left.</summary>
-    private async Task<EnsureAnswer?> RemoveServersAsync(
-        StackKey key, HeatStack stack, List<NovaServer> servers, IReadOnlyCollection<string>? nodes, CancellationToken cancel)
+    /// <summary>Null once none of the servers of a generation is left.</summary>
+    private async Task<EnsureAnswer?> RemoveServersAsync(StackKey key, StacksNow now, IReadOnlyCollection<string>? nodes, CancellationToken cancel)
     {
-        if (stack.Status == "DELETE_IN_PROGRESS") return servers.Count == 0 ? null : await WorkingAsync(stack, key.Workspace, cancel);
-        if (await heat.TemplateAsync(stack, cancel) is not { } stored) return servers.Count == 0 ? null : Removing();
-        if (!StackTemplate.NodesOf(stored).Any(n => nodes?.Contains(n, StringComparer.Ordinal) is null or true))
+        var servers = now.Servers.Where(s => s.Key == key).Select(s => s.Server)
+            .Where(s => IsMeant(nodes, s.Metadata.GetValueOrDefault(HeatNames.Node))).ToList();
+        EnsureAnswer? first = null;
+        foreach (var stack in now.Stacks.Where(s => s.Key == key).Select(s => s.Stack))
         {
-            if (stack.IsInProgress) return await WorkingAsync(stack, key.Workspace, cancel);
-            if (stack.Status == "UPDATE_FAILED" && servers.Count > 0) return await RepeatAsync(stack, stored, cancel);
-            return servers.Count == 0 ? null : Removing();
+            var answer = await TakeOutAsync(stack, key.Workspace, servers, nodes, cancel);
+            first ??= answer;
         }
-        if (servers.FirstOrDefault(s => s.IsRunning) is not { } running)
-            return await UpdateAsync(stack, StackTemplate.Without(stored, nodes), "The servers are being removed.", cancel);
-        foreach (var server in servers.Where(s => s is { IsRunning: true, Task: "" })) await nova.StopAsync(server.Id, cancel);
-        look.Forget();
-        var asked = (await nova.ActionsAsync(running.Id, cancel)).TakeWhile(a => a.Action == "stop").LastOrDefault();
-        return asked is not null && clock.GetUtcNow() - asked.At > options.StopLimit
-            ? new EnsureAnswer.Broken(string.Create(CultureInfo.InvariantCulture,
-                    $"The server {running.Name} ({running.Id}) was asked to shut down {(clock.GetUtcNow() - asked.At).TotalMinutes:0} minutes ago,")
-                + $" and is still {running.Status}.",
-                "Ask the administrators of the OpenStack cloud to stop it. Nothing was removed, because files may not be written yet.")
-            : new EnsureAnswer.Working(servers.Count == 1 ? "The server is shutting down." : "The servers are shutting down.", Soon);
+        return first ?? (servers.Count > 0 ? await _ends.DeleteAsync(servers, cancel) : null);
+    }
+
+    /// <summary>Null once a stack holds none of the servers, and will not remove them.</summary>
+    /// <param name="servers">Those that are seen; those that only the stack knows are added.</param>
+    private async Task<EnsureAnswer?> TakeOutAsync(
+        HeatStack stack, Guid workspace, List<NovaServer> servers, IReadOnlyCollection<string>? nodes, CancellationToken cancel)
+    {
+        if (await heat.TemplateAsync(stack, cancel) is not { } stored) return null;
+        var held = StackTemplate.NodesOf(stored).Where(n => IsMeant(nodes, n)).ToList();
+        var hidden = held.Except(servers.Select(s => s.Metadata.GetValueOrDefault(HeatNames.Node) ?? ""), StringComparer.Ordinal).Any();
+        var failed = stack.Status == "UPDATE_FAILED" && held.Count == 0;
+        List<(string Node, NovaServer Server)> known = hidden || failed || servers.Count == 0 ? await KnownAsync(stack, servers, nodes, cancel) : [];
+        servers.AddRange(known.Select(k => k.Server).Where(k => servers.All(s => s.Id != k.Id)).ToList());
+
+        if (stack.Status == "DELETE_IN_PROGRESS") return servers.Count == 0 ? null : await WorkingAsync(stack, workspace, cancel);
+        if (stack.Action == "DELETE") return null; // Heat changes it no more
+        if (held.Count == 0)
+            return stack.IsInProgress ? await WorkingAsync(stack, workspace, cancel)
+                : failed && known.Count > 0 ? await RepeatAsync(stack, stored, cancel) : null;
+        if (await _ends.StopAsync(servers, cancel) is { } stopping) return stopping;
+        if (_before.Count > MostStacks) _before.Clear();
+        _before[stack.Id] = await heat.AttemptsAsync(stack, cancel) is [var last, ..] ? last.Id : "";
+        return await UpdateAsync(stack, StackTemplate.Without(stored, nodes), "The servers are being removed.", cancel);
+    }
+
+    /// <summary>
+    /// The servers that Heat knows in a stack and Nova still has, each asked for by its id: Nova's list leaves out, without a word, the servers of a part
+    /// of the cloud that it cannot reach.
+    /// </summary>
+    private async Task<List<(string Node, NovaServer Server)>> KnownAsync(
+        HeatStack stack, IReadOnlyCollection<NovaServer> seen, IReadOnlyCollection<string>? nodes, CancellationToken cancel)
+    {
+        var known = new List<(string, NovaServer)>();
+        foreach (var resource in await heat.ResourcesAsync(stack, cancel))
+        {
+            var (kind, node) = StackParts.Of(resource.Name);
+            if (kind != StackParts.Server || resource.PhysicalId.Length == 0 || !IsMeant(nodes, node)) continue;
+            if ((seen.FirstOrDefault(s => s.Id == resource.PhysicalId) ?? await nova.ServerAsync(resource.PhysicalId, cancel)) is
+                { Status: not ("DELETED" or "SOFT_DELETED") } server) known.Add((node, server));
+        }
+        return known;
     }
 
     private async Task<EnsureAnswer> RepeatAsync(HeatStack stack, JsonObject stored, CancellationToken cancel)
     {
-        if (await heat.FailuresAsync(stack, "UPDATE", cancel) < Attempts)
+        if (await FailuresAsync(stack, ["UPDATE_FAILED"], cancel) < Attempts)
             return await UpdateAsync(stack, stored, "The servers are being removed: another attempt.", cancel);
         throw await HandedOverAsync(stack, "take the servers out of", cancel);
+    }
+
+    /// <summary>How often what is being tried now has failed.</summary>
+    private async Task<int> FailuresAsync(HeatStack stack, IReadOnlyCollection<string> statuses, CancellationToken cancel)
+    {
+        var before = _before.GetValueOrDefault(stack.Id);
+        return (await heat.AttemptsAsync(stack, cancel)).TakeWhile(e => e.Id != before)
+            .Count(e => e.IsFailure && statuses.Contains(e.Status, StringComparer.Ordinal));
     }
 
     /// <summary>Null if it is gone.</summary>
@@ -208,11 +257,18 @@ internal sealed class Stacks(
     {
         if (listed.Status == "DELETE_IN_PROGRESS") return await WorkingAsync(listed, key.Workspace, cancel);
         progress.Forget(listed);
-        look.Forget();
-        if (await heat.StackAsync(listed, cancel) is not { } stack) return null;
-        if (stack.Status == "DELETE_FAILED" && await heat.FailuresAsync(stack, "DELETE", cancel) >= Attempts)
+        if (await heat.StackAsync(listed, cancel) is not { } stack)
+        {
+            look.Forget();
+            return null;
+        }
+        if (stack.Status == "DELETE_FAILED" && await FailuresAsync(stack, ["DELETE_FAILED"], cancel) >= Attempts)
             throw await HandedOverAsync(stack, "delete", cancel);
-        if (stack.Status != "DELETE_IN_PROGRESS") await heat.DeleteAsync(stack, cancel);
+        if (stack.Status != "DELETE_IN_PROGRESS")
+        {
+            await heat.DeleteAsync(stack, cancel);
+            look.Forget();
+        }
         return new EnsureAnswer.Working("The network is being removed.", Soon);
     }
 
@@ -228,7 +284,8 @@ internal sealed class Stacks(
 
     private TimeSpan Limit => options.BootLimit + Margin;
 
-    private static EnsureAnswer.Working Removing() => new("The servers are being removed.", Soon);
+    /// <param name="nodes">Null for all.</param>
+    private static bool IsMeant(IReadOnlyCollection<string>? nodes, string? node) => nodes?.Contains(node, StringComparer.Ordinal) is null or true;
 
     /// <summary>Data of the only signal: Heat keeps an object with a name for each.</summary>
     private static string DataOf(string? output)

@@ -18,6 +18,8 @@ public abstract class RecordedStackTest : IAsyncLifetime
     private protected static readonly StackKey Key = new(Workspace, 2);
     private protected RecordedCloud Cloud { get; private set; } = null!;
     private protected ProjectStacks Project { get; private set; } = null!;
+    private protected ServerOptions Options { get; } =
+        new() { Image = "2f3712f0-6e57-4f09-aa68-d46dd7535707", PortalAddress = "192.0.2.7", EventCalls = 2 };
 
     /// <summary>Rows of the lists of stacks and servers.</summary>
     private protected List<JsonObject> Rows { get; } = [];
@@ -31,10 +33,7 @@ public abstract class RecordedStackTest : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Cloud = await RecordedCloud.StartAsync();
-        var services = Cloud.Services;
-        Project = new(Cloud.Cloud, "t123456789", new() { Image = "2f3712f0-6e57-4f09-aa68-d46dd7535707", PortalAddress = "192.0.2.7", EventCalls = 2 },
-            services.GetRequiredService<OpenStackHttp>(), services.GetRequiredService<ForeignReader>(), TimeProvider.System,
-            services.GetRequiredService<ILoggerFactory>());
+        Project = Open();
         Cloud.Answers[$"GET {Heat}"] = http => RecordedCloud.SayAsync(http, 200, List("stacks",
             Rows.Where(s => http.Request.Query["name"].ToString() is not { Length: > 0 } name || s["stack_name"]!.GetValue<string>() == name)
                 .Where(s => http.Request.Query["tags"].ToString().Split(',')
@@ -55,7 +54,9 @@ public abstract class RecordedStackTest : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    private protected Task<EnsureAnswer> EnsureAsync() => Project.Stacks.EnsureAsync(new(Workspace, 2, "10.9.0.32/27",
+    private protected Task<EnsureAnswer> EnsureAsync() => EnsureAsync(Project);
+
+    private static Task<EnsureAnswer> EnsureAsync(ProjectStacks project) => project.Stacks.EnsureAsync(new(Workspace, 2, "10.9.0.32/27",
         [new("notebook", "notebook", "", 70_123, [], new Dictionary<string, string>(),
             new Dictionary<string, string> { ["TOKEN"] = "correct-horse" }, [], 512, 1)]), Cancel);
 
@@ -67,10 +68,14 @@ public abstract class RecordedStackTest : IAsyncLifetime
 
     private protected static Task NextTickAsync() => Task.Delay(StackLook.Tick + TimeSpan.FromMilliseconds(50), TimeProvider.System, Cancel);
 
-    /// <summary>A complete stack with its server, made by the portal's own request.</summary>
+    /// <summary>As another process of the portal has it, which has not looked yet.</summary>
+    private ProjectStacks Open() => new(Cloud.Cloud, "t123456789", Options, Cloud.Services.GetRequiredService<OpenStackHttp>(),
+        Cloud.Services.GetRequiredService<ForeignReader>(), TimeProvider.System, Cloud.Services.GetRequiredService<ILoggerFactory>());
+
+    /// <summary>A complete stack with its server, made by another process of the portal.</summary>
     private protected async Task<JsonObject> MadeAsync()
     {
-        await EnsureAsync();
+        await EnsureAsync(Open());
         var template = JsonNode.Parse(Cloud.Requests.Last(r => r.Method == "POST" && r.Path == Heat).Body)!["template"]!.AsObject();
         Cloud.Requests.Clear();
         Template(template);
@@ -97,13 +102,13 @@ public abstract class RecordedStackTest : IAsyncLifetime
         ["tags"] = new JsonArray([.. (tags ?? ["portal", "t123456789", Workspace.ToString("n")]).Select(t => (JsonNode)t)]),
     };
 
-    private protected JsonObject Server(string status, string? task = null)
+    private protected JsonObject Server(string status, string? task = null, int? power = 1, string id = "v1")
     {
         var metadata = new JsonObject { ["portal_state"] = "0a1b2c3d0a1b2c3d" };
         foreach (var (name, value) in Project.Names.MetadataOf(Key, "notebook", "notebook")) metadata[name] = value;
         return new()
         {
-            ["id"] = "v1",
+            ["id"] = id,
             ["name"] = Project.Names.ServerOf(Key, "notebook"),
             ["status"] = status,
             ["metadata"] = metadata,
@@ -113,9 +118,13 @@ public abstract class RecordedStackTest : IAsyncLifetime
             },
             ["OS-EXT-STS:task_state"] = task,
             ["OS-EXT-STS:vm_state"] = "active",
-            ["OS-EXT-STS:power_state"] = 1,
+            ["OS-EXT-STS:power_state"] = power,
         };
     }
+
+    /// <summary>A server that answers by its id, whether a list shows it or not.</summary>
+    private protected void ById(string id, JsonObject server) =>
+        Cloud.On($"GET {Nova}/servers/{id}", 200, new JsonObject { ["server"] = server.DeepClone() }.ToJsonString());
 
     private protected static string List(string name, IEnumerable<JsonObject> rows) =>
         new JsonObject { [name] = new JsonArray([.. rows.Select(r => r.DeepClone())]) }.ToJsonString();
@@ -139,15 +148,19 @@ public abstract class RecordedStackTest : IAsyncLifetime
         if (events[0].Id == "e1") Project.Progress.Watch([]);
     }
 
-    private protected void Failed(int times) => Cloud.On($"GET {One}/events", 200,
-        JsonSerializer.Serialize(new
-        {
-            events = Enumerable.Range(0, times).Select(_ => "Resource DELETE failed: …").Append("Stack DELETE cancelled").Select((reason, i) => new
+    /// <summary>What happened to the whole stack, newest first; something that was cancelled is among what failed.</summary>
+    private protected void Failed(int times, string status) => Happened([.. Enumerable.Repeat(status, times)]);
+
+    private protected void Happened(params string[] statuses) => Cloud.On($"GET {One}/events", 200, JsonSerializer.Serialize(new
+    {
+        events = statuses.Select(s => (Status: s, Reason: "Resource DELETE failed: …"))
+            .Append((Status: "DELETE_FAILED", Reason: "Stack DELETE cancelled")).Select((e, i) => new
             {
-                id = i.ToString(CultureInfo.InvariantCulture),
-                resource_status_reason = reason,
+                id = (statuses.Length - i).ToString(CultureInfo.InvariantCulture),
+                resource_status = e.Status,
+                resource_status_reason = e.Reason,
             }),
-        }));
+    }));
 
     private protected void Resources(params (string Name, string Status, string Reason)[] resources) => Cloud.On($"GET {One}/resources", 200,
         JsonSerializer.Serialize(new

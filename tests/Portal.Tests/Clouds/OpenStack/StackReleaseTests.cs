@@ -22,6 +22,7 @@ public sealed class StackReleaseTests : RecordedStackTest
         Changes().Count.ShouldBe(1, "it is not asked twice");
 
         Servers[0] = Server("SHUTOFF");
+        await NextTickAsync();
         (await RemoveServersAsync()).ShouldBeOfType<EnsureAnswer.Working>().What.ShouldBe("The servers are being removed.");
         Changes()[1..].ShouldBe(["POST /heat/v1/p1/validate", $"PUT {One}"]);
         var put = JsonNode.Parse(Cloud.Requests.Last(r => r.Method == "PUT").Body)!;
@@ -58,12 +59,13 @@ public sealed class StackReleaseTests : RecordedStackTest
         Template(StackTemplate.Without(template));
         Servers[0] = Server("SHUTOFF");
         Rows[0] = Stack("s1", "UPDATE_FAILED");
-        Failed(2);
+        Resources(("server-notebook", "DELETE_FAILED", "ResourceInError: resources.server-notebook: Went to status ERROR"));
+        ById("id-of-server-notebook", Servers[0]);
+        Failed(2, "UPDATE_FAILED");
         (await RemoveServersAsync()).ShouldBeOfType<EnsureAnswer.Working>();
         Changes()[^1].ShouldBe($"PUT {One}");
 
-        Failed(3);
-        Resources(("server-notebook", "DELETE_FAILED", "ResourceInError: resources.server-notebook: Went to status ERROR"));
+        Failed(3, "UPDATE_FAILED");
         (await Should.ThrowAsync<CloudException>(RemoveServersAsync)).Message.ShouldContain("3 attempts to take the servers out of the stack");
     }
 
@@ -71,13 +73,13 @@ public sealed class StackReleaseTests : RecordedStackTest
     public async Task Delete_ThatFailed_IsRepeatedAndThenHandedOver()
     {
         Rows.Add(Stack("s1", "DELETE_FAILED"));
-        Failed(2);
+        Failed(2, "DELETE_FAILED");
         (await DeleteAsync()).ShouldBeOfType<EnsureAnswer.Working>();
         Changes().ShouldBe([$"DELETE {One}"]);
         Cloud.Requests.Last(r => r.Path.EndsWith("/events", StringComparison.Ordinal)).Query
-            .ShouldContain($"resource_name={Name}&resource_action=DELETE&resource_status=FAILED");
+            .ShouldContain($"resource_name={Name}&sort_dir=desc");
 
-        Failed(3);
+        Failed(3, "DELETE_FAILED");
         Resources(("net", "DELETE_FAILED", "Conflict: resources.net: Unable to complete operation on network n1."), ("last", "DELETE_COMPLETE", ""));
         var fault = await Should.ThrowAsync<CloudException>(DeleteAsync);
         fault.Message.ShouldBe($"Heat: 3 attempts to delete the stack {Name} (s1) failed. "
@@ -117,6 +119,8 @@ public sealed class StackReleaseTests : RecordedStackTest
     [InlineData("ACTIVE", NodeState.Running)]
     [InlineData("SHUTOFF", NodeState.Exited)]
     [InlineData("ERROR", NodeState.Broken)]
+    [InlineData("PAUSED", NodeState.Running)]
+    [InlineData("UNKNOWN", NodeState.Running)]
     public async Task Clusters_AreServersAndNetworks(string status, NodeState state)
     {
         await MadeAsync();

@@ -47,6 +47,9 @@ public sealed class StackWordsTests
         CloudFault.Broken, "The server notebook could not prepare the person's folder: mkdir: cannot create directory: Permission denied", "create a folder")]
     [InlineData("ready-notebook-0a1b2c3d", "WaitConditionFailure: resources.ready-notebook-0a1b2c3d: image: it has no /usr/sbin/portal-server",
         CloudFault.Refused, "The server image does not match the portal: it has no /usr/sbin/portal-server", "Upload the server image")]
+    [InlineData("ready-notebook-0a1b2c3d",
+        "WaitConditionFailure: resources.ready-notebook-0a1b2c3d: folder: mkdir: cannot create directory: Disk quota exceeded",
+        CloudFault.Broken, "The server notebook could not prepare the person's folder: mkdir: cannot create directory: Disk quota exceeded", "create a folder")]
     [InlineData("ready-notebook-0a1b2c3d", "WaitConditionTimeout: resources.ready-notebook-0a1b2c3d: 0 of 1 received",
         CloudFault.TimedOut, "The server notebook was started, but did not answer in time.", "console")]
     [InlineData("server-notebook", "ResourceInError: resources.server-notebook: Went to status ERROR due to \"Message: No valid host was found. , Code: 500\"",

@@ -142,8 +142,37 @@ public sealed class StacksTests : RecordedStackTest
 
         Resources(("server-notebook", "CREATE_FAILED",
             "ResourceInError: resources.server-notebook: Went to status ERROR due to \"Message: No valid host was found.\""));
-        (await Should.ThrowAsync<CloudException>(EnsureAsync)).Fault.ShouldBe(CloudFault.Full);
         Changes().ShouldBeEmpty();
+        (await Should.ThrowAsync<CloudException>(EnsureAsync)).Fault.ShouldBe(CloudFault.Full);
+        Changes()[^1].ShouldBe($"PUT {One}", "Heat tries again");
+
+        Happened("UPDATE_FAILED", "UPDATE_FAILED", "CREATE_FAILED");
+        (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Broken>().Cause.ShouldBe("no host in the cloud has room for the server notebook");
+        Changes().Count(c => c.StartsWith("PUT", StringComparison.Ordinal)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Ensure_OfMoreStacksThanHeatAllows_IsFull()
+    {
+        Cloud.On($"POST {Heat}", 400, """
+            {"code": 400, "title": "Bad Request", "explanation": "The server could not comply with the request since it is either malformed or …",
+             "error": {"type": "RequestLimitExceeded", "traceback": null,
+              "message": "Request limit exceeded: You have reached the maximum stacks per tenant, 100. Please delete some stacks."}}
+            """);
+
+        var full = await Should.ThrowAsync<CloudException>(EnsureAsync);
+        (full.Fault, full.Message).ShouldBe((CloudFault.Full, "Heat: the project has as many stacks as Heat allows."));
+    }
+
+    [Fact]
+    public async Task Ensure_OfAServerThatOnlyItsIdShows_IsDone()
+    {
+        await MadeAsync();
+        Servers.Clear();
+        Resources(("server-notebook", "CREATE_COMPLETE", ""));
+        ById("id-of-server-notebook", Server("UNKNOWN"));
+
+        (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Done>();
     }
 
     [Fact]
