@@ -27,8 +27,6 @@ make_postgres() {
   {
     printf "listen_addresses = ''\nunix_socket_directories = '%s'\nunix_socket_permissions = 0777\n" "$socket"
     printf 'max_connections = 100\nshared_buffers = 128MB\nlog_min_duration_statement = 500\n'
-    # Each round starts a process for every database, which at rest is a quarter of the database's processor time.
-    printf 'autovacuum_naptime = 5min\n'
     for setting in "$@"; do printf '%s\n' "${setting/=/ = }"; done
   } > "$data/portal.conf"
   grep -q '^include .portal.conf' "$data/postgresql.conf" || echo "include 'portal.conf'" >> "$data/postgresql.conf"
