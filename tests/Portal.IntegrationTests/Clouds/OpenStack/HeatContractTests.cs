@@ -224,8 +224,7 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
     private async Task<EnsureAnswer> AskAsync(ClusterPlan plan)
     {
         var answer = await Stacks.EnsureAsync(plan, Cancel);
-        Output.WriteLine($"{DateTime.UtcNow:HH:mm:ss.f} {answer}");
-        if (answer is EnsureAnswer.Broken && plan.Nodes.Count == 0) answer.ShouldBeNull();
+        Output.WriteLine($"{answer}");
         await Task.Delay(200, Cancel);
         return answer;
     }
