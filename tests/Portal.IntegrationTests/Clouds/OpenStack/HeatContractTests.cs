@@ -172,6 +172,7 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
             ["resources"] = new JsonObject { ["a"] = new JsonObject { ["type"] = "OS::Heat::None" } },
         };
         await lab.Mine.Heat.CreateAsync(name, ["of-somebody-else"], foreign, TimeSpan.FromMinutes(5), Cancel);
+        await Eventually.SeesAsync(() => lab.Mine.Heat.NamedAsync(name, Cancel), s => s.All(one => one.IsComplete), "it is created", Moment);
 
         try
         {

@@ -42,7 +42,10 @@ public sealed class StacksTests : RecordedStackTest
             """);
         (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Working>();
 
-        Rows.Add(Stack("s1", "CREATE_COMPLETE", tags: ["of-somebody-else"]));
+        Rows.Add(Stack("s1", "CREATE_IN_PROGRESS", tags: []));
+        (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Working>("Heat stores the tags of a new stack after the stack");
+
+        Rows[0] = Stack("s1", "CREATE_COMPLETE", tags: ["of-somebody-else"]);
         (await Should.ThrowAsync<CloudException>(EnsureAsync)).Fault.ShouldBe(CloudFault.Conflict);
     }
 
