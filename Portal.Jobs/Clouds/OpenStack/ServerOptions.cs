@@ -42,8 +42,29 @@ internal sealed class ServerOptions
     /// </summary>
     public string Program { get; set; } = "/usr/sbin/portal-server";
 
-    /// <summary>File with the certificate, PEM, of the authority that signs the portal's client certificate. Public; servers let in nobody else.</summary>
-    public string ClientAuthority { get; set; } = "";
+    /// <summary>
+    /// Folder of the portal's client certificate for the container engines of servers, and its key. Made if it is missing; of all processes only the
+    /// background worker may read it. Servers let in nobody else.
+    /// </summary>
+    public string Keys { get; set; } = "";
+
+    /// <summary>Moby's own default seccomp profile, a JSON file. Without it launches are refused.</summary>
+    public string SeccompBase { get; set; } = "";
+
+    /// <summary>Size of the tmpfs at /tmp and of /dev/shm, each as a percentage of the node's memory; their contents count as its memory.</summary>
+    public int TmpPercent { get; set; } = 50;
+
+    /// <summary>Size of the tmpfs at /home/student, MiB; it counts as the node's memory.</summary>
+    public int HomeMib { get; set; } = 64;
+
+    /// <summary>
+    /// True: whoever operates the cloud accepts that what the portal exchanges with notebooks crosses the cloud's network unencrypted. There is no other
+    /// way yet, so pools need it.
+    /// </summary>
+    public bool PlainAppTraffic { get; set; }
+
+    /// <summary>Maximum time from a node's start to a kernel that computes.</summary>
+    public TimeSpan ProofDeadline { get; set; } = TimeSpan.FromMinutes(3);
 
     /// <summary>Maximum time from a server's creation to its signal. Shorter than the life of Keystone's tokens, because the signal has one.</summary>
     public TimeSpan BootLimit { get; set; } = TimeSpan.FromMinutes(10);
@@ -82,8 +103,15 @@ internal sealed class ServerOptionsCheck(OpenStackOptions cloud) : IValidateOpti
         Wrong(!IsMountOptions(options.MountOptions), nameof(options.MountOptions),
             "must be mount options, separated by commas, without spaces or quotes");
         Wrong(!Path.IsPathFullyQualified(options.Program), nameof(options.Program), "must be a full path in the server image");
-        Wrong(options.ClientAuthority.Length > 0 && !Path.IsPathFullyQualified(options.ClientAuthority), nameof(options.ClientAuthority),
-            "must be the full path of a certificate");
+        var pools = cloud.Pools.Count > 0;
+        Wrong((pools || options.Keys.Length > 0) && !Path.IsPathFullyQualified(options.Keys), nameof(options.Keys),
+            "must be the full path of a folder that only the background worker may read");
+        Wrong(options.SeccompBase.Length > 0 && !Path.IsPathFullyQualified(options.SeccompBase), nameof(options.SeccompBase), "must be a full path");
+        Wrong(options.TmpPercent is < 1 or > 100, nameof(options.TmpPercent), "must be 1 to 100 percent of a node's memory");
+        Wrong(options.HomeMib is < 1 or > 65536, nameof(options.HomeMib), "must be 1 to 65536 MiB");
+        Wrong(pools && !options.PlainAppTraffic, nameof(options.PlainAppTraffic),
+            "must be true: the portal reaches notebooks unencrypted over the cloud's network, and somebody must have decided that it may");
+        Wrong(options.ProofDeadline <= TimeSpan.Zero, nameof(options.ProofDeadline), "must be longer than nothing (by default 00:03:00)");
         Wrong(options.BootLimit < TimeSpan.FromMinutes(1) || options.BootLimit > TimeSpan.FromHours(2), nameof(options.BootLimit),
             "must be between one minute and two hours (by default 00:10:00)");
         Wrong(options.StopLimit < TimeSpan.FromSeconds(10) || options.StopLimit > TimeSpan.FromHours(1), nameof(options.StopLimit),

@@ -77,16 +77,16 @@ internal sealed partial class ServerPlans(Nova nova, HeatNames names, ServerOpti
 
     private async Task<string> AuthorityAsync(CancellationToken cancel)
     {
-        if (options.ClientAuthority.Length == 0) return "";
+        if (options.Keys.Length == 0) return "";
         try
         {
-            await using var file = File.OpenRead(options.ClientAuthority);
+            await using var file = File.OpenRead(Path.Combine(options.Keys, "client.pem"));
             return (await reader.TextAsync(file, Certificate, cancel)).Trim();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw Refused($"the certificate {options.ClientAuthority} cannot be read ({e.GetType().Name})",
-                $"Create it, or correct {ServerOptions.Section}:ClientAuthority.");
+            throw Refused($"the certificate in {options.Keys} cannot be read ({e.GetType().Name})",
+                $"Create it, or correct {ServerOptions.Section}:Keys.");
         }
     }
 
