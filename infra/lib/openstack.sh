@@ -21,6 +21,8 @@ choose_cloud() {
   fi
   [ -n "$known" ] || [ ! -s "$STATE/pg/PG_VERSION" ] ||
     die "the workspaces of the installation in $STATE run on this machine's container engine" "$other"
+  [ "$known" != settings ] || own_pools || die "$STATE/settings.env no longer names the pools of this installation (Clouds__OpenStack__Pools__0__Key=…)" \
+    "Put its lines Clouds__OpenStack__… back. $other"
   if own_pools; then CLOUD=settings
   elif [ -n "${PORTAL_OPENSTACK_STATE:-}" ] || [[ $known != rig\ * ]]; then CLOUD="rig $(realpath -m "${PORTAL_OPENSTACK_STATE:-/var/lib/portal-openstack}")"
   else CLOUD=$known; fi

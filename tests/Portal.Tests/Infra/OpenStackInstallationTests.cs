@@ -31,7 +31,7 @@ public sealed class OpenStackInstallationTests : IDisposable
     [InlineData("run", "engine", Own, "", "names pools on OpenStack, but this is an installation on the container engine")]
     [InlineData("run", "rig /srv/rig", "", "/srv/other", "run on the rig in /srv/rig, not on the rig in /srv/other")]
     [InlineData("run", "rig /srv/rig", Own, "", "run on the rig in /srv/rig, not on the OpenStack that")]
-    [InlineData("run", "settings", "", "", "not on the rig in /var/lib/portal-openstack")]
+    [InlineData("run", "settings", "", "", "settings.env no longer names the pools of this installation")]
     public async Task Cloud_OfAnInstallation_IsNotExchanged(string command, string known, string settings, string rig, string words)
     {
         if (known == "engine")
