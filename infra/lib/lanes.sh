@@ -73,7 +73,7 @@ lane_openstack() {
 openstack_journey() {
   local code=0
   get_packages browser || { write_trx openstack chromium 1 0; return 1; }
-  if start_on_rig 180 notebook; then run_project openstack 300 e2e/Portal.E2E --filter-trait Lane=openstack || code=1
+  if start_on_rig 180 notebook; then run_project openstack 420 e2e/Portal.E2E --filter-trait Lane=openstack || code=1
   else write_trx openstack "infra/run openstack" 1 0; code=1; fi
   end_installation openstack || { code=1; write_trx openstack "infra/run reset" 1 0; }
   return $code

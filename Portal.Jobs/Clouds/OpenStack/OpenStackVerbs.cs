@@ -25,12 +25,12 @@ public static class OpenStackVerbs
             {
                 case ["--check-cloud", var key]:
                     return await new CloudCheck(clouds.Of(key), options, clock, say).RunAsync(cancel) ? 0 : 1;
-                case ["--left-in-cloud", var key]:
-                    await SayWhatIsLeftAsync(clouds.Of(key), new(options.Installation), say, cancel);
-                    return 0;
                 case ["--force-delete-share", var key, var id]:
                     await DeleteAsync(clouds.Of(key), id, clock, cancel);
                     await say.WriteLineAsync($"The share {id} is deleted.");
+                    return 0;
+                case ["--left-in-cloud", var key]:
+                    await SayWhatIsLeftAsync(clouds.Of(key), new(options.Installation), say, cancel);
                     return 0;
                 default:
                     await say.WriteLineAsync(
