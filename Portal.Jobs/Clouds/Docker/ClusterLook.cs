@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using NodeStatus = Portal.Core.Clouds.NodeStatus;
 
 namespace Portal.Jobs.Clouds.Docker;
@@ -18,8 +19,8 @@ public sealed partial class ClusterLook(ContainerEngine containerEngine, Network
     {
         // Containers first: a network is removed after its containers, so a cluster that still holds something is seen, whatever happens between the calls.
         var containers = await containerEngine.ListAsync(owned.Mine(workspace), cancel);
-        var held = (await networks.ListAsync(owned.Mine(workspace), cancel)).Select(n => WorkspaceOf(n.Labels)).ToHashSet();
-        var nodes = containers.ToLookup(c => WorkspaceOf(c.Labels));
+        var held = (await networks.ListAsync(owned.Mine(workspace), cancel)).Select(n => Owned.WorkspaceOf(n.Labels)).ToHashSet();
+        var nodes = containers.ToLookup(c => Owned.WorkspaceOf(c.Labels));
         var ended = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
         await containerEngine.EachAsync(containers.Where(c => StateOf(c) == NodeState.Exited),
             async c => ended[c.ID] = await ContainerEngineTasks.OfOneAsync<bool?>(time, async late => await RanOutAsync(c.ID, late), cancel) is true,
@@ -28,16 +29,6 @@ public sealed partial class ClusterLook(ContainerEngine containerEngine, Network
         return [.. held.Union(nodes.Select(n => n.Key)).Where(w => w != Guid.Empty).Select(w => new ClusterStatus(w, held.Contains(w),
             [.. nodes[w].Select(c => See(c, ended.GetValueOrDefault(c.ID))).OrderBy(n => n.Generation).ThenBy(n => n.Name, StringComparer.Ordinal)]))];
     }
-
-    public static Guid WorkspaceOf(IDictionary<string, string>? labels) =>
-        labels is not null && labels.TryGetValue(Owned.Workspace, out var text) && Guid.TryParseExact(text, "n", out var id) ? id : Guid.Empty;
-
-    public static int GenerationOf(IDictionary<string, string> labels) =>
-        labels.TryGetValue(Owned.Generation, out var text) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
-            ? generation
-            : 0;
-
-    public static string NodeOf(IDictionary<string, string> labels) => labels.TryGetValue(Owned.Node, out var node) ? node : "";
 
     public static NodeState StateOf(ContainerListResponse container) => container.State switch
     {
@@ -52,7 +43,7 @@ public sealed partial class ClusterLook(ContainerEngine containerEngine, Network
         var state = StateOf(c);
         var exit = ExitedWith().Match(c.Status ?? "");
         var address = c.NetworkSettings?.Networks?.Values.FirstOrDefault()?.IPAddress;
-        return new NodeStatus(NodeOf(c.Labels), c.Labels.TryGetValue(Owned.Role, out var role) ? role : "", GenerationOf(c.Labels), state,
+        return new NodeStatus(Owned.NodeOf(c.Labels), c.Labels.TryGetValue(Owned.Role, out var role) ? role : "", Owned.GenerationOf(c.Labels), state,
             exit.Success && state == NodeState.Exited ? int.Parse(exit.Groups["code"].ValueSpan, CultureInfo.InvariantCulture) : null,
             outOfMemory, state == NodeState.Running && address is { Length: > 0 } ? address : null,
             c.Labels.TryGetValue(Owned.State, out var hash) ? hash : "")

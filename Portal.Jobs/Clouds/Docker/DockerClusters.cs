@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 
@@ -24,14 +25,14 @@ public sealed class DockerClusters(
         var (listing, holding) = (containerEngine.ListAsync(owned.Mine(plan.Workspace), cancel), networks.ListAsync(owned.Mine(plan.Workspace), cancel));
         await Task.WhenAll(listing, holding);
         var (there, held) = (await listing, await holding);
-        if (there.Select(c => c.Labels).Concat(held.Select(n => n.Labels)).Any(l => ClusterLook.GenerationOf(l) > plan.Generation))
+        if (there.Select(c => c.Labels).Concat(held.Select(n => n.Labels)).Any(l => Owned.GenerationOf(l) > plan.Generation))
         {
             throw ContainerEngineFaults.Make(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists",
                 "Nothing was changed: the newer generation continues.");
         }
 
         var (nodes, hasNetwork) = await SweepAsync(plan, there, held, cancel);
-        var current = nodes.ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
+        var current = nodes.ToLookup(c => Owned.NodeOf(c.Labels), StringComparer.Ordinal);
         var name = owned.Network(plan.Workspace, plan.Generation);
         if (!hasNetwork)
             await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, egress: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
@@ -61,10 +62,10 @@ public sealed class DockerClusters(
     }
 
     public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) =>
-        RemoveNodesAsync(workspace, labels => ClusterLook.GenerationOf(labels) <= upTo, cancel);
+        RemoveNodesAsync(workspace, labels => Owned.GenerationOf(labels) <= upTo, cancel);
 
     public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) =>
-        RemoveNodesAsync(workspace, labels => nodes.Contains(ClusterLook.NodeOf(labels), StringComparer.Ordinal), cancel);
+        RemoveNodesAsync(workspace, labels => nodes.Contains(Owned.NodeOf(labels), StringComparer.Ordinal), cancel);
 
     private async Task RemoveNodesAsync(Guid workspace, Func<IDictionary<string, string>, bool> which, CancellationToken cancel)
     {
@@ -94,12 +95,12 @@ public sealed class DockerClusters(
 
     public async Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel)
     {
-        if ((await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Any(c => ClusterLook.GenerationOf(c.Labels) <= upTo))
+        if ((await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Any(c => Owned.GenerationOf(c.Labels) <= upTo))
         {
             throw ContainerEngineFaults.Make(CloudFault.Conflict, "nodes of this workspace still exist", "Remove them first and wait until they are gone.");
         }
 
-        await containerEngine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => ClusterLook.GenerationOf(n.Labels) <= upTo), n =>
+        await containerEngine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => Owned.GenerationOf(n.Labels) <= upTo), n =>
             networks.RemoveAsync(n.ID, cancel), cancel);
     }
 
@@ -121,8 +122,8 @@ public sealed class DockerClusters(
 
     private async Task<ContainerListResponse?> NewestAsync(Guid workspace, string node, CancellationToken cancel) =>
         (await containerEngine.ListAsync(owned.Mine(workspace), cancel))
-            .Where(c => ClusterLook.NodeOf(c.Labels) == node)
-            .MaxBy(c => ClusterLook.GenerationOf(c.Labels));
+            .Where(c => Owned.NodeOf(c.Labels) == node)
+            .MaxBy(c => Owned.GenerationOf(c.Labels));
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
 
@@ -132,10 +133,10 @@ public sealed class DockerClusters(
         IEnumerable<ContainerListResponse> there, IList<NetworkResponse> held, CancellationToken cancel)
     {
         var names = plan.Nodes.Select(n => n.Name).ToHashSet(StringComparer.Ordinal);
-        var stale = held.Where(n => ClusterLook.GenerationOf(n.Labels) != plan.Generation || n.IPAM?.Config?.FirstOrDefault()?.Subnet != plan.Subnet).ToList();
+        var stale = held.Where(n => Owned.GenerationOf(n.Labels) != plan.Generation || n.IPAM?.Config?.FirstOrDefault()?.Subnet != plan.Subnet).ToList();
         // A container stays on the network it was made on, so if a network of this generation is removed its containers must be too.
-        var all = stale.Any(n => ClusterLook.GenerationOf(n.Labels) == plan.Generation);
-        var parts = there.ToLookup(c => !all && ClusterLook.GenerationOf(c.Labels) == plan.Generation && names.Contains(ClusterLook.NodeOf(c.Labels)));
+        var all = stale.Any(n => Owned.GenerationOf(n.Labels) == plan.Generation);
+        var parts = there.ToLookup(c => !all && Owned.GenerationOf(c.Labels) == plan.Generation && names.Contains(Owned.NodeOf(c.Labels)));
         await containerEngine.EachAsync(parts[false], c => containerEngine.RemoveAsync(c.ID, cancel), cancel);
         await containerEngine.EachAsync(stale, n => networks.RemoveAsync(n.ID, cancel), cancel);
         return ([.. parts[true]], held.Count > stale.Count);

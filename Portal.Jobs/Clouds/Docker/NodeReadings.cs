@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 
@@ -123,7 +124,7 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
     private static TimeSpan Nanoseconds(ulong value) => TimeSpan.FromTicks((long)(value / 100));
 
     private static NodeSample Sample(ContainerListResponse c, DateTimeOffset at, CgroupFiles.Values v) =>
-        new(ClusterLook.WorkspaceOf(c.Labels), ClusterLook.NodeOf(c.Labels), ClusterLook.GenerationOf(c.Labels), at, v.Cpu, v.Throttled,
+        new(Owned.WorkspaceOf(c.Labels), Owned.NodeOf(c.Labels), Owned.GenerationOf(c.Labels), at, v.Cpu, v.Throttled,
             v.MemoryBytes, v.LimitBytes, v.OutOfMemoryKills, v.Pids, double.Parse(c.Labels[Owned.Vcpus], CultureInfo.InvariantCulture))
         {
             Net = v.Net,

@@ -1,6 +1,7 @@
 using System.Net;
 using Portal.Core.Clouds;
 using Portal.Core.Foreign;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.LocalStorage;
 

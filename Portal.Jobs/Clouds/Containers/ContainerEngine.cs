@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using Docker.DotNet;
 using Docker.DotNet.Handler.Abstractions;
@@ -7,13 +6,13 @@ using Docker.DotNet.NativeHttp;
 using Portal.Core.Clouds;
 using Version = System.Version;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Jobs.Clouds.Containers;
 
 /// <summary>
 /// One pool of connections to one container engine: Docker.DotNet on top, and raw calls for what it lacks. Connects and negotiates a version
 /// at the first call, and again if the container engine was replaced by another version.
 /// </summary>
-public sealed class ContainerEngine(string socket) : IDisposable
+public sealed class ContainerEngine(EngineAddress address) : IDisposable
 {
     /// <summary>Maximum size of a refusal, bytes; of a longer one only the status counts.</summary>
     private const int LongestRefusal = 1 << 20;
@@ -27,8 +26,7 @@ public sealed class ContainerEngine(string socket) : IDisposable
     private readonly SemaphoreSlim _lanes = new(4), _waits = new(64), _connecting = new(1);
     private Line? _line;
 
-    /// <summary>Path of the Unix socket.</summary>
-    public string Socket { get; } = socket;
+    public EngineAddress Address { get; } = address;
 
     /// <summary>Every call goes through here, so that every fault is translated in one place.</summary>
     public async Task<T> CallAsync<T>(Func<DockerClient, Task<T>> call, CancellationToken cancel) =>
@@ -109,9 +107,9 @@ public sealed class ContainerEngine(string socket) : IDisposable
             return line;
         }
 
-        if (Socket.Length == 0)
+        if (Address is EngineAddress.Socket { Path: "" })
         {
-            throw NoClusterCloud.Missing();
+            throw ContainerEngineFaults.NoneNamed();
         }
 
         await _connecting.WaitAsync(cancel);
@@ -131,12 +129,12 @@ public sealed class ContainerEngine(string socket) : IDisposable
 
     private async Task<Line> ConnectAsync(CancellationToken cancel)
     {
-        using var first = new Line(Socket, version: null);
+        using var first = new Line(Address, version: null);
         var known = await first.Client.System.GetVersionAsync(cancel);
         var (newest, oldest) = (new Version(known.APIVersion), new Version(known.MinAPIVersion ?? "1.12"));
         var version = newest < Newest ? newest : Newest;
         return version >= Oldest && version >= oldest
-            ? new Line(Socket, version)
+            ? new Line(Address, version)
             : throw ContainerEngineFaults.Make(CloudFault.Refused,
                 $"version {known.Version} supports API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another version of the container engine.");
     }
@@ -187,7 +185,7 @@ public sealed class ContainerEngine(string socket) : IDisposable
     /// <summary>One version over one pool of connections.</summary>
     private sealed class Line : IDisposable
     {
-        public Line(string socket, Version? version)
+        public Line(EngineAddress address, Version? version)
         {
             var refusals = new Refusals();
             Version = version ?? new Version();
@@ -206,7 +204,7 @@ public sealed class ContainerEngine(string socket) : IDisposable
             {
                 h.UseProxy = false;
                 h.MaxConnectionsPerServer = 256;
-                h.ConnectCallback = (_, cancel) => OpenAsync(new UnixDomainSocketEndPoint(socket), cancel);
+                h.ConnectCallback = (_, cancel) => EngineConnection.OpenAsync(address, cancel);
             }
         }
 
@@ -218,21 +216,6 @@ public sealed class ContainerEngine(string socket) : IDisposable
         {
             Raw.Dispose();
             Client.Dispose();
-        }
-
-        private static async ValueTask<Stream> OpenAsync(UnixDomainSocketEndPoint address, CancellationToken cancel)
-        {
-            var socket = new System.Net.Sockets.Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            try
-            {
-                await socket.ConnectAsync(address, cancel);
-                return new NetworkStream(socket, ownsSocket: true);
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
-            }
         }
     }
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Jobs.Clouds.Containers;
 
 /// <summary>
 /// Names and labels of everything that belongs to one installation, on a container engine that others use too. Nothing without the label is ever touched.
@@ -57,6 +57,19 @@ public sealed class Owned
 
     /// <summary>A filter for the API: this installation and this role.</summary>
     public IDictionary<string, IDictionary<string, bool>> Mine(string role) => Filter($"{Role}={role}");
+
+    /// <summary>The workspace that labels name; empty if they name none.</summary>
+    public static Guid WorkspaceOf(IDictionary<string, string>? labels) =>
+        labels is not null && labels.TryGetValue(Workspace, out var text) && Guid.TryParseExact(text, "n", out var id) ? id : Guid.Empty;
+
+    /// <summary>The generation that labels name; 0 if they name none.</summary>
+    public static int GenerationOf(IDictionary<string, string> labels) =>
+        labels.TryGetValue(Generation, out var text) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
+            ? generation
+            : 0;
+
+    /// <summary>The node that labels name; empty if they name none.</summary>
+    public static string NodeOf(IDictionary<string, string> labels) => labels.TryGetValue(Node, out var node) ? node : "";
 
     private Dictionary<string, IDictionary<string, bool>> Filter(string label) => new(StringComparer.Ordinal)
     {
