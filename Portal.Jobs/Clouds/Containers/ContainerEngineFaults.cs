@@ -89,12 +89,13 @@ public static partial class ContainerEngineFaults
     {
         _ when OfCertificate(e) is { } refused => refused,
         SocketException { SocketErrorCode: SocketError.ConnectionRefused } =>
-            Make(CloudFault.Unavailable, $"nothing is listening at {server.At}", "Check that the server has finished booting and runs its container engine.", e),
+            Make(CloudFault.Unavailable, $"nothing is listening at {server.At}", "Check that the server has booted and runs its container engine.", e),
         SocketException => Silent(server, e),
         AuthenticationException =>
             Make(CloudFault.Denied, $"what answers at {server.At} does not speak TLS as the portal's servers do",
                 "Nothing was sent to it. Find out what uses this address and port.", e),
-        IOException => Make(CloudFault.Unavailable, $"the server at {server.At} closed the connection", "Check that its container engine runs, then try again.", e),
+        IOException =>
+            Make(CloudFault.Unavailable, $"the server at {server.At} closed the connection", "Check that its container engine runs, then try again.", e),
         _ => null,
     };
 

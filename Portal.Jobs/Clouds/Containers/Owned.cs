@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.Containers;
 
@@ -48,6 +49,17 @@ public sealed class Owned
         [Workspace] = workspace.ToString("n"),
         [Generation] = generation.ToString(CultureInfo.InvariantCulture),
     };
+
+    /// <summary>Of the container of a node.</summary>
+    /// <param name="state">Hash of its wanted state.</param>
+    public IDictionary<string, string> Labels(ClusterPlan plan, NodePlan node, string state) =>
+        new Dictionary<string, string>(Labels(plan.Workspace, plan.Generation), StringComparer.Ordinal)
+        {
+            [Vcpus] = node.Vcpus.ToString(CultureInfo.InvariantCulture),
+            [Role] = node.Role,
+            [Node] = node.Name,
+            [State] = state,
+        };
 
     /// <summary>What belongs to no workspace: probes, the network of image builds.</summary>
     public IDictionary<string, string> Labels(string role) => new Dictionary<string, string>(StringComparer.Ordinal) { [Installation] = Id, [Role] = role };

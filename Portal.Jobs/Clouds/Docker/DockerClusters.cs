@@ -36,8 +36,9 @@ public sealed class DockerClusters(
         var name = owned.Network(plan.Workspace, plan.Generation);
         if (!hasNetwork)
             await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, egress: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
-        await containerEngine.EachAsync(plan.Nodes,
-            n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel), cancel);
+        await containerEngine.EachAsync(plan.Nodes, n =>
+            NodeContainers.EnsureAsync(containerEngine, recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel),
+            cancel);
         return EnsureAnswer.IsDone;
     }
 
@@ -75,7 +76,7 @@ public sealed class DockerClusters(
         {
             await containerEngine.EachAsync((await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Where(c => which(c.Labels)), async c =>
             {
-                if (ClusterLook.StateOf(c) == NodeState.Running)
+                if (NodeContainers.StateOf(c) == NodeState.Running)
                 {
                     await ContainerEngineTasks.IfThereAsync(() =>
                         containerEngine.CallAsync(e =>
@@ -116,7 +117,7 @@ public sealed class DockerClusters(
     }
 
     public async Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
-        await NewestAsync(workspace, node, cancel) is { } newest && ClusterLook.StateOf(newest) == NodeState.Running
+        await NewestAsync(workspace, node, cancel) is { } newest && NodeContainers.StateOf(newest) == NodeState.Running
             ? await NodeCommand.RunAsync(containerEngine, newest.ID, node, command, time, cancel)
             : throw ContainerEngineFaults.Make(CloudFault.Missing, $"the node {node} is not running", "Wait until it runs again.");
 
@@ -140,51 +141,5 @@ public sealed class DockerClusters(
         await containerEngine.EachAsync(parts[false], c => containerEngine.RemoveAsync(c.ID, cancel), cancel);
         await containerEngine.EachAsync(stale, n => networks.RemoveAsync(n.ID, cancel), cancel);
         return ([.. parts[true]], held.Count > stale.Count);
-    }
-
-    /// <summary>A node that has exited is left alone: its exit must be seen, and the run decides what to do about it.</summary>
-    private async Task EnsureNodeAsync(CreateContainerParameters wanted, ContainerListResponse? there, bool keep, CancellationToken cancel)
-    {
-        if (there is not null && !keep && (!there.Labels.TryGetValue(Owned.State, out var state) || state != wanted.Labels[Owned.State]))
-        {
-            await containerEngine.RemoveAsync(there.ID, cancel);
-            there = null;
-        }
-
-        if (there is null)
-        {
-            await StartAsync(await CreateAsync(wanted, cancel), cancel);
-        }
-        else if (ClusterLook.StateOf(there) == NodeState.Created)
-        {
-            await StartAsync(there.ID, cancel);
-        }
-    }
-
-    private async Task StartAsync(string id, CancellationToken cancel) =>
-        // false if it is already running
-        await containerEngine.CallAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
-
-    private async Task<string> CreateAsync(CreateContainerParameters wanted, CancellationToken cancel)
-    {
-        try
-        {
-            return await containerEngine.CreateAsync(wanted, cancel);
-        }
-        catch (CloudException e) when (e.Fault == CloudFault.Conflict)
-        {
-            // Already created by a call whose response was lost, or by another worker; it counts as ours only if every setting is the same.
-            // A name is taken before its container becomes visible: then the conflict remains, and a later check resolves it.
-            ContainerInspectResponse? other = null;
-            await ContainerEngineTasks.IfThereAsync(async () =>
-                other = await containerEngine.CallAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
-            if (other?.Config?.Labels is { } labels && labels.TryGetValue(Owned.State, out var state) && state == wanted.Labels[Owned.State]
-                && labels.TryGetValue(Owned.Installation, out var installation) && installation == owned.Id)
-            {
-                return other.ID;
-            }
-
-            throw;
-        }
     }
 }
