@@ -64,7 +64,7 @@ public sealed class ReadingTests
         ["Portal.Jobs.Proofs.PortalVisit HttpMessageInvoker.SendAsync"] = "returns at the head of the response, and hands its body to it",
         ["Portal.Jobs.Clouds.Containers.ContainerEngine/Line HttpClient..ctor"] = "for the engine's own answers",
         ["Portal.Jobs.Clouds.Containers.ContainerEngine"] = "the engine's own answers, 4 MiB at most",
-        ["Portal.Jobs.Clouds.Containers.ContainerEngine/Refusals"] = "the engine's refusals, 1 MiB at most",
+        ["Portal.Jobs.Clouds.Containers.ContainerEngine/Answers"] = "the engine's refusals, 1 MiB at most, and a server's answers, 4 MiB",
         ["Portal.Jobs.Clouds.Docker.DockerEvents"] = "the engine's own events",
         ["Portal.Jobs.Clouds.Docker.Images.Fetch.ArchiveFetcher"] = "files that pip and Maven fetched, within their limit of disk",
         ["Portal.Jobs.Clouds.Docker.Images.Fetch.ClientRun"] = "what pip and Maven write, piece by piece, cut into bounded lines",

@@ -21,7 +21,7 @@ public sealed class ContainerEngine(EngineAddress address) : IDisposable
     private static readonly Version Oldest = new(1, 41), Newest = new(1, 44);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
 
-    /// <summary>Maximum size of the buffered response to a raw call, bytes.</summary>
+    /// <summary>Maximum size of the buffered response to a raw call, and of every response of a server, bytes.</summary>
     private const int LongestAnswer = 4 << 20;
     private readonly SemaphoreSlim _lanes = new(4), _waits = new(64), _connecting = new(1);
     private Line? _line;
@@ -50,7 +50,7 @@ public sealed class ContainerEngine(EngineAddress address) : IDisposable
 
         using (answer)
         {
-            // Already read by Refusals, within its limits.
+            // Already read by Answers, within its limits.
             throw ContainerEngineFaults.FromAnswer(answer.StatusCode, ContainerEngineFaults.MessageOf(await answer.Content.ReadAsStringAsync(cancel)));
         }
     }, cancel);
@@ -140,11 +140,16 @@ public sealed class ContainerEngine(EngineAddress address) : IDisposable
     }
 
     /// <summary>
-    /// Reads refusals with limits of size and time; the package alone would read them to their end. What it calls an authentication
-    /// provider is its only way to put something around the connections.
+    /// Reads refusals with limits of size and time; the package alone would read them to their end. From a server, which its student may have taken over,
+    /// it reads every answer like that, except those that are streams. What the package calls an authentication provider is its only way to
+    /// put something around the connections.
     /// </summary>
-    private sealed class Refusals : DelegatingHandler, IAuthProvider
+    private sealed class Answers(EngineAddress address) : DelegatingHandler, IAuthProvider
     {
+        /// <summary>What calls end with whose answers are streams, read piece by piece.</summary>
+        private static readonly string[] Streams =
+            ["/events", "/logs", "/attach", "/start", "/export", "/archive", "/build", "/get", "/images/load", "/images/create"];
+
         public bool TlsEnabled => false;
 
         public HttpMessageHandler ConfigureHandler(HttpMessageHandler handler)
@@ -156,7 +161,8 @@ public sealed class ContainerEngine(EngineAddress address) : IDisposable
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             var answer = await base.SendAsync(request, cancellationToken);
-            if (answer.StatusCode < HttpStatusCode.BadRequest)
+            var refused = answer.StatusCode >= HttpStatusCode.BadRequest;
+            if (!refused && (address is EngineAddress.Socket || IsStream(request)))
             {
                 return answer;
             }
@@ -165,14 +171,17 @@ public sealed class ContainerEngine(EngineAddress address) : IDisposable
             limit.CancelAfter(CallTimeout);
             try
             {
-                await answer.Content.LoadIntoBufferAsync(LongestRefusal, limit.Token);
+                await answer.Content.LoadIntoBufferAsync(refused ? LongestRefusal : LongestAnswer, limit.Token);
                 return answer;
             }
             catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
             {
                 answer.Dispose();
-                throw ContainerEngineFaults.FromAnswer(answer.StatusCode,
-                    $"it refused with status {(int)answer.StatusCode} and more than {LongestRefusal >> 20} MiB of text", e);
+                throw refused
+                    ? ContainerEngineFaults.FromAnswer(answer.StatusCode,
+                        $"it refused with status {(int)answer.StatusCode} and more than {LongestRefusal >> 20} MiB of text", e)
+                    : ContainerEngineFaults.Make(CloudFault.Broken, $"it answered with more than {LongestAnswer >> 20} MiB",
+                        "Stop the workspace and start it again, which makes a new server.", e);
             }
             catch
             {
@@ -180,6 +189,9 @@ public sealed class ContainerEngine(EngineAddress address) : IDisposable
                 throw;
             }
         }
+
+        private static bool IsStream(HttpRequestMessage request) =>
+            Streams.Any(s => request.RequestUri!.AbsolutePath.EndsWith(s, StringComparison.Ordinal));
     }
 
     /// <summary>One version over one pool of connections.</summary>
@@ -187,13 +199,13 @@ public sealed class ContainerEngine(EngineAddress address) : IDisposable
     {
         public Line(EngineAddress address, Version? version)
         {
-            var refusals = new Refusals();
+            var answers = new Answers(address);
             Version = version ?? new Version();
             // The package's own Unix transport opens a connection for every call. With the framework's handler connections are reused;
             // its default limit of 10 would let ten followed streams block every other call.
             Client = new DockerClientBuilder().WithEndpoint(new Uri("http://engine")).WithApiVersion(version).WithTimeout(CallTimeout)
-                .WithAuthProvider(refusals).WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
-            Raw = new HttpClient(refusals, disposeHandler: false)
+                .WithAuthProvider(answers).WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
+            Raw = new HttpClient(answers, disposeHandler: false)
             {
                 BaseAddress = new Uri($"http://engine/v{version}/"),
                 Timeout = CallTimeout,

@@ -115,7 +115,7 @@ public static partial class ContainerEngineFaults
     }
 
     /// <summary>OpenSSL's words for the alerts with which servers refuse a certificate.</summary>
-    [GeneratedRegex(@"alert (?:[a-z ]*certificate|unknown ca|access denied)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"\balert (?:[a-z ]*certificate\b|unknown ca\b|access denied\b)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex RefusedCertificate();
 
     private static CloudException FromSocket(Exception e)

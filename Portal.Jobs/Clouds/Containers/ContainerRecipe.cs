@@ -41,7 +41,7 @@ public static partial class ContainerRecipe
         return Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(wanted)))[..16];
     }
 
-    /// <summary>Throws <see cref="CloudFault.Refused"/> for a plan that cannot come from the portal's own templates. Sources of folders are not looked at.</summary>
+    /// <summary>Throws <see cref="CloudFault.Refused"/> for a plan that cannot come from the portal's own templates, whatever its folders' sources.</summary>
     public static void Check(ClusterPlan plan)
     {
         foreach (var node in plan.Nodes)

@@ -49,6 +49,20 @@ public sealed class EngineConnectionTests : IDisposable
         (await impostor.HeardAsync()).ShouldStartWith("GET /version HTTP/1.1");
     }
 
+    /// <summary>A student who has taken over the server cannot fill the portal's memory.</summary>
+    [Fact]
+    public async Task Answer_OfAServerThatDoesNotEnd_IsGivenUpOn()
+    {
+        await using var endless = new Impostor(SslProtocols.Tls13, endless: true);
+        using var engine = new ContainerEngine(new EngineAddress.Tls(endless.At, endless.Fingerprint, _client));
+
+        var fault = await Should.ThrowAsync<CloudException>(() => engine.VersionAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, Cancel));
+
+        (fault.Fault, fault.Message).ShouldBe((CloudFault.Broken, "Container engine: it answered with more than 4 MiB."));
+        await endless.HeardAsync();
+        endless.Sent.ShouldBeLessThan(16 << 20);
+    }
+
     [Fact]
     public async Task Connect_ToSomethingWithoutTls_IsDenied()
     {
@@ -97,24 +111,30 @@ public sealed class EngineConnectionTests : IDisposable
         (fault.Fault, fault.Message).ShouldBe((CloudFault.Unavailable, $"Container engine: the server at {listener.LocalEndpoint} does not answer."));
     }
 
-    /// <summary>A server over TLS that lets in everybody, hears what the first client says, and closes the connection.</summary>
+    /// <summary>A server over TLS that lets in everybody, hears what the first client says, and closes the connection; or answers without end.</summary>
     private sealed class Impostor : IAsyncDisposable
     {
         private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
         private readonly X509Certificate2 _certificate;
         private readonly Task<string> _heard;
 
-        public Impostor(SslProtocols version)
+        /// <summary>Far more than anybody should read; not endless only so that a failing test does not use up the memory.</summary>
+        private const long Most = 64 << 20;
+
+        public Impostor(SslProtocols version, bool endless = false)
         {
             using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
             _certificate = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256)
                 .CreateSelfSigned(new(2019, 1, 1, 0, 0, 0, TimeSpan.Zero), new(2020, 1, 1, 0, 0, 0, TimeSpan.Zero));
             _listener.Start();
-            _heard = HearAsync(version);
+            _heard = HearAsync(version, endless);
         }
 
         public IPEndPoint At => (IPEndPoint)_listener.LocalEndpoint;
         public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(_certificate.RawData));
+
+        /// <summary>Bytes of the answer.</summary>
+        public long Sent { get; private set; }
 
         /// <summary>Of what came inside TLS, one packet.</summary>
         public Task<string> HeardAsync() => _heard.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancel);
@@ -126,7 +146,7 @@ public sealed class EngineConnectionTests : IDisposable
             _certificate.Dispose();
         }
 
-        private async Task<string> HearAsync(SslProtocols version)
+        private async Task<string> HearAsync(SslProtocols version, bool endless)
         {
             using var client = await _listener.AcceptTcpClientAsync();
             await using var stream = new SslStream(client.GetStream());
@@ -140,7 +160,10 @@ public sealed class EngineConnectionTests : IDisposable
                     RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null,
                 });
                 var buffer = new byte[4096];
-                return System.Text.Encoding.ASCII.GetString(buffer, 0, await stream.ReadAsync(buffer));
+                var heard = System.Text.Encoding.ASCII.GetString(buffer, 0, await stream.ReadAsync(buffer));
+                if (endless) await stream.WriteAsync("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n\""u8.ToArray());
+                for (var part = new byte[1 << 16]; endless && Sent < Most; Sent += part.Length) await stream.WriteAsync(part);
+                return heard;
             }
             catch (Exception e) when (e is IOException or AuthenticationException)
             {

@@ -15,7 +15,7 @@ public sealed class EngineSamplesTests(LabFixture fixture) : IClassFixture<LabFi
     public async Task Read_OfANodeThatHasWorked_SaysWhatTheKernelsFilesSay()
     {
         // Uses its processor until it is throttled, leaves page cache and memory behind, and then rests.
-        string[] work = ["sh", "-c", "perl -e '$x = q(m) x (24 << 20); $end = time + 2; 1 while time < $end; $| = 1; print qq(rests\\n); sleep'"];
+        string[] work = ["sh", "-c", "perl -e '$x = q(m) x (24 << 20); $end = time + 3; 1 while time < $end; $| = 1; print qq(rests\\n); sleep'"];
         var plan = await Lab.PlanAsync(nodes: [await Lab.NodeAsync(image: await Lab.BaseAsync(), vcpus: 0.25, memoryMib: 128, command: work)]);
         await Lab.Clusters.EnsureAsync(plan, Cancel);
         var container = (await Lab.ContainerEngine.ListAsync(Lab.Owned.Mine(plan.Workspace), Cancel)).ShouldHaveSingleItem();
@@ -28,7 +28,7 @@ public sealed class EngineSamplesTests(LabFixture fixture) : IClassFixture<LabFi
 
         (sample.Workspace, sample.Node, sample.Generation, sample.Vcpus).ShouldBe((plan.Workspace, "notebook", 1, 0.25));
         sample.Cpu.ShouldBeInRange(before.Cpu, after.Cpu);
-        sample.Cpu.ShouldBeGreaterThan(TimeSpan.FromMilliseconds(200));
+        sample.Cpu.ShouldBeGreaterThan(TimeSpan.FromMilliseconds(100));
         sample.Throttled.ShouldBeInRange(before.Throttled, after.Throttled);
         sample.Throttled.ShouldBeGreaterThan(TimeSpan.Zero);
         sample.MemoryBytes.ShouldBeInRange(before.MemoryBytes - (1 << 20), after.MemoryBytes + (1 << 20));

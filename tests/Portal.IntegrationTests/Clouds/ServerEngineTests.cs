@@ -62,7 +62,7 @@ public sealed class ServerEngineTests : IAsyncLifetime
         }
 
         lines.ShouldBe(["begun", "ended"]);
-        var ended = (await ListAsync()).ShouldHaveSingleItem();
+        var ended = await Eventually.SeesAsync(async () => (await ListAsync()).ShouldHaveSingleItem(), c => c.State is "exited", "it has ended");
         NodeContainers.See(ended, await NodeContainers.RanOutOfMemoryAsync(Engine, ended.ID, Cancel)).ShouldBe(Status(NodeState.Exited, exit: 3));
         (await NodeLogs.TailAsync(Engine, ended.ID, 1, TimeProvider.System, Cancel)).ShouldBe(["ended"]);
         await Engine.RemoveAsync(ended.ID, Cancel);
