@@ -14,7 +14,9 @@ namespace Portal.IntegrationTests.Clouds.OpenStack;
 public sealed class ServerLab : IAsyncLifetime
 {
     public const int Uid = 70_124, AppPort = 8888, EnginePort = 2376;
-    public const string Work = "/data/work";
+
+    /// <summary>Where the first node has the export of its work folder: without its mount, that would be an empty folder.</summary>
+    public const string Export = "/data/share";
 
     /// <summary>What a node runs: it answers on <see cref="AppPort"/>.</summary>
     private const string Node = """
@@ -54,6 +56,9 @@ public sealed class ServerLab : IAsyncLifetime
     /// <summary>Where the work folder is on the first server.</summary>
     public string Folder { get; private set; } = "";
 
+    /// <summary>Where the first node sees it.</summary>
+    public string Work => $"{Export}/{Path.GetFileName(Folder)}";
+
     public async ValueTask InitializeAsync()
     {
         await _stacks.InitializeAsync();
@@ -63,7 +68,7 @@ public sealed class ServerLab : IAsyncLifetime
         var project = _services.GetRequiredService<ProjectStacksByKey>().Of(OpenStackLab.Projects[0]);
         Access = await _stacks.FolderAsync(Uid);
         var subnet = StackLab.NewSubnet();
-        var work = new FolderPlan(await _stacks.AllowAsync(Access, subnet), Work, false);
+        var work = new FolderPlan(await _stacks.AllowAsync(Access, subnet), "/home/student/work", false);
         Plan = new(Access.Workspace, 1, subnet, [NodePlan("notebook", work), NodePlan("worker0")]);
         await Eventually.SeesAsync(async () => await project.Stacks.EnsureAsync(Plan, CancellationToken.None) switch
         {
@@ -76,7 +81,7 @@ public sealed class ServerLab : IAsyncLifetime
         Signals = [.. Plan.Nodes.Select(n => signals.Single(s => s.Node == n.Name))];
         Servers = [.. Plan.Nodes.Select(n => servers.Single(s => s.Metadata[HeatNames.Node] == n.Name).Id)];
         Folder = await Rig.OnServerAsync(Servers[0], "jq", "-r", ".folders[0].path", "/etc/portal/server.json");
-        await StartNodeAsync(Servers[0], "--mount", $"type=bind,source={Folder},target={Work}");
+        await StartNodeAsync(Servers[0], "--mount", $"type=bind,source={Path.GetDirectoryName(Folder)},target={Export}");
         await StartNodeAsync(Servers[1]);
     }
 
@@ -107,8 +112,8 @@ public sealed class ServerLab : IAsyncLifetime
         var image = File.ReadLines($"{Rig.State}/images").Single(l => l.StartsWith("python=", StringComparison.Ordinal)).Split('=', 2)[1];
         // As on machines of most clouds, although this network has IPv4 only.
         await Rig.OnServerAsync(server, "sh", "-c", "for name in all default lo eth0; do echo 0 > /proc/sys/net/ipv6/conf/$name/disable_ipv6; done");
-        await Rig.OnServerAsync(server, ["docker", "run", "-d", "--name", "node", "--label", "portal.workspace=any", "--network", "host", "--user", $"{Uid}:{Uid}",
-            "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", .. folders, image, "python3", "-c", Node]);
+        await Rig.OnServerAsync(server, ["docker", "run", "-d", "--name", "node", "--label", "portal.workspace=any", "--network", "host",
+            "--user", $"{Uid}:{Uid}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", .. folders, image, "python3", "-c", Node]);
     }
 
     private static NodePlan NodePlan(string name, params FolderPlan[] folders) => new(name, name.TrimEnd('0'), "sha256:" + new string('a', 64), Uid, [],

@@ -8,6 +8,8 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using Portal.Jobs.Clouds.OpenStack;
 using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds.OpenStack;
@@ -60,6 +62,7 @@ public sealed class ServerTests(ServerLab lab) : IClassFixture<ServerLab>
     private static ITestOutputHelper Output => TestContext.Current.TestOutputHelper!;
 
     private string Own => lab.Signals[0].Address;
+    private string? Fingerprint => JsonDocument.Parse(lab.Signals[0].Data).RootElement.GetProperty("fingerprint").GetString();
     private string Peer => lab.Signals[1].Address;
 
     [Fact]
@@ -130,12 +133,10 @@ public sealed class ServerTests(ServerLab lab) : IClassFixture<ServerLab>
     [Fact]
     public async Task Engine_ClientWithAnotherCertificateOrNone_IsRefused()
     {
-        var fingerprint = JsonDocument.Parse(lab.Signals[0].Data).RootElement.GetProperty("fingerprint").GetString();
-
-        (await PingAsync(lab.Authority, fingerprint)).ShouldStartWith("HTTP/1.1 200");
+        (await PingAsync(lab.Authority, Fingerprint)).ShouldStartWith("HTTP/1.1 200");
         using var other = ServerLab.NewAuthority();
-        await Should.ThrowAsync<Exception>(() => PingAsync(other, fingerprint));
-        await Should.ThrowAsync<Exception>(() => PingAsync(null, fingerprint));
+        await Should.ThrowAsync<Exception>(() => PingAsync(other, Fingerprint));
+        await Should.ThrowAsync<Exception>(() => PingAsync(null, Fingerprint));
         using var plain = new TcpClient();
         await plain.ConnectAsync(Own, ServerLab.EnginePort, Cancel);
         await plain.GetStream().WriteAsync("GET /_ping HTTP/1.0\r\n\r\n"u8.ToArray(), Cancel);
@@ -158,16 +159,32 @@ public sealed class ServerTests(ServerLab lab) : IClassFixture<ServerLab>
     }
 
     [Fact]
+    public async Task Glance_ServerImage_NamesNodeImagesAsItsContainerEngineDoes()
+    {
+        var storage = lab.Stacks.Storage;
+        var glance = new ServiceClient(ServiceKind.Images, storage.Mine.Keystone, storage.Services.GetRequiredService<OpenStackHttp>());
+
+        var image = (await glance.GetAsync("v2/images?name=portal-server", Cancel)).GetProperty("images").EnumerateArray().ShouldHaveSingleItem();
+
+        (await Rig.OnServerAsync(lab.Servers[0], "docker", "image", "inspect", "-f", "{{.Id}}", image.GetProperty("portal_tag_python").GetString()!))
+            .ShouldBe(image.GetProperty("portal_image_python").GetString());
+    }
+
+    [Fact]
     public async Task Reboot_WithoutThePortal_NodeIsBackOnceItsFolderIsMounted()
     {
-        await lab.InNodeAsync("sh", "-c", $"echo kept > {ServerLab.Work}/file");
+        await Rig.OnServerAsync(lab.Servers[0], "docker", "run", "-d", "--name", "other", "--restart", "always", "--network", "host",
+            await NodeAsync("{{.Image}}"), "sleep", "1000");
+        await lab.InNodeAsync("sh", "-c", $"echo kept > {lab.Work}/file");
         var started = await NodeAsync("{{.State.StartedAt}}");
 
         await RebootAsync();
         await Eventually.SeesAsync(() => NodeAsync("{{.State.Running}} {{.State.StartedAt}}"), s => s.StartsWith("true", StringComparison.Ordinal)
             && !s.EndsWith(started, StringComparison.Ordinal), "the node is back", 60);
-        (await lab.InNodeAsync("cat", $"{ServerLab.Work}/file")).ShouldBe("kept");
+        (await lab.InNodeAsync("cat", $"{lab.Work}/file")).ShouldBe("kept");
         await AllAsync([$"tcp {Rig.Api} 5000", $"tcp {Own} {ServerLab.EnginePort}"], Refused);
+        (await PingAsync(lab.Authority, Fingerprint)).ShouldStartWith("HTTP/1.1 200", Case.Sensitive, "its key is the same");
+        (await NodeAsync("{{.State.Running}}", "other")).ShouldBe("false", "the container engine starts nothing by itself");
 
         // Nobody may mount the folder now: the node waits, and sees no empty folder.
         await lab.Stacks.DenyAsync(lab.Access);
@@ -180,7 +197,7 @@ public sealed class ServerTests(ServerLab lab) : IClassFixture<ServerLab>
 
         await lab.Stacks.AllowAsync(lab.Access, lab.Plan.Subnet);
         await Eventually.SeesAsync(() => NodeAsync("{{.State.Running}}"), s => s == "true", "the node is back", 60);
-        (await lab.InNodeAsync("cat", $"{ServerLab.Work}/file")).ShouldBe("kept");
+        (await lab.InNodeAsync("cat", $"{lab.Work}/file")).ShouldBe("kept");
     }
 
     /// <summary>Each target ends as expected, asked from the first node; what does not is listed.</summary>
@@ -223,6 +240,7 @@ public sealed class ServerTests(ServerLab lab) : IClassFixture<ServerLab>
     private async Task RebootAsync() => (await lab.Stacks.Storage.Mine.Servers.SendAsync(HttpMethod.Post, $"servers/{lab.Servers[0]}/action",
         new JsonObject { ["reboot"] = new JsonObject { ["type"] = "SOFT" } }, Cancel)).Must();
 
-    /// <summary>A property of the node's container; empty while its server or container engine is down.</summary>
-    private Task<string> NodeAsync(string format) => Rig.MaybeOnServerAsync(lab.Servers[0], "docker", "inspect", "-f", format, "node");
+    /// <summary>A property of a container on the first server; empty while server or container engine is down.</summary>
+    private Task<string> NodeAsync(string format, string name = "node") =>
+        Rig.MaybeOnServerAsync(lab.Servers[0], "docker", "inspect", "-f", format, name);
 }
