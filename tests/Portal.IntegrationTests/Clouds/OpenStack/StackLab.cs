@@ -16,6 +16,7 @@ namespace Portal.IntegrationTests.Clouds.OpenStack;
 /// </summary>
 public sealed class StackLab : IAsyncLifetime
 {
+    private const double Moment = 60;
     private readonly OpenStackLab _storage = new();
     private ServiceProvider? _services;
 
@@ -59,6 +60,28 @@ public sealed class StackLab : IAsyncLifetime
         return string.Create(CultureInfo.InvariantCulture,
             $"{first[0]}.{first[1]}.{RandomNumberGenerator.GetInt32(0, 250)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27");
     }
+
+    /// <summary>A work folder of a GiB for a person, made in the first project.</summary>
+    public async Task<ShareAccess> FolderAsync(int uid)
+    {
+        var folder = new FolderRef.Work(CloudLab.New(), CloudLab.New());
+        await Eventually.SeesAsync(() => _storage.Mine.Filesets.EnsureAsync(folder, uid, 1L << 30, CancellationToken.None), a => a is EnsureAnswer.Done,
+            "the folder is made", Moment);
+        return new(CloudLab.New(), 1, folder);
+    }
+
+    /// <summary>Id of the share that a folder is on.</summary>
+    public async Task<string> ShareAsync(ShareAccess access) =>
+        (await _storage.Mine.Manila.SharesNamedAsync(_storage.Mine.Names.NameOf((FolderRef.Work)access.Folder), CancellationToken.None))[0].Id;
+
+    /// <summary>Until the rule is active.</summary>
+    public async Task<MountSource.Export> AllowAsync(ShareAccess access, string subnet) =>
+        (MountSource.Export)((AccessAnswer.Active)await Eventually.SeesAsync(() => _storage.Mine.Shares.AllowAsync(access, subnet, CancellationToken.None),
+            a => a is AccessAnswer.Active, "the rule is active", Moment)).Source;
+
+    /// <summary>Until the rule is gone.</summary>
+    public async Task DenyAsync(ShareAccess access) => await Eventually.SeesAsync(
+        () => _storage.Mine.Shares.DenyAsync(access, CancellationToken.None), a => a is AccessAnswer.Gone, "the rule is gone", Moment);
 
     public async ValueTask DisposeAsync()
     {
