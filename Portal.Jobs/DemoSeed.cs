@@ -3,50 +3,89 @@ using Portal.Core.Classes;
 using Portal.Core.Clouds;
 using Portal.Core.Data;
 using Portal.Core.People;
+using Portal.Jobs.Clouds.OpenStack;
 
 namespace Portal.Jobs;
 
-/// <summary>The people and the class of the demo. Idempotent. Run as portal_migrator, because no other role may write people.</summary>
-public static class DemoSeed
+/// <summary>
+/// The demo: a tenant with a class and its people for each pool on OpenStack, or a single one on this host, and an operator. Idempotent: a tenant that
+/// exists is left as it is. Run as portal_migrator, because no other role may write people.
+/// </summary>
+internal static class DemoSeed
 {
-    private static readonly (string Subject, string Name, MemberRole Role)[] People =
-    [
-        ("ada", "Ada Lovelace", MemberRole.Student), ("alan", "Alan Turing", MemberRole.Student), ("grace", "Grace Hopper", MemberRole.Student),
-        ("barbara", "Barbara Liskov", MemberRole.Assistant), ("edsger", "Edsger Dijkstra", MemberRole.Instructor),
-        ("margaret", "Margaret Hamilton", MemberRole.TenantAdmin), ("ken", "Ken Thompson", MemberRole.Operator),
-    ];
+    private const string Issuer = "demo";
 
-    public static async Task RunAsync(PortalDb db, TimeProvider clock, CancellationToken cancel)
+    /// <param name="clouds">The pools are those of an OpenStack; if there are none, the portal runs on this host.</param>
+    public static async Task RunAsync(PortalDb db, OpenStackOptions clouds, TimeProvider clock, CancellationToken cancel)
     {
-        if (await db.Persons.AnyAsync(p => p.Issuer == "demo", cancel)) return;
         Guid New() => Guid.CreateVersion7(clock.GetUtcNow());
-        var (tenant, @class) = (New(), New());
-        await LocalCloud.AddAsync(db, cancel);
-        db.Tenants.Add(new() { Id = tenant, Slug = "informatics", Name = "Informatics", PoolKey = LocalCloud.Key, Limits = new(64, 96 * 1024, 400, 200) });
+        if (clouds.Pools.Count == 0)
+        {
+            await LocalCloud.AddAsync(db, cancel);
+            await AddTenantAsync(db, "informatics", "Informatics", LocalCloud.Key, New, cancel);
+        }
+        else
+        {
+            await AddPoolsAsync(db, clouds, cancel);
+            foreach (var pool in clouds.Pools) await AddTenantAsync(db, pool.Key, TitleOf(pool), pool.Key, New, cancel);
+        }
+        var (subject, name) = DemoCast.Operator;
+        if (!await db.Persons.AnyAsync(p => p.Issuer == Issuer && p.Subject == subject, cancel))
+            AddPerson(db, New, new(subject, name, MemberRole.Operator), null, null);
+        await db.SaveChangesAsync(cancel);
+    }
+
+    /// <summary>Adds the missing rows, so that tenants can name them before Jobs has looked for the first time.</summary>
+    private static async Task AddPoolsAsync(PortalDb db, OpenStackOptions clouds, CancellationToken cancel)
+    {
+        if (!await db.Clouds.AnyAsync(c => c.Key == clouds.Key, cancel))
+            db.Clouds.Add(new() { Key = clouds.Key, Kind = "openstack", Title = clouds.Title });
+        foreach (var pool in clouds.Pools)
+        {
+            if (await db.Pools.AnyAsync(p => p.Key == pool.Key, cancel)) continue;
+            var credential = pool.Credential.Length > 0 ? pool.Credential : pool.Key;
+            db.Pools.Add(new() { Key = pool.Key, CloudKey = clouds.Key, Credential = credential, Title = TitleOf(pool) });
+        }
+    }
+
+    private static async Task AddTenantAsync(PortalDb db, string slug, string name, string pool, Func<Guid> newId, CancellationToken cancel)
+    {
+        if (await db.Tenants.AnyAsync(t => t.Slug == slug, cancel)) return;
+        var cast = await FreeCastAsync(db, slug, name, cancel);
+        var (tenant, @class) = (newId(), newId());
+        db.Tenants.Add(new() { Id = tenant, Slug = slug, Name = name, PoolKey = pool, Limits = new(64, 96 * 1024, 400, 200) });
         db.Classes.Add(new()
         {
             Id = @class,
             TenantId = tenant,
-            Slug = "data-science",
-            Title = "Data science 101",
+            Slug = cast.ClassSlug,
+            Title = cast.ClassTitle,
             Limits = new(48, 72 * 1024, 200, 100),
             MemberLimits = new(8, 12 * 1024, 16, 4),
             WorkFolderGib = 2,
             LongestHours = 12,
         });
-        foreach (var (subject, name, role) in People)
-        {
-            var person = New();
-            db.Persons.Add(new() { Id = person, Issuer = "demo", Subject = subject, Name = name });
-            db.Memberships.Add(new()
-            {
-                Id = New(),
-                PersonId = person,
-                Role = role,
-                TenantId = role == MemberRole.Operator ? null : tenant,
-                ClassId = role is MemberRole.Operator or MemberRole.TenantAdmin ? null : @class,
-            });
-        }
-        await db.SaveChangesAsync(cancel);
+        foreach (var person in cast.People) AddPerson(db, newId, person, tenant, person.Role == MemberRole.TenantAdmin ? null : @class);
+        await db.SaveChangesAsync(cancel); // the next tenant must not be given the same people
     }
+
+    /// <summary>The first cast of which nobody is there yet; tenants beyond those have people with names made from the tenant's.</summary>
+    private static async Task<DemoCast> FreeCastAsync(PortalDb db, string slug, string name, CancellationToken cancel)
+    {
+        foreach (var cast in DemoCast.All)
+        {
+            var subjects = cast.People.Select(p => p.Subject).ToList();
+            if (!await db.Persons.AnyAsync(p => p.Issuer == Issuer && subjects.Contains(p.Subject), cancel)) return cast;
+        }
+        return DemoCast.Of(slug, name);
+    }
+
+    private static void AddPerson(PortalDb db, Func<Guid> newId, CastMember who, Guid? tenant, Guid? @class)
+    {
+        var id = newId();
+        db.Persons.Add(new() { Id = id, Issuer = Issuer, Subject = who.Subject, Name = who.Name });
+        db.Memberships.Add(new() { Id = newId(), PersonId = id, Role = who.Role, TenantId = tenant, ClassId = @class });
+    }
+
+    private static string TitleOf(PoolOptions pool) => pool.Title.Length > 0 ? pool.Title : pool.Key;
 }

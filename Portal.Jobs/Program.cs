@@ -41,12 +41,15 @@ if (OpenStackVerbs.Has(args))
 builder.Services.AddPortalData(builder.Configuration);
 if (args is ["--migrate" or "--seed-demo", ..])
 {
+    builder.Services.AddOpenStackCloud(builder.Configuration);
     await using var tool = builder.Build();
     await using var db = await tool.Services.GetRequiredService<IDbContextFactory<PortalDb>>().CreateDbContextAsync();
     if (args[0] == "--migrate")
         Console.WriteLine(
             string.Join('\n', (await Migrator.RunAsync(db, CancellationToken.None)).Select(m => $"applied {m}").DefaultIfEmpty("the schema is current")));
-    else await DemoSeed.RunAsync(db, tool.Services.GetRequiredService<TimeProvider>(), CancellationToken.None);
+    else
+        await DemoSeed.RunAsync(
+            db, tool.Services.GetRequiredService<OpenStackOptions>(), tool.Services.GetRequiredService<TimeProvider>(), CancellationToken.None);
     return 0;
 }
 

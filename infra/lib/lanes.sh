@@ -26,7 +26,7 @@ lane_unit() { run_project unit 180 tests/Portal.Tests --filter-not-trait Lane=lo
 lane_integration() {
   get_packages tests fetch browser || true
   make_testbed
-  run_project integration "$(left 2150 1800)" tests/Portal.IntegrationTests --filter-not-trait Lane=long --filter-not-trait Lane=openstack
+  run_project integration "$(left 2150 2010)" tests/Portal.IntegrationTests --filter-not-trait Lane=long --filter-not-trait Lane=openstack
 }
 
 # The pages in a browser, on an installation made by infra/run as any user would; then the promises of infra/run itself.
@@ -35,9 +35,9 @@ lane_e2e() {
   get_packages browser || { write_trx e2e chromium 1 0; return 1; }
   # Building the Spark and Hadoop images keeps both cores busy for minutes: they are in lane long.
   start_installation 240 notebook dask slurm || { write_trx e2e "infra/run" 1 0; return 1; }
-  run_project e2e "$(left 1400 890)" e2e/Portal.E2E --filter-not-trait Lane=long || code=$?
+  run_project e2e "$(left 1400 1100)" e2e/Portal.E2E --filter-not-trait Lane=long --filter-not-trait Lane=openstack || code=$?
   check_installation e2e 150 again status crash smoke rootless || code=$?
-  end_installation || { code=$?; write_trx e2e "infra/run reset" 1 0; }
+  end_installation e2e || { code=$?; write_trx e2e "infra/run reset" 1 0; }
   return $code
 }
 
@@ -62,9 +62,20 @@ lane_openstack() {
   if run_script openstack 660 "$ROOT/infra/openstack/up"; then
     run_script openstack 90 "$ROOT/infra/openstack/check" || code=1
     run_project openstack 390 tests/Portal.IntegrationTests --filter-trait Lane=openstack || code=1
+    openstack_journey || code=1
   else code=1; fi
   end_rig || { code=1; write_trx openstack "down --wipe" 1 0; }
   [ $code -ne 0 ] || write_trx openstack "down --wipe" 0 0
+  return $code
+}
+
+# An installation on the rig, and a student's way through it in a browser.
+openstack_journey() {
+  local code=0
+  get_packages browser || { write_trx openstack chromium 1 0; return 1; }
+  if start_on_rig 180 notebook; then run_project openstack 300 e2e/Portal.E2E --filter-trait Lane=openstack || code=1
+  else write_trx openstack "infra/run openstack" 1 0; code=1; fi
+  end_installation openstack || { code=1; write_trx openstack "infra/run reset" 1 0; }
   return $code
 }
 
@@ -79,7 +90,7 @@ lane_long() {
     run_project long 1800 e2e/Portal.E2E --filter-trait Lane=long || code=1
     check_installation long 1200 examples beside bare firewall || code=1
   else write_trx long "infra/run" 1 0; code=1; fi
-  end_installation || code=1
+  end_installation long || code=1
   export PORTAL_STATE=$TESTBED
   run_script long 1800 "$LIB/long-bare-root" || code=1
   run_script long 1800 "$LIB/long-bare-clone" || code=1

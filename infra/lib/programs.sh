@@ -70,3 +70,5 @@ web_health() {
   HEALTH=$(curl -s --max-time 5 -w '\n%{http_code}' -H "Host: portal.localhost:$PORT" "http://127.0.0.1:$PORT/health" 2>/dev/null || true)
   [ "${HEALTH##*$'\n'}" = 200 ]
 }
+
+jobs_answer() { [ "$(curl -sf --max-time 5 --unix-socket "$RUN/jobs/jobs.sock" http://jobs/health 2>/dev/null)" = ok ]; }

@@ -76,11 +76,12 @@ Clouds__Docker__SeccompBase=$SECCOMP
 Clouds__Docker__ProbeUser=$(id -u "$WEB")
 Clouds__LocalStorage__Folder=${DISK:-}
 Clouds__LocalStorage__Mounts=$RUN/mounts
+$(openstack_settings)
 Catalog__Store=$STATE/templates
 ${PORTAL_TEMPLATES:+Catalog__Templates=$PORTAL_TEMPLATES}
 Images__Recipes=$STATE/app/images
 Images__Engines=$(engines_folder)
-Images__AptSources=$SOURCES
+Images__AptSources=${SOURCES:-}
 Images__Fetch__Folder=$STATE/fetch
 Images__Fetch__Account=$(if is_root; then id -u "$GET"; else echo 0; fi)
 Site__ConnectTo=127.0.0.1:$PORT

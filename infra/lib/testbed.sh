@@ -55,19 +55,14 @@ copy_checkout() {
 
 # start_installation SECONDS [TEMPLATE…]: from a checkout inside a private folder, such as a home; offers these templates, or all.
 start_installation() {
-  local limit=$1 template
+  local limit=$1
   shift
-  E2E_STATE=$(temporary_state e2e)
-  E2E_HOME=$(mktemp -d "$(dirname "$E2E_STATE")/portal-home.XXXXXX") # 0700
+  name_installation
   E2E_CHECKOUT=$E2E_HOME/portal
   copy_checkout "$E2E_CHECKOUT"
   # No more than one student's quota, so that a test can fill the site on any machine.
   echo Site__Capacity__Vcpu=8 > "$E2E_STATE/settings.env"
-  if [ $# -gt 0 ]; then
-    export PORTAL_TEMPLATES=$E2E_HOME/templates
-    mkdir "$PORTAL_TEMPLATES"
-    for template; do cp -R "$E2E_CHECKOUT/Portal.Jobs/Catalog/Templates/$template" "$PORTAL_TEMPLATES/"; done
-  fi
+  offer_templates "$@"
   PORTAL_ENGINES=$(engines_folder)
   export PORTAL_ENGINES PORTAL_STATE=$E2E_STATE
   PORTAL_DISK=${PORTAL_DISK:-24G} timeout --kill-after=10 "$limit" "$E2E_CHECKOUT/infra/run" >&2 || return 1
@@ -75,11 +70,37 @@ start_installation() {
   export PORTAL_URL
 }
 
-end_installation() {
+# start_on_rig SECONDS [TEMPLATE…]: on the rig in RIG_STATE, from this checkout like the rig: its services run from where it was started.
+start_on_rig() {
+  local limit=$1
+  shift
+  name_installation
+  E2E_CHECKOUT=$ROOT
+  offer_templates "$@"
+  export PORTAL_STATE=$E2E_STATE
+  timeout --kill-after=10 "$limit" "$E2E_CHECKOUT/infra/run" openstack >&2 || return 1
+  PORTAL_URL=http://portal.localhost:$(cat "$E2E_STATE/port")
+  export PORTAL_URL
+}
+
+name_installation() {
+  E2E_STATE=$(temporary_state e2e)
+  E2E_HOME=$(mktemp -d "$(dirname "$E2E_STATE")/portal-home.XXXXXX") # 0700
+}
+
+offer_templates() { # [TEMPLATE…]
+  [ $# -gt 0 ] || return 0
+  local template
+  export PORTAL_TEMPLATES=$E2E_HOME/templates
+  mkdir "$PORTAL_TEMPLATES"
+  for template; do cp -R "$E2E_CHECKOUT/Portal.Jobs/Catalog/Templates/$template" "$PORTAL_TEMPLATES/"; done
+}
+
+end_installation() { # LANE
   [ -n "${E2E_STATE:-}" ] || return 0
   local code=0
-  mkdir -p "$RESULTS/e2e"
-  cp -R "$E2E_STATE/log" "$RESULTS/e2e/log" 2>/dev/null || true
+  mkdir -p "$RESULTS/$1"
+  cp -R "$E2E_STATE/log" "$RESULTS/$1/portal-log" 2>/dev/null || true
   PORTAL_STATE=$E2E_STATE timeout --kill-after=10 120 "$E2E_CHECKOUT/infra/run" reset >&2 || code=$?
   [ ! -e "$E2E_STATE" ] || code=1
   rm -rf "$E2E_HOME"
@@ -106,7 +127,7 @@ end_rig() {
 
 # clear_testbed: removes everything, whatever happened. Safe to run twice.
 clear_testbed() {
-  end_installation || true
+  end_installation interrupted || true
   [ -n "${TESTBED:-}" ] || return 0
   mkdir -p "$RESULTS/testbed"
   cp -R "$TESTBED/log" "$RESULTS/testbed/" 2>/dev/null || true

@@ -3,13 +3,16 @@ using Portal.Core.Clouds;
 
 namespace Portal.Jobs.Clouds.OpenStack;
 
-/// <summary>What an operator calls by hand: <c>--check-cloud KEY</c> and <c>--force-delete-share KEY ID</c>, where KEY names a credential.</summary>
+/// <summary>
+/// What an operator calls by hand: <c>--check-cloud KEY</c>, <c>--left-in-cloud KEY</c> and <c>--force-delete-share KEY ID</c>, where KEY names a
+/// credential.
+/// </summary>
 public static class OpenStackVerbs
 {
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(500), Patience = TimeSpan.FromMinutes(2);
 
     /// <summary>Whether these are arguments of such a verb.</summary>
-    public static bool Has(IReadOnlyList<string> args) => args is ["--check-cloud" or "--force-delete-share", ..];
+    public static bool Has(IReadOnlyList<string> args) => args is ["--check-cloud" or "--left-in-cloud" or "--force-delete-share", ..];
 
     /// <returns>The exit code: 0, 1 if something is missing or failed, 2 for wrong arguments.</returns>
     public static async Task<int> RunAsync(IReadOnlyList<string> args, IServiceProvider services, TextWriter say, CancellationToken cancel)
@@ -22,13 +25,17 @@ public static class OpenStackVerbs
             {
                 case ["--check-cloud", var key]:
                     return await new CloudCheck(clouds.Of(key), options, clock, say).RunAsync(cancel) ? 0 : 1;
+                case ["--left-in-cloud", var key]:
+                    await SayWhatIsLeftAsync(clouds.Of(key), new(options.Installation), say, cancel);
+                    return 0;
                 case ["--force-delete-share", var key, var id]:
                     await DeleteAsync(clouds.Of(key), id, clock, cancel);
                     await say.WriteLineAsync($"The share {id} is deleted.");
                     return 0;
                 default:
                     await say.WriteLineAsync(
-                        "Usage: Portal.Jobs --check-cloud <credential>\n       Portal.Jobs --force-delete-share <administrator's credential> <share id>");
+                        "Usage: Portal.Jobs --check-cloud <credential>\n       Portal.Jobs --left-in-cloud <credential>\n"
+                        + "       Portal.Jobs --force-delete-share <administrator's credential> <share id>");
                     return 2;
             }
         }
@@ -41,6 +48,18 @@ public static class OpenStackVerbs
             await say.WriteLineAsync($"FAILED  {string.Join(' ', e.Failures)}");
         }
         return 1;
+    }
+
+    /// <summary>
+    /// The stacks and shares of this installation, as commands that delete them in the right order: a share goes once no server has it mounted.
+    /// Nothing if there is none.
+    /// </summary>
+    private static async Task SayWhatIsLeftAsync(OpenStackCloud cloud, HeatNames names, TextWriter say, CancellationToken cancel)
+    {
+        foreach (var stack in (await new Heat(cloud.Stacks).StacksAsync(names.Ours, cancel)).OrderBy(s => s.Name, StringComparer.Ordinal))
+            await say.WriteLineAsync($"openstack stack delete --yes --wait {stack.Id}   # {stack.Name}");
+        foreach (var share in (await cloud.Manila.SharesWithAsync(cloud.Names.Ours, cancel)).OrderBy(s => s.Name, StringComparer.Ordinal))
+            await say.WriteLineAsync($"openstack share delete {share.Id}   # with the files in it: {share.Name}, {share.SizeGib} GiB");
     }
 
     /// <summary>

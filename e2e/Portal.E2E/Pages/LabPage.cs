@@ -115,6 +115,23 @@ public sealed class LabPage(IPage tab)
         await Expect(File(name)).ToBeVisibleAsync();
     }
 
+    /// <summary>Saves a text file as JupyterLab's own pages do; status and message of the response.</summary>
+    /// <param name="size">In bytes.</param>
+    public async Task<(int Status, string Message)> SaveTextAsync(string name, int size)
+    {
+        var answer = await Tab.EvaluateAsync<string>("""
+            async ({ name, size }) => {
+              const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]+)/)?.[1] ?? "";
+              const answer = await fetch(`/api/contents/${name}`, {
+                method: "PUT", headers: { "Content-Type": "application/json", "X-XSRFToken": xsrf },
+                body: JSON.stringify({ type: "file", format: "text", content: "x".repeat(size) }),
+              });
+              return `${answer.status} ${(await answer.json()).message ?? ""}`;
+            }
+            """, new { name, size });
+        return (int.Parse(answer[..3], System.Globalization.CultureInfo.InvariantCulture), answer[4..]);
+    }
+
     /// <summary>Closes what an earlier visit left open: a notebook that was never saved would ask for a kernel.</summary>
     public async Task ForgetLayoutAsync()
     {

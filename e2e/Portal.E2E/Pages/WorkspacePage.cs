@@ -28,6 +28,28 @@ public sealed class WorkspacePage(Visit visit)
     /// <summary>A node's whole log, as a file.</summary>
     public Task<string> DownloadLogAsync() => Log.GetByRole(AriaRole.Link).EvaluateAsync<string>("link => fetch(link.href).then(file => file.text())");
 
+    /// <summary>From now on, keeps what the steps say about what is going on.</summary>
+    public Task RecordNotesAsync() => visit.Page.EvaluateAsync("""
+        () => {
+          window.notes = [];
+          const look = () => {
+            for (const note of document.querySelectorAll(".steps .step-note")) {
+              const said = note.textContent.trim();
+              if (window.notes.at(-1) !== said) window.notes.push(said);
+            }
+          };
+          look();
+          new MutationObserver(look).observe(document.body, { childList: true, characterData: true, subtree: true });
+        }
+        """);
+
+    /// <summary>What they have said since, in order.</summary>
+    public Task<string[]> NotesAsync() => visit.Page.EvaluateAsync<string[]>("() => window.notes");
+
+    /// <summary>Waits until a step has said this.</summary>
+    public Task WaitForNoteAsync(string words) =>
+        visit.Page.WaitForFunctionAsync("words => window.notes.some(n => n.includes(words))", words, new() { Timeout = Long });
+
     public static async Task<WorkspacePage> ArriveAsync(Visit visit)
     {
         await visit.Page.WaitForURLAsync("**/workspaces/*");
