@@ -43,7 +43,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
     {
         var info = await InfoAsync(cancel);
         Refuse(Lacking(info));
-        var profile = await SeccompProfile.LoadAsync(options.SeccompBase, cancel);
+        var profile = await SeccompProfile.LoadAsync(options.SeccompBase, $"{DockerOptions.Section}:{nameof(options.SeccompBase)}", cancel);
         await firewall.EnsureAsync(cancel);
         var key = $"{info.ID} {info.ServerVersion} {profile.Hash}";
         await _one.WaitAsync(cancel);

@@ -19,7 +19,7 @@ public sealed class NodeRecipe(Owned owned, DockerOptions options, Identities id
         ContainerRecipe.Check(plan);
         foreach (var folder in plan.Nodes.SelectMany(n => n.Folders))
         {
-            ContainerRecipe.Refuse(folder.Source is not MountSource.HostPath, "a folder is not mounted on the container engine's host");
+            ContainerRecipe.Refuse(folder.Source is not (MountSource.HostPath or MountSource.Content), "a folder is not mounted on the container engine's host");
             ContainerRecipe.Refuse(!ContainerRecipe.IsPlainPath(PathOf(folder)), "a folder is not given as a full path");
         }
     }
@@ -62,5 +62,5 @@ public sealed class NodeRecipe(Owned owned, DockerOptions options, Identities id
     private static IEnumerable<BoundFolder> FoldersOf(NodePlan node) => node.Folders.Select(f => new BoundFolder(PathOf(f), f.Target, f.ReadOnly));
 
     /// <summary>Of a plan that was checked.</summary>
-    private static string PathOf(FolderPlan folder) => ((MountSource.HostPath)folder.Source).Path;
+    private static string PathOf(FolderPlan folder) => folder.Source is MountSource.Content content ? content.Path : ((MountSource.HostPath)folder.Source).Path;
 }

@@ -24,7 +24,8 @@ public static class OpenStackVerbs
             switch (args)
             {
                 case ["--check-cloud", var key]:
-                    return await new CloudCheck(clouds.Of(key), options, clock, say).RunAsync(cancel) ? 0 : 1;
+                    var project = options.Pools.Any(p => p.CredentialKey == key) ? services.GetRequiredService<ProjectStacksByKey>().Of(key) : null;
+                    return await new CloudCheck(clouds.Of(key), project, options, clock, say).RunAsync(cancel) ? 0 : 1;
                 case ["--left-in-cloud", var key]:
                     await SayWhatIsLeftAsync(clouds.Of(key), new(options.Installation), say, cancel);
                     return 0;

@@ -113,7 +113,7 @@ public sealed class ServerEngineTests : IAsyncLifetime
         var node = new NodePlan("notebook", "notebook", _image, Uid, ["sh", "-c", script], none, none, [], 64, 0.5);
         var plan = new ClusterPlan(CloudLab.New(), 1, "10.9.8.0/27", [node]);
         ContainerRecipe.Check(plan);
-        var profile = await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel);
+        var profile = await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), "PORTAL_TEST_SECCOMP", Cancel);
         var (passwd, group) = new Identities(Path.Combine(_folder.FullName, "identities")).Ensure(Uid);
         return ContainerRecipe.Describe(new(_lab.Owned.Container(plan.Workspace, 1, "notebook"), new NodeNetwork.Host(), node,
             _lab.Owned.Labels(plan, node, ContainerRecipe.StateHash(plan, node, profile, [])), passwd, group, [], profile)

@@ -54,7 +54,7 @@ public sealed class CloudLab : IAsyncDisposable
     public IFilesetCloud Filesets => Get<IFilesetCloud>();
 
     public CloudKit Kit(string key) => new(key, key, new(key, "docker", key), Clusters, Shares, Filesets, Get<IImageCloud>(),
-        new(System.Net.IPNetwork.Parse(Settings["Clouds:Docker:Pool"]!)));
+        new(System.Net.IPNetwork.Parse(Settings["Clouds:Docker:Pool"]!), "Clouds:Docker:Pool"));
 
     /// <summary>Usage of folders, once no rescan is running: tests share one disk, and some of them cause rescans.</summary>
     public async Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel)

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Clouds.OpenStack;
 using Portal.TestKit.Clouds;
 
@@ -18,6 +19,7 @@ public sealed class StackLab : IAsyncLifetime
 {
     private const double Moment = 60;
     private readonly OpenStackLab _storage = new();
+    private readonly string _keys = Directory.CreateTempSubdirectory("portal-keys").FullName;
     private ServiceProvider? _services;
 
     private static Dictionary<string, string> Addresses { get; } =
@@ -52,6 +54,17 @@ public sealed class StackLab : IAsyncLifetime
         return new ServiceCollection().AddSingleton(TimeProvider.System).AddLogging(l => l.SetMinimumLevel(LogLevel.Warning))
             .AddOpenStackCloud(configuration).AddOpenStackServers(configuration).BuildServiceProvider();
     }
+
+    /// <summary>A pool in the first project as an installation has it; the caller disposes it.</summary>
+    public ServiceProvider OpenPool() => Open(
+        ("Clouds:OpenStack:ShareType", "gpfs"),
+        ("Clouds:OpenStack:Pools:0:Key", OpenStackLab.Projects[0]),
+        ("Clouds:OpenStack:Pools:0:Addresses", Addresses["GUESTS"]),
+        ("Clouds:OpenStack:Servers:Keys", _keys),
+        ("Clouds:OpenStack:Servers:SeccompBase", CloudLab.Variable("PORTAL_TEST_SECCOMP")),
+        ("Clouds:OpenStack:Servers:PlainAppTraffic", "true"));
+
+    public static CloudKit KitOf(IServiceProvider pool) => pool.GetRequiredService<CloudKit>();
 
     /// <summary>A /27 of the range; several test runs share it, so it is drawn.</summary>
     public static string NewSubnet()
@@ -96,6 +109,7 @@ public sealed class StackLab : IAsyncLifetime
             await services.DisposeAsync();
         }
         await _storage.DisposeAsync();
+        Directory.Delete(_keys, recursive: true);
     }
 
     private static async Task<int> DeleteAllAsync(ProjectStacks project)
