@@ -27,7 +27,7 @@ internal static class DemoSeed
         else
         {
             await AddPoolsAsync(db, clouds, cancel);
-            foreach (var pool in clouds.Pools) await AddTenantAsync(db, pool.Key, TitleOf(pool), pool.Key, New, cancel);
+            foreach (var pool in clouds.Pools) await AddTenantAsync(db, pool.Key, pool.Name, pool.Key, New, cancel);
         }
         var (subject, name) = DemoCast.Operator;
         if (!await db.Persons.AnyAsync(p => p.Issuer == Issuer && p.Subject == subject, cancel))
@@ -39,12 +39,11 @@ internal static class DemoSeed
     private static async Task AddPoolsAsync(PortalDb db, OpenStackOptions clouds, CancellationToken cancel)
     {
         if (!await db.Clouds.AnyAsync(c => c.Key == clouds.Key, cancel))
-            db.Clouds.Add(new() { Key = clouds.Key, Kind = "openstack", Title = clouds.Title });
+            db.Clouds.Add(new() { Key = clouds.Key, Kind = OpenStackOptions.Kind, Title = clouds.Title });
         foreach (var pool in clouds.Pools)
         {
             if (await db.Pools.AnyAsync(p => p.Key == pool.Key, cancel)) continue;
-            var credential = pool.Credential.Length > 0 ? pool.Credential : pool.Key;
-            db.Pools.Add(new() { Key = pool.Key, CloudKey = clouds.Key, Credential = credential, Title = TitleOf(pool) });
+            db.Pools.Add(new() { Key = pool.Key, CloudKey = clouds.Key, Credential = pool.CredentialKey, Title = pool.Name });
         }
     }
 
@@ -86,6 +85,4 @@ internal static class DemoSeed
         db.Persons.Add(new() { Id = id, Issuer = Issuer, Subject = who.Subject, Name = who.Name });
         db.Memberships.Add(new() { Id = newId(), PersonId = id, Role = who.Role, TenantId = tenant, ClassId = @class });
     }
-
-    private static string TitleOf(PoolOptions pool) => pool.Title.Length > 0 ? pool.Title : pool.Key;
 }

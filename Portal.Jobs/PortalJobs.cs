@@ -28,10 +28,7 @@ public static class PortalJobsServices
         services.AddSingleton(p => p.GetRequiredService<IOptions<RunOptions>>().Value);
         services.AddOptions<CapacityOptions>().BindConfiguration("Site:Capacity").ValidateOnStart();
         services.AddSingleton(p => new Worker($"{Environment.MachineName}:{Environment.ProcessId}:{p.GetRequiredService<TimeProvider>().GetTimestamp():x}"));
-        services.AddSingleton(p => new CloudKit(LocalCloud.Key, LocalCloud.Title, new(LocalCloud.Key, LocalCloud.Kind, LocalCloud.Title),
-            p.GetRequiredService<IClusterCloud>(), p.GetRequiredService<IShareCloud>(), p.GetRequiredService<IFilesetCloud>(),
-            p.GetRequiredService<IImageCloud>(),
-            new(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool))));
+        services.AddLocalPool(configuration);
         services.AddSingleton<CloudKits>();
         services.AddSingleton<RunStore>()
             .AddSingleton<Admission>()
@@ -78,6 +75,17 @@ public static class PortalJobsServices
             .AddHostedService<RunListener>()
             .AddHostedService<Dispatcher>();
         return services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromSeconds(30));
+    }
+
+    /// <summary>The pool on this host, unless only other clouds are configured.</summary>
+    private static void AddLocalPool(this IServiceCollection services, IConfiguration configuration)
+    {
+        var elsewhere = services.Any(s => s.ServiceType == typeof(CloudKit));
+        if (elsewhere && configuration[$"{DockerOptions.Section}:{nameof(DockerOptions.Socket)}"] is null or "") return;
+        services.AddSingleton(p => new CloudKit(LocalCloud.Key, LocalCloud.Title, new(LocalCloud.Key, LocalCloud.Kind, LocalCloud.Title),
+            p.GetRequiredService<IClusterCloud>(), p.GetRequiredService<IShareCloud>(), p.GetRequiredService<IFilesetCloud>(),
+            p.GetRequiredService<IImageCloud>(),
+            new(IPNetwork.Parse(configuration["Clouds:Docker:Pool"] ?? new DockerOptions().Pool), "Clouds:Docker:Pool")));
     }
 
     private static void AddSteps(this IServiceCollection services) =>

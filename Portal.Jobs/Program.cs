@@ -33,7 +33,7 @@ if (args is ["--build-images", .. var names])
 }
 if (OpenStackVerbs.Has(args))
 {
-    builder.Services.AddOpenStackCloud(builder.Configuration);
+    builder.Services.AddOpenStackCloud(builder.Configuration).AddOpenStackServers(builder.Configuration);
     builder.Logging.ClearProviders(); // it says itself what it finds
     await using var verb = builder.Build();
     return await OpenStackVerbs.RunAsync(args, verb.Services, Console.Out, CancellationToken.None);
@@ -58,6 +58,8 @@ builder.Services
     .AddDockerCloud(builder.Configuration)
     .AddImages(builder.Configuration)
     .AddLocalStorage(builder.Configuration)
+    .AddOpenStackCloud(builder.Configuration)
+    .AddOpenStackServers(builder.Configuration)
     .AddPortalProofs(builder.Configuration);
 builder.Services.AddHostedService<ImageBuilds>();
 builder.Services.AddPortalJobs(builder.Configuration).AddNodeLogs();

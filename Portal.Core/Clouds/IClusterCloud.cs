@@ -91,10 +91,13 @@ public sealed record CloudTimes(TimeSpan Settled, TimeSpan Make, TimeSpan Prove)
 
 /// <summary>Description of a cloud, as one pool sees it, for the Operations page.</summary>
 /// <param name="Summary">One line: kind, version, size.</param>
-/// <param name="Vcpus">Cores of the host, before over-commitment: the maximum for a single node.</param>
-/// <param name="MemoryMib">Memory of the host, MiB.</param>
+/// <param name="Vcpus">The maximum for a single node: cores of the host before over-commitment, or of the largest flavor.</param>
+/// <param name="MemoryMib">The maximum for a single node, MiB.</param>
 public sealed record CloudReport(string Summary, int Vcpus, long MemoryMib)
 {
+    /// <summary>vCPU and memory that may run at once, where the cloud itself says so; null for a share of the only host.</summary>
+    public Amounts? Capacity { get; init; }
+
     /// <summary>What nodes reach outside their workspace, in one line.</summary>
     public string Egress { get; init; } = "";
 

@@ -3,8 +3,11 @@ using System.Net;
 namespace Portal.Jobs.Clouds;
 
 /// <summary>The configured range, in blocks of 32 addresses.</summary>
-public sealed class AddressPool(IPNetwork range)
+/// <param name="setting">Name of the setting, for messages.</param>
+public sealed class AddressPool(IPNetwork range, string setting)
 {
+    public string Setting { get; } = setting;
+
     /// <summary>How long a block is held back after it was seen free: connections and caches of its last user must have ended.</summary>
     public static readonly TimeSpan Rest = TimeSpan.FromMinutes(2);
 

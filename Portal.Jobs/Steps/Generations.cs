@@ -77,7 +77,7 @@ public sealed class Generations(NpgsqlDataSource data)
 
     private static string Choose(CloudKit kit, IReadOnlySet<string> taken, IReadOnlyList<IPNetwork> foreign) => kit.Addresses.Choose(taken, foreign)
         ?? throw new CloudException("address pool", CloudFault.Full, "every address block is in use",
-            "Configure a larger pool (Clouds:Docker:Pool), or stop workspaces.");
+            $"Configure a larger range ({kit.Addresses.Setting}), or stop workspaces.");
 
     private static async Task<IReadOnlyList<IPNetwork>> ForeignAsync(CloudKit kit, CancellationToken cancel) =>
         [.. (await kit.Clusters.ForeignRangesAsync(cancel)).Select(IPNetwork.Parse)];

@@ -3,12 +3,12 @@ using Portal.Jobs.Clouds;
 namespace Portal.Jobs.Sweeps;
 
 /// <summary>
-/// Sweeps that run every ten seconds: health and usage of every pool, each pool on its own, and end times. That is too often for Hangfire, in which each
+/// Sweeps that run four times a minute: health and usage of every pool, each pool on its own, and end times. That is too often for Hangfire, in which each
 /// job costs some forty statements: see decision record 001.
 /// </summary>
 public sealed class FrequentSweeps(Sweeps sweeps, CloudKits kits, TimeProvider clock, ILogger<FrequentSweeps> log) : BackgroundService
 {
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(15);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         RepeatAsync("workspaces at their end time", sweeps.EndTimesAsync, stoppingToken),

@@ -88,8 +88,9 @@ public sealed class CloudHealth(IDbContextFactory<PortalDb> databases, CloudKits
     private void Measure(Pool pool, CloudReport? report)
     {
         var set = capacity.Value;
-        pool.CapacityVcpu = set.Vcpu ?? report?.Vcpus * VcpusPerCore ?? pool.CapacityVcpu;
-        pool.CapacityMemoryMib = set.MemoryMib ?? (report is null ? pool.CapacityMemoryMib : (int)(report.MemoryMib * MemoryShare));
+        pool.CapacityVcpu = set.Vcpu ?? report?.Capacity?.Vcpu ?? report?.Vcpus * VcpusPerCore ?? pool.CapacityVcpu;
+        pool.CapacityMemoryMib = set.MemoryMib ?? report?.Capacity?.MemoryMib
+            ?? (report is null ? pool.CapacityMemoryMib : (int)(report.MemoryMib * MemoryShare));
         if (report is not null) (pool.NodeVcpu, pool.NodeMemoryMib, pool.Machines) = (report.Vcpus, (int)report.MemoryMib, report.Machines);
         pool.StorageReserveBytes = (long)set.StorageReserveGib << 30;
     }

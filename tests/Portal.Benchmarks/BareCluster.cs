@@ -2,6 +2,7 @@ using System.Globalization;
 using Docker.DotNet.Models;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Proofs;
 using Portal.Jobs.Steps;

@@ -41,10 +41,22 @@ public sealed class DirectionTests
             .That()
             .ResideInAssembly(Jobs)
             .And()
-            .DoNotResideInNamespaceMatching(@"^Portal\.Jobs\.Clouds\.Docker")
+            .DoNotResideInNamespaceMatching(@"^Portal\.Jobs\.Clouds\.(Containers|Docker)")
             .And()
             .ResideInNamespaceMatching(@"^Portal\.")
             .Should().NotDependOnAny(Types(includeReferenced: true).That().ResideInNamespaceMatching(@"^Docker\.DotNet")).Check(Built);
+
+    /// <summary>What works on any container engine knows neither this host nor a cloud of servers, and these do not know each other.</summary>
+    [Theory]
+    [InlineData("Containers", "Docker|OpenStack|LocalStorage|SpectrumScale")]
+    [InlineData("OpenStack", "Docker|LocalStorage")]
+    public void Adapter_DoesNotKnow(string one, string others) =>
+        Types()
+            .That()
+            .ResideInNamespaceMatching($@"^Portal\.Jobs\.Clouds\.{one}($|\.)")
+            .Should()
+            .NotDependOnAny(Types().That().ResideInNamespaceMatching($@"^Portal\.Jobs\.Clouds\.({others})($|\.)"))
+            .Check(Built);
 
     [Fact]
     public void Policy_IsArithmetic()

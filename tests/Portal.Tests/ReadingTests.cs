@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using Mono.Cecil;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Tests;
 
@@ -56,14 +57,14 @@ public sealed class ReadingTests
     private static readonly Dictionary<string, string> Allowed = new(StringComparer.Ordinal)
     {
         ["Portal.Jobs.Foreign.ForeignReader"] = "the one",
-        ["Portal.Jobs.Clouds.Docker.NodeLogs MultiplexedStream.ReadOutputAsync"] = "hands the stream to it, or follows a log line by line, each bounded",
-        ["Portal.Jobs.Clouds.Docker.NodeCommand MultiplexedStream.ReadOutputAsync"] = "hands the engine's stream to it",
+        ["Portal.Jobs.Clouds.Containers.NodeLogs MultiplexedStream.ReadOutputAsync"] = "hands the stream to it, or follows a log line by line, each bounded",
+        ["Portal.Jobs.Clouds.Containers.NodeCommand MultiplexedStream.ReadOutputAsync"] = "hands the engine's stream to it",
         ["Portal.Jobs.Proofs.EngineCounts HttpMessageInvoker.SendAsync"] = "returns at the head of the response, and hands its body to it",
         ["Portal.Jobs.Proofs.AppVisit HttpMessageInvoker.SendAsync"] = "returns at the head of the response",
         ["Portal.Jobs.Proofs.PortalVisit HttpMessageInvoker.SendAsync"] = "returns at the head of the response, and hands its body to it",
-        ["Portal.Jobs.Clouds.Docker.ContainerEngine/Line HttpClient..ctor"] = "for the engine's own answers",
-        ["Portal.Jobs.Clouds.Docker.ContainerEngine"] = "the engine's own answers, 4 MiB at most",
-        ["Portal.Jobs.Clouds.Docker.ContainerEngine/Refusals"] = "the engine's refusals, 1 MiB at most",
+        ["Portal.Jobs.Clouds.Containers.ContainerEngine/Line HttpClient..ctor"] = "for the engine's own answers",
+        ["Portal.Jobs.Clouds.Containers.ContainerEngine"] = "the engine's own answers, 4 MiB at most",
+        ["Portal.Jobs.Clouds.Containers.ContainerEngine/Answers"] = "the engine's refusals, 1 MiB at most, and a server's answers, 4 MiB",
         ["Portal.Jobs.Clouds.Docker.DockerEvents"] = "the engine's own events",
         ["Portal.Jobs.Clouds.Docker.Images.Fetch.ArchiveFetcher"] = "files that pip and Maven fetched, within their limit of disk",
         ["Portal.Jobs.Clouds.Docker.Images.Fetch.ClientRun"] = "what pip and Maven write, piece by piece, cut into bounded lines",
@@ -72,7 +73,7 @@ public sealed class ReadingTests
         ["Portal.Jobs.Clouds.Docker.Images.ImagePlan/Planner"] = "recipes and archives of the operator",
         ["Portal.Jobs.Clouds.Docker.Images.ImageRecipe"] = "recipes and archives of the operator",
         ["Portal.Jobs.Clouds.Docker.Images.DebianRoot"] = "a program of the host",
-        ["Portal.Jobs.Clouds.Docker.SeccompProfile"] = "a file of the operator",
+        ["Portal.Jobs.Clouds.Containers.SeccompProfile"] = "a file of the operator",
         ["Portal.Jobs.Clouds.Docker.CgroupFiles"] = "the kernel's own files",
         ["Portal.Jobs.Clouds.Docker.HostRanges"] = "the kernel's own files",
         ["Portal.Jobs.Clouds.Docker.Identities"] = "a file that it wrote itself",

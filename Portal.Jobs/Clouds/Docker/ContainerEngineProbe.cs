@@ -4,6 +4,7 @@ using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 
@@ -42,7 +43,7 @@ public sealed class ContainerEngineProbe(ContainerEngine containerEngine, Networ
     {
         var info = await InfoAsync(cancel);
         Refuse(Lacking(info));
-        var profile = await SeccompProfile.LoadAsync(options.SeccompBase, cancel);
+        var profile = await SeccompProfile.LoadAsync(options.SeccompBase, $"{DockerOptions.Section}:{nameof(options.SeccompBase)}", cancel);
         await firewall.EnsureAsync(cancel);
         var key = $"{info.ID} {info.ServerVersion} {profile.Hash}";
         await _one.WaitAsync(cancel);

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 
@@ -15,7 +16,7 @@ public static class DockerCloudServices
         services.AddOptions<DockerOptions>().Bind(configuration.GetSection(DockerOptions.Section)).Configure(o => Complete(o, configuration)).ValidateOnStart();
         services.AddSingleton(p => p.GetRequiredService<IOptions<DockerOptions>>().Value);
         var socket = configuration[$"{DockerOptions.Section}:{nameof(DockerOptions.Socket)}"] ?? "";
-        services.AddSingleton(_ => new ContainerEngine(socket));
+        services.AddSingleton(_ => new ContainerEngine(new EngineAddress.Socket(socket)));
         services.AddSingleton(_ => new Owned(configuration["Installation:Id"] ?? ""));
         services.AddSingleton<Networks>();
         services.AddSingleton<FirewallRules>();

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 
@@ -24,19 +25,20 @@ public sealed class DockerClusters(
         var (listing, holding) = (containerEngine.ListAsync(owned.Mine(plan.Workspace), cancel), networks.ListAsync(owned.Mine(plan.Workspace), cancel));
         await Task.WhenAll(listing, holding);
         var (there, held) = (await listing, await holding);
-        if (there.Select(c => c.Labels).Concat(held.Select(n => n.Labels)).Any(l => ClusterLook.GenerationOf(l) > plan.Generation))
+        if (there.Select(c => c.Labels).Concat(held.Select(n => n.Labels)).Any(l => Owned.GenerationOf(l) > plan.Generation))
         {
             throw ContainerEngineFaults.Make(CloudFault.Conflict, $"a generation of this workspace newer than {plan.Generation} exists",
                 "Nothing was changed: the newer generation continues.");
         }
 
         var (nodes, hasNetwork) = await SweepAsync(plan, there, held, cancel);
-        var current = nodes.ToLookup(c => ClusterLook.NodeOf(c.Labels), StringComparer.Ordinal);
+        var current = nodes.ToLookup(c => Owned.NodeOf(c.Labels), StringComparer.Ordinal);
         var name = owned.Network(plan.Workspace, plan.Generation);
         if (!hasNetwork)
             await networks.CreateAsync(name, owned.Bridge(name), plan.Subnet, egress: false, owned.Labels(plan.Workspace, plan.Generation), cancel);
-        await containerEngine.EachAsync(plan.Nodes,
-            n => EnsureNodeAsync(recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel), cancel);
+        await containerEngine.EachAsync(plan.Nodes, n =>
+            NodeContainers.EnsureAsync(containerEngine, recipe.Describe(plan, n, profile), current[n.Name].FirstOrDefault(), plan.KeepsWhatIsThere, cancel),
+            cancel);
         return EnsureAnswer.IsDone;
     }
 
@@ -61,10 +63,10 @@ public sealed class DockerClusters(
     }
 
     public Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) =>
-        RemoveNodesAsync(workspace, labels => ClusterLook.GenerationOf(labels) <= upTo, cancel);
+        RemoveNodesAsync(workspace, labels => Owned.GenerationOf(labels) <= upTo, cancel);
 
     public Task RemoveNodesAsync(Guid workspace, IReadOnlyCollection<string> nodes, CancellationToken cancel) =>
-        RemoveNodesAsync(workspace, labels => nodes.Contains(ClusterLook.NodeOf(labels), StringComparer.Ordinal), cancel);
+        RemoveNodesAsync(workspace, labels => nodes.Contains(Owned.NodeOf(labels), StringComparer.Ordinal), cancel);
 
     private async Task RemoveNodesAsync(Guid workspace, Func<IDictionary<string, string>, bool> which, CancellationToken cancel)
     {
@@ -74,7 +76,7 @@ public sealed class DockerClusters(
         {
             await containerEngine.EachAsync((await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Where(c => which(c.Labels)), async c =>
             {
-                if (ClusterLook.StateOf(c) == NodeState.Running)
+                if (NodeContainers.StateOf(c) == NodeState.Running)
                 {
                     await ContainerEngineTasks.IfThereAsync(() =>
                         containerEngine.CallAsync(e =>
@@ -94,12 +96,12 @@ public sealed class DockerClusters(
 
     public async Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel)
     {
-        if ((await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Any(c => ClusterLook.GenerationOf(c.Labels) <= upTo))
+        if ((await containerEngine.ListAsync(owned.Mine(workspace), cancel)).Any(c => Owned.GenerationOf(c.Labels) <= upTo))
         {
             throw ContainerEngineFaults.Make(CloudFault.Conflict, "nodes of this workspace still exist", "Remove them first and wait until they are gone.");
         }
 
-        await containerEngine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => ClusterLook.GenerationOf(n.Labels) <= upTo), n =>
+        await containerEngine.EachAsync((await networks.ListAsync(owned.Mine(workspace), cancel)).Where(n => Owned.GenerationOf(n.Labels) <= upTo), n =>
             networks.RemoveAsync(n.ID, cancel), cancel);
     }
 
@@ -115,14 +117,14 @@ public sealed class DockerClusters(
     }
 
     public async Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
-        await NewestAsync(workspace, node, cancel) is { } newest && ClusterLook.StateOf(newest) == NodeState.Running
+        await NewestAsync(workspace, node, cancel) is { } newest && NodeContainers.StateOf(newest) == NodeState.Running
             ? await NodeCommand.RunAsync(containerEngine, newest.ID, node, command, time, cancel)
             : throw ContainerEngineFaults.Make(CloudFault.Missing, $"the node {node} is not running", "Wait until it runs again.");
 
     private async Task<ContainerListResponse?> NewestAsync(Guid workspace, string node, CancellationToken cancel) =>
         (await containerEngine.ListAsync(owned.Mine(workspace), cancel))
-            .Where(c => ClusterLook.NodeOf(c.Labels) == node)
-            .MaxBy(c => ClusterLook.GenerationOf(c.Labels));
+            .Where(c => Owned.NodeOf(c.Labels) == node)
+            .MaxBy(c => Owned.GenerationOf(c.Labels));
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => ranges.ReadAsync(cancel);
 
@@ -132,58 +134,12 @@ public sealed class DockerClusters(
         IEnumerable<ContainerListResponse> there, IList<NetworkResponse> held, CancellationToken cancel)
     {
         var names = plan.Nodes.Select(n => n.Name).ToHashSet(StringComparer.Ordinal);
-        var stale = held.Where(n => ClusterLook.GenerationOf(n.Labels) != plan.Generation || n.IPAM?.Config?.FirstOrDefault()?.Subnet != plan.Subnet).ToList();
+        var stale = held.Where(n => Owned.GenerationOf(n.Labels) != plan.Generation || n.IPAM?.Config?.FirstOrDefault()?.Subnet != plan.Subnet).ToList();
         // A container stays on the network it was made on, so if a network of this generation is removed its containers must be too.
-        var all = stale.Any(n => ClusterLook.GenerationOf(n.Labels) == plan.Generation);
-        var parts = there.ToLookup(c => !all && ClusterLook.GenerationOf(c.Labels) == plan.Generation && names.Contains(ClusterLook.NodeOf(c.Labels)));
+        var all = stale.Any(n => Owned.GenerationOf(n.Labels) == plan.Generation);
+        var parts = there.ToLookup(c => !all && Owned.GenerationOf(c.Labels) == plan.Generation && names.Contains(Owned.NodeOf(c.Labels)));
         await containerEngine.EachAsync(parts[false], c => containerEngine.RemoveAsync(c.ID, cancel), cancel);
         await containerEngine.EachAsync(stale, n => networks.RemoveAsync(n.ID, cancel), cancel);
         return ([.. parts[true]], held.Count > stale.Count);
-    }
-
-    /// <summary>A node that has exited is left alone: its exit must be seen, and the run decides what to do about it.</summary>
-    private async Task EnsureNodeAsync(CreateContainerParameters wanted, ContainerListResponse? there, bool keep, CancellationToken cancel)
-    {
-        if (there is not null && !keep && (!there.Labels.TryGetValue(Owned.State, out var state) || state != wanted.Labels[Owned.State]))
-        {
-            await containerEngine.RemoveAsync(there.ID, cancel);
-            there = null;
-        }
-
-        if (there is null)
-        {
-            await StartAsync(await CreateAsync(wanted, cancel), cancel);
-        }
-        else if (ClusterLook.StateOf(there) == NodeState.Created)
-        {
-            await StartAsync(there.ID, cancel);
-        }
-    }
-
-    private async Task StartAsync(string id, CancellationToken cancel) =>
-        // false if it is already running
-        await containerEngine.CallAsync(c => c.Containers.StartContainerAsync(id, new ContainerStartParameters(), cancel), cancel);
-
-    private async Task<string> CreateAsync(CreateContainerParameters wanted, CancellationToken cancel)
-    {
-        try
-        {
-            return await containerEngine.CreateAsync(wanted, cancel);
-        }
-        catch (CloudException e) when (e.Fault == CloudFault.Conflict)
-        {
-            // Already created by a call whose response was lost, or by another worker; it counts as ours only if every setting is the same.
-            // A name is taken before its container becomes visible: then the conflict remains, and a later check resolves it.
-            ContainerInspectResponse? other = null;
-            await ContainerEngineTasks.IfThereAsync(async () =>
-                other = await containerEngine.CallAsync(c => c.Containers.InspectContainerAsync(wanted.Name!, cancel), cancel));
-            if (other?.Config?.Labels is { } labels && labels.TryGetValue(Owned.State, out var state) && state == wanted.Labels[Owned.State]
-                && labels.TryGetValue(Owned.Installation, out var installation) && installation == owned.Id)
-            {
-                return other.ID;
-            }
-
-            throw;
-        }
     }
 }

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 
@@ -101,9 +102,9 @@ internal sealed class DockerEvents(ContainerEngine containerEngine, Owned owned,
         }
 
         var attributes = m.Actor.Attributes;
-        return Meaning(m.Action) is { } what && ClusterLook.WorkspaceOf(attributes) is var workspace && workspace != Guid.Empty
-            ? new ClusterEvent(what, workspace, ClusterLook.NodeOf(attributes),
-                attributes.TryGetValue("exitCode", out var code) ? int.Parse(code, CultureInfo.InvariantCulture) : null, ClusterLook.GenerationOf(attributes))
+        return Meaning(m.Action) is { } what && Owned.WorkspaceOf(attributes) is var workspace && workspace != Guid.Empty
+            ? new ClusterEvent(what, workspace, Owned.NodeOf(attributes),
+                attributes.TryGetValue("exitCode", out var code) ? int.Parse(code, CultureInfo.InvariantCulture) : null, Owned.GenerationOf(attributes))
             : null;
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Numerics;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 
@@ -14,7 +15,7 @@ public sealed class HostRanges(Networks networks, Owned owned)
             .Where(n => n.Labels is null
                 || !n.Labels.TryGetValue(Owned.Installation, out var id)
                 || id != owned.Id
-                || ClusterLook.WorkspaceOf(n.Labels) == Guid.Empty)
+                || Owned.WorkspaceOf(n.Labels) == Guid.Empty)
             .SelectMany(n => n.IPAM?.Config ?? []).Select(c => c.Subnet).Where(s => s is { Length: > 0 } && s.Contains('.', StringComparison.Ordinal));
         var routes = File.Exists("/proc/net/route") ? Routes(await File.ReadAllLinesAsync("/proc/net/route", cancel), owned.BridgePrefix) : [];
         return [.. routes.Concat(others).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];

@@ -1,5 +1,6 @@
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 

@@ -1,4 +1,5 @@
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 
@@ -39,6 +40,5 @@ public sealed class NoClusterCloud : IClusterCloud
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => Task.FromException<IReadOnlyList<string>>(Missing());
 
-    internal static CloudException Missing() => ContainerEngineFaults.Make(CloudFault.Unavailable, "there is no container engine on this machine",
-        "Install Debian's docker.io and start the portal as root, or set Clouds:Docker:Socket to the socket of a container engine.");
+    private static CloudException Missing() => ContainerEngineFaults.NoneNamed();
 }

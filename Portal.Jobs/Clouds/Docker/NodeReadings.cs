@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker;
 
@@ -35,7 +36,7 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
         var samples = new ConcurrentBag<NodeSample>();
         await containerEngine.EachAsync(running, async c =>
         {
-            if ((FromFiles(c) ?? await ContainerEngineTasks.OfOneAsync(time, late => FromContainerEngineAsync(c, late), cancel)) is { } sample)
+            if ((FromFiles(c) ?? await EngineSamples.ReadAsync(containerEngine, c, time, cancel)) is { } sample)
             {
                 samples.Add(sample);
             }
@@ -58,7 +59,7 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
         }
 
         List<ContainerListResponse> running = [
-            .. (await containerEngine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => ClusterLook.StateOf(c) == NodeState.Running)];
+            .. (await containerEngine.ListAsync(owned.Mine(workspace: null), cancel)).Where(c => NodeContainers.StateOf(c) == NodeState.Running)];
         lock (_gate)
         {
             // An event that arrived in the meantime may concern something that this list lacks.
@@ -85,45 +86,8 @@ public sealed class NodeReadings(ContainerEngine containerEngine, Owned owned, T
             : null; // it exited in the meantime
     }
 
-    private async Task<NodeSample?> FromContainerEngineAsync(ContainerListResponse container, CancellationToken cancel)
-    {
-        NodeSample? sample = null;
-        var killed = false;
-        await ContainerEngineTasks.IfThereAsync(async () =>
-        {
-            await containerEngine.CallAsync(c =>
-                c.Containers.GetContainerStatsAsync(container.ID, new ContainerStatsParameters { Stream = false, OneShot = true },
-                    new SynchronousProgress<ContainerStatsResponse>(s =>
-            {
-                // A container that has just died returns empty fields. Page cache that can be dropped is not counted; its name differs in cgroup v1 and v2.
-                if (s is { MemoryStats: { Usage: { } usage, Stats: { } parts }, CPUStats.CPUUsage.TotalUsage: var cpu })
-                {
-                    var cache = parts.TryGetValue("total_inactive_file", out var v1) ? v1 : parts.TryGetValue("inactive_file", out var v2) ? v2 : 0;
-                    var throttled = s.CPUStats.ThrottlingData?.ThrottledTime ?? 0;
-                    sample = Sample(container, time.GetUtcNow(),
-                        new CgroupFiles.Values(Nanoseconds(cpu), Nanoseconds(throttled), (long)(usage - Math.Min(usage, cache)),
-                            (long)(s.MemoryStats.Limit ?? 0), 0, (int)(s.PidsStats?.Current ?? 0), NetOf(s), DiskOf(s)));
-                }
-            }), cancel), cancel);
-            killed = (await containerEngine.CallAsync(c => c.Containers.InspectContainerAsync(container.ID, cancel), cancel)).State?.OOMKilled ?? false;
-        });
-        return killed && sample is not null ? sample with { OutOfMemoryKills = 1 } : sample;
-    }
-
-    private static Traffic? NetOf(ContainerStatsResponse s) =>
-        s.Networks is { Count: > 0 } all ? new((long)all.Values.Sum(n => (decimal)n.RxBytes), (long)all.Values.Sum(n => (decimal)n.TxBytes)) : null;
-
-    private static Traffic? DiskOf(ContainerStatsResponse s)
-    {
-        return s.BlkioStats?.IoServiceBytesRecursive is { Count: > 0 } all ? new(Of("read"), Of("write")) : null;
-
-        long Of(string what) => (long)all.Where(e => string.Equals(e.Op, what, StringComparison.OrdinalIgnoreCase)).Sum(e => (decimal)e.Value);
-    }
-
-    private static TimeSpan Nanoseconds(ulong value) => TimeSpan.FromTicks((long)(value / 100));
-
     private static NodeSample Sample(ContainerListResponse c, DateTimeOffset at, CgroupFiles.Values v) =>
-        new(ClusterLook.WorkspaceOf(c.Labels), ClusterLook.NodeOf(c.Labels), ClusterLook.GenerationOf(c.Labels), at, v.Cpu, v.Throttled,
+        new(Owned.WorkspaceOf(c.Labels), Owned.NodeOf(c.Labels), Owned.GenerationOf(c.Labels), at, v.Cpu, v.Throttled,
             v.MemoryBytes, v.LimitBytes, v.OutOfMemoryKills, v.Pids, double.Parse(c.Labels[Owned.Vcpus], CultureInfo.InvariantCulture))
         {
             Net = v.Net,

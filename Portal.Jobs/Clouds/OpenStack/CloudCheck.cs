@@ -9,7 +9,8 @@ namespace Portal.Jobs.Clouds.OpenStack;
 /// An operator's tool that checks whether a project has all that a launch needs: token, services, roles, versions, quotas, nothing else in the project,
 /// and a rule that really becomes active. Prints a line for each, and how to get what is missing.
 /// </summary>
-internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options, TimeProvider clock, TextWriter say)
+/// <param name="project">Null if no workspaces are to run in it: then what servers need is not checked.</param>
+internal sealed class CloudCheck(OpenStackCloud cloud, ProjectStacks? project, OpenStackOptions options, TimeProvider clock, TextWriter say)
 {
     private const string ProbeNetwork = "192.0.2.0/27"; // reserved for documentation: nobody has these addresses
     private static readonly string[] Needed = ["member", "heat_stack_owner"];
@@ -37,6 +38,11 @@ internal sealed class CloudCheck(OpenStackCloud cloud, OpenStackOptions options,
         await TryAsync("Heat engine", async () =>
             "it answers, revision " + (ForeignJson.Text(await cloud.Stacks.GetAsync("build_info", cancel), "engine", "revision") ?? "unknown"));
         await TryAsync("storage", async () => (await cloud.Shares.PrepareAsync(cancel)).Summary);
+        if (project is not null)
+        {
+            await TryAsync("servers", async () => (await project.Clusters.PrepareAsync(cancel)).Summary);
+            await TryAsync("server image", async () => $"it brings {string.Join(", ", await project.Images.NamesAsync(cancel))}");
+        }
         await QuotasAsync(token, cancel);
         await UsersAsync(token, cancel);
         await ForeignAsync(cancel);

@@ -16,6 +16,9 @@ internal sealed class HeatNames(string installation)
     /// <summary>Keys of a server's metadata.</summary>
     public const string Node = "portal_node", Role = "portal_role", State = "portal_state";
 
+    /// <summary>Key under which the portal keeps the fingerprint of a server's container engine, once it knows it.</summary>
+    public const string Fingerprint = "portal_fingerprint";
+
     public string NameOf(StackKey key) => string.Create(CultureInfo.InvariantCulture, $"portal-{installation}-{key.Workspace:n}-g{key.Generation}");
 
     /// <summary>A server's name is also its host name, which has at most 63 characters.</summary>

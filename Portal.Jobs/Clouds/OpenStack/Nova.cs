@@ -14,6 +14,7 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
 
     private readonly Kept<ImmutableArray<Flavor>> _flavors = new(Keep, clock);
     private readonly Kept<string> _image = new(Keep, clock);
+    private readonly Kept<IReadOnlyDictionary<string, string>> _properties = new(TimeSpan.FromMinutes(1), clock);
 
     /// <summary>What nodes occupy: the flavors that the portal may use, and what a server needs for itself. Kept for some minutes.</summary>
     public async Task<Machines> MachinesAsync(CancellationToken cancel) => new(await _flavors.GetAsync(FlavorsAsync, cancel), options.OverheadMib);
@@ -23,6 +24,9 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     /// cannot be known.
     /// </summary>
     public Task<string> ImageAsync(CancellationToken cancel) => _image.GetAsync(FindImageAsync, cancel);
+
+    /// <summary>Properties of that image in Glance; kept for a minute, because images are exchanged while the portal runs.</summary>
+    public Task<IReadOnlyDictionary<string, string>> ImagePropertiesAsync(CancellationToken cancel) => _properties.GetAsync(FindPropertiesAsync, cancel);
 
     /// <summary>Every server in the project, in pages.</summary>
     public Task<IReadOnlyList<NovaServer>> ServersAsync(CancellationToken cancel) => ServersAsync("", cancel);
@@ -52,6 +56,10 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
     /// <summary>Deletes a server that no stack holds; answers as <see cref="StopAsync"/> does.</summary>
     public async Task<string?> DeleteAsync(string id, CancellationToken cancel) =>
         RefusalOf(await servers.SendAsync(HttpMethod.Delete, $"servers/{Uri.EscapeDataString(id)}", null, cancel));
+
+    /// <summary>Keeps the fingerprint of a server's container engine with the server, where the list of servers shows it.</summary>
+    public async Task PinAsync(string id, string fingerprint, CancellationToken cancel) => (await servers.SendAsync(HttpMethod.Post,
+        $"servers/{Uri.EscapeDataString(id)}/metadata", new JsonObject { ["metadata"] = new JsonObject { [HeatNames.Fingerprint] = fingerprint } }, cancel)).Must();
 
     /// <summary>What was done with a server, newest first.</summary>
     public async Task<IReadOnlyList<NovaAction>> ActionsAsync(string id, CancellationToken cancel)
@@ -92,6 +100,13 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
                 options.FlavorPrefix.Length > 0 ? $"it offers no flavor whose name begins with {options.FlavorPrefix}" : "it offers no flavor",
                 $"Ask the administrators of the OpenStack cloud for flavors, or correct {ServerOptions.Section}:FlavorPrefix.")
             : usable;
+    }
+
+    private async Task<IReadOnlyDictionary<string, string>> FindPropertiesAsync(CancellationToken cancel)
+    {
+        var image = HeatJson.Whole(await images.GetAsync($"v2/images/{Uri.EscapeDataString(await ImageAsync(cancel))}", cancel), "image", Services.Glance);
+        return image.EnumerateObject().Where(p => p.Value.ValueKind == System.Text.Json.JsonValueKind.String)
+            .ToDictionary(p => p.Name, p => p.Value.GetString() ?? "", StringComparer.Ordinal);
     }
 
     private async Task<string> FindImageAsync(CancellationToken cancel)

@@ -8,7 +8,7 @@ namespace Portal.Jobs.Clouds.OpenStack;
 /// <summary>Section <c>Clouds:OpenStack</c>.</summary>
 internal sealed class OpenStackOptions
 {
-    public const string Section = "Clouds:OpenStack";
+    public const string Section = "Clouds:OpenStack", Kind = "openstack";
 
     /// <summary>Folder of credential files, one <c>key.json</c> for each project. Empty: there is no OpenStack, and every call says so.</summary>
     public string Credentials { get; set; } = "";
@@ -36,6 +36,10 @@ internal sealed class OpenStackOptions
 
     /// <summary><c>Installation:Id</c>, which everything that belongs to the portal carries.</summary>
     public string Installation { get; set; } = "";
+
+    /// <summary>The configured pools, before anything is validated.</summary>
+    public static IReadOnlyList<PoolOptions> PoolsOf(IConfiguration configuration) =>
+        configuration.GetSection($"{Section}:{nameof(Pools)}").Get<List<PoolOptions>>() ?? [];
 }
 
 /// <summary>Section <c>Clouds:OpenStack:Pools:0</c> and so on: one project.</summary>
@@ -52,6 +56,12 @@ internal sealed class PoolOptions
 
     /// <summary>CIDR from which workspaces get their /27; the portal and the file server must reach it.</summary>
     public string Addresses { get; set; } = "";
+
+    /// <summary><see cref="Credential"/>, or what stands for it.</summary>
+    public string CredentialKey => Credential.Length > 0 ? Credential : Key;
+
+    /// <summary><see cref="Title"/>, or what stands for it.</summary>
+    public string Name => Title.Length > 0 ? Title : Key;
 }
 
 /// <summary>Validates at startup and names the invalid setting.</summary>

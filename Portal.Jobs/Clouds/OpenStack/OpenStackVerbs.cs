@@ -24,13 +24,14 @@ public static class OpenStackVerbs
             switch (args)
             {
                 case ["--check-cloud", var key]:
-                    return await new CloudCheck(clouds.Of(key), options, clock, say).RunAsync(cancel) ? 0 : 1;
+                    var project = options.Pools.Any(p => p.CredentialKey == key) ? services.GetRequiredService<ProjectStacksByKey>().Of(key) : null;
+                    return await new CloudCheck(clouds.Of(key), project, options, clock, say).RunAsync(cancel) ? 0 : 1;
+                case ["--left-in-cloud", var key]:
+                    await SayWhatIsLeftAsync(clouds.Of(key), new(options.Installation), say, cancel);
+                    return 0;
                 case ["--force-delete-share", var key, var id]:
                     await DeleteAsync(clouds.Of(key), id, clock, cancel);
                     await say.WriteLineAsync($"The share {id} is deleted.");
-                    return 0;
-                case ["--left-in-cloud", var key]:
-                    await SayWhatIsLeftAsync(clouds.Of(key), new(options.Installation), say, cancel);
                     return 0;
                 default:
                     await say.WriteLineAsync(

@@ -1,20 +1,18 @@
 using System.Text.RegularExpressions;
 using Portal.Core.Clouds;
 using Portal.Core.Quotas;
-using Portal.Jobs.Foreign;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.OpenStack;
 
 /// <summary>Turns a plan into what its stack needs: for each node a server of the smallest flavor that holds it, an address and a first script.</summary>
-internal sealed partial class ServerPlans(Nova nova, HeatNames names, ServerOptions options, ForeignReader reader)
+internal sealed partial class ServerPlans(Nova nova, HeatNames names, ServerOptions options, EngineKeys keys)
 {
-    private static readonly ReadLimit Certificate = new(64 << 10, TimeSpan.FromSeconds(10));
-
     /// <param name="addresses">Addresses that nodes already have.</param>
     public async Task<StackWish> OfAsync(ClusterPlan plan, IReadOnlyDictionary<string, string> addresses, CancellationToken cancel)
     {
         Check(plan);
-        var (machines, image, authority) = (await nova.MachinesAsync(cancel), await nova.ImageAsync(cancel), await AuthorityAsync(cancel));
+        var (machines, image, authority) = (await nova.MachinesAsync(cancel), await nova.ImageAsync(cancel), options.Keys.Length > 0 ? keys.Authority : "");
         var key = new StackKey(plan.Workspace, plan.Generation);
         var portal = ServerOptions.NetworkOf(options.PortalAddress);
         var ports = options.AppRange ?? throw Refused("no range of ports for apps is set", $"Correct {ServerOptions.Section}:AppPorts.");
@@ -28,6 +26,7 @@ internal sealed partial class ServerPlans(Nova nova, HeatNames names, ServerOpti
                 Portal = portal,
                 EnginePort = options.EnginePort,
                 AppPorts = ports,
+                Disks = [.. node.Folders.Select(f => f.Source).OfType<MountSource.OwnDisk>().Select(d => d.Name)],
             }), names.MetadataOf(key, node.Name, node.Role)))])
         {
             Portal = portal,
@@ -52,7 +51,7 @@ internal sealed partial class ServerPlans(Nova nova, HeatNames names, ServerOpti
     private static Amounts AmountsOf(NodePlan node) => new((int)Math.Ceiling(node.Vcpus), (int)node.MemoryMib, 0, 0);
 
     /// <summary>Folders on storage; those on the server's own disk are made by the program on the server.</summary>
-    private static IReadOnlyList<ServerFolder> FoldersOf(NodePlan node) =>
+    public static IReadOnlyList<ServerFolder> FoldersOf(NodePlan node) =>
         [.. from folder in node.Folders
             let export = folder.Source as MountSource.Export
             where export is not null
@@ -73,21 +72,6 @@ internal sealed partial class ServerPlans(Nova nova, HeatNames names, ServerOpti
         }
         if (plan.Nodes.Select(n => n.Name).Distinct(StringComparer.Ordinal).Count() != plan.Nodes.Count)
             throw Refused("two nodes have the same name", "Fix the template.");
-    }
-
-    private async Task<string> AuthorityAsync(CancellationToken cancel)
-    {
-        if (options.Keys.Length == 0) return "";
-        try
-        {
-            await using var file = File.OpenRead(Path.Combine(options.Keys, "client.pem"));
-            return (await reader.TextAsync(file, Certificate, cancel)).Trim();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Refused($"the certificate in {options.Keys} cannot be read ({e.GetType().Name})",
-                $"Create it, or correct {ServerOptions.Section}:Keys.");
-        }
     }
 
     private static CloudException Refused(string message, string whatToDo) =>

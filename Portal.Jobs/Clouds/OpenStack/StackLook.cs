@@ -6,12 +6,18 @@ namespace Portal.Jobs.Clouds.OpenStack;
 internal sealed record StacksNow(IReadOnlyList<(StackKey Key, HeatStack Stack)> Stacks, IReadOnlyList<(StackKey Key, NovaServer Server)> Servers)
 {
     /// <summary>The same in the portal's words. Stacks without servers are clusters too: they hold addresses.</summary>
-    public IReadOnlyList<ClusterStatus> Clusters()
+    /// <param name="nodes">By server, what is known of its node; null if only the servers count.</param>
+    public IReadOnlyList<ClusterStatus> Clusters(IReadOnlyDictionary<string, NodeStatus>? nodes = null)
     {
-        var (held, nodes) = (Stacks.Select(s => s.Key.Workspace).ToHashSet(), Servers.ToLookup(s => s.Key.Workspace));
-        return [.. held.Union(nodes.Select(n => n.Key)).Select(w => new ClusterStatus(w, held.Contains(w),
-            [.. nodes[w].Select(n => NodeOf(n.Key, n.Server)).OrderBy(n => n.Generation).ThenBy(n => n.Name, StringComparer.Ordinal)]))];
+        var (held, servers) = (Stacks.Select(s => s.Key.Workspace).ToHashSet(), Servers.ToLookup(s => s.Key.Workspace));
+        return [.. held.Union(servers.Select(n => n.Key)).Select(w => new ClusterStatus(w, held.Contains(w),
+            [.. servers[w].Select(s => nodes?.GetValueOrDefault(s.Server.Id) ?? NodeOf(s.Key, s.Server))
+                .OrderBy(n => n.Generation).ThenBy(n => n.Name, StringComparer.Ordinal)]))];
     }
+
+    /// <summary>What there is of one workspace.</summary>
+    public StacksNow Of(Guid workspace) => new(
+        [.. Stacks.Where(s => s.Key.Workspace == workspace)], [.. Servers.Where(s => s.Key.Workspace == workspace)]);
 
     /// <summary>A server as the node that it carries.</summary>
     public static NodeStatus NodeOf(StackKey key, NovaServer server)

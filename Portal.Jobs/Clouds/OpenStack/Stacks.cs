@@ -26,6 +26,9 @@ internal sealed class Stacks(
     /// <summary>By stack, the last that had happened when it was asked to let its servers go: what failed before does not count.</summary>
     private readonly ConcurrentDictionary<string, string> _before = new(StringComparer.Ordinal);
 
+    /// <summary>Something was changed, or found changed: see <see cref="StackLook.Forget"/>.</summary>
+    public void Forget() => look.Forget();
+
     /// <summary>All of them, with their servers; see <see cref="StackLook"/>.</summary>
     public Task<StacksNow> NowAsync(CancellationToken cancel) => look.NowAsync(cancel);
 

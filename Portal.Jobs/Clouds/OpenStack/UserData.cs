@@ -32,6 +32,9 @@ internal sealed record ServerSetup(StackKey Key, string Node, int Uid, string Su
     public required int EnginePort { get; init; }
 
     public required (int First, int Last) AppPorts { get; init; }
+
+    /// <summary>Names of folders on the server's own disk, which its program makes.</summary>
+    public IReadOnlyList<string> Disks { get; init; } = [];
 }
 
 /// <summary>
@@ -56,10 +59,10 @@ internal static class UserData
         Check(setup);
         var after = new StringBuilder();
         after.Append(Functions);
-        foreach (var (mount, number) in Mounts(setup))
+        foreach (var (mount, number) in Mounts(setup.Folders))
             after.Append(CultureInfo.InvariantCulture, $"mount_share {Quote(FstabField(mount.Location))} {Quote(PathOf(number))} ")
                 .Append(Quote($"{(mount.ReadOnly ? "ro" : "rw")},{setup.MountOptions}")).Append('\n');
-        var folders = FoldersOf(setup);
+        var folders = PathsInOrder(setup.Folders);
         foreach (var (folder, path) in folders.Where(f => f.Folder.Folder.Length > 0))
             after.Append(CultureInfo.InvariantCulture, $"{(folder.ReadOnly ? "see_folder" : "make_folder")} {setup.Uid} {Quote(path)}\n");
         after.Append(CultureInfo.InvariantCulture, $"write_file {Quote(Settings + "/client-authority.pem")} {Quote(setup.ClientAuthority)}\n");
@@ -68,6 +71,14 @@ internal static class UserData
         var script = new Script(Start, after.ToString());
         return Encoding.UTF8.GetByteCount(script.Before) + Encoding.UTF8.GetByteCount(script.After) <= Longest ? script
             : throw Refused("it would be longer than Nova accepts");
+    }
+
+    /// <summary>Where folders are on the server, by export and folder in it.</summary>
+    public static IReadOnlyDictionary<(string Location, string Folder), string> PathsOf(IReadOnlyList<ServerFolder> folders)
+    {
+        var paths = new Dictionary<(string, string), string>();
+        foreach (var (folder, path) in PathsInOrder(folders)) paths[(folder.Location, folder.Folder)] = path;
+        return paths;
     }
 
     /// <summary>A value as one word of the shell.</summary>
@@ -95,19 +106,21 @@ internal static class UserData
                 || (folder.Folder.Length > 0 && folder.Folder.Split('/').Any(p => p is "" or "." or "..")))
                 throw Refused("a folder in an export is not given as a plain path");
         }
+        if (setup.Disks.Any(d => d.Length == 0 || !d.All(c => char.IsAsciiLetterOrDigit(c) || c == '-')))
+            throw Refused("a folder on the server's own disk has no plain name");
         string[] all = [setup.Node, setup.Subnet, setup.MountOptions, setup.Program, setup.ClientAuthority, .. setup.Folders.Select(f => f.Target)];
         if (all.Any(v => v.Contains('\0', StringComparison.Ordinal))) throw Refused("a value has a NUL character");
     }
 
     /// <summary>Each export once; it can be written to if one of its folders can.</summary>
-    private static IEnumerable<(ServerFolder Mount, int Number)> Mounts(ServerSetup setup) => setup.Folders
+    private static IEnumerable<(ServerFolder Mount, int Number)> Mounts(IEnumerable<ServerFolder> folders) => folders
         .GroupBy(f => f.Location, StringComparer.Ordinal)
         .Select((g, number) => (g.First() with { ReadOnly = g.All(f => f.ReadOnly) }, number));
 
-    private static List<(ServerFolder Folder, string Path)> FoldersOf(ServerSetup setup)
+    private static List<(ServerFolder Folder, string Path)> PathsInOrder(IReadOnlyList<ServerFolder> all)
     {
-        var numbers = Mounts(setup).ToDictionary(m => m.Mount.Location, m => m.Number, StringComparer.Ordinal);
-        return [.. setup.Folders.Select(f => (f, f.Folder.Length > 0 ? $"{PathOf(numbers[f.Location])}/{f.Folder}" : PathOf(numbers[f.Location])))];
+        var numbers = Mounts(all).ToDictionary(m => m.Mount.Location, m => m.Number, StringComparer.Ordinal);
+        return [.. all.Select(f => (f, f.Folder.Length > 0 ? $"{PathOf(numbers[f.Location])}/{f.Folder}" : PathOf(numbers[f.Location])))];
     }
 
     private static string PathOf(int number) => string.Create(CultureInfo.InvariantCulture, $"/mnt/portal/{number}");
@@ -122,6 +135,7 @@ internal static class UserData
         setup.Portal,
         setup.EnginePort,
         AppPorts = new[] { setup.AppPorts.First, setup.AppPorts.Last },
+        setup.Disks,
         Folders = folders.Select(f => new { f.Path, f.Folder.Target, f.Folder.ReadOnly }),
     }, Json);
 

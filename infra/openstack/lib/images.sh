@@ -37,11 +37,11 @@ build_images() { # NAME…
 }
 
 # make_base SERVER_IMAGE IMAGE…: each guest gets a snapshot of this folder, so that it starts with the images loaded. Loading them takes half a
-# minute, and is done by the container engine of the server image itself.
+# minute, and is done by the container engine of the server image itself. The file base-images says what is in it: lines REFERENCE ID.
 make_base() {
-  local server=$1 name=openstack-$ID-base wanted=$*
+  local server=$1 name=openstack-$ID-base wanted=$* reference
   shift
-  if [ "$wanted" = "$(cat "$GUESTS_DISK/base-made-from" 2>/dev/null)" ]; then return 0; fi
+  if [ "$wanted" = "$(cat "$GUESTS_DISK/base-made-from" 2>/dev/null)" ] && [ -s "$GUESTS_DISK/base-images" ]; then return 0; fi
   engine rm -f "$name" > /dev/null 2>&1 || true
   forget_subvolume "$GUESTS_DISK/base.new"
   btrfs -q subvolume create "$GUESTS_DISK/base.new"
@@ -50,10 +50,15 @@ make_base() {
     --network=none --tmpfs=/run:exec,mode=755 -v "$GUESTS_DISK/base.new:/var/lib/docker" "$server" > /dev/null
   wait_for 60 engine exec "$name" docker info > /dev/null 2>&1 || { engine logs "$name" >&2; die "the container engine of the server image did not start"; }
   engine save "$@" | engine exec -i "$name" docker load > /dev/null
+  # The id is the one that this container engine gives the image.
+  for reference; do
+    echo "$reference $(engine exec "$name" docker image inspect -f '{{.Id}}' "$reference")"
+  done > "$GUESTS_DISK/base-images.new"
   engine stop -t 20 "$name" > /dev/null
   engine rm "$name" > /dev/null
   forget_subvolume "$GUESTS_DISK/base"
   mv "$GUESTS_DISK/base.new" "$GUESTS_DISK/base"
+  mv "$GUESTS_DISK/base-images.new" "$GUESTS_DISK/base-images"
   echo "$wanted" > "$GUESTS_DISK/base-made-from"
 }
 

@@ -1,4 +1,5 @@
 using Portal.Core.Workspaces;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.TestKit.Clouds;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Docker.DotNet.Models;
 using Microsoft.Playwright;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.TestKit;
 

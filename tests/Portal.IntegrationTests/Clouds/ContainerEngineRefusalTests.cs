@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.TestKit;
 
@@ -28,7 +29,7 @@ public sealed class ContainerEngineRefusalTests : IDisposable
     public async Task Refusal_LongerThanAMebibyte_IsToldByItsStatusAndNotReadOn(string call)
     {
         await using var server = new SocketServer(new UnixDomainSocketEndPoint(SocketPath), AnswerAsync);
-        using var engine = new ContainerEngine(SocketPath);
+        using var engine = new ContainerEngine(new EngineAddress.Socket(SocketPath));
         Func<Task> ask = call switch
         {
             "raw, read to its end" => () => engine.SendAsync(HttpMethod.Post, "networks/create", null, stream: false, Cancel),

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.TestKit.Clouds;
 
@@ -32,7 +33,7 @@ public sealed class ContainerEngineUnavailableTests
         await relay.CutAsync();
         await SeenAsync(e => e.What == ClusterHappening.Unavailable, "away");
         var unavailable = await Should.ThrowAsync<CloudException>(() => lab.Clusters.LookAsync(Cancel));
-        using (var direct = new ContainerEngine(CloudLab.Variable("PORTAL_TEST_CONTAINER_ENGINE")))
+        using (var direct = new ContainerEngine(new EngineAddress.Socket(CloudLab.Variable("PORTAL_TEST_CONTAINER_ENGINE"))))
         {
             await direct.CallAsync(c =>
                 c.Containers.KillContainerAsync(lab.Owned.Container(plan.Workspace, 1, "worker0"), new ContainerKillParameters { Signal = "KILL" },
@@ -61,7 +62,7 @@ public sealed class ContainerEngineUnavailableTests
     public async Task ContainerEngine_NotThere_IsUnavailableWithWords()
     {
         await using var lab = CloudLab.Open();
-        using var nowhere = new ContainerEngine($"/run/portal-test-{lab.Id}/no.sock");
+        using var nowhere = new ContainerEngine(new EngineAddress.Socket($"/run/portal-test-{lab.Id}/no.sock"));
         var fault = await Should.ThrowAsync<CloudException>(() => nowhere.VersionAsync(Cancel));
         fault.Fault.ShouldBe(CloudFault.Unavailable);
         fault.MayPass.ShouldBeTrue();

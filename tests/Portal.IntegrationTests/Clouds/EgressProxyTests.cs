@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.TestKit.Clouds;
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.TestKit.Clouds;
 
@@ -79,7 +80,7 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
         // A worker was killed between create and start, and the plan changed since: same name, other state.
         var plan = await Lab.PlanAsync();
         var older = plan with { Nodes = [plan.Nodes[0] with { Vcpus = 0.5 }] };
-        var profile = await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel);
+        var profile = await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), "PORTAL_TEST_SECCOMP", Cancel);
         var half = await Lab.ContainerEngine.CreateAsync(await HalfMadeAsync(older, profile), Cancel);
 
         await Lab.Clusters.EnsureAsync(plan, Cancel);
@@ -94,7 +95,7 @@ public sealed class EnsureTests(LabFixture fixture) : IClassFixture<LabFixture>
     public async Task Ensure_HalfMadeContainerOfThisPlan_IsStarted()
     {
         var plan = await Lab.PlanAsync();
-        var profile = await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel);
+        var profile = await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), "PORTAL_TEST_SECCOMP", Cancel);
         var half = await Lab.ContainerEngine.CreateAsync(await HalfMadeAsync(plan, profile), Cancel);
         (await Lab.Clusters.LookAsync(plan.Workspace, Cancel))!.Nodes.ShouldHaveSingleItem().State.ShouldBe(NodeState.Created);
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.TestKit.Clouds;

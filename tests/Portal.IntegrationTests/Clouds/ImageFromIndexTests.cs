@@ -3,6 +3,7 @@ using System.Text;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.TestKit;

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Time.Testing;
 using Portal.Core.Catalog;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.Docker.Images.Fetch;

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.TestKit.Clouds;
 
@@ -66,7 +67,7 @@ public sealed class ProbeTests
     {
         await using var lab = CloudLab.Open();
         var image = await lab.BaseAsync();
-        var profile = System.Text.Json.Nodes.JsonNode.Parse((await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel)).Json)!;
+        var profile = System.Text.Json.Nodes.JsonNode.Parse((await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), "PORTAL_TEST_SECCOMP", Cancel)).Json)!;
         profile["syscalls"]!.AsArray().Add(System.Text.Json.Nodes.JsonNode.Parse($$"""{"names":["{{call}}"],"action":"SCMP_ACT_ALLOW"}"""));
         var weak = new SeccompProfile(profile.ToJsonString(), "weak");
 

@@ -1,4 +1,5 @@
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds;
@@ -87,8 +88,8 @@ public sealed class QuotaTests(LabFixture fixture) : IClassFixture<LabFixture>
         await Lab.Clusters.RemoveNodesAsync(plan.Workspace, CloudLab.Every, Cancel);
         var weak = Lab.Get<Jobs.Clouds.Docker.NodeRecipe>()
             .Describe(plan, plan.Nodes[0],
-                new Jobs.Clouds.Docker.SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak"));
-        var id = await Jobs.Clouds.Docker.ContainerEngineTasks.CreateAsync(Lab.ContainerEngine, weak, Cancel);
+                new Jobs.Clouds.Containers.SeccompProfile(await File.ReadAllTextAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), Cancel), "weak"));
+        var id = await Jobs.Clouds.Containers.ContainerEngineTasks.CreateAsync(Lab.ContainerEngine, weak, Cancel);
         await Lab.ContainerEngine.CallAsync(c => c.Containers.StartContainerAsync(id, new Docker.DotNet.Models.ContainerStartParameters(), Cancel), Cancel);
 
         var (output, _) = await Lab.PythonInsideAsync(plan, "notebook", """

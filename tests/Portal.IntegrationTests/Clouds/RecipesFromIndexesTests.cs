@@ -4,6 +4,7 @@ using System.IO.Compression;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.TestKit.Clouds;

@@ -9,8 +9,8 @@ namespace Portal.IntegrationTests.Metrics;
 /// <summary>The scratch folder of a cluster's first worker, and what its owner is told of it.</summary>
 internal sealed class WorkerScratch(Installation it, long limitBytes)
 {
-    /// <summary>Usage is read every ten seconds; a busy machine needs some more.</summary>
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
+    /// <summary>Usage is read every 15 s; a busy machine needs some more.</summary>
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(45);
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>What the owner is told to do about the full folder.</summary>

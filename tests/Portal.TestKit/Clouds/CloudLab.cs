@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 using Portal.Jobs.Clouds.LocalStorage;
@@ -53,7 +54,7 @@ public sealed class CloudLab : IAsyncDisposable
     public IFilesetCloud Filesets => Get<IFilesetCloud>();
 
     public CloudKit Kit(string key) => new(key, key, new(key, "docker", key), Clusters, Shares, Filesets, Get<IImageCloud>(),
-        new(System.Net.IPNetwork.Parse(Settings["Clouds:Docker:Pool"]!)));
+        new(System.Net.IPNetwork.Parse(Settings["Clouds:Docker:Pool"]!), "Clouds:Docker:Pool"));
 
     /// <summary>Usage of folders, once no rescan is running: tests share one disk, and some of them cause rescans.</summary>
     public async Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel)

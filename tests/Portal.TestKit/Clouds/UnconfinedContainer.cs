@@ -1,5 +1,6 @@
 using System.Globalization;
 using Docker.DotNet.Models;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 
 namespace Portal.TestKit.Clouds;

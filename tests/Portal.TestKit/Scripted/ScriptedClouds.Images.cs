@@ -10,7 +10,7 @@ public sealed partial class ScriptedClouds
     public int Vcpus { get; set; } = 1000;
 
     public CloudKit Kit(string key) =>
-        new(key, key, new(key, "scripted", key), this, this, this, this, new(System.Net.IPNetwork.Parse("10.211.0.0/16")));
+        new(key, key, new(key, "scripted", key), this, this, this, this, new(System.Net.IPNetwork.Parse("10.211.0.0/16"), "Clouds:Docker:Pool"));
 
     /// <summary>As another project of the local cloud.</summary>
     public CloudKit PoolKit(string key) =>

@@ -1,5 +1,6 @@
 using Docker.DotNet.Models;
 using Portal.Jobs.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.Docker.Images;
 

@@ -1,6 +1,7 @@
 using System.Net;
 using Portal.Core.Clouds;
 using Portal.Core.Foreign;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.LocalStorage;
 
@@ -108,6 +109,20 @@ public sealed class CloudTextTests
             .Append(Hash(node, plan with { Subnet = "10.0.0.32/27" }))
             .Append(Hash(node))
             .ShouldBeUnique();
+    }
+
+    /// <summary>Containers of running workspaces carry hashes of earlier versions of the portal.</summary>
+    [Fact]
+    public void StateHash_OfTheSameNode_IsTheSameInEveryVersionOfThePortal()
+    {
+        var node = new NodePlan("notebook", "notebook", "sha256:" + new string('a', 64), 300_001, ["start-notebook"],
+            new Dictionary<string, string> { ["B"] = "2", ["A"] = "1" }, new Dictionary<string, string> { ["TOKEN"] = "x" },
+            [new(new MountSource.HostPath("/srv/work"), "/home/student/work", ReadOnly: false),
+                new(new MountSource.HostPath("/srv/data"), "/data/set", ReadOnly: true)],
+            512, 0.5);
+        var plan = new ClusterPlan(Guid.Parse("0193a5a5-0000-7000-8000-000000000001"), 3, "10.213.0.32/27", [node]);
+
+        NodeRecipe.StateHash(plan, node, new("{}", "0123456789abcdef")).ShouldBe("082c3f80bc3492d6");
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker;
 
 namespace Portal.Tests.Clouds;
@@ -54,7 +55,7 @@ public sealed class HangingContainerTests : IAsyncLifetime
     [Fact]
     public async Task Read_OneNeverAnswers_TheOthersAreMeasured()
     {
-        using var containerEngine = new ContainerEngine(Socket);
+        using var containerEngine = new ContainerEngine(new EngineAddress.Socket(Socket));
 
         (await new NodeReadings(containerEngine, _owned, TimeProvider.System).ReadAsync(Cancel).WaitAsync(Soon, TimeProvider.System, Cancel))
             .Select(s => s.Node)
@@ -64,7 +65,7 @@ public sealed class HangingContainerTests : IAsyncLifetime
     [Fact]
     public async Task See_OneNeverAnswers_AllAreSeenAndWhatItDidNotSayIsAskedAgain()
     {
-        using var containerEngine = new ContainerEngine(Socket);
+        using var containerEngine = new ContainerEngine(new EngineAddress.Socket(Socket));
         _state = "exited";
         var look = new ClusterLook(containerEngine, new Networks(containerEngine), _owned, TimeProvider.System);
 
@@ -78,7 +79,7 @@ public sealed class HangingContainerTests : IAsyncLifetime
     [Fact]
     public async Task Read_Cancelled_IsCancelled()
     {
-        using var containerEngine = new ContainerEngine(Socket);
+        using var containerEngine = new ContainerEngine(new EngineAddress.Socket(Socket));
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var reading = new NodeReadings(containerEngine, _owned, TimeProvider.System).ReadAsync(stop.Token);
         await Task.WhenAny(_requested.Task, reading);

@@ -5,7 +5,7 @@ namespace Portal.Tests.Runs;
 
 public sealed class AddressPoolTests
 {
-    private static readonly AddressPool Pool = new(IPNetwork.Parse("10.213.0.0/24"));
+    private static readonly AddressPool Pool = new(IPNetwork.Parse("10.213.0.0/24"), "Clouds:Docker:Pool");
     private static readonly HashSet<string> Free = [];
 
     [Fact]

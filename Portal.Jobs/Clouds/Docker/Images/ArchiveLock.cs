@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 

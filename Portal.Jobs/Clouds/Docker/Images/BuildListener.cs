@@ -1,6 +1,7 @@
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
 using Portal.Core.Foreign;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 

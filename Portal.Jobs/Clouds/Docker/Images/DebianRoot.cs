@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Docker.DotNet.Models;
 using Portal.Core.Foreign;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 

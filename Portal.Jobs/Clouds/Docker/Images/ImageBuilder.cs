@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.Docker.Images.Fetch;
 
 namespace Portal.Jobs.Clouds.Docker.Images;

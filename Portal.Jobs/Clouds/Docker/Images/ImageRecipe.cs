@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.Docker.Images;
 

@@ -14,7 +14,6 @@ namespace Portal.IntegrationTests.Clouds.OpenStack;
 public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
 {
     private const int Uid = 70_123;
-    private const long Gib = 1L << 30;
     private const double Boot = 120, Moment = 60;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -24,9 +23,9 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
     [Fact]
     public async Task Workspace_FromRuleToNothing_InTheOrderOfARelease()
     {
-        var access = await FolderAsync();
+        var access = await lab.FolderAsync(Uid);
         var subnet = StackLab.NewSubnet();
-        var source = await AllowAsync(access, subnet); // before there is any network
+        var source = await lab.AllowAsync(access, subnet); // before there is any network
         var plan = Plan(access.Workspace, subnet, source, "notebook");
         var key = new StackKey(plan.Workspace, 1);
 
@@ -45,7 +44,7 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
 
         await StopAsync(plan.Workspace, 1);
         (await ClusterAsync(plan.Workspace)).ShouldNotBeNull("the network holds the addresses").HasNetwork.ShouldBeTrue();
-        await DenyAsync(access);
+        await lab.DenyAsync(access);
         await Eventually.SeesAsync(() => Stacks.DeleteAsync(plan.Workspace, 1, Cancel), a => a is EnsureAnswer.Done, "the stack is gone", Moment);
 
         (await ClusterAsync(plan.Workspace)).ShouldBeNull();
@@ -57,8 +56,8 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
     [Fact]
     public async Task Rule_Missing_IsBrokenInTheWordsOfMount()
     {
-        var access = await FolderAsync();
-        var location = (await lab.Storage.Mine.Manila.ExportsAsync(await ShareAsync(access), Cancel))[0];
+        var access = await lab.FolderAsync(Uid);
+        var location = (await lab.Storage.Mine.Manila.ExportsAsync(await lab.ShareAsync(access), Cancel))[0];
         var plan = Plan(access.Workspace, StackLab.NewSubnet(), new MountSource.Export(location, "work"), "notebook");
 
         var broken = (EnsureAnswer.Broken)await Eventually.SeesAsync(() => AskAsync(plan), a => a is EnsureAnswer.Broken, "it is broken", Boot);
@@ -271,22 +270,4 @@ public sealed class HeatContractTests(StackLab lab) : IClassFixture<StackLab>
         using var stat = Process.Start(new ProcessStartInfo("stat", ["-c", "%u %g %a %F", path]) { RedirectStandardOutput = true, UseShellExecute = false })!;
         return stat.StandardOutput.ReadToEnd().Trim();
     }
-
-    private async Task<ShareAccess> FolderAsync()
-    {
-        var folder = new FolderRef.Work(CloudLab.New(), CloudLab.New());
-        await Eventually.SeesAsync(() => lab.Storage.Mine.Filesets.EnsureAsync(folder, Uid, Gib, Cancel), a => a is EnsureAnswer.Done,
-            "the folder is made", Moment);
-        return new(CloudLab.New(), 1, folder);
-    }
-
-    private async Task<string> ShareAsync(ShareAccess access) =>
-        (await lab.Storage.Mine.Manila.SharesNamedAsync(lab.Storage.Mine.Names.NameOf((FolderRef.Work)access.Folder), Cancel))[0].Id;
-
-    private async Task<MountSource.Export> AllowAsync(ShareAccess access, string subnet) =>
-        (MountSource.Export)((AccessAnswer.Active)await Eventually.SeesAsync(() => lab.Storage.Mine.Shares.AllowAsync(access, subnet, Cancel),
-            a => a is AccessAnswer.Active, "the rule is active", Moment)).Source;
-
-    private async Task DenyAsync(ShareAccess access) => await Eventually.SeesAsync(
-        () => lab.Storage.Mine.Shares.DenyAsync(access, Cancel), a => a is AccessAnswer.Gone, "the rule is gone", Moment);
 }

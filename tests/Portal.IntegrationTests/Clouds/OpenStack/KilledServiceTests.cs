@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Portal.Core.Clouds;
 using Portal.TestKit.Clouds;
 
@@ -12,8 +11,6 @@ public sealed class KilledServiceTests(OpenStackLab lab) : IClassFixture<OpenSta
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    private static string State => Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(OpenStackLab.Folder))!;
-
     [Fact]
     public async Task ManilaShare_KilledWhileAFolderAndItsRuleAreMade_BothAreMadeOnceItIsBack()
     {
@@ -21,8 +18,8 @@ public sealed class KilledServiceTests(OpenStackLab lab) : IClassFixture<OpenSta
         var (there, folder) = (new FolderRef.Work(CloudLab.New(), CloudLab.New()), new FolderRef.Work(CloudLab.New(), CloudLab.New()));
         var access = new ShareAccess(CloudLab.New(), 1, there);
         await Eventually.SeesAsync(() => filesets.EnsureAsync(there, 300_777, Gib, Cancel), a => a is EnsureAnswer.Done, "a folder is made", 60);
-        var session = (await File.ReadAllTextAsync($"{State}/run/manila-share.session", Cancel)).Trim();
-        await RunAsync("pkill", "-KILL", "-s", session);
+        var session = (await File.ReadAllTextAsync($"{Rig.State}/run/manila-share.session", Cancel)).Trim();
+        await Rig.RunAsync("pkill", "-KILL", "-s", session);
 
         for (var asked = 0; asked < 10; asked++)
         {
@@ -30,26 +27,13 @@ public sealed class KilledServiceTests(OpenStackLab lab) : IClassFixture<OpenSta
             (await shares.AllowAsync(access, "198.51.100.0/27", Cancel)).ShouldBeOfType<AccessAnswer.Asked>();
             await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, Cancel);
         }
-        await RunAsync("env", $"PORTAL_OPENSTACK_STATE={State}", $"{Root()}/infra/openstack/up");
+        await Rig.RunAsync("env", $"PORTAL_OPENSTACK_STATE={Rig.State}", $"{Root()}/infra/openstack/up");
 
         await Eventually.SeesAsync(() => filesets.EnsureAsync(folder, 300_777, Gib, Cancel), a => a is EnsureAnswer.Done, "the folder is made", 90);
         await Eventually.SeesAsync(() => shares.AllowAsync(access, "198.51.100.0/27", Cancel), a => a is AccessAnswer.Active, "the rule is active", 90);
         (await filesets.UsageAsync(Cancel)).Count(u => u.Folder == folder).ShouldBe(1, "asked eleven times and more, there is one");
         await shares.DenyAsync(access, Cancel);
         await Eventually.SeesAsync(() => shares.AccessAsync(access.Workspace, Cancel), a => a.Count == 0, "the rule is gone", 60);
-    }
-
-    private static async Task RunAsync(string program, params string[] arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments)
-        {
-            UseShellExecute = false,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        var output = Task.WhenAll(process.StandardOutput.ReadToEndAsync(Cancel), process.StandardError.ReadToEndAsync(Cancel));
-        await process.WaitForExitAsync(Cancel);
-        process.ExitCode.ShouldBe(0, string.Join('\n', await output));
     }
 
     private static string Root()

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds;
 using Portal.Jobs.Clouds.OpenStack;
 using Portal.TestKit.Clouds;
 
@@ -16,7 +17,9 @@ namespace Portal.IntegrationTests.Clouds.OpenStack;
 /// </summary>
 public sealed class StackLab : IAsyncLifetime
 {
+    private const double Moment = 60;
     private readonly OpenStackLab _storage = new();
+    private readonly string _keys = Directory.CreateTempSubdirectory("portal-keys").FullName;
     private ServiceProvider? _services;
 
     private static Dictionary<string, string> Addresses { get; } =
@@ -52,6 +55,17 @@ public sealed class StackLab : IAsyncLifetime
             .AddOpenStackCloud(configuration).AddOpenStackServers(configuration).BuildServiceProvider();
     }
 
+    /// <summary>A pool in the first project as an installation has it; the caller disposes it.</summary>
+    public ServiceProvider OpenPool() => Open(
+        ("Clouds:OpenStack:ShareType", "gpfs"),
+        ("Clouds:OpenStack:Pools:0:Key", OpenStackLab.Projects[0]),
+        ("Clouds:OpenStack:Pools:0:Addresses", Addresses["GUESTS"]),
+        ("Clouds:OpenStack:Servers:Keys", _keys),
+        ("Clouds:OpenStack:Servers:SeccompBase", CloudLab.Variable("PORTAL_TEST_SECCOMP")),
+        ("Clouds:OpenStack:Servers:PlainAppTraffic", "true"));
+
+    public static CloudKit KitOf(IServiceProvider pool) => pool.GetRequiredService<CloudKit>();
+
     /// <summary>A /27 of the range; several test runs share it, so it is drawn.</summary>
     public static string NewSubnet()
     {
@@ -59,6 +73,28 @@ public sealed class StackLab : IAsyncLifetime
         return string.Create(CultureInfo.InvariantCulture,
             $"{first[0]}.{first[1]}.{RandomNumberGenerator.GetInt32(0, 250)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27");
     }
+
+    /// <summary>A work folder of a GiB for a person, made in the first project.</summary>
+    public async Task<ShareAccess> FolderAsync(int uid)
+    {
+        var folder = new FolderRef.Work(CloudLab.New(), CloudLab.New());
+        await Eventually.SeesAsync(() => _storage.Mine.Filesets.EnsureAsync(folder, uid, 1L << 30, CancellationToken.None), a => a is EnsureAnswer.Done,
+            "the folder is made", Moment);
+        return new(CloudLab.New(), 1, folder);
+    }
+
+    /// <summary>Id of the share that a folder is on.</summary>
+    public async Task<string> ShareAsync(ShareAccess access) =>
+        (await _storage.Mine.Manila.SharesNamedAsync(_storage.Mine.Names.NameOf((FolderRef.Work)access.Folder), CancellationToken.None))[0].Id;
+
+    /// <summary>Until the rule is active.</summary>
+    public async Task<MountSource.Export> AllowAsync(ShareAccess access, string subnet) =>
+        (MountSource.Export)((AccessAnswer.Active)await Eventually.SeesAsync(() => _storage.Mine.Shares.AllowAsync(access, subnet, CancellationToken.None),
+            a => a is AccessAnswer.Active, "the rule is active", Moment)).Source;
+
+    /// <summary>Until the rule is gone.</summary>
+    public async Task DenyAsync(ShareAccess access) => await Eventually.SeesAsync(
+        () => _storage.Mine.Shares.DenyAsync(access, CancellationToken.None), a => a is AccessAnswer.Gone, "the rule is gone", Moment);
 
     public async ValueTask DisposeAsync()
     {
@@ -73,6 +109,7 @@ public sealed class StackLab : IAsyncLifetime
             await services.DisposeAsync();
         }
         await _storage.DisposeAsync();
+        Directory.Delete(_keys, recursive: true);
     }
 
     private static async Task<int> DeleteAllAsync(ProjectStacks project)

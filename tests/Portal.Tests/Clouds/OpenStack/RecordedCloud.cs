@@ -141,7 +141,7 @@ internal sealed class RecordedCloud : IAsyncDisposable
               {"interface": "public", "region": "RegionOne", "region_id": "RegionOne", "url": "{{Address}}{{path}}"}]}
             """;
         string[] catalog = [Service("share", "/share/v1/p1"), Service("sharev2", "/share/v2"), Service("orchestration", "/heat/v1/p1"),
-            Service("compute", "/nova/v2.1"), Service("network", "/neutron")];
+            Service("compute", "/nova/v2.1"), Service("network", "/neutron"), Service("image", "/image")];
         await SayAsync(http, 201, $$"""
             {"token": {"methods": ["password"], "user": {"id": "u1", "name": "portal", "domain": {"id": "default", "name": "Default"} },
               "project": {"id": "p1", "name": "physics"}, "roles": [{"id": "1", "name": "member"}],

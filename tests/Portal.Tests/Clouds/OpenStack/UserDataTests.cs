@@ -106,7 +106,7 @@ public sealed class UserDataTests : IDisposable
 
         // Nothing that is secret is a parameter; what it takes is listed here, so that an addition is seen.
         typeof(ServerSetup).GetProperties().Where(p => p.Name != "EqualityContract").Select(p => p.Name).Order(StringComparer.Ordinal).ShouldBe(
-            ["AppPorts", "ClientAuthority", "EnginePort", "Folders", "Key", "MountOptions", "Node", "Portal", "Program", "Subnet", "Uid"]);
+            ["AppPorts", "ClientAuthority", "Disks", "EnginePort", "Folders", "Key", "MountOptions", "Node", "Portal", "Program", "Subnet", "Uid"]);
         script.Before.ShouldStartWith("#!/bin/bash\n");
         script.Before.ShouldEndWith("post() {\n");
         (script.Before + "true" + script.After).ShouldNotContain("token", Case.Insensitive);

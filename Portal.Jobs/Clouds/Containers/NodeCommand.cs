@@ -4,7 +4,7 @@ using Portal.Core.Clouds;
 using Portal.Core.Foreign;
 using Portal.Jobs.Foreign;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Jobs.Clouds.Containers;
 
 /// <summary>A command inside a running container, as the container's own user: arguments unchanged, no shell.</summary>
 internal static class NodeCommand

@@ -1,13 +1,15 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Docker.DotNet;
 using Portal.Core.Clouds;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Jobs.Clouds.Containers;
 
 /// <summary>The only place where errors of the container engine are translated.</summary>
-public static class ContainerEngineFaults
+public static partial class ContainerEngineFaults
 {
     public const string Service = "Container engine";
 
@@ -18,9 +20,10 @@ public static class ContainerEngineFaults
         OperationCanceledException when cancel.IsCancellationRequested => null,
         OperationCanceledException or TimeoutException =>
             Make(CloudFault.TimedOut, "it did not respond in time", "The container engine is busy or not responding: check its load, then try again.", e),
+        HttpRequestException { InnerException: CloudException connecting } => connecting,
         DockerApiException answer => FromAnswer(answer.StatusCode, MessageOf(answer.ResponseBody), e),
         HttpRequestException { StatusCode: { } status } => FromAnswer(status, e.Message, e),
-        HttpRequestException or IOException => FromSocket(e),
+        HttpRequestException or IOException => OfCertificate(e) ?? FromSocket(e),
         JsonException =>
             Make(CloudFault.Broken, "its response could not be understood",
                 "Compare the version of the container engine with the versions the portal was tested with.", e),
@@ -66,6 +69,54 @@ public static class ContainerEngineFaults
 
     public static CloudException Make(CloudFault fault, string message, string whatToDo, Exception? cause = null) =>
         new(Service, fault, message, whatToDo, cause);
+
+    /// <summary>No container engine is named in the settings.</summary>
+    public static CloudException NoneNamed() => Make(CloudFault.Unavailable, "there is no container engine on this machine",
+        "Install Debian's docker.io and start the portal as root, or set Clouds:Docker:Socket to the socket of a container engine.");
+
+    /// <summary>Something with another certificate answers at a server's address.</summary>
+    internal static CloudException AnotherServer(EngineAddress.Tls server, Exception cause) =>
+        Make(CloudFault.Denied, $"the server at {server.At} is not the one that the portal started",
+            "Nothing was sent to it. Find out what uses this address; then stop the workspace and start it again, which makes a new server.", cause);
+
+    /// <summary>Nothing came from a server's address in time.</summary>
+    internal static CloudException Silent(EngineAddress.Tls server, Exception cause) =>
+        Make(CloudFault.Unavailable, $"the server at {server.At} does not answer",
+            "Check that the server runs, and that its firewall and the network let the portal reach this port.", cause);
+
+    /// <summary>A failure before the first request to a server; null if it is no error of the connection.</summary>
+    internal static CloudException? OfConnecting(Exception e, EngineAddress.Tls server) => e switch
+    {
+        _ when OfCertificate(e) is { } refused => refused,
+        SocketException { SocketErrorCode: SocketError.ConnectionRefused } =>
+            Make(CloudFault.Unavailable, $"nothing is listening at {server.At}", "Check that the server has booted and runs its container engine.", e),
+        SocketException => Silent(server, e),
+        AuthenticationException =>
+            Make(CloudFault.Denied, $"what answers at {server.At} does not speak TLS as the portal's servers do",
+                "Nothing was sent to it. Find out what uses this address and port.", e),
+        IOException =>
+            Make(CloudFault.Unavailable, $"the server at {server.At} closed the connection", "Check that its container engine runs, then try again.", e),
+        _ => null,
+    };
+
+    /// <summary>Whether the other end refused the portal's certificate. With TLS 1.3 this arrives only instead of the first answer.</summary>
+    private static CloudException? OfCertificate(Exception e)
+    {
+        for (var inner = e; inner is not null; inner = inner.InnerException)
+        {
+            if (RefusedCertificate().IsMatch(inner.Message))
+            {
+                return Make(CloudFault.Denied, "it does not accept the portal's certificate",
+                    "The portal's keys were replaced after this server was made: stop the workspace and start it again, which makes a new server.", e);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>OpenSSL's words for the alerts with which servers refuse a certificate.</summary>
+    [GeneratedRegex(@"\balert (?:[a-z ]*certificate\b|unknown ca\b|access denied\b)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex RefusedCertificate();
 
     private static CloudException FromSocket(Exception e)
     {

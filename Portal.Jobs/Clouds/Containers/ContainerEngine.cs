@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using Docker.DotNet;
 using Docker.DotNet.Handler.Abstractions;
@@ -7,13 +6,13 @@ using Docker.DotNet.NativeHttp;
 using Portal.Core.Clouds;
 using Version = System.Version;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Jobs.Clouds.Containers;
 
 /// <summary>
 /// One pool of connections to one container engine: Docker.DotNet on top, and raw calls for what it lacks. Connects and negotiates a version
 /// at the first call, and again if the container engine was replaced by another version.
 /// </summary>
-public sealed class ContainerEngine(string socket) : IDisposable
+public sealed class ContainerEngine(EngineAddress address) : IDisposable
 {
     /// <summary>Maximum size of a refusal, bytes; of a longer one only the status counts.</summary>
     private const int LongestRefusal = 1 << 20;
@@ -22,13 +21,12 @@ public sealed class ContainerEngine(string socket) : IDisposable
     private static readonly Version Oldest = new(1, 41), Newest = new(1, 44);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
 
-    /// <summary>Maximum size of the buffered response to a raw call, bytes.</summary>
+    /// <summary>Maximum size of the buffered response to a raw call, and of every response of a server, bytes.</summary>
     private const int LongestAnswer = 4 << 20;
     private readonly SemaphoreSlim _lanes = new(4), _waits = new(64), _connecting = new(1);
     private Line? _line;
 
-    /// <summary>Path of the Unix socket.</summary>
-    public string Socket { get; } = socket;
+    public EngineAddress Address { get; } = address;
 
     /// <summary>Every call goes through here, so that every fault is translated in one place.</summary>
     public async Task<T> CallAsync<T>(Func<DockerClient, Task<T>> call, CancellationToken cancel) =>
@@ -52,7 +50,7 @@ public sealed class ContainerEngine(string socket) : IDisposable
 
         using (answer)
         {
-            // Already read by Refusals, within its limits.
+            // Already read by Answers, within its limits.
             throw ContainerEngineFaults.FromAnswer(answer.StatusCode, ContainerEngineFaults.MessageOf(await answer.Content.ReadAsStringAsync(cancel)));
         }
     }, cancel);
@@ -109,9 +107,9 @@ public sealed class ContainerEngine(string socket) : IDisposable
             return line;
         }
 
-        if (Socket.Length == 0)
+        if (Address is EngineAddress.Socket { Path: "" })
         {
-            throw NoClusterCloud.Missing();
+            throw ContainerEngineFaults.NoneNamed();
         }
 
         await _connecting.WaitAsync(cancel);
@@ -131,22 +129,27 @@ public sealed class ContainerEngine(string socket) : IDisposable
 
     private async Task<Line> ConnectAsync(CancellationToken cancel)
     {
-        using var first = new Line(Socket, version: null);
+        using var first = new Line(Address, version: null);
         var known = await first.Client.System.GetVersionAsync(cancel);
         var (newest, oldest) = (new Version(known.APIVersion), new Version(known.MinAPIVersion ?? "1.12"));
         var version = newest < Newest ? newest : Newest;
         return version >= Oldest && version >= oldest
-            ? new Line(Socket, version)
+            ? new Line(Address, version)
             : throw ContainerEngineFaults.Make(CloudFault.Refused,
                 $"version {known.Version} supports API {oldest} to {newest}, the portal {Oldest} to {Newest}", "Use another version of the container engine.");
     }
 
     /// <summary>
-    /// Reads refusals with limits of size and time; the package alone would read them to their end. What it calls an authentication
-    /// provider is its only way to put something around the connections.
+    /// Reads refusals with limits of size and time; the package alone would read them to their end. From a server, which its student may have taken over,
+    /// it reads every answer like that, except those that are streams. What the package calls an authentication provider is its only way to
+    /// put something around the connections.
     /// </summary>
-    private sealed class Refusals : DelegatingHandler, IAuthProvider
+    private sealed class Answers(EngineAddress address) : DelegatingHandler, IAuthProvider
     {
+        /// <summary>What calls end with whose answers are streams, read piece by piece.</summary>
+        private static readonly string[] Streams =
+            ["/events", "/logs", "/attach", "/start", "/export", "/archive", "/build", "/get", "/images/load", "/images/create"];
+
         public bool TlsEnabled => false;
 
         public HttpMessageHandler ConfigureHandler(HttpMessageHandler handler)
@@ -158,7 +161,8 @@ public sealed class ContainerEngine(string socket) : IDisposable
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             var answer = await base.SendAsync(request, cancellationToken);
-            if (answer.StatusCode < HttpStatusCode.BadRequest)
+            var refused = answer.StatusCode >= HttpStatusCode.BadRequest;
+            if (!refused && (address is EngineAddress.Socket || IsStream(request)))
             {
                 return answer;
             }
@@ -167,14 +171,17 @@ public sealed class ContainerEngine(string socket) : IDisposable
             limit.CancelAfter(CallTimeout);
             try
             {
-                await answer.Content.LoadIntoBufferAsync(LongestRefusal, limit.Token);
+                await answer.Content.LoadIntoBufferAsync(refused ? LongestRefusal : LongestAnswer, limit.Token);
                 return answer;
             }
             catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
             {
                 answer.Dispose();
-                throw ContainerEngineFaults.FromAnswer(answer.StatusCode,
-                    $"it refused with status {(int)answer.StatusCode} and more than {LongestRefusal >> 20} MiB of text", e);
+                throw refused
+                    ? ContainerEngineFaults.FromAnswer(answer.StatusCode,
+                        $"it refused with status {(int)answer.StatusCode} and more than {LongestRefusal >> 20} MiB of text", e)
+                    : ContainerEngineFaults.Make(CloudFault.Broken, $"it answered with more than {LongestAnswer >> 20} MiB",
+                        "Stop the workspace and start it again, which makes a new server.", e);
             }
             catch
             {
@@ -182,20 +189,23 @@ public sealed class ContainerEngine(string socket) : IDisposable
                 throw;
             }
         }
+
+        private static bool IsStream(HttpRequestMessage request) =>
+            Streams.Any(s => request.RequestUri!.AbsolutePath.EndsWith(s, StringComparison.Ordinal));
     }
 
     /// <summary>One version over one pool of connections.</summary>
     private sealed class Line : IDisposable
     {
-        public Line(string socket, Version? version)
+        public Line(EngineAddress address, Version? version)
         {
-            var refusals = new Refusals();
+            var answers = new Answers(address);
             Version = version ?? new Version();
             // The package's own Unix transport opens a connection for every call. With the framework's handler connections are reused;
             // its default limit of 10 would let ten followed streams block every other call.
             Client = new DockerClientBuilder().WithEndpoint(new Uri("http://engine")).WithApiVersion(version).WithTimeout(CallTimeout)
-                .WithAuthProvider(refusals).WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
-            Raw = new HttpClient(refusals, disposeHandler: false)
+                .WithAuthProvider(answers).WithTransportOptions(new NativeHttpTransportOptions { ConfigureHandler = Configure }).Build();
+            Raw = new HttpClient(answers, disposeHandler: false)
             {
                 BaseAddress = new Uri($"http://engine/v{version}/"),
                 Timeout = CallTimeout,
@@ -206,7 +216,7 @@ public sealed class ContainerEngine(string socket) : IDisposable
             {
                 h.UseProxy = false;
                 h.MaxConnectionsPerServer = 256;
-                h.ConnectCallback = (_, cancel) => OpenAsync(new UnixDomainSocketEndPoint(socket), cancel);
+                h.ConnectCallback = (_, cancel) => EngineConnection.OpenAsync(address, cancel);
             }
         }
 
@@ -218,21 +228,6 @@ public sealed class ContainerEngine(string socket) : IDisposable
         {
             Raw.Dispose();
             Client.Dispose();
-        }
-
-        private static async ValueTask<Stream> OpenAsync(UnixDomainSocketEndPoint address, CancellationToken cancel)
-        {
-            var socket = new System.Net.Sockets.Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            try
-            {
-                await socket.ConnectAsync(address, cancel);
-                return new NetworkStream(socket, ownsSocket: true);
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
-            }
         }
     }
 }

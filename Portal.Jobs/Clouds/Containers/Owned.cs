@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Portal.Core.Clouds;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Jobs.Clouds.Containers;
 
 /// <summary>
 /// Names and labels of everything that belongs to one installation, on a container engine that others use too. Nothing without the label is ever touched.
@@ -49,6 +50,17 @@ public sealed class Owned
         [Generation] = generation.ToString(CultureInfo.InvariantCulture),
     };
 
+    /// <summary>Of the container of a node.</summary>
+    /// <param name="state">Hash of its wanted state.</param>
+    public IDictionary<string, string> Labels(ClusterPlan plan, NodePlan node, string state) =>
+        new Dictionary<string, string>(Labels(plan.Workspace, plan.Generation), StringComparer.Ordinal)
+        {
+            [Vcpus] = node.Vcpus.ToString(CultureInfo.InvariantCulture),
+            [Role] = node.Role,
+            [Node] = node.Name,
+            [State] = state,
+        };
+
     /// <summary>What belongs to no workspace: probes, the network of image builds.</summary>
     public IDictionary<string, string> Labels(string role) => new Dictionary<string, string>(StringComparer.Ordinal) { [Installation] = Id, [Role] = role };
 
@@ -57,6 +69,19 @@ public sealed class Owned
 
     /// <summary>A filter for the API: this installation and this role.</summary>
     public IDictionary<string, IDictionary<string, bool>> Mine(string role) => Filter($"{Role}={role}");
+
+    /// <summary>The workspace that labels name; empty if they name none.</summary>
+    public static Guid WorkspaceOf(IDictionary<string, string>? labels) =>
+        labels is not null && labels.TryGetValue(Workspace, out var text) && Guid.TryParseExact(text, "n", out var id) ? id : Guid.Empty;
+
+    /// <summary>The generation that labels name; 0 if they name none.</summary>
+    public static int GenerationOf(IDictionary<string, string> labels) =>
+        labels.TryGetValue(Generation, out var text) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var generation)
+            ? generation
+            : 0;
+
+    /// <summary>The node that labels name; empty if they name none.</summary>
+    public static string NodeOf(IDictionary<string, string> labels) => labels.TryGetValue(Node, out var node) ? node : "";
 
     private Dictionary<string, IDictionary<string, bool>> Filter(string label) => new(StringComparer.Ordinal)
     {

@@ -4,7 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Portal.Core.Clouds;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Jobs.Clouds.Containers;
 
 /// <summary>
 /// Moby's default profile, with further restrictions.
@@ -36,13 +36,14 @@ public sealed record SeccompProfile(string Json, string Hash)
 
     /// <summary>Reads the base and derives the profile. Throws <see cref="CloudFault.Refused"/>
     /// with the reason if there is no base or it is not Moby's.</summary>
-    public static async Task<SeccompProfile> LoadAsync(string file, CancellationToken cancel)
+    /// <param name="setting">The setting that names the file, for messages.</param>
+    public static async Task<SeccompProfile> LoadAsync(string file, string setting, CancellationToken cancel)
     {
         if (file.Length == 0 || !File.Exists(file))
         {
             throw ContainerEngineFaults.Make(CloudFault.Refused,
-                $"the seccomp profile's base is missing ({(file.Length == 0 ? "Clouds:Docker:SeccompBase is empty" : file)})",
-                "Take default.json from Debian's package golang-github-docker-docker-dev and set Clouds:Docker:SeccompBase to its path.");
+                $"the seccomp profile's base is missing ({(file.Length == 0 ? $"{setting} is empty" : file)})",
+                $"Take default.json from Debian's package golang-github-docker-docker-dev and set {setting} to its path.");
         }
 
         try

@@ -1,7 +1,7 @@
 using Docker.DotNet.Models;
 using Portal.Core.Clouds;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Jobs.Clouds.Containers;
 
 /// <summary>Small operations shared by several parts of this folder.</summary>
 public static class ContainerEngineTasks

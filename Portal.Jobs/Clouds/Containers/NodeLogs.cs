@@ -6,7 +6,7 @@ using Portal.Core.Clouds;
 using Portal.Core.Foreign;
 using Portal.Jobs.Foreign;
 
-namespace Portal.Jobs.Clouds.Docker;
+namespace Portal.Jobs.Clouds.Containers;
 
 /// <summary>A container's output as clean lines.</summary>
 public static class NodeLogs
