@@ -9,7 +9,7 @@ internal static class StepMessages
     {
         StepKey.CheckOrder => "Quota and configuration were checked, and network addresses were allocated.",
         StepKey.EnsureWorkFolder => "Your folders are ready.",
-        StepKey.EnsureAccess => "Your folders are mounted.",
+        StepKey.EnsureAccess => "Access to your folders is in place.",
         StepKey.EnsureCluster => "The network and the nodes have started.",
         StepKey.ProveEngine => "Every node responds, and every worker has registered.",
         StepKey.ProveNotebook => "The notebook responds: the workspace is ready.",

@@ -22,7 +22,7 @@ internal sealed class ProjectStacks
         Progress = new(Heat, options, clock);
         Stacks = new(Heat, Nova, Names, new(Heat, Nova, Names, clock), Progress, new(Nova, Names, options, parts.Keys), options, clock,
             parts.Logs.CreateLogger<Stacks>());
-        var nodes = new ServerNodes(Stacks, Nova, Names, new(parts.Keys, options), new(owned, options), new(owned), owned, options, clock);
+        var nodes = new ServerNodes(Stacks, Nova, Names, new(parts.Keys, owned, options, clock), new(owned, options), options, clock);
         Clusters = new ServerClusters(Stacks, nodes, new(Nova, options), new(cloud.Networks), options, clock);
         Images = new ServerImages(Nova, options);
     }

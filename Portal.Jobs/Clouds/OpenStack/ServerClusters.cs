@@ -44,22 +44,22 @@ internal sealed class ServerClusters(
     public async Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel)
     {
         var running = await nodes.RunningAsync(await stacks.NowAsync(cancel), cancel);
-        var samples = await Task.WhenAll(running.Select(n => EngineSamples.ReadAsync(n.Engine, n.Container, clock, cancel)));
+        var samples = await Task.WhenAll(running.Select(n => n.Engine.SampleAsync(n.Node, cancel)));
         return [.. samples.OfType<NodeSample>().OrderBy(s => s.Workspace).ThenBy(s => s.Node, StringComparer.Ordinal)];
     }
 
     public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) =>
-        await NewestAsync(workspace, node, cancel) is { } newest ? await NodeLogs.TailAsync(newest.Engine, newest.Container.ID, lines, clock, cancel) : [];
+        await NewestAsync(workspace, node, cancel) is { } newest ? await newest.Engine.LogTailAsync(newest.Node, lines, cancel) : [];
 
     public async IAsyncEnumerable<string> LogAsync(Guid workspace, string node, int? tail, bool follow, [EnumeratorCancellation] CancellationToken cancel)
     {
         if (await NewestAsync(workspace, node, cancel) is not { } newest) yield break;
-        await foreach (var line in NodeLogs.ReadAsync(newest.Engine, newest.Container.ID, tail, follow, cancel)) yield return line;
+        await foreach (var line in newest.Engine.LogAsync(newest.Node, tail, follow, cancel)) yield return line;
     }
 
     public async Task<CommandResult> ExecuteAsync(Guid workspace, string node, IReadOnlyList<string> command, CancellationToken cancel) =>
-        await NewestAsync(workspace, node, cancel) is { } newest && NodeContainers.StateOf(newest.Container) == NodeState.Running
-            ? await NodeCommand.RunAsync(newest.Engine, newest.Container.ID, node, command, clock, cancel)
+        await NewestAsync(workspace, node, cancel) is { Node.State: NodeState.Running } newest
+            ? await newest.Engine.ExecuteAsync(newest.Node, command, cancel)
             : throw new CloudException(Services.Nova, CloudFault.Missing, $"the node {node} is not running", "Wait until it runs again.");
 
     public Task<IReadOnlyList<string>> ForeignRangesAsync(CancellationToken cancel) => neutron.RangesAsync(cancel);

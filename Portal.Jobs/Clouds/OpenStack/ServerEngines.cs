@@ -5,17 +5,17 @@ using Portal.Jobs.Clouds.Containers;
 namespace Portal.Jobs.Clouds.OpenStack;
 
 /// <summary>The container engines of servers, each with connections of its own that are kept while the server is seen.</summary>
-internal sealed class ServerEngines(EngineKeys keys, ServerOptions options)
+internal sealed class ServerEngines(EngineKeys keys, Owned owned, ServerOptions options, TimeProvider clock)
 {
-    private readonly ConcurrentDictionary<string, (string Address, string Fingerprint, ContainerEngine Engine)> _engines = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (string Address, string Fingerprint, NodeEngine Engine)> _engines = new(StringComparer.Ordinal);
 
     /// <summary>The engine of a server; null while it has no address, or before its certificate is pinned.</summary>
-    public ContainerEngine? Of(NovaServer server)
+    public NodeEngine? Of(NovaServer server)
     {
         if (server.Address is not { } address || FingerprintOf(server) is not { } fingerprint) return null;
         if (_engines.TryGetValue(server.Id, out var known) && (known.Address, known.Fingerprint) == (address, fingerprint)) return known.Engine;
         var engine = new ContainerEngine(new EngineAddress.Tls(new IPEndPoint(IPAddress.Parse(address), options.EnginePort), fingerprint, keys.Client));
-        return (_engines[server.Id] = (address, fingerprint, engine)).Engine;
+        return (_engines[server.Id] = (address, fingerprint, new(engine, owned, clock))).Engine;
     }
 
     /// <summary>Forgets all other servers. Their connections end by themselves: somebody may still be using one.</summary>

@@ -1,20 +1,17 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using Docker.DotNet.Models;
 using Portal.Core.Clouds;
 using Portal.Core.Foreign;
 using Portal.Jobs.Clouds.Containers;
-using NodeStatus = Portal.Core.Clouds.NodeStatus;
 
 namespace Portal.Jobs.Clouds.OpenStack;
 
-/// <summary>A node's container as its server's engine shows it.</summary>
-internal sealed record ServerNode(NovaServer Server, ContainerEngine Engine, ContainerListResponse Container);
+/// <summary>A node as its server's engine shows it.</summary>
+internal sealed record ServerNode(NodeEngine Engine, FoundNode Node);
 
 /// <summary>The containers on servers, through the servers' own engines.</summary>
 internal sealed class ServerNodes(
-    Stacks stacks, Nova nova, HeatNames names, ServerEngines engines, ServerRecipe recipe, ServerContent content, Owned owned, ServerOptions options,
-    TimeProvider clock)
+    Stacks stacks, Nova nova, HeatNames names, ServerEngines engines, ServerRecipe recipe, ServerOptions options, TimeProvider clock)
 {
     /// <summary>How long what a server last said is believed while it does not answer.</summary>
     private static readonly TimeSpan Believed = TimeSpan.FromSeconds(30);
@@ -35,9 +32,9 @@ internal sealed class ServerNodes(
         {
             if (servers.FirstOrDefault(s => NodeOf(s) == node.Name) is not { } server || engines.Of(server) is not { } engine)
                 return new EnsureAnswer.Working($"The server {node.Name} is not reachable yet.", Soon);
-            var there = (await engine.ListAsync(owned.Mine(plan.Workspace), cancel)).FirstOrDefault(c => Owned.NodeOf(c.Labels) == node.Name);
-            var places = await content.BringAsync(engine, node, write: there is null, cancel);
-            await NodeContainers.EnsureAsync(engine, recipe.Describe(plan, node, addresses, places, profile), there, plan.KeepsWhatIsThere, cancel);
+            var there = await engine.FindAsync(cancel);
+            var places = await ServerContent.BringAsync(engine, node, write: there is null, cancel);
+            await engine.EnsureAsync(recipe.Of(plan, node, addresses, places, profile), there, plan.KeepsWhatIsThere, cancel);
             return EnsureAnswer.IsDone;
         }));
         return answers.FirstOrDefault(a => a is not EnsureAnswer.Done) ?? EnsureAnswer.IsDone;
@@ -62,7 +59,7 @@ internal sealed class ServerNodes(
     public async Task<IReadOnlyList<ServerNode>> RunningAsync(StacksNow now, CancellationToken cancel)
     {
         var found = await Task.WhenAll(now.Servers.Select(s => FindAsync(s.Server, cancel)));
-        return [.. found.OfType<ServerNode>().Where(n => NodeContainers.StateOf(n.Container) == NodeState.Running)];
+        return [.. found.OfType<ServerNode>().Where(n => n.Node.State == NodeState.Running)];
     }
 
     /// <summary>The container of a node's newest generation; null if there is none.</summary>
@@ -70,7 +67,7 @@ internal sealed class ServerNodes(
     {
         var newest = now.Servers.Where(s => s.Key.Workspace == workspace && NodeOf(s.Server) == node).OrderByDescending(s => s.Key.Generation)
             .Select(s => s.Server).FirstOrDefault();
-        return newest is null || engines.Of(newest) is not { } engine ? null : await FindAsync(newest, engine, cancel);
+        return newest is null || engines.Of(newest) is not { } engine ? null : await FindAsync(engine, cancel);
     }
 
     private async Task<NodeStatus> SeeAsync(StackKey key, NovaServer server, CancellationToken cancel)
@@ -80,7 +77,7 @@ internal sealed class ServerNodes(
         if (engines.Of(server) is not { } engine) return Building();
         var at = clock.GetTimestamp();
         var answer = await ContainerEngineTasks.OfOneAsync<NodeStatus?>(clock, async late =>
-            await FindAsync(server, engine, late) is { } node ? await StatusAsync(node, machine, late) : Building(), cancel);
+            await FindAsync(engine, late) is { } node ? await StatusAsync(node, machine, late) : Building(), cancel);
         if (answer is not null) return (_seen[server.Id] = (at, answer)).Status;
         var last = _seen.GetOrAdd(server.Id, (at, Building()));
         return clock.GetElapsedTime(last.At) <= Believed ? last.Status
@@ -90,20 +87,17 @@ internal sealed class ServerNodes(
     }
 
     /// <summary>Its address is its server's: they share the network.</summary>
-    private static async Task<NodeStatus> StatusAsync(ServerNode node, NodeStatus machine, CancellationToken cancel)
+    private static async Task<NodeStatus> StatusAsync(ServerNode found, NodeStatus machine, CancellationToken cancel)
     {
-        var ended = NodeContainers.StateOf(node.Container) == NodeState.Exited;
-        var status = NodeContainers.See(
-            node.Container, ended && await NodeContainers.RanOutOfMemoryAsync(node.Engine, node.Container.ID, cancel));
+        var status = await found.Engine.StatusAsync(found.Node, cancel);
         return status with { Address = status.State == NodeState.Running ? machine.Address : null };
     }
 
     private Task<ServerNode?> FindAsync(NovaServer server, CancellationToken cancel) => engines.Of(server) is { } engine
-        ? ContainerEngineTasks.OfOneAsync(clock, late => FindAsync(server, engine, late), cancel) : Task.FromResult<ServerNode?>(null);
+        ? ContainerEngineTasks.OfOneAsync(clock, late => FindAsync(engine, late), cancel) : Task.FromResult<ServerNode?>(null);
 
-    private async Task<ServerNode?> FindAsync(NovaServer server, ContainerEngine engine, CancellationToken cancel) =>
-        (await engine.ListAsync(owned.Mine(workspace: null), cancel)).MaxBy(c => Owned.GenerationOf(c.Labels)) is { } container
-            ? new(server, engine, container) : null;
+    private static async Task<ServerNode?> FindAsync(NodeEngine engine, CancellationToken cancel) =>
+        await engine.FindAsync(cancel) is { } node ? new(engine, node) : null;
 
     /// <summary>The servers of a generation, each with the fingerprint of its engine.</summary>
     private async Task<IReadOnlyList<NovaServer>> PinnedAsync(StackKey key, CancellationToken cancel)

@@ -1,4 +1,3 @@
-using Docker.DotNet.Models;
 using Portal.Core.Clouds;
 using Portal.Jobs.Clouds.Containers;
 
@@ -14,19 +13,19 @@ internal sealed class ServerRecipe(Owned owned, ServerOptions options)
 
     /// <param name="addresses">Of every node of the plan.</param>
     /// <param name="contents">By folder on this host, where its content is on the server.</param>
-    public CreateContainerParameters Describe(ClusterPlan plan, NodePlan node, IReadOnlyDictionary<string, string> addresses,
+    public NodeContainer Of(ClusterPlan plan, NodePlan node, IReadOnlyDictionary<string, string> addresses,
         IReadOnlyDictionary<string, string> contents, SeccompProfile profile)
     {
         var exports = UserData.PathsOf(ServerPlans.FoldersOf(node));
         List<BoundFolder> folders = [.. node.Folders.Select(f => new BoundFolder(PathOf(f), f.Target, f.ReadOnly))];
         var labels = owned.Labels(plan, node, ContainerRecipe.StateHash(plan, node, profile, folders));
-        return ContainerRecipe.Describe(new(owned.Container(plan.Workspace, plan.Generation, node.Name), new NodeNetwork.Host(), node, labels,
+        return new(owned.Container(plan.Workspace, plan.Generation, node.Name), new NodeNetwork.Host(), node, labels,
             $"{Identity}/passwd", $"{Identity}/group", folders, profile)
         {
             Hosts = [.. addresses.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => $"{a.Key}:{a.Value}")],
             TmpPercent = options.TmpPercent,
             HomeMib = options.HomeMib,
-        });
+        };
 
         string PathOf(FolderPlan folder) => folder.Source switch
         {

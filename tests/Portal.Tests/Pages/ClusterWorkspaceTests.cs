@@ -67,7 +67,7 @@ public sealed class ClusterWorkspaceTests : PageTest
         var cluster = Views.Cluster(WorkspaceStatus.Ready, [.. All[..3], All[3] with { ScratchBytes = null }]);
         var body = Body(cluster with { Folder = cluster.Folder with { Enforced = enforced } });
 
-        body.FindAll(".table tbody tr")[3].TextContent.ShouldContain("not reported (limit 1 GiB)");
+        body.FindAll(".table tbody tr")[3].TextContent.ShouldContain("not reported (1 GiB requested)");
         body.FindAll(".table tbody .bad").ShouldBeEmpty();
         Notices(body).ShouldBeEmpty();
     }
