@@ -9,6 +9,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.OpenStack;
 using Portal.TestKit.Clouds;
 
@@ -154,8 +155,18 @@ public sealed class ServerTests(ServerLab lab) : IClassFixture<ServerLab>
         (await Rig.OnServerAsync(lab.Servers[1], "sh", "-c",
             "cd /var/lib/portal && stat -c '%n %u %g %a' . disk disk/scratch-0 && cd /etc/portal && stat -c '%n %u %a' engine engine/key.pem identity/*"))
             .ShouldBe($". 0 0 711\ndisk 0 0 711\ndisk/scratch-0 {uid} {uid} 700\nengine 0 700\nengine/key.pem 0 600\nidentity/group 0 644\nidentity/passwd 0 644");
-        (await Rig.OnServerAsync(lab.Servers[1], "cat", "/etc/portal/identity/passwd")).ShouldContain($"student:x:{uid}:{uid}:Student:/home/student:/bin/bash\n");
-        (await Rig.OnServerAsync(lab.Servers[1], "cat", "/etc/portal/identity/group")).ShouldBe($"root:x:0:\nstudent:x:{uid}:\nnogroup:x:65534:");
+        var model = Directory.CreateTempSubdirectory("portal-").FullName;
+        try
+        {
+            var (passwd, group) = new Identities(model).Ensure(uid); // as on the portal's own host
+            foreach (var file in (string[])[passwd, group])
+                (await Rig.OnServerAsync(lab.Servers[1], "cat", $"/etc/portal/identity/{Path.GetExtension(file)[1..]}"))
+                    .ShouldBe((await File.ReadAllTextAsync(file, Cancel)).Trim());
+        }
+        finally
+        {
+            Directory.Delete(model, recursive: true);
+        }
     }
 
     [Fact]
