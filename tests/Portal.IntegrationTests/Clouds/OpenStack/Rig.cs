@@ -16,6 +16,9 @@ internal static class Rig
     /// <summary>Where this host is for servers; they may not reach it.</summary>
     public static string Host => Addresses["HOST"];
 
+    /// <summary>Range that servers' networks may have.</summary>
+    public static string Guests => Addresses["GUESTS"];
+
     /// <summary>Address of all APIs, and of the file server.</summary>
     public static string Api => Addresses["API"];
 

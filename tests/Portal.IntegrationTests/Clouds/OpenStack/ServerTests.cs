@@ -9,6 +9,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Jobs.Clouds.Docker;
 using Portal.Jobs.Clouds.OpenStack;
 using Portal.TestKit.Clouds;
 
@@ -76,26 +77,26 @@ public sealed class ServerTests(ServerLab lab) : IClassFixture<ServerLab>
             RedirectStandardOutput = true,
             UseShellExecute = false,
         })!;
-        (await echo.StandardOutput.ReadLineAsync(Cancel)).ShouldBe("listens");
-        foreach (var (server, number) in lab.Servers.Select((s, i) => (s, i)))
-            await Rig.OnServerAsync(server, "ip", "-6", "addr", "replace", $"fd00::{number + 1}/64", "dev", "eth0", "nodad");
-        // Other services of root: one where the container engine would be if it listened there too, one below the node's ports.
-        foreach (var port in (int[])[ServerLab.EnginePort, 631])
-            await Rig.OnServerAsync(lab.Servers[0], "sh", "-c", $"setsid python3 -m http.server --bind 127.0.0.1 {port} > /dev/null 2>&1 < /dev/null & "
-                + $"until ss -tln | grep -q 127.0.0.1:{port}; do sleep 0.05; done");
-        string[] targets =
-        [
-            $"tcp {Rig.Api} 2049", // file server
-            "tcp 169.254.169.254 80", // metadata
-            $"tcp {Own} {ServerLab.EnginePort}", $"tcp 127.0.0.1 {ServerLab.EnginePort}", $"tcp {Peer} {ServerLab.EnginePort}", // container engines
-            "tcp 127.0.0.1 631", // what root has for itself
-            $"tcp {Rig.Api} 5000", $"tcp {Rig.Api} 8000", $"tcp {Rig.Api} 8774", $"tcp {Rig.Api} 8786", // the cloud
-            .. routers.Select(r => $"udp {r} {Spare}"),
-            $"tcp fd00::2 {ServerLab.AppPort}", // IPv6
-        ];
-        var portal = $"tcp {Rig.Host} {((IPEndPoint)host.LocalEndpoint).Port}";
         try
         {
+            (await echo.StandardOutput.ReadLineAsync(Cancel)).ShouldBe("listens");
+            foreach (var (server, number) in lab.Servers.Select((s, i) => (s, i)))
+                await Rig.OnServerAsync(server, "ip", "-6", "addr", "replace", $"fd00::{number + 1}/64", "dev", "eth0", "nodad");
+            // Other services of root: one where the container engine would be if it listened there too, one below the node's ports.
+            foreach (var port in (int[])[ServerLab.EnginePort, 631])
+                await Rig.OnServerAsync(lab.Servers[0], "sh", "-c", $"setsid python3 -m http.server --bind 127.0.0.1 {port} > /dev/null 2>&1 < /dev/null & "
+                    + $"until ss -tln | grep -q 127.0.0.1:{port}; do sleep 0.05; done");
+            string[] targets =
+            [
+                $"tcp {Rig.Api} 2049", // file server
+                "tcp 169.254.169.254 80", // metadata
+                $"tcp {Own} {ServerLab.EnginePort}", $"tcp 127.0.0.1 {ServerLab.EnginePort}", $"tcp {Peer} {ServerLab.EnginePort}", // container engines
+                "tcp 127.0.0.1 631", // what root has for itself
+                $"tcp {Rig.Api} 5000", $"tcp {Rig.Api} 8000", $"tcp {Rig.Api} 8774", $"tcp {Rig.Api} 8786", // the cloud
+                .. routers.Select(r => $"udp {r} {Spare}"),
+                $"tcp fd00::2 {ServerLab.AppPort}", // IPv6
+            ];
+            var portal = $"tcp {Rig.Host} {((IPEndPoint)host.LocalEndpoint).Port}";
             await AllAsync([.. targets, portal], Refused);
 
             foreach (var server in lab.Servers) await Rig.OnServerAsync(server, "sh", "-c",
@@ -107,7 +108,7 @@ public sealed class ServerTests(ServerLab lab) : IClassFixture<ServerLab>
                 (await Rig.OnServerAsync(server, "portal-server")).ShouldBe(signal.Data, "asked again, it is the same");
             await AllAsync([.. targets, portal], Refused);
             // Root is not limited, but the other server's container engine is open to the portal alone.
-            (await AskAsync(["tcp " + Own + " " + ServerLab.AppPort, "tcp " + Own + " " + ServerLab.EnginePort], ["python3"], lab.Servers[1]))
+            (await AskAsync([$"tcp {Own} {ServerLab.AppPort}", $"tcp {Own} {ServerLab.EnginePort}"], ["python3"], lab.Servers[1]))
                 .ShouldBe([Open, Silent]);
         }
         finally
@@ -152,10 +153,20 @@ public sealed class ServerTests(ServerLab lab) : IClassFixture<ServerLab>
 
         var uid = ServerLab.Uid;
         (await Rig.OnServerAsync(lab.Servers[1], "sh", "-c",
-            "cd /var/lib/portal && stat -c '%n %u %g %a' . disk disk/scratch-0 && cd /etc/portal && stat -c '%n %u %a' engine engine/key.pem identity/*"))
-            .ShouldBe($". 0 0 711\ndisk 0 0 711\ndisk/scratch-0 {uid} {uid} 700\nengine 0 700\nengine/key.pem 0 600\nidentity/group 0 644\nidentity/passwd 0 644");
-        (await Rig.OnServerAsync(lab.Servers[1], "cat", "/etc/portal/identity/passwd")).ShouldContain($"student:x:{uid}:{uid}:Student:/home/student:/bin/bash\n");
-        (await Rig.OnServerAsync(lab.Servers[1], "cat", "/etc/portal/identity/group")).ShouldBe($"root:x:0:\nstudent:x:{uid}:\nnogroup:x:65534:");
+            "cd /var/lib/portal && stat -c '%n %u %a' . disk disk/scratch-0 && cd /etc/portal && stat -c '%n %u %a' engine engine/key.pem identity/*"))
+            .ShouldBe($". 0 711\ndisk 0 711\ndisk/scratch-0 {uid} 700\nengine 0 700\nengine/key.pem 0 600\nidentity/group 0 644\nidentity/passwd 0 644");
+        var model = Directory.CreateTempSubdirectory("portal-").FullName;
+        try
+        {
+            var (passwd, group) = new Identities(model).Ensure(uid); // as on the portal's own host
+            foreach (var file in (string[])[passwd, group])
+                (await Rig.OnServerAsync(lab.Servers[1], "cat", $"/etc/portal/identity/{Path.GetExtension(file)[1..]}"))
+                    .ShouldBe((await File.ReadAllTextAsync(file, Cancel)).Trim());
+        }
+        finally
+        {
+            Directory.Delete(model, recursive: true);
+        }
     }
 
     [Fact]

@@ -22,9 +22,6 @@ public sealed class StackLab : IAsyncLifetime
     private readonly string _keys = Directory.CreateTempSubdirectory("portal-keys").FullName;
     private ServiceProvider? _services;
 
-    private static Dictionary<string, string> Addresses { get; } =
-        File.ReadAllLines(Path.Combine(OpenStackLab.Folder, "..", "addresses")).Select(l => l.Split('=', 2)).ToDictionary(l => l[0], l => l[1]);
-
     internal OpenStackLab Storage => _storage;
 
     internal ProjectStacks Mine => _services!.GetRequiredService<ProjectStacksByKey>().Of(OpenStackLab.Projects[0]);
@@ -46,7 +43,7 @@ public sealed class StackLab : IAsyncLifetime
         {
             ["Installation:Id"] = _storage.Id,
             ["Clouds:OpenStack:Credentials"] = OpenStackLab.Folder,
-            ["Clouds:OpenStack:Servers:PortalAddress"] = Addresses["HOST"],
+            ["Clouds:OpenStack:Servers:PortalAddress"] = Rig.Host,
             ["Clouds:OpenStack:Servers:BootLimit"] = "00:05:00",
         };
         foreach (var (key, value) in change) settings[key] = value;
@@ -69,7 +66,7 @@ public sealed class StackLab : IAsyncLifetime
     /// <summary>A /27 of the range; several test runs share it, so it is drawn.</summary>
     public static string NewSubnet()
     {
-        var first = IPNetwork.Parse(Addresses["GUESTS"]).BaseAddress.GetAddressBytes();
+        var first = IPNetwork.Parse(Rig.Guests).BaseAddress.GetAddressBytes();
         return string.Create(CultureInfo.InvariantCulture,
             $"{first[0]}.{first[1]}.{RandomNumberGenerator.GetInt32(0, 250)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27");
     }
