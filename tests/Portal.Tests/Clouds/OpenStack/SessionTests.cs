@@ -280,9 +280,9 @@ public sealed class SessionTests
         await using var cloud = await RecordedCloud.StartAsync();
         var token = await cloud.Cloud.Keystone.TokenAsync(null, Cancel);
 
-        var fault = Should.Throw<CloudException>(() => Keystone.AddressOf(new ServiceKind("Glance", "image"), token));
+        var fault = Should.Throw<CloudException>(() => Keystone.AddressOf(new ServiceKind("Designate", "dns"), token));
 
-        fault.Message.ShouldBe("Keystone: its catalogue has no public endpoint for Glance (image) in the region RegionOne.");
+        fault.Message.ShouldBe("Keystone: its catalogue has no public endpoint for Designate (dns) in the region RegionOne.");
         Keystone.AddressOf(ServiceKind.Shares, token).ShouldBe(cloud.Address + "/share/v2");
     }
 
