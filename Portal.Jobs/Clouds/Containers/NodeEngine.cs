@@ -46,7 +46,9 @@ public sealed class NodeEngine(ContainerEngine engine, Owned owned, TimeProvider
     public Task<CommandResult> ExecuteAsync(FoundNode node, IReadOnlyList<string> command, CancellationToken cancel) =>
         NodeCommand.RunAsync(engine, node.Container.ID, Owned.NodeOf(node.Container.Labels), command, clock, cancel);
 
-    /// <summary>Unpacks a tar archive into a folder of the engine's host; what is in it belongs to root. A container that never starts carries it there.</summary>
+    /// <summary>
+    /// Unpacks a tar archive into a folder of the engine's host; what is in it belongs to root. A container that never starts carries it there.
+    /// </summary>
     /// <param name="image">Any image that the engine has.</param>
     /// <param name="folder">Full path on the host; made if it is missing.</param>
     public async Task PutAsync(string image, string folder, Stream archive, CancellationToken cancel)

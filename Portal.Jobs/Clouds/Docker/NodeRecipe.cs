@@ -19,7 +19,8 @@ public sealed class NodeRecipe(Owned owned, DockerOptions options, Identities id
         ContainerRecipe.Check(plan);
         foreach (var folder in plan.Nodes.SelectMany(n => n.Folders))
         {
-            ContainerRecipe.Refuse(folder.Source is not (MountSource.HostPath or MountSource.Content), "a folder is not mounted on the container engine's host");
+            ContainerRecipe.Refuse(folder.Source is not (MountSource.HostPath or MountSource.Content),
+                "a folder is not mounted on the container engine's host");
             ContainerRecipe.Refuse(!ContainerRecipe.IsPlainPath(PathOf(folder)), "a folder is not given as a full path");
         }
     }

@@ -58,8 +58,11 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
         RefusalOf(await servers.SendAsync(HttpMethod.Delete, $"servers/{Uri.EscapeDataString(id)}", null, cancel));
 
     /// <summary>Keeps the fingerprint of a server's container engine with the server, where the list of servers shows it.</summary>
-    public async Task PinAsync(string id, string fingerprint, CancellationToken cancel) => (await servers.SendAsync(HttpMethod.Post,
-        $"servers/{Uri.EscapeDataString(id)}/metadata", new JsonObject { ["metadata"] = new JsonObject { [HeatNames.Fingerprint] = fingerprint } }, cancel)).Must();
+    public async Task PinAsync(string id, string fingerprint, CancellationToken cancel)
+    {
+        var change = new JsonObject { ["metadata"] = new JsonObject { [HeatNames.Fingerprint] = fingerprint } };
+        (await servers.SendAsync(HttpMethod.Post, $"servers/{Uri.EscapeDataString(id)}/metadata", change, cancel)).Must();
+    }
 
     /// <summary>What was done with a server, newest first.</summary>
     public async Task<IReadOnlyList<NovaAction>> ActionsAsync(string id, CancellationToken cancel)

@@ -67,7 +67,8 @@ public sealed class ProbeTests
     {
         await using var lab = CloudLab.Open();
         var image = await lab.BaseAsync();
-        var profile = System.Text.Json.Nodes.JsonNode.Parse((await SeccompProfile.LoadAsync(CloudLab.Variable("PORTAL_TEST_SECCOMP"), "PORTAL_TEST_SECCOMP", Cancel)).Json)!;
+        var (loaded, setting) = (CloudLab.Variable("PORTAL_TEST_SECCOMP"), "PORTAL_TEST_SECCOMP");
+        var profile = System.Text.Json.Nodes.JsonNode.Parse((await SeccompProfile.LoadAsync(loaded, setting, Cancel)).Json)!;
         profile["syscalls"]!.AsArray().Add(System.Text.Json.Nodes.JsonNode.Parse($$"""{"names":["{{call}}"],"action":"SCMP_ACT_ALLOW"}"""));
         var weak = new SeccompProfile(profile.ToJsonString(), "weak");
 

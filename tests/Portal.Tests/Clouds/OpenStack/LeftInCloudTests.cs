@@ -45,7 +45,8 @@ public sealed class LeftInCloudTests : RecordedManilaTest
     public async Task Left_HeatDoesNotAnswer_SaysSoAndFails()
     {
         await using var cloud = await RecordedCloud.StartAsync();
-        cloud.On("GET /heat/v1/p1/stacks", 403, """{"code": 403, "title": "Forbidden", "error": {"type": "Forbidden", "message": "You are not authorized."}}""");
+        cloud.On("GET /heat/v1/p1/stacks", 403,
+            """{"code": 403, "title": "Forbidden", "error": {"type": "Forbidden", "message": "You are not authorized."}}""");
 
         var (code, said) = await AskAsync(cloud);
 

@@ -68,8 +68,9 @@ public abstract class RecordedStackTest : IAsyncLifetime
     private protected static Task NextTickAsync() => Task.Delay(StackLook.Tick + TimeSpan.FromMilliseconds(50), TimeProvider.System, Cancel);
 
     /// <summary>As another process of the portal has it, which has not looked yet.</summary>
-    private ProjectStacks Open() => new(Cloud.Cloud, "t123456789", new(Options, new(Options.Keys, TimeProvider.System), Cloud.Services.GetRequiredService<OpenStackHttp>(),
-        TimeProvider.System, Cloud.Services.GetRequiredService<ILoggerFactory>()));
+    private ProjectStacks Open() => new(Cloud.Cloud, "t123456789", new(
+        Options, new(Options.Keys, TimeProvider.System), Cloud.Services.GetRequiredService<OpenStackHttp>(), TimeProvider.System,
+        Cloud.Services.GetRequiredService<ILoggerFactory>()));
 
     /// <summary>A complete stack with its server, made by another process of the portal.</summary>
     private protected async Task<JsonObject> MadeAsync()
