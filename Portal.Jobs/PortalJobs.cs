@@ -71,6 +71,7 @@ public static class PortalJobsServices
             .AddHostedService<NodeWatch>()
             .AddHostedService<FrequentSweeps>()
             .AddHostedService<SignalWatch>()
+            .AddHostedService<WatchedListener>()
             .AddHostedService(p => p.GetRequiredService<WorkerRestarts>())
             .AddHostedService<RunListener>()
             .AddHostedService<Dispatcher>();

@@ -34,6 +34,9 @@ public interface IClusterCloud
     /// <see cref="ClusterHappening.LookAgain"/> check everything.</summary>
     IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel);
 
+    /// <summary>A hint: somebody looks at these workspaces, and at no others. Where news cost calls, theirs come first.</summary>
+    void Watch(IReadOnlyCollection<Guid> workspaces) { }
+
     /// <summary>
     /// Stops gracefully, then removes, the workspace's nodes of this generation and older ones, so a late call by a worker that
     /// lost its lease cannot harm anything newer. May return before they are gone: check until no node is seen.
@@ -187,4 +190,11 @@ public enum ClusterHappening { LookAgain, Unavailable, Started, Died, OutOfMemor
 
 /// <summary>A hint that something changed; the workspace is null if it may concern all.</summary>
 /// <param name="Generation">Generation of the node; 0 if no node is named.</param>
-public sealed record ClusterEvent(ClusterHappening What, Guid? Workspace = null, string? Node = null, int? ExitCode = null, int Generation = 0);
+public sealed record ClusterEvent(ClusterHappening What, Guid? Workspace = null, string? Node = null, int? ExitCode = null, int Generation = 0)
+{
+    /// <summary>The workspace as it was seen when this happened; null if it must be looked at.</summary>
+    public ClusterStatus? Seen { get; init; }
+
+    /// <summary>Why a node died, where its cloud knows; the end of a sentence.</summary>
+    public string? Reason { get; init; }
+}

@@ -27,6 +27,12 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         return new(now, LaterAsync(watcher, now, cancel));
     }
 
+    /// <summary>The newest values of all that somebody watches now.</summary>
+    public IReadOnlyList<T> Watched()
+    {
+        lock (_gate) return [.. _topics.Values.Select(t => t.Newest).OfType<T>()];
+    }
+
     private static async IAsyncEnumerable<T?> LaterAsync(Channel<T?> watcher, T? last, [EnumeratorCancellation] CancellationToken cancel)
     {
         await foreach (var next in watcher.Reader.ReadAllAsync(cancel))
@@ -62,7 +68,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
         private readonly Lock _gate = new();
         private Channel<T?>[] _watchers = [];
         private TaskCompletionSource _reading = NewReading();
-        private T? _newest;
+        private volatile T? _newest;
 
         public Topic(TKey key, Changes changes, Func<TKey, CancellationToken, Task<T?>> read, Func<TKey, T?, string, bool> concerns)
         {
@@ -74,6 +80,7 @@ public sealed class Feed<TKey, T>(Changes changes, Func<TKey, CancellationToken,
 
         public TKey Key { get; }
         public int Watchers { get; set; }
+        public T? Newest => _newest;
 
         /// <summary>A bug ended its reads: the next subscriber starts over.</summary>
         public bool Ended { get; private set; }

@@ -91,7 +91,8 @@ public sealed class WorkerRestarts(
         var known = await facts.ReadAsync(id, cancel);
         var cluster = await known.Kit.Clusters.LookAsync(id, cancel);
         await rows.SeeAsync(id, cluster, cancel);
-        var seen = cluster?.Nodes.Where(n => n.Generation == known.Workspace.Generation).ToDictionary(n => n.Name, StringComparer.Ordinal) ?? [];
+        var seen = cluster?.Nodes.Where(n => n.Generation == known.Workspace.Generation).GroupBy(n => n.Name, StringComparer.Ordinal)
+            .ToDictionary(n => n.Key, n => n.First(), StringComparer.Ordinal) ?? [];
         var ended = known.Nodes.Where(n => seen.GetValueOrDefault(n.Name) is not { State: NodeState.Running }).ToList();
         if (ended.Count == 0 || ended.Exists(n => n.Role.Workers is null)) return;
         if (ended.Exists(n => seen.GetValueOrDefault(n.Name) is { State: NodeState.Building }))

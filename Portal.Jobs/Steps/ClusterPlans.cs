@@ -88,7 +88,7 @@ public sealed class ClusterPlans(AppToken tokens, TemplateStore store)
         if (node.Role.Files) folders.Add(new(sources[facts.WorkFolder], WorkFolder, ReadOnly: false));
         if (facts.ScratchOf(node) is { } scratch) folders.Add(new(sources[scratch], ScratchFolder, ReadOnly: false));
         if (node.Role.Token is not null && store.Examples(facts.Version) is { } examples)
-            folders.Add(new(new MountSource.Content(examples), ExamplesFolder, ReadOnly: true));
+            folders.Add(new(new MountSource.Content(examples, facts.Version.Hash), ExamplesFolder, ReadOnly: true));
         return folders;
     }
 

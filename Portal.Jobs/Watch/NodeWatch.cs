@@ -51,7 +51,7 @@ internal sealed class PoolWatch(CloudKit kit, NodeRows rows, Readings readings, 
                 case { What: ClusterHappening.LookAgain }: await SeeAllAsync(cancel); break;
                 case { What: ClusterHappening.Unavailable }: break;
                 case { Workspace: { } id }:
-                    await rows.SeeAsync(id, After(happened, await _clusters.LookAsync(id, cancel)), cancel);
+                    await rows.SeeAsync(id, happened.Seen ?? After(happened, await _clusters.LookAsync(id, cancel)), cancel);
                     if (happened is { What: ClusterHappening.Died, Node: not null }) _ = TellBesideAsync(id, happened, cancel);
                     break;
             }
@@ -107,8 +107,10 @@ internal sealed class PoolWatch(CloudKit kit, NodeRows rows, Readings readings, 
         {
             WorkspaceId = id,
             Severity = LogLineSeverity.Fail,
-            Text = $"The node {node} stopped unexpectedly "
-                + $"(exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})."
+            Text = died.Reason is { } reason
+                ? $"The node {node} stopped unexpectedly: {ForeignText.Clean(reason, LongestLine)}"
+                : $"The node {node} stopped unexpectedly "
+                    + $"(exit code {died.ExitCode?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "unknown"})."
         });
         foreach (var line in await LastLinesAsync(id, node, cancel))
             db.LogLines.Add(new() { WorkspaceId = id, Severity = LogLineSeverity.Warn, Text = $"{node}: {ForeignText.Clean(line, LongestLine)}" });

@@ -1,3 +1,4 @@
+using Portal.Core.Workspaces;
 using Portal.Features.Templates;
 using Portal.Features.Workspaces;
 
@@ -7,5 +8,5 @@ public static class PortalFeatures
 {
     /// <summary>Services that pages of several features share.</summary>
     public static IServiceCollection AddPortalFeatures(this IServiceCollection services) =>
-        services.AddScoped<WorkspaceActionHandler>().AddScoped<TemplateActionHandler>();
+        services.AddScoped<WorkspaceActionHandler>().AddScoped<TemplateActionHandler>().AddHostedService<WatchedWorkspaces>();
 }

@@ -12,6 +12,9 @@ public sealed class FoundNode
     internal ContainerListResponse Container { get; }
 
     public NodeState State => NodeContainers.StateOf(Container);
+
+    /// <summary>Hash of what was asked for when it was made; empty if it does not say.</summary>
+    public string StateHash => Container.Labels.TryGetValue(Owned.State, out var hash) ? hash : "";
 }
 
 /// <summary>A container engine that holds one node: everything that is done with nodes, in our words. Every error is a <see cref="CloudException"/>.</summary>

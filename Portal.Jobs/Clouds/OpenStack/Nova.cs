@@ -93,6 +93,7 @@ internal sealed class Nova(ServiceClient servers, ServiceClient images, ServerOp
             .. from flavor in all
                let name = HeatJson.Text(flavor, "name")
                where name.StartsWith(options.FlavorPrefix, StringComparison.Ordinal)
+                   && !(flavor.TryGetProperty("OS-FLV-DISABLED:disabled", out var disabled) && disabled.ValueKind == System.Text.Json.JsonValueKind.True)
                let vcpus = ForeignJson.Number(flavor, "vcpus")
                let memory = ForeignJson.Number(flavor, "ram")
                where vcpus > 0 && memory > 0

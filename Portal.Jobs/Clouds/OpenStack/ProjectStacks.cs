@@ -22,8 +22,9 @@ internal sealed class ProjectStacks
         Progress = new(Heat, options, clock);
         Stacks = new(Heat, Nova, Names, new(Heat, Nova, Names, clock), Progress, new(Nova, Names, options, parts.Keys), options, clock,
             parts.Logs.CreateLogger<Stacks>());
-        var nodes = new ServerNodes(Stacks, Nova, Names, new(parts.Keys, owned, options, clock), new(owned, options), options, clock);
-        Clusters = new ServerClusters(Stacks, nodes, new(Nova, options), new(cloud.Networks), options, clock);
+        var engines = new ServerEngines(parts.Keys, owned, options, clock);
+        var nodes = new ServerNodes(Stacks, Nova, Names, engines, new(owned, options), options, clock, parts.Logs.CreateLogger<ServerNodes>());
+        Clusters = new ServerClusters(Stacks, nodes, Progress, new(Nova, engines, options), new(cloud.Networks), options, clock);
         Images = new ServerImages(Nova, options);
     }
 

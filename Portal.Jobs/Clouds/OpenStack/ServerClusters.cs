@@ -6,7 +6,8 @@ namespace Portal.Jobs.Clouds.OpenStack;
 
 /// <summary>Clusters of one project: every workspace a stack, every node a container on a server of its own.</summary>
 internal sealed class ServerClusters(
-    Stacks stacks, ServerNodes nodes, ProjectReport report, Neutron neutron, ServerOptions options, TimeProvider clock) : IClusterCloud
+    Stacks stacks, ServerNodes nodes, StackProgress progress, ProjectReport report, Neutron neutron, ServerOptions options, TimeProvider clock)
+    : IClusterCloud
 {
     private static readonly TimeSpan Late = TimeSpan.FromMinutes(2), AfterSignal = TimeSpan.FromMinutes(5);
 
@@ -33,6 +34,8 @@ internal sealed class ServerClusters(
 
     public IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel) => new ServerEvents(LookAsync, clock).FollowAsync(cancel);
 
+    public void Watch(IReadOnlyCollection<Guid> workspaces) => progress.Watch(workspaces);
+
     public async Task RemoveNodesAsync(Guid workspace, int upTo, CancellationToken cancel) =>
         Must(await stacks.RemoveServersAsync(workspace, upTo, nodes: null, cancel));
 
@@ -41,12 +44,8 @@ internal sealed class ServerClusters(
 
     public async Task RemoveNetworkAsync(Guid workspace, int upTo, CancellationToken cancel) => Must(await stacks.DeleteAsync(workspace, upTo, cancel));
 
-    public async Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel)
-    {
-        var running = await nodes.RunningAsync(await stacks.NowAsync(cancel), cancel);
-        var samples = await Task.WhenAll(running.Select(n => n.Engine.SampleAsync(n.Node, cancel)));
-        return [.. samples.OfType<NodeSample>().OrderBy(s => s.Workspace).ThenBy(s => s.Node, StringComparer.Ordinal)];
-    }
+    public async Task<IReadOnlyList<NodeSample>> SamplesAsync(CancellationToken cancel) =>
+        await nodes.SamplesAsync(await stacks.NowAsync(cancel), cancel);
 
     public async Task<IReadOnlyList<string>> LogTailAsync(Guid workspace, string node, int lines, CancellationToken cancel) =>
         await NewestAsync(workspace, node, cancel) is { } newest ? await newest.Engine.LogTailAsync(newest.Node, lines, cancel) : [];

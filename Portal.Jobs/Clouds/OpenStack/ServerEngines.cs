@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Portal.Core.Clouds;
 using Portal.Jobs.Clouds.Containers;
 
 namespace Portal.Jobs.Clouds.OpenStack;
@@ -14,8 +16,15 @@ internal sealed class ServerEngines(EngineKeys keys, Owned owned, ServerOptions 
     {
         if (server.Address is not { } address || FingerprintOf(server) is not { } fingerprint) return null;
         if (_engines.TryGetValue(server.Id, out var known) && (known.Address, known.Fingerprint) == (address, fingerprint)) return known.Engine;
-        var engine = new ContainerEngine(new EngineAddress.Tls(new IPEndPoint(IPAddress.Parse(address), options.EnginePort), fingerprint, keys.Client));
+        var engine = new ContainerEngine(new EngineAddress.Tls(new IPEndPoint(IPAddress.Parse(address), options.EnginePort), fingerprint, Client()));
         return (_engines[server.Id] = (address, fingerprint, new(engine, owned, clock))).Engine;
+    }
+
+    /// <summary>The portal's own certificate. Refused, with the reason, if it cannot be used.</summary>
+    public X509Certificate2 Client()
+    {
+        try { return keys.Client; }
+        catch (InvalidOperationException e) { throw new CloudException(Services.Nova, CloudFault.Refused, e.Message, "See the message.", e); }
     }
 
     /// <summary>Forgets all other servers. Their connections end by themselves: somebody may still be using one.</summary>

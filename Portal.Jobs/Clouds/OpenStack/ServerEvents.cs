@@ -37,17 +37,26 @@ internal sealed class ServerEvents(Func<CancellationToken, Task<IReadOnlyList<Cl
             foreach (var (key, node) in before)
             {
                 var next = after.GetValueOrDefault(key);
-                if (next is null) yield return Of(ClusterHappening.Removed, node);
-                else if (node.State == NodeState.Running && next.State is NodeState.Exited or NodeState.Broken) yield return Of(ClusterHappening.Died, next);
+                var ran = node.State == NodeState.Running;
+                if (next is null)
+                    yield return Of(ran ? ClusterHappening.Died : ClusterHappening.Removed, node, ran ? "its server was removed in the cloud." : null);
+                else if (ran && next.State is NodeState.Exited or NodeState.Broken)
+                    yield return Of(ClusterHappening.Died, next, next.Reason ?? (next.ExitCode is null ? "its server is no longer running." : null));
                 else if ((node.State, node.Address) != (next.State, next.Address)) yield return Of(ClusterHappening.Started, next);
             }
             foreach (var (key, node) in after)
                 if (!before.ContainsKey(key)) yield return Of(ClusterHappening.Started, node);
 
-            ClusterEvent Of(ClusterHappening what, NodeStatus node) => new(what, workspace, node.Name, node.ExitCode, node.Generation);
+            ClusterEvent Of(ClusterHappening what, NodeStatus node, string? reason = null) => new(what, workspace, node.Name, node.ExitCode, node.Generation)
+            {
+                Seen = now.GetValueOrDefault(workspace) ?? new(workspace, HasNetwork: false, []),
+                Reason = reason,
+            };
         }
     }
 
+    /// <summary>While Heat replaces a server, there are two of one node.</summary>
     private static Dictionary<(string, int), NodeStatus> NodesOf(IReadOnlyDictionary<Guid, ClusterStatus> clusters, Guid workspace) =>
-        clusters.GetValueOrDefault(workspace)?.Nodes.ToDictionary(n => (n.Name, n.Generation)) ?? [];
+        (clusters.GetValueOrDefault(workspace)?.Nodes ?? []).GroupBy(n => (n.Name, n.Generation))
+            .ToDictionary(g => g.Key, g => g.MaxBy(n => n.State == NodeState.Running)!);
 }

@@ -3,21 +3,28 @@ using System.Text.Json;
 using Portal.Core.Clouds;
 using Portal.Core.Foreign;
 using Portal.Jobs.Clouds.Containers;
+using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds.OpenStack;
 
 /// <summary>A node as its server's engine shows it.</summary>
-internal sealed record ServerNode(NodeEngine Engine, FoundNode Node);
+internal sealed record ServerNode(StackKey Key, string Name, NodeEngine Engine, FoundNode Node);
 
-/// <summary>The containers on servers, through the servers' own engines.</summary>
+/// <summary>
+/// The containers on servers, through the servers' own engines. What a server says is foreign: which workspace, node and generation it is comes from
+/// Nova alone, and whatever goes wrong with one server concerns no other.
+/// </summary>
 internal sealed class ServerNodes(
-    Stacks stacks, Nova nova, HeatNames names, ServerEngines engines, ServerRecipe recipe, ServerOptions options, TimeProvider clock)
+    Stacks stacks, Nova nova, HeatNames names, ServerEngines engines, ServerRecipe recipe, ServerOptions options, TimeProvider clock, ILogger<ServerNodes> log)
 {
-    /// <summary>How long what a server last said is believed while it does not answer.</summary>
-    private static readonly TimeSpan Believed = TimeSpan.FromSeconds(30);
+    /// <summary>How long a server may take to answer, and one that did not answer the last time.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), WithSilent = TimeSpan.FromSeconds(0.5);
 
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
-    private readonly ConcurrentDictionary<string, (long At, NodeStatus Status)> _seen = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, NodeStatus> _seen = new(StringComparer.Ordinal);
+
+    /// <summary>Why servers did not answer the last time.</summary>
+    private readonly ConcurrentDictionary<string, string> _silent = new(StringComparer.Ordinal);
 
     /// <summary>
     /// The containers of a stack that is done. The certificate of each server's engine is pinned here, once: what its signal said the first time.
@@ -25,22 +32,25 @@ internal sealed class ServerNodes(
     public async Task<EnsureAnswer> EnsureAsync(ClusterPlan plan, CancellationToken cancel)
     {
         var profile = await SeccompProfile.LoadAsync(options.SeccompBase, $"{ServerOptions.Section}:{nameof(options.SeccompBase)}", cancel);
-        var key = new StackKey(plan.Workspace, plan.Generation);
-        var servers = await PinnedAsync(key, cancel);
-        var addresses = servers.Where(s => s.Address is not null).ToDictionary(NodeOf, s => s.Address!, StringComparer.Ordinal);
-        var answers = await Task.WhenAll(plan.Nodes.Select(async node =>
+        var servers = (await PinnedAsync(new(plan.Workspace, plan.Generation), cancel)).Where(s => s.Address is not null && engines.Of(s) is not null)
+            .GroupBy(NodeOf, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.OrderBy(s => s.IsOff).First(), StringComparer.Ordinal);
+        // Every node gets the names of all, and does not learn others later.
+        if (plan.Nodes.FirstOrDefault(n => !servers.ContainsKey(n.Name)) is { } missing)
+            return new EnsureAnswer.Working($"The portal is connecting to the server {missing.Name}.", Soon);
+        var addresses = servers.ToDictionary(s => s.Key, s => s.Value.Address!, StringComparer.Ordinal);
+        await Task.WhenAll(plan.Nodes.Select(async node =>
         {
-            if (servers.FirstOrDefault(s => NodeOf(s) == node.Name) is not { } server || engines.Of(server) is not { } engine)
-                return new EnsureAnswer.Working($"The server {node.Name} is not reachable yet.", Soon);
+            var engine = engines.Of(servers[node.Name])!;
             var there = await engine.FindAsync(cancel);
-            var places = await ServerContent.BringAsync(engine, node, write: there is null, cancel);
-            await engine.EnsureAsync(recipe.Of(plan, node, addresses, places, profile), there, plan.KeepsWhatIsThere, cancel);
-            return EnsureAnswer.IsDone;
+            var wanted = recipe.Of(plan, node, addresses, profile);
+            if (there is null || (!plan.KeepsWhatIsThere && there.StateHash != wanted.Labels[Owned.State]))
+                await ServerContent.BringAsync(engine, node, cancel);
+            await engine.EnsureAsync(wanted, there, plan.KeepsWhatIsThere, cancel);
         }));
-        return answers.FirstOrDefault(a => a is not EnsureAnswer.Done) ?? EnsureAnswer.IsDone;
+        return EnsureAnswer.IsDone;
     }
 
-    /// <summary>What servers and their engines show together. A server that does not answer delays none of the others.</summary>
+    /// <summary>What servers and their engines show together. A server that does not answer delays the others by no more than its patience.</summary>
     public async Task<IReadOnlyList<ClusterStatus>> SeeAsync(StacksNow now, CancellationToken cancel)
     {
         var nodes = await Task.WhenAll(now.Servers.Select(async s => (s.Server.Id, Node: await SeeAsync(s.Key, s.Server, cancel))));
@@ -52,54 +62,93 @@ internal sealed class ServerNodes(
     public void Keep(StacksNow now)
     {
         engines.Keep(now.Servers.Select(s => s.Server));
-        foreach (var gone in _seen.Keys.Except(now.Servers.Select(s => s.Server.Id), StringComparer.Ordinal)) _seen.TryRemove(gone, out _);
+        var there = now.Servers.Select(s => s.Server.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var id in _seen.Keys.Concat(_silent.Keys).Where(id => !there.Contains(id)))
+        {
+            _seen.TryRemove(id, out _);
+            _silent.TryRemove(id, out _);
+        }
     }
 
-    /// <summary>The running containers of all servers, for readings.</summary>
-    public async Task<IReadOnlyList<ServerNode>> RunningAsync(StacksNow now, CancellationToken cancel)
+    /// <summary>Readings of the running nodes of all servers that answer.</summary>
+    public async Task<IReadOnlyList<NodeSample>> SamplesAsync(StacksNow now, CancellationToken cancel)
     {
-        var found = await Task.WhenAll(now.Servers.Select(s => FindAsync(s.Server, cancel)));
-        return [.. found.OfType<ServerNode>().Where(n => n.Node.State == NodeState.Running)];
+        var samples = await Task.WhenAll(now.Servers.Where(s => MayAnswer(s.Key, s.Server) && !_silent.ContainsKey(s.Server.Id)).Select(async s =>
+            (await AskAsync(s.Server, async (engine, late) => await engine.FindAsync(late) is { State: NodeState.Running } node
+                ? await engine.SampleAsync(node, late) : null, cancel)).Answer is { } sample
+                ? sample with { Workspace = s.Key.Workspace, Node = NodeOf(s.Server), Generation = s.Key.Generation } : null));
+        return [.. samples.OfType<NodeSample>().OrderBy(s => s.Workspace).ThenBy(s => s.Node, StringComparer.Ordinal)];
     }
 
-    /// <summary>The container of a node's newest generation; null if there is none.</summary>
+    /// <summary>The container of a node's newest generation; null if there is none. Errors are those of its server's engine.</summary>
     public async Task<ServerNode?> NewestAsync(StacksNow now, Guid workspace, string node, CancellationToken cancel)
     {
         var newest = now.Servers.Where(s => s.Key.Workspace == workspace && NodeOf(s.Server) == node).OrderByDescending(s => s.Key.Generation)
-            .Select(s => s.Server).FirstOrDefault();
-        return newest is null || engines.Of(newest) is not { } engine ? null : await FindAsync(engine, cancel);
+            .FirstOrDefault();
+        return newest.Server is not null && engines.Of(newest.Server) is { } engine && await engine.FindAsync(cancel) is { } found
+            ? new(newest.Key, node, engine, found) : null;
     }
 
     private async Task<NodeStatus> SeeAsync(StackKey key, NovaServer server, CancellationToken cancel)
     {
         var machine = StacksNow.NodeOf(key, server);
         if (machine.State != NodeState.Running) return machine;
-        if (engines.Of(server) is not { } engine) return Building();
-        var at = clock.GetTimestamp();
-        var answer = await ContainerEngineTasks.OfOneAsync<NodeStatus?>(clock, async late =>
-            await FindAsync(engine, late) is { } node ? await StatusAsync(node, machine, late) : Building(), cancel);
-        if (answer is not null) return (_seen[server.Id] = (at, answer)).Status;
-        var last = _seen.GetOrAdd(server.Id, (at, Building()));
-        return clock.GetElapsedTime(last.At) <= Believed ? last.Status
-            : machine with { State = NodeState.Broken, Address = null, Reason = "its server does not answer the portal." };
-
-        NodeStatus Building() => machine with { State = NodeState.Building, Address = null };
+        if (!MayAnswer(key, server)) // it shuts down, or was not reached yet
+            return machine with { State = server.Task.Length > 0 ? NodeState.Exited : NodeState.Building, Address = null };
+        var (answered, status, fault) = await AskAsync(server,
+            async (engine, late) => await engine.FindAsync(late) is { } node ? await engine.StatusAsync(node, late) : null, cancel);
+        if (answered) return _seen[server.Id] = Of(machine, status, _seen.GetValueOrDefault(server.Id));
+        // Somebody else answers in its place: nothing may be sent there. Silence alone says nothing of the node, and may pass.
+        return fault is CloudException { Fault: CloudFault.Denied }
+            ? machine with { State = NodeState.Broken, Address = null, Reason = fault.Message }
+            : (_seen.GetValueOrDefault(server.Id) ?? machine) with { Reason = "its server does not answer the portal." };
     }
 
-    /// <summary>Its address is its server's: they share the network.</summary>
-    private static async Task<NodeStatus> StatusAsync(ServerNode found, NodeStatus machine, CancellationToken cancel)
+    /// <summary>A node as its container is. Its address is its server's: they share the network.</summary>
+    private static NodeStatus Of(NodeStatus machine, NodeStatus? container, NodeStatus? before) => container switch
     {
-        var status = await found.Engine.StatusAsync(found.Node, cancel);
-        return status with { Address = status.State == NodeState.Running ? machine.Address : null };
+        null when before is { State: NodeState.Running or NodeState.Exited } =>
+            machine with { State = NodeState.Exited, Address = null, Reason = "its container was removed on its server." },
+        null => machine with { State = NodeState.Building, Address = null },
+        _ => machine with
+        {
+            State = container.State,
+            ExitCode = container.ExitCode,
+            OutOfMemory = container.OutOfMemory,
+            Address = container.State == NodeState.Running ? machine.Address : null,
+            StateHash = container.StateHash,
+            Reason = container.Reason,
+        },
+    };
+
+    /// <summary>Whether its engine can be asked: it runs, is not on its way down, and is known.</summary>
+    private static bool MayAnswer(StackKey key, NovaServer server) => server.Task.Length == 0 && server.Address is not null
+        && ServerEngines.FingerprintOf(server) is not null && StacksNow.NodeOf(key, server).State == NodeState.Running;
+
+    /// <summary>Asks one server for something. Whatever it answers, and however it fails, is its own affair.</summary>
+    private async Task<(bool Answered, T? Answer, Exception? Fault)> AskAsync<T>(
+        NovaServer server, Func<NodeEngine, CancellationToken, Task<T?>> ask, CancellationToken cancel) where T : class
+    {
+        using var late = new CancellationTokenSource(_silent.ContainsKey(server.Id) ? WithSilent : Patience, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, late.Token);
+        try
+        {
+            var answer = engines.Of(server) is { } engine ? await ask(engine, either.Token) : null;
+            if (_silent.TryRemove(server.Id, out _)) log.LogInformation("The server {Server} answers again.", server.Name);
+            return (true, answer, null);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            var why = e is OperationCanceledException ? "no answer in time" : e.Message;
+            if (_silent.GetValueOrDefault(server.Id) != why)
+                log.Log(e is CloudException { Fault: CloudFault.Denied } ? LogLevel.Error : LogLevel.Warning,
+                    "The server {Server} does not answer the portal: {Why}", server.Name, ForeignText.Clean(why, 500));
+            _silent[server.Id] = why;
+            return (false, null, e);
+        }
     }
 
-    private Task<ServerNode?> FindAsync(NovaServer server, CancellationToken cancel) => engines.Of(server) is { } engine
-        ? ContainerEngineTasks.OfOneAsync(clock, late => FindAsync(engine, late), cancel) : Task.FromResult<ServerNode?>(null);
-
-    private static async Task<ServerNode?> FindAsync(NodeEngine engine, CancellationToken cancel) =>
-        await engine.FindAsync(cancel) is { } node ? new(engine, node) : null;
-
-    /// <summary>The servers of a generation, each with the fingerprint of its engine.</summary>
+    /// <summary>The servers of a generation; those whose signal is there have the fingerprint of their engine.</summary>
     private async Task<IReadOnlyList<NovaServer>> PinnedAsync(StackKey key, CancellationToken cancel)
     {
         var servers = await nova.ServersAsync(names, key, cancel);
@@ -113,7 +162,7 @@ internal sealed class ServerNodes(
 
     private async Task<NovaServer> PinAsync(NovaServer server, IReadOnlyList<ServerSignal> signals, CancellationToken cancel)
     {
-        var said = signals.FirstOrDefault(s => s.Node == NodeOf(server))?.Data ?? "";
+        if (signals.FirstOrDefault(s => s.Node == NodeOf(server))?.Data is not { Length: > 0 } said) return server; // not there yet
         if (FingerprintIn(said) is not { } fingerprint)
         {
             throw new CloudException(Services.Nova, CloudFault.Refused,
@@ -130,7 +179,7 @@ internal sealed class ServerNodes(
         try
         {
             using var json = JsonDocument.Parse(said);
-            return Foreign.ForeignJson.Text(json.RootElement, "fingerprint") is { } text && ServerEngines.IsFingerprint(text) ? text : null;
+            return ForeignJson.Text(json.RootElement, "fingerprint") is { } text && ServerEngines.IsFingerprint(text) ? text : null;
         }
         catch (JsonException) { return null; }
     }

@@ -12,9 +12,7 @@ internal sealed class ServerRecipe(Owned owned, ServerOptions options)
     private const string Identity = "/etc/portal/identity", Disks = "/var/lib/portal/disk";
 
     /// <param name="addresses">Of every node of the plan.</param>
-    /// <param name="contents">By folder on this host, where its content is on the server.</param>
-    public NodeContainer Of(ClusterPlan plan, NodePlan node, IReadOnlyDictionary<string, string> addresses,
-        IReadOnlyDictionary<string, string> contents, SeccompProfile profile)
+    public NodeContainer Of(ClusterPlan plan, NodePlan node, IReadOnlyDictionary<string, string> addresses, SeccompProfile profile)
     {
         var exports = UserData.PathsOf(ServerPlans.FoldersOf(node));
         List<BoundFolder> folders = [.. node.Folders.Select(f => new BoundFolder(PathOf(f), f.Target, f.ReadOnly))];
@@ -31,7 +29,7 @@ internal sealed class ServerRecipe(Owned owned, ServerOptions options)
         {
             MountSource.Export export => exports[(export.Location, export.SubPath)],
             MountSource.OwnDisk disk => $"{Disks}/{disk.Name}",
-            MountSource.Content content => contents[content.Path],
+            MountSource.Content content => ServerContent.PlaceOf(content),
             _ => throw new CloudException(Services.Nova, CloudFault.Refused, "the plan is not allowed: a folder is on the portal's own host",
                 "Fix the pool's storage."),
         };

@@ -35,8 +35,13 @@ public sealed partial class ScriptedClouds(Func<string, Guid, Mood> mood) : IClu
     /// <summary>Where its host publishes its ports.</summary>
     public IReadOnlyList<MappedPort> MappedPorts { get; set; } = [];
 
+    /// <summary>The workspaces that somebody looks at, as last told.</summary>
+    public IReadOnlyCollection<Guid> Watched { get; private set; } = [];
+
     /// <summary>The newest plan that was asked for.</summary>
     public ClusterPlan? Planned { get; private set; }
+
+    public void Watch(IReadOnlyCollection<Guid> workspaces) => Watched = workspaces;
 
     /// <summary>How often one workspace's nodes were checked.</summary>
     public int Looks => _looks;

@@ -56,7 +56,7 @@ public sealed class StackLab : IAsyncLifetime
     public ServiceProvider OpenPool() => Open(
         ("Clouds:OpenStack:ShareType", "gpfs"),
         ("Clouds:OpenStack:Pools:0:Key", OpenStackLab.Projects[0]),
-        ("Clouds:OpenStack:Pools:0:Addresses", Addresses["GUESTS"]),
+        ("Clouds:OpenStack:Pools:0:Addresses", Rig.Guests),
         ("Clouds:OpenStack:Servers:Keys", _keys),
         ("Clouds:OpenStack:Servers:SeccompBase", CloudLab.Variable("PORTAL_TEST_SECCOMP")),
         ("Clouds:OpenStack:Servers:PlainAppTraffic", "true"));

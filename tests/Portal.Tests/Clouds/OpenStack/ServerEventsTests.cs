@@ -12,11 +12,32 @@ public sealed class ServerEventsTests
 
     [Fact]
     public void Node_ThatEndedByItself_Died_WithItsExitCode() =>
-        Changes([Of(One, NodeState.Running)], [Of(One, NodeState.Exited, 137)]).ShouldBe([new(ClusterHappening.Died, One, "notebook", 137, 1)]);
+        Changes([Of(One, NodeState.Running)], [Of(One, NodeState.Exited, 137)]).ShouldBe([(ClusterHappening.Died, One, 137, null)]);
 
     [Fact]
-    public void Node_WhoseServerFailed_Died() =>
-        Changes([Of(One, NodeState.Running)], [Of(One, NodeState.Broken)]).ShouldBe([new(ClusterHappening.Died, One, "notebook", null, 1)]);
+    public void Node_WhoseServerFailedOrIsGone_Died_AndItIsSaidWhy()
+    {
+        Changes([Of(One, NodeState.Running)], [Of(One, NodeState.Broken)])
+            .ShouldBe([(ClusterHappening.Died, One, null, "its server is no longer running.")]);
+        Changes([Of(One, NodeState.Running)], []).ShouldBe([(ClusterHappening.Died, One, null, "its server was removed in the cloud.")]);
+    }
+
+    /// <summary>Whoever hears of a change needs no look of its own.</summary>
+    [Fact]
+    public void Event_CarriesWhatWasSeen()
+    {
+        var after = Of(One, NodeState.Exited, 1);
+        Raw([Of(One, NodeState.Running)], [after]).Single().Seen.ShouldBeSameAs(after);
+        Raw([Of(One, NodeState.Running)], []).Single().Seen.ShouldNotBeNull().Nodes.ShouldBeEmpty();
+    }
+
+    /// <summary>Heat replaces a server by making another one first.</summary>
+    [Fact]
+    public void Node_WithTwoServers_IsTheOneThatRuns()
+    {
+        var twice = Of(One, NodeState.Building) with { Nodes = [.. Of(One, NodeState.Exited).Nodes, .. Of(One, NodeState.Running).Nodes] };
+        Changes([twice], [Of(One, NodeState.Running)]).ShouldBeEmpty();
+    }
 
     [Fact]
     public void Nodes_ThatAreUnchanged_TellNothing() => Changes([Of(One, NodeState.Running), Of(Two, NodeState.Exited, 1)],
@@ -24,11 +45,11 @@ public sealed class ServerEventsTests
 
     [Fact]
     public void Nodes_ThatComeAndGo_AreNamed() => Changes([Of(One, NodeState.Building)], [Of(Two, NodeState.Building)]).ShouldBe(
-        [new(ClusterHappening.Removed, One, "notebook", null, 1), new(ClusterHappening.Started, Two, "notebook", null, 1)], ignoreOrder: true);
+        [(ClusterHappening.Removed, One, null, null), (ClusterHappening.Started, Two, null, null)], ignoreOrder: true);
 
     [Fact]
     public void Node_ThatRunsNow_IsStarted() =>
-        Changes([Of(One, NodeState.Building)], [Of(One, NodeState.Running)]).ShouldBe([new(ClusterHappening.Started, One, "notebook", null, 1)]);
+        Changes([Of(One, NodeState.Building)], [Of(One, NodeState.Running)]).ShouldBe([(ClusterHappening.Started, One, null, null)]);
 
     [Fact]
     public async Task Cloud_ThatDoesNotAnswer_IsUnavailable_AndAfterwardsAllIsLookedAt()
@@ -56,7 +77,10 @@ public sealed class ServerEventsTests
             : Task.FromException<IReadOnlyList<ClusterStatus>>(new CloudException("Nova", CloudFault.Unavailable, "it does not answer", "Wait."));
     }
 
-    private static IEnumerable<ClusterEvent> Changes(ClusterStatus[] before, ClusterStatus[] after) =>
+    private static List<(ClusterHappening, Guid, int?, string?)> Changes(ClusterStatus[] before, ClusterStatus[] after) =>
+        [.. Raw(before, after).Select(e => (e.What, e.Workspace!.Value, e.ExitCode, e.Reason))];
+
+    private static IEnumerable<ClusterEvent> Raw(ClusterStatus[] before, ClusterStatus[] after) =>
         ServerEvents.Changes(before.ToDictionary(c => c.Workspace), after.ToDictionary(c => c.Workspace));
 
     private static ClusterStatus Of(Guid workspace, NodeState state, int? exit = null) => new(workspace, HasNetwork: true,

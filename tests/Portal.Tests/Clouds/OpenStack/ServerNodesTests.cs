@@ -5,8 +5,14 @@ using Portal.Jobs.Clouds.OpenStack;
 namespace Portal.Tests.Clouds.OpenStack;
 
 /// <summary>What the portal knows of nodes before it reaches their servers' engines, and the images that the server image brings.</summary>
-public sealed class ServerNodesTests : RecordedStackTest
+public sealed class ServerNodesTests : RecordedStackTest, IDisposable
 {
+    private readonly DirectoryInfo _keys = Directory.CreateTempSubdirectory("portal-keys");
+
+    public ServerNodesTests() => Options.Keys = _keys.FullName;
+
+    public void Dispose() => _keys.Delete(recursive: true);
+
     private const string Image = "GET /image/v2/images/2f3712f0-6e57-4f09-aa68-d46dd7535707";
 
     [Theory]
@@ -37,6 +43,56 @@ public sealed class ServerNodesTests : RecordedStackTest
         Servers[0] = Server("SHUTOFF", power: 4);
 
         (await Project.Clusters.LookAsync(Cancel)).ShouldHaveSingleItem().Nodes.ShouldHaveSingleItem().State.ShouldBe(NodeState.Exited);
+    }
+
+    [Fact]
+    public async Task Node_OfAServerThatShutsDown_IsNotAskedFor()
+    {
+        await PinnedAsync(Server("ACTIVE", "powering-off"));
+
+        (await Project.Clusters.LookAsync(Workspace, Cancel))!.Nodes.Single().State.ShouldBe(NodeState.Exited);
+        Cloud.Log.ShouldNotContain(l => l.Contains("does not answer", StringComparison.Ordinal));
+    }
+
+    /// <summary>A container engine that is slow or away says nothing of the node, which may go on computing.</summary>
+    [Fact]
+    public async Task Node_OfAServerThatDoesNotAnswer_GoesOnRunning_AndItIsSaidOnce()
+    {
+        await PinnedAsync(Server("ACTIVE"));
+
+        foreach (var _ in Enumerable.Range(0, 2))
+        {
+            await NextTickAsync();
+            var node = (await Project.Clusters.LookAsync(Workspace, Cancel))!.Nodes.Single();
+            (node.State, node.Address, node.Reason).ShouldBe((NodeState.Running, "127.0.0.1", "its server does not answer the portal."));
+        }
+        Cloud.Log.Count(l => l.Contains("does not answer the portal", StringComparison.Ordinal)).ShouldBe(1);
+        (await Project.Clusters.SamplesAsync(Cancel)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Key_ThatCannotBeUsed_RefusesLaunches_AndStopsNoLook()
+    {
+        await PinnedAsync(Server("ACTIVE"));
+        await File.WriteAllTextAsync(Path.Combine(_keys.FullName, "client.pem"), "nonsense", Cancel);
+        File.SetUnixFileMode(Path.Combine(_keys.FullName, "client.pem"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+
+        (await Project.Clusters.LookAsync(Workspace, Cancel))!.Nodes.Single().State.ShouldBe(NodeState.Running);
+        (await Should.ThrowAsync<CloudException>(() => Project.Clusters.PrepareAsync(Cancel))).Message.ShouldContain("client.pem");
+    }
+
+    /// <summary>Servers that were reached before, at a port at which nobody listens now.</summary>
+    private async Task PinnedAsync(JsonObject server)
+    {
+        await MadeAsync();
+        using (var free = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0))
+        {
+            free.Start();
+            Options.EnginePort = ((System.Net.IPEndPoint)free.LocalEndpoint).Port;
+        }
+        server["metadata"]![HeatNames.Fingerprint] = new string('a', 64);
+        server["addresses"]!["net"]![0]!["addr"] = "127.0.0.1";
+        Servers[0] = server;
     }
 
     [Fact]
