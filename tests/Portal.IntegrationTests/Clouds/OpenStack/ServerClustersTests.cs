@@ -42,8 +42,14 @@ public sealed class ServerClustersTests(StackLab lab) : IClassFixture<StackLab>
             .ShouldBe($"hello\nscratch\n{node.Address} notebook");
         (await SaysAsync("touch /opt/examples/mine 2>&1; touch /etc/mine 2>&1; echo $GREETING $TOKEN")).ShouldBe(
             "touch: cannot touch '/opt/examples/mine': Read-only file system\ntouch: cannot touch '/etc/mine': Read-only file system\nhi correct-horse");
-        (await kit.Clusters.EnsureAsync(plan, Cancel)).ShouldBeOfType<EnsureAnswer.Done>("asked again, it is the same");
-        (await SaysAsync("cat ~/work/file")).ShouldBe("kept");
+        (await SaysAsync("echo same > /tmp/mark")).ShouldBe("");
+        await using var after = lab.OpenPool(); // as after a restart of the background worker
+        foreach (var again in (CloudKit[])[kit, StackLab.KitOf(after)])
+            (await again.Clusters.EnsureAsync(plan, Cancel)).ShouldBeOfType<EnsureAnswer.Done>("asked again, it is the same");
+        (await SaysAsync("cat ~/work/file /tmp/mark")).ShouldBe("kept\nsame");
+        var other = plan with { Nodes = [plan.Nodes[0] with { Environment = new Dictionary<string, string> { ["GREETING"] = "hello" } }] };
+        await Eventually.SeesAsync(() => kit.Clusters.EnsureAsync(other, Cancel), a => a is EnsureAnswer.Done, "what differs is made again", Boot);
+        (await SaysAsync("cat ~/work/file /opt/examples/a/hello.txt; echo $GREETING")).ShouldBe("kept\nhello\nhello");
         var sample = (await kit.Clusters.SamplesAsync(Cancel)).ShouldHaveSingleItem();
         (sample.Workspace, sample.MemoryLimitBytes, sample.Vcpus).ShouldBe((workspace, 512L << 20, 0.5));
         (await kit.Clusters.LogTailAsync(workspace, "notebook", 5, Cancel)).ShouldContain("up");
