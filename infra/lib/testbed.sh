@@ -109,7 +109,7 @@ end_installation() { # LANE
   return $code
 }
 
-# end_rig: wipes the OpenStack of lane openstack, and fails if anything of it is left on the machine.
+# end_rig: wipes the OpenStack of the lanes openstack and long, and fails if anything of it is left on the machine.
 end_rig() {
   [ -n "${RIG_STATE:-}" ] || return 0
   local id left=''

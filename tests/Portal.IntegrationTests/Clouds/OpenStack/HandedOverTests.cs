@@ -7,7 +7,7 @@ using Portal.TestKit.Clouds;
 namespace Portal.IntegrationTests.Clouds.OpenStack;
 
 /// <summary>What a real Heat cannot delete; it tries for a minute each time.</summary>
-[Trait("Lane", "long")]
+[Trait("Lane", "openstack-long")]
 public sealed class HandedOverTests(StackLab lab) : IClassFixture<StackLab>
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

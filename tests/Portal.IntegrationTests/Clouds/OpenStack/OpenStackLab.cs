@@ -14,7 +14,14 @@ public sealed class OpenStackLab : IAsyncLifetime
 {
     private ServiceProvider? _services;
 
-    public string Id { get; } = CloudLab.NewId();
+    public OpenStackLab() : this(CloudLab.NewId())
+    {
+    }
+
+    /// <param name="id">Of an installation that there is: everything of it in the projects is removed at the end.</param>
+    internal OpenStackLab(string id) => Id = id;
+
+    public string Id { get; }
 
     internal OpenStackCloud Mine => Services.GetRequiredService<OpenStackClouds>().Of(Projects[0]);
 

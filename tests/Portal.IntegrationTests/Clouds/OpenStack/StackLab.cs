@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,9 +17,15 @@ namespace Portal.IntegrationTests.Clouds.OpenStack;
 public sealed class StackLab : IAsyncLifetime
 {
     private const double Moment = 60;
-    private readonly OpenStackLab _storage = new();
+    private readonly OpenStackLab _storage;
     private readonly string _keys = Directory.CreateTempSubdirectory("portal-keys").FullName;
     private ServiceProvider? _services;
+
+    public StackLab() : this(new OpenStackLab())
+    {
+    }
+
+    internal StackLab(OpenStackLab storage) => _storage = storage;
 
     internal OpenStackLab Storage => _storage;
 
@@ -53,23 +58,34 @@ public sealed class StackLab : IAsyncLifetime
     }
 
     /// <summary>A pool in the first project as an installation has it; the caller disposes it.</summary>
-    public ServiceProvider OpenPool() => Open(
+    public ServiceProvider OpenPool() => Open([.. PoolSettings(_keys)]);
+
+    /// <summary>What a pool in the first project needs, whose key is the project's name.</summary>
+    /// <param name="keys">Folder for the portal's key to the servers.</param>
+    public static IEnumerable<(string Key, string? Value)> PoolSettings(string keys) =>
+    [
+        ("Clouds:OpenStack:Credentials", OpenStackLab.Folder),
         ("Clouds:OpenStack:ShareType", "gpfs"),
         ("Clouds:OpenStack:Pools:0:Key", OpenStackLab.Projects[0]),
-        ("Clouds:OpenStack:Pools:0:Addresses", Rig.Guests),
-        ("Clouds:OpenStack:Servers:Keys", _keys),
+        ("Clouds:OpenStack:Pools:0:Addresses", NewPart()),
+        ("Clouds:OpenStack:Servers:PortalAddress", Rig.Host),
+        ("Clouds:OpenStack:Servers:BootLimit", "00:05:00"),
+        ("Clouds:OpenStack:Servers:Keys", keys),
         ("Clouds:OpenStack:Servers:SeccompBase", CloudLab.Variable("PORTAL_TEST_SECCOMP")),
-        ("Clouds:OpenStack:Servers:PlainAppTraffic", "true"));
+        ("Clouds:OpenStack:Servers:PlainAppTraffic", "true"),
+    ];
 
     public static CloudKit KitOf(IServiceProvider pool) => pool.GetRequiredService<CloudKit>();
 
     /// <summary>A /27 of the range; several test runs share it, so it is drawn.</summary>
-    public static string NewSubnet()
-    {
-        var first = IPNetwork.Parse(Rig.Guests).BaseAddress.GetAddressBytes();
-        return string.Create(CultureInfo.InvariantCulture,
-            $"{first[0]}.{first[1]}.{RandomNumberGenerator.GetInt32(0, 250)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27");
-    }
+    public static string NewSubnet() => string.Create(CultureInfo.InvariantCulture,
+        $"{Guests}.{RandomNumberGenerator.GetInt32(0, 250)}.{RandomNumberGenerator.GetInt32(0, 8) * 32}/27");
+
+    /// <summary>A part of the range for a pool, with 64 such networks; drawn too.</summary>
+    private static string NewPart() => string.Create(CultureInfo.InvariantCulture, $"{Guests}.{RandomNumberGenerator.GetInt32(0, 31) * 8}.0/21");
+
+    /// <summary>The first half of every address in the range.</summary>
+    private static string Guests => string.Join('.', Rig.Guests.Split('.').Take(2));
 
     /// <summary>A work folder of a GiB for a person, made in the first project.</summary>
     public async Task<ShareAccess> FolderAsync(int uid)
