@@ -35,7 +35,7 @@ internal sealed class BareServer : IDisposable
     private readonly NotebookClient _client;
 
     private BareServer(OpenStackProject project, NodePlan node, ManilaShare share, SeccompProfile profile, string token) =>
-        (_project, _node, _share, _profile, _client) = (project, node, share, profile, new(token));
+        (_project, _node, _share, _profile, _client) = (project, node, share, profile, new(token, Look));
 
     public static async Task<BareServer> PrepareAsync(OpenStackProject project, Bench bench, CancellationToken cancel)
     {
@@ -72,7 +72,8 @@ internal sealed class BareServer : IDisposable
         var complete = Elapsed();
         var outputs = await stacks.Heat.OutputsAsync(stack, cancel);
         var address = outputs[StackParts.AddressOf(_node.Name)];
-        await StartAsync(plan, address, ServerNodes.FingerprintIn(outputs[StackParts.DataOf(_node.Name)])!, cancel);
+        var signal = JsonNode.Parse(outputs[StackParts.DataOf(_node.Name)])!.AsObject().Single().Value!.GetValue<string>();
+        await StartAsync(plan, address, ServerNodes.FingerprintIn(signal) ?? throw new InvalidOperationException($"The server said {signal}"), cancel);
         await _client.AnswersAsync(address, cancel);
         await _client.ComputesAsync(address, "6*7", "42", cancel);
         var kernel = Elapsed();
