@@ -41,7 +41,7 @@ public static class PortalJobsServices
             .AddSingleton<StepClock>()
             .AddSingleton<LeavingWorkers>();
         services.AddSteps();
-        services.AddSingleton<ClusterPlans>()
+        services.AddSingleton<ClusterPlans>().AddSingleton<GrantedAccess>()
             .AddSingleton<EngineCounts>()
             .AddSingleton(new TemplateStore(configuration["Catalog:Store"] ?? Path.Combine(AppContext.BaseDirectory, "Catalog", "Published")));
         services.AddSingleton<AdvanceRun>()

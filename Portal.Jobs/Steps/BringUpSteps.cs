@@ -61,7 +61,7 @@ public sealed class EnsureAccess(ClusterPlans plans, RunFactsReader facts, StepC
 /// Creates the network and nodes of the current generation. With addresses that something else on the host has taken the cloud would refuse again:
 /// they are given up, and others are taken once no rule trusts them any more. A workspace that grows has its network, and keeps it.
 /// </summary>
-public sealed class EnsureCluster(ClusterPlans plans, Generations generations, RunFactsReader facts, StepClock clock) : IStep
+public sealed class EnsureCluster(ClusterPlans plans, GrantedAccess granted, Generations generations, RunFactsReader facts, StepClock clock) : IStep
 {
     public StepKey Key => StepKey.EnsureCluster;
 
@@ -78,10 +78,10 @@ public sealed class EnsureCluster(ClusterPlans plans, Generations generations, R
             await generations.TakeOtherAddressesAsync(context.Run, context.Facts.Kit, cancel);
             now = await facts.WorkspaceAsync(context.Run.WorkspaceId, cancel);
         }
-        var access = await plans.AllowAsync(context.Facts, now, cancel); // it may have been withdrawn since the last step
+        var access = await granted.AllowAsync(context.Facts, now, cancel); // it may have been withdrawn since the last step
         if (await access.WaitAsync(context.Run, clock, clusters.Times, cancel) is { } wait) return wait;
         var plan = plans.Make(context.Facts, now, access) with { KeepsWhatIsThere = context.Run.Kind is RunKind.Resize };
-        EnsureAnswer answer;
+        EnsureAnswer? answer = null;
         try
         {
             answer = await clusters.EnsureAsync(plan, cancel);
@@ -90,6 +90,10 @@ public sealed class EnsureCluster(ClusterPlans plans, Generations generations, R
         {
             await generations.GiveUpAddressesAsync(context.Run, cancel);
             throw;
+        }
+        finally
+        {
+            if (answer is not EnsureAnswer.Working) granted.Forget(now);
         }
         return answer switch
         {

@@ -45,18 +45,27 @@ internal sealed class Bench : IAsyncDisposable
     /// <summary>Enough samples for percentiles, or a few to see whether it works at all.</summary>
     public int Times(int full, int quick) => Quick ? quick : full;
 
-    public static async Task<Bench> StartAsync(bool quick, Report report, CancellationToken cancel, params (string Key, string Value)[] more)
+    public static Task<Bench> StartAsync(bool quick, Report report, CancellationToken cancel, params (string Key, string Value)[] more) =>
+        StartOnAsync(null, quick, report, _ => { }, cancel, more);
+
+    /// <param name="pool">Pool of the student's tenant, which the settings name; null for this host's.</param>
+    /// <param name="began">Gets the installation's id before anything is launched, so that what is in a cloud can be removed however this ends.</param>
+    /// <param name="more">Settings of both processes.</param>
+    public static async Task<Bench> StartOnAsync(
+        string? pool, bool quick, Report report, Action<string> began, CancellationToken cancel, params (string Key, string Value)[] more)
     {
         // As infra/run starts the programs. Capacity for what is launched together; the product still decides how many start at once.
         var it = await Installation.StartAsync(Many, cancel,
             [("Site:Capacity:Vcpu", "400"), ("Site:Capacity:MemoryMib", "4000000"), ("DOTNET_gcServer", "0"),
             ("Logging:LogLevel:Microsoft", "Warning"), ("Logging:LogLevel:Npgsql", "Warning"), ("Logging:LogLevel:Yarp", "Warning"),
                 ("Logging:LogLevel:Hangfire", "Warning"), .. more]);
+        began(it.Lab.Id);
         var bench = new Bench(it, quick, report);
         try
         {
             await it.Database.ExecuteAsync(
                 $"update portal.persons set issuer = {DemoPeople.Issuer}, name = 'Bench Student' where id = {bench.Student}", cancel);
+            if (pool is not null) await bench.MoveToAsync(pool, cancel);
             await bench.Portal.SignInAsync(cancel);
             // The first run of everything is slower: compiled code, the student's work folder, the image's files.
             await bench.ServesAsync(cancel);
@@ -67,6 +76,16 @@ internal sealed class Bench : IAsyncDisposable
             await bench.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>The tenant's workspaces run in another pool from now on; it has none yet.</summary>
+    private async Task MoveToAsync(string pool, CancellationToken cancel)
+    {
+        await Until.TrueAsync($"the pool {pool} is healthy and has the image", async () => await ScalarAsync<bool>("""
+            select exists (select from portal.pools p join portal.images i on i.pool_key = p.key
+            where p.key = $1 and p.clusters_ok and p.storage_ok and i.name = 'python' and i.state = 'Ready')
+            """, cancel, pool), cancel, Settles);
+        await It.Database.ExecuteAsync($"update portal.tenants set pool_key = {pool}", cancel);
     }
 
     /// <summary>Orders a notebook over the API; returns when the order was accepted.</summary>

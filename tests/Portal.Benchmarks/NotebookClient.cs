@@ -15,10 +15,11 @@ internal sealed class NotebookClient : IDisposable
     private readonly HttpClient _http;
     private readonly string _token;
 
-    public NotebookClient(string token)
+    /// <param name="connectWithin">How long a port that does not answer is waited for; null for a second.</param>
+    public NotebookClient(string token, TimeSpan? connectWithin = null)
     {
         _token = token;
-        _http = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(1) });
+        _http = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = connectWithin ?? TimeSpan.FromSeconds(1) });
         _http.DefaultRequestHeaders.Add("Authorization", $"token {token}");
     }
 
@@ -32,9 +33,9 @@ internal sealed class NotebookClient : IDisposable
                 using var answer = await _http.GetAsync(new Uri($"http://{address}:{Port}/api"), cancel);
                 if (answer.StatusCode == HttpStatusCode.OK) return;
             }
-            catch (HttpRequestException)
+            catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !cancel.IsCancellationRequested))
             {
-                // nothing is listening yet
+                // nothing is listening yet, or its firewall answers nobody yet
             }
             if (TimeProvider.System.GetElapsedTime(start) > Patience) throw new TimeoutException("The bare notebook does not respond.");
         }

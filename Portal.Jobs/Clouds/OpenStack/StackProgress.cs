@@ -9,12 +9,9 @@ namespace Portal.Jobs.Clouds.OpenStack;
 internal sealed class StackProgress(Heat heat, ServerOptions options, TimeProvider clock)
 {
     private const int MostStacks = 2000;
-    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
     private readonly ConcurrentDictionary<string, Known> _stacks = new(StringComparer.Ordinal);
-    private readonly Lock _gate = new();
+    private readonly CallBudget _calls = new(clock);
     private volatile HashSet<Guid> _watched = [];
-    private long _tick;
-    private int _calls;
 
     /// <summary>The workspaces that somebody looks at now.</summary>
     public void Watch(IEnumerable<Guid> workspaces) => _watched = workspaces.ToHashSet();
@@ -24,7 +21,7 @@ internal sealed class StackProgress(Heat heat, ServerOptions options, TimeProvid
     {
         if (_stacks.Count > MostStacks) _stacks.Clear();
         var known = _stacks.GetOrAdd(stack.Id, _ => new());
-        if (TryCall(_watched.Contains(workspace)))
+        if (_calls.TryCall(_watched.Contains(workspace) ? options.EventCalls : Math.Max(1, options.EventCalls / 2)))
         {
             string? after;
             lock (known) after = known.Last;
@@ -48,18 +45,6 @@ internal sealed class StackProgress(Heat heat, ServerOptions options, TimeProvid
 
     /// <summary>A stack that is gone.</summary>
     public void Forget(HeatStack stack) => _stacks.TryRemove(stack.Id, out _);
-
-    private bool TryCall(bool watched)
-    {
-        lock (_gate)
-        {
-            if (clock.GetElapsedTime(_tick) > Tick) (_tick, _calls) = (clock.GetTimestamp(), 0);
-            var most = watched ? options.EventCalls : Math.Max(1, options.EventCalls / 2);
-            if (_calls >= most) return false;
-            _calls++;
-            return true;
-        }
-    }
 
     private sealed class Known
     {

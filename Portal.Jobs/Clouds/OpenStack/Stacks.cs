@@ -20,7 +20,12 @@ internal sealed class Stacks(
     public const int Attempts = 3;
 
     private const int MostStacks = 2000;
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1), Margin = TimeSpan.FromMinutes(5);
+
+    /// <summary>Calls in one second, of a project, for single stacks that are being made; the others wait for the list.</summary>
+    internal const int CloseLooks = 4;
+
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1), Shortly = TimeSpan.FromMilliseconds(300), Margin = TimeSpan.FromMinutes(5);
+    private readonly MakingStacks _making = new(heat, clock, CloseLooks, MostStacks);
     private readonly ServerEnds _ends = new(nova, look, options, clock);
 
     /// <summary>By stack, the last that had happened when it was asked to let its servers go: what failed before does not count.</summary>
@@ -39,6 +44,8 @@ internal sealed class Stacks(
     public async Task<EnsureAnswer> EnsureAsync(ClusterPlan plan, CancellationToken cancel)
     {
         var key = new StackKey(plan.Workspace, plan.Generation);
+        var making = await _making.LookAsync(key, cancel);
+        if (making is { IsInProgress: true }) return await WorkingAsync(making, plan.Workspace, Shortly, cancel);
         var now = await look.NowAsync(cancel);
         var there = now.Stacks.Where(s => s.Key.Workspace == plan.Workspace).ToList();
         if (there.Any(s => s.Key.Generation > plan.Generation))
@@ -47,7 +54,8 @@ internal sealed class Stacks(
         if (now.Stacks.Select(s => s.Key).Concat(now.Servers.Select(s => s.Key)).Any(k => k.Workspace == plan.Workspace && k.Generation < plan.Generation)
             && await ClearAsync(plan.Workspace, plan.Generation - 1, cancel) is { } clearing) return clearing;
         if (await OneAsync([.. there.Where(s => s.Key == key).Select(s => s.Stack)], cancel) is not { } listed) return await CreateAsync(key, plan, cancel);
-        if (listed.IsInProgress) return await WorkingAsync(listed, plan.Workspace, cancel);
+        if (listed.IsInProgress && making?.Id != listed.Id)
+            return await WorkingAsync(listed, plan.Workspace, _making.Keep(key, listed) ? Shortly : Soon, cancel);
 
         // The list may be a second old.
         if (await heat.StackAsync(listed, cancel) is not { } stack || await heat.TemplateAsync(stack, cancel) is not { } stored)
@@ -55,7 +63,7 @@ internal sealed class Stacks(
             look.Forget();
             return new EnsureAnswer.Working("The portal is checking again.", Soon);
         }
-        if (stack.IsInProgress) return await WorkingAsync(stack, plan.Workspace, cancel);
+        if (stack.IsInProgress) return await WorkingAsync(stack, plan.Workspace, Soon, cancel);
         if (stack.Action == "DELETE") return await DeleteAsync(key, stack, cancel) ?? new EnsureAnswer.Working("The rest of the network is gone.", Soon);
         var wanted = StackTemplate.Of(await plans.OfAsync(plan, StackTemplate.AddressesOf(stored), cancel), stored, plan.KeepsWhatIsThere);
         if (StackParts.HashOf(wanted) != StackParts.HashOf(stored)) return await UpdateAsync(stack, wanted, "The cloud is changing the servers.", cancel);
@@ -157,8 +165,10 @@ internal sealed class Stacks(
         look.Forget();
     }
 
-    private async Task<EnsureAnswer> WorkingAsync(HeatStack stack, Guid workspace, CancellationToken cancel) =>
-        new EnsureAnswer.Working(await progress.OfAsync(stack, workspace, cancel), Soon);
+    private Task<EnsureAnswer> WorkingAsync(HeatStack stack, Guid workspace, CancellationToken cancel) => WorkingAsync(stack, workspace, Soon, cancel);
+
+    private async Task<EnsureAnswer> WorkingAsync(HeatStack stack, Guid workspace, TimeSpan lookAgainIn, CancellationToken cancel) =>
+        new EnsureAnswer.Working(await progress.OfAsync(stack, workspace, cancel), lookAgainIn);
 
     /// <summary>Heat does not notice that somebody deletes a server.</summary>
     private async Task<EnsureAnswer> SeenAsync(StackKey key, HeatStack stack, ClusterPlan plan, StacksNow now, CancellationToken cancel)

@@ -60,6 +60,26 @@ public sealed class SlowCloudTests
         (await it.ViewAsync()).Status.ShouldBe(WorkspaceStatus.Ready);
     }
 
+    /// <summary>Many launches wait for servers together: the storage is not asked about each of them at every look.</summary>
+    [Fact]
+    public async Task Launch_ServersAreBuiltSlowly_AccessIsAskedForOnceMoreBeforeTheyAre()
+    {
+        var (looks, asked) = (0, 0);
+        await using var it = await Site.CreateAsync(what =>
+        {
+            if (what is "ensure") looks++;
+            if (what is "allow") asked++;
+            return what is "ensure" ? Mood.BuildsSlowly : Mood.Well;
+        });
+        it.Clouds.SlowLooks = 10;
+
+        await it.Jobs.UntilSettledAsync(Cancel);
+
+        (await it.ViewAsync()).Status.ShouldBe(WorkspaceStatus.Ready);
+        looks.ShouldBeGreaterThan(5);
+        asked.ShouldBe(2, "once for the rule, and once when the servers are begun");
+    }
+
     /// <summary>A cloud that fails now and then is not one that fails again and again: seven faults in a row end a launch, these do not.</summary>
     [Fact]
     public async Task Launch_FaultsBetweenAnswersThatItIsWorking_DoNotAddUp()
