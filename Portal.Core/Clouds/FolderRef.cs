@@ -28,7 +28,7 @@ public abstract record MountSource
 
     /// <summary>A folder of the portal's own, such as a template's examples, that the cloud brings to the node's host as it is now.</summary>
     /// <param name="Path">On this host.</param>
-    /// <param name="Hash">Hex; another content has another.</param>
+    /// <param name="Hash">Hex; different for different content.</param>
     public sealed record Content(string Path, string Hash) : MountSource;
 
     /// <summary>A folder that the cloud makes on the disk of the node's own machine, and that ends with it. No storage knows it.</summary>

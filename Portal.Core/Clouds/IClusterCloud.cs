@@ -34,7 +34,7 @@ public interface IClusterCloud
     /// <see cref="ClusterHappening.LookAgain"/> check everything.</summary>
     IAsyncEnumerable<ClusterEvent> EventsAsync(CancellationToken cancel);
 
-    /// <summary>A hint: somebody looks at these workspaces, and at no others. Where news cost calls, theirs come first.</summary>
+    /// <summary>A hint: only these workspaces are being watched. Where updates cost calls, theirs come first.</summary>
     void Watch(IReadOnlyCollection<Guid> workspaces) { }
 
     /// <summary>

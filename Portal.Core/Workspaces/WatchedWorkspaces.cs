@@ -5,8 +5,8 @@ using Npgsql;
 namespace Portal.Core.Workspaces;
 
 /// <summary>
-/// Tells the background worker which workspaces somebody watches while they change: where a cloud's news cost calls, these come first. A hint, never more:
-/// what gets lost is told again.
+/// Tells the background worker which workspaces somebody watches while they change: where a cloud's updates cost calls, these come first. Only a
+/// hint: a lost one is sent again.
 /// </summary>
 public sealed class WatchedWorkspaces(WorkspaceFeed feed, NpgsqlDataSource data, TimeProvider clock, ILogger<WatchedWorkspaces> log) : BackgroundService
 {
@@ -27,7 +27,7 @@ public sealed class WatchedWorkspaces(WorkspaceFeed feed, NpgsqlDataSource data,
             {
                 if (feed.WatchedInChange() is not { Count: > 0 } watched) continue;
                 try { await TellAsync(watched, stoppingToken); }
-                catch (NpgsqlException e) { log.LogDebug("The watched workspaces could not be told: {Error}", e.Message); }
+                catch (NpgsqlException e) { log.LogDebug("Sending the watched workspaces failed: {Error}", e.Message); }
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested) { }

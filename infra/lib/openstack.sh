@@ -105,7 +105,7 @@ left_in_cloud() {
   known=$(cat "$STATE/openstack")
   for project in $(project_keys); do
     if ! said=$(openstack_verb --left-in-cloud "$project" 2>&1); then
-      say "What is left in the project of the credential $project could not be found out: $(tail -1 <<< "$said")"
+      say "Could not find out what is left in the project of the credential $project: $(tail -1 <<< "$said")"
       say "Everything of this installation has a name that begins with portal-$ID."
     elif [ -n "$said" ]; then
       say "Left in the project of the credential $project; to remove it:"
@@ -121,7 +121,7 @@ rig_command() { # FOLDER ARGUMENTS
   echo "${set}infra/openstack/$2"
 }
 
-# The names of the credentials of all pools: a pool without one is named like its credential.
+# The names of the credentials of all pools; for a pool without one, its key.
 project_keys() {
   openstack_verb_settings | sed -n 's/^Clouds__OpenStack__Pools__\([0-9]*\)__\(Key\|Credential\)=\(..*\)$/\1 \2 \3/p' |
     awk '{ if ($2 == "Credential") credential[$1] = $3; else key[$1] = $3 } END { for (n in key) print (n in credential ? credential[n] : key[n]) }' | sort

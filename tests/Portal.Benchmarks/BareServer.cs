@@ -104,8 +104,8 @@ internal sealed class BareServer : IDisposable
         using var engine = new ContainerEngine(new EngineAddress.Tls(
             new IPEndPoint(IPAddress.Parse(address), options.EnginePort), fingerprint, _project.Get<EngineKeys>().Client));
         var owned = new Owned(_project.Get<OpenStackOptions>().Installation);
-        var container = await engine.CreateAsync(new ServerRecipe(owned, options).Describe(plan, _node,
-            new Dictionary<string, string>(StringComparer.Ordinal) { [_node.Name] = address }, new Dictionary<string, string>(), _profile), cancel);
+        var addresses = new Dictionary<string, string>(StringComparer.Ordinal) { [_node.Name] = address };
+        var container = await engine.CreateAsync(ContainerRecipe.Describe(new ServerRecipe(owned, options).Of(plan, _node, addresses, _profile)), cancel);
         await engine.CallAsync(e => e.Containers.StartContainerAsync(container, new ContainerStartParameters(), cancel), cancel);
     }
 

@@ -146,7 +146,7 @@ public sealed class ContainerEngine(EngineAddress address) : IDisposable
     /// </summary>
     private sealed class Answers(EngineAddress address) : DelegatingHandler, IAuthProvider
     {
-        /// <summary>What calls end with whose answers are streams, read piece by piece.</summary>
+        /// <summary>Ends of the paths whose answers are streams, read piece by piece.</summary>
         private static readonly string[] Streams =
             ["/events", "/logs", "/attach", "/start", "/export", "/archive", "/build", "/get", "/images/load", "/images/create"];
 

@@ -82,7 +82,7 @@ internal static class EngineConnection
                 },
                 // A chain is built before the fingerprint is looked at, and a foreign certificate could name addresses to fetch for it.
                 CertificateChainPolicy = new X509ChainPolicy { DisableCertificateDownloads = true, RevocationMode = X509RevocationMode.NoCheck },
-                AllowTlsResume = false, // every connection is proven
+                AllowTlsResume = false, // every connection checks the fingerprint
                 AllowRenegotiation = false,
             }, cancel);
             return stream;

@@ -50,7 +50,7 @@ public sealed partial class EngineKeys(string folder, TimeProvider time)
         }
     }
 
-    /// <summary>Under its name only once it is complete; whoever comes second finds that of the first.</summary>
+    /// <summary>The file gets its name only once it is complete; whoever comes second uses the first one's.</summary>
     private void Make()
     {
         Directory.CreateDirectory(folder, OwnFolder);

@@ -4,7 +4,7 @@ using NodeStatus = Portal.Core.Clouds.NodeStatus;
 
 namespace Portal.Jobs.Clouds.Containers;
 
-/// <summary>A node's container as its engine last showed it.</summary>
+/// <summary>A node's container as its container engine last showed it.</summary>
 public sealed class FoundNode
 {
     internal FoundNode(ContainerListResponse container) => Container = container;

@@ -7,12 +7,12 @@ using Portal.Jobs.Foreign;
 
 namespace Portal.Jobs.Clouds.OpenStack;
 
-/// <summary>A node as its server's engine shows it.</summary>
+/// <summary>A node as its server's container engine shows it.</summary>
 internal sealed record ServerNode(StackKey Key, string Name, NodeEngine Engine, FoundNode Node);
 
 /// <summary>
-/// The containers on servers, through the servers' own engines. What a server says is foreign: which workspace, node and generation it is comes from
-/// Nova alone, and whatever goes wrong with one server concerns no other.
+/// The containers on servers, through the servers' container engines. What a server says is not trusted: which workspace, node and generation it is comes
+/// from Nova alone, and a fault of one server affects no other.
 /// </summary>
 internal sealed class ServerNodes(
     Stacks stacks, Nova nova, HeatNames names, ServerEngines engines, ServerRecipe recipe, ServerOptions options, TimeProvider clock, ILogger<ServerNodes> log)
@@ -125,7 +125,7 @@ internal sealed class ServerNodes(
     private static bool MayAnswer(StackKey key, NovaServer server) => server.Task.Length == 0 && server.Address is not null
         && ServerEngines.FingerprintOf(server) is not null && StacksNow.NodeOf(key, server).State == NodeState.Running;
 
-    /// <summary>Asks one server for something. Whatever it answers, and however it fails, is its own affair.</summary>
+    /// <summary>Asks one server for something. Its answer or failure affects no other server.</summary>
     private async Task<(bool Answered, T? Answer, Exception? Fault)> AskAsync<T>(
         NovaServer server, Func<NodeEngine, CancellationToken, Task<T?>> ask, CancellationToken cancel) where T : class
     {

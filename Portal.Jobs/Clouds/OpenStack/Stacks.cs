@@ -145,7 +145,7 @@ internal sealed class Stacks(
         var name = names.NameOf(key);
         var made = await heat.CreateAsync(name, names.TagsOf(key.Workspace), template, Limit, cancel);
         look.Forget();
-        // Heat lists a new stack before it has stored the tags: whose one is that is still being created cannot be said yet.
+        // Heat lists a new stack before it has stored the tags: the owner of one that is still being created is not known yet.
         if (!made && (await heat.NamedAsync(name, cancel)).FirstOrDefault(s => names.KeyOf(s) is null && s.Status != "CREATE_IN_PROGRESS") is { } foreign)
             throw Fault(CloudFault.Conflict, $"there is a stack {name} ({foreign.Id}) that the portal did not make",
                 "Remove or rename it with OpenStack's own tools; the portal does not touch it.");

@@ -108,8 +108,8 @@ public sealed class OpenStackJourney(Site site)
     }
 
     /// <summary>
-    /// What is there at a time, as often as it can be asked, without repetitions. What must go last is asked about first: so that something that went
-    /// between two questions never looks like a wrong order.
+    /// What is there, polled as often as possible, without repetitions. What must go last is asked for first, so that something that goes between two
+    /// queries never looks like a wrong order.
     /// </summary>
     private static async Task<IReadOnlyList<string>> WatchAsync(OpenStackProject project, CancellationToken enough)
     {
