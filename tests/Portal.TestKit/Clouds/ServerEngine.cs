@@ -33,7 +33,8 @@ public sealed class ServerEngine : IAsyncDisposable
             "--tlskey", Written("server.key", key.ExportPkcs8PrivateKeyPem()),
             "--data-root", PathOf("data"), "--exec-root", PathOf("exec"), "--pidfile", PathOf("pid"), "--storage-driver", "vfs",
             "--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--log-level", "error",
-        ]) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true })!;
+        ])
+        { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true })!;
         _process.OutputDataReceived += (_, _) => { };
         _process.ErrorDataReceived += (_, _) => { };
         _process.BeginOutputReadLine();

@@ -8,7 +8,8 @@ namespace Portal.Tests.Clouds;
 public sealed class ContainerRecipeTests
 {
     private static readonly NodePlan Node = new("notebook", "notebook", "sha256:" + new string('a', 64), 300_001, ["start-notebook"],
-        new Dictionary<string, string> { ["A"] = "1" }, new Dictionary<string, string> { ["TOKEN"] = "x" }, [], 512, 0.5) { Pids = 99 };
+        new Dictionary<string, string> { ["A"] = "1" }, new Dictionary<string, string> { ["TOKEN"] = "x" }, [], 512, 0.5)
+    { Pids = 99 };
 
     [Theory]
     [InlineData(true)]
