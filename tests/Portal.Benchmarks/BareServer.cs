@@ -42,7 +42,8 @@ internal sealed class BareServer : IDisposable
         var (spec, token) = (await bench.SpecAsync("notebook", cancel), Guid.CreateVersion7(Bench.Now).ToString("n"));
         var (role, size, folder) = (spec.Roles[0], spec.Size("s")!, new FolderRef.Work(CloudLab.New(), CloudLab.New()));
         var image = (await project.Kit.Images.LookAsync(role.Image, cancel)).There ?? throw new InvalidOperationException($"There is no image {role.Image}.");
-        await UntilAsync("the work folder is made", async () => await project.Kit.Filesets.EnsureAsync(folder, Uid, 1L << 30, cancel) is EnsureAnswer.Done, cancel);
+        await UntilAsync("the work folder is made",
+            async () => await project.Kit.Filesets.EnsureAsync(folder, Uid, 1L << 30, cancel) is EnsureAnswer.Done, cancel);
         var share = (await project.Cloud.Manila.SharesNamedAsync(project.Cloud.Names.NameOf(folder), cancel))[0];
         var location = (await project.Cloud.Manila.ExportsAsync(share.Id, cancel))[0];
         var node = new NodePlan(role.Name, role.Name, image.Id, Uid, role.Command, role.Environment,

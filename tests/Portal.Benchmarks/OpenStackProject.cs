@@ -31,7 +31,7 @@ internal sealed class OpenStackProject : IAsyncDisposable
 
     public T Get<T>() where T : notnull => _services.GetRequiredService<T>();
 
-    /// <summary>The project as the product opens it, for one installation.</summary>
+    /// <summary>The project as the product opens it, for one installation; see <see cref="Settings"/>.</summary>
     public static OpenStackProject Open(string installation, string keys, int half)
     {
         var configuration = new ConfigurationBuilder()
@@ -62,7 +62,7 @@ internal sealed class OpenStackProject : IAsyncDisposable
         ];
     }
 
-    /// <summary>Removes everything of this installation from the project: stacks and servers, then rules, then shares; nothing is left when this returns.</summary>
+    /// <summary>Removes everything of this installation from the project, stacks first, then rules, then shares; nothing is left when this returns.</summary>
     public async Task RemoveAllAsync()
     {
         await GoneAsync("stacks", async () =>

@@ -21,7 +21,7 @@ internal sealed class MakingStacks(Heat heat, TimeProvider clock, int most, int 
         return _calls.TryCall(most);
     }
 
-    /// <summary>A remembered stack as it is now; null if none is remembered, if it is gone, or if there is no call left. Forgotten unless in progress.</summary>
+    /// <summary>A remembered stack as it is now; null if none is, if it is gone, or if there is no call left. Forgotten once it is not in progress.</summary>
     public async Task<HeatStack?> LookAsync(StackKey key, CancellationToken cancel)
     {
         if (!_stacks.TryGetValue(key, out var known) || !_calls.TryCall(most)) return null;

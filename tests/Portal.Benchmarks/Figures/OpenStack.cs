@@ -58,7 +58,8 @@ internal sealed class OpenStack() : Figure("openstack")
         bench.Report.Spread("baseline: the rule is active", rules, "s");
         bench.Report.Spread("baseline: then the stack is complete", stacks, "s");
         bench.Report.Spread("baseline: then a first kernel computes", kernels, "s");
-        bench.Report.Spread("click → Ready", product, "s", Allowed * kernels.Median + AllowedSeconds, $"{Allowed} × {Report.N(kernels.Median)} + {AllowedSeconds}");
+        bench.Report.Spread("click → Ready", product, "s", Allowed * kernels.Median + AllowedSeconds,
+            $"{Allowed} × {Report.N(kernels.Median)} + {AllowedSeconds}");
         await bench.SayStepsAsync("notebook", since, cancel);
     }
 
