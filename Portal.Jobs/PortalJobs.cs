@@ -56,6 +56,7 @@ public static class PortalJobsServices
             .AddSingleton<EndTimes>()
             .AddSingleton<Orphans>()
             .AddSingleton<ExcessWorkers>()
+            .AddSingleton<LostFolders>()
             .AddSingleton<Usage>()
             .AddSingleton<Retention>()
             .AddSingleton<Rollup>()

@@ -69,10 +69,14 @@ public sealed class Run
     /// <summary>Why it is waiting, as text for people.</summary>
     public string? Message { get; private set; }
 
-    /// <summary>Why it failed, and the remedy.</summary>
+    /// <summary>Why it failed; of one that succeeded, what its workspace has lost since. And the remedy.</summary>
     public string? Cause { get; private set; }
     public string? Remedy { get; private set; }
     public StepKey? FailedStep { get; private set; }
+
+    /// <summary>It brought its workspace up, which has lost something since: <see cref="Cause"/> says what.</summary>
+    public bool HasLost => Phase is RunPhase.Succeeded && Cause is not null;
+
     public DateTimeOffset CreatedAt { get; private set; }
     public DateTimeOffset? AdmittedAt { get; private set; }
     public DateTimeOffset? EndedAt { get; private set; }

@@ -37,6 +37,7 @@ public sealed class StartWorkspace(IDbContextFactory<PortalDb> databases, TimePr
         var present = await db.TemplateVersions.AsNoTracking().SingleAsync(t => t.Id == workspace.TemplateVersionId, cancel);
         if (newest.Phase.IsFinished()
             && await NodesHealthy.ReadAsync(db, workspace, present.Spec, cancel)
+            && await db.LifecycleRunAsync(workspaceId, cancel) is not { HasLost: true }
             && StatusOf.Run(newest.Kind, newest.Phase, newest.Releasing, nodesHealthy: true) is WorkspaceStatus.Ready)
             return new ChangeOutcome.Already();
 

@@ -64,13 +64,11 @@ internal static class WorkspaceReader
                 Template = r.Spec, Size = r.Spec.Size(r.w.SizeId) ?? r.Spec.Sizes[0], Workers = r.w.Workers, Parameters = r.w.Parameters,
                 Newer = offered[r.TemplateId].FirstOrDefault(t => t.Id != r.w.TemplateVersionId).Spec,
                 Generation = r.w.Generation, WithoutSettings = r.w.WithoutSettings,
-                Status = r.w.DeletedAt is not null
-                    ? WorkspaceStatus.Deleted
-                    : StatusOf.Run(decides.Kind, decides.Phase, decides.Releasing, NodesHealthy.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
+                Status = Status(r.w, decides, NodesHealthy.Of(r.Spec, r.w.SizeId, r.w.Workers, mine)),
                 Since = run.EndedAt ?? run.AdmittedAt ?? run.CreatedAt, CreatedAt = r.w.CreatedAt,
                 EndAt = r.w.EndAt, RunFor = r.w.RunFor, LongestHours = r.LongestHours, RequestedRun = r.w.RequestedRun,
                 Idle = IdleOf(r.w, decides, r.IdleMinutes),
-                Run = View(run, r.Spec, r.w.Workers, steps[run.Id].ToDictionary(s => s.Key), usual),
+                Run = View(run, decides, r.Spec, r.w.Workers, steps[run.Id].ToDictionary(s => s.Key), usual),
                 Log = log is null ? [] : [.. log[r.w.Id].Reverse().Select(l => new LogLineView(l.Id, l.At, l.Severity, l.Text))],
                 Nodes = [.. mine.Select(View)],
                 AutomaticRestarts = RestartStateOf(r.Spec, r.w, mine, restarts.GetValueOrDefault(r.w.Id)),
@@ -127,7 +125,12 @@ internal static class WorkspaceReader
             : RestartState.Again;
     }
 
-    private static RunView View(Run run, TemplateSpec spec, int workers, Dictionary<StepKey, RunStep> done, StepHistory usual)
+    private static WorkspaceStatus Status(Workspace workspace, Run decides, bool nodesHealthy) => workspace.DeletedAt is not null
+        ? WorkspaceStatus.Deleted
+        : StatusOf.Run(decides.Kind, decides.Phase, decides.Releasing, nodesHealthy && !decides.HasLost);
+
+    /// <param name="decides">The run that decides over the workspace's status: an ended Resize does not say what the workspace has lost.</param>
+    private static RunView View(Run run, Run decides, TemplateSpec spec, int workers, Dictionary<StepKey, RunStep> done, StepHistory usual)
     {
         IEnumerable<StepKey> keys = PlanSteps.Of(run.Kind, releasing: false);
         if (run.Releasing) keys = keys.TakeWhile(k => done.ContainsKey(k)).Concat(PlanSteps.Of(run.Kind, releasing: true)).Distinct();
@@ -139,8 +142,8 @@ internal static class WorkspaceReader
                 && (run.Kind is not RunKind.Resize || done.ContainsKey(key) || run.Releasing || PlanSteps.HasWork(key, workers, run.Workers ?? workers));
         var steps = keys.Where(HasWork).Select(k =>
             new StepView(k, done.GetValueOrDefault(k)?.BeganAt, done.GetValueOrDefault(k)?.EndedAt, usual.Of(spec.Id, run.Kind, k), run.FailedStep == k));
-        return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Message, run.Cause, run.Remedy, run.FailedStep,
-            run.CreatedAt, run.EndedAt)
+        return new(run.Id, run.Number, run.Kind, run.Phase, run.Releasing, [.. steps], run.Message,
+            run.Cause ?? decides.Cause, run.Remedy ?? decides.Remedy, run.FailedStep, run.CreatedAt, run.EndedAt)
         { Workers = run.Workers };
     }
 }

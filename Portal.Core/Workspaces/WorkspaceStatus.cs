@@ -11,7 +11,7 @@ public static class StatusOf
     /// <summary>Derived from the newest run, and from whether all nodes run; never stored.</summary>
     /// <remarks>A Resize does not change whether a workspace is up: once it has ended, the run before it decides, see <see cref="LifecycleRuns"/>.</remarks>
     /// <param name="releasing">The forward steps failed and what was made is being released.</param>
-    /// <param name="nodesHealthy">No node of the current generation has exited on its own.</param>
+    /// <param name="nodesHealthy">No node of the current generation has exited on its own, and nothing that they need was taken away.</param>
     public static WorkspaceStatus Run(RunKind kind, RunPhase phase, bool releasing, bool nodesHealthy) => (kind, phase) switch
     {
         (RunKind.Launch or RunKind.Start, RunPhase.Queued) => WorkspaceStatus.Queued,

@@ -66,7 +66,7 @@ public sealed record WorkspaceView
 }
 
 /// <param name="Message">Why it is waiting.</param>
-/// <param name="Cause">Why it failed.</param>
+/// <param name="Cause">Why it failed; of one that succeeded, what the workspace has lost since.</param>
 /// <param name="Remedy">What to do.</param>
 public sealed record RunView(long Id, int Number, RunKind Kind, RunPhase Phase, bool Releasing, ImmutableArray<StepView> Steps, string? Message,
     string? Cause, string? Remedy, StepKey? FailedStep, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt)

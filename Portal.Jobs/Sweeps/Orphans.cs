@@ -11,10 +11,12 @@ namespace Portal.Jobs.Sweeps;
 
 /// <summary>
 /// Removes orphans: anything that a late call has created for workspaces that are released or unknown. In the order of every release.
-/// Only if the release was some time ago, and under the workspace's lock, so that no new run begins in the meantime.
+/// Only if the release was some time ago, and under the workspace's lock, so that no new run begins in the meantime. The same look shows what somebody
+/// took away: see <see cref="LostFolders"/>.
 /// </summary>
 public sealed class Orphans(
-    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, ExcessWorkers excessWorkers, TimeProvider clock, ILogger<Orphans> log)
+    IDbContextFactory<PortalDb> databases, NpgsqlDataSource data, ExcessWorkers excessWorkers, LostFolders lostFolders, TimeProvider clock,
+    ILogger<Orphans> log)
 {
     /// <summary>Those in one pool.</summary>
     public async Task RunAsync(CloudKit kit, CancellationToken cancel)
@@ -22,10 +24,13 @@ public sealed class Orphans(
         HashSet<Guid> seen;
         try
         {
+            var up = await lostFolders.UpAsync(kit, cancel);
+            var access = await kit.Shares.AccessAsync(cancel);
+            await lostFolders.TellAsync(kit, up, access, cancel);
             seen =
             [
                 .. (await kit.Clusters.LookAsync(cancel)).Select(c => c.Workspace),
-                .. (await kit.Shares.AccessAsync(cancel)).Select(a => a.Workspace),
+                .. access.Select(a => a.Workspace),
                 .. await DeletedWithScratchAsync(kit, cancel),
             ];
         }

@@ -87,7 +87,7 @@ public sealed record AppShape(string Id, string Title, bool Kernels);
 /// <param name="Status">Queued, Starting, Ready, Resizing, Attention, Stopping, Stopped, Failed, Deleting or Deleted.</param>
 /// <param name="Place">Place in the launch queue, 1 is next; null if it is not queued.</param>
 /// <param name="Message">Why it is waiting.</param>
-/// <param name="Cause">Why it failed; <paramref name="Remedy"/> says what to do.</param>
+/// <param name="Cause">Why it failed, or what is wrong since; <paramref name="Remedy"/> says what to do.</param>
 public sealed record WorkspaceShape(
     Guid Id, string Slug, string Name, string Template, string Size, WorkspaceStatus Status, DateTimeOffset CreatedAt, DateTimeOffset EndAt,
     int? Place, string? Message, string? Cause, string? Remedy, IReadOnlyList<StepShape> Steps)

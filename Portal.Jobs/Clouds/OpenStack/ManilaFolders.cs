@@ -49,12 +49,12 @@ internal sealed class ManilaFolders(Manila manila, ManilaNames names, OpenStackO
         return new EnsureAnswer.Working("The storage is making the folder smaller.", Soon);
     }
 
-    /// <summary>Manila knows sizes, not what is written.</summary>
+    /// <summary>Manila knows sizes, not what is written. A share that is being deleted is no folder any more.</summary>
     public async Task<IReadOnlyList<FilesetUsage>> UsageAsync(CancellationToken cancel)
     {
         var folders = from share in await manila.SharesWithAsync(names.Ours, cancel)
                       let folder = names.FolderOf(share)
-                      where folder is not null
+                      where folder is not null && share.Status != "deleting"
                       group share by folder into same
                       select new FilesetUsage(same.Key.Class, same.Key, null, (long)Chosen(same).SizeGib << 30);
         var all = folders.ToList();

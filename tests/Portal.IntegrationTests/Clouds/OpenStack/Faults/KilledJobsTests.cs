@@ -1,5 +1,6 @@
 using Portal.Core.Runs;
 using Portal.Core.Workspaces;
+using Portal.Jobs.Clouds.OpenStack;
 using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds.OpenStack.Faults;
@@ -28,9 +29,48 @@ public sealed class KilledJobsTests(RigSite site)
         await site.StopAsync(order);
         await stopped.CancelAsync();
         (await watch).ShouldBe(["stack, rule, server", "stack, rule", "stack", "nothing"]);
-        await site.CheckAsync();
+        await site.LeavesNothingAsync();
         await site.DeleteAsync(order);
     }
+
+    [Theory, Trait("Lane", "openstack-long")]
+    [InlineData("the run is begun")]
+    [InlineData("the share is asked for")]
+    [InlineData("the rule is asked for")]
+    [InlineData("the step of the rule is saved")]
+    [InlineData("the stack is asked for")]
+    [InlineData("the server is asked for")]
+    [InlineData("the server runs")]
+    [InlineData("the server has signalled")]
+    [InlineData("the certificate is pinned")]
+    [InlineData("the container is made")]
+    public async Task Kill_AtAMoment_EndsReadyOrReleased(string moment)
+    {
+        var order = await site.LaunchAsync(student: moment == "the share is asked for" ? 6 : 5); // whose share is not there yet
+        await Eventually.HoldsAsync(() => HasComeAsync(moment, order), moment, Boot);
+        KillAndStart();
+
+        var run = await site.SettledAsync(order, RunKind.Launch);
+        if (run.Phase is RunPhase.Succeeded) await site.CheckAsync(order);
+        else await site.LeavesNothingAsync();
+        await site.DeleteAsync(order);
+        await site.LeavesNothingAsync();
+    }
+
+    private async Task<bool> HasComeAsync(string moment, LaunchRequest order) => moment switch
+    {
+        "the run is begun" => (await site.RunAsync(order)).Phase is not RunPhase.Queued,
+        "the share is asked for" => await site.ShareAsync(order) is not null,
+        "the rule is asked for" => (await site.Lab.Storage.Mine.Shares.AccessAsync(order.Id, Cancel)).Count > 0,
+        "the step of the rule is saved" => (await site.RunAsync(order)).DoneStep is StepKey.EnsureAccess,
+        "the stack is asked for" => await site.StackAsync(order) is not null,
+        "the server is asked for" => await site.ServerAsync(order) is not null,
+        "the server runs" => await site.ServerAsync(order) is { Status: "ACTIVE" },
+        "the server has signalled" => await site.StackAsync(order) is { Status: "CREATE_COMPLETE" },
+        "the certificate is pinned" => await site.ServerAsync(order) is { } server && ServerEngines.FingerprintOf(server) is not null,
+        "the container is made" => await site.ServerAsync(order) is { } server && await site.ContainersAsync(server) > 0,
+        _ => throw new ArgumentOutOfRangeException(nameof(moment)),
+    };
 
     private void KillAndStart()
     {

@@ -9,6 +9,7 @@ using Portal.Core.Workspaces;
 using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.OpenStack;
 using Portal.TestKit;
+using Portal.TestKit.Clouds;
 
 namespace Portal.IntegrationTests.Clouds.OpenStack.Faults;
 
@@ -142,6 +143,15 @@ public sealed class RigSite : IAsyncLifetime
             .ShouldBe(ids, ignoreOrder: true, "quota");
     }
 
+    /// <summary>The same for none; the last of a network goes a moment after Heat has said that it is gone.</summary>
+    /// <param name="ready">What stays.</param>
+    public Task LeavesNothingAsync(params LaunchRequest[] ready) => Eventually.SeesAsync(async () =>
+    {
+        try { await CheckAsync(ready); }
+        catch (ShouldAssertException e) { return e.Message; }
+        return "";
+    }, left => left.Length == 0, "nothing else is left", seconds: 60);
+
     /// <summary>The server of a workspace's only node; null while there is none.</summary>
     internal async Task<NovaServer?> ServerAsync(LaunchRequest order) =>
         (await Lab.Mine.Nova.ServersAsync(Cancel)).SingleOrDefault(s => Lab.Mine.Names.KeyOf(s)?.Workspace == order.Id);
@@ -149,6 +159,13 @@ public sealed class RigSite : IAsyncLifetime
     /// <summary>The stack of a workspace; null while there is none.</summary>
     internal async Task<HeatStack?> StackAsync(LaunchRequest order) =>
         (await Lab.Mine.Heat.StacksAsync(Lab.Mine.Names.Ours, Cancel)).SingleOrDefault(s => Lab.Mine.Names.KeyOf(s)?.Workspace == order.Id);
+
+    /// <summary>The share of the work folder of a workspace's owner; null while there is none.</summary>
+    internal async Task<ManilaShare?> ShareAsync(LaunchRequest order)
+    {
+        var manila = Lab.Storage.Mine;
+        return (await manila.Manila.SharesNamedAsync(manila.Names.NameOf(new FolderRef.Work(order.ClassId, order.Actor.PersonId)), Cancel)).SingleOrDefault();
+    }
 
     /// <summary>Number of containers of the portal on a server; 0 before its certificate is pinned.</summary>
     internal async Task<int> ContainersAsync(NovaServer server)
