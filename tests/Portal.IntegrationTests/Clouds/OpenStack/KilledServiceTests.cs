@@ -18,8 +18,7 @@ public sealed class KilledServiceTests(OpenStackLab lab) : IClassFixture<OpenSta
         var (there, folder) = (new FolderRef.Work(CloudLab.New(), CloudLab.New()), new FolderRef.Work(CloudLab.New(), CloudLab.New()));
         var access = new ShareAccess(CloudLab.New(), 1, there);
         await Eventually.SeesAsync(() => filesets.EnsureAsync(there, 300_777, Gib, Cancel), a => a is EnsureAnswer.Done, "a folder is made", 60);
-        var session = (await File.ReadAllTextAsync($"{Rig.State}/run/manila-share.session", Cancel)).Trim();
-        await Rig.RunAsync("pkill", "-KILL", "-s", session);
+        await Rig.KillAsync("manila-share");
 
         for (var asked = 0; asked < 10; asked++)
         {
@@ -27,19 +26,12 @@ public sealed class KilledServiceTests(OpenStackLab lab) : IClassFixture<OpenSta
             (await shares.AllowAsync(access, "198.51.100.0/27", Cancel)).ShouldBeOfType<AccessAnswer.Asked>();
             await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, Cancel);
         }
-        await Rig.RunAsync("env", $"PORTAL_OPENSTACK_STATE={Rig.State}", $"{Root()}/infra/openstack/up");
+        await Rig.UpAsync();
 
         await Eventually.SeesAsync(() => filesets.EnsureAsync(folder, 300_777, Gib, Cancel), a => a is EnsureAnswer.Done, "the folder is made", 90);
         await Eventually.SeesAsync(() => shares.AllowAsync(access, "198.51.100.0/27", Cancel), a => a is AccessAnswer.Active, "the rule is active", 90);
         (await filesets.UsageAsync(Cancel)).Count(u => u.Folder == folder).ShouldBe(1, "asked eleven times and more, there is one");
         await shares.DenyAsync(access, Cancel);
         await Eventually.SeesAsync(() => shares.AccessAsync(access.Workspace, Cancel), a => a.Count == 0, "the rule is gone", 60);
-    }
-
-    private static string Root()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Portal.sln"))) folder = Path.GetDirectoryName(folder)!;
-        return folder;
     }
 }

@@ -22,6 +22,20 @@ internal static class Rig
     /// <summary>Network namespace of the services, which is also the router of every network.</summary>
     public static string Namespace => $"os{File.ReadAllText($"{State}/id").Trim()}";
 
+    /// <summary>Kills a service and all its processes, as a crash would; <see cref="UpAsync"/> starts it again.</summary>
+    public static Task KillAsync(string service) => SignalAsync(service, "KILL");
+
+    /// <summary>Sends a signal to all processes of a service.</summary>
+    public static async Task SignalAsync(string service, string signal) =>
+        await RunAsync("pkill", $"-{signal}", "-s", (await File.ReadAllTextAsync($"{State}/run/{service}.session", Cancel)).Trim());
+
+    /// <summary>Starts what does not run, from the checkout that the rig was started from: from another one more would be started again.</summary>
+    public static Task UpAsync(params string[] settings)
+    {
+        var program = File.ResolveLinkTarget($"{State}/bin/mmgetstate", returnFinalTarget: true)!.FullName; // infra/openstack/gpfs/mm
+        return RunAsync("env", [$"PORTAL_OPENSTACK_STATE={State}", .. settings, Path.Combine(Path.GetDirectoryName(program)!, "../up")]);
+    }
+
     /// <summary>Output of a program that must succeed.</summary>
     public static async Task<string> RunAsync(string program, params string[] arguments)
     {
