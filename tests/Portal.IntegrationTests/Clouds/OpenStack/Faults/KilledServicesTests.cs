@@ -81,7 +81,6 @@ public sealed class KilledServicesTests(RigSite site)
             await Rig.UpAsync();
         }
         TestContext.Current.TestOutputHelper!.WriteLine($"while {service} was away: {string.Join(" | ", said)}");
-        said.ShouldNotBeEmpty();
         said.ShouldAllBe(s => s.EndsWith('.') && !s.Contains("Exception", StringComparison.Ordinal) && !s.Contains("unexpected", StringComparison.Ordinal));
 
         await site.EndedAsync(order, RunKind.Launch);
