@@ -155,6 +155,8 @@ leave_container_engine() {
   if [ -z "$(ls -A "$CONTAINER_ENGINE_RUN/users")" ] && alive "$CONTAINER_ENGINE_RUN/dockerd.process"; then
     step "stopping the container engine: no installation uses it any more"
     end "$CONTAINER_ENGINE_RUN/dockerd.process" 30
+    # Containers in the host's network leave the mount of it behind.
+    umount "$CONTAINER_ENGINE_RUN"/exec/netns/* 2>/dev/null || true
     rm -rf "$CONTAINER_ENGINE_RUN/exec" "$CONTAINER_ENGINE_SOCKET"
   fi
   flock -u "$lock"
