@@ -54,8 +54,11 @@ internal sealed class Stacks(
         if (now.Stacks.Select(s => s.Key).Concat(now.Servers.Select(s => s.Key)).Any(k => k.Workspace == plan.Workspace && k.Generation < plan.Generation)
             && await ClearAsync(plan.Workspace, plan.Generation - 1, cancel) is { } clearing) return clearing;
         if (await OneAsync([.. there.Where(s => s.Key == key).Select(s => s.Stack)], cancel) is not { } listed) return await CreateAsync(key, plan, cancel);
-        if (listed.IsInProgress && making?.Id != listed.Id)
-            return await WorkingAsync(listed, plan.Workspace, _making.Keep(key, listed) ? Shortly : Soon, cancel);
+        if (listed.IsInProgress)
+        {
+            if (making?.Id != listed.Id) return await WorkingAsync(listed, plan.Workspace, _making.Keep(key, listed) ? Shortly : Soon, cancel);
+            look.Forget(); // the list is older than what was just seen, and whoever asks next must not go back to it
+        }
 
         // The list may be a second old.
         if (await heat.StackAsync(listed, cancel) is not { } stack || await heat.TemplateAsync(stack, cancel) is not { } stored)

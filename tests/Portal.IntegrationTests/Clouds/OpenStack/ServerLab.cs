@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Core.Clouds;
+using Portal.Jobs.Clouds.Containers;
 using Portal.Jobs.Clouds.OpenStack;
 using Portal.TestKit.Clouds;
 
@@ -45,7 +46,7 @@ public sealed class ServerLab : IAsyncLifetime
     internal ShareAccess Access { get; private set; } = null!;
 
     /// <summary>The authority that servers were told, with its key.</summary>
-    public X509Certificate2 Authority { get; } = NewAuthority();
+    public X509Certificate2 Authority => _services!.GetRequiredService<EngineKeys>().Client;
 
     /// <summary>What each server signalled, in the order of the plan.</summary>
     internal IReadOnlyList<ServerSignal> Signals { get; private set; } = [];
@@ -62,9 +63,7 @@ public sealed class ServerLab : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await _stacks.InitializeAsync();
-        var file = Path.Combine(_files, "authority.pem");
-        await File.WriteAllTextAsync(file, Authority.ExportCertificatePem());
-        _services = _stacks.Open(("Clouds:OpenStack:Servers:ClientAuthority", file));
+        _services = _stacks.Open(("Clouds:OpenStack:Servers:Keys", _files));
         var project = _services.GetRequiredService<ProjectStacksByKey>().Of(OpenStackLab.Projects[0]);
         Access = await _stacks.FolderAsync(Uid);
         var subnet = StackLab.NewSubnet();
@@ -101,7 +100,6 @@ public sealed class ServerLab : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        Authority.Dispose();
         await _stacks.DisposeAsync();
         if (_services is { } services) await services.DisposeAsync();
         Directory.Delete(_files, recursive: true);

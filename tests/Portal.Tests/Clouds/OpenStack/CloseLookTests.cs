@@ -29,6 +29,7 @@ public sealed class CloseLookTests : RecordedStackTest
         (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Done>();
 
         Looks().Lists.ShouldBe(1);
+        (await EnsureAsync()).ShouldBeOfType<EnsureAnswer.Done>("asked again, it does not go back to the old list");
     }
 
     [Fact]
