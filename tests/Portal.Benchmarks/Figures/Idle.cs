@@ -6,8 +6,8 @@ internal sealed class Idle() : Figure("idle")
 {
     private const double Statements = 10, Percent = 1; // with nothing running
 
-    /// <summary>In seconds. What runs every ten seconds has run thirty times by then, after which the runtime has compiled it for the last time.</summary>
-    private const int Rest = 360;
+    /// <summary>In seconds. What runs four times a minute has run thirty times by then, after which the runtime has compiled it for the last time.</summary>
+    private const int Rest = 540;
 
     public override async Task MeasureAsync(Bench bench, CancellationToken cancel)
     {
