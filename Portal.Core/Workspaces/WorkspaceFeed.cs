@@ -38,7 +38,7 @@ public sealed class WorkspaceFeed
         await FindAsync(actor, slug, cancel) is { } id ? await _one.WatchAsync(id, cancel) : null;
 
     /// <summary>Those whose page somebody has open while they start, stop or change.</summary>
-    public IReadOnlyCollection<Guid> WatchedInChange() => [.. _one.Watched().Where(w => w.Run is { Phase: var phase } && !phase.IsFinished()).Select(w => w.Id)];
+    public IReadOnlyCollection<Guid> WatchedInChange() => [.. _one.Watched().Where(w => !w.Run.Phase.IsFinished()).Select(w => w.Id)];
 
     /// <summary>Reads one workspace once.</summary>
     public async Task<WorkspaceView?> LookAsync(Actor actor, string slug, CancellationToken cancel) =>

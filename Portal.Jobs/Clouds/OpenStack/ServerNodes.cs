@@ -8,7 +8,7 @@ using Portal.Jobs.Foreign;
 namespace Portal.Jobs.Clouds.OpenStack;
 
 /// <summary>A node as its server's container engine shows it.</summary>
-internal sealed record ServerNode(StackKey Key, string Name, NodeEngine Engine, FoundNode Node);
+internal sealed record ServerNode(NodeEngine Engine, FoundNode Node);
 
 /// <summary>
 /// The containers on servers, through the servers' container engines. What a server says is not trusted: which workspace, node and generation it is comes
@@ -86,7 +86,7 @@ internal sealed class ServerNodes(
         var newest = now.Servers.Where(s => s.Key.Workspace == workspace && NodeOf(s.Server) == node).OrderByDescending(s => s.Key.Generation)
             .FirstOrDefault();
         return newest.Server is not null && engines.Of(newest.Server) is { } engine && await engine.FindAsync(cancel) is { } found
-            ? new(newest.Key, node, engine, found) : null;
+            ? new(engine, found) : null;
     }
 
     private async Task<NodeStatus> SeeAsync(StackKey key, NovaServer server, CancellationToken cancel)

@@ -44,14 +44,16 @@ public sealed class DemoSeedTests
             new { Key = "mathematics", CloudKey = "openstack", Credential = (string?)"maths-2026", Title = "Mathematics" },
         ]);
         (await db.Tenants.OrderBy(t => t.Slug).Select(t => new { t.Slug, t.Name, t.PoolKey }).ToListAsync(Cancel)).ShouldBe([
-            new { Slug = "informatics", Name = "Informatics", PoolKey = "informatics" }, new { Slug = "mathematics", Name = "Mathematics", PoolKey = "mathematics" },
+            new { Slug = "informatics", Name = "Informatics", PoolKey = "informatics" },
+            new { Slug = "mathematics", Name = "Mathematics", PoolKey = "mathematics" },
         ]);
         (await PeopleAsync(db, "informatics")).ShouldBe(["Ada Lovelace", "Alan Turing", "Barbara Liskov", "Edsger Dijkstra", "Grace Hopper",
             "Margaret Hamilton"]);
         (await PeopleAsync(db, "mathematics")).ShouldBe(["David Hilbert", "Emmy Noether", "Julia Robinson", "Mary Cartwright", "Sophie Germain",
             "Srinivasa Ramanujan"]);
         var roles = await (from m in db.Memberships join t in db.Tenants on m.TenantId equals t.Id where t.Slug == "mathematics" select m).ToListAsync(Cancel);
-        roles.Select(m => m.Role).Distinct().ShouldBe([MemberRole.Student, MemberRole.Assistant, MemberRole.Instructor, MemberRole.TenantAdmin], ignoreOrder: true);
+        roles.Select(m => m.Role).Distinct().ShouldBe(
+            [MemberRole.Student, MemberRole.Assistant, MemberRole.Instructor, MemberRole.TenantAdmin], ignoreOrder: true);
         roles.ShouldAllBe(m => m.ClassId == null == (m.Role == MemberRole.TenantAdmin));
         (await db.Memberships.CountAsync(m => m.Role == MemberRole.Operator && m.TenantId == null, Cancel)).ShouldBe(1);
     }

@@ -29,7 +29,8 @@ public sealed class ServerClustersTests(StackLab lab) : IClassFixture<StackLab>
             () => kit.Shares.AllowAsync(access, subnet, Cancel), a => a is AccessAnswer.Active, "the rule is active", Moment);
         using var examples = new Examples();
         var plan = Plan(workspace, subnet, image, new(active.Source, "/home/student/work", ReadOnly: false),
-            new(new MountSource.Content(examples.Path, "0a1b2c3d"), "/opt/examples", ReadOnly: true), new(new MountSource.OwnDisk("scratch"), "/scratch", ReadOnly: false));
+            new(new MountSource.Content(examples.Path, "0a1b2c3d"), "/opt/examples", ReadOnly: true),
+            new(new MountSource.OwnDisk("scratch"), "/scratch", ReadOnly: false));
 
         await Eventually.SeesAsync(() => kit.Clusters.EnsureAsync(plan, Cancel), a => a is EnsureAnswer.Done, "it is as planned", Boot);
 
